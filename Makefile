@@ -1,0 +1,45 @@
+# make help says what there is. The two that matter: make demo, make test.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PYTHONPATH := tools
+export PYTHONDONTWRITEBYTECODE := 1
+export PATH := $(PATH):/usr/sbin:/sbin
+PYTHON := .venv/bin/python
+STAMP := .venv/.installed
+
+.PHONY: help demo test check unit e2e bench lock clean
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(STAMP): locks/dev.txt pyproject.toml
+	@echo "== Python environment (.venv) from locks/dev.txt"
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, python3 is $$(python3 --version)"; exit 1; }
+	@test -x $(PYTHON) || python3 -m venv .venv || { echo "python3 -m venv failed: on Debian, apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## a cluster, a store, the operator, and an ImageJob over real photos
+	@$(PYTHON) -m demo
+
+test: $(STAMP) ## everything that CI runs, with a table of the steps
+	@$(PYTHON) -m testsuite
+
+check: $(STAMP) ## the fast gates: format, lint, types, imports, unit tests (under a minute)
+	@$(PYTHON) -m testsuite --only check
+
+e2e: $(STAMP) ## the end-to-end tests on a real cluster
+	@$(PYTHON) -m testsuite --only e2e
+
+bench: $(STAMP) ## benchmarks, as ratios
+	@$(PYTHON) -m pytest bench -q
+
+lock: $(STAMP) ## make the lock files anew from pyproject.toml
+	@for part in operator processor cli dev; do .venv/bin/uv pip compile --quiet pyproject.toml --extra $$part \
+	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	  -o locks/$$part.txt || exit 1; done
+
+clean: ## end the clusters of this tree and remove what was built in it
+	@test ! -x $(PYTHON) || { $(PYTHON) -m localcluster down --name demo; $(PYTHON) -m localcluster down --name test; }
+	@rm -rf .venv build out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,278 @@
+"""All that the operator and a processor Pod know of each other.
+
+The operator writes one *order* per Pod into the run's staging; the Pod fetches it by the URL in its
+environment, puts *outputs* and one *result* back, leaves counts in its termination message and ends
+with one of the exit codes below. Nothing here may import more than the standard library and msgspec:
+the operator's image carries this module without Pillow.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Literal
+
+import msgspec
+
+ORDER_URL_VARIABLE = "IMAGEJOB_ORDER_URL"
+"""Environment variable with the presigned GET URL of the order."""
+
+TERMINATION_LOG_VARIABLE = "IMAGEJOB_TERMINATION_LOG"
+"""Environment variable that overrides `/dev/termination-log`, for runs outside a Pod."""
+
+MAX_ORDER_BYTES = 16 * 1024 * 1024
+MAX_RESULT_BYTES = 16 * 1024 * 1024
+MAX_MESSAGE_CHARACTERS = 300
+"""Length limit of every message in a result; longer ones are cut by the writer."""
+
+
+class ExitCode(enum.IntEnum):
+    """How a processor Pod ends. 0 also when items failed: the result says which."""
+
+    DONE = 0
+    BAD_ORDER = 65
+    INTERNAL = 70
+    RESULT_NOT_STORED = 74
+    ORDER_EXPIRED = 75
+
+
+class ItemCode(enum.StrEnum):
+    """Why an item failed. A code never changes its meaning."""
+
+    UNDECODABLE = "IMG_001"
+    TOO_LARGE = "IMG_002"
+    UNSUPPORTED_FORMAT = "IMG_003"
+    SOURCE_CHANGED = "IMG_004"
+    STEP_FAILED = "IMG_005"
+    WRITE_FAILED = "IMG_006"
+    TIMED_OUT = "IMG_007"
+    KILLED = "IMG_008"
+    OUTPUT_TOO_LARGE = "IMG_009"
+    SOURCE_MISSING = "IMG_010"
+
+
+class Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
+    """Base of everything that crosses a boundary: frozen, camelCase, nothing unknown accepted."""
+
+
+# --- what to do with an image: the part of the ImageJob's spec that a Pod needs ------------------------
+
+Pixels = Annotated[int, msgspec.Meta(ge=1, le=16384)]
+
+
+class Fit(enum.StrEnum):
+    """How an image is brought into a box.
+
+    Cover fills the box and crops the centre; Contain fits inside and pads with white to the exact box;
+    Fill stretches; Inside is the largest size within the box; Outside the smallest that covers it.
+    """
+
+    COVER = "Cover"
+    CONTAIN = "Contain"
+    FILL = "Fill"
+    INSIDE = "Inside"
+    OUTSIDE = "Outside"
+
+
+class Gravity(enum.StrEnum):
+    """Where in the picture, by compass."""
+
+    NORTH_WEST = "NorthWest"
+    NORTH = "North"
+    NORTH_EAST = "NorthEast"
+    WEST = "West"
+    CENTER = "Center"
+    EAST = "East"
+    SOUTH_WEST = "SouthWest"
+    SOUTH = "South"
+    SOUTH_EAST = "SouthEast"
+
+
+class Resize(Wire, frozen=True):
+    """Bring the image into a box of `width` x `height` pixels; one of them may be absent for Inside and Outside."""
+
+    width: Pixels | None = None
+    height: Pixels | None = None
+    fit: Fit = Fit.INSIDE
+
+
+class Rotate(Wire, frozen=True):
+    """Turn clockwise, after the image was put upright by its EXIF orientation."""
+
+    degrees: Literal[90, 180, 270]
+
+
+class Crop(Wire, frozen=True):
+    """Cut out a box, in pixels of the image as the steps before left it; must lie inside it."""
+
+    x: Annotated[int, msgspec.Meta(ge=0, le=65535)]
+    y: Annotated[int, msgspec.Meta(ge=0, le=65535)]
+    width: Pixels
+    height: Pixels
+
+
+class Watermark(Wire, frozen=True):
+    """Write a text over the image, white with a dark edge, 1/20 of the shorter side high."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    gravity: Gravity = Gravity.SOUTH_EAST
+    opacity_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
+
+
+class Step(Wire, frozen=True):
+    """One operation: exactly one member is set."""
+
+    resize: Resize | None = None
+    rotate: Rotate | None = None
+    crop: Crop | None = None
+    watermark: Watermark | None = None
+
+
+class Format(enum.StrEnum):
+    """Output formats."""
+
+    JPEG = "JPEG"
+    PNG = "PNG"
+    WEBP = "WebP"
+    AVIF = "AVIF"
+
+
+class Metadata(enum.StrEnum):
+    """What becomes of EXIF, XMP and IPTC. Colours are always converted to sRGB."""
+
+    STRIP = "Strip"
+
+
+class Output(Wire, frozen=True):
+    """How a rendition is encoded; quality 1..100, absent: the format's own default, none for PNG."""
+
+    format: Format
+    quality: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
+    metadata: Metadata = Metadata.STRIP
+
+
+class Rendition(Wire, frozen=True):
+    """One picture made from every item."""
+
+    name: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?\Z")
+    ]
+    output: Output
+    steps: Annotated[tuple[Step, ...], msgspec.Meta(max_length=16)] = ()
+
+
+EXTENSIONS: dict[Format, str] = {
+    Format.JPEG: "jpg",
+    Format.PNG: "png",
+    Format.WEBP: "webp",
+    Format.AVIF: "avif",
+}
+CONTENT_TYPES: dict[Format, str] = {
+    Format.JPEG: "image/jpeg",
+    Format.PNG: "image/png",
+    Format.WEBP: "image/webp",
+    Format.AVIF: "image/avif",
+}
+
+
+class ItemLimits(Wire, frozen=True):
+    """Limits per item, checked before anything is decoded: bytes, pixels of one frame, frames, seconds."""
+
+    item_bytes: Annotated[int, msgspec.Meta(ge=1)]
+    pixels: Annotated[int, msgspec.Meta(ge=1)]
+    frames: Annotated[int, msgspec.Meta(ge=1)]
+    item_timeout_seconds: Annotated[int, msgspec.Meta(ge=1)]
+
+
+# --- the order ---------------------------------------------------------------------------------------
+
+
+class OrderItem(Wire, frozen=True):
+    """One source image: `index` in the run, the key that people know it by, and where to get it."""
+
+    index: Annotated[int, msgspec.Meta(ge=0)]
+    source: str
+    url: str
+    etag: str
+
+
+class Upload(Wire, frozen=True):
+    """Where outputs go: an S3 POST policy that admits keys below `key_prefix` only.
+
+    A Pod posts `fields` plus `key` (`key_prefix` + its own name for the output), `Content-Type` and
+    last the field `file`.
+    """
+
+    url: str
+    key_prefix: str
+    fields: dict[str, str]
+    max_bytes: int
+
+
+class Order(Wire, frozen=True):
+    """The whole task of one Pod. `result_url` is a presigned PUT, sent with `If-None-Match: *`."""
+
+    version: Literal[1]
+    job: str
+    run: int
+    shard: int
+    attempt: int
+    items: tuple[OrderItem, ...]
+    renditions: tuple[Rendition, ...]
+    limits: ItemLimits
+    upload: Upload
+    result_url: str
+
+
+def output_name(index: int, rendition: str) -> str:
+    """Name of an output below the order's `key_prefix`: what the Pod writes and the operator expects."""
+    return f"{index:06d}-{rendition}"
+
+
+# --- the result --------------------------------------------------------------------------------------
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Message = Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_CHARACTERS)]
+Side = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class OutputRecord(Wire, frozen=True):
+    """One stored rendition: encoded size in bytes, size in pixels, sha256 of the bytes in hex."""
+
+    rendition: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+    bytes: Count
+    width: Side
+    height: Side
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class ItemError(Wire, frozen=True):
+    """Why an item failed, for people; the limit and the value are in the message."""
+
+    code: ItemCode
+    message: Message
+
+
+class ItemResult(Wire, frozen=True):
+    """What became of one item: all renditions, or an error and none."""
+
+    index: Count
+    outputs: tuple[OutputRecord, ...] = ()
+    error: ItemError | None = None
+
+
+class Result(Wire, frozen=True):
+    """What one Pod did; the first one stored for a shard is the one that counts."""
+
+    version: Literal[1]
+    shard: Count
+    attempt: Count
+    items: tuple[ItemResult, ...]
+
+
+class Summary(Wire, frozen=True):
+    """The termination message of a Pod: counts of its items, and why it ended when it did no work."""
+
+    succeeded: Count = 0
+    failed: Count = 0
+    skipped: Count = 0
+    error: Message = ""

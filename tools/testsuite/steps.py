@@ -1,0 +1,52 @@
+"""The steps of the test suite: what each is called, what it needs, and the command it runs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+PYTHON = sys.executable
+CLUSTER = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. `tier` is what `--only` names; a step that needs root says so."""
+
+    name: str
+    tier: str
+    command: tuple[str, ...]
+    needs_cluster: bool = False
+
+    @property
+    def counts_tests(self) -> bool:
+        """Whether it runs tests, so that passed and skipped ones are counted."""
+        return "pytest" in self.command
+
+
+def _pytest(*arguments: str) -> tuple[str, ...]:
+    return (PYTHON, "-m", "pytest", "-q", "--no-header", *arguments)
+
+
+STEPS = (
+    Step("format", "check", (PYTHON, "-m", "ruff", "format", "--check", "--quiet", ".")),
+    Step("lint", "check", (PYTHON, "-m", "ruff", "check", "--quiet", ".")),
+    Step("types", "check", (PYTHON, "-m", "mypy")),
+    Step("unit", "check", _pytest("tests/unit", "tests/architecture")),
+    Step("golden", "test", _pytest("tests/golden")),
+    Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True),
+    Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True),
+    Step("cluster-up", "e2e", (PYTHON, "-m", "localcluster", "up", "--name", CLUSTER), needs_cluster=True),
+    Step("images", "e2e", (PYTHON, "-m", "localcluster", "images", "--name", CLUSTER), needs_cluster=True),
+    Step("contract", "test", _pytest("tests/contract"), needs_cluster=True),
+    Step("cluster", "test", _pytest("tests/cluster"), needs_cluster=True),
+    Step("e2e", "e2e", _pytest("tests/e2e"), needs_cluster=True),
+    Step(
+        "cluster-down", "e2e", (PYTHON, "-m", "localcluster", "down", "--name", CLUSTER), needs_cluster=True
+    ),
+)
+
+
+def choose(tier: str | None) -> tuple[Step, ...]:
+    """The steps of a tier, or all."""
+    return tuple(step for step in STEPS if tier is None or step.tier == tier)
