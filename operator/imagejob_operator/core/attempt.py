@@ -1,0 +1,113 @@
+"""One attempt at one shard, as the launcher shows it: where it stands, and how it ended.
+
+The words of the launcher (Pods, or child processes) end in its adapter; here are only the few facts
+that the decision needs.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from imagejob_operator.core.failure import Reason
+from imagejob_processor.contract import Summary
+
+
+class State(enum.StrEnum):
+    """Where an attempt stands."""
+
+    WAITING = "Waiting"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an attempt does not start, or how it failed, with the evidence."""
+
+    reason: Reason
+    message: str
+    certain: bool = False
+    """It cannot get better by waiting."""
+    counted: bool = True
+    """It uses up a retry of its shard; a disruption (drain, preemption, expired order) does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is known of one launched attempt; `number` counts launches of the shard from 1."""
+
+    name: str
+    uid: str
+    run: int
+    shard: int
+    number: int
+    state: State
+    created_at: datetime
+    problem: Problem | None = None
+    summary: Summary | None = None
+    finished_at: datetime | None = None
+    deleting: bool = False
+    order_delivered: bool = field(default=True)
+    """Whether this process knows that the attempt has its order; unknown after a restart."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it may still do something."""
+        return self.state in (State.WAITING, State.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The launcher refused an attempt: why, and since when it has been refusing."""
+
+    problem: Problem
+    since: datetime
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """What is durable of one shard: attempts that count, and launches that were disrupted."""
+
+    counted: int = 0
+    disrupted: int = 0
+
+    @property
+    def launches(self) -> int:
+        """Number of the latest attempt."""
+        return self.counted + self.disrupted
+
+
+def format_tries(tries: tuple[Tries, ...]) -> str:
+    """Write tries as `0-6=1,7=2+1`: shards 0 to 6 one attempt, shard 7 two and one disrupted launch."""
+    parts: list[str] = []
+    start = 0
+    for end in range(1, len(tries) + 1):
+        if end < len(tries) and tries[end] == tries[start]:
+            continue
+        value = tries[start]
+        if value.launches:
+            span = str(start) if end - 1 == start else f"{start}-{end - 1}"
+            parts.append(f"{span}={value.counted}" + (f"+{value.disrupted}" if value.disrupted else ""))
+        start = end
+    return ",".join(parts)
+
+
+def parse_tries(text: str, total: int) -> tuple[Tries, ...]:
+    """Read what `format_tries` wrote; shards not named have none.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    tries = [Tries()] * total
+    for part in filter(None, text.split(",")):
+        span, _, value = part.partition("=")
+        first, _, last = span.partition("-")
+        counted, _, disrupted = value.partition("+")
+        parsed = Tries(int(counted), int(disrupted or 0))
+        for shard in range(int(first), int(last or first) + 1):
+            tries[shard] = parsed
+    return tuple(tries)

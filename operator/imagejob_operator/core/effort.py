@@ -1,0 +1,105 @@
+"""Long work beside the turn: what may be asked, and how it stands.
+
+A job has at most one effort at a time. An effort is named by a value; asking for the same value again is
+the same effort, asking for another one ends it. What an effort knows is lost when the operator ends:
+each can be started again from what the store holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from imagejob_operator.core.failure import Failure
+from imagejob_operator.core.status import FailedItem
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Copy the sources into `prefix`, the manifest last."""
+
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Read the results of all shards and hold them against the store's own listing."""
+
+    prefix: str
+    lost: tuple[int, ...] = ()
+    """Shards that were given up; they have no result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Copy the outputs to their final keys, write the report, empty the staging."""
+
+    prefix: str
+    report: str
+    deadline: datetime
+    """When the run's active deadline passes: the report is not written after it."""
+    lost: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """Empty `prefixes`; before that, write the report of a run that did not succeed."""
+
+    prefixes: tuple[str, ...]
+    report: str = ""
+    """Key of the report to write first; none if empty."""
+
+
+Effort = Stage | Collect | Publish | Clean
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """It is on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """It ended with an error; if the error may pass, it is tried again at `retry_at`."""
+
+    failure: Failure
+    retry_at: datetime | None = None
+    """None: trying again is of no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """All sources are staged."""
+
+    items: int
+    objects: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """All results are read and right."""
+
+    succeeded: int
+    failed: int
+    failures: tuple[FailedItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The report says Succeeded: the run has succeeded."""
+
+    objects: int
+    bytes: int
+    cleaned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A list of each prefix came back empty."""
+
+    committed: Published | None = None
+    """The report was there already and says Succeeded."""
+
+
+Progress = Working | Broken | Staged | Collected | Published | Cleaned

@@ -1,0 +1,178 @@
+"""How a run ends: the intent first, then the undoing, then the terminal phase; and what comes after it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from imagejob_operator.core.action import Action, Announce, DeleteJob, ReleaseFinalizer, Stop
+from imagejob_operator.core.attempt import Attempt, State
+from imagejob_operator.core.effort import Broken, Clean, Cleaned
+from imagejob_operator.core.failure import Code, Failure
+from imagejob_operator.core.keys import job_staging_prefix, report_key
+from imagejob_operator.core.observation import Decision, Observation
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.saying import change
+from imagejob_operator.core.spec import Compaction, InvalidSpec, KeepPods, Retention
+from imagejob_operator.core.status import OutputCounts, RunStatus, Status, error_status
+
+RETRY_DEFERRED = timedelta(minutes=5)
+"""How often a cleaning that was deferred is tried again."""
+
+
+def begin_undoing(o: Observation, failure: Failure, status: Status | None = None) -> Decision:
+    """Write the intent and the first cause; nothing is undone before that is recorded."""
+    phase = Phase.CANCELLING if failure.code is Code.CANCELLED else Phase.FAILING
+    wanted = msgspec.structs.replace(status or o.job.status, phase=phase.value, error=error_status(failure))
+    return Decision(change(o, wanted))
+
+
+def end_run(
+    o: Observation, status: Status, phase: Phase, failure: Failure | None, cleaned: bool | None
+) -> Decision:
+    """Write the terminal phase, and before it the one Event that says so."""
+    wanted = msgspec.structs.replace(status, phase=phase.value)
+    if failure:
+        wanted = msgspec.structs.replace(wanted, error=error_status(failure))
+    if phase is Phase.SUCCEEDED:
+        wanted = msgspec.structs.replace(wanted, error=None)
+    actions = [*_discard(o, phase), _announcement(wanted, phase)]
+    return Decision(change(o, wanted, cleaned=cleaned), tuple(actions))
+
+
+def _announcement(status: Status, phase: Phase) -> Announce:
+    run = status.run.number if status.run else 0
+    if status.error is None:
+        outputs = status.outputs or OutputCounts()
+        items = status.items.total if status.items else 0
+        text = f"{items} items gave {outputs.objects} outputs, {outputs.bytes} bytes"
+        return Announce(warning=False, reason=phase.value, message=text, run=run)
+    error = status.error
+    return Announce(
+        warning=phase is Phase.FAILED, reason=error.reason, message=f"{error.code} {error.message}", run=run
+    )
+
+
+def _discard(o: Observation, phase: Phase) -> list[Action]:
+    """Which ended attempts go now: all but those that the retention keeps for their logs."""
+    keep = _retention(o).pods
+    last: dict[tuple[int, int], Attempt] = {}
+    for attempt in o.attempts:
+        if attempt.state is State.FAILED:
+            place = (attempt.run, attempt.shard)
+            last[place] = max(attempt, last.get(place, attempt), key=lambda a: a.number)
+    kept: set[str] = set()
+    if keep is KeepPods.ALWAYS:
+        kept = {a.name for a in o.attempts if not a.live}
+    elif keep is KeepPods.ON_FAILURE and phase is not Phase.SUCCEEDED:
+        kept = {a.name for a in last.values()}
+    return [Stop(a) for a in o.attempts if a.name not in kept and not a.deleting]
+
+
+def _retention(o: Observation) -> Retention:
+    return Retention() if isinstance(o.job.spec, InvalidSpec) else o.job.spec.retention
+
+
+def _stop_live(o: Observation) -> list[Action]:
+    return [Stop(a) for a in o.attempts if a.live and not a.deleting]
+
+
+def _report(o: Observation) -> str:
+    run = o.job.status.run
+    return report_key(o.job.key.namespace, o.job.key.name, o.job.uid, run.number) if run else ""
+
+
+def decide_undoing(o: Observation) -> Decision:
+    """Failing and Cancelling: attempts end, staging is emptied, then the terminal phase is written."""
+    status = o.job.status
+    target = Phase.FAILED if status.at is Phase.FAILING else Phase.CANCELLED
+    begun = status.phase_since or o.now
+    effort = Clean((status.staging.prefix,) if status.staging else (), report=_report(o))
+    progress = o.progress if o.effort == effort else None
+    if isinstance(progress, Cleaned):
+        status = msgspec.structs.replace(status, report=effort.report)
+        if progress.committed:
+            done = progress.committed
+            status = msgspec.structs.replace(status, outputs=OutputCounts(done.objects, done.bytes))
+            return end_run(o, status, Phase.SUCCEEDED, None, cleaned=True)
+        return end_run(o, status, target, None, cleaned=True)
+    if o.now >= begun + o.policy.cleaning_budget:
+        return end_run(o, status, target, None, cleaned=False)
+    live = any(a.live for a in o.attempts)
+    patient = live and o.now < begun + o.policy.cleaning_budget / 2
+    moments = [begun + o.policy.cleaning_budget, *([begun + o.policy.cleaning_budget / 2] if patient else [])]
+    moments += _retry(progress, o.now)
+    return Decision(
+        change(o, status), tuple(_stop_live(o)), effort=None if patient else effort, look_again=min(moments)
+    )
+
+
+def _retry(progress: object, now: datetime) -> list[datetime]:
+    if isinstance(progress, Broken) and progress.retry_at and progress.retry_at > now:
+        return [progress.retry_at]
+    return []
+
+
+def decide_deleted(o: Observation) -> Decision:
+    """The job is being deleted: clean within the budget, then let go, whatever the store says."""
+    status = o.job.status
+    if not o.job.guarded or o.job.deleted_at is None:
+        return Decision(status)
+    end = o.job.deleted_at + o.policy.cleaning_budget
+    effort = Clean((job_staging_prefix(o.policy.installation, o.job.key.namespace, o.job.uid),))
+    progress = o.progress if o.effort == effort else None
+    if isinstance(progress, Cleaned):
+        return Decision(status, (ReleaseFinalizer(),))
+    if o.now >= end:
+        text = "staging could not be emptied within the cleaning budget"
+        if isinstance(progress, Broken):
+            text += f": {progress.failure.message}"
+        run = status.run.number if status.run else 0
+        late = Announce(warning=True, reason="CleaningDeferred", message=text, run=run)
+        return Decision(status, (late, ReleaseFinalizer(deferred=True)))
+    live = any(a.live for a in o.attempts)
+    patient = live and o.now < end - o.policy.cleaning_budget / 2
+    moments = [end, *([end - o.policy.cleaning_budget / 2] if patient else []), *_retry(progress, o.now)]
+    return Decision(status, tuple(_stop_live(o)), effort=None if patient else effort, look_again=min(moments))
+
+
+def decide_terminal(o: Observation) -> Decision:
+    """Succeeded, Failed, Cancelled: let go of what is clean, start a new run, end the retention."""
+    status = o.job.status
+    run = status.run or RunStatus()
+    if not isinstance(o.job.spec, InvalidSpec) and o.job.spec.run.id != run.id:
+        return _next_run(o, run)
+    cleaned = status.condition("StagingCleaned")
+    if cleaned is not None and cleaned.status != "True" and status.staging is not None:
+        return _clean_deferred(o, status.staging.prefix)
+    actions: list[Action] = [ReleaseFinalizer()] if o.job.guarded else []
+    # Attempts that appeared late (a launch whose answer was lost) end here.
+    actions += _stop_live(o)
+    retention = _retention(o)
+    end = (run.finished_at or o.now) + timedelta(seconds=retention.ttl_seconds_after_finished)
+    if o.now < end:
+        return Decision(change(o, status), tuple(actions), look_again=end)
+    if retention.policy is Compaction.DELETE:
+        return Decision(change(o, status), (*actions, DeleteJob()))
+    leftovers = [Stop(a) for a in o.attempts if not a.deleting]
+    shards = None if run.shards is None else msgspec.structs.replace(run.shards, attempts="")
+    compact = msgspec.structs.replace(
+        status, failures=(), staging=None, run=msgspec.structs.replace(run, shards=shards)
+    )
+    return Decision(change(o, compact), (*actions, *leftovers))
+
+
+def _clean_deferred(o: Observation, prefix: str) -> Decision:
+    effort = Clean((prefix,))
+    progress = o.progress if o.effort == effort else None
+    if isinstance(progress, Cleaned):
+        return Decision(change(o, o.job.status, cleaned=True))
+    retry = _retry(progress, o.now) or [o.now + RETRY_DEFERRED]
+    return Decision(change(o, o.job.status), effort=effort, look_again=min(retry))
+
+
+def _next_run(o: Observation, run: RunStatus) -> Decision:
+    """Begin again: the number is kept so that the next run counts on from it."""
+    fresh = Status(phase=Phase.PENDING.value, run=RunStatus(id="", number=run.number, epoch=0))
+    return Decision(change(o, fresh), tuple(Stop(a) for a in o.attempts if not a.deleting))

@@ -1,0 +1,80 @@
+"""An ImageJob as the operator sees it: who it is, what is wanted, what was last said of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from imagejob_operator.core.api import FINALIZER
+from imagejob_operator.core.spec import InvalidSpec, Spec, parse_spec
+from imagejob_operator.core.status import Status, parse_status
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """The name of an ImageJob in the cluster."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """As kubectl users write it."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageJob:
+    """One ImageJob at one resource version."""
+
+    key: Key
+    uid: str
+    resource_version: str
+    generation: int
+    spec: Spec | InvalidSpec
+    status: Status
+    raw_status: dict[str, Any]
+    """The status as it came, so that a change can be written as a difference."""
+    finalizers: tuple[str, ...] = ()
+    deleted_at: datetime | None = None
+
+    @property
+    def guarded(self) -> bool:
+        """Whether our finalizer is on it."""
+        return FINALIZER in self.finalizers
+
+
+def parse_job(body: dict[str, Any]) -> ImageJob:
+    """Read an ImageJob from its body; a spec that cannot be accepted becomes a value, not an exception."""
+    metadata = body["metadata"]
+    spec: Spec | InvalidSpec
+    try:
+        spec = parse_spec(body.get("spec", {}))
+    except InvalidSpec as error:
+        spec = error
+    raw_status = dict(body.get("status") or {})
+    try:
+        status = parse_status(raw_status)
+    except (msgspec.ValidationError, ValueError):
+        status = Status()
+    deleted = metadata.get("deletionTimestamp")
+    return ImageJob(
+        key=Key(metadata["namespace"], metadata["name"]),
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        generation=metadata.get("generation", 1),
+        spec=spec,
+        status=status,
+        raw_status=raw_status,
+        finalizers=tuple(metadata.get("finalizers", ())),
+        deleted_at=datetime.fromisoformat(deleted) if deleted else None,
+    )
+
+
+def attempt_name(key: Key, uid: str, run: int, shard: int, number: int) -> str:
+    """The name of an attempt: readable, unique to this object and run, at most 63 characters."""
+    digest = hashlib.sha256(f"{uid}/{run}".encode()).hexdigest()[:10]
+    return f"{key.name[:34].rstrip('-')}-{digest}-{shard}-{number}"

@@ -1,0 +1,66 @@
+"""Everything that the decision may know, and what it decides. No I/O, no clock, no randomness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from imagejob_operator.core.action import Action
+from imagejob_operator.core.attempt import Attempt, Refusal
+from imagejob_operator.core.effort import Effort, Progress
+from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.status import Status
+from imagejob_processor.contract import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the administrator decided for all jobs."""
+
+    installation: str = "default"
+    cleaning_budget: timedelta = timedelta(seconds=60)
+    """The longest time that cleaning may hold a terminal phase or a deletion."""
+    start_grace: timedelta = timedelta(minutes=5)
+    """How long a Pod that cannot start (image pull, configuration) may still get well."""
+    look_again: timedelta = timedelta(minutes=5)
+    """When a job on its way is looked at again if nothing happens before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether the operator's store admits the job's namespace."""
+
+    admitted: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One job and its world at one instant."""
+
+    now: datetime
+    job: ImageJob
+    policy: Policy = Policy()
+    admission: Admission | None = None
+    """None while it is not known (asked only of Pending jobs)."""
+    attempts: tuple[Attempt, ...] = ()
+    results: Mapping[int, Summary] = field(default_factory=dict)
+    """Shards whose result is known to be in the store, with their counts."""
+    refusals: Mapping[int, Refusal] = field(default_factory=dict)
+    effort: Effort | None = None
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do now, what to say, and when to look again.
+
+    Actions are carried out first and rest on what the recorded status already says; then the status is
+    written, if it differs. What it newly says is acted upon in the next turn.
+    """
+
+    status: Status
+    actions: tuple[Action, ...] = ()
+    effort: Effort | None = None
+    look_again: datetime | None = None

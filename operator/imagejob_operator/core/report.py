@@ -1,0 +1,82 @@
+"""The report of a run: what became of every item. Written once; its presence is the end of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from imagejob_processor.contract import ItemError, Wire
+
+MAX_REPORT_BYTES = 256 * 1024 * 1024
+
+
+class ReportOutput(Wire, frozen=True):
+    """One published object: key below the namespace's part, sizes in bytes and pixels, sha256 in hex."""
+
+    rendition: str
+    key: str
+    bytes: int
+    width: int
+    height: int
+    sha256: str
+
+
+class ReportItem(Wire, frozen=True):
+    """What became of one item."""
+
+    source: str
+    size: int
+    outputs: tuple[ReportOutput, ...] = ()
+    error: ItemError | None = None
+
+
+class ReportError(Wire, frozen=True):
+    """Why the run did not succeed."""
+
+    code: str
+    reason: str
+    message: str
+
+
+class Report(Wire, frozen=True, omit_defaults=False):
+    """All of a run."""
+
+    job: str
+    uid: str
+    run_id: str
+    run: int
+    outcome: str
+    written_at: datetime
+    items: tuple[ReportItem, ...] = ()
+    error: ReportError | None = None
+
+    @property
+    def objects(self) -> int:
+        """Published objects."""
+        return sum(len(item.outputs) for item in self.items)
+
+    @property
+    def bytes(self) -> int:
+        """Published bytes."""
+        return sum(output.bytes for item in self.items for output in item.outputs)
+
+
+def encode_report(report: Report) -> bytes:
+    """The report as it is stored."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=1)
+
+
+def read_report(data: bytes) -> Report:
+    """Read a report.
+
+    Raises:
+        msgspec.ValidationError, msgspec.DecodeError: if it is not one.
+    """
+    return msgspec.json.decode(data, type=Report)
+
+
+def failed_items(items: Sequence[ReportItem]) -> list[ReportItem]:
+    """The items that failed, in their order."""
+    return [item for item in items if item.error is not None]

@@ -1,0 +1,166 @@
+"""How the shards of a run stand, and which attempts are due: from recorded tries and seen attempts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from imagejob_operator.core.attempt import Attempt, Problem, State, Tries, parse_tries
+from imagejob_operator.core.failure import Code, Failure, Reason
+from imagejob_operator.core.observation import Observation
+from imagejob_operator.core.spec import Execution
+from imagejob_operator.core.status import ItemCounts, Status, duration_text
+from imagejob_processor.contract import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All shards of the current run, each in exactly one of done, lost, active, and due."""
+
+    total: int
+    tries: tuple[Tries, ...]
+    done: Mapping[int, Summary]
+    lost: Mapping[int, Problem]
+    """Shards whose retries are used up, and by what."""
+    running: tuple[Attempt, ...]
+    waiting: tuple[Attempt, ...]
+    absent: tuple[int, ...]
+    """Shards whose recorded attempt is not there: not launched yet, or gone without a result."""
+    due: Mapping[int, Tries]
+    """Shards that want a new attempt, with the tries to record for it."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to run."""
+        return len(self.done) + len(self.lost) == self.total
+
+
+def survey(o: Observation, retries: int) -> Survey:
+    """Sort the shards of the run by where they stand."""
+    run = o.job.status.run
+    shards = run.shards if run else None
+    total = shards.total if shards else 0
+    tries = parse_tries(shards.attempts if shards else "", total)
+    seen = [a for a in o.attempts if run and a.run == run.number]
+    done: dict[int, Summary] = dict(o.results)
+    for attempt in seen:
+        if attempt.state is State.SUCCEEDED:
+            done.setdefault(attempt.shard, attempt.summary or Summary())
+    latest = {a.shard: a for a in seen if a.shard < total and a.number == tries[a.shard].launches}
+    lost: dict[int, Problem] = {}
+    due: dict[int, Tries] = {}
+    absent: list[int] = []
+    for shard in range(total):
+        if shard in done:
+            continue
+        attempt_now, had = latest.get(shard), tries[shard]
+        if had.launches == 0:
+            due[shard] = Tries(1, 0)
+        elif attempt_now is None:
+            absent.append(shard)
+        elif attempt_now.state is State.FAILED:
+            problem = attempt_now.problem or Problem(Reason.CRASHED, f"{attempt_now.name} failed")
+            if not problem.counted:
+                due[shard] = Tries(had.counted, had.disrupted + 1)
+            elif had.counted <= retries:
+                due[shard] = Tries(had.counted + 1, had.disrupted)
+            else:
+                lost[shard] = problem
+    open_attempts = [a for a in latest.values() if a.shard not in done and a.live]
+    return Survey(
+        total=total,
+        tries=tries,
+        done=done,
+        lost=lost,
+        running=tuple(a for a in open_attempts if a.state is State.RUNNING),
+        waiting=tuple(a for a in open_attempts if a.state is State.WAITING),
+        absent=tuple(absent),
+        due=due,
+    )
+
+
+def record_due(view: Survey, parallelism: int) -> tuple[Tries, ...]:
+    """The tries to record next: as many new attempts as `parallelism` has room for, retries first."""
+    room = parallelism - len(view.running) - len(view.waiting) - len(view.absent)
+    tries = list(view.tries)
+    retries_first = sorted(view.due, key=lambda shard: (view.tries[shard].launches == 0, shard))
+    for shard in retries_first[: max(0, room)]:
+        tries[shard] = view.due[shard]
+    return tuple(tries)
+
+
+def shard_items(total_items: int, per_shard: int, shard: int) -> range:
+    """Indexes of the items of a shard."""
+    return range(shard * per_shard, min(total_items, (shard + 1) * per_shard))
+
+
+def shard_count(total_items: int, per_shard: int) -> int:
+    """Shards of a run."""
+    return math.ceil(total_items / per_shard)
+
+
+def count_items(status: Status, view: Survey) -> ItemCounts:
+    """Items of finished and of lost shards."""
+    total = status.items.total if status.items else 0
+    lost = sum(len(shard_items(total, status.items_per_shard, shard)) for shard in view.lost)
+    return ItemCounts(
+        total=total,
+        succeeded=sum(s.succeeded for s in view.done.values()),
+        failed=sum(s.failed for s in view.done.values()) + lost,
+        skipped=sum(s.skipped for s in view.done.values()),
+    )
+
+
+NOTEWORTHY = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What waiting for a start comes to: a failure, or when to look again, with a note for people."""
+
+    failure: Failure | None = None
+    look_again: datetime | None = None
+    note: str = ""
+
+
+def judge_start(o: Observation, view: Survey, execution: Execution) -> Start:
+    """Hold the wait for a running attempt against its deadlines.
+
+    Nothing is judged while an attempt runs: JOB_003 means that none got running.
+    """
+    if view.running:
+        return Start()
+    refusals = [refusal for shard, refusal in o.refusals.items() if shard in view.absent]
+    begun = [a.created_at for a in view.waiting] + [refusal.since for refusal in refusals]
+    if not begun:
+        return Start()
+    ended = [a.finished_at for a in o.attempts if a.finished_at]
+    since = max([min(begun), o.job.status.phase_since or min(begun), *ended])
+    names = {id(a.problem): a.name for a in view.waiting if a.problem}
+    problems = [a.problem for a in view.waiting if a.problem] + [refusal.problem for refusal in refusals]
+    problem = next((p for p in problems if p.certain), problems[0] if problems else None)
+    deadline = timedelta(seconds=execution.start_deadline_seconds)
+    limit = min(deadline, o.policy.start_grace) if problem and _graced(problem) else deadline
+    waited = o.now - since
+    where = names.get(id(problem))
+    name = "grace" if limit < deadline else "start deadline"
+    suffix = f"{duration_text(waited)} of {duration_text(limit)} {name}"
+    evidence = f" ({'pod ' + where + ', ' if where else ''}{suffix})"
+    if problem and problem.certain:
+        return Start(failure=Failure(Code.LAUNCH, problem.reason, problem.message + evidence))
+    if waited >= limit:
+        if problem:
+            return Start(failure=Failure(Code.LAUNCH, problem.reason, problem.message + evidence))
+        text = f"no Pod got running within spec.execution.startDeadlineSeconds{evidence}"
+        return Start(failure=Failure(Code.LAUNCH, Reason.START_DEADLINE_EXCEEDED, text))
+    # A problem of the first seconds (a Pod waits for its Secret) is not worth a write.
+    note = f"{problem.reason}: {problem.message}" if problem and waited >= NOTEWORTHY else ""
+    return Start(
+        look_again=min(since + limit, since + NOTEWORTHY if waited < NOTEWORTHY else since + limit), note=note
+    )
+
+
+def _graced(problem: Problem) -> bool:
+    return problem.reason in (Reason.IMAGE_PULL_FAILED, Reason.CONFIG_ERROR)

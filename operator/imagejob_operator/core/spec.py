@@ -1,0 +1,292 @@
+"""The spec of an ImageJob as a value, and what a schema cannot say about it.
+
+The CRD holds the same shapes and limits; this module holds them again, so that an object that came
+past the schema (an older CRD, a restored backup) fails with JOB_001 and the field, not with a traceback.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from imagejob_operator.core.keys import (
+    InvalidKey,
+    KeyCollision,
+    check_prefix,
+    check_relative_key,
+    check_reserved,
+    check_template,
+    matches,
+)
+from imagejob_operator.core.pod_template import InvalidPodTemplate, check_pod_template
+from imagejob_processor.contract import ItemLimits, Rendition, Wire
+
+Seconds = Annotated[int, Meta(ge=1, le=86400)]
+Key = Annotated[str, Meta(min_length=1, max_length=512)]
+Glob = Annotated[str, Meta(min_length=1, max_length=256)]
+
+BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z"
+
+MAX_SHARDS = 1000
+"""Pods of one run; more would make the attempts in the status too long."""
+
+DEFAULT_ITEMS_PER_POD = 50
+
+
+class InvalidSpec(ValueError):
+    """The spec cannot be accepted; the message names the field, the value, the limit and what to do."""
+
+
+RUN_ID = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z"
+
+
+class Run(Wire, frozen=True):
+    """Which run is wanted: a new id starts a new run."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=63, pattern=RUN_ID)] = "1"
+    mode: Literal["Run"] = "Run"
+    items: Literal["All"] = "All"
+
+
+class Match(Wire, frozen=True):
+    """Sources by listing: keys below `prefix` that some include and no exclude glob matches."""
+
+    prefix: Key
+    include: Annotated[tuple[Glob, ...], Meta(max_length=16)] = ()
+    exclude: Annotated[tuple[Glob, ...], Meta(max_length=16)] = ()
+    max_items: Annotated[int, Meta(ge=1, le=10000)] = 10000
+
+
+class InlineFile(Wire, frozen=True):
+    """A small source kept in the manifest: base64 data of at most 64 KiB."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    data: Annotated[str, Meta(min_length=1, max_length=87384, pattern=BASE64)]
+
+
+class Source(Wire, frozen=True):
+    """Where the items come from: exactly one member is set."""
+
+    keys: Annotated[tuple[Key, ...], Meta(min_length=1, max_length=1000)] | None = None
+    match: Match | None = None
+    inline: Annotated[tuple[InlineFile, ...], Meta(min_length=1, max_length=8)] | None = None
+
+
+class Destination(Wire, frozen=True):
+    """Where the outputs go: `prefix` + `key_template` below the namespace's part of the store."""
+
+    prefix: Annotated[str, Meta(max_length=512)] = ""
+    key_template: Annotated[str, Meta(min_length=1, max_length=256)] = "{dir}{stem}-{rendition}.{ext}"
+    overwrite: Literal["Always"] = "Always"
+    publish: Literal["Staged"] = "Staged"
+    on_failure: Literal["Keep"] = "Keep"
+
+
+class Execution(Wire, frozen=True):
+    """How the Pods run; all deadlines in seconds."""
+
+    parallelism: Annotated[int, Meta(ge=1, le=100)] = 4
+    items_per_pod: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    retries_per_shard: Annotated[int, Meta(ge=0, le=10)] = 2
+    staging_deadline_seconds: Seconds = 600
+    start_deadline_seconds: Seconds = 300
+    active_deadline_seconds: Annotated[int, Meta(ge=1, le=604800)] = 3600
+    pod_template: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Limits(Wire, frozen=True):
+    """Limits per item; `item_size` is a quantity of bytes such as 64Mi."""
+
+    item_size: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,9}(Ki|Mi|Gi)?\Z")] = "64Mi"
+    pixels: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 50_000_000
+    frames: Annotated[int, Meta(ge=1, le=10000)] = 100
+    item_timeout_seconds: Annotated[int, Meta(ge=1, le=3600)] = 30
+
+
+class FailurePolicy(Wire, frozen=True):
+    """How many items may fail while the job still succeeds: a number, or a percentage such as "5%"."""
+
+    max_failed_items: Annotated[int, Meta(ge=0)] | Annotated[str, Meta(pattern=r"^(100|[0-9]{1,2})%\Z")] = 0
+
+
+class Compaction(enum.StrEnum):
+    """What becomes of the ImageJob when its retention has ended."""
+
+    COMPACT = "Compact"
+    DELETE = "Delete"
+
+
+class KeepPods(enum.StrEnum):
+    """When finished Pods stay for their logs until the retention ends."""
+
+    ON_FAILURE = "OnFailure"
+    ALWAYS = "Always"
+    NEVER = "Never"
+
+
+class Retention(Wire, frozen=True):
+    """What stays after the end, and for how long."""
+
+    ttl_seconds_after_finished: Annotated[int, Meta(ge=0, le=31_536_000)] = 86400
+    policy: Compaction = Compaction.COMPACT
+    pods: KeepPods = KeepPods.ON_FAILURE
+
+
+class Spec(Wire, frozen=True):
+    """The desired state, as the CRD describes it."""
+
+    source: Source
+    renditions: Annotated[tuple[Rendition, ...], Meta(min_length=1, max_length=32)]
+    run: Run = Run()
+    destination: Destination = Destination()
+    execution: Execution = Execution()
+    limits: Limits = Limits()
+    failure_policy: FailurePolicy = FailurePolicy()
+    retention: Retention = Retention()
+
+
+def parse_spec(raw: object) -> Spec:
+    """Turn the `spec` of a body into a value.
+
+    Raises:
+        InvalidSpec: with the path of the field and the rule it breaks.
+    """
+    try:
+        spec = msgspec.convert(raw, Spec)
+    except msgspec.ValidationError as error:
+        raise InvalidSpec(f"spec: {error}".replace("`$.", "`spec.")) from None
+    _check_unions(spec)
+    _check_keys(spec)
+    try:
+        check_pod_template(spec.execution.pod_template)
+    except InvalidPodTemplate as error:
+        raise InvalidSpec(str(error)) from None
+    return spec
+
+
+def _check_unions(spec: Spec) -> None:
+    members = [name for name in ("keys", "match", "inline") if getattr(spec.source, name) is not None]
+    if len(members) != 1:
+        raise InvalidSpec(
+            f"spec.source: exactly one of keys, match, inline must be set, found {members or 'none'}"
+        )
+    names = [rendition.name for rendition in spec.renditions]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidSpec(f"spec.renditions: the name {name!r} stands twice; names must differ")
+    for number, rendition in enumerate(spec.renditions):
+        for position, step in enumerate(rendition.steps):
+            chosen = [n for n in ("resize", "rotate", "crop", "watermark") if getattr(step, n) is not None]
+            where = f"spec.renditions[{number}].steps[{position}]"
+            if len(chosen) != 1:
+                raise InvalidSpec(
+                    f"{where}: exactly one of resize, rotate, crop, watermark must be set, "
+                    f"found {chosen or 'none'}"
+                )
+            if step.resize and step.resize.width is None and step.resize.height is None:
+                raise InvalidSpec(f"{where}.resize: width or height must be set")
+            if (
+                step.resize
+                and step.resize.fit in ("Cover", "Contain", "Fill")
+                and None
+                in (
+                    step.resize.width,
+                    step.resize.height,
+                )
+            ):
+                raise InvalidSpec(f"{where}.resize: fit {step.resize.fit} needs width and height")
+
+
+def _check_keys(spec: Spec) -> None:
+    try:
+        target = spec.destination.prefix + spec.destination.key_template
+        for position, key in enumerate(spec.source.keys or ()):
+            check_relative_key(key, f"spec.source.keys[{position}]")
+        if spec.source.match:
+            check_prefix(spec.source.match.prefix, "spec.source.match.prefix")
+            if target.startswith(spec.source.match.prefix):
+                raise InvalidSpec(
+                    f"spec.destination.prefix: {target!r} lies below "
+                    f"spec.source.match.prefix {spec.source.match.prefix!r}: the outputs would become "
+                    "sources; choose another prefix"
+                )
+        names = [file.name for file in spec.source.inline or ()]
+        if len(set(names)) < len(names):
+            raise InvalidSpec("spec.source.inline: a name stands twice; names must differ")
+        for file in spec.source.inline or ():
+            check_relative_key(file.name, "spec.source.inline.name")
+            if "/" in file.name:
+                raise InvalidSpec(f"spec.source.inline: the name {file.name!r} must not contain '/'")
+        if spec.destination.prefix:
+            check_prefix(spec.destination.prefix, "spec.destination.prefix")
+        check_template(spec.destination.key_template, "spec.destination.keyTemplate")
+        check_reserved(target, "spec.destination")
+    except InvalidKey as error:
+        raise InvalidSpec(str(error)) from None
+
+
+def check_sources_stay(outputs: Sequence[str], sources: Sequence[str], match: Match | None) -> None:
+    """No output may overwrite a source, or lie where the next run would take it for one.
+
+    Raises:
+        KeyCollision: naming the output, and what to do.
+    """
+    taken = set(sources)
+    for key in outputs:
+        if key in taken:
+            raise KeyCollision(
+                f"spec.destination: the output {key!r} would overwrite a source; set a prefix, or use "
+                "{rendition} in keyTemplate"
+            )
+        if match and key.startswith(match.prefix) and matches(key, match.include, match.exclude):
+            raise KeyCollision(
+                f"spec.destination: the output {key!r} lies below spec.source.match.prefix "
+                f"{match.prefix!r}, so the next run would take it for a source; choose another prefix"
+            )
+
+
+def quantity_bytes(quantity: str) -> int:
+    """Bytes of a quantity such as `64Mi`; binary suffixes Ki, Mi, Gi only."""
+    factors = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+    suffix = quantity[-2:]
+    return int(quantity[:-2]) * factors[suffix] if suffix in factors else int(quantity)
+
+
+def item_limits(limits: Limits) -> ItemLimits:
+    """The limits in the units of the processor's contract."""
+    return ItemLimits(
+        item_bytes=quantity_bytes(limits.item_size),
+        pixels=limits.pixels,
+        frames=limits.frames,
+        item_timeout_seconds=limits.item_timeout_seconds,
+    )
+
+
+def tolerated_failures(policy: FailurePolicy, total: int) -> int:
+    """How many of `total` items may fail; a percentage is rounded down."""
+    allowed = policy.max_failed_items
+    if isinstance(allowed, int):
+        return allowed
+    return math.floor(total * int(allowed.rstrip("%")) / 100)
+
+
+def items_per_pod(execution: Execution, total: int) -> int:
+    """Items of one shard: as asked, else spread over `parallelism` Pods with at most 50 each.
+
+    Raises:
+        InvalidSpec: when that would take more than MAX_SHARDS Pods.
+    """
+    if execution.items_per_pod is None:
+        return max(1, min(DEFAULT_ITEMS_PER_POD, math.ceil(total / execution.parallelism)))
+    if math.ceil(total / execution.items_per_pod) > MAX_SHARDS:
+        needed = math.ceil(total / MAX_SHARDS)
+        raise InvalidSpec(
+            f"spec.execution.itemsPerPod: {execution.items_per_pod} with {total} items needs more than "
+            f"{MAX_SHARDS} Pods; set it to {needed} or more"
+        )
+    return execution.items_per_pod

@@ -1,0 +1,65 @@
+"""What lies in a run's staging: names, and the documents that the operator writes there."""
+
+from __future__ import annotations
+
+import msgspec
+
+from imagejob_processor.contract import Wire
+
+MAX_MANIFEST_BYTES = 64 * 1024 * 1024
+
+
+class ManifestItem(Wire, frozen=True):
+    """One staged item: its index, the user's key, the copy's ETag, its size in bytes."""
+
+    index: int
+    source: str
+    etag: str
+    size: int
+
+
+class Manifest(Wire, frozen=True):
+    """All staged items in the order of their index. Written last: where it is, staging is complete."""
+
+    items: tuple[ManifestItem, ...]
+    base: str = ""
+    """Folder that `{dir}` of the key template is relative to."""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all items."""
+        return sum(item.size for item in self.items)
+
+
+def manifest_key(prefix: str) -> str:
+    """Where the manifest lies."""
+    return f"{prefix}manifest.json"
+
+
+def input_key(prefix: str, index: int) -> str:
+    """Where the copy of an item lies."""
+    return f"{prefix}in/{index:06d}"
+
+
+def order_key(prefix: str, shard: int, attempt: int) -> str:
+    """Where the order of an attempt lies."""
+    return f"{prefix}orders/{shard}-{attempt}.json"
+
+
+def output_prefix(prefix: str, shard: int, attempt: int) -> str:
+    """Where an attempt may write its outputs; two attempts at one shard never share it."""
+    return f"{prefix}out/{shard}-{attempt}/"
+
+
+def result_key(prefix: str, shard: int) -> str:
+    """Where the result of a shard lies; the first one written is the one that counts."""
+    return f"{prefix}results/{shard}.json"
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        msgspec.ValidationError, msgspec.DecodeError: if it is not one.
+    """
+    return msgspec.json.decode(data, type=Manifest)

@@ -1,0 +1,130 @@
+"""A real API server with the CRD installed: the one that is named, else one of our own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client, config
+
+ROOT = Path(__file__).parents[2]
+CRD = ROOT / "crds" / "imagejob.yaml"
+GROUP, VERSION, PLURAL = "imagejob.dev", "v1alpha1", "imagejobs"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What the API server answered: the fields it names, each with what it says of it."""
+
+    status: int
+    causes: tuple[tuple[str, str], ...]
+    message: str
+
+    def names(self, field: str, words: str) -> bool:
+        return any(cause == field and words in said for cause, said in self.causes)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Access to the cluster of this session."""
+
+    kubeconfig: str
+    kubectl_path: str
+    api: client.ApiClient
+
+    @property
+    def objects(self) -> client.CustomObjectsApi:
+        return client.CustomObjectsApi(self.api)
+
+    def kubectl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [self.kubectl_path, "--kubeconfig", self.kubeconfig, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    def create(self, namespace: str, body: dict[str, Any], dry_run: bool = False) -> dict[str, Any] | Refusal:
+        """Create an ImageJob with strict validation; a refusal is an answer, not an error."""
+        options = {"dry_run": "All"} if dry_run else {}
+        return self._answer(
+            self.objects.create_namespaced_custom_object,
+            GROUP, VERSION, namespace, PLURAL, body, field_validation="Strict", **options,
+        )  # fmt: skip
+
+    def replace(
+        self, namespace: str, body: dict[str, Any], *, status: bool = False, dry_run: bool = False
+    ) -> dict[str, Any] | Refusal:
+        """Replace an ImageJob, or its status, with strict validation."""
+        call = self.objects.replace_namespaced_custom_object
+        if status:
+            call = self.objects.replace_namespaced_custom_object_status
+        options = {"dry_run": "All"} if dry_run else {}
+        name = body["metadata"]["name"]
+        return self._answer(
+            call, GROUP, VERSION, namespace, PLURAL, name, body, field_validation="Strict", **options
+        )
+
+    def delete(self, namespace: str, name: str) -> None:
+        self.objects.delete_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, name)
+
+    def _answer(self, call: Any, *arguments: Any, **options: Any) -> dict[str, Any] | Refusal:
+        try:
+            answer: dict[str, Any] = call(*arguments, **options)
+        except client.ApiException as error:
+            if error.status not in (400, 422):
+                raise
+            said = json.loads(error.body)
+            causes = said.get("details", {}).get("causes", [])
+            named = tuple((cause.get("field", ""), cause.get("message", "")) for cause in causes)
+            return Refusal(error.status, named, said.get("message", ""))
+        return answer
+
+
+def _localcluster(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
+    command = [sys.executable, "-m", "localcluster", *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=False)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster that IMAGEJOB_TEST_KUBECONFIG names, or the local cluster `test`.
+
+    A local cluster that was up already stays up; one that was started here ends here.
+    """
+    kubeconfig = os.environ.get("IMAGEJOB_TEST_KUBECONFIG", "")
+    started = False
+    if not kubeconfig:
+        if _localcluster("status", "--name", "test").returncode != 0:
+            assert _localcluster("up", "--name", "test").returncode == 0, "the local cluster did not start"
+            started = True
+        kubeconfig = _localcluster("kubeconfig", "--name", "test").stdout.strip()
+    kubectl = shutil.which("kubectl") or str(Path(_localcluster("bin").stdout.strip()) / "kubectl")
+    api = config.new_client_from_config(kubeconfig)
+    made = Cluster(kubeconfig, kubectl, api)
+    try:
+        applied = made.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
+        assert applied.returncode == 0, applied.stderr
+        waited = made.kubectl("wait", "--for=condition=Established", f"crd/{PLURAL}.{GROUP}", "--timeout=60s")
+        assert waited.returncode == 0, waited.stderr
+        yield made
+    finally:
+        api.close()
+        if started:
+            _localcluster("down", "--name", "test")
+
+
+@pytest.fixture(scope="module")
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of its own for each module."""
+    core = client.CoreV1Api(cluster.api)
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    core.create_namespace({"metadata": {"name": name}})
+    yield name
+    core.delete_namespace(name)

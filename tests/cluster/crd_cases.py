@@ -1,0 +1,575 @@
+"""Every constraint of the CRD with manifests at its boundary: what it refuses, and what it still accepts.
+
+Paths are written as in a refusal of the API server; a member of a map stands in braces: `labels{tier}`.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+ABSENT = object()
+"""A value that is not there."""
+
+KEYS: dict[str, Any] = {
+    "apiVersion": "imagejob.dev/v1alpha1",
+    "kind": "ImageJob",
+    "metadata": {"name": "case"},
+    "spec": {
+        "source": {"keys": ["uploads/a.jpg"]},
+        "renditions": [{"name": "web", "output": {"format": "JPEG"}}],
+    },
+}
+
+SAYS = {
+    "minimum": "should be greater than or equal to",
+    "maximum": "should be less than or equal to",
+    "minLength": "should be at least",
+    "maxLength": "may not be more than",
+    "minItems": "should have at least",
+    "maxItems": "must have at most",
+    "maxProperties": "must have at most",
+    "pattern": "should match",
+    "enum": "Unsupported value",
+    "required": "Required value",
+    "unique": "Duplicate value",
+}
+"""What the API server says when a constraint of the schema is broken."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One constraint: `path` is set to each of the values in turn."""
+
+    path: str
+    kind: str
+    refused: tuple[Any, ...]
+    accepted: tuple[Any, ...]
+    base: dict[str, Any]
+    says: str
+    at: str
+    constraint: str
+
+    @property
+    def in_status(self) -> bool:
+        return self.path.startswith("status")
+
+    def __str__(self) -> str:
+        return f"{self.constraint or 'root'}:{self.kind}" + (f":{self.says}" if self.kind == "rule" else "")
+
+
+def tokens(path: str) -> list[str | int]:
+    """The steps of a path: `a.b[0]{c}` gives a, b, 0, c."""
+    found = re.findall(r"\{([^}]*)\}|\[(\d+)\]|([^.\[{]+)", path)
+    return [int(number) if number else key or name for key, number, name in found]
+
+
+def changed(base: dict[str, Any], *changes: tuple[str, Any]) -> dict[str, Any]:
+    """A copy of a manifest with values set, or taken away, by path."""
+    body = copy.deepcopy(base)
+    for path, value in changes:
+        *way, last = tokens(path)
+        node: Any = body
+        for here, following in zip(way, [*way, last][1:], strict=True):
+            if isinstance(node, list):
+                while len(node) <= int(here):
+                    node.append({})
+                node = node[int(here)]
+            else:
+                node = node.setdefault(here, [] if isinstance(following, int) else {})
+        if value is ABSENT:
+            del node[last]
+        elif isinstance(node, list):
+            node[int(last) : int(last) + 1] = [copy.deepcopy(value)]
+        else:
+            node[last] = copy.deepcopy(value)
+    return body
+
+
+def case(
+    path: str,
+    kind: str,
+    refused: list[Any],
+    accepted: list[Any],
+    *,
+    base: dict[str, Any] = KEYS,
+    says: str = "",
+    at: str | None = None,
+    constraint: str | None = None,
+) -> Case:
+    schema = re.sub(r"\{[^}]*\}", "{}", re.sub(r"\[\d+\]", "[]", path)) if constraint is None else constraint
+    where = re.sub(r"\{([^}]*)\}", r".\1", path) if at is None else at
+    return Case(path, kind, tuple(refused), tuple(accepted), base, says or SAYS.get(kind, ""), where, schema)
+
+
+def rule(path: str, says: str, refused: list[Any], accepted: list[Any], **options: Any) -> Case:
+    return case(path, "rule", refused, accepted, says=says, **options)
+
+
+def between(path: str, low: int, high: int, base: dict[str, Any] = KEYS) -> list[Case]:
+    return [
+        case(path, "minimum", [low - 1], [low], base=base),
+        case(path, "maximum", [high + 1], [high], base=base),
+    ]
+
+
+def length(path: str, low: int, high: int, base: dict[str, Any] = KEYS, letter: str = "x") -> list[Case]:
+    longest = case(path, "maxLength", [letter * (high + 1)], [letter * high], base=base)
+    return [case(path, "minLength", [""], [letter * low], base=base), longest] if low else [longest]
+
+
+def required(path: str, value: Any, base: dict[str, Any]) -> Case:
+    return case(path, "required", [ABSENT], [value], base=changed(base, (path, value)))
+
+
+MATCH = changed(KEYS, ("spec.source", {"match": {"prefix": "uploads/"}}))
+INLINE = changed(KEYS, ("spec.source", {"inline": [{"name": "a.png", "data": "QUJD"}]}))
+STEP = "spec.renditions[0].steps[0]"
+RESIZE = changed(KEYS, (STEP, {"resize": {"width": 100, "height": 100}}))
+ROTATE = changed(KEYS, (STEP, {"rotate": {"degrees": 90}}))
+CROP = changed(KEYS, (STEP, {"crop": {"x": 0, "y": 0, "width": 10, "height": 10}}))
+WATERMARK = changed(KEYS, (STEP, {"watermark": {"text": "x"}}))
+POD = "spec.execution.podTemplate"
+
+
+def renditions(count: int) -> list[dict[str, Any]]:
+    return [{"name": f"r{number}", "output": {"format": "JPEG"}} for number in range(count)]
+
+
+def members(count: int, value: str = "1") -> dict[str, str]:
+    return {f"m{number}": value for number in range(count)}
+
+
+RESERVED = [".imagejob/x", ".imagejob-staging/x", ".imagejob", ".imagejob-staging"]
+NOT_RESERVED = [".imagejobs/x", "a/.imagejob/x", ".imagejob-staging2", "imagejob/x"]
+CONTROL = ["a\nb", "\x00", "a\x1f", "a\x7f"]
+NO_CONTROL = ["a b", "ä/\u00a0ö.jpg", "~"]
+OUT_OF_JAIL = ["/a", "a//b", ".", "..", "./a", "../a", "a/./b", "a/../b", "a/.", "a/..", "/", "//", "a//"]
+IN_JAIL = ["a", "a/b", "...", "a/...", ".a/b.", "..a/b..", "a/.b/c"]
+
+RUN_ID_ASKED = "give spec.run.id a new value in the same apply"
+
+SPEC: list[Case] = [
+    rule("metadata.name", "at most 52 characters", ["n" * 53], ["n" * 52], constraint=""),
+    rule("metadata.name", "must not contain dots", ["a.b"], ["a-b"], constraint=""),
+    case("spec", "required", [ABSENT], [KEYS["spec"]]),
+    case("spec.source", "required", [ABSENT], [KEYS["spec"]["source"]]),
+    case("spec.renditions", "required", [ABSENT], [KEYS["spec"]["renditions"]]),
+    # run
+    *length("spec.run.id", 1, 63),
+    case("spec.run.id", "pattern", ["a b", "-a", "a-", "ä", "a/b", "a\n"], ["1", "A-b_c.9", "2026-11-23"]),
+    case("spec.run.mode", "enum", ["run", ""], ["Run"]),
+    case("spec.run.items", "enum", ["all", ""], ["All"]),
+    # source
+    rule(
+        "spec.source",
+        "exactly one of keys, match, inline",
+        [{}, {"keys": ["a"], "match": {"prefix": "u/"}}, {**INLINE["spec"]["source"], "keys": ["a"]}],
+        [{"keys": ["a"]}, {"match": {"prefix": "u/"}}, INLINE["spec"]["source"]],
+    ),
+    case("spec.source.keys", "minItems", [[]], [["a"]]),
+    case("spec.source.keys", "maxItems", [["a"] * 1001], [["a"] * 1000, ["ü" * 512] * 1000]),
+    *length("spec.source.keys[0]", 1, 512, letter="ü"),
+    rule("spec.source.keys[0]", "a key must be relative", [*OUT_OF_JAIL, "a/"], IN_JAIL),
+    rule("spec.source.keys[0]", "control characters", CONTROL, NO_CONTROL),
+    rule("spec.source.keys[0]", "the operator keeps", RESERVED, NOT_RESERVED),
+    required("spec.source.match.prefix", "uploads/", changed(MATCH, ("spec.source.match.include", ["*"]))),
+    *length("spec.source.match.prefix", 1, 512, MATCH),
+    rule("spec.source.match.prefix", "must be relative", OUT_OF_JAIL, [*IN_JAIL, "a/", "a/b/"], base=MATCH),
+    rule("spec.source.match.prefix", "control characters", CONTROL, NO_CONTROL, base=MATCH),
+    rule(
+        "spec.source.match.prefix",
+        "the operator keeps",
+        [*RESERVED, ".imagejob/"],
+        NOT_RESERVED,
+        base=MATCH,
+    ),
+    case("spec.source.match.include", "maxItems", [["*"] * 17], [["*"] * 16, []], base=MATCH),
+    *length("spec.source.match.include[0]", 1, 256, MATCH, "*"),
+    case("spec.source.match.exclude", "maxItems", [["*"] * 17], [["*"] * 16, []], base=MATCH),
+    *length("spec.source.match.exclude[0]", 1, 256, MATCH, "*"),
+    *between("spec.source.match.maxItems", 1, 10000, MATCH),
+    case("spec.source.inline", "minItems", [[]], [INLINE["spec"]["source"]["inline"]], base=INLINE),
+    case(
+        "spec.source.inline",
+        "maxItems",
+        [[{"name": f"{n}.png", "data": "QUJD"} for n in range(9)]],
+        [[{"name": f"{n}.png", "data": "QUJD"} for n in range(8)]],
+        base=INLINE,
+    ),
+    case(
+        "spec.source.inline",
+        "unique",
+        [[{"name": "a.png", "data": "QUJD"}, {"name": "a.png", "data": "QUJE"}]],
+        [[{"name": "a.png", "data": "QUJD"}, {"name": "b.png", "data": "QUJD"}]],
+        base=INLINE,
+        at="spec.source.inline[1]",
+    ),
+    required("spec.source.inline[0].name", "a.png", INLINE),
+    required("spec.source.inline[0].data", "QUJD", INLINE),
+    *length("spec.source.inline[0].name", 1, 128, INLINE),
+    rule(
+        "spec.source.inline[0].name",
+        "must be a plain file name",
+        ["/", "a/b.png", "a/", "/a", ".", ".."],
+        ["...", ".a", "a.", "a.png"],
+        base=INLINE,
+    ),
+    rule("spec.source.inline[0].name", "control characters", CONTROL, ["a b", "ä", "~"], base=INLINE),
+    rule(
+        "spec.source.inline[0].name",
+        "the operator keeps",
+        [".imagejob", ".imagejob-staging"],
+        [".imagejobs", "imagejob"],
+        base=INLINE,
+    ),
+    case("spec.source.inline[0].data", "minLength", [""], ["QUJD"], base=INLINE),
+    case("spec.source.inline[0].data", "maxLength", ["A" * 87388], ["A" * 87384], base=INLINE),
+    case(
+        "spec.source.inline[0].data",
+        "pattern",
+        ["A", "AB", "ABC", "ABC=D", "A===", "QU_-", "QUJD\n", "QUJD QUJD"],
+        ["QUJD", "QUI=", "QQ==", "+/+/"],
+        base=INLINE,
+    ),
+    # renditions
+    case("spec.renditions", "minItems", [[]], [renditions(1)]),
+    case("spec.renditions", "maxItems", [renditions(33)], [renditions(32)]),
+    case(
+        "spec.renditions",
+        "unique",
+        [[*renditions(1), {"name": "r0", "output": {"format": "PNG"}}]],
+        [renditions(2)],
+        at="spec.renditions[1]",
+    ),
+    required("spec.renditions[0].name", "web", KEYS),
+    required("spec.renditions[0].output", {"format": "JPEG"}, KEYS),
+    *length("spec.renditions[0].name", 1, 32),
+    case(
+        "spec.renditions[0].name",
+        "pattern",
+        ["Web", "-a", "a-", "a_b", "a.b", "ä", "a\n", "a/b"],
+        ["0", "a-b", "w" + "-" * 30 + "w"],
+    ),
+    case(
+        "spec.renditions[0].steps",
+        "maxItems",
+        [[{"rotate": {"degrees": 90}}] * 17],
+        [[{"rotate": {"degrees": 90}}] * 16, []],
+    ),
+    rule(
+        STEP,
+        "exactly one of resize, rotate, crop, watermark",
+        [
+            {},
+            {"resize": {"width": 1}, "rotate": {"degrees": 90}},
+            {**CROP["spec"]["renditions"][0]["steps"][0], "watermark": {"text": "x"}},
+        ],
+        [base["spec"]["renditions"][0]["steps"][0] for base in (RESIZE, ROTATE, CROP, WATERMARK)],
+    ),
+    rule(
+        f"{STEP}.resize",
+        "resize needs width or height",
+        [{}, {"fit": "Inside"}, {"fit": "Cover"}],
+        [{"width": 1}, {"height": 1}, {"width": 1, "height": 1}],
+    ),
+    rule(
+        f"{STEP}.resize",
+        "needs both width and height",
+        [{"width": 1, "fit": fit} for fit in ("Cover", "Contain", "Fill")] + [{"height": 1, "fit": "Fill"}],
+        [{"width": 1, "height": 1, "fit": fit} for fit in ("Cover", "Contain", "Fill")]
+        + [{"width": 1, "fit": "Inside"}, {"height": 1, "fit": "Outside"}],
+    ),
+    *between(f"{STEP}.resize.width", 1, 16384),
+    *between(f"{STEP}.resize.height", 1, 16384),
+    case(
+        f"{STEP}.resize.fit",
+        "enum",
+        ["cover", "", "Scale"],
+        ["Cover", "Contain", "Fill", "Inside", "Outside"],
+        base=RESIZE,
+    ),
+    required(f"{STEP}.rotate.degrees", 90, ROTATE),
+    case(f"{STEP}.rotate.degrees", "enum", [0, 45, -90, 360], [90, 180, 270], base=ROTATE),
+    *(required(f"{STEP}.crop.{field}", 1, CROP) for field in ("x", "y", "width", "height")),
+    *between(f"{STEP}.crop.x", 0, 65535, CROP),
+    *between(f"{STEP}.crop.y", 0, 65535, CROP),
+    *between(f"{STEP}.crop.width", 1, 16384, CROP),
+    *between(f"{STEP}.crop.height", 1, 16384, CROP),
+    required(f"{STEP}.watermark.text", "x", WATERMARK),
+    *length(f"{STEP}.watermark.text", 1, 256, WATERMARK, "©"),
+    case(
+        f"{STEP}.watermark.gravity",
+        "enum",
+        ["southeast", "", "Centre"],
+        ["NorthWest", "North", "NorthEast", "West", "Center", "East", "SouthWest", "South", "SouthEast"],
+        base=WATERMARK,
+    ),
+    *between(f"{STEP}.watermark.opacityPercent", 1, 100, WATERMARK),
+    case("spec.renditions[0].output.format", "required", [ABSENT], ["JPEG"]),
+    case("spec.renditions[0].output.format", "enum", ["jpeg", "GIF", ""], ["JPEG", "PNG", "WebP", "AVIF"]),
+    *between("spec.renditions[0].output.quality", 1, 100),
+    case("spec.renditions[0].output.metadata", "enum", ["Keep", ""], ["Strip"]),
+    # destination
+    *length("spec.destination.prefix", 0, 512),
+    rule("spec.destination.prefix", "must be relative", OUT_OF_JAIL, [*IN_JAIL, "", "a/", "a/b/"]),
+    rule("spec.destination.prefix", "control characters", CONTROL, NO_CONTROL),
+    rule("spec.destination.prefix", "the operator keeps", [*RESERVED, ".imagejob/"], NOT_RESERVED),
+    rule(
+        "spec.destination",
+        "prefix and keyTemplate together",
+        [
+            {"prefix": ".image", "keyTemplate": "job/{stem}.{ext}"},
+            {"prefix": ".imagejob-", "keyTemplate": "staging/{stem}.{ext}"},
+        ],
+        [
+            {"prefix": ".image", "keyTemplate": "job-{stem}.{ext}"},
+            {"prefix": "a/.image", "keyTemplate": "job/{stem}.{ext}"},
+        ],
+    ),
+    rule(
+        "spec.destination",
+        "must not lie below spec.source.match.prefix",
+        [{"prefix": "uploads/"}, {"prefix": "uploads/web/"}, {"keyTemplate": "uploads/{stem}.{ext}"}],
+        [{"prefix": "upload/"}, {"prefix": "uploads-web/"}, {"prefix": "out/uploads/"}, {}],
+        base=MATCH,
+        at="spec.destination.prefix",
+        constraint="spec",
+    ),
+    *length("spec.destination.keyTemplate", 1, 256),
+    rule(
+        "spec.destination.keyTemplate",
+        "and no other braces",
+        ["{name}", "{}", "{dir}{", "}", "{{stem}}", "{stem!r}", "{stem:>9}", "{stem.x}", "{Stem}", "{0}"],
+        ["x", "{dir}{stem}-{rendition}.{ext}", "{rendition}/{dir}{stem}.{ext}", "{ext}:!{stem}"],
+    ),
+    rule(
+        "spec.destination.keyTemplate",
+        "must give a relative key",
+        [*OUT_OF_JAIL, "a/", "{dir}", "{dir}/{stem}", "x{dir}..", ".{dir}./{stem}", "{stem}/", "/{stem}"],
+        [*IN_JAIL, "{dir}x", "{stem}/{rendition}.{ext}", "..{stem}"],
+    ),
+    rule("spec.destination.keyTemplate", "control characters", CONTROL, NO_CONTROL),
+    rule("spec.destination.keyTemplate", "the operator keeps", RESERVED, NOT_RESERVED),
+    case("spec.destination.overwrite", "enum", ["Never", ""], ["Always"]),
+    case("spec.destination.publish", "enum", ["Direct", ""], ["Staged"]),
+    case("spec.destination.onFailure", "enum", ["Delete", ""], ["Keep"]),
+    # execution
+    *between("spec.execution.parallelism", 1, 100),
+    *between("spec.execution.itemsPerPod", 1, 1000),
+    *between("spec.execution.retriesPerShard", 0, 10),
+    *between("spec.execution.stagingDeadlineSeconds", 1, 86400),
+    *between("spec.execution.startDeadlineSeconds", 1, 86400),
+    *between("spec.execution.activeDeadlineSeconds", 1, 604800),
+    *(
+        case(f"{POD}.resources.{kind}", "maxProperties", [members(17)], [members(16)])
+        for kind in ("requests", "limits")
+    ),
+    *(
+        case(
+            f"{POD}.resources.{kind}{{cpu}}",
+            "pattern",
+            ["-1", "1 Gi", "1GiB", "", "much", "1Gi\n"],
+            ["500m", "1.5", ".5", "2Gi", "1e3", 2],
+        )
+        for kind in ("requests", "limits")
+    ),
+    case(f"{POD}.nodeSelector", "maxProperties", [members(33)], [members(32)]),
+    *length(f"{POD}.nodeSelector{{zone}}", 0, 63),
+    case(f"{POD}.tolerations", "maxItems", [[{"key": "a"}] * 33], [[{"key": "a"}] * 32]),
+    case(f"{POD}.topologySpreadConstraints", "maxItems", [[{"maxSkew": 1}] * 9], [[{"maxSkew": 1}] * 8]),
+    *length(f"{POD}.priorityClassName", 1, 253),
+    *length(f"{POD}.runtimeClassName", 1, 253),
+    *length(f"{POD}.schedulerName", 1, 253),
+    *length(f"{POD}.serviceAccountName", 1, 253),
+    case(
+        f"{POD}.imagePullSecrets",
+        "maxItems",
+        [[{"name": f"s{n}"} for n in range(17)]],
+        [[{"name": f"s{n}"} for n in range(16)]],
+    ),
+    case(
+        f"{POD}.imagePullSecrets",
+        "unique",
+        [[{"name": "a"}, {"name": "a"}]],
+        [[{"name": "a"}, {"name": "b"}]],
+        at=f"{POD}.imagePullSecrets[1]",
+    ),
+    required(f"{POD}.imagePullSecrets[0].name", "a", KEYS),
+    *length(f"{POD}.imagePullSecrets[0].name", 1, 253),
+    *(
+        item
+        for field in ("labels", "annotations")
+        for item in (
+            case(f"{POD}.{field}", "maxProperties", [members(33)], [members(32)]),
+            rule(
+                f"{POD}.{field}",
+                f"podTemplate.{field} must not have keys below imagejob.dev/",
+                [
+                    {"imagejob.dev/run": "1"},
+                    {"kueue.x-k8s.io/queue-name": "a"},
+                    {"app.kubernetes.io/managed-by": "me"},
+                ],
+                [{"app.kubernetes.io/name": "a", "imagejob.dev": "1", "example.com/imagejob.dev": "1"}],
+            ),
+        )
+    ),
+    *length(f"{POD}.labels{{tier}}", 0, 63),
+    case(f"{POD}.labels{{tier}}", "pattern", ["a b", "-a", "a-", "ä", "a\n"], ["", "a", "A-b_c.9"]),
+    *length(f"{POD}.annotations{{note}}", 0, 4096),
+    # limits, failurePolicy, retention
+    case(
+        "spec.limits.itemSize",
+        "pattern",
+        ["0", "064Mi", "64MB", "1.5Mi", "64 Mi", "-1", "", "12345678901", "64Mi\n", "1Ti"],
+        ["1", "64Mi", "9999999999Gi", "500Ki"],
+    ),
+    *between("spec.limits.pixels", 1, 1_000_000_000),
+    *between("spec.limits.frames", 1, 10000),
+    *between("spec.limits.itemTimeoutSeconds", 1, 3600),
+    case("spec.failurePolicy.maxFailedItems", "minimum", [-1], [0, 10**9]),
+    case(
+        "spec.failurePolicy.maxFailedItems",
+        "pattern",
+        ["5", "101%", "-1%", "5.5%", "%", "5%\n", ""],
+        ["0%", "5%", "99%", "100%"],
+    ),
+    *between("spec.retention.ttlSecondsAfterFinished", 0, 31_536_000),
+    case("spec.retention.policy", "enum", ["compact", ""], ["Compact", "Delete"]),
+    case("spec.retention.pods", "enum", ["onFailure", ""], ["OnFailure", "Always", "Never"]),
+]
+
+NOW = "2026-01-02T03:04:05Z"
+CONDITION = {"type": "Ready", "status": "True", "reason": "Done", "message": "", "lastTransitionTime": NOW}
+ERROR = {"code": "JOB_001", "reason": "InvalidSpec", "message": "m"}
+FAILED_ITEM = {"item": "a.jpg", "code": "IMG_001"}
+WITH_CONDITION = changed(KEYS, ("status.conditions", [CONDITION]))
+WITH_ERROR = changed(KEYS, ("status.error", ERROR))
+WITH_FAILURE = changed(KEYS, ("status.failures", [FAILED_ITEM]))
+LONG_TIME = "2026-01-02T03:04:05." + "0" * 19 + "Z"
+
+
+def moment(path: str, base: dict[str, Any] = KEYS) -> Case:
+    """A time may be written with at most 40 characters."""
+    return case(path, "maxLength", [LONG_TIME.replace("Z", "0Z")], [LONG_TIME, NOW], base=base)
+
+
+STATUS: list[Case] = [
+    *length("status.phase", 0, 32),
+    moment("status.phaseSince"),
+    *length("status.run.id", 0, 63),
+    moment("status.run.startedAt"),
+    moment("status.run.finishedAt"),
+    *length("status.run.duration", 0, 32),
+    *length("status.run.shards.attempts", 0, 16384),
+    case(
+        "status.conditions",
+        "maxItems",
+        [[{**CONDITION, "type": f"T{n}"} for n in range(17)]],
+        [[{**CONDITION, "type": f"T{n}"} for n in range(16)]],
+    ),
+    case(
+        "status.conditions",
+        "unique",
+        [[CONDITION, {**CONDITION, "status": "False", "reason": "Other"}]],
+        [[CONDITION, {**CONDITION, "type": "Finished"}]],
+        at="status.conditions[1]",
+    ),
+    *(required(f"status.conditions[0].{field}", value, WITH_CONDITION) for field, value in CONDITION.items()),
+    *length("status.conditions[0].type", 0, 316, WITH_CONDITION),
+    *length("status.conditions[0].status", 0, 16, WITH_CONDITION),
+    *length("status.conditions[0].reason", 0, 64, WITH_CONDITION),
+    *length("status.conditions[0].message", 0, 1024, WITH_CONDITION),
+    moment("status.conditions[0].lastTransitionTime", WITH_CONDITION),
+    *(required(f"status.error.{field}", value, WITH_ERROR) for field, value in ERROR.items()),
+    *length("status.error.code", 0, 16, WITH_ERROR),
+    *length("status.error.reason", 0, 64, WITH_ERROR),
+    *length("status.error.message", 0, 1024, WITH_ERROR),
+    *length("status.error.fault", 0, 16, WITH_ERROR),
+    *length("status.error.runbook", 0, 512, WITH_ERROR),
+    *length("status.progress", 0, 32),
+    *length("status.staging.prefix", 0, 512),
+    *length("status.report", 0, 512),
+    case(
+        "status.failures",
+        "maxItems",
+        [[{**FAILED_ITEM, "item": str(n)} for n in range(11)]],
+        [[{**FAILED_ITEM, "item": str(n)} for n in range(10)]],
+    ),
+    *(required(f"status.failures[0].{field}", value, WITH_FAILURE) for field, value in FAILED_ITEM.items()),
+    *length("status.failures[0].item", 0, 512, WITH_FAILURE),
+    *length("status.failures[0].code", 0, 16, WITH_FAILURE),
+    *length("status.failures[0].message", 0, 300, WITH_FAILURE),
+]
+
+CASES: list[Case] = [*SPEC, *STATUS]
+
+
+@dataclass(frozen=True)
+class Change:
+    """An update of an existing object: from `old` to `new`, without a new run.id."""
+
+    name: str
+    old: tuple[tuple[str, Any], ...]
+    new: tuple[tuple[str, Any], ...]
+    base: dict[str, Any] = None  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _change(path: str, old: Any, new: Any, base: dict[str, Any] = KEYS) -> Iterator[Change]:
+    """A change of one value; where one of both is ABSENT a member is added and removed."""
+    for kind, before, after in (("", old, new), (" back", new, old)):
+        before_ = () if before is ABSENT else ((path, before),)
+        after_ = () if after is ABSENT else ((path, after),)
+        yield Change(f"{path}{kind}", before_, after_, base)
+
+
+SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+NODE = {"nodeSelectorTerms": [{"matchFields": []}]}
+
+NEEDS_NEW_RUN: list[Change] = [
+    *_change("spec.source.keys", ["a"], ["a", "b"]),
+    *_change("spec.source.keys", ["a", "b"], ["b", "a"]),
+    *_change("spec.source", {"keys": ["a"]}, {"match": {"prefix": "a/"}}),
+    *_change("spec.source.match.exclude", ABSENT, ["*"], MATCH),
+    *_change("spec.source.match.maxItems", ABSENT, 5, MATCH),
+    *_change("spec.source.inline[0].data", "QUJD", "QUJE", INLINE),
+    *_change("spec.renditions", renditions(1), renditions(2)),
+    *_change("spec.renditions[0].output.quality", ABSENT, 80),
+    *_change("spec.renditions[0].steps", ABSENT, [{"rotate": {"degrees": 90}}]),
+    *_change(f"{STEP}.resize.height", ABSENT, 7, changed(KEYS, (STEP, {"resize": {"width": 1}}))),
+    *_change("spec.destination", ABSENT, {"prefix": "out/"}),
+    *_change("spec.destination.keyTemplate", ABSENT, "{dir}{stem}.{ext}"),
+    *_change("spec.limits.itemSize", ABSENT, "1Mi"),
+    *_change("spec.failurePolicy.maxFailedItems", 5, "5%"),
+    *_change("spec.execution.itemsPerPod", ABSENT, 5),
+    *_change("spec.execution.itemsPerPod", 5, 6),
+    *_change("spec.execution.retriesPerShard", ABSENT, 3),
+    *_change("spec.execution.stagingDeadlineSeconds", ABSENT, 60),
+    *_change("spec.execution.startDeadlineSeconds", ABSENT, 60),
+    *_change("spec.execution.activeDeadlineSeconds", ABSENT, 60),
+    *_change(f"{POD}.labels", ABSENT, {"a": "b"}),
+    *_change(f"{POD}.labels{{a}}", "b", "c"),
+    *_change(f"{POD}.resources.requests{{cpu}}", "1", "2"),
+    *_change(f"{POD}.tolerations", [{"key": "a"}], [{"key": "b"}]),
+    *_change(f"{POD}.affinity", ABSENT, {"nodeAffinity": {}}),
+    *_change(f"{POD}.affinity.nodeAffinity", {}, {"requiredDuringSchedulingIgnoredDuringExecution": NODE}),
+    *_change(f"{POD}.topologySpreadConstraints", [SPREAD], [{**SPREAD, "minDomains": 2}]),
+]
+"""Each is refused, and accepted together with a new run.id."""
+
+FREE: list[Change] = [
+    *_change("spec.run.id", ABSENT, "2"),
+    *_change("spec.run", ABSENT, {"mode": "Run", "items": "All"}),
+    *_change("spec.retention", ABSENT, {"ttlSecondsAfterFinished": 5, "policy": "Delete", "pods": "Never"}),
+    *_change("spec.execution.parallelism", ABSENT, 9),
+    *_change("spec.destination.overwrite", ABSENT, "Always"),
+    *_change("spec.execution", ABSENT, {}),
+    *_change("spec.renditions", renditions(2), renditions(2)[::-1]),
+]
+"""Each is accepted without a new run.id: it changes what may change, or nothing but the writing."""
