@@ -1,0 +1,1 @@
+"""The ImageJob operator: watches ImageJobs, stages sources, launches Pods, publishes renditions."""

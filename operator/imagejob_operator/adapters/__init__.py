@@ -1,0 +1,1 @@
+"""The world: each client has its one home here."""

@@ -1,0 +1,117 @@
+"""What the operator counts, as Prometheus metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.phase import TERMINAL
+from imagejob_operator.core.status import Status
+
+_CALL_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
+_PHASE_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400)
+
+
+class Metrics:
+    """All metrics of one operator, in a registry of their own."""
+
+    def __init__(self, jobs: Callable[[], Iterable[ImageJob]]) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(_JobsByPhase(jobs))
+        self._turns = Counter("imagejob_turns", "Turns by result.", ["result"], registry=self.registry)
+        self._turn_seconds = Histogram(
+            "imagejob_turn_seconds", "Duration of a turn.", buckets=_CALL_BUCKETS, registry=self.registry
+        )
+        self._finished = Counter(
+            "imagejob_finished", "Ended runs.", ["phase", "code", "reason"], registry=self.registry
+        )
+        self._phase_seconds = Histogram(
+            "imagejob_phase_seconds",
+            "Time that runs spent in a phase.",
+            ["phase"],
+            buckets=_PHASE_BUCKETS,
+            registry=self.registry,
+        )
+        self._staged = Counter("imagejob_staged_bytes", "Bytes copied into staging.", registry=self.registry)
+        self._deferred = Counter(
+            "imagejob_cleaning_deferred",
+            "Finalizers released before staging was known to be empty.",
+            registry=self.registry,
+        )
+        self._api = Histogram(
+            "imagejob_api_call_seconds",
+            "Calls to the API server.",
+            ["verb", "resource", "code"],
+            buckets=_CALL_BUCKETS,
+            registry=self.registry,
+        )
+        self._store = Histogram(
+            "imagejob_store_call_seconds",
+            "Calls to the object store.",
+            ["operation", "outcome"],
+            buckets=_CALL_BUCKETS,
+            registry=self.registry,
+        )
+
+    def turn(self, result: str, seconds: float) -> None:
+        """See the port."""
+        self._turns.labels(result).inc()
+        self._turn_seconds.observe(seconds)
+
+    def moved(self, before: Status, after: Status) -> None:
+        """See the port."""
+        if before.phase and before.phase_since and after.phase_since:
+            span = (after.phase_since - before.phase_since).total_seconds()
+            self._phase_seconds.labels(before.phase).observe(max(0.0, span))
+        if after.at in TERMINAL:
+            error = after.error
+            self._finished.labels(
+                after.phase, error.code if error else "", error.reason if error else ""
+            ).inc()
+
+    def staged(self, size: int) -> None:
+        """See the port."""
+        self._staged.inc(size)
+
+    def deferred(self) -> None:
+        """See the port."""
+        self._deferred.inc()
+
+    def api_call(self, verb: str, resource: str, code: str, seconds: float) -> None:
+        """One call to the API server has ended; code 0: there was no answer."""
+        self._api.labels(verb, resource, code).observe(seconds)
+
+    def store_call(self, operation: str, outcome: str, seconds: float) -> None:
+        """One call to the store has ended."""
+        self._store.labels(operation, outcome).observe(seconds)
+
+
+class _JobsByPhase(Collector):
+    """Counts the jobs as they stand when somebody asks."""
+
+    def __init__(self, jobs: Callable[[], Iterable[ImageJob]]) -> None:
+        self._jobs = jobs
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """The jobs by phase and code, and the age of the oldest that has not ended."""
+        by_phase: dict[tuple[str, str], int] = {}
+        oldest = 0.0
+        for job in self._jobs():
+            status = job.status
+            place = (status.at.value, status.error.code if status.error else "")
+            by_phase[place] = by_phase.get(place, 0) + 1
+            started = status.run.started_at if status.run else None
+            if status.at not in TERMINAL and started:
+                oldest = max(oldest, (datetime.now(UTC) - started).total_seconds())
+        jobs = GaugeMetricFamily("imagejob_jobs", "ImageJobs by phase and code.", labels=["phase", "code"])
+        for labels, count in by_phase.items():
+            jobs.add_metric(list(labels), count)
+        yield jobs
+        yield GaugeMetricFamily(
+            "imagejob_oldest_unfinished_seconds", "Age of the oldest run that has not ended.", value=oldest
+        )

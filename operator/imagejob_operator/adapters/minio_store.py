@@ -1,0 +1,269 @@
+"""The object store over the minio client: any server that speaks the plain part of S3.
+
+The client is synchronous, so every call runs in a thread pool of its own. Its defaults (timeouts of five
+minutes, a pool of ten connections, a region look-up per bucket) are replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from time import perf_counter
+from typing import TypeVar
+
+import urllib3
+from minio import Minio
+from minio.commonconfig import REPLACE, CopySource
+from minio.datatypes import Object, PostPolicy
+from minio.deleteobjects import DeleteObject
+from minio.error import InvalidResponseError, S3Error, ServerError
+
+from imagejob_operator.ports.object_store import (
+    ObjectChanged,
+    ObjectMissing,
+    PostForm,
+    StoreDenied,
+    StoredObject,
+    StoreError,
+    StoreUnavailable,
+)
+
+T = TypeVar("T")
+
+THREADS = 32
+PAGE = 1000
+"""Keys that S3 lists or deletes in one request."""
+
+_MISSING = {"NoSuchKey", "NoSuchObject", "NoSuchVersion", "ResourceNotFound"}
+_PASSING = {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "XMinioServerNotInitialized"}
+
+Observe = Callable[[str, str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAddress:
+    """Where a bucket is and who we are to it."""
+
+    endpoint: str
+    """`host:port` that the operator uses."""
+    bucket: str
+    access_key: str
+    secret_key: str
+    secure: bool = True
+    region: str = "us-east-1"
+    pod_endpoint: str = ""
+    """`host:port` that the Pods use, if it is another one."""
+
+
+class MinioStore:
+    """One bucket; see the port for what each call promises."""
+
+    def __init__(
+        self, address: StoreAddress, observe: Observe = lambda operation, outcome, seconds: None
+    ) -> None:
+        self._bucket = address.bucket
+        self._observe = observe
+        self._http = urllib3.PoolManager(
+            maxsize=THREADS,
+            block=True,
+            timeout=urllib3.Timeout(connect=3, read=15),
+            retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
+        )
+        self._client = _client(address, address.endpoint, self._http)
+        pod_endpoint = address.pod_endpoint or address.endpoint
+        self._signer = _client(address, pod_endpoint, self._http)
+        self._post_url = f"{'https' if address.secure else 'http'}://{pod_endpoint}/{address.bucket}"
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+
+    def close(self) -> None:
+        """End the threads; calls under way end by their timeouts."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._http.clear()
+
+    async def stat(self, key: str) -> StoredObject:
+        """See the port."""
+        found = await self._run("stat", lambda: self._client.stat_object(self._bucket, key))
+        return _stored(found)
+
+    async def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """See the port; one page of a listing at a time."""
+        objects = self._client.list_objects(self._bucket, prefix=prefix, recursive=True)
+        while True:
+            page = await self._run("list", lambda: list(itertools.islice(objects, PAGE)))
+            for found in page:
+                yield _stored(found)
+            if len(page) < PAGE:
+                return
+
+    async def read(self, key: str, max_bytes: int) -> bytes:
+        """See the port."""
+
+        def fetch() -> bytes:
+            response = self._client.get_object(self._bucket, key)
+            try:
+                data: bytes = response.read(max_bytes + 1)
+            finally:
+                response.close()
+                response.release_conn()
+            return data
+
+        data = await self._run("get", fetch)
+        if len(data) > max_bytes:
+            raise StoreDenied(f"{key} is larger than {max_bytes} bytes")
+        return data
+
+    async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
+        """See the port; a fresh reader for each call, and the client reads all of it before it sends."""
+
+        def send() -> StoredObject:
+            result = self._client.put_object(
+                self._bucket, key, io.BytesIO(data), len(data), content_type=content_type
+            )
+            return StoredObject(key, len(data), result.etag or "", datetime.now(UTC))
+
+        return await self._run("put", send)
+
+    async def put_if_absent(self, key: str, data: bytes, content_type: str) -> bool:
+        """See the port; by a presigned PUT, since the client cannot send `If-None-Match`."""
+
+        def send() -> bool:
+            url = self._client.presigned_put_object(self._bucket, key, expires=timedelta(minutes=5))
+            headers = {"If-None-Match": "*", "Content-Type": content_type}
+            response = self._http.request("PUT", url, body=data, headers=headers, retries=False)
+            if response.status in (409, 412):
+                return False
+            if response.status >= 500:
+                raise StoreUnavailable(f"the store answered {response.status} to a conditional write")
+            if response.status >= 300:
+                raise StoreDenied(f"the store answered {response.status} to a conditional write")
+            return True
+
+        return await self._run("put", send)
+
+    async def copy(
+        self,
+        source: StoredObject,
+        key: str,
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+    ) -> StoredObject:
+        """See the port."""
+
+        def send() -> StoredObject:
+            headers: dict[str, str | list[str] | tuple[str]] | None = None
+            if content_type:
+                headers = {"Content-Type": content_type, **(metadata or {})}
+            result = self._client.copy_object(
+                self._bucket,
+                key,
+                CopySource(self._bucket, source.key, match_etag=source.etag),
+                metadata=headers,
+                metadata_directive=REPLACE if content_type else None,
+            )
+            return StoredObject(key, source.size, result.etag or "", datetime.now(UTC))
+
+        return await self._run("copy", send)
+
+    async def delete_prefix(self, prefix: str) -> int:
+        """See the port."""
+        if not prefix.endswith("/"):
+            raise ValueError(f"a prefix to delete ends with '/', {prefix!r} does not")
+        deleted = 0
+        while True:
+            page = await self._run("list", partial(self._first_page, prefix))
+            if not page:
+                return deleted
+            await self._run("delete", partial(self._delete, page))
+            deleted += len(page)
+
+    def _first_page(self, prefix: str) -> list[str]:
+        listing = self._client.list_objects(self._bucket, prefix=prefix, recursive=True)
+        return [found.object_name or "" for found in itertools.islice(listing, PAGE)]
+
+    def _delete(self, keys: list[str]) -> None:
+        orders: Iterator[DeleteObject] = (DeleteObject(key) for key in keys)
+        # remove_objects is lazy: nothing is deleted before its answer is read.
+        errors = list(self._client.remove_objects(self._bucket, orders))
+        if errors:
+            raise StoreDenied(f"{len(errors)} objects cannot be deleted: {errors[0].code} {errors[0].name}")
+
+    def sign_get(self, key: str, lifetime: timedelta) -> str:
+        """See the port."""
+        return self._signer.presigned_get_object(self._bucket, key, expires=lifetime)
+
+    def sign_put(self, key: str, lifetime: timedelta) -> str:
+        """See the port."""
+        return self._signer.presigned_put_object(self._bucket, key, expires=lifetime)
+
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
+        """See the port."""
+        policy = PostPolicy(self._bucket, datetime.now(UTC) + lifetime)
+        policy.add_starts_with_condition("key", prefix)
+        policy.add_starts_with_condition("Content-Type", "")
+        policy.add_content_length_range_condition(1, max_bytes)
+        return PostForm(self._post_url, self._signer.presigned_post_policy(policy))
+
+    async def _run(self, operation: str, call: Callable[[], T]) -> T:
+        begun, outcome = perf_counter(), "ok"
+        future = asyncio.get_running_loop().run_in_executor(self._threads, call)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            # The thread cannot be stopped: who cancels must not go on before its write has landed.
+            outcome = "cancelled"
+            await asyncio.wait([future])
+            raise
+        except StoreError as error:
+            outcome = type(error).__name__
+            raise
+        except (S3Error, ServerError, InvalidResponseError, urllib3.exceptions.HTTPError, OSError) as error:
+            translated = _translate(error)
+            outcome = type(translated).__name__
+            raise translated from error
+        finally:
+            self._observe(operation, outcome, perf_counter() - begun)
+
+
+def _client(address: StoreAddress, endpoint: str, http: urllib3.PoolManager) -> Minio:
+    return Minio(
+        endpoint,
+        access_key=address.access_key,
+        secret_key=address.secret_key,
+        secure=address.secure,
+        region=address.region,
+        http_client=http,
+    )
+
+
+def _stored(found: Object) -> StoredObject:
+    return StoredObject(
+        key=found.object_name or "",
+        size=found.size or 0,
+        etag=(found.etag or "").strip('"'),
+        modified_at=found.last_modified or datetime.now(UTC),
+    )
+
+
+def _translate(error: Exception) -> StoreError:
+    """A client's error in our words; messages name code and key, never a URL with its signature."""
+    if isinstance(error, S3Error):
+        text = f"{error.code}: {error.message}"
+        status = error.response.status if error.response is not None else 0
+        if error.code in _MISSING:
+            return ObjectMissing(text)
+        if error.code == "PreconditionFailed" or status == 412:
+            return ObjectChanged(text)
+        if error.code in _PASSING or status >= 500 or status == 429:
+            return StoreUnavailable(text)
+        return StoreDenied(text)
+    if isinstance(error, ServerError):
+        return StoreUnavailable(f"the store answered {error.status_code}")
+    if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason is not None:
+        return StoreUnavailable(f"the store cannot be reached: {type(error.reason).__name__}")
+    return StoreUnavailable(f"the store cannot be reached: {type(error).__name__}")

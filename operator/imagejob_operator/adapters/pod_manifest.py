@@ -1,0 +1,161 @@
+"""The Pod of an attempt, and the Secret with its order: restricted, without credentials, bounded in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from imagejob_operator.core.api import (
+    API_VERSION,
+    KIND,
+    LABEL_ATTEMPT,
+    LABEL_INSTALLATION,
+    LABEL_JOB,
+    LABEL_MANAGED_BY,
+    LABEL_RUN,
+    LABEL_SHARD,
+    MANAGED_BY,
+)
+from imagejob_operator.core.job import ImageJob, attempt_name
+from imagejob_operator.core.spec import InvalidSpec
+from imagejob_processor.contract import ORDER_URL_VARIABLE
+
+ORDER_ENTRY = "order-url"
+"""Name of the Secret's only entry."""
+
+CONTAINER = "processor"
+DEFAULT_RESOURCES: dict[str, Any] = {
+    "requests": {"cpu": "500m", "memory": "512Mi"},
+    "limits": {"cpu": "1", "memory": "1Gi"},
+}
+GRACE_SECONDS = 10
+
+_COPIED = (
+    "nodeSelector",
+    "tolerations",
+    "affinity",
+    "topologySpreadConstraints",
+    "priorityClassName",
+    "runtimeClassName",
+    "schedulerName",
+    "imagePullSecrets",
+    "serviceAccountName",
+)
+"""Fields of `execution.podTemplate` that go into the Pod's spec as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """What the administrator decided for all processor Pods."""
+
+    installation: str
+    image: str
+    pull_policy: str = "IfNotPresent"
+
+
+def pod_manifest(
+    settings: PodSettings, job: ImageJob, shard: int, number: int, remaining: timedelta
+) -> dict[str, Any]:
+    """The Pod of one attempt; `remaining` is the time until the run's active deadline."""
+    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (only accepted jobs are launched)
+    assert job.status.run is not None  # noqa: S101
+    run = job.status.run.number
+    template = job.spec.execution.pod_template
+    name = attempt_name(job.key, job.uid, run, shard, number)
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": job.key.namespace,
+            "labels": {
+                **template.get("labels", {}),
+                LABEL_MANAGED_BY: MANAGED_BY,
+                LABEL_INSTALLATION: settings.installation,
+                LABEL_JOB: job.key.name,
+                LABEL_RUN: str(run),
+                LABEL_SHARD: str(shard),
+                LABEL_ATTEMPT: str(number),
+            },
+            "annotations": {
+                "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
+                **template.get("annotations", {}),
+            },
+            "ownerReferences": [
+                {
+                    "apiVersion": API_VERSION,
+                    "kind": KIND,
+                    "name": job.key.name,
+                    "uid": job.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "spec": {
+            **{field: template[field] for field in _COPIED if field in template},
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": max(1, int(remaining.total_seconds())),
+            "terminationGracePeriodSeconds": GRACE_SECONDS,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [_container(settings, name, template.get("resources") or DEFAULT_RESOURCES)],
+        },
+    }
+
+
+def _container(settings: PodSettings, secret: str, resources: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": CONTAINER,
+        "image": settings.image,
+        "imagePullPolicy": settings.pull_policy,
+        "env": [
+            {
+                "name": ORDER_URL_VARIABLE,
+                "valueFrom": {"secretKeyRef": {"name": secret, "key": ORDER_ENTRY}},
+            }
+        ],
+        "resources": resources,
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+
+
+def secret_manifest(namespace: str, pod_name: str, pod_uid: str, order_url: str) -> dict[str, Any]:
+    """The Secret that a Pod waits for; it belongs to the Pod and goes with it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "immutable": True,
+        "metadata": {
+            "name": pod_name,
+            "namespace": namespace,
+            "labels": {LABEL_MANAGED_BY: MANAGED_BY},
+            "ownerReferences": [
+                {
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    "name": pod_name,
+                    "uid": pod_uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "stringData": {ORDER_ENTRY: order_url},
+    }
+
+
+def remaining_time(now: datetime, ends_by: datetime) -> timedelta:
+    """What is left of the run's time; at least a second, so that the Pod itself says how it ended."""
+    return max(timedelta(seconds=1), ends_by - now)

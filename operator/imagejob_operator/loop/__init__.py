@@ -1,0 +1,1 @@
+"""Observe, decide, act: one turn of one job at a time, through ports only."""

@@ -1,0 +1,148 @@
+"""From actions to calls. Each is idempotent; an error becomes something that the next turn sees."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from imagejob_operator.core.action import (
+    Action,
+    AddFinalizer,
+    Announce,
+    DeleteJob,
+    DeliverOrder,
+    Launch,
+    ReleaseFinalizer,
+    Stop,
+)
+from imagejob_operator.core.attempt import Attempt, Problem
+from imagejob_operator.core.failure import Reason
+from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.outcome import read_result, summarise
+from imagejob_operator.core.spec import InvalidSpec
+from imagejob_operator.core.staging import order_key, result_key
+from imagejob_operator.loop.cache import Cache
+from imagejob_operator.loop.concurrency import for_each
+from imagejob_operator.loop.observe import RunMemory
+from imagejob_operator.loop.orders import lifetime, write_order
+from imagejob_operator.ports.jobs import Gone, Jobs
+from imagejob_operator.ports.launcher import Launcher, Refused
+from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoreError
+from imagejob_operator.ports.telemetry import Telemetry
+from imagejob_processor.contract import MAX_RESULT_BYTES
+
+log = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+
+class Actor:
+    """Carries out the actions of one decision, in their order; launches and stops side by side."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        launcher: Launcher,
+        store: ObjectStore,
+        telemetry: Telemetry,
+        cache: Cache,
+        clock: Clock,
+    ) -> None:
+        self._jobs = jobs
+        self._launcher = launcher
+        self._store = store
+        self._telemetry = telemetry
+        self._cache = cache
+        self._clock = clock
+
+    async def act(self, job: ImageJob, actions: tuple[Action, ...], memory: RunMemory) -> ImageJob | None:
+        """Carry out the actions; the job as it is then, None if it is gone.
+
+        Raises:
+            JobsError: when a write on the job, its Events or its attempts fails; the turn is repeated.
+        """
+        current: ImageJob | None = job
+        side_by_side: list[Launch | DeliverOrder | Stop] = []
+        for action in actions:
+            match action:
+                case Launch() | DeliverOrder() | Stop():
+                    side_by_side.append(action)
+                case AddFinalizer():
+                    current = await self._jobs.add_finalizer(job)
+                case ReleaseFinalizer():
+                    current = await self._release(job, action)
+                case Announce():
+                    await self._jobs.announce(job, action)
+                case DeleteJob():
+                    await self._jobs.delete(job)
+                case _:
+                    assert_never(action)
+
+        async def one(action: Launch | DeliverOrder | Stop) -> None:
+            await self._act_on_attempt(job, action, memory)
+
+        await for_each(side_by_side, one)
+        return current
+
+    async def _release(self, job: ImageJob, action: ReleaseFinalizer) -> ImageJob | None:
+        if action.deferred:
+            self._telemetry.deferred()
+            log.warning("released before staging was empty", extra={"job": str(job.key), "uid": job.uid})
+        try:
+            return await self._jobs.remove_finalizer(job)
+        except Gone:
+            return None
+
+    async def _act_on_attempt(
+        self, job: ImageJob, action: Launch | DeliverOrder | Stop, memory: RunMemory
+    ) -> None:
+        match action:
+            case Stop(attempt):
+                await self._launcher.stop(attempt, job.key.namespace)
+                self._cache.put_attempt(job.uid, replace(attempt, deleting=True))
+            case DeliverOrder(attempt, prefix):
+                await self._deliver(job, attempt, prefix)
+            case Launch(prefix, shard, number):
+                try:
+                    await self._launch(job, prefix, shard, number, memory)
+                    memory.accept(shard)
+                except Refused as refusal:
+                    memory.refuse(shard, refusal.problem, self._clock())
+                except StoreError as error:
+                    text = f"the order of the Pod cannot be written: {error}"
+                    memory.refuse(shard, Problem(Reason.START_DEADLINE_EXCEEDED, text), self._clock())
+
+    async def _launch(self, job: ImageJob, prefix: str, shard: int, number: int, memory: RunMemory) -> None:
+        try:
+            # A Pod that is gone may have done its work: the truth about that is in the store.
+            result = read_result(await self._store.read(result_key(prefix, shard), MAX_RESULT_BYTES), shard)
+            memory.results[shard] = summarise(result)
+            return
+        except ObjectMissing:
+            pass
+        ends_by = self._ends_by(job)
+        live = lifetime(self._clock(), ends_by)
+        url = await write_order(self._store, job, prefix, shard, number, live)
+        attempt = await self._launcher.launch(job, shard, number, ends_by)
+        self._cache.put_attempt(job.uid, attempt)
+        await self._launcher.deliver(attempt, job.key.namespace, url)
+        self._cache.delivered(attempt.uid)
+
+    async def _deliver(self, job: ImageJob, attempt: Attempt, prefix: str) -> None:
+        live = lifetime(self._clock(), self._ends_by(job))
+        url = self._store.sign_get(order_key(prefix, attempt.shard, attempt.number), live)
+        try:
+            await self._launcher.deliver(attempt, job.key.namespace, url)
+        except Refused as refusal:
+            log.warning("the order was refused", extra={"job": str(job.key), "error": str(refusal)})
+            return
+        self._cache.delivered(attempt.uid)
+
+    def _ends_by(self, job: ImageJob) -> datetime:
+        run = job.status.run
+        started = run.started_at if run and run.started_at else self._clock()
+        seconds = 0 if isinstance(job.spec, InvalidSpec) else job.spec.execution.active_deadline_seconds
+        return started + timedelta(seconds=seconds)

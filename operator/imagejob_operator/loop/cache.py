@@ -1,0 +1,75 @@
+"""What the operator has seen: jobs and attempts as values, nothing of the bodies they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from imagejob_operator.core.attempt import Attempt, State
+from imagejob_operator.core.job import ImageJob, Key
+
+
+def _newer(new: str, old: str) -> bool:
+    """Whether one resource version is at least as new as another; unlike ones count as newer."""
+    return int(new) >= int(old) if new.isdigit() and old.isdigit() else True
+
+
+class Cache:
+    """Jobs by key, attempts by the uid of their job. Nothing old replaces something newer."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[Key, ImageJob] = {}
+        self._attempts: dict[str, dict[str, Attempt]] = {}
+        self._delivered: set[str] = set()
+
+    def job(self, key: Key) -> ImageJob | None:
+        """The job as last seen."""
+        return self._jobs.get(key)
+
+    def jobs(self) -> Iterable[ImageJob]:
+        """All jobs."""
+        return list(self._jobs.values())
+
+    def put_job(self, job: ImageJob) -> bool:
+        """Take a sight of a job; whether it says anything new."""
+        known = self._jobs.get(job.key)
+        if known and known.uid == job.uid:
+            if known.resource_version == job.resource_version:
+                return False
+            if not _newer(job.resource_version, known.resource_version):
+                return False
+        self._jobs[job.key] = job
+        return True
+
+    def drop_job(self, key: Key, uid: str) -> None:
+        """The job is gone."""
+        known = self._jobs.get(key)
+        if known and known.uid == uid:
+            del self._jobs[key]
+            for attempt in self._attempts.pop(uid, {}).values():
+                self._delivered.discard(attempt.uid)
+
+    def attempts(self, job_uid: str) -> tuple[Attempt, ...]:
+        """The attempts of a job, by name."""
+        found = self._attempts.get(job_uid, {})
+        return tuple(
+            replace(a, order_delivered=a.state is not State.WAITING or a.uid in self._delivered)
+            for _, a in sorted(found.items())
+        )
+
+    def put_attempt(self, job_uid: str, attempt: Attempt) -> None:
+        """Take a sight of an attempt."""
+        self._attempts.setdefault(job_uid, {})[attempt.name] = attempt
+
+    def drop_attempt(self, job_uid: str, name: str, uid: str) -> None:
+        """The attempt is gone."""
+        found = self._attempts.get(job_uid, {})
+        if name in found and found[name].uid == uid:
+            del found[name]
+            self._delivered.discard(uid)
+        if not found:
+            self._attempts.pop(job_uid, None)
+
+    def delivered(self, attempt_uid: str) -> None:
+        """The attempt has its order."""
+        self._delivered.add(attempt_uid)

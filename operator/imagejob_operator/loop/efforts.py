@@ -1,0 +1,120 @@
+"""The long work of jobs, beside their turns: at most one effort a job, each in a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from imagejob_operator.core.effort import Broken, Clean, Collect, Effort, Progress, Publish, Stage, Working
+from imagejob_operator.core.failure import Code, Failure, Reason
+from imagejob_operator.core.job import ImageJob, Key
+from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.ports.object_store import StoreDenied, StoreError
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY = timedelta(seconds=1)
+LAST_RETRY = timedelta(seconds=30)
+
+_ENDING = Clean(())
+"""Stands in for an effort that was ended and whose last write has not landed; nobody asks for it."""
+
+Work = Callable[[ImageJob, Effort], Awaitable[Progress]]
+Clock = Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class _Entry:
+    effort: Effort
+    task: asyncio.Task[None] | None = None
+    progress: Progress = field(default_factory=Working)
+    tries: int = 0
+
+
+class Efforts:
+    """Runs what the decision wants and remembers how it stands."""
+
+    def __init__(self, work: Work, wake: Callable[[Key], None], clock: Clock) -> None:
+        self._work = work
+        self._wake = wake
+        self._clock = clock
+        self._entries: dict[Key, _Entry] = {}
+
+    def look(self, key: Key) -> tuple[Effort | None, Progress | None]:
+        """The effort of a job and how it stands."""
+        entry = self._entries.get(key)
+        return (entry.effort, entry.progress) if entry else (None, None)
+
+    def want(self, job: ImageJob, effort: Effort | None) -> None:
+        """Have exactly this effort for the job: start it, keep it, try it again, or end another one."""
+        entry = self._entries.get(job.key)
+        if entry and entry.effort == effort:
+            broken = entry.progress
+            if isinstance(broken, Broken) and broken.retry_at and self._clock() >= broken.retry_at:
+                entry.progress = Working()
+                entry.task = asyncio.create_task(self._run(job, entry, None))
+            return
+        before = entry.task if entry else None
+        if before:
+            before.cancel()
+        if effort is None:
+            if entry and (before is None or before.done()):
+                del self._entries[job.key]
+            elif entry:
+                # Its last write has not landed yet: whatever comes next waits for it.
+                self._entries[job.key] = _Entry(_ENDING, before)
+            return
+        entry = _Entry(effort)
+        self._entries[job.key] = entry
+        entry.task = asyncio.create_task(self._run(job, entry, before))
+
+    def forget(self, key: Key) -> None:
+        """The job is gone."""
+        entry = self._entries.pop(key, None)
+        if entry and entry.task:
+            entry.task.cancel()
+
+    async def close(self) -> None:
+        """End all efforts and wait for their last writes."""
+        tasks = [entry.task for entry in self._entries.values() if entry.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, job: ImageJob, entry: _Entry, before: asyncio.Task[None] | None) -> None:
+        if before:
+            await asyncio.wait([before])
+        try:
+            entry.progress = await self._work(job, entry.effort)
+        except EffortFailed as error:
+            entry.progress = Broken(error.failure)
+        except StoreDenied as error:
+            entry.progress = self._denied(job, entry, error)
+        except StoreError as error:
+            entry.progress = self._broken(job, entry, error)
+        except Exception as error:
+            log.exception("an effort failed unexpectedly", extra={"job": str(job.key)})
+            entry.progress = self._broken(job, entry, error)
+        self._wake(job.key)
+
+    def _denied(self, job: ImageJob, entry: _Entry, error: Exception) -> Broken:
+        match entry.effort:
+            case Stage():
+                return Broken(Failure(Code.STAGING, Reason.ACCESS_DENIED, f"the store refuses: {error}"))
+            case Collect() | Publish():
+                return Broken(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, f"the store refuses: {error}"))
+            case _:
+                return self._broken(job, entry, error)
+
+    def _broken(self, job: ImageJob, entry: _Entry, error: Exception) -> Broken:
+        entry.tries += 1
+        pause = min(LAST_RETRY, FIRST_RETRY * 2 ** min(entry.tries - 1, 10))
+        code = Code.STAGING if isinstance(entry.effort, Stage | Clean) else Code.PUBLISH
+        log.warning(
+            "an effort failed, it is tried again",
+            extra={"job": str(job.key), "effort": type(entry.effort).__name__, "error": str(error)},
+        )
+        return Broken(Failure(code, Reason.STORE_UNAVAILABLE, str(error)), self._clock() + pause)

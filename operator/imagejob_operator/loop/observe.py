@@ -1,0 +1,117 @@
+"""From what was seen to one observation of one job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from imagejob_operator.core.attempt import Problem, Refusal
+from imagejob_operator.core.job import ImageJob, Key
+from imagejob_operator.core.observation import Admission, Observation, Policy
+from imagejob_operator.core.phase import TERMINAL, Phase
+from imagejob_operator.loop.cache import Cache
+from imagejob_operator.loop.efforts import Efforts
+from imagejob_operator.ports.jobs import Gone, Jobs, JobsError
+from imagejob_processor.contract import Summary
+
+Clock = Callable[[], datetime]
+
+ADMISSION_LIFETIME = timedelta(seconds=10)
+LAST_PAUSE = timedelta(seconds=30)
+
+
+@dataclass(slots=True)
+class RunMemory:
+    """What this process learned of a run by acting; lost with it, and learned again."""
+
+    results: dict[int, Summary] = field(default_factory=dict)
+    refusals: dict[int, Refusal] = field(default_factory=dict)
+    refused: dict[int, int] = field(default_factory=dict)
+
+    def refuse(self, shard: int, problem: Problem, now: datetime) -> None:
+        """The launcher refused a shard: since when, and when to ask again."""
+        before = self.refusals.get(shard)
+        times = self.refused[shard] = self.refused.get(shard, 0) + 1
+        pause = min(LAST_PAUSE, timedelta(seconds=2.0 ** min(times - 1, 5)))
+        self.refusals[shard] = Refusal(problem, before.since if before else now, now + pause)
+
+    def accept(self, shard: int) -> None:
+        """The launcher took a shard."""
+        self.refusals.pop(shard, None)
+        self.refused.pop(shard, None)
+
+
+class Observer:
+    """Looks at the cache first, and at the world only where the phase needs it."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        efforts: Efforts,
+        jobs: Jobs,
+        clock: Clock,
+        policy: Policy,
+        selector: Mapping[str, str],
+    ) -> None:
+        self._cache = cache
+        self._efforts = efforts
+        self._jobs = jobs
+        self._clock = clock
+        self._policy = policy
+        self._selector = selector
+        self._memory: dict[Key, tuple[tuple[str, int], RunMemory]] = {}
+        self._admissions: dict[str, tuple[datetime, Admission]] = {}
+
+    async def observe(self, job: ImageJob) -> Observation:
+        """Everything that the decision may know of a job now."""
+        memory = self.memory(job)
+        effort, progress = self._efforts.look(job.key)
+        pending = job.status.at is Phase.PENDING and job.deleted_at is None
+        return Observation(
+            now=self._clock(),
+            job=job,
+            policy=self._policy,
+            admission=await self._admission(job.key.namespace) if pending else None,
+            attempts=self._cache.attempts(job.uid),
+            results=dict(memory.results),
+            refusals=dict(memory.refusals),
+            effort=effort,
+            progress=progress,
+        )
+
+    def memory(self, job: ImageJob) -> RunMemory:
+        """What was learned of the job's current run."""
+        place = (job.uid, job.status.run.number if job.status.run else 0)
+        known = self._memory.get(job.key)
+        if known is None or known[0] != place:
+            known = (place, RunMemory())
+            if job.status.at not in TERMINAL:
+                self._memory[job.key] = known
+        return known[1]
+
+    def forget(self, key: Key) -> None:
+        """The job has ended or is gone."""
+        self._memory.pop(key, None)
+
+    async def _admission(self, namespace: str) -> Admission | None:
+        known = self._admissions.get(namespace)
+        if known and self._clock() < known[0] + ADMISSION_LIFETIME:
+            return known[1]
+        try:
+            labels = await self._jobs.namespace_labels(namespace)
+        except Gone:
+            labels = {}
+        except JobsError:
+            return None
+        missing = [f"{k}={v}" for k, v in self._selector.items() if labels.get(k) != v]
+        text = (
+            f"the operator's store does not admit namespace {namespace!r}: it lacks the label "
+            f"{', '.join(missing)}; ask the administrator, or kubectl label namespace {namespace} "
+            f"{' '.join(missing)}"
+        )
+        admission = Admission(not missing, text if missing else "")
+        if admission.admitted:
+            # A refusal is asked anew each time: the label may have just been set.
+            self._admissions[namespace] = (self._clock(), admission)
+        return admission

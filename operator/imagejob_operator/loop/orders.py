@@ -1,0 +1,73 @@
+"""The order of an attempt: written into the staging, signed for as long as the run may last."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.shards import shard_items
+from imagejob_operator.core.spec import InvalidSpec, item_limits
+from imagejob_operator.core.staging import (
+    MAX_MANIFEST_BYTES,
+    input_key,
+    manifest_key,
+    order_key,
+    output_prefix,
+    read_manifest,
+    result_key,
+)
+from imagejob_operator.ports.object_store import ObjectStore
+from imagejob_processor.contract import Order, OrderItem, Upload
+
+MAX_OUTPUT_BYTES = 512 * 1024 * 1024
+SLACK = timedelta(minutes=1)
+"""URLs outlive the run by this much, so that a Pod ends by its deadline and not by a refused URL."""
+LONGEST = timedelta(days=7)
+"""S3's own limit on a signed URL."""
+
+
+def lifetime(now: datetime, ends_by: datetime) -> timedelta:
+    """How long a URL made now for a run that ends then should live."""
+    return min(LONGEST, max(SLACK, ends_by - now + SLACK))
+
+
+async def write_order(
+    store: ObjectStore, job: ImageJob, prefix: str, shard: int, attempt: int, live: timedelta
+) -> str:
+    """Write the order of an attempt; the signed URL of it.
+
+    Raises:
+        StoreError: when the store fails.
+    """
+    run = job.status.run
+    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide launches accepted jobs only)
+    assert run is not None  # noqa: S101
+    manifest = read_manifest(await store.read(manifest_key(prefix), MAX_MANIFEST_BYTES))
+    indexes = shard_items(len(manifest.items), job.status.items_per_shard, shard)
+    below = output_prefix(prefix, shard, attempt)
+    form = store.sign_post(below, MAX_OUTPUT_BYTES, live)
+    order = Order(
+        version=1,
+        job=str(job.key),
+        run=run.number,
+        shard=shard,
+        attempt=attempt,
+        items=tuple(
+            OrderItem(
+                index=i,
+                source=manifest.items[i].source,
+                url=store.sign_get(input_key(prefix, i), live),
+                etag=manifest.items[i].etag,
+            )
+            for i in indexes
+        ),
+        renditions=job.spec.renditions,
+        limits=item_limits(job.spec.limits),
+        upload=Upload(url=form.url, key_prefix=below, fields=dict(form.fields), max_bytes=MAX_OUTPUT_BYTES),
+        result_url=store.sign_put(result_key(prefix, shard), live),
+    )
+    key = order_key(prefix, shard, attempt)
+    await store.put(key, msgspec.json.encode(order), "application/json")
+    return store.sign_get(key, live)

@@ -1,0 +1,147 @@
+"""Staging: find the sources, copy each into the run's prefix, write the manifest last."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+import msgspec
+
+from imagejob_operator.core.effort import Stage, Staged
+from imagejob_operator.core.failure import Code, Failure, Reason
+from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.keys import InvalidKey, KeyCollision, matches, namespace_prefix, output_keys
+from imagejob_operator.core.spec import InvalidSpec, Match, Spec, check_sources_stay
+from imagejob_operator.core.staging import (
+    MAX_MANIFEST_BYTES,
+    Manifest,
+    ManifestItem,
+    input_key,
+    manifest_key,
+    read_manifest,
+)
+from imagejob_operator.loop.concurrency import for_each
+from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
+from imagejob_operator.ports.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One source: the user's key, and the object or the bytes behind it."""
+
+    name: str
+    stored: StoredObject | None = None
+    data: bytes = b""
+
+
+async def stage(store: ObjectStore, telemetry: Telemetry, job: ImageJob, effort: Stage) -> Staged:
+    """Stage all sources of a job; goes on from what the prefix already holds.
+
+    Raises:
+        EffortFailed: with JOB_001 or JOB_002.
+        StoreError: when the store fails.
+    """
+    spec = job.spec
+    assert not isinstance(spec, InvalidSpec)  # noqa: S101  (decide stages accepted jobs only)
+    try:
+        manifest = read_manifest(await store.read(manifest_key(effort.prefix), MAX_MANIFEST_BYTES))
+        return _staged(manifest)
+    except ObjectMissing:
+        pass
+    found = await _find(store, job, spec)
+    base = folder_of(spec.source.match.prefix) if spec.source.match else ""
+    _check_outputs(spec, [source.name for source in found], base)
+    present = {o.key: o async for o in store.walk(f"{effort.prefix}in/")}
+
+    async def copy(numbered: tuple[int, _Found]) -> ManifestItem:
+        index, source = numbered
+        key = input_key(effort.prefix, index)
+        copied = await _copy(store, source, key, present.get(key))
+        telemetry.staged(copied.size)
+        return ManifestItem(index, source.name, copied.etag, copied.size)
+
+    manifest = Manifest(tuple(await for_each(enumerate(found), copy)), base)
+    await store.put(manifest_key(effort.prefix), msgspec.json.encode(manifest), "application/json")
+    return _staged(manifest)
+
+
+def folder_of(prefix: str) -> str:
+    """The folder part of a prefix, with its '/'."""
+    return prefix[: prefix.rfind("/") + 1]
+
+
+def _staged(manifest: Manifest) -> Staged:
+    return Staged(items=len(manifest.items), objects=len(manifest.items), bytes=manifest.bytes)
+
+
+def _check_outputs(spec: Spec, sources: list[str], base: str) -> None:
+    destination = spec.destination
+    try:
+        keys = output_keys(sources, spec.renditions, destination.prefix, destination.key_template, base)
+        if not spec.source.inline:
+            check_sources_stay([final.key for final in keys], sources, spec.source.match)
+    except KeyCollision as error:
+        raise EffortFailed(Failure(Code.CREATION, Reason.KEY_COLLISION, str(error))) from None
+    except InvalidKey as error:
+        raise EffortFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
+
+
+async def _find(store: ObjectStore, job: ImageJob, spec: Spec) -> list[_Found]:
+    root = namespace_prefix(job.key.namespace)
+    if spec.source.match:
+        return await _listed(store, root, spec.source.match)
+    if spec.source.inline:
+        return [_Found(file.name, data=_decode(file.name, file.data)) for file in spec.source.inline]
+
+    async def look(key: str) -> _Found:
+        try:
+            return _Found(key, await store.stat(root + key))
+        except ObjectMissing:
+            text = f"spec.source.keys: there is no object {key!r} below {root!r}; put it there or correct it"
+            raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, text)) from None
+
+    return await for_each(spec.source.keys or (), look)
+
+
+async def _listed(store: ObjectStore, root: str, match: Match) -> list[_Found]:
+    found: list[_Found] = []
+    async for stored in store.walk(root + match.prefix):
+        name = stored.key.removeprefix(root)
+        if name.endswith("/") or not matches(name, match.include, match.exclude):
+            continue
+        found.append(_Found(name, stored))
+        if len(found) > match.max_items:
+            text = (
+                f"spec.source.match: more than maxItems {match.max_items} objects match below "
+                f"{match.prefix!r}; narrow the globs or raise maxItems"
+            )
+            raise EffortFailed(Failure(Code.STAGING, Reason.TOO_MANY_ITEMS, text))
+    if not found:
+        text = f"spec.source.match: no object below {root + match.prefix!r} passes include and exclude"
+        raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, text))
+    return found
+
+
+def _decode(name: str, data: str) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except binascii.Error as error:
+        text = f"spec.source.inline: the data of {name!r} is not base64: {error}"
+        raise EffortFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, text)) from None
+
+
+async def _copy(store: ObjectStore, source: _Found, key: str, present: StoredObject | None) -> StoredObject:
+    if source.stored is None:
+        return await store.put(key, source.data, "application/octet-stream")
+    if present and (present.etag, present.size) == (source.stored.etag, source.stored.size):
+        return present
+    try:
+        return await store.copy(source.stored, key)
+    except ObjectChanged:
+        # Written anew since it was listed: the new one is as good, if it holds still now.
+        return await store.copy(await store.stat(source.stored.key), key)
+    except ObjectMissing:
+        text = f"the source {source.name!r} was deleted while it was being staged"
+        raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, text)) from None

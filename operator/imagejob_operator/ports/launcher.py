@@ -1,0 +1,47 @@
+"""Who runs attempts: Pods on a cluster, or child processes on one machine."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from imagejob_operator.core.attempt import Attempt, Problem
+from imagejob_operator.core.job import ImageJob
+
+
+class Refused(Exception):
+    """The launcher will not run the attempt; `problem` says why, and whether waiting may help."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class Launcher(Protocol):
+    """Every call is idempotent and ends within a bounded time."""
+
+    async def launch(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> Attempt:
+        """Launch an attempt, or adopt it if it is there already.
+
+        Args:
+            job: whose attempt; its recorded run gives the rest of the name.
+            shard: which shard.
+            number: which launch of the shard, from 1.
+            ends_by: when it is stopped if it still runs.
+
+        Raises:
+            Refused: with the reason.
+        """
+        ...
+
+    async def deliver(self, attempt: Attempt, namespace: str, order_url: str) -> None:
+        """Give the attempt the URL of its order; done already is done.
+
+        Raises:
+            Refused: with the reason.
+        """
+        ...
+
+    async def stop(self, attempt: Attempt, namespace: str) -> None:
+        """End an attempt and remove it; gone already is done."""
+        ...

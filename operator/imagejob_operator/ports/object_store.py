@@ -1,0 +1,100 @@
+"""The object store: a small, plain subset of S3, in absolute keys of one bucket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+
+class StoreError(Exception):
+    """Base of all errors of a store; the message is fit for people and holds no secret."""
+
+
+class ObjectMissing(StoreError):
+    """There is no such object."""
+
+
+class ObjectChanged(StoreError):
+    """The object is no longer the one that was named by its ETag."""
+
+
+class StoreDenied(StoreError):
+    """The store refuses: credentials, policy, or no such bucket. Trying again is of no use."""
+
+
+class StoreUnavailable(StoreError):
+    """No answer, or a 5xx: it may pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object: key, size in bytes, ETag without quotes, and when it was written by the store's clock."""
+
+    key: str
+    size: int
+    etag: str
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PostForm:
+    """A signed form for browser-style uploads below one key prefix."""
+
+    url: str
+    fields: Mapping[str, str]
+
+
+class ObjectStore(Protocol):
+    """Every call raises one of the errors above, within a bounded time."""
+
+    async def stat(self, key: str) -> StoredObject:
+        """Look at one object; ObjectMissing if it is not there."""
+        ...
+
+    def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """All objects whose keys start with `prefix`, in the order of keys."""
+        ...
+
+    async def read(self, key: str, max_bytes: int) -> bytes:
+        """The object's bytes; StoreDenied if they are more than `max_bytes`."""
+        ...
+
+    async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
+        """Write one object; each try sends all of `data` anew."""
+        ...
+
+    async def put_if_absent(self, key: str, data: bytes, content_type: str) -> bool:
+        """Write one object unless the key is taken; whether it was written."""
+        ...
+
+    async def copy(
+        self,
+        source: StoredObject,
+        key: str,
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+    ) -> StoredObject:
+        """Copy inside the store if the source still has its ETag.
+
+        With a `content_type`, type and metadata of the copy are set anew, else taken over. Raises
+        ObjectMissing or ObjectChanged for the source.
+        """
+        ...
+
+    async def delete_prefix(self, prefix: str) -> int:
+        """Delete all that a listing of `prefix` shows, until a listing comes back empty; how many."""
+        ...
+
+    def sign_get(self, key: str, lifetime: timedelta) -> str:
+        """A URL that anybody may GET until its lifetime ends, for the address that the Pods use."""
+        ...
+
+    def sign_put(self, key: str, lifetime: timedelta) -> str:
+        """A URL that anybody may PUT until its lifetime ends."""
+        ...
+
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
+        """A form that admits keys below `prefix` of at most `max_bytes`, with any content type."""
+        ...

@@ -1,0 +1,95 @@
+"""The environment, read once into a frozen value. Every message names the variable and what it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PREFIX = "IMAGEJOB_"
+
+
+class InvalidSettings(ValueError):
+    """A variable is missing or wrong; the message says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the administrator decided; see docs/configuration.md."""
+
+    store_endpoint: str
+    store_bucket: str
+    store_access_key: str = field(repr=False)
+    store_secret_key: str = field(repr=False)
+    processor_image: str
+    processor_pull_policy: str = "IfNotPresent"
+    store_secure: bool = True
+    store_region: str = "us-east-1"
+    store_pod_endpoint: str = ""
+    installation: str = "default"
+    namespace_selector: Mapping[str, str] = field(default_factory=dict)
+    watch_namespaces: tuple[str, ...] = ()
+    start_grace_seconds: int = 300
+    cleaning_budget_seconds: int = 60
+    http_port: int = 8080
+    log_level: str = "INFO"
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Raises:
+        InvalidSettings: naming the variable, its value, and what it must be.
+    """
+    return Settings(
+        store_endpoint=_required(environment, "STORE_ENDPOINT", "host:port of the object store"),
+        store_bucket=_required(environment, "STORE_BUCKET", "name of a bucket that exists"),
+        store_access_key=_required(environment, "STORE_ACCESS_KEY", "access key of the object store"),
+        store_secret_key=_required(environment, "STORE_SECRET_KEY", "secret key of the object store"),
+        processor_image=_required(environment, "PROCESSOR_IMAGE", "image of the processor Pods"),
+        processor_pull_policy=_get(environment, "PROCESSOR_PULL_POLICY", "IfNotPresent"),
+        store_secure=_boolean(environment, "STORE_SECURE", True),
+        store_region=_get(environment, "STORE_REGION", "us-east-1"),
+        store_pod_endpoint=_get(environment, "STORE_POD_ENDPOINT", ""),
+        installation=_get(environment, "INSTALLATION", "default"),
+        namespace_selector=_pairs(environment, "NAMESPACE_SELECTOR"),
+        watch_namespaces=tuple(n for n in _get(environment, "WATCH_NAMESPACES", "").split(",") if n),
+        start_grace_seconds=_number(environment, "START_GRACE_SECONDS", 300),
+        cleaning_budget_seconds=_number(environment, "CLEANING_BUDGET_SECONDS", 60),
+        http_port=_number(environment, "HTTP_PORT", 8080),
+        log_level=_get(environment, "LOG_LEVEL", "INFO"),
+    )
+
+
+def _get(environment: Mapping[str, str], name: str, default: str) -> str:
+    return environment.get(PREFIX + name, "").strip() or default
+
+
+def _required(environment: Mapping[str, str], name: str, meaning: str) -> str:
+    value = _get(environment, name, "")
+    if not value:
+        raise InvalidSettings(f"{PREFIX}{name} is not set: it must be the {meaning}")
+    return value
+
+
+def _boolean(environment: Mapping[str, str], name: str, default: bool) -> bool:
+    value = _get(environment, name, str(default)).lower()
+    if value not in ("true", "false"):
+        raise InvalidSettings(f"{PREFIX}{name} is {value!r}: it must be true or false")
+    return value == "true"
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = _get(environment, name, str(default))
+    if not value.isdigit() or not 1 <= int(value) <= 86400:
+        raise InvalidSettings(f"{PREFIX}{name} is {value!r}: it must be a whole number from 1 to 86400")
+    return int(value)
+
+
+def _pairs(environment: Mapping[str, str], name: str) -> Mapping[str, str]:
+    pairs: dict[str, str] = {}
+    for part in filter(None, _get(environment, name, "").split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise InvalidSettings(f"{PREFIX}{name} is {part!r}: it must be label=value, or several by commas")
+        pairs[key.strip()] = value.strip()
+    return pairs
