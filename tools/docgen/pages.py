@@ -1,0 +1,127 @@
+"""The generated pages, each a pure function of what it describes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imagejob_operator.core.failure import CATALOGUE, CODE_NAMES
+from imagejob_operator.core.phase import MOVES, TERMINAL, Phase
+from imagejob_processor.contract import ItemCode
+
+NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
+
+_MEANINGS = {
+    "JOB_001": "The job cannot be accepted.",
+    "JOB_002": "A source cannot be staged; nothing was launched.",
+    "JOB_003": "All was staged, but no Pod got running.",
+    "JOB_004": "What is asked about does not exist (exit code 4 of the command line).",
+    "JOB_005": "Pods ran, and too many items failed.",
+    "JOB_006": "`activeDeadlineSeconds` passed, in whatever phase.",
+    "JOB_007": "Results cannot be written or recorded.",
+    "JOB_008": "The run was asked to end.",
+}
+
+_ITEM_MEANINGS = {
+    ItemCode.UNDECODABLE: "not an image, truncated or corrupt",
+    ItemCode.TOO_LARGE: "over the byte, pixel or frame limit, checked before decoding",
+    ItemCode.UNSUPPORTED_FORMAT: "a format or mode that is not allowed",
+    ItemCode.SOURCE_CHANGED: "the staged source is not what it was",
+    ItemCode.STEP_FAILED: "a step cannot be applied; the message names it",
+    ItemCode.WRITE_FAILED: "an output cannot be stored",
+    ItemCode.TIMED_OUT: "over `limits.itemTimeoutSeconds`",
+    ItemCode.KILLED: "the worker died on this item, or every attempt at its shard failed",
+    ItemCode.OUTPUT_TOO_LARGE: "over the output format's own limit",
+    ItemCode.SOURCE_MISSING: "the staged source is gone",
+}
+
+
+def states() -> str:
+    """The phases and their moves, as a diagram and as a table."""
+    lines = [NOTE, "# Phases of a run\n", "```mermaid", "stateDiagram-v2", "    [*] --> Pending"]
+    lines += [f"    {old} --> {new}" for old in Phase for new in Phase if new in MOVES[old]]
+    lines += ["```\n", "| phase | may turn into |", "|---|---|"]
+    for old in Phase:
+        moves = ", ".join(new for new in Phase if new in MOVES[old])
+        note = " (only by a new run)" if old in TERMINAL else ""
+        lines.append(f"| {old} | {moves}{note} |")
+    return "\n".join(lines) + "\n"
+
+
+def errors() -> str:
+    """The codes with their reasons, and the codes of items."""
+    lines = [
+        NOTE,
+        "# Error codes\n",
+        "`status.error` of a job that did not succeed. A code never changes its meaning; reasons may grow.",
+        "*Retriable* means that a new run of the same spec may succeed with nothing else changed.\n",
+    ]
+    for code, name in CODE_NAMES.items():
+        lines += [f"## {code} {name}\n", f"{_MEANINGS[code]}\n", "| reason | whose fault | retriable |"]
+        lines.append("|---|---|---|")
+        for (of, reason), entry in CATALOGUE.items():
+            if of is code:
+                lines.append(f"| {reason} | {entry.fault} | {'yes' if entry.retriable else 'no'} |")
+        lines.append("")
+    lines += ["## Items\n", "Codes in `status.failures` and in the report, one an item.\n"]
+    lines += ["| code | name | when |", "|---|---|---|"]
+    lines += [f"| {code} | {code.name} | {_ITEM_MEANINGS[code]} |" for code in ItemCode]
+    return "\n".join(lines) + "\n"
+
+
+def api(crd: dict[str, Any]) -> str:
+    """Every field of the CRD with its type, limits, default and description."""
+    version = crd["spec"]["versions"][0]
+    properties = version["schema"]["openAPIV3Schema"]["properties"]
+    lines = [
+        NOTE,
+        "# The ImageJob API\n",
+        f"`{crd['spec']['group']}/{version['name']}`, kind `ImageJob`, short name `ij`.\n",
+    ]
+    for part in ("spec", "status"):
+        lines += [f"## {part}\n", "| field | type | default | meaning |", "|---|---|---|---|"]
+        lines += _rows(properties[part], part)
+        lines.append("")
+        rules = list(_rules(properties[part], part))
+        if rules:
+            lines += [f"Rules on `{part}` that the API server checks:\n", *rules, ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _rows(schema: dict[str, Any], path: str) -> list[str]:
+    rows: list[str] = []
+    for name, field in schema.get("properties", {}).items():
+        here = f"{path}.{name}"
+        default = field.get("default")
+        shown = "" if default in (None, "", [], {}) else f"`{default}`"
+        text = " ".join(field.get("description", "").split()).replace("|", "\\|")
+        rows.append(f"| `{here}` | {_type(field)} | {shown} | {text} |")
+        rows += _rows(field, here)
+        if "items" in field:
+            rows += _rows(field["items"], f"{here}[]")
+    return rows
+
+
+def _type(field: dict[str, Any]) -> str:
+    if field.get("x-kubernetes-int-or-string"):
+        return "integer or string"
+    kind = field.get("type", "")
+    if kind == "array":
+        kind = f"list of {_type(field['items'])}"
+    if "enum" in field:
+        return " \\| ".join(str(value) for value in field["enum"])
+    low, high = field.get("minimum"), field.get("maximum")
+    if low is not None or high is not None:
+        return f"{kind} {low if low is not None else ''}..{high if high is not None else ''}"
+    return str(kind)
+
+
+def _rules(schema: dict[str, Any], path: str) -> list[str]:
+    found = [
+        f"- `{path}`: {' '.join(rule.get('message', rule['rule']).split())}"
+        for rule in schema.get("x-kubernetes-validations", [])
+    ]
+    for name, field in schema.get("properties", {}).items():
+        found += _rules(field, f"{path}.{name}")
+    if "items" in schema:
+        found += _rules(schema["items"], f"{path}[]")
+    return found
