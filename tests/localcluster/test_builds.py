@@ -1,0 +1,134 @@
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from localcluster import binaries, images, wheels
+from localcluster.errors import ClusterError
+from localcluster.fingerprints import of_tree
+from localcluster.golang import go_environment, parse_version
+from localcluster.paths import repository
+from localcluster.sandbox import IMAGE, write_archive
+
+
+def _module(folder: Path, monkeypatch: pytest.MonkeyPatch) -> binaries.Module:
+    monkeypatch.setattr(binaries, "MODULES", folder)
+    (folder / "thing").mkdir(parents=True)
+    (folder / "thing" / "go.mod").write_text("module thing\n")
+    return binaries.Module("thing", (("thing", "."),))
+
+
+def test_a_module_is_built_again_only_when_something_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = _module(tmp_path, monkeypatch)
+    first = module.fingerprint()
+    assert module.fingerprint() == first
+    (module.sources / "notes.txt").write_text("not an input")
+    assert module.fingerprint() == first
+    (module.sources / "go.sum").write_text("other versions")
+    second = module.fingerprint()
+    assert second != first
+    other_flags = binaries.Module("thing", module.programs, linker_flags="-X other")
+    assert other_flags.fingerprint() != second
+
+
+def test_the_same_text_in_another_file_is_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = _module(tmp_path, monkeypatch)
+    (module.sources / "a.go").write_text("text")
+    first = module.fingerprint()
+    (module.sources / "a.go").rename(module.sources / "b.go")
+    assert module.fingerprint() != first
+
+
+def test_what_others_wait_for_is_built_first() -> None:
+    assert [name for name, _ in binaries.KUBERNETES.programs][:2] == ["etcd", "kube-apiserver"]
+    assert binaries.ALL_MODULES[0] is binaries.KUBERNETES
+
+
+def test_every_module_has_a_folder_with_pinned_versions() -> None:
+    for module in binaries.ALL_MODULES:
+        text = (module.sources / "go.mod").read_text()
+        assert "@latest" not in text
+        assert text.startswith(f"module imagejob.dev/localcluster/{module.name}\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("go version go1.26.6 linux/amd64", (1, 26)),
+        ("go version go1.9 linux/amd64", (1, 9)),
+        ("go version devel +abc", (0, 0)),
+        ("", (0, 0)),
+    ],
+)
+def test_parse_version(answer: str, expected: tuple[int, int]) -> None:
+    assert parse_version(answer) == expected
+
+
+def test_a_bare_environment_keeps_go_within_our_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGEJOB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HOME", "")
+    bare = go_environment()
+    assert all(bare[name].startswith(str(tmp_path)) for name in ("GOPATH", "GOMODCACHE", "GOCACHE"))
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert "GOCACHE" not in go_environment()
+
+
+def test_a_tree_hash_ignores_byte_code_and_place(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name / "src").mkdir(parents=True)
+        (tmp_path / name / "src" / "a.py").write_text("a = 1\n")
+    one, two = tmp_path / "one", tmp_path / "two"
+    (two / "src" / "__pycache__").mkdir()
+    (two / "src" / "__pycache__" / "a.pyc").write_text("byte code")
+    assert of_tree(one, [one]) == of_tree(two, [two])
+    assert of_tree(one, [one], salt="x") != of_tree(one, [one])
+    (two / "src" / "a.py").write_text("a = 2\n")
+    assert of_tree(one, [one]) != of_tree(two, [two])
+    (two / "src" / "a.py").write_text("a = 1\n")
+    (two / "src" / "a.py").chmod(0o755)
+    assert of_tree(one, [one]) != of_tree(two, [two])
+
+
+def test_wheels_are_for_the_base_image_not_for_this_python() -> None:
+    arguments = wheels.platform_arguments("x86_64")
+    assert arguments[arguments.index("--python-version") + 1] == "3.11"
+    assert "manylinux_2_36_x86_64" in arguments
+    assert "manylinux_2_37_x86_64" not in arguments
+
+
+def test_the_sandbox_image_is_a_sound_docker_archive(tmp_path: Path) -> None:
+    program = tmp_path / "pause"
+    program.write_bytes(b"program")
+    archive = tmp_path / "pause.tar"
+    write_archive(program, archive)
+    assert images.tags_in(archive) == [IMAGE]
+    with tarfile.open(archive) as file:
+        members = {member.name: file.extractfile(member) for member in file.getmembers()}
+        content = {name: member.read() for name, member in members.items() if member}
+    manifest = json.loads(content["manifest.json"])[0]
+    assert manifest["Config"] == f"{hashlib.sha256(content[manifest['Config']]).hexdigest()}.json"
+    configuration = json.loads(content[manifest["Config"]])
+    layer = content["layer.tar"]
+    assert configuration["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
+    with tarfile.open(fileobj=io.BytesIO(layer)) as inner:
+        assert inner.getmember("pause").mode == 0o755
+
+
+def test_a_file_that_is_no_archive_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    path.write_text("not a tar")
+    with pytest.raises(ClusterError, match=r"x\.tar is no docker-archive"):
+        images.tags_in(path)
+
+
+def test_every_image_target_is_a_stage_of_the_dockerfile() -> None:
+    text = (repository() / "Dockerfile").read_text()
+    for name in images.TARGETS:
+        assert f" AS {name}\n" in text

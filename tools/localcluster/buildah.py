@@ -1,0 +1,56 @@
+"""Calls buildah with a store of its own, in the cache folder.
+
+Every call has its own mount namespace, so that no mount outlives it.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from localcluster.commands import await_end, run, run_logged, tail
+from localcluster.errors import ClusterError
+from localcluster.mounts import lies_on_overlay
+from localcluster.paths import cache_root
+
+
+def isolated(argv: Sequence[str], timeout: float) -> str:
+    """Run a program whose mounts end with it."""
+    return run(["unshare", "--mount", "--propagation", "slave", *argv], timeout=timeout)
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    folder = cache_root() / "containers"
+    places = ["--root", str(folder / "storage"), "--runroot", str(folder / "run")]
+    driver = "vfs" if lies_on_overlay(folder) else "overlay"
+    return ["buildah", *places, "--storage-driver", driver, *arguments]
+
+
+def buildah(*arguments: str) -> str:
+    """Run a quick buildah command; returns what it printed."""
+    return isolated(_command(arguments), timeout=600)
+
+
+def has_image(name: str) -> bool:
+    """Say whether the store has an image of that name."""
+    try:
+        return bool(buildah("images", "--quiet", name).strip())
+    except ClusterError:
+        return False
+
+
+def build(context: Path, target: str, base: str, tag: str) -> None:
+    """Build one target of the Dockerfile in a context folder."""
+    log = cache_root() / "logs" / f"image-{target}.log"
+    command = _command(["build", "--isolation", "chroot", "--pull-never", "--layers", "--target", target])
+    arguments = ["--build-arg", f"BASE_IMAGE={base}", "--tag", tag, str(context)]
+    wrapped = ["unshare", "--mount", "--propagation", "slave", *command, *arguments]
+    process: subprocess.Popen[bytes] = run_logged(wrapped, log)
+    await_end(process, lambda: f"{target}: {tail(log, 1).strip()[:100]}")
+    if process.returncode:
+        raise ClusterError(f"the build of image {target} failed, see {log}:\n{tail(log, 30)}")
+
+
+def save(tag: str, archive: Path) -> None:
+    """Write an image to a docker-archive."""
+    archive.unlink(missing_ok=True)
+    buildah("push", "--quiet", tag, f"docker-archive:{archive}:{tag}")

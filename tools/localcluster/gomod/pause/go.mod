@@ -1,0 +1,3 @@
+module imagejob.dev/localcluster/pause
+
+go 1.26

@@ -1,0 +1,168 @@
+"""Builds our images from the Dockerfile, once for each state of their inputs.
+
+The archive in the cache is named after a hash of everything that goes in:
+where it exists, nothing is to be done.
+"""
+
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcluster import baseimage, binaries, buildah, machine
+from localcluster.commands import run
+from localcluster.errors import ClusterError
+from localcluster.fingerprints import of_tree
+from localcluster.locking import locked
+from localcluster.paths import cache_root, repository
+from localcluster.progress import say, step
+from localcluster.wheels import wheelhouse
+
+KEPT_ARCHIVES = 2
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target of the Dockerfile and what it is made of."""
+
+    name: str
+    tag: str
+    sources: tuple[str, ...] = ()
+    lock: str = ""
+    program: binaries.Module | None = None
+
+
+_CONTRACT = ("processor/imagejob_processor/__init__.py", "processor/imagejob_processor/contract.py")
+TARGETS = {
+    "operator": Target(
+        "operator",
+        "localhost/imagejob-operator:dev",
+        ("operator/imagejob_operator", *_CONTRACT),
+        "locks/operator.txt",
+    ),
+    "processor": Target(
+        "processor",
+        "localhost/imagejob-processor:dev",
+        ("processor/imagejob_processor",),
+        "locks/processor.txt",
+    ),
+    "minio": Target("minio", "localhost/minio:dev", program=binaries.MINIO),
+}
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image in an archive."""
+
+    tag: str
+    archive: Path
+
+
+def build_all(names: Sequence[str], engine: str = "") -> Iterator[BuiltImage]:
+    """Build the named targets, each as soon as it is asked for."""
+    engine = engine or default_engine()
+    for name in names:
+        if name not in TARGETS:
+            raise ClusterError(f"no such image: {name} (there are {', '.join(TARGETS)})")
+        with locked(cache_root() / "images" / f"{name}.lock", f"the build of image {name}"):
+            yield _build(TARGETS[name], engine)
+
+
+def default_engine() -> str:
+    """Return docker where its engine answers, else buildah."""
+    return "docker" if machine.docker_answers() else "buildah"
+
+
+def _build(target: Target, engine: str) -> BuiltImage:
+    folder = cache_root() / "images"
+    with tempfile.TemporaryDirectory(dir=folder, prefix="context-") as name:
+        # Hash the copy, not the tree: someone may be editing it right now.
+        context = Path(name)
+        _copy_sources(context, target)
+        archive = folder / f"{target.name}-{_fingerprint(context, target, engine)}.tar"
+        if archive.exists():
+            say(f"image {target.tag} is unchanged")
+            return BuiltImage(target.tag, archive)
+        with step(f"building image {target.tag}"):
+            _add_ingredients(context, target)
+            unfinished = archive.with_suffix(".unfinished")
+            (_with_docker if engine == "docker" else _with_buildah)(context, target, unfinished)
+            unfinished.rename(archive)
+    _forget_older(target)
+    return BuiltImage(target.tag, archive)
+
+
+def _with_buildah(context: Path, target: Target, archive: Path) -> None:
+    machine.require_root()
+    machine.install(machine.IMAGE_PACKAGES)
+    buildah.build(context, target.name, baseimage.ensure(), target.tag)
+    buildah.save(target.tag, archive)
+
+
+def _with_docker(context: Path, target: Target, archive: Path) -> None:
+    command = ["docker", "build", "--target", target.name, "--tag", target.tag, str(context)]
+    run(command, timeout=1800)
+    run(["docker", "save", "--output", str(archive), target.tag], timeout=600)
+
+
+def _fingerprint(context: Path, target: Target, engine: str) -> str:
+    program = target.program.fingerprint() if target.program else ""
+    return of_tree(context, [context], salt=f"{engine} {baseimage.tag()} {program}")[:16]
+
+
+def _forget_older(target: Target) -> None:
+    archives = (cache_root() / "images").glob(f"{target.name}-*.tar")
+    newest_first = sorted(archives, key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in newest_first[KEPT_ARCHIVES:]:
+        old.unlink()
+
+
+def prepare_context(folder: Path, names: Sequence[str]) -> None:
+    """Write a build context that needs no network for the named targets."""
+    for target in (TARGETS[name] for name in names):
+        _copy_sources(folder, target)
+        _add_ingredients(folder, target)
+
+
+def _copy_sources(context: Path, target: Target) -> None:
+    """Copy what is in the tree."""
+    root = repository()
+    names = ["Dockerfile", ".dockerignore", *target.sources, *([target.lock] if target.lock else [])]
+    missing = [name for name in names if not (root / name).exists()]
+    if missing:
+        raise ClusterError(f"image {target.name} needs {', '.join(missing)}")
+    for name in names:
+        _copy(root / name, context / name)
+
+
+def _add_ingredients(context: Path, target: Target) -> None:
+    """Add what comes from elsewhere: wheels and built programs."""
+    if target.lock:
+        _copy(wheelhouse(context / target.lock), context / "build" / f"wheelhouse-{target.name}")
+    if target.program:
+        built = binaries.ensure(target.program)
+        for program, _ in target.program.programs:
+            _copy(built / program, context / "build" / "bin" / program)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, target, dirs_exist_ok=True, ignore=ignored)
+    else:
+        shutil.copy2(source, target)
+
+
+def tags_in(archive: Path) -> list[str]:
+    """Return the image names that a docker-archive holds."""
+    try:
+        with tarfile.open(archive) as file:
+            manifest = file.extractfile("manifest.json")
+            entries = json.load(manifest) if manifest else []
+    except (tarfile.TarError, KeyError, ValueError) as error:
+        raise ClusterError(f"{archive} is no docker-archive: {error}") from error
+    return [str(tag) for entry in entries for tag in entry.get("RepoTags") or []]

@@ -1,0 +1,85 @@
+"""What this machine is and has: architecture, rights, Docker, Debian packages."""
+
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcluster.commands import find_program, run
+from localcluster.errors import ClusterError
+from localcluster.progress import step
+
+
+@dataclass(frozen=True)
+class Package:
+    """A Debian package, known to be there by one file or program."""
+
+    name: str
+    evidence: str
+
+    def is_installed(self) -> bool:
+        """Look for the evidence, so that other distributions pass too."""
+        if self.evidence.startswith("/"):
+            return Path(self.evidence).exists()
+        return find_program(self.evidence) is not None
+
+
+NODE_PACKAGES = (
+    Package("containerd", "containerd"),
+    Package("runc", "runc"),
+    Package("containernetworking-plugins", "/usr/lib/cni/bridge"),
+    Package("nftables", "nft"),
+    Package("iproute2", "ip"),
+    Package("openssl", "openssl"),
+    Package("util-linux", "nsenter"),
+    Package("mount", "umount"),
+)
+IMAGE_PACKAGES = (
+    Package("buildah", "buildah"),
+    Package("debootstrap", "debootstrap"),
+    Package("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
+)
+
+
+def oci_architecture() -> str:
+    """Return the architecture as image configurations spell it."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+
+def require_root() -> None:
+    """Refuse early and plainly what would fail later and oddly."""
+    if platform.system() != "Linux":
+        raise ClusterError("the native provider needs Linux; with Docker, use --provider kind")
+    if os.geteuid() != 0:
+        raise ClusterError("the native provider needs root (namespaces, mounts, cgroups)")
+
+
+def docker_answers() -> bool:
+    """Say whether there is an engine: a client alone is not enough."""
+    if find_program("docker") is None:
+        return False
+    try:
+        return bool(run(["docker", "info", "--format", "{{.ServerVersion}}"], timeout=15).strip())
+    except ClusterError:
+        return False
+
+
+def missing(packages: Iterable[Package]) -> list[str]:
+    """Return the names of the packages that would have to be installed."""
+    return [package.name for package in packages if not package.is_installed()]
+
+
+def install(packages: Iterable[Package]) -> list[str]:
+    """Install what is missing with apt-get; returns the names installed."""
+    names = missing(packages)
+    if not names:
+        return []
+    if find_program("apt-get") is None:
+        raise ClusterError(f"please install: {' '.join(names)} (there is no apt-get here)")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    with step(f"installing Debian packages: {' '.join(names)}"):
+        run(["apt-get", "update", "-q"], env=quiet, timeout=600)
+        command = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *names]
+        run(command, env=quiet, timeout=1200)
+    return names

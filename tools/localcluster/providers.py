@@ -1,0 +1,42 @@
+"""Chooses between kind and the native provider."""
+
+from localcluster import binaries, machine
+from localcluster.cluster import Cluster
+from localcluster.commands import find_program
+from localcluster.kind import KindCluster
+from localcluster.native import NativeCluster
+from localcluster.paths import cache_root, layout
+
+CHOICES = ("auto", "kind", "native")
+
+
+def detect() -> str:
+    """Return the provider that this machine can run."""
+    return "kind" if find_program("kind") is not None and machine.docker_answers() else "native"
+
+
+def cluster(name: str, provider: str = "auto") -> Cluster:
+    """Return the cluster of that name: as it was made, or as it would be."""
+    where = layout(name)
+    if provider == "auto":
+        provider = KindCluster.PROVIDER if (where.root / "kind").exists() else ""
+        if not provider:
+            provider = NativeCluster.PROVIDER if where.state.exists() else detect()
+    return KindCluster(name) if provider == KindCluster.PROVIDER else NativeCluster(name)
+
+
+def plan(name: str) -> list[str]:
+    """Say what ``up``, ``build`` and ``images`` would do to this machine."""
+    found = cluster(name)
+    if isinstance(found, KindCluster):
+        return ["provider: kind, with the Docker engine that answers here"]
+    lines = ["provider: native (no kind with a Docker engine here)", "rights: root"]
+    packages = machine.missing([*machine.NODE_PACKAGES, *machine.IMAGE_PACKAGES])
+    lines.append(f"Debian packages to install: {' '.join(packages) or 'none'}")
+    unbuilt = [module for module in binaries.ALL_MODULES if not binaries.is_built(module)]
+    for module in unbuilt:
+        lines.append(f"to build with Go: {module.name}, about {module.minutes:g} min on two cores")
+    if not unbuilt:
+        lines.append("to build with Go: nothing")
+    lines.append(f"kept between runs: {cache_root()}")
+    return lines
