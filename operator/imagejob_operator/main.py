@@ -29,8 +29,9 @@ from imagejob_operator.loop.act import Actor
 from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.efforts import Efforts
 from imagejob_operator.loop.observe import Observer
-from imagejob_operator.loop.publish import clean, collect, publish
+from imagejob_operator.loop.publish import clean, publish
 from imagejob_operator.loop.reconcile import Reconciler
+from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
 from imagejob_operator.settings import InvalidSettings, Settings, read_settings
 

@@ -88,7 +88,7 @@ class Gravity(enum.StrEnum):
 
 
 class Resize(Wire, frozen=True):
-    """Bring the image into a box of `width` x `height` pixels; one of them may be absent for Inside and Outside."""
+    """Bring the image into a box of `width` x `height` pixels; Inside and Outside need only one of them."""
 
     width: Pixels | None = None
     height: Pixels | None = None

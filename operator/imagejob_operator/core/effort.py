@@ -26,8 +26,8 @@ class Collect:
     """Read the results of all shards and hold them against the store's own listing."""
 
     prefix: str
-    lost: tuple[int, ...] = ()
-    """Shards that were given up; they have no result."""
+    lost: int = 0
+    """How many shards were given up: so many may be without a result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Publish:
     report: str
     deadline: datetime
     """When the run's active deadline passes: the report is not written after it."""
-    lost: tuple[int, ...] = ()
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

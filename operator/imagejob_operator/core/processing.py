@@ -1,0 +1,108 @@
+"""Launching and Running: shards get their attempts, and when all have ended their results are judged."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from imagejob_operator.core.action import Action, DeliverOrder, Launch
+from imagejob_operator.core.attempt import format_tries
+from imagejob_operator.core.effort import Broken, Collect, Collected
+from imagejob_operator.core.ending import begin_undoing
+from imagejob_operator.core.failure import Code, Failure, Reason
+from imagejob_operator.core.observation import Decision, Observation
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.saying import change
+from imagejob_operator.core.shards import Survey, count_items, judge_start, record_due, survey
+from imagejob_operator.core.spec import Spec, tolerated_failures
+from imagejob_operator.core.status import MAX_FAILURES, ItemCounts, RunStatus, ShardStatus, Status
+from imagejob_operator.core.waiting import active_deadline, keep_going, progress_of
+
+PROGRESS_STEP = 0.05
+"""Share of the items that must have finished before progress alone is worth a write."""
+
+
+def process(o: Observation, spec: Spec) -> Decision:
+    """Launching and Running: the same work, seen before and after the first attempt ran."""
+    view = survey(o, spec.execution.retries_per_shard)
+    status = o.job.status
+    counts = count_items(status, view)
+    if view.lost:
+        lost_items = counts.failed - sum(s.failed for s in view.done.values())
+        if lost_items > tolerated_failures(spec.failure_policy, counts.total):
+            problem = next(iter(view.lost.values()))
+            return begin_undoing(o, Failure(Code.PROCESSING, problem.reason, problem.message))
+    if view.finished:
+        return _collect(o, spec, view)
+    start = judge_start(o, view, spec.execution)
+    if start.failure:
+        return begin_undoing(o, start.failure)
+    if view.running or view.done or view.lost:
+        status = msgspec.structs.replace(status, phase=Phase.RUNNING.value)
+    status = with_tries(_with_progress(status, counts), view, spec.execution.parallelism)
+    actions, retry_at = _launches(o, view)
+    moments = [m for m in (start.look_again, retry_at, active_deadline(o, spec)) if m]
+    return Decision(change(o, status, note=start.note), actions, look_again=min(moments))
+
+
+def with_tries(status: Status, view: Survey, parallelism: int) -> Status:
+    """The status with the attempts that are due next recorded in it."""
+    run = status.run or RunStatus()
+    shards = msgspec.structs.replace(
+        run.shards or ShardStatus(),
+        succeeded=len(view.done),
+        failed=len(view.lost),
+        attempts=format_tries(record_due(view, parallelism)),
+    )
+    return msgspec.structs.replace(status, run=msgspec.structs.replace(run, shards=shards))
+
+
+def _with_progress(status: Status, counts: ItemCounts) -> Status:
+    """Take the new counts over if enough has changed to be worth a write."""
+    before = status.items or ItemCounts()
+    if counts.finished - before.finished < max(1.0, counts.total * PROGRESS_STEP):
+        return status
+    return msgspec.structs.replace(status, items=counts, progress=f"{counts.finished}/{counts.total}")
+
+
+def _launches(o: Observation, view: Survey) -> tuple[tuple[Action, ...], datetime | None]:
+    prefix = o.job.status.staging.prefix if o.job.status.staging else ""
+    actions: list[Action] = []
+    retries: list[datetime] = []
+    for shard in view.absent:
+        refusal = o.refusals.get(shard)
+        if refusal and o.now < refusal.retry_at:
+            retries.append(refusal.retry_at)
+        else:
+            actions.append(Launch(prefix, shard, view.tries[shard].launches))
+    actions.extend(DeliverOrder(a, prefix) for a in view.waiting if not a.order_delivered)
+    return tuple(actions), min(retries, default=None)
+
+
+def _collect(o: Observation, spec: Spec, view: Survey) -> Decision:
+    """All shards have ended: read their results, and judge."""
+    effort = Collect(o.job.status.staging.prefix if o.job.status.staging else "", len(view.lost))
+    progress = progress_of(o, effort)
+    if isinstance(progress, Broken) and progress.retry_at is None:
+        return begin_undoing(o, progress.failure)
+    if not isinstance(progress, Collected):
+        broken = progress if isinstance(progress, Broken) else None
+        return keep_going(o, effort, broken, active_deadline(o, spec))
+    total = o.job.status.items.total if o.job.status.items else 0
+    status = with_tries(o.job.status, view, 0)
+    status = msgspec.structs.replace(
+        status,
+        items=ItemCounts(total, progress.succeeded, progress.failed, 0),
+        progress=f"{progress.succeeded + progress.failed}/{total}",
+        failures=progress.failures[:MAX_FAILURES],
+    )
+    tolerated = tolerated_failures(spec.failure_policy, total)
+    if progress.failed > tolerated:
+        first = progress.failures[0]
+        text = (
+            f"{progress.failed} of {total} items failed, spec.failurePolicy.maxFailedItems admits "
+            f"{tolerated}; first: {first.item}: {first.code} {first.message}"
+        )
+        return begin_undoing(o, Failure(Code.PROCESSING, Reason.ITEMS_FAILED, text), status)
+    return Decision(change(o, msgspec.structs.replace(status, phase=Phase.PUBLISHING.value)))

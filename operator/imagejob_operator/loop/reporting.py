@@ -1,0 +1,97 @@
+"""The report of a run: written once, read first by everything that comes after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from imagejob_operator.core.effort import Clean
+from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.keys import output_keys
+from imagejob_operator.core.outcome import ItemOutcome
+from imagejob_operator.core.report import (
+    MAX_REPORT_BYTES,
+    Report,
+    ReportError,
+    ReportItem,
+    ReportOutput,
+    encode_report,
+    read_report,
+)
+from imagejob_operator.core.spec import InvalidSpec, Spec
+from imagejob_operator.core.staging import Manifest
+from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.loop.results import known_outcomes, read_staged
+from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoreDenied
+
+Clock = Callable[[], datetime]
+
+
+async def committed_report(store: ObjectStore, job: ImageJob, key: str) -> Report | None:
+    """The report of this very run, if it is there and says Succeeded."""
+    run = job.status.run
+    try:
+        report = read_report(await store.read(key, MAX_REPORT_BYTES))
+    except (ObjectMissing, msgspec.DecodeError):
+        return None
+    same = run is not None and (report.uid, report.run) == (job.uid, run.number)
+    return report if same and report.outcome == "Succeeded" else None
+
+
+def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]) -> list[ReportItem]:
+    """What the report says of every staged item; an item without an outcome has neither outputs nor error."""
+    sources = [item.source for item in manifest.items]
+    destination = spec.destination
+    keys = {
+        (final.index, final.rendition): final.key
+        for final in output_keys(
+            sources, spec.renditions, destination.prefix, destination.key_template, manifest.base
+        )
+    }
+    by_index = {outcome.index: outcome for outcome in outcomes}
+    items: list[ReportItem] = []
+    for staged in manifest.items:
+        outcome = by_index.get(staged.index)
+        outputs = tuple(
+            ReportOutput(r.rendition, keys[staged.index, r.rendition], r.bytes, r.width, r.height, r.sha256)
+            for r in (outcome.outputs if outcome else ())
+        )
+        items.append(ReportItem(staged.source, staged.size, outputs, outcome.error if outcome else None))
+    return items
+
+
+def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem]) -> Report:
+    """The report of the current run, with the error that the status names."""
+    run, error = job.status.run, job.status.error
+    return Report(
+        job=str(job.key),
+        uid=job.uid,
+        run_id=run.id if run else "",
+        run=run.number if run else 0,
+        outcome=outcome,
+        written_at=now,
+        items=tuple(items),
+        error=ReportError(error.code, error.reason, error.message) if error else None,
+    )
+
+
+async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, effort: Clean) -> None:
+    """Say what is known of every item. Nothing was published, so no outputs are named."""
+    items: list[ReportItem] = []
+    if not isinstance(job.spec, InvalidSpec):
+        try:
+            manifest = await read_staged(store, effort.prefixes[0])
+            outcomes = await known_outcomes(store, job, manifest, effort.prefixes[0])
+            items = [
+                msgspec.structs.replace(item, outputs=())
+                for item in report_items(job.spec, manifest, outcomes)
+            ]
+        except EffortFailed:
+            pass  # nothing was staged to the end, so there is nothing to say of items
+    report = make_report(job, clock(), "Cancelled" if job.status.phase == "Cancelling" else "Failed", items)
+    try:
+        await store.put_if_absent(effort.report, encode_report(report), "application/json")
+    except StoreDenied:
+        return  # a store that takes no report may still be cleaned

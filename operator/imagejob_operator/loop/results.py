@@ -1,0 +1,125 @@
+"""What the Pods left in the staging: read, held against the store's own listing, and believed or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from imagejob_operator.core.effort import Collect, Collected
+from imagejob_operator.core.failure import Code, Failure, Reason
+from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.outcome import (
+    InvalidResult,
+    ItemOutcome,
+    believe,
+    failed_items,
+    given_up,
+    read_result,
+)
+from imagejob_operator.core.shards import shard_items
+from imagejob_operator.core.spec import InvalidSpec, Spec
+from imagejob_operator.core.staging import (
+    MAX_MANIFEST_BYTES,
+    Manifest,
+    manifest_key,
+    output_prefix,
+    read_manifest,
+    result_key,
+)
+from imagejob_operator.loop.concurrency import for_each
+from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
+from imagejob_processor.contract import MAX_RESULT_BYTES
+
+
+async def collect(store: ObjectStore, job: ImageJob, effort: Collect) -> Collected:
+    """Read the results of all shards.
+
+    Raises:
+        EffortFailed: with JOB_005/ResultsInvalid if one is missing or cannot be believed.
+        StoreError: when the store fails.
+    """
+    manifest = await read_staged(store, effort.prefix)
+    outcomes = await all_outcomes(store, job, manifest, effort.prefix, effort.lost)
+    failures = failed_items(outcomes, [item.source for item in manifest.items])
+    return Collected(succeeded=len(outcomes) - len(failures), failed=len(failures), failures=failures)
+
+
+async def read_staged(store: ObjectStore, prefix: str) -> Manifest:
+    """The manifest of what was staged.
+
+    Raises:
+        EffortFailed: JOB_005/ResultsInvalid if it is gone or broken.
+    """
+    try:
+        return read_manifest(await store.read(manifest_key(prefix), MAX_MANIFEST_BYTES))
+    except (ObjectMissing, msgspec.DecodeError) as error:
+        text = f"the manifest of the staged items cannot be read: {error}"
+        raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
+
+
+async def all_outcomes(
+    store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str, lost: int
+) -> list[ItemOutcome]:
+    """The outcome of every item; as many as `lost` shards may be without a result.
+
+    Raises:
+        EffortFailed: JOB_005/ResultsInvalid if more are missing, or one cannot be believed.
+    """
+    run = job.status.run
+    total = run.shards.total if run and run.shards else 0
+
+    def indexes(shard: int) -> range:
+        return shard_items(len(manifest.items), job.status.items_per_shard, shard)
+
+    async def one(shard: int) -> list[ItemOutcome] | None:
+        try:
+            return await _shard_outcomes(store, job, prefix, shard, indexes(shard))
+        except ObjectMissing:
+            return None
+
+    try:
+        found = await for_each(range(total), one)
+        missing = [shard for shard, outcomes in enumerate(found) if outcomes is None]
+        if len(missing) > lost:
+            text = f"shard {missing[0]} ended as if all were well, but left no result"
+            raise InvalidResult(text)
+    except InvalidResult as error:
+        raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, str(error))) from None
+    return [
+        outcome
+        for shard, outcomes in enumerate(found)
+        for outcome in (given_up(shard, indexes(shard)) if outcomes is None else outcomes)
+    ]
+
+
+async def known_outcomes(
+    store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str
+) -> list[ItemOutcome]:
+    """The outcomes of the shards that left a result which can be believed."""
+    present = [o async for o in store.walk(f"{prefix}results/")]
+    known: list[ItemOutcome] = []
+    for stored in present:
+        shard = int(stored.key.rpartition("/")[2].removesuffix(".json"))
+        indexes = shard_items(len(manifest.items), job.status.items_per_shard, shard)
+        try:
+            known += await _shard_outcomes(store, job, prefix, shard, indexes)
+        except (InvalidResult, ObjectMissing):
+            continue  # the failure itself is in the report
+    return known
+
+
+async def _shard_outcomes(
+    store: ObjectStore, job: ImageJob, prefix: str, shard: int, indexes: Sequence[int]
+) -> list[ItemOutcome]:
+    result = read_result(await store.read(result_key(prefix, shard), MAX_RESULT_BYTES), shard)
+    below = output_prefix(prefix, shard, result.attempt)
+    listing = {o.key.removeprefix(below): o.size async for o in store.walk(below)}
+    return believe(result, indexes, accepted_spec(job).renditions, listing)
+
+
+def accepted_spec(job: ImageJob) -> Spec:
+    """The spec of a job that was accepted."""
+    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide publishes accepted jobs only)
+    return job.spec
