@@ -84,6 +84,11 @@ async def run(settings: Settings) -> None:
     register_watches(registry, cache, reconciler.queue, read_attempt, settings.installation)
     ready = asyncio.Event()
     web = await serve(settings.http_port, metrics.registry, ready.is_set)
+    # The watch tells nobody when it has told all: without this a job could be cleaned while its Pods run.
+    async for pod in launcher.present(settings.watch_namespaces):
+        found = read_attempt(pod)
+        if found:
+            cache.put_attempt(*found)
     # Started before Kopf, or Kopf would end its tasks as left over when it stops.
     reconciler.queue.start()
     try:

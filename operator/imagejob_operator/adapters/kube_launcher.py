@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from imagejob_operator.adapters.kube_jobs import translate
 from imagejob_operator.adapters.kube_session import ApiError, KubeHTTP
@@ -14,10 +15,13 @@ from imagejob_operator.adapters.pod_manifest import (
     secret_manifest,
 )
 from imagejob_operator.adapters.pod_status import read_attempt
+from imagejob_operator.core.api import LABEL_INSTALLATION
 from imagejob_operator.core.attempt import Attempt, Problem
 from imagejob_operator.core.failure import Reason, bounded
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.ports.launcher import Refused
+
+PAGE = 500
 
 
 class KubeLauncher:
@@ -45,6 +49,23 @@ class KubeLauncher:
             text = f"a Pod named {name} is there and belongs to somebody else; delete it or rename the job"
             raise Refused(Problem(Reason.POD_REJECTED, text, certain=True))
         return seen[1]
+
+    async def present(self, namespaces: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
+        """All Pods of this installation, page by page; of all namespaces if none is named.
+
+        Raises:
+            ApiError: when the API server does not answer.
+        """
+        for place in [f"/api/v1/namespaces/{n}/pods" for n in namespaces] or ["/api/v1/pods"]:
+            query = f"?limit={PAGE}&labelSelector={LABEL_INSTALLATION}%3D{self._settings.installation}"
+            token = ""
+            while True:
+                body = await self._http.request("GET", f"{place}{query}{token}")
+                for pod in body["items"]:
+                    yield pod
+                if not body["metadata"].get("continue"):
+                    break
+                token = f"&continue={body['metadata']['continue']}"
 
     async def _get(self, path: str) -> dict[str, object]:
         try:

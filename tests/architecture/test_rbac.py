@@ -1,0 +1,116 @@
+"""The operator may do what its code does, and nothing more."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from imagejob_operator.adapters.kube_jobs import KubeJobs
+from imagejob_operator.adapters.kube_launcher import KubeLauncher
+from imagejob_operator.adapters.kube_session import ApiError
+from imagejob_operator.adapters.pod_manifest import PodSettings
+from imagejob_operator.core.action import Announce
+from imagejob_operator.core.job import parse_job
+from imagejob_operator.core.status import RunStatus, Status
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+Rule = tuple[str, str, str]
+
+JOB = {
+    "metadata": {"namespace": "shop", "name": "a", "uid": "u1", "resourceVersion": "1"},
+    "spec": {
+        "source": {"keys": ["a.jpg"]},
+        "renditions": [{"name": "web", "output": {"format": "JPEG"}}],
+    },
+    "status": {"phase": "Launching", "run": {"id": "1", "number": 1}},
+}
+
+
+class Recorder:
+    """Answers every request so that the callers go on, and keeps what they asked."""
+
+    def __init__(self, creating: int = 201) -> None:
+        self.used: set[Rule] = set()
+        self._creating = creating
+        self._pods: dict[str, Any] = {}
+
+    async def request(self, verb: str, path: str, body: Any = None, content_type: str = "") -> dict[str, Any]:
+        plain = path.partition("?")[0]
+        group = plain.split("/")[2] if plain.startswith("/apis/") else ""
+        parts = plain.split("/namespaces/", 1)[-1].strip("/").split("/")
+        collection = plain.endswith("/api/v1/pods")
+        named = plain.startswith("/api/v1/namespaces/") and len(parts) == 1
+        resource = "namespaces" if named else "pods" if collection else "/".join([parts[1], *parts[3:]])
+        words = {"POST": "create", "PATCH": "patch", "DELETE": "delete", "GET": "get"}
+        self.used.add((group, resource, "list" if collection else words[verb]))
+        if verb == "POST" and resource == "pods":
+            self._pods[body["metadata"]["name"]] = body
+            if self._creating == 409:
+                raise ApiError(409, "AlreadyExists", "there already")
+        if resource == "pods" and not collection:
+            pod = next(iter(self._pods.values()))
+            created = {"uid": "p1", "creationTimestamp": "2026-01-01T00:00:00Z"}
+            return {**pod, "metadata": {**pod["metadata"], **created}}
+        return {"items": [], "metadata": {"labels": {}}} if verb == "GET" else JOB
+
+
+async def verbs_used() -> set[Rule]:
+    used: set[Rule] = set()
+    for creating in (201, 409):
+        http = Recorder(creating)
+        jobs: Any = KubeJobs(http, lambda: NOW)  # type: ignore[arg-type]
+        launcher = KubeLauncher(http, PodSettings("default", "image"), lambda: NOW)  # type: ignore[arg-type]
+        job = parse_job(JOB)
+        await jobs.namespace_labels("shop")
+        await jobs.add_finalizer(job)
+        await jobs.remove_finalizer(job)
+        await jobs.write_status(job, Status(phase="Running", run=RunStatus(id="1", number=1)))
+        await jobs.announce(job, Announce(warning=False, reason="Succeeded", message="", run=1))
+        await jobs.delete(job)
+        attempt = await launcher.launch(job, 0, 1, NOW + timedelta(hours=1))
+        await launcher.deliver(attempt, "shop", "url")
+        await launcher.stop(attempt, "shop")
+        _ = [pod async for pod in launcher.present(())]
+        used |= http.used
+    # What Kopf does of itself with event handlers only.
+    return used | {
+        (g, r, v) for g, r in (("imagejob.dev", "imagejobs"), ("", "pods")) for v in ("list", "watch")
+    }
+
+
+def granted(path: Path, name: str) -> set[Rule]:
+    documents = [d for d in yaml.safe_load_all(path.read_text()) if d["kind"] == "ClusterRole"]
+    role = next(d for d in documents if d["metadata"]["name"] == name)
+    return {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+RBAC = ROOT / "manifests" / "base" / "rbac.yaml"
+
+
+async def test_granted_is_what_is_used() -> None:
+    assert granted(RBAC, "imagejob-operator") == await verbs_used()
+
+
+def test_nothing_that_would_give_secrets_away() -> None:
+    rules = granted(RBAC, "imagejob-operator")
+    assert {verb for _, resource, verb in rules if resource == "secrets"} == {"create"}
+    assert not any("*" in part for rule in rules for part in rule)
+
+
+async def test_a_verb_too_many_is_found(tmp_path: Path) -> None:
+    planted = tmp_path / "rbac.yaml"
+    planted.write_text(RBAC.read_text().replace("verbs: [create]", "verbs: [create, list]"))
+    assert granted(planted, "imagejob-operator") - await verbs_used() == {
+        ("", "secrets", "list"),
+        ("", "events", "list"),
+    }
