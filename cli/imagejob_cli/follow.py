@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, sleep
 
 from kubernetes import watch
 from kubernetes.client.exceptions import ApiException
@@ -21,6 +21,9 @@ from imagejob_cli.read import (
     summary,
 )
 
+PAUSE = 1.0
+"""Seconds from one watch to the next, at least."""
+
 
 def follow(cluster: Cluster, namespace: str, name: str, timeout: float, say: Callable[[str], None]) -> bool:
     """Say each change until the run has ended; whether it succeeded.
@@ -29,8 +32,11 @@ def follow(cluster: Cluster, namespace: str, name: str, timeout: float, say: Cal
         CannotShow: JOB_004 if the job is not there or goes away; if the cluster stops answering; if
             `timeout` seconds pass.
     """
-    begun, last = monotonic(), ""
+    begun, last, opened = monotonic(), "", 0.0
     while monotonic() - begun < timeout:
+        # A watch that ends at once must not become a storm of requests.
+        sleep(max(0.0, min(opened + PAUSE - monotonic(), timeout)))
+        opened = monotonic()
         # Read before each watch: what happened while none was open is not lost.
         job = read_job(cluster, namespace, name)
         left = max(1, min(30, int(timeout - (monotonic() - begun))))

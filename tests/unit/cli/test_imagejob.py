@@ -1,0 +1,138 @@
+"""The command line against an API server of a few lines."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from imagejob_cli.main import main
+
+
+def job(phase: str, generation: int = 1, **status: Any) -> dict[str, Any]:
+    ended = phase in ("Succeeded", "Failed")
+    conditions = [
+        {"type": "Finished", "status": str(ended)},
+        {"type": "Succeeded", "status": {"Succeeded": "True", "Failed": "False"}.get(phase, "Unknown")},
+    ]
+    return {
+        "apiVersion": "imagejob.dev/v1alpha1",
+        "kind": "ImageJob",
+        "metadata": {"name": "a", "namespace": "shop", "generation": generation, "resourceVersion": "7"},
+        "status": {"observedGeneration": 1, "phase": phase, "conditions": conditions, **status},
+    }
+
+
+FAILED = job(
+    "Failed", error={"code": "JOB_002", "reason": "SourceNotFound", "message": "no such object 'x.jpg'"}
+)
+
+
+class World:
+    """What the server answers: one job, and the events of a watch."""
+
+    def __init__(self) -> None:
+        self.job: dict[str, Any] | None = None
+        self.events: list[dict[str, Any]] = []
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    state = World()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if "watch=true" in self.path.lower():
+                body = "".join(json.dumps(event) + "\n" for event in state.events)
+                status = 200
+            elif state.job is None:
+                body, status = json.dumps({"kind": "Status", "reason": "NotFound", "code": 404}), 404
+            else:
+                body, status = json.dumps(state.job), 200
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body.encode())))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "shop"}}],
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    yield state
+    server.shutdown()
+    server.server_close()
+
+
+def test_status_of_a_job_that_succeeded(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.job = job("Succeeded", progress="2/2")
+    assert main(["status", "a"]) == 0
+    assert capsys.readouterr().out == "Succeeded  2/2 items\n"
+
+
+def test_status_of_a_failed_job_says_why_and_exits_with_1(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.job = FAILED
+    assert main(["status", "a"]) == 1
+    assert capsys.readouterr().out == "Failed  JOB_002 SourceNotFound: no such object 'x.jpg'\n"
+
+
+@pytest.mark.parametrize("command", ["status", "follow"])
+def test_no_such_job_is_job_004_and_exit_4(
+    world: World, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert main([command, "a"]) == 4
+    said = capsys.readouterr().err
+    assert "JOB_004 JobNotFound" in said
+    assert "'a' in namespace 'shop'" in said
+
+
+def test_no_kubeconfig_is_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "a", "--kubeconfig", str(tmp_path / "none")]) == 3
+    assert "set KUBECONFIG" in capsys.readouterr().err
+
+
+def test_follow_says_each_change_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.job = job("Staging")
+    world.events = [
+        {"type": "MODIFIED", "object": job("Running", progress="1/2")},
+        {"type": "MODIFIED", "object": job("Running", progress="1/2")},
+        {"type": "MODIFIED", "object": job("Succeeded", progress="2/2")},
+    ]
+    assert main(["follow", "a"]) == 0
+    lines = [line.split("s  ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+    assert lines == ["Staging", "Running  1/2 items", "Succeeded  2/2 items"]
+
+
+def test_follow_a_newer_spec_is_not_ended_by_the_old_status(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.job = job("Succeeded", generation=2)
+    world.events = [{"type": "MODIFIED", "object": FAILED}]
+    assert main(["follow", "a"]) == 1
+
+
+def test_follow_gives_up_after_its_time(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.job = job("Running")
+    assert main(["follow", "a", "--timeout", "0.2"]) == 3
+    assert "has not ended within" in capsys.readouterr().err
