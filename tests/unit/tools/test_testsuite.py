@@ -1,0 +1,74 @@
+"""The test suite's own judgement: what counts as passed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from testsuite.__main__ import Outcome, main, missing_rights, read_counts, run_step, table
+from testsuite.steps import STEPS, Step, choose
+
+TESTS = Step("tests", "check", (sys.executable, "-m", "pytest", "-q"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failure"),
+    [
+        pytest.param(Outcome(TESTS, 1.0, 0, tests=3), "", id="passed"),
+        pytest.param(Outcome(TESTS, 1.0, 1, tests=3), "exit code 1", id="failed"),
+        pytest.param(Outcome(TESTS, 1.0, 0, tests=3, skipped=1), "1 skipped", id="one skipped"),
+        pytest.param(Outcome(TESTS, 1.0, 0), "it ran no test", id="none ran"),
+    ],
+)
+def test_what_counts_as_passed(outcome: Outcome, failure: str) -> None:
+    assert outcome.failure.startswith(failure)
+    assert bool(outcome.failure) == bool(failure)
+
+
+def test_skipped_and_xfailed_tests_are_counted(tmp_path: Path) -> None:
+    planted = tmp_path / "test_planted.py"
+    planted.write_text(
+        "import pytest\n"
+        "def test_passes(): pass\n"
+        "@pytest.mark.skip\ndef test_skipped(): pass\n"
+        "@pytest.mark.xfail\ndef test_xfailed(): assert False\n"
+    )
+    step = Step("planted", "check", (sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", str(planted)))
+    outcome = run_step(step, {"PATH": "/usr/bin:/bin"})
+    assert (outcome.tests, outcome.skipped) == (3, 2)
+    assert outcome.failure
+
+
+def test_no_file_counts_nothing(tmp_path: Path) -> None:
+    assert read_counts(tmp_path / "none.xml") == (0, 0)
+
+
+def test_the_table_names_what_was_left_out() -> None:
+    text = table([Outcome(TESTS, 1.5, 0, tests=3)], [STEPS[-1]], "needs root")
+    assert "left out: cluster-down (needs root)" in text
+
+
+def test_steps_left_out_fail_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("testsuite.__main__.missing_rights", lambda: "needs root")
+    monkeypatch.setattr(
+        "testsuite.__main__.choose", lambda tier: (Step("e2e", "e2e", ("true",), needs_cluster=True),)
+    )
+    monkeypatch.setattr("sys.argv", ["testsuite"])
+    monkeypatch.setenv("CI", "true")
+    assert main() == 1
+    monkeypatch.setenv("CI", "")
+    assert main() == 0
+
+
+def test_rights_are_asked_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert missing_rights()
+
+
+def test_tiers_cover_all_steps() -> None:
+    assert {step.name for tier in ("check", "test", "e2e") for step in choose(tier)} == {
+        step.name for step in STEPS
+    }
