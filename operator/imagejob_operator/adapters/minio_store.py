@@ -205,7 +205,7 @@ class MinioStore:
         """See the port."""
         policy = PostPolicy(self._bucket, datetime.now(UTC) + lifetime)
         policy.add_starts_with_condition("key", prefix)
-        policy.add_starts_with_condition("Content-Type", "")
+        policy.add_starts_with_condition("Content-Type", "image/")
         policy.add_content_length_range_condition(1, max_bytes)
         return PostForm(self._post_url, self._signer.presigned_post_policy(policy))
 

@@ -96,5 +96,5 @@ class ObjectStore(Protocol):
         ...
 
     def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
-        """A form that admits keys below `prefix` of at most `max_bytes`, with any content type."""
+        """A form that admits keys below `prefix` of at most `max_bytes`, with a content type of images."""
         ...

@@ -1,0 +1,62 @@
+"""The operations: one file each, with the size it leads to (planned first) and the pixels (made later).
+
+Planning an operation never needs pixels, so that a step that cannot work is refused before anything is
+decoded. No operation changes the image that it is given.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from imagejob_processor.steps import crop, resize, rotate, watermark
+from imagejob_processor.steps.geometry import Size, StepImpossible
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from imagejob_processor.contract import Crop, Resize, Rotate, Step, Watermark
+
+__all__ = ["Operation", "apply", "members", "name_of", "operation_of", "size_after"]
+
+Operation: TypeAlias = "Resize | Rotate | Crop | Watermark"
+
+_MODULES = {"resize": resize, "rotate": rotate, "crop": crop, "watermark": watermark}
+
+
+def members(step: Step) -> list[str]:
+    """Name the members of `step` that are set."""
+    return [name for name in _MODULES if getattr(step, name) is not None]
+
+
+def name_of(step: Step) -> str:
+    """Name the one member of `step` that is set.
+
+    Raises:
+        StepImpossible: None is, or several.
+    """
+    names = members(step)
+    if len(names) != 1:
+        raise StepImpossible(f"a step is exactly one operation, not {len(names)}")
+    return names[0]
+
+
+def operation_of(step: Step) -> Operation:
+    """Give the one operation that `step` is; raises as `name_of`."""
+    operation: Operation = getattr(step, name_of(step))
+    return operation
+
+
+def size_after(step: Step, size: Size) -> Size:
+    """Tell what an image of `size` (width, height in pixels) becomes.
+
+    Raises:
+        StepImpossible: The operation cannot be applied to an image of that size.
+    """
+    after: Size = _MODULES[name_of(step)].size_after(operation_of(step), size)
+    return after
+
+
+def apply(step: Step, image: Image.Image) -> Image.Image:
+    """Give the image after `step`; raises as `size_after`, and for a text that cannot be written."""
+    changed: Image.Image = _MODULES[name_of(step)].apply(operation_of(step), image)
+    return changed

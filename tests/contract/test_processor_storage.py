@@ -1,0 +1,214 @@
+"""The processor's four requests against real S3 servers, with URLs as the operator signs them."""
+
+import datetime
+import io
+import itertools
+import os
+import subprocess
+import sys
+
+import minio
+import msgspec
+import pytest
+from minio.datatypes import PostPolicy
+
+from imagejob_processor.contract import ExitCode, Format, ItemCode, Order, OrderItem, Result, Summary, Upload
+from imagejob_processor.failure import ItemFailure, OrderExpired, StoreUnavailable
+from imagejob_processor.storage import Patience, Store
+from unit.processor.pictures import LIMITS, rendition, resized, stored
+
+pytestmark = pytest.mark.store
+
+HOUR = datetime.timedelta(hours=1)
+LARGE = bytes(range(256)) * 16384
+numbers = itertools.count()
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+class Bucket:
+    """What the operator does with a store, as far as a Pod's URLs go."""
+
+    def __init__(self, s3) -> None:
+        self.client = minio.Minio(
+            s3.endpoint, access_key=s3.access_key, secret_key=s3.secret_key, secure=False, region="us-east-1"
+        )
+        self.name = f"bucket-{next(numbers)}"
+        self.url = f"http://{s3.endpoint}/{self.name}"
+        self.client.make_bucket(self.name)
+
+    def put(self, key: str, data: bytes) -> str:
+        return self.client.put_object(self.name, key, io.BytesIO(data), len(data)).etag
+
+    def get(self, key: str) -> bytes:
+        response = self.client.get_object(self.name, key)
+        try:
+            return response.read()
+        finally:
+            response.close()
+            response.release_conn()
+
+    def signed(self, method: str, key: str, *, expired: bool = False) -> str:
+        date = now() - 2 * HOUR if expired else now()
+        return self.client.get_presigned_url(method, self.name, key, expires=HOUR, request_date=date)
+
+    def upload(self, *, expired: bool = False, most: int = 1 << 23) -> Upload:
+        policy = PostPolicy(self.name, now() + (-HOUR if expired else HOUR))
+        policy.add_starts_with_condition("key", "stage/out/")
+        policy.add_starts_with_condition("Content-Type", "image/")
+        policy.add_content_length_range_condition(1, most)
+        fields = self.client.presigned_post_policy(policy)
+        return Upload(url=self.url, key_prefix="stage/out/", fields=fields, max_bytes=most)
+
+
+@pytest.fixture
+def bucket(s3):
+    return Bucket(s3)
+
+
+@pytest.fixture
+def store():
+    return Store(Patience(tries=1))
+
+
+def test_a_source_comes_as_it_is(bucket, store):
+    etag = bucket.put("a b/ü+%.jpg", LARGE)
+    assert store.get_source(bucket.signed("GET", "a b/ü+%.jpg"), etag, len(LARGE)) == LARGE
+
+
+def test_a_changed_source_is_told(bucket, store):
+    etag = bucket.put("a.jpg", b"one")
+    bucket.put("a.jpg", b"two")
+    with pytest.raises(ItemFailure) as caught:
+        store.get_source(bucket.signed("GET", "a.jpg"), etag, 100)
+    assert caught.value.code is ItemCode.SOURCE_CHANGED
+
+
+def test_a_missing_source_is_told(bucket, store):
+    with pytest.raises(ItemFailure) as caught:
+        store.get_source(bucket.signed("GET", "nothing.jpg"), "d41d8cd98f00b204e9800998ecf8427e", 100)
+    assert caught.value.code is ItemCode.SOURCE_MISSING
+
+
+def test_a_source_over_the_cap_is_refused(bucket, store):
+    etag = bucket.put("a.jpg", LARGE)
+    with pytest.raises(ItemFailure) as caught:
+        store.get_source(bucket.signed("GET", "a.jpg"), etag, len(LARGE) - 1)
+    assert caught.value.code is ItemCode.TOO_LARGE
+
+
+def test_expired_urls_are_told_from_others(bucket, store):
+    bucket.put("order.json", b"{}")
+    with pytest.raises(OrderExpired):
+        store.get_order(bucket.signed("GET", "order.json", expired=True))
+    with pytest.raises(OrderExpired):
+        store.get_source(bucket.signed("GET", "order.json", expired=True), "", 100)
+    with pytest.raises(OrderExpired):
+        store.put_result(bucket.signed("PUT", "result.json", expired=True), b"{}")
+
+
+def test_a_false_signature_is_not_expired(bucket, store):
+    bucket.put("a.jpg", b"one")
+    url = bucket.signed("GET", "a.jpg")
+    false = url[:-1] + ("0" if url[-1] != "0" else "1")
+    with pytest.raises(StoreUnavailable, match="HTTP 403") as caught:
+        store.get_source(false, "", 100)
+    assert "X-Amz" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_an_output_is_stored_whole(bucket, store, form):
+    content_type = f"image/{form.lower()}"
+    store.post_output(bucket.upload(), "000001-web", content_type, LARGE)
+    assert bucket.get("stage/out/000001-web") == LARGE
+    assert bucket.client.stat_object(bucket.name, "stage/out/000001-web").content_type == content_type
+
+
+@pytest.mark.parametrize(
+    ("change", "data"),
+    [
+        pytest.param({"key_prefix": "elsewhere/"}, b"x", id="another prefix"),
+        pytest.param({}, bytes(2000), id="too long"),
+    ],
+)
+def test_the_policy_holds(bucket, store, change, data):
+    upload = msgspec.structs.replace(bucket.upload(most=1000), **change)
+    with pytest.raises(ItemFailure) as caught:
+        store.post_output(upload, "x", "image/png", data)
+    assert caught.value.code is ItemCode.WRITE_FAILED
+    assert not list(bucket.client.list_objects(bucket.name, recursive=True))
+
+
+def test_an_expired_policy_is_told(bucket, store):
+    with pytest.raises(OrderExpired):
+        store.post_output(bucket.upload(expired=True), "x", "image/png", b"x")
+
+
+def test_the_first_result_stays(bucket, store):
+    assert store.put_result(bucket.signed("PUT", "r.json"), b"first") is True
+    assert store.put_result(bucket.signed("PUT", "r.json"), b"second") is False
+    assert bucket.get("r.json") == b"first"
+
+
+def make_order(bucket: Bucket, attempt: int = 1, *, expired: bool = False) -> Order:
+    items = []
+    for number, form in enumerate(("JPEG", "PNG", "GIF")):
+        key = f"in/{number}"
+        etag = bucket.put(key, stored(form))
+        items.append(OrderItem(number, f"uploads/{number}", bucket.signed("GET", key, expired=expired), etag))
+    return Order(
+        version=1,
+        job="shop/spring",
+        run=1,
+        shard=0,
+        attempt=attempt,
+        items=tuple(items),
+        renditions=tuple(rendition(resized(50, 50), name=form.lower(), form=form) for form in Format),
+        limits=LIMITS,
+        upload=bucket.upload(),
+        result_url=bucket.signed("PUT", "stage/results/0.json"),
+    )
+
+
+def run_pod(bucket: Bucket, order: Order, tmp_path) -> tuple[int, Summary]:
+    bucket.put("stage/order.json", msgspec.json.encode(order))
+    message = tmp_path / "message"
+    environment = {
+        **os.environ,
+        "IMAGEJOB_ORDER_URL": bucket.signed("GET", "stage/order.json"),
+        "IMAGEJOB_TERMINATION_LOG": str(message),
+    }
+    done = subprocess.run(
+        (sys.executable, "-m", "imagejob_processor"),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert "X-Amz" not in done.stderr
+    return done.returncode, msgspec.json.decode(message.read_bytes(), type=Summary)
+
+
+def test_a_whole_pod(bucket, tmp_path):
+    assert run_pod(bucket, make_order(bucket), tmp_path) == (ExitCode.DONE, Summary(succeeded=3))
+    result = msgspec.json.decode(bucket.get("stage/results/0.json"), type=Result)
+    listed = {
+        entry.object_name: entry.size for entry in bucket.client.list_objects(bucket.name, "stage/out/")
+    }
+    assert listed == {
+        f"stage/out/{item.index:06d}-{output.rendition}": output.bytes
+        for item in result.items
+        for output in item.outputs
+    }
+    assert len(listed) == 12
+    # A second attempt finds the result of the first and leaves it alone.
+    assert run_pod(bucket, make_order(bucket, attempt=2), tmp_path)[0] == ExitCode.DONE
+    assert msgspec.json.decode(bucket.get("stage/results/0.json"), type=Result).attempt == 1
+
+
+def test_a_whole_pod_with_expired_sources(bucket, tmp_path):
+    code, summary = run_pod(bucket, make_order(bucket, expired=True), tmp_path)
+    assert code == ExitCode.ORDER_EXPIRED
+    assert "expired" in summary.error

@@ -1,0 +1,71 @@
+"""Source images made in the test, and ways to look at what came out."""
+
+import functools
+import io
+
+import numpy as np
+from PIL import Image
+
+from imagejob_processor.contract import Fit, Format, ItemLimits, Output, Rendition, Resize, Step
+from imagejob_processor.pipeline import Encoded, render
+
+LIMITS = ItemLimits(item_bytes=64 << 20, pixels=50_000_000, frames=100, item_timeout_seconds=30)
+
+
+@functools.cache
+def photo(width: int = 320, height: int = 200) -> Image.Image:
+    """A smooth picture that looks different in every corner, so that any turn or flip shows."""
+    y, x = np.mgrid[0:height, 0:width]
+    red = 255 * x / width
+    green = 255 * y / height
+    blue = 127 + 127 * np.sin(x / 17) * np.cos(y / 13)
+    return Image.fromarray(np.dstack([red, green, blue]).astype(np.uint8))
+
+
+def file(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+@functools.cache
+def stored(form: str) -> bytes:
+    return file(photo(), form)
+
+
+def jpeg(image: Image.Image, **options: object) -> bytes:
+    return file(image, "JPEG", quality=95, subsampling=0, **options)
+
+
+def rendition(
+    *steps: Step, name: str = "out", form: Format = Format.PNG, quality: int | None = None
+) -> Rendition:
+    return Rendition(name=name, output=Output(format=form, quality=quality), steps=steps)
+
+
+def resized(width: int | None, height: int | None, fit: Fit = Fit.INSIDE) -> Step:
+    return Step(resize=Resize(width=width, height=height, fit=fit))
+
+
+def make(data: bytes, *renditions: Rendition, limits: ItemLimits = LIMITS) -> dict[str, Encoded]:
+    return {made.rendition: made for made in render(data, renditions, limits)}
+
+
+def made(data: bytes, *steps: Step, limits: ItemLimits = LIMITS) -> Image.Image:
+    """The one picture that `steps` make, without loss."""
+    return opened(make(data, rendition(*steps), limits=limits)["out"])
+
+
+def opened(encoded: Encoded) -> Image.Image:
+    image = Image.open(io.BytesIO(encoded.data))
+    image.load()
+    assert image.size == (encoded.width, encoded.height)
+    return image
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    """Mean difference of a sample, 0..255; 255 if the sizes differ."""
+    if one.size != other.size:
+        return 255.0
+    pair = [np.asarray(image.convert("RGB"), dtype=float) for image in (one, other)]
+    return float(np.abs(pair[0] - pair[1]).mean())

@@ -1,0 +1,241 @@
+"""The decoding child: real processes that spin, eat memory and die."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+from PIL import Image
+
+from imagejob_processor.channel import Setup
+from imagejob_processor.contract import ORDER_URL_VARIABLE, Fit, Format, ItemCode, ItemLimits
+from imagejob_processor.failure import ItemFailure, WorkerBroken
+from imagejob_processor.limits import memory_bytes
+from imagejob_processor.worker import Worker
+from unit.processor.pictures import LIMITS, file, photo, rendition, resized, stored
+
+WAYS = (
+    rendition(resized(40, 40), name="b"),
+    rendition(resized(10, 10), name="a"),
+    rendition(resized(160, 160), name="c"),
+)
+
+
+def child(code: str) -> tuple[str, ...]:
+    """A real child whose pipeline is replaced by `code`, the body of `render(data, renditions, limits)`."""
+    lines = "\n".join(f"    {line}" for line in code.splitlines())
+    program = f"""
+import os, sys, time
+from imagejob_processor import child, pipeline
+real = pipeline.render
+def render(data, renditions, limits):
+{lines}
+pipeline.render = render
+child.main()
+"""
+    return (sys.executable, "-c", program)
+
+
+def setup(seconds: int = 30, address_space: int = 0, output_bytes: int = 1 << 24, ways=WAYS) -> Setup:
+    limits = ItemLimits(LIMITS.item_bytes, LIMITS.pixels, LIMITS.frames, seconds)
+    return Setup(ways, limits, address_space, output_bytes)
+
+
+@pytest.fixture
+def hire():
+    hired = []
+
+    def hire(command=None, **options):
+        worker = Worker(command) if command else Worker()
+        hired.append(worker)
+        worker.configure(setup(**options))
+        return worker
+
+    yield hire
+    for worker in hired:
+        worker.close()
+
+
+def failure(worker: Worker, data: bytes = b"x") -> ItemFailure:
+    with pytest.raises(ItemFailure) as caught:
+        worker.process(data)
+    return caught.value
+
+
+def test_pictures_come_in_the_order_of_the_spec(hire):
+    pictures = hire().process(stored("PNG"))
+    assert [picture.rendition for picture in pictures] == ["b", "a", "c"]
+    assert [picture.width for picture in pictures] == [40, 10, 160]
+
+
+def test_a_bad_image_costs_one_item_and_no_process(hire):
+    worker = hire()
+    worker.process(stored("PNG"))
+    before = worker.pid
+    assert failure(worker, b"junk").code is ItemCode.UNDECODABLE
+    assert len(worker.process(stored("JPEG"))) == 3
+    assert worker.pid == before
+
+
+def test_a_spinning_child_is_killed_in_time_and_replaced(hire):
+    worker = hire(
+        child("if data == b'spin':\n    while True: pass\nyield from real(data, renditions, limits)"),
+        seconds=1,
+    )
+    worker.process(stored("PNG"))
+    before = worker.pid
+    started = time.monotonic()
+    late = failure(worker, b"spin")
+    assert 0.9 < time.monotonic() - started < 5
+    assert late.code is ItemCode.TIMED_OUT
+    assert late.message == "took longer than 1 s (limits.itemTimeoutSeconds)"
+    assert len(worker.process(stored("PNG"))) == 3
+    assert worker.pid != before
+    assert not os.path.exists(f"/proc/{before}"), "a zombie stays"
+
+
+def test_a_child_that_does_not_read_is_late_too(hire):
+    worker = hire(
+        child("if data == b'stop':\n    time.sleep(60)\nyield from real(data, renditions, limits)"), seconds=1
+    )
+    worker.process(stored("PNG"))
+    os.kill(worker.pid, signal.SIGSTOP)
+    assert failure(worker, b"x" * (8 << 20)).code is ItemCode.TIMED_OUT
+    assert len(worker.process(stored("PNG"))) == 3
+
+
+def test_a_child_killed_in_mid_item_costs_that_item(hire):
+    worker = hire(child("if data == b'wait':\n    time.sleep(60)\nyield from real(data, renditions, limits)"))
+    worker.process(stored("PNG"))
+    threading.Timer(0.2, os.kill, (worker.pid, signal.SIGKILL)).start()
+    killed = failure(worker, b"wait")
+    assert killed.code is ItemCode.KILLED
+    assert "SIGKILL" in killed.message
+    assert len(worker.process(stored("PNG"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("os.kill(os.getpid(), 11)", "SIGSEGV"),
+        ("os._exit(3)", "exit status 3"),
+        ("child.encode = lambda message: b'\\xff' * 100", "SIGKILL"),
+        ("child.encode = lambda message: bytes(1 << 25)", "SIGKILL"),
+    ],
+    ids=["crash", "exit", "nonsense", "far too much"],
+)
+def test_other_deaths(hire, code, said):
+    dead = failure(hire(child(f"{code}\nyield from real(data, renditions, limits)")), stored("PNG"))
+    assert dead.code is ItemCode.KILLED
+    assert said in dead.message
+
+
+def test_a_child_that_died_while_idle_is_nobodys_fault(hire):
+    worker = hire()
+    worker.process(stored("PNG"))
+    os.kill(worker.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+    assert len(worker.process(stored("PNG"))) == 3
+
+
+def test_eating_memory_is_refused_and_survived(hire):
+    hog = "if data == b'hog':\n    kept = [bytearray(1 << 20) for _ in range(4000)]"
+    worker = hire(child(f"{hog}\nyield from real(data, renditions, limits)"), address_space=300 << 20)
+    worker.process(stored("PNG"))
+    before = worker.pid
+    refused = failure(worker, b"hog")
+    assert refused.code is ItemCode.TOO_LARGE
+    assert "300 MiB" in refused.message
+    assert "limits.pixels" in refused.message
+    assert len(worker.process(stored("PNG"))) == 3
+    assert worker.pid == before
+
+
+def test_a_real_image_over_the_memory_limit_is_refused(hire):
+    big = file(Image.new("1", (9000, 5000)))
+    assert len(big) < 100_000
+    assert failure(
+        hire(address_space=150 << 20, ways=(rendition(resized(16000, 9000, Fit.FILL)),)), big
+    ).code is (ItemCode.TOO_LARGE)
+
+
+@pytest.mark.parametrize(
+    ("form", "mib"), [("WEBP", 90), ("WEBP", 110), ("AVIF", 90), ("PNG", 80), ("TIFF", 80)]
+)
+def test_a_codec_that_lacks_memory_is_not_taken_for_a_corrupt_file(hire, form, mib):
+    image = Image.linear_gradient("L").resize((2500, 2000)).convert("RGB")
+    data = file(
+        image, form, **({"quality": 30, "speed": 10, "method": 0} if form in ("WEBP", "AVIF") else {})
+    )
+    short = failure(hire(address_space=mib << 20, ways=(rendition(form=Format.JPEG),)), data)
+    assert short.code is ItemCode.TOO_LARGE
+    assert f"more than the {mib} MiB" in short.message
+
+
+@pytest.mark.parametrize("source", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+@pytest.mark.parametrize("form", list(Format))
+def test_the_memory_formula_is_enough(hire, source, form):
+    image = Image.effect_noise((800, 600), 60).convert("RGB")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    data = file(image.convert("RGB") if source == "JPEG" else image, source)
+    ways = (rendition(form=form),)
+    limits = ItemLimits(len(data), 800 * 600, 1, 30)
+    worker = hire(address_space=memory_bytes(ways, limits), ways=ways)
+    assert worker.process(data)[0].width == 800
+
+
+def test_an_output_that_may_not_be_uploaded(hire):
+    long = failure(hire(output_bytes=500), stored("PNG"))
+    assert long.code is ItemCode.OUTPUT_TOO_LARGE
+    assert "over the 500 that may be uploaded" in long.message
+
+
+def test_whatever_the_pipeline_raises_is_an_answer(hire):
+    worker = hire(child("raise KeyError('surprise')\nyield"))
+    assert failure(worker).message == "cannot be processed: KeyError: 'surprise'"
+    assert failure(worker).code is ItemCode.STEP_FAILED
+
+
+def test_what_a_library_prints_does_not_get_between(hire):
+    noisy = "print('hello'); os.write(1, b'x' * 300000); sys.stdout.flush()"
+    worker = hire(child(f"{noisy}\nyield from real(data, renditions, limits)"))
+    assert len(worker.process(stored("PNG"))) == 3
+    assert "xxx" in worker.last_words
+    assert len(worker.last_words) <= 2000
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(sys.executable, "-c", "raise SystemExit(9)"), (sys.executable, "-c", "print('not our language' * 9)")],
+    ids=["ends", "speaks otherwise"],
+)
+def test_a_child_that_never_starts_is_no_items_fault(hire, command):
+    with pytest.raises(WorkerBroken, match="does not start"):
+        hire(command).process(stored("PNG"))
+
+
+def test_no_such_program():
+    with pytest.raises(WorkerBroken, match="cannot be started"):
+        Worker(("/no/such/program",))
+
+
+def test_the_child_knows_no_url(hire, monkeypatch):
+    monkeypatch.setenv(ORDER_URL_VARIABLE, "http://h/o?X-Amz-Signature=TOPSECRET")
+    with open(f"/proc/{hire().pid}/environ", "rb") as environment:
+        content = environment.read()
+    assert b"TOPSECRET" not in content
+    assert b"MALLOC_ARENA_MAX=2" in content
+
+
+def test_a_large_source_goes_through(hire):
+    data = file(photo()) + bytes(20 << 20)
+    assert len(hire().process(data)) == 3
+
+
+def test_close_leaves_nothing_behind(hire):
+    worker = hire()
+    worker.close()
+    assert not os.path.exists(f"/proc/{worker.pid}")
+    worker.close()
