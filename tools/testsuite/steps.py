@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 PYTHON = sys.executable
 CLUSTER = "test"
@@ -32,8 +33,9 @@ STEPS = (
     Step("format", "check", (PYTHON, "-m", "ruff", "format", "--check", "--quiet", ".")),
     Step("lint", "check", (PYTHON, "-m", "ruff", "check", "--quiet", ".")),
     Step("types", "check", (PYTHON, "-m", "mypy")),
-    Step("unit", "check", _pytest("tests/unit", "tests/architecture")),
-    Step("golden", "test", _pytest("tests/golden")),
+    Step("imports", "check", (str(Path(PYTHON).parent / "lint-imports"), "--no-cache")),
+    Step("unit", "check", _pytest("tests/unit", "tests/architecture", "--ignore=tests/unit/processor")),
+    Step("processor", "test", _pytest("tests/unit/processor", "tests/golden")),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True),
     Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True),
     Step("cluster-up", "e2e", (PYTHON, "-m", "localcluster", "up", "--name", CLUSTER), needs_cluster=True),
