@@ -6,16 +6,19 @@ import asyncio
 import logging
 import os
 import sys
+import uuid
 from datetime import UTC, datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never, cast
 
 import kopf
 
 from imagejob_operator.adapters.kube_jobs import KubeJobs
 from imagejob_operator.adapters.kube_launcher import KubeLauncher
+from imagejob_operator.adapters.kube_owners import KubeOwners
 from imagejob_operator.adapters.kube_session import KubeHTTP, load_configuration, open_session
 from imagejob_operator.adapters.logs import set_up_logs
 from imagejob_operator.adapters.metrics import Metrics
+from imagejob_operator.adapters.minio_lifecycle import NotOffered, keep_expiry_rule
 from imagejob_operator.adapters.minio_store import MinioStore, StoreAddress
 from imagejob_operator.adapters.pod_manifest import PodSettings
 from imagejob_operator.adapters.pod_status import read_attempt
@@ -33,6 +36,8 @@ from imagejob_operator.loop.publish import clean, publish
 from imagejob_operator.loop.reconcile import Reconciler
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
+from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from imagejob_operator.ports.object_store import StoreError
 from imagejob_operator.settings import InvalidSettings, Settings, read_settings
 
 log = logging.getLogger(__name__)
@@ -69,6 +74,7 @@ async def run(settings: Settings) -> None:
                 assert_never(effort)
 
     efforts = Efforts(work, lambda key: reconciler.queue.add(key), now)
+    sweeper = Sweeper(store, KubeOwners(http), metrics.sweep, now, _sweep_policy(settings))
     observer = Observer(cache, efforts, jobs, now, _policy(settings), settings.namespace_selector)
     actor = Actor(jobs, launcher, store, metrics, cache, now)
     reconciler = Reconciler(cache, observer, actor, efforts, jobs, metrics, now)
@@ -91,15 +97,21 @@ async def run(settings: Settings) -> None:
             cache.put_attempt(*found)
     # Started before Kopf, or Kopf would end its tasks as left over when it stops.
     reconciler.queue.start()
+    sweeper.start()
+    expiring = asyncio.create_task(_expire_staging(settings))
     try:
         await kopf.operator(
             registry=registry,
+            # Else Kopf asks for the user's name, and in a container the user is a number without one.
+            identity=cast("Any", f"imagejob-{settings.installation}"),
             standalone=True,
             clusterwide=not settings.watch_namespaces,
             namespaces=settings.watch_namespaces,
             ready_flag=ready,
         )
     finally:
+        expiring.cancel()
+        await sweeper.stop()
         await reconciler.queue.stop()
         await efforts.close()
         await web.cleanup()
@@ -113,6 +125,30 @@ def _policy(settings: Settings) -> Policy:
         cleaning_budget=timedelta(seconds=settings.cleaning_budget_seconds),
         start_grace=timedelta(seconds=settings.start_grace_seconds),
     )
+
+
+def _sweep_policy(settings: Settings) -> SweepPolicy:
+    return SweepPolicy(
+        installation=settings.installation,
+        instance=str(uuid.uuid4()),
+        mode=settings.sweep_mode,
+        interval=settings.sweep_interval_seconds,
+        namespaces=settings.watch_namespaces,
+    )
+
+
+async def _expire_staging(settings: Settings) -> None:
+    """Set the bucket's own rule. The sweeper does not rest on it, so that it fails is no reason to stop."""
+    if not settings.lifecycle_rule:
+        return
+    try:
+        new = await asyncio.to_thread(keep_expiry_rule, _address(settings), settings.installation)
+    except NotOffered as error:
+        log.info("the store offers no lifecycle rules", extra={"answer": str(error)})
+    except StoreError as error:
+        log.warning("the lifecycle rule of staging cannot be set", extra={"error": str(error)})
+    else:
+        log.info("the lifecycle rule of staging %s", "was set" if new else "is as it should be")
 
 
 def _address(settings: Settings) -> StoreAddress:

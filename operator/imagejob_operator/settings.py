@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from imagejob_operator.core.sweep import Mode
+
 PREFIX = "IMAGEJOB_"
 
 
@@ -30,6 +32,9 @@ class Settings:
     watch_namespaces: tuple[str, ...] = ()
     start_grace_seconds: int = 300
     cleaning_budget_seconds: int = 60
+    sweep_mode: Mode = Mode.DELETE
+    sweep_interval_seconds: int = 900
+    lifecycle_rule: bool = False
     http_port: int = 8080
     log_level: str = "INFO"
 
@@ -55,6 +60,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         watch_namespaces=tuple(n for n in _get(environment, "WATCH_NAMESPACES", "").split(",") if n),
         start_grace_seconds=_number(environment, "START_GRACE_SECONDS", 300),
         cleaning_budget_seconds=_number(environment, "CLEANING_BUDGET_SECONDS", 60),
+        sweep_mode=_mode(environment, "SWEEP_MODE"),
+        sweep_interval_seconds=_number(environment, "SWEEP_INTERVAL_SECONDS", 900),
+        lifecycle_rule=_boolean(environment, "LIFECYCLE_RULE", False),
         http_port=_number(environment, "HTTP_PORT", 8080),
         log_level=_get(environment, "LOG_LEVEL", "INFO"),
     )
@@ -83,6 +91,13 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     if not value.isdigit() or not 1 <= int(value) <= 86400:
         raise InvalidSettings(f"{PREFIX}{name} is {value!r}: it must be a whole number from 1 to 86400")
     return int(value)
+
+
+def _mode(environment: Mapping[str, str], name: str) -> Mode:
+    value = _get(environment, name, Mode.DELETE.value)
+    if value not in list(Mode):
+        raise InvalidSettings(f"{PREFIX}{name} is {value!r}: it must be {', '.join(Mode)}")
+    return Mode(value)
 
 
 def _pairs(environment: Mapping[str, str], name: str) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ import yaml
 
 from imagejob_operator.adapters.kube_jobs import KubeJobs
 from imagejob_operator.adapters.kube_launcher import KubeLauncher
+from imagejob_operator.adapters.kube_owners import KubeOwners
 from imagejob_operator.adapters.kube_session import ApiError
 from imagejob_operator.adapters.pod_manifest import PodSettings
 from imagejob_operator.core.action import Announce
@@ -38,13 +39,16 @@ class Recorder:
         self._creating = creating
         self._pods: dict[str, Any] = {}
 
-    async def request(self, verb: str, path: str, body: Any = None, content_type: str = "") -> dict[str, Any]:
+    async def request(
+        self, verb: str, path: str, body: Any = None, content_type: str = "", accept: str = ""
+    ) -> dict[str, Any]:
         plain = path.partition("?")[0]
         group = plain.split("/")[2] if plain.startswith("/apis/") else ""
         parts = plain.split("/namespaces/", 1)[-1].strip("/").split("/")
-        collection = plain.endswith("/api/v1/pods")
+        collection = plain.endswith(("/api/v1/pods", "/v1alpha1/imagejobs"))
         named = plain.startswith("/api/v1/namespaces/") and len(parts) == 1
-        resource = "namespaces" if named else "pods" if collection else "/".join([parts[1], *parts[3:]])
+        last = plain.rpartition("/")[2]
+        resource = "namespaces" if named else last if collection else "/".join([parts[1], *parts[3:]])
         words = {"POST": "create", "PATCH": "patch", "DELETE": "delete", "GET": "get"}
         self.used.add((group, resource, "list" if collection else words[verb]))
         if verb == "POST" and resource == "pods":
@@ -55,7 +59,7 @@ class Recorder:
             pod = next(iter(self._pods.values()))
             created = {"uid": "p1", "creationTimestamp": "2026-01-01T00:00:00Z"}
             return {**pod, "metadata": {**pod["metadata"], **created}}
-        return {"items": [], "metadata": {"labels": {}}} if verb == "GET" else JOB
+        return {"items": [], **JOB} if verb == "GET" else JOB
 
 
 async def verbs_used() -> set[Rule]:
@@ -75,6 +79,10 @@ async def verbs_used() -> set[Rule]:
         await launcher.deliver(attempt, "shop", "url")
         await launcher.stop(attempt, "shop")
         _ = [pod async for pod in launcher.present(())]
+        owners = KubeOwners(http)  # type: ignore[arg-type]
+        await owners.cluster()
+        await owners.uids(())
+        await owners.look(job.key)
         used |= http.used
     # What Kopf does of itself with event handlers only.
     return used | {

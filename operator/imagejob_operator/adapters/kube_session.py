@@ -32,6 +32,8 @@ class ApiError(Exception):
         self.message = message
         self.retry_after = retry_after
         self.causes: tuple[str, ...] = ()
+        self.kind = ""
+        """What the answer is about, such as `imagejobs`, where the API server says so."""
 
 
 async def load_configuration() -> Any:
@@ -81,7 +83,12 @@ class KubeHTTP:
     observe: Observe = lambda verb, kind, code, seconds: None
 
     async def request(
-        self, verb: str, path: str, body: object = None, content_type: str = "application/json"
+        self,
+        verb: str,
+        path: str,
+        body: object = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> dict[str, Any]:
         """Send one request; the answer's body.
 
@@ -90,7 +97,7 @@ class KubeHTTP:
         """
         begun, code = perf_counter(), "0"
         data = None if body is None else msgspec.json.encode(body)
-        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        headers = {"Content-Type": content_type, "Accept": accept}
         try:
             async with self.session.request(verb, self.server + path, data=data, headers=headers) as response:
                 code = str(response.status)
@@ -118,6 +125,7 @@ def _error(response: aiohttp.ClientResponse, answer: bytes) -> ApiError:
         float(pause) if pause.isdigit() else None,
     )
     details = status.get("details") or {}
+    error.kind = details.get("kind", "")
     error.causes = tuple(cause.get("reason", "") for cause in details.get("causes") or ())
     return error
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.phase import TERMINAL
 from imagejob_operator.core.status import Status
+from imagejob_operator.core.sweep import Orphans
 
 _CALL_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 _PHASE_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400)
@@ -23,6 +24,7 @@ class Metrics:
     def __init__(self, jobs: Callable[[], Iterable[ImageJob]]) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_JobsByPhase(jobs))
+        self.sweep = SweepMetrics(self.registry)
         self._turns = Counter("imagejob_turns", "Turns by result.", ["result"], registry=self.registry)
         self._turn_seconds = Histogram(
             "imagejob_turn_seconds", "Duration of a turn.", buckets=_CALL_BUCKETS, registry=self.registry
@@ -91,6 +93,55 @@ class Metrics:
         self._store.labels(operation, outcome).observe(seconds)
 
 
+class SweepMetrics:
+    """What the sweeper counts; see the port SweepTelemetry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"imagejob_{name}", text, registry=registry)
+
+        self._prefixes = gauge(
+            "orphan_prefixes", "Folders of staging that the last sweep should have deleted."
+        )
+        self._objects = gauge("orphan_objects", "Objects in them.")
+        self._bytes = gauge("orphan_bytes", "Bytes in them.")
+        self._oldest = gauge("orphan_oldest_seconds", "Time since the oldest of them was last written to.")
+        self._waiting = gauge("orphan_waiting_objects", "Objects of garbage that is not yet old enough.")
+        self._foreign = gauge(
+            "foreign_prefixes", "What lies in staging and is none of ours; it is not touched."
+        )
+        self._shared = gauge("identity_shared", "1 if somebody else uses the name of this installation.")
+        self._last = gauge("last_sweep_timestamp_seconds", "When a sweep last came to its end.")
+        self._swept = Counter("imagejob_swept_objects", "Objects that were swept.", registry=registry)
+        self._errors = Counter(
+            "imagejob_sweep_errors",
+            "Sweeps, or single folders, given up until the next one.",
+            registry=registry,
+        )
+
+    def identity(self, shared: bool) -> None:
+        """See the port."""
+        self._shared.set(int(shared))
+
+    def swept(self, objects: int) -> None:
+        """See the port."""
+        self._swept.inc(objects)
+
+    def orphans(self, left: Orphans) -> None:
+        """See the port."""
+        self._prefixes.set(left.prefixes)
+        self._objects.set(left.objects)
+        self._bytes.set(left.bytes)
+        self._oldest.set(left.oldest.total_seconds())
+        self._waiting.set(left.waiting)
+        self._foreign.set(left.foreign)
+        self._last.set_to_current_time()
+
+    def sweep_failed(self) -> None:
+        """See the port."""
+        self._errors.inc()
+
+
 class _JobsByPhase(Collector):
     """Counts the jobs as they stand when somebody asks."""
 
@@ -105,7 +156,7 @@ class _JobsByPhase(Collector):
             status = job.status
             place = (status.at.value, status.error.code if status.error else "")
             by_phase[place] = by_phase.get(place, 0) + 1
-            started = status.run.started_at if status.run else None
+            started = (status.run and status.run.started_at) or job.created_at
             if status.at not in TERMINAL and started:
                 oldest = max(oldest, (datetime.now(UTC) - started).total_seconds())
         jobs = GaugeMetricFamily("imagejob_jobs", "ImageJobs by phase and code.", labels=["phase", "code"])

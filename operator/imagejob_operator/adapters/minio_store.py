@@ -24,14 +24,17 @@ from minio.datatypes import Object, PostPolicy
 from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, S3Error, ServerError
 
+from imagejob_operator.adapters.minio_errors import MISSING, translate
 from imagejob_operator.ports.object_store import (
+    Gate,
+    Halted,
     ObjectChanged,
-    ObjectMissing,
     PostForm,
     StoreDenied,
     StoredObject,
     StoreError,
     StoreUnavailable,
+    always_open,
 )
 
 T = TypeVar("T")
@@ -39,9 +42,6 @@ T = TypeVar("T")
 THREADS = 32
 PAGE = 1000
 """Keys that S3 lists or deletes in one request."""
-
-_MISSING = {"NoSuchKey", "NoSuchObject", "NoSuchVersion", "ResourceNotFound"}
-_PASSING = {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "XMinioServerNotInitialized"}
 
 Observe = Callable[[str, str, float], None]
 
@@ -88,8 +88,20 @@ class MinioStore:
 
     async def stat(self, key: str) -> StoredObject:
         """See the port."""
-        found = await self._run("stat", lambda: self._client.stat_object(self._bucket, key))
+        found = await self._run(
+            "stat", lambda: self._sure(partial(self._client.stat_object, self._bucket, key))
+        )
         return _stored(found)
+
+    def _sure(self, call: Callable[[], T]) -> T:
+        """Do a call that begins with a HEAD: its 404 has no body that tells what is missing."""
+        try:
+            return call()
+        except S3Error as error:
+            if error.code in MISSING and not self._client.bucket_exists(self._bucket):
+                text = f"NoSuchBucket: there is no bucket {self._bucket!r}, or no user with this access key"
+                raise StoreDenied(text) from error
+            raise
 
     async def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
         """See the port; one page of a listing at a time."""
@@ -98,6 +110,19 @@ class MinioStore:
             page = await self._run("list", lambda: list(itertools.islice(objects, PAGE)))
             for found in page:
                 yield _stored(found)
+            if len(page) < PAGE:
+                return
+
+    async def folders(self, prefix: str) -> AsyncIterator[str]:
+        """See the port; one page of a listing at a time."""
+        found = self._client.list_objects(self._bucket, prefix=prefix)
+        names = (entry.object_name or "" for entry in found)
+        while True:
+            page = await self._run("list", lambda: list(itertools.islice(names, PAGE)))
+            for name in page:
+                # An object named like the prefix itself is some client's mark of a folder.
+                if name.endswith("/") and name != prefix:
+                    yield name
             if len(page) < PAGE:
                 return
 
@@ -130,21 +155,29 @@ class MinioStore:
         return await self._run("put", send)
 
     async def put_if_absent(self, key: str, data: bytes, content_type: str) -> bool:
-        """See the port; by a presigned PUT, since the client cannot send `If-None-Match`."""
+        """See the port."""
+        headers = {"If-None-Match": "*", "Content-Type": content_type}
+        return await self._run("put", lambda: self._put_if(key, data, headers)) is not None
 
-        def send() -> bool:
-            url = self._client.presigned_put_object(self._bucket, key, expires=timedelta(minutes=5))
-            headers = {"If-None-Match": "*", "Content-Type": content_type}
-            response = self._http.request("PUT", url, body=data, headers=headers, retries=False)
-            if response.status in (409, 412):
-                return False
-            if response.status >= 500:
-                raise StoreUnavailable(f"the store answered {response.status} to a conditional write")
-            if response.status >= 300:
-                raise StoreDenied(f"the store answered {response.status} to a conditional write")
-            return True
+    async def put_if_match(self, key: str, data: bytes, etag: str, content_type: str) -> str:
+        """See the port."""
+        headers = {"If-Match": f'"{etag}"', "Content-Type": content_type}
+        written = await self._run("put", lambda: self._put_if(key, data, headers))
+        if written is None:
+            raise ObjectChanged(f"PreconditionFailed: {key} was written by somebody else")
+        return written
 
-        return await self._run("put", send)
+    def _put_if(self, key: str, data: bytes, headers: dict[str, str]) -> str | None:
+        """The ETag, or None; by a presigned PUT, since the client cannot send conditions with one."""
+        url = self._client.presigned_put_object(self._bucket, key, expires=timedelta(minutes=5))
+        response = self._http.request("PUT", url, body=data, headers=headers, retries=False)
+        if response.status in (409, 412) or (response.status == 404 and b"<Code>NoSuchKey<" in response.data):
+            return None
+        if response.status >= 500:
+            raise StoreUnavailable(f"the store answered {response.status} to a conditional write")
+        if response.status >= 300:
+            raise StoreDenied(f"the store answered {response.status} to a conditional write")
+        return (response.headers.get("ETag") or "").strip('"')
 
     async def copy(
         self,
@@ -159,18 +192,20 @@ class MinioStore:
             headers: dict[str, str | list[str] | tuple[str]] | None = None
             if content_type:
                 headers = {"Content-Type": content_type, **(metadata or {})}
-            result = self._client.copy_object(
+            copy = partial(
+                self._client.copy_object,
                 self._bucket,
                 key,
                 CopySource(self._bucket, source.key, match_etag=source.etag),
                 metadata=headers,
                 metadata_directive=REPLACE if content_type else None,
             )
+            result = self._sure(copy)
             return StoredObject(key, source.size, result.etag or "", datetime.now(UTC))
 
         return await self._run("copy", send)
 
-    async def delete_prefix(self, prefix: str) -> int:
+    async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
         """See the port."""
         if not prefix.endswith("/"):
             raise ValueError(f"a prefix to delete ends with '/', {prefix!r} does not")
@@ -179,6 +214,8 @@ class MinioStore:
             page = await self._run("list", partial(self._first_page, prefix))
             if not page:
                 return deleted
+            if not gate():
+                raise Halted(f"{prefix} was not deleted to its end: the gate was closed")
             await self._run("delete", partial(self._delete, page))
             deleted += len(page)
 
@@ -218,12 +255,13 @@ class MinioStore:
             # The thread cannot be stopped: who cancels must not go on before its write has landed.
             outcome = "cancelled"
             await asyncio.wait([future])
+            future.exception()  # asked for, so that asyncio does not report it as never seen
             raise
         except StoreError as error:
             outcome = type(error).__name__
             raise
         except (S3Error, ServerError, InvalidResponseError, urllib3.exceptions.HTTPError, OSError) as error:
-            translated = _translate(error)
+            translated = translate(error)
             outcome = type(translated).__name__
             raise translated from error
         finally:
@@ -248,22 +286,3 @@ def _stored(found: Object) -> StoredObject:
         etag=(found.etag or "").strip('"'),
         modified_at=found.last_modified or datetime.now(UTC),
     )
-
-
-def _translate(error: Exception) -> StoreError:
-    """A client's error in our words; messages name code and key, never a URL with its signature."""
-    if isinstance(error, S3Error):
-        text = f"{error.code}: {error.message}"
-        status = error.response.status if error.response is not None else 0
-        if error.code in _MISSING:
-            return ObjectMissing(text)
-        if error.code == "PreconditionFailed" or status == 412:
-            return ObjectChanged(text)
-        if error.code in _PASSING or status >= 500 or status == 429:
-            return StoreUnavailable(text)
-        return StoreDenied(text)
-    if isinstance(error, ServerError):
-        return StoreUnavailable(f"the store answered {error.status_code}")
-    if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason is not None:
-        return StoreUnavailable(f"the store cannot be reached: {type(error.reason).__name__}")
-    return StoreUnavailable(f"the store cannot be reached: {type(error).__name__}")

@@ -18,6 +18,7 @@ from imagejob_operator.core.effort import (
     Published,
     Stage,
     Staged,
+    last_failure,
 )
 from imagejob_operator.core.ending import (
     begin_undoing,
@@ -40,6 +41,7 @@ from imagejob_operator.core.status import (
     RunStatus,
     ShardStatus,
     StagingStatus,
+    duration_text,
 )
 from imagejob_operator.core.waiting import active_deadline, keep_going, phase_begun, progress_of
 
@@ -68,8 +70,8 @@ def decide(o: Observation) -> Decision:
 def _deadline_failure(o: Observation, spec: Spec) -> Failure:
     evidence = f"; progress {o.job.status.progress}" if o.job.status.progress else ""
     waiting = next((a.problem.message for a in o.attempts if a.live and a.problem), "")
-    if isinstance(o.progress, Broken):
-        waiting = o.progress.failure.message
+    if last := last_failure(o.progress):
+        waiting = last.message
     text = (
         f"spec.execution.activeDeadlineSeconds {spec.execution.active_deadline_seconds} passed in phase "
         f"{o.job.status.phase}{evidence}" + (f"; last: {waiting}" if waiting else "")
@@ -95,12 +97,24 @@ def _refuse(o: Observation, failure: Failure) -> Decision:
     return end_run(o, status, Phase.FAILED, failure, cleaned=None)
 
 
+def _unread(o: Observation) -> Decision:
+    """The namespace cannot be read: for a while that may pass, then it is a refusal."""
+    begun = o.job.status.phase_since or o.job.created_at or o.now
+    end = begun + o.policy.start_grace
+    name = o.job.key.namespace
+    if o.now >= end:
+        text = (
+            f"the labels of namespace {name!r} could not be read for {duration_text(o.now - begun)}, so it "
+            "cannot be told whether the store admits it; the operator's log says why"
+        )
+        return _refuse(o, Failure(Code.CREATION, Reason.NOT_PERMITTED, text))
+    note = f"waiting for the labels of namespace {name!r} to be read"
+    return Decision(change(o, o.job.status, note=note), look_again=min(end, o.now + timedelta(seconds=5)))
+
+
 def _pending(o: Observation, spec: Spec) -> Decision:
     if o.admission is None:
-        again = o.now + timedelta(seconds=5)
-        return Decision(
-            change(o, o.job.status, note="waiting for the namespace to be read"), look_again=again
-        )
+        return _unread(o)
     if not o.admission.admitted:
         return _refuse(o, Failure(Code.CREATION, Reason.NOT_PERMITTED, o.admission.message))
     before = o.job.status.run or RunStatus()
@@ -129,9 +143,8 @@ def _staging(o: Observation, spec: Spec) -> Decision:
     deadline = phase_begun(o) + timedelta(seconds=spec.execution.staging_deadline_seconds)
     if o.now >= deadline:
         limit = f"spec.execution.stagingDeadlineSeconds {spec.execution.staging_deadline_seconds}"
-        if broken:
-            text = f"{broken.failure.message} (given up after {limit})"
-            return begin_undoing(o, replace(broken.failure, message=text))
+        if last := last_failure(progress):
+            return begin_undoing(o, replace(last, message=f"{last.message} (given up after {limit})"))
         text = f"the sources were not staged within {limit}"
         return begin_undoing(o, Failure(Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED, text))
     return keep_going(o, effort, broken, deadline)
@@ -174,7 +187,8 @@ def _publishing(o: Observation, spec: Spec) -> Decision:
     broken = progress if isinstance(progress, Broken) else None
     if broken and broken.retry_at is None:
         return begin_undoing(o, broken.failure)
-    if broken and o.now >= deadline:
+    if o.now >= deadline:
+        # Safe while it still works: if it wrote the report after all, the undoing finds it and succeeds.
         return begin_undoing(o, _deadline_failure(o, spec))
     window = phase_begun(o) + timedelta(seconds=spec.execution.staging_deadline_seconds)
     if broken and o.now >= window:
@@ -182,7 +196,7 @@ def _publishing(o: Observation, spec: Spec) -> Decision:
         return begin_undoing(
             o, replace(broken.failure, message=f"{broken.failure.message} (given up after {limit})")
         )
-    return keep_going(o, effort, broken, min(deadline, window))
+    return keep_going(o, effort, broken, min(deadline, window) if broken else deadline)
 
 
 _FORWARD: dict[Phase, Callable[[Observation, Spec], Decision]] = {

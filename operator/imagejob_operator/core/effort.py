@@ -55,7 +55,9 @@ Effort = Stage | Collect | Publish | Clean
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """It is on its way."""
+    """It is on its way; if it is being tried again, `last` is why it failed before."""
+
+    last: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +105,14 @@ class Cleaned:
 
 
 Progress = Working | Broken | Staged | Collected | Published | Cleaned
+
+
+def last_failure(progress: Progress | None) -> Failure | None:
+    """Why an effort failed last, also while it is being tried again."""
+    match progress:
+        case Broken():
+            return progress.failure
+        case Working():
+            return progress.last
+        case _:
+            return None

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from imagejob_operator.core.api import FINALIZER
 from imagejob_operator.core.spec import InvalidSpec, Spec, parse_spec
-from imagejob_operator.core.status import Status, parse_status
+from imagejob_operator.core.status import RunStatus, Status, parse_status
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,6 +38,7 @@ class ImageJob:
     """The status as it came, so that a change can be written as a difference."""
     finalizers: tuple[str, ...] = ()
     deleted_at: datetime | None = None
+    created_at: datetime | None = None
 
     @property
     def guarded(self) -> bool:
@@ -58,9 +57,10 @@ def parse_job(body: dict[str, Any]) -> ImageJob:
     raw_status = dict(body.get("status") or {})
     try:
         status = parse_status(raw_status)
-    except (msgspec.ValidationError, ValueError):
-        status = Status()
-    deleted = metadata.get("deletionTimestamp")
+        _ = status.at
+    except ValueError:
+        status = _unreadable(raw_status)
+    deleted, created = metadata.get("deletionTimestamp"), metadata.get("creationTimestamp")
     return ImageJob(
         key=Key(metadata["namespace"], metadata["name"]),
         uid=metadata["uid"],
@@ -71,7 +71,17 @@ def parse_job(body: dict[str, Any]) -> ImageJob:
         raw_status=raw_status,
         finalizers=tuple(metadata.get("finalizers", ())),
         deleted_at=datetime.fromisoformat(deleted) if deleted else None,
+        created_at=datetime.fromisoformat(created) if created else None,
     )
+
+
+def _unreadable(raw_status: dict[str, Any]) -> Status:
+    """A status that cannot be read tells nothing, but for the run's number: it must not be used again."""
+    run = raw_status.get("run")
+    number = run.get("number") if isinstance(run, dict) else None
+    if not isinstance(number, int) or number < 1:
+        return Status()
+    return Status(run=RunStatus(number=number))
 
 
 def attempt_name(key: Key, uid: str, run: int, shard: int, number: int) -> str:

@@ -70,13 +70,16 @@ def _launches(o: Observation, view: Survey) -> tuple[tuple[Action, ...], datetim
     prefix = o.job.status.staging.prefix if o.job.status.staging else ""
     actions: list[Action] = []
     retries: list[datetime] = []
-    for shard in view.absent:
+    wanted: list[tuple[int, Action]] = [
+        (shard, Launch(prefix, shard, view.tries[shard].launches)) for shard in view.absent
+    ]
+    wanted += [(a.shard, DeliverOrder(a, prefix)) for a in view.waiting if not a.order_delivered]
+    for shard, action in wanted:
         refusal = o.refusals.get(shard)
         if refusal and o.now < refusal.retry_at:
             retries.append(refusal.retry_at)
         else:
-            actions.append(Launch(prefix, shard, view.tries[shard].launches))
-    actions.extend(DeliverOrder(a, prefix) for a in view.waiting if not a.order_delivered)
+            actions.append(action)
     return tuple(actions), min(retries, default=None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from imagejob_operator.core.attempt import Attempt, Problem, State, Tries, parse_tries
@@ -37,18 +37,22 @@ class Survey:
         return len(self.done) + len(self.lost) == self.total
 
 
+MAX_DISRUPTIONS = 10
+"""Launches of one shard that may be disrupted; more, and the cluster is no place for it now."""
+
+
 def survey(o: Observation, retries: int) -> Survey:
     """Sort the shards of the run by where they stand."""
     run = o.job.status.run
     shards = run.shards if run else None
     total = shards.total if shards else 0
     tries = parse_tries(shards.attempts if shards else "", total)
-    seen = [a for a in o.attempts if run and a.run == run.number]
+    seen = [a for a in o.attempts if run and a.run == run.number and a.shard < total]
     done: dict[int, Summary] = dict(o.results)
     for attempt in seen:
         if attempt.state is State.SUCCEEDED:
             done.setdefault(attempt.shard, attempt.summary or Summary())
-    latest = {a.shard: a for a in seen if a.shard < total and a.number == tries[a.shard].launches}
+    latest = {a.shard: a for a in seen if a.number == tries[a.shard].launches}
     lost: dict[int, Problem] = {}
     due: dict[int, Tries] = {}
     absent: list[int] = []
@@ -62,12 +66,11 @@ def survey(o: Observation, retries: int) -> Survey:
             absent.append(shard)
         elif attempt_now.state is State.FAILED:
             problem = attempt_now.problem or Problem(Reason.CRASHED, f"{attempt_now.name} failed")
-            if not problem.counted:
-                due[shard] = Tries(had.counted, had.disrupted + 1)
-            elif had.counted <= retries:
-                due[shard] = Tries(had.counted + 1, had.disrupted)
+            after = _after_failure(had, problem, retries)
+            if isinstance(after, Tries):
+                due[shard] = after
             else:
-                lost[shard] = problem
+                lost[shard] = after
     open_attempts = [a for a in latest.values() if a.shard not in done and a.live]
     return Survey(
         total=total,
@@ -79,6 +82,15 @@ def survey(o: Observation, retries: int) -> Survey:
         absent=tuple(absent),
         due=due,
     )
+
+
+def _after_failure(had: Tries, problem: Problem, retries: int) -> Tries | Problem:
+    """The tries to record for another attempt; or, if the shard is lost, by what."""
+    if problem.counted:
+        return Tries(had.counted + 1, had.disrupted) if had.counted <= retries else problem
+    if had.disrupted < MAX_DISRUPTIONS:
+        return Tries(had.counted, had.disrupted + 1)
+    return replace(problem, message=f"{problem.message} (disrupted {had.disrupted + 1} times)")
 
 
 def record_due(view: Survey, parallelism: int) -> tuple[Tries, ...]:
@@ -132,7 +144,8 @@ def judge_start(o: Observation, view: Survey, execution: Execution) -> Start:
     """
     if view.running:
         return Start()
-    refusals = [refusal for shard, refusal in o.refusals.items() if shard in view.absent]
+    unheard = {a.shard for a in view.waiting if not a.order_delivered}
+    refusals = [r for shard, r in o.refusals.items() if shard in unheard or shard in view.absent]
     begun = [a.created_at for a in view.waiting] + [refusal.since for refusal in refusals]
     if not begun:
         return Start()

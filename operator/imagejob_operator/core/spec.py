@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -31,6 +32,9 @@ Key = Annotated[str, Meta(min_length=1, max_length=512)]
 Glob = Annotated[str, Meta(min_length=1, max_length=256)]
 
 BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z"
+
+LONGEST_DEADLINE = timedelta(days=7)
+"""The most that `activeDeadlineSeconds` may be."""
 
 MAX_SHARDS = 1000
 """Pods of one run; more would make the attempts in the status too long."""
@@ -95,7 +99,7 @@ class Execution(Wire, frozen=True):
     retries_per_shard: Annotated[int, Meta(ge=0, le=10)] = 2
     staging_deadline_seconds: Seconds = 600
     start_deadline_seconds: Seconds = 300
-    active_deadline_seconds: Annotated[int, Meta(ge=1, le=604800)] = 3600
+    active_deadline_seconds: Annotated[int, Meta(ge=1, le=int(LONGEST_DEADLINE.total_seconds()))] = 3600
     pod_template: dict[str, Any] = msgspec.field(default_factory=dict)
 
 

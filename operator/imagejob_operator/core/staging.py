@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import msgspec
 
 from imagejob_processor.contract import Wire
 
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
+
+URLS_SLACK = timedelta(minutes=10)
+"""URLs outlive the run by a minute; one that is signed late, just before the deadline, by a little more."""
 
 
 class ManifestItem(Wire, frozen=True):
@@ -24,6 +29,8 @@ class Manifest(Wire, frozen=True):
     items: tuple[ManifestItem, ...]
     base: str = ""
     """Folder that `{dir}` of the key template is relative to."""
+    urls_until: datetime | None = None
+    """No URL that is ever signed for this staging lives longer."""
 
     @property
     def bytes(self) -> int:

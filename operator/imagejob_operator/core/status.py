@@ -135,7 +135,8 @@ def parse_status(raw: object) -> Status:
 
 def status_body(status: Status) -> dict[str, object]:
     """The status as the API server takes it."""
-    body: dict[str, object] = msgspec.to_builtins(status)
+    # Over JSON: as values, tuples would never equal the lists that the API server sends.
+    body: dict[str, object] = msgspec.json.decode(msgspec.json.encode(status))
     return body
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from imagejob_operator.core.effort import Broken, Collect, Progress, Publish, Stage
+from imagejob_operator.core.effort import Broken, Collect, Progress, Publish, Stage, last_failure
 from imagejob_operator.core.observation import Decision, Observation
 from imagejob_operator.core.saying import change
 from imagejob_operator.core.spec import Spec
@@ -31,7 +31,8 @@ def keep_going(
     o: Observation, effort: Stage | Collect | Publish, broken: Broken | None, until: datetime
 ) -> Decision:
     """Keep the effort going; after an error that may pass, not before its time has come."""
-    note = broken.failure.message if broken else ""
+    last = last_failure(progress_of(o, effort))
+    note = last.message if last else ""
     resting = broken is not None and broken.retry_at is not None and o.now < broken.retry_at
     moments = [until, o.now + o.policy.look_again]
     if broken and broken.retry_at and resting:

@@ -21,7 +21,7 @@ from imagejob_operator.core.action import (
 from imagejob_operator.core.attempt import Attempt, Problem
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.outcome import read_result, summarise
+from imagejob_operator.core.outcome import InvalidResult, read_result, summarise
 from imagejob_operator.core.spec import InvalidSpec
 from imagejob_operator.core.staging import order_key, result_key
 from imagejob_operator.loop.cache import Cache
@@ -32,7 +32,7 @@ from imagejob_operator.ports.jobs import Gone, Jobs
 from imagejob_operator.ports.launcher import Launcher, Refused
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoreError
 from imagejob_operator.ports.telemetry import Telemetry
-from imagejob_processor.contract import MAX_RESULT_BYTES
+from imagejob_processor.contract import MAX_RESULT_BYTES, Summary
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Actor:
                 case Announce():
                     await self._jobs.announce(job, action)
                 case DeleteJob():
-                    await self._jobs.delete(job)
+                    await self._jobs.delete(current or job)
                 case _:
                     assert_never(action)
 
@@ -104,7 +104,7 @@ class Actor:
                 await self._launcher.stop(attempt, job.key.namespace)
                 self._cache.put_attempt(job.uid, replace(attempt, deleting=True))
             case DeliverOrder(attempt, prefix):
-                await self._deliver(job, attempt, prefix)
+                await self._deliver(job, attempt, prefix, memory)
             case Launch(prefix, shard, number):
                 try:
                     await self._launch(job, prefix, shard, number, memory)
@@ -123,22 +123,32 @@ class Actor:
             return
         except ObjectMissing:
             pass
+        except InvalidResult:
+            # It is the one that counts, so the shard has ended; what it is worth is judged with the others.
+            memory.results[shard] = Summary()
+            return
+        if memory.too_soon(shard, number, self._clock()):
+            text = f"the Pod of shard {shard} was launched, and was deleted by somebody before it ended"
+            raise Refused(Problem(Reason.START_DEADLINE_EXCEEDED, text))
         ends_by = self._ends_by(job)
         live = lifetime(self._clock(), ends_by)
         url = await write_order(self._store, job, prefix, shard, number, live)
         attempt = await self._launcher.launch(job, shard, number, ends_by)
+        memory.launched(shard, number, self._clock())
         self._cache.put_attempt(job.uid, attempt)
         await self._launcher.deliver(attempt, job.key.namespace, url)
         self._cache.delivered(attempt.uid)
 
-    async def _deliver(self, job: ImageJob, attempt: Attempt, prefix: str) -> None:
+    async def _deliver(self, job: ImageJob, attempt: Attempt, prefix: str, memory: RunMemory) -> None:
         live = lifetime(self._clock(), self._ends_by(job))
         url = self._store.sign_get(order_key(prefix, attempt.shard, attempt.number), live)
         try:
             await self._launcher.deliver(attempt, job.key.namespace, url)
         except Refused as refusal:
             log.warning("the order was refused", extra={"job": str(job.key), "error": str(refusal)})
+            memory.refuse(attempt.shard, refusal.problem, self._clock())
             return
+        memory.accept(attempt.shard)
         self._cache.delivered(attempt.uid)
 
     def _ends_by(self, job: ImageJob) -> datetime:

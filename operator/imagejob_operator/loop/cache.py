@@ -33,11 +33,14 @@ class Cache:
     def put_job(self, job: ImageJob) -> bool:
         """Take a sight of a job; whether it says anything new."""
         known = self._jobs.get(job.key)
-        if known and known.uid == job.uid:
-            if known.resource_version == job.resource_version:
+        if known:
+            if (known.uid, known.resource_version) == (job.uid, job.resource_version):
                 return False
+            # Versions grow over all objects: a late sight of one that is gone is older than its successor.
             if not _newer(job.resource_version, known.resource_version):
                 return False
+            if known.uid != job.uid:
+                self.drop_job(known.key, known.uid)
         self._jobs[job.key] = job
         return True
 

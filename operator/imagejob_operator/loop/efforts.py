@@ -29,9 +29,21 @@ Clock = Callable[[], datetime]
 @dataclass(slots=True)
 class _Entry:
     effort: Effort
+    ending: tuple[asyncio.Task[None], ...] = ()
+    """Tasks of efforts before it that were told to end and whose last writes may not have landed."""
     task: asyncio.Task[None] | None = None
     progress: Progress = field(default_factory=Working)
     tries: int = 0
+
+    def end(self) -> tuple[asyncio.Task[None], ...]:
+        """Tell the task to end; all tasks that have not ended yet.
+
+        Each is cancelled once only: a second time would end its wait for its last write.
+        """
+        if self.task:
+            self.task.cancel()
+        tasks = (*self.ending, *([self.task] if self.task else []))
+        return tuple(task for task in tasks if not task.done())
 
 
 class Efforts:
@@ -54,22 +66,18 @@ class Efforts:
         if entry and entry.effort == effort:
             broken = entry.progress
             if isinstance(broken, Broken) and broken.retry_at and self._clock() >= broken.retry_at:
-                entry.progress = Working()
-                entry.task = asyncio.create_task(self._run(job, entry, None))
+                entry.progress = Working(broken.failure)
+                entry.task = asyncio.create_task(self._run(job, entry))
             return
-        before = entry.task if entry else None
-        if before:
-            before.cancel()
-        if effort is None:
-            if entry and (before is None or before.done()):
-                del self._entries[job.key]
-            elif entry:
-                # Its last write has not landed yet: whatever comes next waits for it.
-                self._entries[job.key] = _Entry(_ENDING, before)
-            return
-        entry = _Entry(effort)
-        self._entries[job.key] = entry
-        entry.task = asyncio.create_task(self._run(job, entry, before))
+        ending = entry.end() if entry else ()
+        if effort is not None:
+            entry = self._entries[job.key] = _Entry(effort, ending)
+            entry.task = asyncio.create_task(self._run(job, entry))
+        elif ending:
+            # A last write has not landed yet: whatever comes next waits for it.
+            self._entries[job.key] = _Entry(_ENDING, ending)
+        else:
+            self._entries.pop(job.key, None)
 
     def forget(self, key: Key) -> None:
         """The job is gone."""
@@ -77,16 +85,19 @@ class Efforts:
         if entry and entry.task:
             entry.task.cancel()
 
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """All tasks, those that are ending too."""
+        entries = self._entries.values()
+        return [task for e in entries for task in (*e.ending, *([e.task] if e.task else []))]
+
     async def close(self) -> None:
         """End all efforts and wait for their last writes."""
-        tasks = [entry.task for entry in self._entries.values() if entry.task]
-        for task in tasks:
-            task.cancel()
+        tasks = [task for entry in self._entries.values() for task in entry.end()]
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, job: ImageJob, entry: _Entry, before: asyncio.Task[None] | None) -> None:
-        if before:
-            await asyncio.wait([before])
+    async def _run(self, job: ImageJob, entry: _Entry) -> None:
+        if entry.ending:
+            await asyncio.wait(entry.ending)
         try:
             entry.progress = await self._work(job, entry.effort)
         except EffortFailed as error:

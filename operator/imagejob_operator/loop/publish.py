@@ -94,5 +94,11 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, effort: Publ
         text = "spec.execution.activeDeadlineSeconds passed before the outputs were all published"
         raise EffortFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
     report = make_report(job, clock(), "Succeeded", items)
-    await store.put_if_absent(effort.report, encode_report(report), "application/json")
-    return report
+    if await store.put_if_absent(effort.report, encode_report(report), "application/json"):
+        return report
+    # Our own report, its answer lost; anything else there means that nobody can see this run as committed.
+    committed = await committed_report(store, job, effort.report)
+    if committed is None:
+        text = f"the report cannot be written: something else is at {effort.report!r}; remove it"
+        raise EffortFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text))
+    return committed

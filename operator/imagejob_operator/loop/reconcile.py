@@ -62,13 +62,17 @@ class Reconciler:
         """One turn; every error of the world ends in a later turn, none in an exception."""
         begun = perf_counter()
         result = "done"
+        job = self._cache.job(key)
         try:
-            await self._turn(key)
+            await self._turn(key, job)
         except Conflict:
             result = "conflict"
             self.queue.add_after(key, CONFLICT_PAUSE)
         except Gone:
             result = "gone"
+            # Its end may have been missed by the watch, which never tells of it again.
+            if job:
+                self._cache.drop_job(key, job.uid)
             self._forget(key)
         except Unavailable as error:
             result = "error"
@@ -81,8 +85,7 @@ class Reconciler:
         finally:
             self._telemetry.turn(result, perf_counter() - begun)
 
-    async def _turn(self, key: Key) -> None:
-        job = self._cache.job(key)
+    async def _turn(self, key: Key, job: ImageJob | None) -> None:
         if job is None:
             self._forget(key)
             return

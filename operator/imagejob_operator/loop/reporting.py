@@ -9,7 +9,7 @@ import msgspec
 
 from imagejob_operator.core.effort import Clean
 from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.keys import output_keys
+from imagejob_operator.core.keys import InvalidKey, KeyCollision, output_keys
 from imagejob_operator.core.outcome import ItemOutcome
 from imagejob_operator.core.report import (
     MAX_REPORT_BYTES,
@@ -88,8 +88,8 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, effort
                 msgspec.structs.replace(item, outputs=())
                 for item in report_items(job.spec, manifest, outcomes)
             ]
-        except EffortFailed:
-            pass  # nothing was staged to the end, so there is nothing to say of items
+        except (EffortFailed, InvalidKey, KeyCollision):
+            pass  # nothing was staged to the end, or by another spec than this one: nothing to say of items
     report = make_report(job, clock(), "Cancelled" if job.status.phase == "Cancelling" else "Failed", items)
     try:
         await store.put_if_absent(effort.report, encode_report(report), "application/json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -15,6 +16,7 @@ from imagejob_operator.core.keys import InvalidKey, KeyCollision, matches, names
 from imagejob_operator.core.spec import InvalidSpec, Match, Spec, check_sources_stay
 from imagejob_operator.core.staging import (
     MAX_MANIFEST_BYTES,
+    URLS_SLACK,
     Manifest,
     ManifestItem,
     input_key,
@@ -62,7 +64,8 @@ async def stage(store: ObjectStore, telemetry: Telemetry, job: ImageJob, effort:
         telemetry.staged(copied.size)
         return ManifestItem(index, source.name, copied.etag, copied.size)
 
-    manifest = Manifest(tuple(await for_each(enumerate(found), copy)), base)
+    items = tuple(await for_each(enumerate(found), copy))
+    manifest = Manifest(items, base, urls_until=_urls_until(job, spec))
     await store.put(manifest_key(effort.prefix), msgspec.json.encode(manifest), "application/json")
     return _staged(manifest)
 
@@ -70,6 +73,13 @@ async def stage(store: ObjectStore, telemetry: Telemetry, job: ImageJob, effort:
 def folder_of(prefix: str) -> str:
     """The folder part of a prefix, with its '/'."""
     return prefix[: prefix.rfind("/") + 1]
+
+
+def _urls_until(job: ImageJob, spec: Spec) -> datetime | None:
+    run = job.status.run
+    if run is None or run.started_at is None:
+        return None
+    return run.started_at + timedelta(seconds=spec.execution.active_deadline_seconds) + URLS_SLACK
 
 
 def _staged(manifest: Manifest) -> Staged:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -26,6 +26,19 @@ class StoreDenied(StoreError):
 
 class StoreUnavailable(StoreError):
     """No answer, or a 5xx: it may pass."""
+
+
+class Halted(StoreError):
+    """The gate was closed before all was deleted: somebody else is in charge now."""
+
+
+Gate = Callable[[], bool]
+"""Whether to go on, asked before every request that deletes."""
+
+
+def always_open() -> bool:
+    """The gate of who is in charge for good."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,10 @@ class ObjectStore(Protocol):
         """All objects whose keys start with `prefix`, in the order of keys."""
         ...
 
+    def folders(self, prefix: str) -> AsyncIterator[str]:
+        """The folders right below `prefix`, which ends with '/'; each with its own '/', in their order."""
+        ...
+
     async def read(self, key: str, max_bytes: int) -> bytes:
         """The object's bytes; StoreDenied if they are more than `max_bytes`."""
         ...
@@ -67,6 +84,10 @@ class ObjectStore(Protocol):
 
     async def put_if_absent(self, key: str, data: bytes, content_type: str) -> bool:
         """Write one object unless the key is taken; whether it was written."""
+        ...
+
+    async def put_if_match(self, key: str, data: bytes, etag: str, content_type: str) -> str:
+        """Write one object anew if it still has this ETag, else ObjectChanged; the new ETag."""
         ...
 
     async def copy(
@@ -83,8 +104,11 @@ class ObjectStore(Protocol):
         """
         ...
 
-    async def delete_prefix(self, prefix: str) -> int:
-        """Delete all that a listing of `prefix` shows, until a listing comes back empty; how many."""
+    async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
+        """Delete all that a listing of `prefix` shows, until a listing comes back empty; how many.
+
+        Halted if the gate is closed before a batch.
+        """
         ...
 
     def sign_get(self, key: str, lifetime: timedelta) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from imagejob_operator.core.status import Status
+from imagejob_operator.core.sweep import Orphans
 
 
 class Telemetry(Protocol):
@@ -24,4 +25,24 @@ class Telemetry(Protocol):
 
     def deferred(self) -> None:
         """A finalizer was released before staging was known to be empty."""
+        ...
+
+
+class SweepTelemetry(Protocol):
+    """What the sweeper counts; cheap and never failing as well."""
+
+    def identity(self, shared: bool) -> None:
+        """Whether somebody else uses the name of this installation."""
+        ...
+
+    def swept(self, objects: int) -> None:
+        """Objects were deleted."""
+        ...
+
+    def orphans(self, left: Orphans) -> None:
+        """A sweep came to its end, and this is what it left."""
+        ...
+
+    def sweep_failed(self) -> None:
+        """A sweep, or the deleting of one folder, was given up until the next one."""
         ...

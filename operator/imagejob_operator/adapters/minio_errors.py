@@ -1,0 +1,36 @@
+"""The minio client's errors in the port's words."""
+
+from __future__ import annotations
+
+import urllib3
+from minio.error import S3Error, ServerError
+
+from imagejob_operator.ports.object_store import (
+    ObjectChanged,
+    ObjectMissing,
+    StoreDenied,
+    StoreError,
+    StoreUnavailable,
+)
+
+MISSING = {"NoSuchKey", "NoSuchObject", "NoSuchVersion", "ResourceNotFound"}
+PASSING = {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "XMinioServerNotInitialized"}
+
+
+def translate(error: Exception) -> StoreError:
+    """A client's error in our words; messages name code and key, never a URL with its signature."""
+    if isinstance(error, S3Error):
+        text = f"{error.code}: {error.message}"
+        status = error.response.status if error.response is not None else 0
+        if error.code in MISSING:
+            return ObjectMissing(text)
+        if error.code == "PreconditionFailed" or status == 412:
+            return ObjectChanged(text)
+        if error.code in PASSING or status >= 500 or status == 429:
+            return StoreUnavailable(text)
+        return StoreDenied(text)
+    if isinstance(error, ServerError):
+        return StoreUnavailable(f"the store answered {error.status_code}")
+    if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason is not None:
+        return StoreUnavailable(f"the store cannot be reached: {type(error.reason).__name__}")
+    return StoreUnavailable(f"the store cannot be reached: {type(error).__name__}")

@@ -1,0 +1,28 @@
+"""The keeper of ImageJobs as the sweeper asks it: never from a cache, and never half an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from imagejob_operator.core.job import Key
+from imagejob_operator.core.sweep import Owner, Unknown
+
+
+class Owners(Protocol):
+    """Every call raises a JobsError, within a bounded time, if it cannot answer in full."""
+
+    async def cluster(self) -> str:
+        """What tells this cluster from every other one, for as long as it lives."""
+        ...
+
+    async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
+        """The uid of every ImageJob, as of one moment after the call began.
+
+        Of all namespaces if none is named.
+        """
+        ...
+
+    async def look(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+        """The uid of one ImageJob and how it stands, at a moment after the call began; None if it is gone."""
+        ...

@@ -1,0 +1,334 @@
+"""A cluster in memory: the keeper of ImageJobs and the launcher of attempts, behind their ports.
+
+Objects have resource versions, conflicts, finalizers and deletion as on an API server. Attempts are
+played by a script that the test gives: each has its scenes, at moments of the manual clock.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from fakes.clock import ManualClock
+from fakes.hooks import Hooks
+from fakes.memory_store import MemoryStore, key_of
+from imagejob_operator.core.action import Announce
+from imagejob_operator.core.api import API_VERSION, FINALIZER, KIND
+from imagejob_operator.core.attempt import Attempt, Problem, State
+from imagejob_operator.core.failure import Reason
+from imagejob_operator.core.job import ImageJob, Key, attempt_name, parse_job
+from imagejob_operator.core.status import Status, status_body
+from imagejob_operator.ports.jobs import Conflict, Gone
+from imagejob_operator.ports.launcher import Refused
+from imagejob_processor.contract import Order, Summary
+
+Work = Callable[[MemoryStore, Order], Summary]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What an attempt comes to, `after` seconds from the scene before."""
+
+    after: float
+    state: State
+    problem: Problem | None = None
+    work: Work | None = None
+    """Done as the scene begins, with the attempt's order; gives the summary."""
+
+
+Script = Callable[[int, int], Sequence[Scene]]
+"""The scenes of an attempt by its shard and number; they begin when it has its order."""
+
+
+def idle(shard: int, number: int) -> Sequence[Scene]:
+    """Waits for ever."""
+    return ()
+
+
+@dataclass
+class _Running:
+    job_uid: str
+    namespace: str
+    attempt: Attempt
+    order_url: str = ""
+    scenes: list[tuple[datetime, Scene]] = field(default_factory=list)
+    gone_at: datetime | None = None
+
+
+class MemoryCluster:
+    """See the ports Jobs and Launcher."""
+
+    def __init__(self, clock: ManualClock, store: MemoryStore | None = None, script: Script = idle) -> None:
+        self.clock = clock
+        self.store = store or MemoryStore(clock)
+        self.script = script
+        self.hooks = Hooks()
+        self.refusals: dict[int, Problem] = {}
+        """Shards that are not launched, and why."""
+        self.refused_orders: Problem | None = None
+        self.stop_seconds = 0.0
+        """How long a stopped attempt still lives."""
+        self.namespaces: dict[str, dict[str, str]] = {"shop": {}}
+        self.events: dict[tuple[str, int, str], Announce] = {}
+        self.on_job: Callable[[str, ImageJob], None] = lambda kind, job: None
+        self.on_attempt: Callable[[str, str, Key, Attempt], None] = lambda kind, uid, key, attempt: None
+        self._bodies: dict[Key, dict[str, Any]] = {}
+        self._running: dict[tuple[str, str], _Running] = {}
+        self._versions = itertools.count(1)
+
+    # --- what users do ---------------------------------------------------------------------------------
+
+    def create(self, name: str, spec: Mapping[str, Any], namespace: str = "shop") -> ImageJob:
+        key = Key(namespace, name)
+        if key in self._bodies:
+            raise ValueError(f"{key} is there already")
+        self._bodies[key] = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "uid": str(uuid.uuid4()),
+                "generation": 1,
+                "creationTimestamp": self.clock().isoformat(),
+            },
+            "spec": copy.deepcopy(dict(spec)),
+            "status": {"observedGeneration": -1},
+        }
+        return self._changed(key, "ADDED")
+
+    def edit(self, key: Key, **fields: Any) -> ImageJob:
+        """Change top-level fields of the spec."""
+        body = self._body(key)
+        body["spec"].update(copy.deepcopy(fields))
+        body["metadata"]["generation"] += 1
+        return self._changed(key)
+
+    def touch(self, key: Key) -> ImageJob:
+        """Change something that is none of our business."""
+        labels = self._body(key)["metadata"].setdefault("labels", {})
+        labels["touched"] = str(int(labels.get("touched", "0")) + 1)
+        return self._changed(key)
+
+    def add_stranger(self, key: Key, finalizer: str = "example.com/stranger") -> ImageJob:
+        self._body(key)["metadata"].setdefault("finalizers", []).append(finalizer)
+        return self._changed(key)
+
+    def user_deletes(self, key: Key) -> None:
+        self._delete(key)
+
+    def vanish(self, key: Key) -> None:
+        """Remove a job, finalizers or not, with its attempts."""
+        uid = self._body(key)["metadata"]["uid"]
+        self._drop(key)
+        for place, running in list(self._running.items()):
+            if running.job_uid == uid:
+                self.take_away(*place)
+
+    def job(self, key: Key) -> ImageJob | None:
+        return parse_job(copy.deepcopy(self._bodies[key])) if key in self._bodies else None
+
+    def jobs(self) -> list[ImageJob]:
+        return [parse_job(copy.deepcopy(body)) for body in self._bodies.values()]
+
+    def attempts(self) -> list[tuple[str, Attempt]]:
+        return [(run.job_uid, run.attempt) for run in self._running.values()]
+
+    def orders(self, uid: str) -> dict[str, str]:
+        """The URL that each attempt of a job was given, by name."""
+        return {run.attempt.name: run.order_url for run in self._running.values() if run.job_uid == uid}
+
+    # --- the port Jobs ---------------------------------------------------------------------------------
+
+    async def namespace_labels(self, namespace: str) -> Mapping[str, str]:
+        await self.hooks.before("namespace", namespace)
+        if namespace not in self.namespaces:
+            raise Gone(namespace)
+        return dict(self.namespaces[namespace])
+
+    async def add_finalizer(self, job: ImageJob) -> ImageJob:
+        await self.hooks.before("add_finalizer", str(job.key))
+        self._expect(job)
+        self._body(job.key)["metadata"]["finalizers"] = [*job.finalizers, FINALIZER]
+        after = self._changed(job.key)
+        await self.hooks.after("add_finalizer", str(job.key))
+        return after
+
+    async def remove_finalizer(self, job: ImageJob) -> ImageJob | None:
+        await self.hooks.before("remove_finalizer", str(job.key))
+        if job.key not in self._bodies:
+            return None
+        self._expect(job)
+        left = [name for name in job.finalizers if name != FINALIZER]
+        self._body(job.key)["metadata"]["finalizers"] = left
+        after: ImageJob | None = self._changed(job.key)
+        if job.deleted_at and not left:
+            self._drop(job.key)
+            after = None
+        await self.hooks.after("remove_finalizer", str(job.key))
+        return after
+
+    async def write_status(self, job: ImageJob, status: Status) -> ImageJob:
+        await self.hooks.before("write_status", str(job.key))
+        self._expect(job)
+        wanted = msgspec.json.decode(msgspec.json.encode(status_body(status)))
+        body = self._body(job.key)
+        if body.get("status") == wanted:
+            return parse_job(copy.deepcopy(body))
+        body["status"] = wanted
+        after = self._changed(job.key)
+        await self.hooks.after("write_status", str(job.key))
+        return after
+
+    async def announce(self, job: ImageJob, event: Announce) -> None:
+        await self.hooks.before("announce", str(job.key))
+        self.events.setdefault((job.uid, event.run, event.reason), event)
+        await self.hooks.after("announce", str(job.key))
+
+    async def delete(self, job: ImageJob) -> None:
+        await self.hooks.before("delete", str(job.key))
+        self._expect(job)
+        self._delete(job.key)
+        await self.hooks.after("delete", str(job.key))
+
+    # --- the port Launcher -----------------------------------------------------------------------------
+
+    async def launch(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> Attempt:
+        run = job.status.run.number if job.status.run else 0
+        name = attempt_name(job.key, job.uid, run, shard, number)
+        await self.hooks.before("launch", name)
+        place = (job.key.namespace, name)
+        known = self._running.get(place)
+        if known is None:
+            if shard in self.refusals:
+                raise Refused(self.refusals[shard])
+            now = self.clock()
+            attempt = Attempt(name, str(uuid.uuid4()), run, shard, number, State.WAITING, now)
+            known = self._running[place] = _Running(job.uid, job.key.namespace, attempt)
+            self._attempt_changed(known, "ADDED")
+        elif known.job_uid != job.uid:
+            text = f"a Pod named {name} is there and belongs to somebody else"
+            raise Refused(Problem(Reason.POD_REJECTED, text, certain=True))
+        await self.hooks.after("launch", name)
+        return known.attempt
+
+    def occupy(self, job: ImageJob, shard: int, number: int) -> None:
+        """Have somebody else's Pod under the name of an attempt."""
+        run = job.status.run.number if job.status.run else 0
+        name = attempt_name(job.key, job.uid, run, shard, number)
+        attempt = Attempt(name, str(uuid.uuid4()), run, shard, number, State.WAITING, self.clock())
+        self._running[job.key.namespace, name] = _Running("somebody else", job.key.namespace, attempt)
+
+    async def deliver(self, attempt: Attempt, namespace: str, order_url: str) -> None:
+        await self.hooks.before("deliver", attempt.name)
+        if self.refused_orders:
+            raise Refused(self.refused_orders)
+        running = self._running.get((namespace, attempt.name))
+        if running is None or running.attempt.uid != attempt.uid:
+            return
+        if not running.order_url:
+            running.order_url = order_url
+            moment = self.clock()
+            for scene in self.script(attempt.shard, attempt.number):
+                moment += timedelta(seconds=scene.after)
+                running.scenes.append((moment, scene))
+        await self.hooks.after("deliver", attempt.name)
+
+    async def stop(self, attempt: Attempt, namespace: str) -> None:
+        await self.hooks.before("stop", attempt.name)
+        self.take_away(namespace, attempt.name, attempt.uid)
+        await self.hooks.after("stop", attempt.name)
+
+    def take_away(self, namespace: str, name: str, uid: str = "") -> None:
+        """Delete an attempt, as the operator or anybody else may; with a `uid` exactly that one."""
+        running = self._running.get((namespace, name))
+        if running is None or uid not in ("", running.attempt.uid):
+            return
+        if running.attempt.live and self.stop_seconds:
+            running.attempt = replace(running.attempt, deleting=True)
+            running.gone_at = self.clock() + timedelta(seconds=self.stop_seconds)
+            self._attempt_changed(running, "MODIFIED")
+        else:
+            del self._running[namespace, name]
+            self._attempt_changed(running, "DELETED")
+
+    # --- time ------------------------------------------------------------------------------------------
+
+    def next_event(self) -> datetime | None:
+        """When something will happen of itself."""
+        moments = [run.scenes[0][0] for run in self._running.values() if run.scenes]
+        moments += [run.gone_at for run in self._running.values() if run.gone_at]
+        return min(moments, default=None)
+
+    def play(self) -> bool:
+        """Let happen what is due; whether anything did."""
+        happened = False
+        for place, running in list(self._running.items()):
+            while running.scenes and running.scenes[0][0] <= self.clock():
+                _, scene = running.scenes.pop(0)
+                self._enact(running, scene)
+                happened = True
+            if running.gone_at and running.gone_at <= self.clock():
+                self._running.pop(place, None)
+                self._attempt_changed(running, "DELETED")
+                happened = True
+        return happened
+
+    def _enact(self, running: _Running, scene: Scene) -> None:
+        summary = None
+        if scene.work:
+            data = self.store.objects[key_of(running.order_url)].data
+            summary = scene.work(self.store, msgspec.json.decode(data, type=Order))
+        ended = scene.state in (State.SUCCEEDED, State.FAILED)
+        running.attempt = replace(
+            running.attempt,
+            state=scene.state,
+            problem=scene.problem,
+            summary=summary if scene.state is State.SUCCEEDED else None,
+            finished_at=self.clock() if ended else None,
+        )
+        self._attempt_changed(running, "MODIFIED")
+
+    # --- inside ----------------------------------------------------------------------------------------
+
+    def _body(self, key: Key) -> dict[str, Any]:
+        if key not in self._bodies:
+            raise Gone(str(key))
+        return self._bodies[key]
+
+    def _expect(self, job: ImageJob) -> None:
+        metadata = self._body(job.key)["metadata"]
+        if (metadata["uid"], metadata["resourceVersion"]) != (job.uid, job.resource_version):
+            raise Conflict(f"{job.key} has changed")
+
+    def _changed(self, key: Key, kind: str = "MODIFIED") -> ImageJob:
+        body = self._bodies[key]
+        body["metadata"]["resourceVersion"] = str(next(self._versions))
+        job = parse_job(copy.deepcopy(body))
+        self.on_job(kind, job)
+        return job
+
+    def _delete(self, key: Key) -> None:
+        metadata = self._body(key)["metadata"]
+        if not metadata.get("finalizers"):
+            self._drop(key)
+        elif "deletionTimestamp" not in metadata:
+            metadata["deletionTimestamp"] = self.clock().isoformat()
+            self._changed(key)
+
+    def _drop(self, key: Key) -> None:
+        body = self._bodies.pop(key)
+        body["metadata"]["resourceVersion"] = str(next(self._versions))
+        self.on_job("DELETED", parse_job(copy.deepcopy(body)))
+
+    def _attempt_changed(self, running: _Running, kind: str) -> None:
+        key = next((k for k, b in self._bodies.items() if b["metadata"]["uid"] == running.job_uid), None)
+        if key is not None:
+            self.on_attempt(kind, running.job_uid, key, running.attempt)

@@ -1,0 +1,106 @@
+"""The sweeper's view of a cluster in memory, and what the sweeper counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from fakes.hooks import Hooks
+from fakes.memory_cluster import MemoryCluster
+from imagejob_operator.core.job import Key
+from imagejob_operator.core.sweep import Orphans, Owner, Unknown, read_owner
+
+
+class MemoryOwners:
+    """See the port Owners."""
+
+    def __init__(self, cluster: str = "cluster-a") -> None:
+        self.name = cluster
+        self.bodies: dict[Key, dict[str, Any]] = {}
+        self.hooks = Hooks()
+
+    def put(
+        self,
+        uid: str,
+        *,
+        number: int = 1,
+        epoch: int = 1,
+        phase: str = "Running",
+        namespace: str = "shop",
+        deleted_at: datetime | None = None,
+    ) -> Key:
+        key = Key(namespace, f"job-{uid[:8]}")
+        metadata: dict[str, Any] = {"uid": uid, "namespace": namespace, "name": key.name}
+        if deleted_at:
+            metadata["deletionTimestamp"] = deleted_at.isoformat()
+        run = {"id": "1", "number": number, "epoch": epoch}
+        self.bodies[key] = {"metadata": metadata, "status": {"phase": phase, "run": run}}
+        return key
+
+    def drop(self, key: Key) -> None:
+        del self.bodies[key]
+
+    async def cluster(self) -> str:
+        await self.hooks.before("cluster", "")
+        return self.name
+
+    async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
+        await self.hooks.before("uids", "")
+        found = {
+            body["metadata"]["uid"]: key
+            for key, body in self.bodies.items()
+            if not namespaces or key.namespace in namespaces
+        }
+        await self.hooks.after("uids", "")
+        return found
+
+    async def look(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+        await self.hooks.before("look", str(key))
+        body = self.bodies.get(key)
+        return (body["metadata"]["uid"], read_owner(body)) if body else None
+
+
+class ClusterOwners:
+    """The same of the ImageJobs of a whole cluster in memory."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+
+    async def cluster(self) -> str:
+        return "cluster-a"
+
+    async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
+        return {job.uid: job.key for job in self._cluster.jobs()}
+
+    async def look(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+        job = self._cluster.job(key)
+        if job is None:
+            return None
+        metadata: dict[str, Any] = {"uid": job.uid, "finalizers": list(job.finalizers)}
+        if job.deleted_at:
+            metadata["deletionTimestamp"] = job.deleted_at.isoformat()
+        return job.uid, read_owner({"metadata": metadata, "status": job.raw_status})
+
+
+@dataclass
+class SweepCounts:
+    """See the port SweepTelemetry."""
+
+    shared: list[bool] = field(default_factory=list)
+    swept_objects: int = 0
+    left: list[Orphans] = field(default_factory=list)
+    failures: int = 0
+
+    def identity(self, shared: bool) -> None:
+        self.shared.append(shared)
+
+    def swept(self, objects: int) -> None:
+        self.swept_objects += objects
+
+    def orphans(self, left: Orphans) -> None:
+        self.left.append(left)
+
+    def sweep_failed(self) -> None:
+        self.failures += 1

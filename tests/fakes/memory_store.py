@@ -1,0 +1,193 @@
+"""An object store in memory, behind the port, with what a test needs to know and to break."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from fakes.clock import START
+from fakes.hooks import Hooks
+from imagejob_operator.ports.object_store import (
+    Gate,
+    Halted,
+    ObjectChanged,
+    ObjectMissing,
+    PostForm,
+    StoreDenied,
+    StoredObject,
+    always_open,
+)
+
+PAGE = 1000
+"""Keys that are deleted in one request."""
+
+
+@dataclass(frozen=True)
+class Blob:
+    """What the store keeps of one object."""
+
+    data: bytes
+    content_type: str
+    metadata: Mapping[str, str]
+    modified_at: datetime
+
+    @property
+    def etag(self) -> str:
+        return hashlib.md5(self.data).hexdigest()
+
+
+class MemoryStore:
+    """One bucket."""
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: START) -> None:
+        self.objects: dict[str, Blob] = {}
+        self.hooks = Hooks()
+        self.page = PAGE
+        """Keys that are deleted in one request."""
+        self._clock = clock
+
+    def keys(self, prefix: str = "") -> list[str]:
+        return sorted(key for key in self.objects if key.startswith(prefix))
+
+    def set(
+        self,
+        key: str,
+        data: bytes,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+    ) -> StoredObject:
+        """Write as somebody else would: no hook sees it."""
+        self.objects[key] = Blob(data, content_type, dict(metadata or {}), self._clock())
+        return self._seen(key)
+
+    def _seen(self, key: str) -> StoredObject:
+        blob = self.objects.get(key)
+        if blob is None:
+            raise ObjectMissing(f"NoSuchKey: {key}")
+        return StoredObject(key, len(blob.data), blob.etag, blob.modified_at)
+
+    async def stat(self, key: str) -> StoredObject:
+        await self.hooks.before("stat", key)
+        return self._seen(key)
+
+    async def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
+        await self.hooks.before("list", prefix)
+        for key in self.keys(prefix):
+            yield self._seen(key)
+
+    async def folders(self, prefix: str) -> AsyncIterator[str]:
+        await self.hooks.before("folders", prefix)
+        rests = [key.removeprefix(prefix) for key in self.keys(prefix)]
+        for name in sorted({rest.partition("/")[0] for rest in rests if "/" in rest}):
+            yield f"{prefix}{name}/"
+
+    async def read(self, key: str, max_bytes: int) -> bytes:
+        await self.hooks.before("get", key)
+        if self._seen(key).size > max_bytes:
+            raise StoreDenied(f"{key} is larger than {max_bytes} bytes")
+        return self.objects[key].data
+
+    async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
+        await self.hooks.before("put", key)
+        stored = self.set(key, data, content_type)
+        await self.hooks.after("put", key)
+        return stored
+
+    async def put_if_absent(self, key: str, data: bytes, content_type: str) -> bool:
+        await self.hooks.before("put_if_absent", key)
+        absent = key not in self.objects
+        if absent:
+            self.set(key, data, content_type)
+        await self.hooks.after("put_if_absent", key)
+        return absent
+
+    async def put_if_match(self, key: str, data: bytes, etag: str, content_type: str) -> str:
+        await self.hooks.before("put_if_match", key)
+        if key not in self.objects or self._seen(key).etag != etag:
+            raise ObjectChanged(f"PreconditionFailed: {key}")
+        stored = self.set(key, data, content_type)
+        await self.hooks.after("put_if_match", key)
+        return stored.etag
+
+    async def copy(
+        self,
+        source: StoredObject,
+        key: str,
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+    ) -> StoredObject:
+        await self.hooks.before("copy", key)
+        if self._seen(source.key).etag != source.etag:
+            raise ObjectChanged(f"PreconditionFailed: {source.key}")
+        blob = self.objects[source.key]
+        if content_type:
+            stored = self.set(key, blob.data, content_type, metadata)
+        else:
+            stored = self.set(key, blob.data, blob.content_type, blob.metadata)
+        await self.hooks.after("copy", key)
+        return stored
+
+    async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
+        if not prefix.endswith("/"):
+            raise ValueError(f"a prefix to delete ends with '/', {prefix!r} does not")
+        deleted = 0
+        while True:
+            await self.hooks.before("list", prefix)
+            page = self.keys(prefix)[: self.page]
+            if not page:
+                return deleted
+            if not gate():
+                raise Halted(f"{prefix} was not deleted to its end: the gate was closed")
+            await self.hooks.before("delete", prefix)
+            for key in page:
+                self.objects.pop(key, None)
+            deleted += len(page)
+            await self.hooks.after("delete", prefix)
+
+    def sign_get(self, key: str, lifetime: timedelta) -> str:
+        return self._sign("GET", key, lifetime)
+
+    def sign_put(self, key: str, lifetime: timedelta) -> str:
+        return self._sign("PUT", key, lifetime)
+
+    def _sign(self, verb: str, key: str, lifetime: timedelta) -> str:
+        until = quote((self._clock() + lifetime).isoformat())
+        return f"memory://bucket/{quote(key)}?verb={verb}&until={until}"
+
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
+        until = (self._clock() + lifetime).isoformat()
+        return PostForm(
+            "memory://bucket/", {"x-prefix": prefix, "x-max-bytes": str(max_bytes), "x-until": until}
+        )
+
+    # --- what somebody with a signed URL may do --------------------------------------------------------
+
+    def visit(self, verb: str, url: str, data: bytes = b"", if_none_match: bool = False) -> tuple[int, bytes]:
+        """Use a signed URL; the HTTP status and the body."""
+        key, query = key_of(url), parse_qs(urlsplit(url).query)
+        if query["verb"] != [verb] or datetime.fromisoformat(query["until"][0]) <= self._clock():
+            return 403, b""
+        if verb == "GET":
+            return (200, self.objects[key].data) if key in self.objects else (404, b"")
+        if if_none_match and key in self.objects:
+            return 412, b""
+        self.set(key, data)
+        return 200, b""
+
+    def visit_form(self, form: PostForm, key: str, data: bytes, content_type: str) -> int:
+        """Use a signed form; the HTTP status."""
+        fits = 1 <= len(data) <= int(form.fields["x-max-bytes"]) and content_type.startswith("image/")
+        if not key.startswith(form.fields["x-prefix"]) or not fits:
+            return 403
+        if datetime.fromisoformat(form.fields["x-until"]) <= self._clock():
+            return 403
+        self.set(key, data, content_type)
+        return 204
+
+
+def key_of(url: str) -> str:
+    """The key behind a signed URL."""
+    return unquote(urlsplit(url).path.removeprefix("/"))

@@ -1,0 +1,91 @@
+"""Ways in which a processor Pod may go, for the memory cluster."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from fakes.memory_cluster import Scene, Script
+from fakes.memory_store import MemoryStore, key_of
+from imagejob_operator.core.attempt import Problem, State
+from imagejob_operator.core.failure import Reason
+from imagejob_processor.contract import (
+    ItemCode,
+    ItemError,
+    ItemResult,
+    Order,
+    OutputRecord,
+    Result,
+    Summary,
+    output_name,
+)
+
+
+def do_order(store: MemoryStore, order: Order, failing: Collection[str] = ()) -> Summary:
+    """What a processor Pod does with its order; items whose source is in `failing` fail."""
+    items: list[ItemResult] = []
+    for item in order.items:
+        status, data = store.visit("GET", item.url)
+        assert status == 200, f"the order names {item.source}, which is not there"
+        if item.source in failing:
+            items.append(ItemResult(item.index, error=ItemError(ItemCode.UNDECODABLE, "not an image")))
+            continue
+        records: list[OutputRecord] = []
+        for rendition in order.renditions:
+            output = data + rendition.name.encode()
+            store.set(order.upload.key_prefix + output_name(item.index, rendition.name), output)
+            digest = hashlib.sha256(output).hexdigest()
+            records.append(OutputRecord(rendition.name, len(output), 1, 1, digest))
+        items.append(ItemResult(item.index, tuple(records)))
+    result = Result(1, order.shard, order.attempt, tuple(items))
+    store.visit("PUT", order.result_url, msgspec.json.encode(result), if_none_match=True)
+    failed = sum(1 for item in items if item.error)
+    return Summary(succeeded=len(items) - failed, failed=failed)
+
+
+def well(start: float = 1, run: float = 2, failing: Collection[str] = ()) -> Script:
+    """Every attempt runs and does its order."""
+
+    def script(shard: int, number: int) -> Sequence[Scene]:
+        def work(store: MemoryStore, order: Order) -> Summary:
+            return do_order(store, order, failing)
+
+        return (Scene(start, State.RUNNING), Scene(run, State.SUCCEEDED, work=work))
+
+    return script
+
+
+def badly(problem: Problem, run: float = 1) -> Script:
+    """Every attempt runs and fails."""
+    return lambda shard, number: (Scene(1, State.RUNNING), Scene(run, State.FAILED, problem))
+
+
+def never_running(problem: Problem | None, after: float = 1) -> Script:
+    """No attempt gets running; after a while it says why."""
+    return lambda shard, number: (Scene(after, State.WAITING, problem),)
+
+
+def in_turn(*scripts: Script) -> Script:
+    """The first attempt at a shard goes by the first script, and so on; the last one stays."""
+    return lambda shard, number: scripts[min(number, len(scripts)) - 1](shard, number)
+
+
+def by_shard(scripts: dict[int, Script], otherwise: Script) -> Script:
+    return lambda shard, number: scripts.get(shard, otherwise)(shard, number)
+
+
+def without_result(store: MemoryStore, order: Order) -> Summary:
+    """Say that all went well and store nothing."""
+    return Summary(succeeded=len(order.items))
+
+
+def with_garbage(store: MemoryStore, order: Order) -> Summary:
+    """Store a result that is none."""
+    store.set(key_of(order.result_url), b"not a result")
+    return Summary(succeeded=len(order.items))
+
+
+CRASHED = Problem(Reason.CRASHED, "ended with exit code 70")
+DISRUPTED = Problem(Reason.NODE_LOST, "was disrupted: drained", counted=False)

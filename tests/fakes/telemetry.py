@@ -1,0 +1,29 @@
+"""What was counted, to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from imagejob_operator.core.status import Status
+
+
+@dataclass
+class CountingTelemetry:
+    """See the port Telemetry."""
+
+    turns: list[str] = field(default_factory=list)
+    moves: list[tuple[str, str]] = field(default_factory=list)
+    staged_bytes: int = 0
+    deferrals: int = 0
+
+    def turn(self, result: str, seconds: float) -> None:
+        self.turns.append(result)
+
+    def moved(self, before: Status, after: Status) -> None:
+        self.moves.append((before.phase, after.phase))
+
+    def staged(self, size: int) -> None:
+        self.staged_bytes += size
+
+    def deferred(self) -> None:
+        self.deferrals += 1

@@ -1,0 +1,160 @@
+"""What the kubelet, the scheduler and the node say of a Pod, in the core's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imagejob_operator.adapters.pod_manifest import PodSettings, pod_manifest
+from imagejob_operator.adapters.pod_status import read_attempt
+from imagejob_operator.core.attempt import State, Tries
+from imagejob_operator.core.failure import Reason
+from imagejob_operator.core.phase import Phase
+from imagejob_processor.contract import ExitCode, Summary
+from unit.core.build import UID, job, later, status
+
+MOMENT = "2026-01-01T12:00:05Z"
+
+
+def pod(stands: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
+    """Our own Pod, with a status."""
+    of = job(status(Phase.RUNNING, tries=(Tries(1),)))
+    made = pod_manifest(PodSettings("i", "image:1"), of, 3, 2, later(60) - later(0))
+    made["metadata"] |= {"uid": "pod-uid", "creationTimestamp": "2026-01-01T12:00:00Z", **metadata}
+    return {**made, "status": stands or {}}
+
+
+def waiting(reason: str, message: str = "evidence") -> dict[str, Any]:
+    state = {"waiting": {"reason": reason, "message": message}}
+    return {"phase": "Pending", "containerStatuses": [{"name": "processor", "state": state}]}
+
+
+def ended(code: int, phase: str = "Failed", **more: Any) -> dict[str, Any]:
+    state = {"terminated": {"exitCode": code, "finishedAt": MOMENT, **more}}
+    return {"phase": phase, "containerStatuses": [{"name": "processor", "state": state}]}
+
+
+def condition(kind: str, value: str, **more: Any) -> dict[str, Any]:
+    return {"phase": "Pending", "conditions": [{"type": kind, "status": value, **more}]}
+
+
+WAITING = {
+    "nothing-said": ({}, None, False),
+    "creating": (waiting("ContainerCreating"), None, False),
+    "bad-name": (waiting("InvalidImageName"), Reason.INVALID_IMAGE_NAME, True),
+    "pull": (waiting("ErrImagePull"), Reason.IMAGE_PULL_FAILED, False),
+    "pull-again": (waiting("ImagePullBackOff"), Reason.IMAGE_PULL_FAILED, False),
+    "never-pull": (waiting("ErrImageNeverPull"), Reason.IMAGE_PULL_FAILED, False),
+    "no-secret": (waiting("CreateContainerConfigError"), Reason.CONFIG_ERROR, False),
+    "no-program": (waiting("RunContainerError"), Reason.CONFIG_ERROR, False),
+    "nowhere": (
+        condition("PodScheduled", "False", reason="Unschedulable", message="0/3 nodes"),
+        Reason.UNSCHEDULABLE,
+        False,
+    ),
+    "held-back": (condition("PodScheduled", "False", reason="SchedulingGated"), None, False),
+    "scheduled": (condition("PodScheduled", "True"), None, False),
+}
+
+FAILED = {
+    "exit-70": (ended(ExitCode.INTERNAL, message="boom"), Reason.CRASHED, True, "exit code 70: boom"),
+    "exit-74": (ended(ExitCode.RESULT_NOT_STORED), Reason.CRASHED, True, "exit code 74"),
+    "exit-65": (ended(ExitCode.BAD_ORDER), Reason.CRASHED, True, "exit code 65"),
+    "order-expired": (ended(ExitCode.ORDER_EXPIRED), Reason.CRASHED, False, "expired"),
+    "told-to-stop": (ended(143), Reason.NODE_LOST, False, "told to stop"),
+    "out-of-memory": (ended(137, reason="OOMKilled"), Reason.OUT_OF_MEMORY, True, "limit 1Gi"),
+    "killed": (ended(137), Reason.CRASHED, True, "exit code 137"),
+    "evicted": (
+        {"phase": "Failed", "reason": "Evicted", "message": "low on disk"},
+        Reason.NODE_LOST,
+        False,
+        "low on disk",
+    ),
+    "preempted": ({"phase": "Failed", "reason": "Preempting"}, Reason.NODE_LOST, False, "Preempting"),
+    "drained": (
+        {**ended(137), "conditions": [{"type": "DisruptionTarget", "status": "True", "message": "by drain"}]},
+        Reason.NODE_LOST,
+        False,
+        "by drain",
+    ),
+    "no-disruption": (
+        {**ended(1), "conditions": [{"type": "DisruptionTarget", "status": "False"}]},
+        Reason.CRASHED,
+        True,
+        "exit code 1",
+    ),
+    "deadline": (
+        {"phase": "Failed", "reason": "DeadlineExceeded", "message": "Pod was active too long"},
+        Reason.CRASHED,
+        True,
+        "active too long",
+    ),
+    "no-word-at-all": ({"phase": "Failed"}, Reason.CRASHED, True, "no container status"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("stands", "reason", "certain"), WAITING.values(), ids=WAITING)
+def test_a_pod_that_waits(stands: dict[str, Any], reason: Reason | None, certain: bool) -> None:
+    seen = read_attempt(pod(stands))
+    assert seen
+    attempt = seen[1]
+    assert attempt.state is State.WAITING
+    assert (attempt.problem and attempt.problem.reason) == reason
+    assert not attempt.problem or attempt.problem.certain == certain
+    assert attempt.finished_at is None
+
+
+@pytest.mark.parametrize(("stands", "reason", "counted", "words"), FAILED.values(), ids=FAILED)
+def test_a_pod_that_failed(stands: dict[str, Any], reason: Reason, counted: bool, words: str) -> None:
+    seen = read_attempt(pod(stands))
+    assert seen
+    attempt = seen[1]
+    assert attempt.state is State.FAILED
+    assert attempt.problem
+    assert (attempt.problem.reason, attempt.problem.counted) == (reason, counted)
+    assert words in attempt.problem.message
+    assert len(attempt.problem.message) <= 500
+
+
+def test_a_pod_that_runs_is_running_whatever_it_said_before() -> None:
+    seen = read_attempt(pod({**waiting("ImagePullBackOff"), "phase": "Running"}))
+    assert seen
+    assert (seen[1].state, seen[1].problem) == (State.RUNNING, None)
+
+
+@pytest.mark.parametrize(
+    ("message", "wanted"),
+    [
+        ('{"succeeded":3,"failed":1}', Summary(3, 1)),
+        ("", Summary()),
+        ("not json", Summary()),
+        ('{"succeeded":-1}', Summary()),
+        ('{"unknown":1}', Summary()),
+    ],
+    ids=["counts", "none", "garbage", "negative", "unknown"],
+)
+def test_counts_come_from_the_termination_message_if_it_can_be_read(message: str, wanted: Summary) -> None:
+    seen = read_attempt(pod(ended(0, "Succeeded", message=message)))
+    assert seen
+    assert seen[1].state is State.SUCCEEDED
+    assert seen[1].summary == wanted
+    assert seen[1].finished_at == later(5)
+
+
+def test_identity_comes_from_labels_and_the_controlling_owner() -> None:
+    seen = read_attempt(pod(deletionTimestamp=MOMENT))
+    assert seen
+    uid, attempt = seen
+    assert uid == UID
+    assert (attempt.uid, attempt.run, attempt.shard, attempt.number) == ("pod-uid", 1, 3, 2)
+    assert attempt.deleting
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"labels": {}}, {"labels": None}, {"ownerReferences": []}, {"labels": {"imagejob.dev/run": "x"}}],
+    ids=["no-labels", "null-labels", "no-owner", "no-number"],
+)
+def test_other_pods_are_none_of_ours(change: dict[str, Any]) -> None:
+    assert read_attempt(pod(**change)) is None

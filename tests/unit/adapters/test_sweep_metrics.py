@@ -1,0 +1,64 @@
+"""The sweeper's counts as the alerts read them, and its settings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from prometheus_client import generate_latest
+
+from imagejob_operator.adapters.metrics import Metrics
+from imagejob_operator.core.sweep import Mode, Orphans
+from imagejob_operator.settings import InvalidSettings, read_settings
+
+NEEDED = {
+    "IMAGEJOB_STORE_ENDPOINT": "store:9000",
+    "IMAGEJOB_STORE_BUCKET": "media",
+    "IMAGEJOB_STORE_ACCESS_KEY": "a",
+    "IMAGEJOB_STORE_SECRET_KEY": "b",
+    "IMAGEJOB_PROCESSOR_IMAGE": "image",
+}
+
+
+def values(metrics: Metrics) -> dict[str, float]:
+    lines = generate_latest(metrics.registry).decode().splitlines()
+    pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in pairs}
+
+
+def test_all_is_there_from_the_beginning_and_says_that_all_is_well() -> None:
+    found = values(Metrics(list))
+    for name in ("identity_shared", "orphan_objects", "orphan_bytes", "orphan_oldest_seconds"):
+        assert found[f"imagejob_{name}"] == 0
+    assert found["imagejob_sweep_errors_total"] == 0
+
+
+def test_what_a_sweep_left() -> None:
+    metrics = Metrics(list)
+    metrics.sweep.orphans(Orphans(1, 2, 3, timedelta(hours=2), 5, 6))
+    metrics.sweep.identity(True)
+    metrics.sweep.swept(7)
+    metrics.sweep.sweep_failed()
+    found = values(metrics)
+    names = ("prefixes", "objects", "bytes", "oldest_seconds", "waiting_objects")
+    assert [found[f"imagejob_orphan_{name}"] for name in names] == [1, 2, 3, 7200, 5]
+    assert found["imagejob_foreign_prefixes"] == 6
+    assert found["imagejob_identity_shared"] == 1
+    assert found["imagejob_swept_objects_total"] == 7
+    assert found["imagejob_sweep_errors_total"] == 1
+    assert found["imagejob_last_sweep_timestamp_seconds"] > 0
+    metrics.sweep.identity(False)
+    assert values(metrics)["imagejob_identity_shared"] == 0
+
+
+def test_what_the_administrator_may_say() -> None:
+    assert read_settings(NEEDED).sweep_mode is Mode.DELETE
+    assert read_settings(NEEDED).sweep_interval_seconds == 900
+    assert not read_settings(NEEDED).lifecycle_rule
+    said = {"IMAGEJOB_SWEEP_MODE": "Report", "IMAGEJOB_LIFECYCLE_RULE": "true"}
+    settings = read_settings({**NEEDED, **said, "IMAGEJOB_SWEEP_INTERVAL_SECONDS": "60"})
+    assert (settings.sweep_mode, settings.lifecycle_rule) == (Mode.REPORT, True)
+    assert settings.sweep_interval_seconds == 60
+    for wrong in ("delete", "yes"):
+        with pytest.raises(InvalidSettings, match="IMAGEJOB_SWEEP_MODE is .*Delete, Report, Off"):
+            read_settings({**NEEDED, "IMAGEJOB_SWEEP_MODE": wrong})

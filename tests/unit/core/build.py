@@ -1,0 +1,148 @@
+"""Short ways to make values of the core."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from fakes.clock import START
+from imagejob_operator.core.api import FINALIZER
+from imagejob_operator.core.attempt import Attempt, Problem, State, Tries, format_tries
+from imagejob_operator.core.effort import Effort, Progress
+from imagejob_operator.core.job import ImageJob, Key, attempt_name, parse_job
+from imagejob_operator.core.keys import staging_prefix
+from imagejob_operator.core.observation import Admission, Observation, Policy
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.status import (
+    ItemCounts,
+    RunStatus,
+    ShardStatus,
+    StagingStatus,
+    Status,
+    status_body,
+)
+
+UID = "0000aaaa-1111-2222-3333-444455556666"
+KEY = Key("shop", "spring")
+NOW = START
+PREFIX = staging_prefix("default", "shop", UID, 1, 1)
+
+SPEC: dict[str, Any] = {
+    "source": {"keys": ["uploads/a.jpg", "uploads/b.png"]},
+    "renditions": [{"name": "web", "steps": [{"resize": {"width": 100}}], "output": {"format": "WebP"}}],
+    "destination": {"prefix": "catalog/"},
+}
+
+
+def spec(**fields: Any) -> dict[str, Any]:
+    """The smallest spec, with top-level fields changed."""
+    return {**copy.deepcopy(SPEC), **fields}
+
+
+def status(
+    phase: Phase,
+    *,
+    tries: Sequence[Tries] = (Tries(1),),
+    since: datetime = NOW,
+    run_id: str = "1",
+    items: int = 2,
+    per_shard: int = 2,
+) -> Status:
+    """A status as it stands in a phase of the first run."""
+    if phase is Phase.PENDING:
+        return Status()
+    staged = phase not in (Phase.PENDING, Phase.STAGING)
+    shards = ShardStatus(len(tries), attempts=format_tries(tuple(tries))) if staged else None
+    return Status(
+        observed_generation=1,
+        phase=phase.value,
+        phase_since=since,
+        run=RunStatus(id=run_id, number=1, epoch=1, started_at=since, shards=shards),
+        items_per_shard=per_shard if staged else 0,
+        items=ItemCounts(items) if staged else None,
+        staging=StagingStatus(PREFIX),
+    )
+
+
+def job(
+    stands: Status | None = None,
+    wanted: Mapping[str, Any] | None = None,
+    *,
+    guarded: bool = True,
+    deleted_at: datetime | None = None,
+    generation: int = 1,
+) -> ImageJob:
+    metadata: dict[str, Any] = {
+        "name": KEY.name,
+        "namespace": KEY.namespace,
+        "uid": UID,
+        "resourceVersion": "7",
+        "generation": generation,
+        "finalizers": [FINALIZER] if guarded else [],
+    }
+    if deleted_at:
+        metadata["deletionTimestamp"] = deleted_at.isoformat()
+    body = {
+        "metadata": metadata,
+        "spec": dict(wanted or SPEC),
+        "status": msgspec.json.decode(msgspec.json.encode(status_body(stands or Status()))),
+    }
+    return parse_job(body)
+
+
+def attempt(
+    state: State,
+    problem: Problem | None = None,
+    *,
+    shard: int = 0,
+    number: int = 1,
+    run: int = 1,
+    created: datetime = NOW,
+    finished: datetime | None = None,
+    deleting: bool = False,
+    delivered: bool = True,
+) -> Attempt:
+    name = attempt_name(KEY, UID, run, shard, number)
+    ended = created if state in (State.SUCCEEDED, State.FAILED) else None
+    return Attempt(
+        name=name,
+        uid=f"uid-of-{name}",
+        run=run,
+        shard=shard,
+        number=number,
+        state=state,
+        created_at=created,
+        problem=problem,
+        finished_at=finished or ended,
+        deleting=deleting,
+        order_delivered=delivered,
+    )
+
+
+def seen(
+    of: ImageJob,
+    *attempts: Attempt,
+    now: datetime = NOW,
+    effort: Effort | None = None,
+    progress: Progress | None = None,
+    admission: Admission | None = None,
+    **more: Any,
+) -> Observation:
+    return Observation(
+        now=now,
+        job=of,
+        policy=Policy(),
+        admission=admission,
+        attempts=attempts,
+        effort=effort,
+        progress=progress,
+        **more,
+    )
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)

@@ -1,0 +1,422 @@
+"""The product of all that the decision may observe, and a checker of what it decides.
+
+The checker knows nothing of how the decision is made: it holds it against what the design promises.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import msgspec
+
+from imagejob_operator.core.action import AddFinalizer, DeleteJob, DeliverOrder, Launch, ReleaseFinalizer
+from imagejob_operator.core.attempt import Attempt, Problem, Refusal, State, Tries, parse_tries
+from imagejob_operator.core.effort import (
+    Broken,
+    Clean,
+    Cleaned,
+    Collect,
+    Collected,
+    Effort,
+    Progress,
+    Publish,
+    Published,
+    Stage,
+    Staged,
+    Working,
+)
+from imagejob_operator.core.failure import Code, Failure, Reason
+from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.keys import job_staging_prefix, report_key
+from imagejob_operator.core.observation import Admission, Decision, Observation
+from imagejob_operator.core.phase import FORWARD, TERMINAL, UNDOING, Phase, check_move
+from imagejob_operator.core.spec import Compaction, InvalidSpec
+from imagejob_operator.core.status import FailedItem, Status, error_status
+from unit.core.build import KEY, NOW, PREFIX, SPEC, UID, attempt, job, later, seen, spec, status
+
+Decide = Callable[[Observation], Decision]
+
+CAUSE = error_status(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, "the first cause"))
+TRANSIENT = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "the store is away")
+PERMANENT = Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, "the store refuses")
+
+SPECS = {
+    "same-run": SPEC,
+    "next-run": spec(run={"id": "2"}),
+    "invalid": {},
+    "delete-after": spec(retention={"policy": "Delete", "ttlSecondsAfterFinished": 60}),
+}
+LIVES = {
+    "guarded": (True, None),
+    "unguarded": (False, None),
+    "deleted": (True, NOW),
+    "deleted-unguarded": (False, NOW),
+}
+MOMENTS = {
+    "at-once": 0,
+    "noteworthy": 11,
+    "start-deadline": 300,
+    "staging-deadline": 600,
+    "active-deadline": 3600,
+    "long-after": 90000,
+}
+BUDGET_MOMENTS = {"at-once": 0, "half-budget": 30, "budget": 60, "long-after": 90000}
+"""The moments of a job that is being undone or deleted."""
+
+TRIES = {"unlaunched": Tries(), "first": Tries(1), "last": Tries(3)}
+
+WAITING_PROBLEMS = {
+    "silent": None,
+    "pull": Problem(Reason.IMAGE_PULL_FAILED, "not found"),
+    "config": Problem(Reason.CONFIG_ERROR, "no secret"),
+    "nowhere": Problem(Reason.UNSCHEDULABLE, "0/3 nodes"),
+    "bad-name": Problem(Reason.INVALID_IMAGE_NAME, "bad", certain=True),
+}
+CRASH = Problem(Reason.CRASHED, "exit 70")
+OOM = Problem(Reason.OUT_OF_MEMORY, "killed")
+DRAINED = Problem(Reason.NODE_LOST, "drained", counted=False)
+QUOTA = Problem(Reason.QUOTA_EXCEEDED, "exceeded quota")
+REJECTED = Problem(Reason.POD_REJECTED, "violates", certain=True)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One attempt, or a refusal instead of one."""
+
+    attempt: Attempt | None = None
+    refusal: Problem | None = None
+
+
+def sights(tries: Tries, few: bool) -> dict[str, Seen]:
+    """What may be seen of a shard with these tries."""
+    number = max(1, tries.launches)
+
+    def one(state: State, problem: Problem | None = None, deleting: bool = False, run: int = 1) -> Seen:
+        return Seen(attempt(state, problem, number=number, deleting=deleting, run=run))
+
+    found = {
+        "none": Seen(),
+        "running": one(State.RUNNING),
+        "failed": one(State.FAILED, CRASH),
+        "deleting": one(State.RUNNING, deleting=True),
+    }
+    if few:
+        return found
+    return (
+        found
+        | {f"waiting-{name}": one(State.WAITING, problem) for name, problem in WAITING_PROBLEMS.items()}
+        | {
+            "waiting-no-order": Seen(attempt(State.WAITING, number=number, delivered=False)),
+            "refused": Seen(refusal=QUOTA),
+            "rejected": Seen(refusal=REJECTED),
+            "succeeded": one(State.SUCCEEDED),
+            "out-of-memory": one(State.FAILED, OOM),
+            "drained": one(State.FAILED, DRAINED),
+            "failed-unexplained": one(State.FAILED),
+            "of-another-run": one(State.RUNNING, run=7),
+        }
+    )
+
+
+def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effort | None, Progress | None]]:
+    """How the effort that belongs to a phase may stand, and one that does not belong to it."""
+    report = report_key(KEY.namespace, KEY.name, UID, 1)
+    deadline = later(3600)
+    own: dict[Phase, tuple[Effort, list[Progress]]] = {
+        Phase.STAGING: (Stage(PREFIX), [Staged(2, 2, 10)]),
+        Phase.LAUNCHING: (Collect(PREFIX), [Collected(2, 0, ())]),
+        Phase.RUNNING: (
+            Collect(PREFIX),
+            [Collected(2, 0, ()), Collected(1, 1, (FailedItem("a", "IMG_001", "x"),))],
+        ),
+        Phase.PUBLISHING: (
+            Publish(PREFIX, report, deadline),
+            [Published(2, 10, True), Published(2, 10, False)],
+        ),
+    }
+    undo = (Clean((PREFIX,), report=report), [Cleaned(), Cleaned(Published(2, 10, True))])
+    effort, done = own.get(phase, undo if phase in UNDOING else (Clean((PREFIX,)), [Cleaned()]))
+    if deleted:
+        effort, done = Clean((job_staging_prefix("default", KEY.namespace, UID),)), [Cleaned()]
+    stands: dict[str, Progress] = {
+        "working": Working(),
+        "working-again": Working(TRANSIENT),
+        "resting": Broken(TRANSIENT, now + timedelta(seconds=5)),
+        "rested": Broken(TRANSIENT, now - timedelta(seconds=5)),
+        "permanent": Broken(PERMANENT),
+        **{f"done{n}": progress for n, progress in enumerate(done)},
+    }
+    return {
+        "no-effort": (None, None),
+        "other-effort": (Clean(("elsewhere/",)), Cleaned()),
+        **{name: (effort, progress) for name, progress in stands.items()},
+    }
+
+
+ADMISSIONS = {"unknown": None, "admitted": Admission(True), "refused": Admission(False, "no label")}
+
+
+def recorded(phase: Phase, tries: Tries) -> Status:
+    stands = status(phase, tries=(tries,), since=NOW)
+    if phase in TERMINAL and stands.run:
+        run = msgspec.structs.replace(stands.run, finished_at=NOW, duration="1s")
+        stands = msgspec.structs.replace(stands, run=run)
+    fallen = (*UNDOING, Phase.FAILED, Phase.CANCELLED)
+    return msgspec.structs.replace(stands, error=CAUSE if phase in fallen else None)
+
+
+def observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
+    """Everything that may be observed of a job in a phase, each with a name.
+
+    The whole product but for what cannot matter: attempts in all their states only while they are what
+    the phase waits for, deadlines only while no cleaning budget runs.
+    """
+    processing = phase in (Phase.LAUNCHING, Phase.RUNNING)
+    for tries_name, tries in TRIES.items() if processing else [("first", Tries(1))]:
+        for (spec_name, wanted), (life, (guarded, deleted)) in itertools.product(
+            SPECS.items(), LIVES.items()
+        ):
+            of = job(recorded(phase, tries), wanted, guarded=guarded, deleted_at=deleted)
+            few = not processing or deleted is not None or spec_name != "same-run"
+            moments = BUDGET_MOMENTS if deleted or phase in UNDOING else MOMENTS
+            for moment, seconds in moments.items():
+                yield from (
+                    ("/".join((tries_name, spec_name, life, moment, name)), o)
+                    for name, o in _worlds(of, sights(tries, few), later(seconds))
+                )
+
+
+def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterator[tuple[str, Observation]]:
+    phase = of.status.at
+    admissions = ADMISSIONS if phase is Phase.PENDING else {"": None}
+    for (sight_name, sight), (admission_name, admission), (
+        effort_name,
+        (effort, progress),
+    ) in itertools.product(
+        seen_there.items(), admissions.items(), efforts(phase, now, of.deleted_at is not None).items()
+    ):
+        attempts = (sight.attempt,) if sight.attempt else ()
+        refusals = {0: Refusal(sight.refusal, NOW, now + timedelta(seconds=1))} if sight.refusal else {}
+        yield (
+            f"{sight_name}/{admission_name}/{effort_name}",
+            seen(
+                of,
+                *attempts,
+                now=now,
+                effort=effort,
+                progress=progress,
+                admission=admission,
+                refusals=refusals,
+            ),
+        )
+
+
+# --- the checker -------------------------------------------------------------------------------------------
+
+
+def faults(o: Observation, decide: Decide) -> list[str]:
+    """What is wrong with the decision on one observation."""
+    try:
+        decision = decide(o)
+        settled = replace(o, job=replace(o.job, status=decision.status))
+        again = decide(settled) if decision.status.at is o.job.status.at else None
+    except Exception as error:  # noqa: BLE001  (whatever it raises is a fault)
+        return [f"raised {error!r}"]
+    found = [check(o, o.job.status.at, decision.status.at, decision) for check in CHECKS]
+    if again:
+        # What the first decision newly says (a note) must not hide that the second one waits for ever.
+        found += [check(settled, settled.job.status.at, again.status.at, again) for check in CHECKS]
+    return [text for text in found if text]
+
+
+def _legal(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    try:
+        check_move(old, new)
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
+def _never_waits_for_ever(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    let_go = o.job.deleted_at is not None and not o.job.guarded
+    if decision.status != o.job.status or decision.actions or let_go:
+        return ""
+    if decision.look_again is None:
+        return "" if old in TERMINAL else "waits with no moment to look again"
+    return "" if decision.look_again > o.now else "looks again at once and for ever"
+
+
+def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    if isinstance(o.job.spec, InvalidSpec) or o.job.deleted_at or o.job.spec.run.id != "1":
+        return ""
+    age = o.now - NOW
+    wants = ""
+    if old is Phase.STAGING and age >= timedelta(seconds=600) and not isinstance(o.progress, Staged):
+        wants = "the staging deadline"
+    published = isinstance(o.progress, Published) and isinstance(o.effort, Publish)
+    if old in FORWARD[1:] and age >= timedelta(seconds=3600) and not published:
+        wants = "the active deadline"
+    waited_for = any(a.run == 1 and a.state is State.WAITING for a in o.attempts) or bool(o.refusals)
+    shards = o.job.status.run.shards if o.job.status.run else None
+    launched = shards is not None and shards.attempts != ""
+    if old is Phase.LAUNCHING and age >= timedelta(seconds=300) and waited_for and launched:
+        wants = "the start deadline"
+    if wants:
+        return "" if new is Phase.FAILING else f"passed over {wants}"
+    if old in UNDOING and age >= timedelta(seconds=60) and new not in TERMINAL:
+        return "undoes for longer than the cleaning budget"
+    return ""
+
+
+def _holds_deletion(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    if o.job.deleted_at is None or not o.job.guarded:
+        return ""
+    released = any(isinstance(a, ReleaseFinalizer) for a in decision.actions)
+    if o.now >= o.job.deleted_at + timedelta(seconds=60) and not released:
+        return "holds a deletion for longer than the cleaning budget"
+    clean = isinstance(o.progress, Cleaned) and isinstance(o.effort, Clean)
+    if released and o.now < o.job.deleted_at + timedelta(seconds=60) and not clean:
+        return "lets go before staging is empty"
+    return ""
+
+
+def _terminal_stays(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    if old not in TERMINAL or new is old:
+        return ""
+    changed = not isinstance(o.job.spec, InvalidSpec) and o.job.spec.run.id != "1"
+    return "" if changed else f"leaves {old} within one run"
+
+
+def _first_cause_stays(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    before, after = o.job.status.error, decision.status.error
+    if before is None or new in (Phase.SUCCEEDED, Phase.PENDING):
+        return ""
+    return "" if after == before else "replaces the first cause"
+
+
+def _errors_are_where_they_belong(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    fallen = new in UNDOING or new in (Phase.FAILED, Phase.CANCELLED)
+    if fallen != (decision.status.error is not None):
+        return f"{new} with error {decision.status.error}"
+    return ""
+
+
+def _launches_only_what_is_recorded(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    for action in decision.actions:
+        if not isinstance(action, Launch | DeliverOrder):
+            continue
+        if old not in (Phase.LAUNCHING, Phase.RUNNING):
+            return f"launches in {old}"
+        if isinstance(action, Launch):
+            run = o.job.status.run
+            shards = run.shards if run else None
+            text = shards.attempts if shards else ""
+            known = parse_tries(text, shards.total if shards else 0)
+            if action.number == 0 or known[action.shard].launches != action.number:
+                return "launches what is not recorded"
+    return ""
+
+
+def _intent_first(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    if new in UNDOING and old not in UNDOING and (decision.actions or decision.effort):
+        return "undoes before the intent is recorded"
+    return ""
+
+
+def _guarded_before_staging(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    if new is Phase.STAGING and old is Phase.PENDING and not o.job.guarded:
+        return "" if AddFinalizer() in decision.actions else "stages without a finalizer"
+    return ""
+
+
+def _actions_in_their_place(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    ended = old in TERMINAL or o.job.deleted_at is not None
+    for action in decision.actions:
+        if isinstance(action, ReleaseFinalizer) and not ended:
+            return f"lets go in {old}"
+        if isinstance(action, DeleteJob):
+            policy = None if isinstance(o.job.spec, InvalidSpec) else o.job.spec.retention.policy
+            if old not in TERMINAL or policy is not Compaction.DELETE or o.now < NOW + timedelta(seconds=60):
+                return "deletes a job that is to be kept"
+    return ""
+
+
+def _efforts_in_their_place(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    if decision.effort is None:
+        return ""
+    if o.job.deleted_at:
+        allowed: tuple[type, ...] = (Clean,)
+    elif old in FORWARD:
+        allowed = {
+            Phase.STAGING: (Stage,),
+            Phase.LAUNCHING: (Collect,),
+            Phase.RUNNING: (Collect,),
+            Phase.PUBLISHING: (Publish,),
+        }.get(old, ())
+    else:
+        allowed = (Clean,)
+    return "" if isinstance(decision.effort, allowed) else f"{decision.effort} in {old}"
+
+
+def _numbers_never_go_back(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    before, after = o.job.status.run, decision.status.run
+    if before and (after is None or after.number < before.number):
+        return "the run's number went back"
+    grew = (after.number if after else 0) > (before.number if before else 0)
+    return "a new number within a run" if grew and old is not Phase.PENDING else ""
+
+
+CHECKS = (
+    _legal,
+    _never_waits_for_ever,
+    _holds_deadlines,
+    _holds_deletion,
+    _terminal_stays,
+    _first_cause_stays,
+    _errors_are_where_they_belong,
+    _launches_only_what_is_recorded,
+    _intent_first,
+    _guarded_before_staging,
+    _actions_in_their_place,
+    _efforts_in_their_place,
+    _numbers_never_go_back,
+)
+
+
+# --- a world that never moves ------------------------------------------------------------------------------
+
+
+def turns_until_settled(o: Observation, decide: Decide, most: int = 6) -> int:
+    """Turns until the decision has nothing new to say, with the world and the clock standing still."""
+    for turn in range(most):
+        decision = decide(o)
+        if decision.status == o.job.status:
+            return turn
+        o = replace(o, job=replace(o.job, status=decision.status))
+    raise AssertionError(f"still writes after {most} turns: {o.job.status.phase}")
+
+
+def end_in_a_frozen_world(o: Observation, decide: Decide, most: int = 300) -> tuple[Phase, datetime]:
+    """Where a job gets when its efforts and attempts never move again, and when."""
+    for _ in range(most):
+        decision = decide(o)
+        if o.job.deleted_at and any(isinstance(a, ReleaseFinalizer) for a in decision.actions):
+            return decision.status.at, o.now
+        if decision.status.at in TERMINAL:
+            return decision.status.at, o.now
+        effort, progress = decision.effort, Working() if decision.effort else None
+        added = AddFinalizer() in decision.actions
+        of = replace(o.job, status=decision.status)
+        if added:
+            of = replace(of, finalizers=("imagejob.dev/staging",))
+        now = o.now
+        if decision.status == o.job.status:
+            moments = [decision.look_again] if decision.look_again else []
+            moments += [now + timedelta(seconds=30)] if decision.actions else []
+            assert moments, f"waits for ever in {o.job.status.phase}"
+            now = max(min(moments), now + timedelta(milliseconds=50))
+        o = replace(o, job=of, now=now, effort=effort, progress=progress)
+    raise AssertionError(f"no end in sight in {o.job.status.phase} at {o.now}")

@@ -1,0 +1,206 @@
+"""Every phase times everything that may be observed in it: the decision keeps its promises.
+
+And the checker that says so is itself held against decisions with a planted fault.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from imagejob_operator.core.action import DeleteJob, Launch, ReleaseFinalizer
+from imagejob_operator.core.attempt import State
+from imagejob_operator.core.decide import decide
+from imagejob_operator.core.effort import Stage
+from imagejob_operator.core.failure import Code, Failure, Reason
+from imagejob_operator.core.observation import Decision, Observation
+from imagejob_operator.core.phase import FORWARD, TERMINAL, Phase
+from imagejob_operator.core.spec import InvalidSpec
+from imagejob_operator.core.status import error_status
+from unit.core.build import NOW, PREFIX
+from unit.core.everything import (
+    Decide,
+    end_in_a_frozen_world,
+    faults,
+    observations,
+    turns_until_settled,
+)
+
+
+def report(found: list[tuple[str, str]]) -> str:
+    return f"{len(found)} faults, the first: " + "; ".join(f"{name}: {text}" for name, text in found[:5])
+
+
+PARTS = 4
+"""The product is cut in parts so that no single test is slow; together they are all of it."""
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("phase", Phase, ids=str)
+def test_every_decision_keeps_its_promises(phase: Phase, part: int) -> None:
+    found = [
+        (name, text)
+        for name, o in itertools.islice(observations(phase), part, None, PARTS)
+        for text in faults(o, decide)
+    ]
+    assert not found, report(found)
+
+
+@pytest.mark.parametrize("phase", Phase, ids=str)
+def test_the_same_observation_gives_the_same_decision(phase: Phase) -> None:
+    for name, o in itertools.islice(observations(phase), 0, None, 11):
+        assert decide(o) == decide(o), name
+
+
+@pytest.mark.parametrize("phase", Phase, ids=str)
+def test_a_world_that_stands_still_is_not_written_to_for_ever(phase: Phase) -> None:
+    for name, o in itertools.islice(observations(phase), 0, None, 7):
+        try:
+            turns_until_settled(o, decide)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from None
+
+
+@pytest.mark.parametrize("phase", [p for p in Phase if p not in TERMINAL], ids=str)
+def test_a_job_whose_world_never_moves_again_still_ends(phase: Phase) -> None:
+    longest = NOW + timedelta(seconds=90000) + timedelta(seconds=3600 + 60 + 60)
+    for name, o in itertools.islice(observations(phase), 0, None, 41):
+        gone = o.job.deleted_at is not None and not o.job.guarded
+        if gone or (phase is Phase.PENDING and o.job.deleted_at):
+            continue
+        try:
+            _, when = end_in_a_frozen_world(o, decide)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from None
+        assert when <= longest, name
+
+
+# --- planted faults ----------------------------------------------------------------------------------------
+
+Change = Callable[[Observation, Decision], Decision]
+
+
+def after(change: Change) -> Decide:
+    """A decision that is right but for one change."""
+    return lambda o: change(o, decide(o))
+
+
+def patient(o: Observation) -> Decision:
+    """Forgets the staging deadline."""
+    if isinstance(o.job.spec, InvalidSpec):
+        return decide(o)
+    execution = msgspec.structs.replace(o.job.spec.execution, staging_deadline_seconds=10**6)
+    generous = replace(o.job, spec=msgspec.structs.replace(o.job.spec, execution=execution))
+    return decide(replace(o, job=generous))
+
+
+def unpunctual(o: Observation) -> Decision:
+    """Forgets the start deadline and the grace."""
+    if isinstance(o.job.spec, InvalidSpec):
+        return decide(o)
+    execution = msgspec.structs.replace(o.job.spec.execution, start_deadline_seconds=10**6)
+    generous = replace(o.job, spec=msgspec.structs.replace(o.job.spec, execution=execution))
+    return decide(replace(o, job=generous))
+
+
+def raising(o: Observation) -> Decision:
+    if any(a.state is State.FAILED and a.problem is None for a in o.attempts):
+        raise KeyError("problem")
+    return decide(o)
+
+
+OTHER = error_status(Failure(Code.CREATION, Reason.INVALID_SPEC, "a later cause"))
+
+PLANTED: dict[str, tuple[Decide, Phase, str]] = {
+    "no-staging-deadline": (patient, Phase.STAGING, "passed over the staging deadline"),
+    "no-start-deadline": (unpunctual, Phase.LAUNCHING, "passed over the start deadline"),
+    "no-look-again": (
+        after(lambda o, d: replace(d, look_again=None)),
+        Phase.STAGING,
+        "no moment to look again",
+    ),
+    "hot-loop": (
+        after(lambda o, d: replace(d, look_again=o.now if d.look_again else None)),
+        Phase.STAGING,
+        "looks again at once",
+    ),
+    "raises": (raising, Phase.RUNNING, "raised KeyError"),
+    "illegal-move": (
+        after(lambda o, d: replace(d, status=msgspec.structs.replace(d.status, phase="Running"))),
+        Phase.STAGING,
+        "no move from Staging to Running",
+    ),
+    "reopens": (
+        after(lambda o, d: replace(d, status=msgspec.structs.replace(d.status, phase="Pending"))),
+        Phase.SUCCEEDED,
+        "within one run",
+    ),
+    "replaces-cause": (
+        after(lambda o, d: replace(d, status=msgspec.structs.replace(d.status, error=OTHER))),
+        Phase.FAILING,
+        "replaces the first cause",
+    ),
+    "launches-early": (
+        after(lambda o, d: replace(d, actions=(*d.actions, Launch(PREFIX, 0, 1)))),
+        Phase.STAGING,
+        "launches in Staging",
+    ),
+    "launches-unrecorded": (
+        after(lambda o, d: replace(d, actions=(*d.actions, Launch(PREFIX, 0, 9)))),
+        Phase.RUNNING,
+        "not recorded",
+    ),
+    "deletes": (
+        after(lambda o, d: replace(d, actions=(*d.actions, DeleteJob()))),
+        Phase.FAILED,
+        "to be kept",
+    ),
+    "no-finalizer": (
+        after(lambda o, d: replace(d, actions=())),
+        Phase.PENDING,
+        "stages without a finalizer",
+    ),
+    "lets-go-early": (
+        after(lambda o, d: replace(d, actions=(*d.actions, ReleaseFinalizer()))),
+        Phase.RUNNING,
+        "lets go",
+    ),
+    "holds-deletion": (
+        after(lambda o, d: replace(d, actions=())),
+        Phase.STAGING,
+        "holds a deletion",
+    ),
+    "undoes-too-soon": (
+        after(lambda o, d: replace(d, effort=Stage(PREFIX))),
+        Phase.STAGING,
+        "before the intent",
+    ),
+    "other-effort": (after(lambda o, d: replace(d, effort=Stage(PREFIX))), Phase.RUNNING, "in Running"),
+}
+
+
+@pytest.mark.parametrize(("planted", "phase", "words"), PLANTED.values(), ids=PLANTED)
+def test_a_planted_fault_is_found(planted: Decide, phase: Phase, words: str) -> None:
+    for _, o in observations(phase):
+        if any(words in text for text in faults(o, planted)):
+            return
+    raise AssertionError("the checker passed over a planted fault")
+
+
+def test_a_frozen_world_that_is_waited_for_is_found() -> None:
+    def forgetful(o: Observation) -> Decision:
+        decision = decide(o)
+        return replace(decision, look_again=None, status=o.job.status) if o.now > NOW else decision
+
+    o = next(o for name, o in observations(Phase.STAGING) if "noteworthy" in name and "same-run" in name)
+    with pytest.raises(AssertionError, match="waits for ever in Staging"):
+        end_in_a_frozen_world(replace(o, effort=Stage(PREFIX)), forgetful)
+
+
+def test_all_phases_are_enumerated_richly() -> None:
+    assert all(sum(1 for _ in observations(phase)) > 500 for phase in FORWARD)

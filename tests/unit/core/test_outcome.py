@@ -1,0 +1,120 @@
+"""What a Pod says is believed only as far as the store bears it out."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from imagejob_operator.core.outcome import (
+    InvalidResult,
+    believe,
+    failed_items,
+    given_up,
+    read_result,
+    summarise,
+)
+from imagejob_processor.contract import (
+    Format,
+    ItemCode,
+    ItemError,
+    ItemResult,
+    Output,
+    OutputRecord,
+    Rendition,
+    Result,
+)
+
+WEB, THUMB = Rendition("web", Output(Format.WEBP)), Rendition("thumb", Output(Format.JPEG))
+RECORD = {"rendition": "web", "bytes": 1, "width": 1, "height": 1}
+LISTING = {"000004-web": 10, "000004-thumb": 5, "000005-web": 11, "000005-thumb": 6}
+
+
+def record(rendition: str, size: int) -> OutputRecord:
+    return OutputRecord(rendition, size, 1, 1, "0" * 64)
+
+
+def item(index: int, **sizes: int) -> ItemResult:
+    return ItemResult(index, tuple(record(name, size) for name, size in sizes.items()))
+
+
+def failed(index: int) -> ItemResult:
+    return ItemResult(index, error=ItemError(ItemCode.UNDECODABLE, "not an image"))
+
+
+def result(*items: ItemResult) -> Result:
+    return Result(1, 2, 1, items)
+
+
+GOOD = (item(4, web=10, thumb=5), item(5, web=11, thumb=6))
+
+
+def test_a_true_result_is_believed() -> None:
+    outcomes = believe(result(*GOOD), range(4, 6), [WEB, THUMB], LISTING)
+    assert [(o.index, o.shard, o.attempt, len(o.outputs)) for o in outcomes] == [(4, 2, 1, 2), (5, 2, 1, 2)]
+
+
+def test_a_failed_item_needs_no_outputs() -> None:
+    outcomes = believe(result(GOOD[0], failed(5)), range(4, 6), [WEB, THUMB], LISTING)
+    assert [f.item for f in failed_items(outcomes, ["s"] * 6)] == ["s"]
+
+
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [
+        ((GOOD[0],), "exactly its items 4 to 5"),
+        ((GOOD[1], GOOD[0]), "exactly its items"),
+        ((*GOOD, failed(6)), "exactly its items"),
+        ((GOOD[0], GOOD[0]), "exactly its items"),
+        ((), "exactly its items"),
+        ((GOOD[0], item(5, web=11)), "renditions"),
+        ((GOOD[0], item(5, thumb=6, web=11)), "renditions"),
+        ((GOOD[0], item(5, web=11, thumb=6, extra=1)), "renditions"),
+        ((GOOD[0], item(5, web=12, thumb=6)), "says 12 bytes for web of item 5, the store says 11"),
+        ((GOOD[0], item(5)), "renditions"),
+    ],
+    ids=["too-few", "order", "too-many", "twice", "none", "rendition-missing", "rendition-order",
+         "rendition-extra", "size", "no-outputs-no-error"],
+)  # fmt: skip
+def test_anything_else_is_not(items: tuple[ItemResult, ...], words: str) -> None:
+    with pytest.raises(InvalidResult, match="the result of shard 2") as refusal:
+        believe(result(*items), range(4, 6), [WEB, THUMB], LISTING)
+    assert words in str(refusal.value)
+
+
+def test_an_output_that_is_not_there_is_said_so() -> None:
+    with pytest.raises(InvalidResult, match="nothing is there"):
+        believe(result(*GOOD), range(4, 6), [WEB, THUMB], {})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"shard": 3},
+        {"attempt": -1},
+        {"extra": 1},
+        {"items": [{"index": 0, "outputs": [{**RECORD, "sha256": "x"}]}]},
+        {"items": [{"index": 0, "error": {"code": "IMG_999", "message": ""}}]},
+        {"items": [{"index": 0, "error": {"code": "IMG_001", "message": "x" * 301}}]},
+    ],
+    ids=["version", "other-shard", "negative", "unknown-field", "hash", "code", "long-message"],
+)  # fmt: skip
+def test_a_result_outside_the_contract_is_refused(change: dict[str, Any]) -> None:
+    raw = {"version": 1, "shard": 2, "attempt": 1, "items": [], **change}
+    with pytest.raises(InvalidResult, match="the result of shard 2"):
+        read_result(msgspec.json.encode(raw), 2)
+
+
+def test_garbage_is_refused() -> None:
+    with pytest.raises(InvalidResult):
+        read_result(b"\x00not json", 0)
+
+
+def test_counts() -> None:
+    summary = summarise(result(GOOD[0], failed(5)))
+    assert (summary.succeeded, summary.failed) == (1, 1)
+
+
+def test_a_shard_that_was_given_up_has_failed_with_all_its_items() -> None:
+    outcomes = given_up(2, range(4, 6))
+    assert {f.code for f in failed_items(outcomes, ["s"] * 6)} == {"IMG_008"}

@@ -1,0 +1,55 @@
+"""The table of moves: what may follow what, and nothing else."""
+
+import itertools
+
+import pytest
+
+from imagejob_operator.core.phase import FORWARD, MOVES, TERMINAL, UNDOING, IllegalMove, Phase, check_move
+
+LEGAL = """
+Pending    -> Staging Failed
+Staging    -> Launching Failing Cancelling
+Launching  -> Running Publishing Failing Cancelling
+Running    -> Publishing Failing Cancelling
+Publishing -> Succeeded Failing Cancelling
+Failing    -> Failed Succeeded
+Cancelling -> Cancelled Succeeded
+Succeeded  -> Pending
+Failed     -> Pending
+Cancelled  -> Pending
+"""
+PAIRS = {
+    (Phase(old.strip()), Phase(new))
+    for old, _, news in (line.partition("->") for line in LEGAL.strip().splitlines())
+    for new in news.split()
+}
+
+
+@pytest.mark.parametrize(("old", "new"), list(itertools.product(Phase, Phase)))
+def test_a_move_is_legal_exactly_if_the_table_says_so(old: Phase, new: Phase) -> None:
+    if old == new or (old, new) in PAIRS:
+        check_move(old, new)
+    else:
+        with pytest.raises(IllegalMove, match=f"no move from {old} to {new}"):
+            check_move(old, new)
+
+
+def test_every_phase_has_its_row_and_its_kind() -> None:
+    assert set(MOVES) == set(Phase)
+    assert set(FORWARD) | UNDOING | TERMINAL == set(Phase)
+    assert len(FORWARD) + len(UNDOING) + len(TERMINAL) == len(Phase)
+
+
+def test_every_phase_can_still_end() -> None:
+    for phase in Phase:
+        reached, todo = set(), [phase]
+        while todo:
+            at = todo.pop()
+            if at not in reached:
+                reached.add(at)
+                todo.extend(MOVES[at])
+        assert reached & TERMINAL, phase
+
+
+def test_a_terminal_phase_is_left_only_for_a_new_run() -> None:
+    assert all(MOVES[phase] == {Phase.PENDING} for phase in TERMINAL)

@@ -1,0 +1,227 @@
+"""Where each shard stands, what is due, and when waiting for a start has lasted too long."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagejob_operator.core.attempt import Attempt, Problem, Refusal, State, Tries
+from imagejob_operator.core.failure import Code, Reason
+from imagejob_operator.core.observation import Observation
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.shards import (
+    count_items,
+    judge_start,
+    record_due,
+    shard_count,
+    shard_items,
+    survey,
+)
+from imagejob_operator.core.spec import Execution
+from imagejob_processor.contract import Summary
+from unit.core.build import attempt, job, later, seen, status
+
+COUNTED = Problem(Reason.CRASHED, "crashed")
+UNCOUNTED = Problem(Reason.NODE_LOST, "drained", counted=False)
+RETRIES = 2
+
+
+def world(
+    tries: tuple[Tries, ...], *attempts: Attempt, results: dict[int, Summary] | None = None
+) -> Observation:
+    of = job(status(Phase.RUNNING, tries=tries, items=10, per_shard=3))
+    return seen(of, *attempts, results=results or {})
+
+
+CASES = {
+    "never-launched": (Tries(), None, "due 1+0"),
+    "recorded-not-there": (Tries(1), None, "absent"),
+    "waiting": (Tries(1), attempt(State.WAITING), "waiting"),
+    "running": (Tries(1), attempt(State.RUNNING), "running"),
+    "succeeded": (Tries(1), attempt(State.SUCCEEDED), "done"),
+    "failed-retries-left": (Tries(2), attempt(State.FAILED, COUNTED, number=2), "due 3+0"),
+    "failed-last": (Tries(3), attempt(State.FAILED, COUNTED, number=3), "lost"),
+    "failed-without-a-word": (Tries(3), attempt(State.FAILED, number=3), "lost"),
+    "disrupted-last": (Tries(3), attempt(State.FAILED, UNCOUNTED, number=3), "due 3+1"),
+    "disrupted-often": (Tries(1, 9), attempt(State.FAILED, UNCOUNTED, number=10), "due 1+10"),
+    "only-an-older-one": (Tries(2), attempt(State.FAILED, COUNTED, number=1), "absent"),
+    "of-another-run": (Tries(1), attempt(State.SUCCEEDED, run=2), "absent"),
+    "older-one-succeeded": (Tries(2), attempt(State.SUCCEEDED, number=1), "done"),
+    "deleting": (Tries(1), attempt(State.RUNNING, deleting=True), "running"),
+}
+
+
+def place(o: Observation, shard: int) -> str:
+    """Every class that a shard is in; one word if all is well."""
+    view = survey(o, RETRIES)
+    due = view.due.get(shard)
+    found = [
+        *(["done"] if shard in view.done else []),
+        *(["lost"] if shard in view.lost else []),
+        *(["absent"] if shard in view.absent else []),
+        *(["running"] for a in view.running if a.shard == shard),
+        *(["waiting"] for a in view.waiting if a.shard == shard),
+        *([f"due {due.counted}+{due.disrupted}"] if due else []),
+    ]
+    return " and ".join(word if isinstance(word, str) else word[0] for word in found)
+
+
+@pytest.mark.parametrize(("tries", "seen_attempt", "wanted"), CASES.values(), ids=CASES)
+def test_a_shard_stands(tries: Tries, seen_attempt: Attempt | None, wanted: str) -> None:
+    attempts = (seen_attempt,) if seen_attempt else ()
+    assert place(world((tries,), *attempts), 0) == wanted
+
+
+def test_a_result_in_the_store_ends_a_shard_whatever_became_of_its_pod() -> None:
+    o = world((Tries(3),), attempt(State.FAILED, COUNTED, number=3), results={0: Summary(3)})
+    assert place(o, 0) == "done"
+
+
+states = st.sampled_from(State)
+problems = st.sampled_from([None, COUNTED, UNCOUNTED])
+many_tries = st.lists(st.builds(Tries, st.integers(0, 4), st.integers(0, 1)), min_size=1, max_size=5)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> Observation:
+    tries = tuple(draw(many_tries))
+    attempts: dict[str, Attempt] = {}
+    for shard, number, state, problem, run in draw(
+        st.lists(
+            st.tuples(st.integers(0, 6), st.integers(1, 5), states, problems, st.integers(1, 2)), max_size=8
+        )
+    ):
+        made = attempt(state, problem if state is State.FAILED else None, shard=shard, number=number, run=run)
+        attempts[made.name] = made
+    results = draw(st.dictionaries(st.integers(0, len(tries) - 1), st.just(Summary(1))))
+    return world(tries, *attempts.values(), results=results)
+
+
+@given(worlds())
+def test_every_shard_is_in_exactly_one_class(o: Observation) -> None:
+    total = len(survey(o, RETRIES).tries)
+    for shard in range(total):
+        assert place(o, shard), f"shard {shard} is nowhere"
+        assert " and " not in place(o, shard)
+    view = survey(o, RETRIES)
+    assert view.finished == all(place(o, s) in ("done", "lost") for s in range(total))
+
+
+@given(worlds(), st.integers(1, 6))
+def test_what_is_recorded_keeps_to_parallelism_and_never_goes_back(o: Observation, parallelism: int) -> None:
+    view = survey(o, RETRIES)
+    after = record_due(view, parallelism)
+    new = [s for s in range(view.total) if after[s] != view.tries[s]]
+    under_way = len(view.running) + len(view.waiting) + len(view.absent)
+    assert len(new) <= max(0, parallelism - under_way)
+    assert all(after[s].launches == view.tries[s].launches + 1 for s in new)
+    assert bool(new) == bool(view.due and parallelism > under_way)
+    retried = [s for s in new if view.tries[s].launches]
+    fresh_chosen = len(retried) < len(new)
+    all_retries = [s for s in view.due if view.tries[s].launches]
+    assert not fresh_chosen or retried == sorted(all_retries), "retries go first"
+
+
+@pytest.mark.parametrize(
+    ("items", "per_shard", "shards"),
+    [(1, 1, 1), (10, 3, 4), (9, 3, 3), (2, 50, 1)],
+)
+def test_items_are_cut_into_shards(items: int, per_shard: int, shards: int) -> None:
+    assert shard_count(items, per_shard) == shards
+    cut = [i for s in range(shards) for i in shard_items(items, per_shard, s)]
+    assert cut == list(range(items))
+
+
+def test_a_lost_shard_counts_with_all_its_items() -> None:
+    tries = (Tries(1), Tries(3), Tries(1), Tries(1))
+    o = world(
+        tries,
+        replace(attempt(State.SUCCEEDED), summary=Summary(2, 1)),
+        attempt(State.FAILED, COUNTED, shard=1, number=3),
+    )
+    counts = count_items(o.job.status, survey(o, RETRIES))
+    assert (counts.total, counts.succeeded, counts.failed) == (10, 2, 4)
+
+
+# --- deadlines, to the second ------------------------------------------------------------------------------
+
+EXECUTION = Execution(start_deadline_seconds=400)
+PULL = Problem(Reason.IMAGE_PULL_FAILED, "not found")
+CONFIG = Problem(Reason.CONFIG_ERROR, "no such secret")
+NOWHERE = Problem(Reason.UNSCHEDULABLE, "0/3 nodes")
+NAME = Problem(Reason.INVALID_IMAGE_NAME, "bad name", certain=True)
+QUOTA = Problem(Reason.QUOTA_EXCEEDED, "exceeded quota")
+REJECTED = Problem(Reason.POD_REJECTED, "violates PodSecurity", certain=True)
+
+
+def judged(seconds: float, *attempts: Attempt, refusal: Refusal | None = None) -> object:
+    stands = status(Phase.LAUNCHING, tries=(Tries(1),) * max(1, len(attempts)))
+    o = seen(job(stands), *attempts, now=later(seconds), refusals={0: refusal} if refusal else {})
+    start = judge_start(o, survey(o, RETRIES), EXECUTION)
+    return start.failure and (start.failure.code, start.failure.reason)
+
+
+@pytest.mark.parametrize(
+    ("problem", "limit", "reason"),
+    [
+        (None, 400, Reason.START_DEADLINE_EXCEEDED),
+        (NOWHERE, 400, Reason.UNSCHEDULABLE),
+        (PULL, 300, Reason.IMAGE_PULL_FAILED),
+        (CONFIG, 300, Reason.CONFIG_ERROR),
+    ],
+    ids=["silent", "unschedulable", "image", "config"],
+)
+def test_a_waiting_attempt_is_given_up_exactly_at_its_limit(
+    problem: Problem | None, limit: int, reason: Reason
+) -> None:
+    waiting = attempt(State.WAITING, problem)
+    assert judged(limit - 0.001, waiting) is None
+    assert judged(limit, waiting) == (Code.LAUNCH, reason)
+
+
+def test_what_cannot_get_better_fails_at_once() -> None:
+    assert judged(0, attempt(State.WAITING, NAME)) == (Code.LAUNCH, Reason.INVALID_IMAGE_NAME)
+
+
+@pytest.mark.parametrize(
+    ("problem", "limit", "reason"),
+    [(QUOTA, 400, Reason.QUOTA_EXCEEDED), (REJECTED, 0, Reason.POD_REJECTED)],
+    ids=["quota", "rejected"],
+)
+def test_a_refusal_is_held_against_the_same_deadline(problem: Problem, limit: int, reason: Reason) -> None:
+    refusal = Refusal(problem, since=later(0), retry_at=later(1))
+    assert limit == 0 or judged(limit - 0.001, refusal=refusal) is None
+    assert judged(limit, refusal=refusal) == (Code.LAUNCH, reason)
+
+
+def test_nothing_is_judged_while_one_runs() -> None:
+    attempts = (attempt(State.RUNNING), attempt(State.WAITING, NAME, shard=1))
+    assert judged(4000, *attempts) is None
+
+
+def test_the_wait_counts_from_the_last_end_of_an_attempt() -> None:
+    stands = status(Phase.RUNNING, tries=(Tries(1), Tries(1)))
+    ended = attempt(State.SUCCEEDED, finished=later(1000))
+    o = seen(job(stands), ended, attempt(State.WAITING, shard=1), now=later(1399))
+    assert judge_start(o, survey(o, RETRIES), EXECUTION).failure is None
+    o = replace(o, now=later(1400))
+    assert judge_start(o, survey(o, RETRIES), EXECUTION).failure is not None
+
+
+def test_the_message_has_the_evidence() -> None:
+    o = seen(job(status(Phase.LAUNCHING)), attempt(State.WAITING, PULL), now=later(300))
+    failure = judge_start(o, survey(o, RETRIES), EXECUTION).failure
+    assert failure is not None
+    assert failure.message == f"not found (pod {attempt(State.WAITING).name}, 5m0s of 5m0s grace)"
+
+
+@pytest.mark.parametrize("seconds", [0, 5, 9.9, 10, 100, 299.9])
+def test_the_next_look_is_always_ahead_and_never_past_the_limit(seconds: float) -> None:
+    o = seen(job(status(Phase.LAUNCHING)), attempt(State.WAITING, PULL), now=later(seconds))
+    start = judge_start(o, survey(o, RETRIES), EXECUTION)
+    assert start.look_again is not None
+    assert o.now < start.look_again <= later(300)
+    assert bool(start.note) == (seconds >= 10), "a problem of the first seconds is not worth a write"

@@ -1,0 +1,261 @@
+"""The spec as a value: the boundary is accepted, one step over is refused, and the field is named."""
+
+from typing import Any
+
+import pytest
+
+from imagejob_operator.core.keys import KeyCollision
+from imagejob_operator.core.spec import (
+    Execution,
+    FailurePolicy,
+    InvalidSpec,
+    Match,
+    check_sources_stay,
+    item_limits,
+    items_per_pod,
+    parse_spec,
+    quantity_bytes,
+    tolerated_failures,
+)
+from unit.core.build import SPEC, spec
+
+RESIZE = {"resize": {"width": 1, "height": 1}}
+
+
+def renditions(**fields: Any) -> dict[str, Any]:
+    return spec(renditions=[{**SPEC["renditions"][0], **fields}])
+
+
+def step(**fields: Any) -> dict[str, Any]:
+    return renditions(steps=[fields])
+
+
+def execution(**fields: Any) -> dict[str, Any]:
+    return spec(execution=fields)
+
+
+def numbered(count: int) -> list[dict[str, Any]]:
+    return [{"name": f"r{i}", "output": {"format": "PNG"}} for i in range(count)]
+
+
+def inline(count: int = 1, **fields: Any) -> dict[str, Any]:
+    files = [{"name": f"f{i}.png", "data": "aGk=", **fields} for i in range(count)]
+    return spec(source={"inline": files})
+
+
+def pod(**fields: Any) -> dict[str, Any]:
+    return execution(podTemplate=fields)
+
+
+ACCEPTED = {
+    "smallest": SPEC,
+    "keys-1000": spec(source={"keys": [f"k{i}" for i in range(1000)]}),
+    "key-512": spec(source={"keys": ["x" * 512]}),
+    "match-10000": spec(source={"match": {"prefix": "uploads/", "maxItems": 10000}}),
+    "match-16-globs": spec(source={"match": {"prefix": "uploads/", "include": ["*"] * 16}}),
+    "inline-8": inline(8),
+    "renditions-32": spec(renditions=numbered(32)),
+    "rendition-name-32": renditions(name="a" * 32),
+    "steps-16": renditions(steps=[RESIZE] * 16),
+    "steps-none": renditions(steps=[]),
+    "side-16384": step(resize={"width": 16384}),
+    "rotate-270": step(rotate={"degrees": 270}),
+    "watermark-256": step(watermark={"text": "x" * 256, "opacityPercent": 100}),
+    "quality-100": renditions(output={"format": "JPEG", "quality": 100}),
+    "run-id-63": spec(run={"id": "x" * 63}),
+    "parallelism-100": execution(parallelism=100),
+    "items-per-pod-1000": execution(itemsPerPod=1000),
+    "retries-0": execution(retriesPerShard=0),
+    "deadline-7-days": execution(activeDeadlineSeconds=604800),
+    "staging-deadline-a-day": execution(stagingDeadlineSeconds=86400),
+    "tolerate-100%": spec(failurePolicy={"maxFailedItems": "100%"}),
+    "tolerate-0": spec(failurePolicy={"maxFailedItems": 0}),
+    "ttl-0": spec(retention={"ttlSecondsAfterFinished": 0}),
+    "item-size": spec(limits={"itemSize": "2Gi"}),
+    "pod-resources": pod(resources={"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": 2}}),
+    "pod-labels": pod(labels={"team": "a"}, annotations={"x": "any text at all\n"}),
+}
+
+REFUSED = {
+    "no-source": (spec(source={}), "spec.source", "exactly one"),
+    "two-sources": (
+        spec(source={"keys": ["a"], "match": {"prefix": "u/"}}),
+        "spec.source",
+        "exactly one of keys, match, inline",
+    ),
+    "unknown-source": (spec(source={"urls": []}), "spec.source", "unknown field `urls`"),
+    "keys-0": (spec(source={"keys": []}), "spec.source.keys", ">= 1"),
+    "keys-1001": (spec(source={"keys": ["k"] * 1001}), "spec.source.keys", "<= 1000"),
+    "key-513": (spec(source={"keys": ["x" * 513]}), "spec.source.keys", "<= 512"),
+    "key-climbs": (spec(source={"keys": ["ok", "../x"]}), "spec.source.keys[1]", "segment"),
+    "match-10001": (
+        spec(source={"match": {"prefix": "u/", "maxItems": 10001}}),
+        "spec.source.match.maxItems",
+        "<= 10000",
+    ),
+    "match-17-globs": (
+        spec(source={"match": {"prefix": "u/", "include": ["*"] * 17}}),
+        "spec.source.match.include",
+        "<= 16",
+    ),
+    "outputs-below-match": (
+        spec(source={"match": {"prefix": "catalog/"}}),
+        "spec.destination.prefix",
+        "the outputs would become sources",
+    ),
+    "inline-9": (inline(9), "spec.source.inline", "<= 8"),
+    "inline-not-base64": (inline(data="a"), "spec.source.inline[0].data", "regex"),
+    "inline-newline": (inline(data="aGk=\n"), "spec.source.inline[0].data", "regex"),
+    "inline-folder": (inline(name="a/b"), "spec.source.inline", "must not contain '/'"),
+    "inline-twice": (inline(2, name="a"), "spec.source.inline", "stands twice"),
+    "renditions-0": (spec(renditions=[]), "spec.renditions", ">= 1"),
+    "renditions-33": (spec(renditions=numbered(33)), "spec.renditions", "<= 32"),
+    "rendition-twice": (spec(renditions=numbered(1) * 2), "spec.renditions", "'r0' stands twice"),
+    "rendition-name-33": (renditions(name="a" * 33), "spec.renditions[0].name", "<= 32"),
+    "rendition-name": (renditions(name="A"), "spec.renditions[0].name", "regex"),
+    "steps-17": (renditions(steps=[RESIZE] * 17), "spec.renditions[0].steps", "<= 16"),
+    "step-empty": (step(), "spec.renditions[0].steps[0]", "exactly one"),
+    "step-two": (step(**RESIZE, rotate={"degrees": 90}), "spec.renditions[0].steps[0]", "exactly one"),
+    "side-0": (step(resize={"width": 0}), "spec.renditions[0].steps[0].resize.width", ">= 1"),
+    "side-16385": (step(resize={"width": 16385}), "spec.renditions[0].steps[0].resize.width", "<= 16384"),
+    "resize-no-side": (step(resize={}), "spec.renditions[0].steps[0].resize", "width or height"),
+    "cover-one-side": (
+        step(resize={"width": 1, "fit": "Cover"}),
+        "spec.renditions[0].steps[0].resize",
+        "needs width and height",
+    ),
+    "rotate-45": (step(rotate={"degrees": 45}), "spec.renditions[0].steps[0].rotate.degrees", "45"),
+    "quality-101": (
+        renditions(output={"format": "JPEG", "quality": 101}),
+        "spec.renditions[0].output.quality",
+        "<= 100",
+    ),
+    "format": (renditions(output={"format": "BMP"}), "spec.renditions[0].output.format", "BMP"),
+    "template": (
+        spec(destination={"keyTemplate": "{nope}"}),
+        "spec.destination.keyTemplate",
+        "may use the variables",
+    ),
+    "destination-climbs": (spec(destination={"prefix": "../x/"}), "spec.destination.prefix", "segment"),
+    "destination-reserved": (
+        spec(destination={"prefix": ".imagejob/"}),
+        "spec.destination",
+        "keeps for itself",
+    ),
+    "run-id-empty": (spec(run={"id": ""}), "spec.run.id", ">= 1"),
+    "run-id-64": (spec(run={"id": "x" * 64}), "spec.run.id", "<= 63"),
+    "run-id-newline": (spec(run={"id": "1\n"}), "spec.run.id", "regex"),
+    "parallelism-0": (execution(parallelism=0), "spec.execution.parallelism", ">= 1"),
+    "parallelism-101": (execution(parallelism=101), "spec.execution.parallelism", "<= 100"),
+    "retries-11": (execution(retriesPerShard=11), "spec.execution.retriesPerShard", "<= 10"),
+    "deadline-0": (execution(activeDeadlineSeconds=0), "spec.execution.activeDeadlineSeconds", ">= 1"),
+    "deadline-text": (execution(startDeadlineSeconds="1"), "spec.execution.startDeadlineSeconds", "int"),
+    "tolerate-101%": (
+        spec(failurePolicy={"maxFailedItems": "101%"}),
+        "spec.failurePolicy.maxFailedItems",
+        "regex",
+    ),
+    "tolerate-minus": (
+        spec(failurePolicy={"maxFailedItems": -1}),
+        "spec.failurePolicy.maxFailedItems",
+        ">= 0",
+    ),
+    "item-size": (spec(limits={"itemSize": "64MB"}), "spec.limits.itemSize", "regex"),
+    "retention": (spec(retention={"policy": "Keep"}), "spec.retention.policy", "Keep"),
+    "unknown-field": (spec(nonsense=1), "spec", "unknown field `nonsense`"),
+    "not-an-object": ([], "spec", "object"),
+    "pod-unknown": (pod(image="x"), "spec.execution.podTemplate", "unknown field 'image'"),
+    "pod-our-label": (
+        pod(labels={"imagejob.dev/job": "x"}),
+        "spec.execution.podTemplate.labels",
+        "set by the operator",
+    ),
+    "pod-kueue-label": (
+        pod(labels={"kueue.x-k8s.io/queue-name": "x"}),
+        "spec.execution.podTemplate.labels",
+        "set by the operator",
+    ),
+    "pod-quantity": (
+        pod(resources={"limits": {"cpu": "lots"}}),
+        "spec.execution.podTemplate.resources.limits.cpu",
+        "not a quantity",
+    ),
+    "pod-label-value": (
+        pod(labels={"a": "b\n"}),
+        "spec.execution.podTemplate.labels.a",
+        "not a label value",
+    ),
+    "pod-pull-secret-twice": (
+        pod(imagePullSecrets=[{"name": "a"}, {"name": "a"}]),
+        "spec.execution.podTemplate.imagePullSecrets[1]",
+        "stands twice",
+    ),
+}
+
+
+@pytest.mark.parametrize("raw", ACCEPTED.values(), ids=ACCEPTED)
+def test_on_the_boundary_is_accepted(raw: dict[str, Any]) -> None:
+    parse_spec(raw)
+
+
+@pytest.mark.parametrize(("raw", "field", "words"), REFUSED.values(), ids=REFUSED)
+def test_over_the_boundary_is_refused_by_name(raw: object, field: str, words: str) -> None:
+    with pytest.raises(InvalidSpec) as refusal:
+        parse_spec(raw)
+    # msgspec writes `[...]` for a position in a list
+    message = str(refusal.value).replace("[...]", "[0]")
+    assert field in message
+    assert words in message
+
+
+@pytest.mark.parametrize(
+    ("quantity", "wanted"), [("1", 1), ("3Ki", 3072), ("64Mi", 67108864), ("1Gi", 2**30)]
+)
+def test_quantities(quantity: str, wanted: int) -> None:
+    assert quantity_bytes(quantity) == wanted
+
+
+def test_limits_reach_the_processor_in_its_units() -> None:
+    limits = item_limits(parse_spec(spec(limits={"itemSize": "1Ki", "frames": 7})).limits)
+    assert (limits.item_bytes, limits.frames, limits.pixels) == (1024, 7, 50_000_000)
+
+
+@pytest.mark.parametrize(
+    ("policy", "total", "wanted"),
+    [(0, 10, 0), (3, 10, 3), ("5%", 100, 5), ("5%", 19, 0), ("5%", 20, 1), ("100%", 7, 7), ("0%", 7, 0)],
+)
+def test_percentages_are_rounded_down(policy: int | str, total: int, wanted: int) -> None:
+    assert tolerated_failures(FailurePolicy(policy), total) == wanted
+
+
+@pytest.mark.parametrize(
+    ("wanted", "parallelism", "total", "per_pod"),
+    [(None, 4, 2, 1), (None, 4, 9, 3), (None, 4, 1000, 50), (None, 1, 3, 3), (7, 4, 1000, 7)],
+)
+def test_items_of_a_pod(wanted: int | None, parallelism: int, total: int, per_pod: int) -> None:
+    assert items_per_pod(Execution(parallelism=parallelism, items_per_pod=wanted), total) == per_pod
+
+
+def test_too_many_pods_are_refused_with_the_number_that_fits() -> None:
+    with pytest.raises(InvalidSpec, match=r"itemsPerPod: 1 with 1001 items .* set it to 2"):
+        items_per_pod(Execution(items_per_pod=1), 1001)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "sources", "match"),
+    [
+        (["a"], ["a"], None),
+        (["u/x.webp"], ["u/x.jpg"], Match("u/")),
+        (["u/x.webp"], [], Match("u/", ("**/*.webp",))),
+    ],
+    ids=["overwrites", "below-match", "matches-include"],
+)
+def test_outputs_that_become_sources_are_refused(
+    outputs: list[str], sources: list[str], match: Match | None
+) -> None:
+    with pytest.raises(KeyCollision, match=r"spec\.destination"):
+        check_sources_stay(outputs, sources, match)
+
+
+def test_outputs_that_no_glob_takes_are_fine() -> None:
+    check_sources_stay(["u/x.webp"], ["u/x.jpg"], Match("u/", ("**/*.jpg",)))

@@ -1,0 +1,188 @@
+"""Conditions follow from phase and error alone, as the API promises them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagejob_operator.core.failure import Code, Failure, Reason
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.status import (
+    Condition,
+    FailedItem,
+    Status,
+    duration_text,
+    error_status,
+    parse_status,
+    status_body,
+    with_conditions,
+)
+from unit.core.build import NOW, later, status
+
+CAUSE = error_status(Failure(Code.LAUNCH, Reason.QUOTA_EXCEEDED, "exceeded quota"))
+CANCEL = error_status(Failure(Code.CANCELLED, Reason.SUPERSEDED, "another run"))
+
+TABLE = """
+phase      | Ready                 | Reconciling | Stalled | Finished | Succeeded
+Pending    | False/Progressing     | True        | -       | False    | Unknown
+Staging    | False/Progressing     | True        | -       | False    | Unknown
+Launching  | False/Progressing     | True        | -       | False    | Unknown
+Running    | False/Progressing     | True        | -       | False    | Unknown
+Publishing | False/Progressing     | True        | -       | False    | Unknown
+Failing    | False/Progressing     | True        | -       | False    | Unknown
+Cancelling | False/Progressing     | True        | -       | False    | Unknown
+Succeeded  | True/Succeeded        | -           | -       | True     | True
+Failed     | False/QuotaExceeded   | -           | True    | True     | False
+Cancelled  | False/Cancelled       | -           | True    | True     | False
+"""
+ROWS = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().splitlines()]
+MILESTONES = {
+    Phase.PENDING: "",
+    Phase.STAGING: "Accepted",
+    Phase.LAUNCHING: "Accepted Staged",
+    Phase.RUNNING: "Accepted Staged Launched",
+    Phase.PUBLISHING: "Accepted Staged Launched Processed",
+    Phase.SUCCEEDED: "Accepted Staged Launched Processed",
+}
+
+
+def stands(phase: Phase) -> Status:
+    error = {Phase.FAILING: CAUSE, Phase.FAILED: CAUSE, Phase.CANCELLING: CANCEL, Phase.CANCELLED: CANCEL}
+    made = msgspec.structs.replace(status(phase), phase=phase.value, error=error.get(phase))
+    return with_conditions(made, Status(), NOW)
+
+
+def test_the_table_has_all_phases() -> None:
+    assert {row[0] for row in ROWS[1:]} == {phase.value for phase in Phase}
+
+
+@pytest.mark.parametrize("row", ROWS[1:], ids=lambda row: row[0])
+def test_conditions_of_a_phase(row: list[str]) -> None:
+    made = stands(Phase(row[0]))
+    for kind, cell in zip(ROWS[0][1:], row[1:], strict=True):
+        found = made.condition(kind)
+        value, _, reason = cell.partition("/")
+        assert (found.status if found else "-") == value, kind
+        assert not reason or (found and found.reason == reason), kind
+
+
+@pytest.mark.parametrize("phase", MILESTONES, ids=str)
+def test_milestones_are_true_from_their_phase_on(phase: Phase) -> None:
+    made = stands(phase)
+    kinds = ("Accepted", "Staged", "Launched", "Processed")
+    true = [k for k in kinds if (c := made.condition(k)) and c.status == "True"]
+    assert " ".join(true) == MILESTONES[phase]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "kind"),
+    [
+        (Code.CREATION, Reason.INVALID_SPEC, "Accepted"),
+        (Code.STAGING, Reason.SOURCE_NOT_FOUND, "Staged"),
+        (Code.LAUNCH, Reason.QUOTA_EXCEEDED, "Launched"),
+        (Code.PROCESSING, Reason.ITEMS_FAILED, "Processed"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_a_code_makes_its_milestone_false_with_the_cause(code: Code, reason: Reason, kind: str) -> None:
+    failed = msgspec.structs.replace(status(Phase.FAILING), error=error_status(Failure(code, reason, "why")))
+    found = with_conditions(failed, Status(), NOW).condition(kind)
+    assert found is not None
+    assert (found.status, found.reason, found.message) == ("False", reason.value, "why")
+
+
+def test_a_milestone_once_reached_stays_true_while_the_run_fails() -> None:
+    before = stands(Phase.RUNNING)
+    failing = msgspec.structs.replace(before, phase="Failing", error=CAUSE)
+    after = with_conditions(failing, before, later(5))
+    assert after.condition("Launched") == before.condition("Launched")
+
+
+def test_milestones_of_another_run_are_forgotten() -> None:
+    before = stands(Phase.SUCCEEDED)
+    assert before.run
+    fresh = Status(phase="Pending", run=msgspec.structs.replace(before.run, number=2))
+    assert with_conditions(fresh, before, later(5)).condition("Staged") is None
+
+
+def test_times_change_only_with_the_status_of_a_condition() -> None:
+    before = stands(Phase.STAGING)
+    moved = with_conditions(msgspec.structs.replace(before, phase="Launching"), before, later(5))
+    assert [c.type for c in moved.conditions if c.last_transition_time != NOW] == ["Staged"]
+    assert {"Ready", "Reconciling", "Finished", "Accepted"} < {c.type for c in moved.conditions}
+    reconciling = moved.condition("Reconciling")
+    assert reconciling
+    assert reconciling.reason == "Launching", "the reason follows without a new time"
+
+
+def test_types_are_unique_and_generations_are_the_observed_one() -> None:
+    for phase in Phase:
+        made = stands(phase)
+        kinds = [c.type for c in made.conditions]
+        assert len(set(kinds)) == len(kinds)
+        assert {c.observed_generation for c in made.conditions} == {made.observed_generation}
+
+
+@pytest.mark.parametrize(
+    ("phase", "cleaned", "wanted"),
+    [
+        (Phase.RUNNING, None, "-"),
+        (Phase.FAILING, None, "False/InProgress"),
+        (Phase.FAILED, True, "True/Cleaned"),
+        (Phase.FAILED, False, "False/Deferred"),
+        (Phase.SUCCEEDED, True, "True/Cleaned"),
+    ],
+    ids=str,
+)
+def test_cleaning_is_said(phase: Phase, cleaned: bool | None, wanted: str) -> None:
+    made = msgspec.structs.replace(status(phase), phase=phase.value, error=CAUSE)
+    found = with_conditions(made, Status(), NOW, cleaned=cleaned).condition("StagingCleaned")
+    assert (f"{found.status}/{found.reason}" if found else "-") == wanted
+
+
+@pytest.mark.parametrize("said", ["True", "False"])
+def test_a_settled_cleaning_stays_said(said: str) -> None:
+    reason = "Cleaned" if said == "True" else "Deferred"
+    kept = Condition("StagingCleaned", said, reason, "", NOW, 1)
+    before = msgspec.structs.replace(stands(Phase.FAILED), conditions=(kept,))
+    assert with_conditions(before, before, later(9)).condition("StagingCleaned") == kept
+
+
+def test_notes_are_shown_while_on_the_way_and_bounded() -> None:
+    made = with_conditions(status(Phase.STAGING), Status(), NOW, note="the store\nis away " + "x" * 5000)
+    ready = made.condition("Ready")
+    assert ready
+    assert ready.message.startswith("the store is away")
+    assert len(ready.message) == 1024
+
+
+@given(st.sampled_from(Phase), st.text(max_size=30))
+def test_what_is_written_is_read_back(phase: Phase, text: str) -> None:
+    made = msgspec.structs.replace(stands(phase), report=text, progress=text)
+    assert parse_status(status_body(made)) == made
+
+
+def test_the_body_is_plain_json_as_the_api_server_sends_it_back() -> None:
+    body = status_body(stands(Phase.RUNNING))
+    assert isinstance(body["conditions"], list), "a tuple would differ from what comes back"
+    assert body["phaseSince"] == "2026-01-01T12:00:00Z"
+
+
+def test_the_greatest_status_is_small() -> None:
+    failures = (FailedItem("x" * 512, "IMG_001", "x" * 300),) * 10
+    long = error_status(Failure(Code.LAUNCH, Reason.QUOTA_EXCEEDED, "x" * 5000))
+    made = msgspec.structs.replace(stands(Phase.FAILED), failures=failures, error=long)
+    made = with_conditions(made, Status(), NOW)
+    assert len(msgspec.json.encode(status_body(made))) < 32 * 1024
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "0s"), (0, "0s"), (59.9, "59s"), (63, "1m3s"), (3600, "1h0m0s"), (90061, "25h1m1s")],
+)
+def test_spans(seconds: float, text: str) -> None:
+    assert duration_text(timedelta(seconds=seconds)) == text

@@ -1,0 +1,281 @@
+"""What the sweeper may delete, rule by rule, and what it must never touch."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagejob_operator.core.api import FINALIZER
+from imagejob_operator.core.phase import TERMINAL, Phase
+from imagejob_operator.core.staging import Manifest
+from imagejob_operator.core.sweep import (
+    GARBAGE,
+    LONGEST_URLS,
+    Contents,
+    Finding,
+    Owner,
+    StagedJob,
+    StagedRun,
+    Unknown,
+    Why,
+    count_orphans,
+    judge,
+    judge_owner,
+    parse_job_folder,
+    parse_run_key,
+    read_owner,
+    urls_end,
+)
+
+CLOCK = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
+UID = "0000aaaa-1111-2222-3333-444455556666"
+JOB = StagedJob("default", "shop", UID)
+ROOT = f".imagejob-staging/default/shop/{UID}/"
+OLD = Contents(3, 30, CLOCK - timedelta(hours=1, microseconds=1))
+
+FORWARD = [p.value for p in Phase if p not in TERMINAL]
+ENDED = [p.value for p in TERMINAL]
+
+
+def run(number: int = 2, epoch: int = 2) -> StagedRun:
+    return StagedRun(JOB, number, epoch)
+
+
+@pytest.mark.parametrize(
+    ("owner", "expected"),
+    [
+        (None, Why.GONE),
+        *[(Owner(2, 2, phase), Why.ENDED) for phase in ENDED],
+        *[(Owner(2, 2, phase), Why.CURRENT) for phase in FORWARD if phase != "Pending"],
+        (Owner(3, 1, "Running"), Why.PAST),
+        (Owner(2, 3, "Running"), Why.PAST),
+        (Owner(3, 1, "Succeeded"), Why.PAST),
+        (Owner(2, 0, "Pending"), Why.PAST),
+        (Owner(2, 0, ""), Why.PAST),
+        (Owner(1, 0, "Pending"), Why.AHEAD),
+        (Owner(1, 9, "Running"), Why.AHEAD),
+        (Owner(2, 1, "Running"), Why.AHEAD),
+        (Owner(1, 1, "Failed"), Why.AHEAD),
+        (Owner(0, 0, ""), Why.AHEAD),
+        (Owner(2, 2, "SomethingNew"), Why.CURRENT),
+        (Owner(2, 2, "Running", released=True), Why.ENDED),
+        (Owner(0, 0, "", released=True), Why.ENDED),
+        (Unknown.UNKNOWN, Why.UNKNOWN),
+    ],
+)
+def test_what_follows_from_the_owner(owner: Owner | Unknown | None, expected: Why) -> None:
+    assert judge_owner(run(), owner) is expected
+    assert judge(run(), OLD, owner, CLOCK, None) is expected
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        (timedelta(hours=1, microseconds=1), Why.GONE),
+        (timedelta(hours=1), Why.YOUNG),
+        (timedelta(minutes=59), Why.YOUNG),
+        (timedelta(hours=-5), Why.YOUNG),
+    ],
+)
+def test_older_than_an_hour_by_the_clock_of_the_store(age: timedelta, expected: Why) -> None:
+    assert judge(run(), Contents(1, 1, CLOCK - age), None, CLOCK, None) is expected
+
+
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [
+        (CLOCK - timedelta(microseconds=1), Why.GONE),
+        (CLOCK, Why.URLS),
+        (CLOCK + timedelta(hours=1), Why.URLS),
+        (None, Why.GONE),
+    ],
+)
+def test_no_url_may_outlive_the_deleting(until: datetime | None, expected: Why) -> None:
+    assert judge(run(), OLD, None, CLOCK, until) is expected
+
+
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [
+        (None, None),
+        (msgspec.json.encode(Manifest((), urls_until=CLOCK)), CLOCK),
+        (msgspec.json.encode(Manifest(())), OLD.newest + LONGEST_URLS),
+        (b'{"items": [], "urlsUntil": "2026-01-01T00:00:00"}', OLD.newest + LONGEST_URLS),
+        (b'{"items": [], "urlsUntil": 7}', OLD.newest + LONGEST_URLS),
+        (b"", OLD.newest + LONGEST_URLS),
+        (b"\xff", OLD.newest + LONGEST_URLS),
+    ],
+)
+def test_when_the_last_url_ends(manifest: bytes | None, expected: datetime | None) -> None:
+    assert urls_end(manifest, OLD.newest) == expected
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        f".imagejob-staging/default2/shop/{UID}/",
+        f".imagejob-staging/default/{UID}/",
+        f".imagejob-staging/default/shop/deep/{UID}/",
+        f".imagejob-staging/default/Shop/{UID}/",
+        f".imagejob-staging/default/-shop/{UID}/",
+        f".imagejob-staging/default/shop-/{UID}/",
+        f".imagejob-staging/default/{'a' * 64}/{UID}/",
+        f".imagejob-staging/default/../{UID}/",
+        f".imagejob-staging/default//{UID}/",
+        f".imagejob-staging/default/shop/{UID.upper()}/",
+        f".imagejob-staging/default/shop/{UID}0/",
+        f".imagejob-staging/default/shop/{UID[:-1]}/",
+        f".imagejob-staging/default/shop/{UID.replace('0000', '٠٠٠٠')}/",
+        ".imagejob-staging/default/shop/precious/",
+        f".imagejob-staging/default/shop/{UID}",
+        f".imagejob-staging/default/shop/{UID}\n/",
+        f"shop/{UID}/",
+        f"x.imagejob-staging/default/shop/{UID}/",
+        ".imagejob-staging/default/owner.json",
+        "",
+    ],
+)
+def test_folders_that_are_none_of_ours(folder: str) -> None:
+    assert parse_job_folder("default", folder) is None
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "1-1",
+        "1-1x/a",
+        "01-1/a",
+        "1-01/a",
+        "0-1/a",
+        "1-0/a",
+        "-1-1/a",
+        "1--1/a",
+        "1/a",
+        "1-1-1/a",
+        "١-1/a",
+        " 1-1/a",
+        "1-1 /a",
+        "12345678901-1/a",
+        "/1-1/a",
+        "precious.jpg",
+        "",
+    ],
+)
+def test_keys_that_are_none_of_ours(rest: str) -> None:
+    assert parse_run_key(JOB, ROOT + rest) is None
+
+
+def test_keys_of_another_job_are_none_of_this_one() -> None:
+    assert parse_run_key(JOB, f".imagejob-staging/default/shop/{'1' + UID[1:]}/1-1/manifest.json") is None
+
+
+NAMES = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
+COUNTS = st.integers(1, 9_999_999_999)
+
+
+@given(NAMES, NAMES, st.uuids(), COUNTS, COUNTS, st.text(max_size=20))
+def test_what_was_written_is_parsed(
+    installation: str, namespace: str, uid: object, number: int, epoch: int, rest: str
+) -> None:
+    expected = StagedRun(StagedJob(installation, namespace, str(uid)), number, epoch)
+    assert parse_job_folder(installation, expected.job.prefix) == expected.job
+    assert parse_run_key(expected.job, expected.prefix + rest) == expected
+
+
+@given(st.text(alphabet="abc0123456789-/._default", max_size=120))
+def test_what_is_parsed_would_have_been_written(text: str) -> None:
+    folder = f".imagejob-staging/default/{text}"
+    job = parse_job_folder("default", folder)
+    assert job is None or job.prefix == folder
+    found = parse_run_key(JOB, ROOT + text)
+    assert found is None or (ROOT + text).startswith(found.prefix)
+
+
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+PHASES = st.sampled_from(["", "SomethingNew", *Phase])
+OWNERS = st.one_of(
+    st.none(),
+    st.just(Unknown.UNKNOWN),
+    st.builds(Owner, st.integers(0, 4), st.integers(0, 4), PHASES, st.booleans()),
+)
+
+
+@given(st.integers(1, 4), st.integers(1, 4), OWNERS, MOMENTS, MOMENTS, st.none() | MOMENTS)
+def test_never_what_is_current_or_to_come(
+    number: int,
+    epoch: int,
+    owner: Owner | Unknown | None,
+    newest: datetime,
+    clock: datetime,
+    until: datetime | None,
+) -> None:
+    why = judge(StagedRun(JOB, number, epoch), Contents(1, 1, newest), owner, clock, until)
+    if why not in GARBAGE:
+        return
+    assert clock - newest > timedelta(hours=1)
+    assert until is None or clock > until
+    assert owner is not Unknown.UNKNOWN
+    if isinstance(owner, Owner) and not owner.released:
+        at = (owner.number, owner.epoch)
+        begins_anew = owner.phase in ("", "Pending")
+        assert (number, epoch) < at or (at == (number, epoch) and owner.phase in ENDED) or begins_anew
+        # What the next turns of the owner may stage is never garbage.
+        assert not (owner.phase not in ENDED and not begins_anew and (number, epoch) == at)
+        assert number <= owner.number
+
+
+def body(status: Any = None, **metadata: Any) -> dict[str, Any]:
+    return {"metadata": {"uid": UID, "name": "a", "namespace": "shop", **metadata}, "status": status}
+
+
+RUN = {"id": "1", "number": 2, "epoch": 1}
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        (body({"phase": "Running", "run": RUN}), Owner(2, 1, "Running")),
+        (body(), Owner(0, 0)),
+        (body({"observedGeneration": -1}), Owner(0, 0)),
+        (body({"phase": "Pending", "run": {"number": 2}}), Owner(2, 0, "Pending")),
+        (body({"phase": "Suspended", "run": RUN}), Owner(2, 1, "Suspended")),
+        (body({"phase": 7, "run": RUN}), Unknown.UNKNOWN),
+        (body({"phase": "Running", "run": {"number": "2", "epoch": 1}}), Unknown.UNKNOWN),
+        (body({"phase": "Running", "run": {"number": True, "epoch": 1}}), Unknown.UNKNOWN),
+        (body({"phase": "Running", "run": {"number": 2, "epoch": None}}), Unknown.UNKNOWN),
+        (body({"phase": "Running", "run": [1]}), Unknown.UNKNOWN),
+        (body("nonsense"), Unknown.UNKNOWN),
+        (body({"phase": "Running", "run": RUN}, deletionTimestamp="x"), Owner(2, 1, "Running", True)),
+        (
+            body({"phase": "Running", "run": RUN}, deletionTimestamp="x", finalizers=["example.com/a"]),
+            Owner(2, 1, "Running", True),
+        ),
+        (
+            body({"phase": "Running", "run": RUN}, deletionTimestamp="x", finalizers=[FINALIZER]),
+            Owner(2, 1, "Running"),
+        ),
+        (body({"phase": "Running", "run": RUN}, finalizers=[]), Owner(2, 1, "Running")),
+    ],
+)
+def test_owners_are_read_strictly(of: dict[str, Any], expected: Owner | Unknown) -> None:
+    assert read_owner(of) == expected
+
+
+def test_orphans_are_what_is_due_and_still_there() -> None:
+    day, week = (Contents(2, 20, CLOCK - timedelta(days=d)) for d in (1, 7))
+    findings = [
+        Finding(run(1), day, Why.GONE),
+        Finding(run(2), week, Why.ENDED, deleted=True),
+        Finding(run(3), day, Why.PAST),
+        Finding(run(4), week, Why.URLS),
+        Finding(run(5), week, Why.CURRENT),
+    ]
+    left = count_orphans(findings, 3, CLOCK)
+    assert (left.prefixes, left.objects, left.bytes) == (2, 4, 40)
+    assert (left.oldest, left.waiting, left.foreign) == (timedelta(days=1), 2, 3)
+    assert count_orphans([], 0, CLOCK).oldest == timedelta(0)

@@ -1,0 +1,83 @@
+"""The cache: nothing old replaces something newer, and what is gone is gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from imagejob_operator.core.attempt import State
+from imagejob_operator.core.job import ImageJob
+from imagejob_operator.loop.cache import Cache
+from unit.core.build import KEY, UID, attempt, job
+
+
+def at(version: str, uid: str = UID) -> ImageJob:
+    return replace(job(), resource_version=version, uid=uid)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wanted", "news"),
+    [
+        (at("5"), at("6"), "6", True),
+        (at("5"), at("5"), "5", False),
+        (at("10"), at("9"), "10", False),
+        (at("abc"), at("abd"), "abd", True),
+        (at("5"), at("6", uid="another"), "6", True),
+        (at("6", uid="another"), at("5"), "6", False),
+    ],
+    ids=["newer", "same", "older-as-a-number", "opaque", "successor", "late-sight-of-its-predecessor"],
+)
+def test_sights_of_a_job(first: ImageJob, second: ImageJob, wanted: str, news: bool) -> None:
+    cache = Cache()
+    assert cache.put_job(first)
+    assert cache.put_job(second) is news
+    kept = cache.job(KEY)
+    assert kept
+    assert kept.resource_version == wanted
+    assert list(cache.jobs()) == [kept]
+
+
+def test_the_attempts_of_a_predecessor_go_with_it() -> None:
+    cache = Cache()
+    cache.put_job(at("5"))
+    cache.put_attempt(UID, attempt(State.RUNNING))
+    cache.put_job(at("6", uid="another"))
+    assert cache.attempts(UID) == ()
+
+
+def test_a_late_word_of_an_end_does_not_remove_the_successor() -> None:
+    cache = Cache()
+    cache.put_job(at("6", uid="another"))
+    cache.drop_job(KEY, UID)
+    assert cache.job(KEY)
+
+
+def test_attempts_are_by_name_and_gone_by_uid() -> None:
+    cache = Cache()
+    first, second = attempt(State.WAITING, shard=1), attempt(State.RUNNING, shard=0)
+    cache.put_attempt(UID, first)
+    cache.put_attempt(UID, second)
+    assert [a.name for a in cache.attempts(UID)] == sorted([first.name, second.name])
+    cache.drop_attempt(UID, first.name, "uid of another Pod of that name")
+    assert len(cache.attempts(UID)) == 2
+    cache.drop_attempt(UID, first.name, first.uid)
+    cache.drop_attempt(UID, second.name, second.uid)
+    assert cache.attempts(UID) == ()
+
+
+def test_whether_an_order_was_delivered_is_known_only_of_this_process() -> None:
+    cache = Cache()
+    waiting = attempt(State.WAITING)
+    cache.put_attempt(UID, waiting)
+    assert not cache.attempts(UID)[0].order_delivered
+    cache.delivered(waiting.uid)
+    assert cache.attempts(UID)[0].order_delivered
+    cache.put_attempt(UID, replace(waiting, state=State.RUNNING))
+    assert Cache.attempts(cache, UID)[0].order_delivered
+
+
+def test_what_runs_has_its_order() -> None:
+    cache = Cache()
+    cache.put_attempt(UID, attempt(State.RUNNING))
+    assert cache.attempts(UID)[0].order_delivered

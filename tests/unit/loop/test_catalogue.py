@@ -1,0 +1,120 @@
+"""Every code and reason of the catalogue is reached by a whole run; what is not stands in a short list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from fakes.memory_cluster import Scene, Script, idle
+from fakes.scripts import badly, never_running, well, without_result
+from imagejob_operator.core.attempt import Problem, State
+from imagejob_operator.core.failure import CATALOGUE, Code, Reason
+from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
+from unit.loop.world import KEY, World
+
+ELSEWHERE = {
+    (Code.NOT_FOUND, Reason.JOB_NOT_FOUND): "the CLI's answer for a job that is not there",
+}
+"""Entries that no run can come to, and who reaches them."""
+
+
+AWAY = StoreUnavailable("the store cannot be reached")
+DENIED = StoreDenied("AccessDenied")
+
+
+def ends_without_result(shard: int, number: int) -> tuple[Scene, ...]:
+    return (Scene(1, State.RUNNING), Scene(1, State.SUCCEEDED, work=without_result))
+
+
+def nothing(world: World) -> None:
+    """The world is all right."""
+
+
+@dataclass
+class Case:
+    """A world in which a run fails, and for what."""
+
+    wanted: str
+    spec: dict[str, Any] = field(default_factory=dict)
+    script: Script = field(default_factory=well)
+    prepare: Callable[[World], object] = nothing
+    selector: dict[str, str] = field(default_factory=dict)
+
+
+def refusing(problem: Problem) -> Callable[[World], object]:
+    return lambda world: world.cluster.refusals.update(dict.fromkeys(range(9), problem))
+
+
+def waiting(reason: Reason, certain: bool = False) -> Script:
+    return never_running(Problem(reason, "evidence", certain))
+
+
+CASES = [
+    Case("JOB_001/InvalidSpec", {"renditions": []}),
+    Case("JOB_001/KeyCollision", {"destination": {"keyTemplate": "one"}}),
+    Case("JOB_001/NotPermitted", selector={"imagejob.dev/admitted": "true"}),
+    Case("JOB_002/SourceNotFound", {"source": {"keys": ["no.jpg"]}}),
+    Case("JOB_002/SourceEmpty", {"source": {"match": {"prefix": "none/"}}}),
+    Case("JOB_002/TooManyItems", {"source": {"match": {"prefix": "uploads/", "maxItems": 1}}}),
+    Case("JOB_002/AccessDenied", prepare=lambda w: w.store.hooks.fail(DENIED, "stat")),
+    Case("JOB_002/StoreUnavailable", prepare=lambda w: w.store.hooks.fail(AWAY, "copy")),
+    Case(
+        "JOB_002/StagingDeadlineExceeded",
+        {"execution": {"stagingDeadlineSeconds": 5}},
+        prepare=lambda w: w.hang("copy"),
+    ),
+    Case("JOB_003/PodRejected", prepare=refusing(Problem(Reason.POD_REJECTED, "violates", certain=True))),
+    Case("JOB_003/QuotaExceeded", prepare=refusing(Problem(Reason.QUOTA_EXCEEDED, "exceeded quota"))),
+    Case("JOB_003/ImagePullFailed", script=waiting(Reason.IMAGE_PULL_FAILED)),
+    Case("JOB_003/InvalidImageName", script=waiting(Reason.INVALID_IMAGE_NAME, certain=True)),
+    Case("JOB_003/ConfigError", script=waiting(Reason.CONFIG_ERROR)),
+    Case("JOB_003/Unschedulable", script=waiting(Reason.UNSCHEDULABLE)),
+    Case("JOB_003/StartDeadlineExceeded", script=idle),
+    Case("JOB_005/ItemsFailed", script=well(failing=["uploads/a.jpg"])),
+    Case("JOB_005/OutOfMemory", script=badly(Problem(Reason.OUT_OF_MEMORY, "limit 1Gi"))),
+    Case("JOB_005/Crashed", script=badly(Problem(Reason.CRASHED, "exit 70"))),
+    Case("JOB_005/NodeLost", script=badly(Problem(Reason.NODE_LOST, "drained again", counted=False))),
+    Case("JOB_005/ResultsInvalid", script=ends_without_result),
+    Case("JOB_006/DeadlineExceeded", {"execution": {"activeDeadlineSeconds": 30}}, script=well(run=500)),
+    Case("JOB_007/DestinationDenied", prepare=lambda w: w.store.hooks.fail(DENIED, "copy", "shop/catalog/")),
+    Case("JOB_007/StoreUnavailable", prepare=lambda w: w.store.hooks.fail(AWAY, "copy", "shop/catalog/")),
+    Case("JOB_008/Superseded"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.wanted)
+async def test_a_run_comes_to(case: Case) -> None:
+    world = World(case.script, selector=case.selector)
+    case.prepare(world)
+    world.create(**case.spec)
+    if case.wanted.endswith("Superseded"):
+        await world.run(until=lambda: world.job.status.phase == "Running")
+        world.cluster.edit(KEY, run={"id": "2"})
+    await world.run(until=lambda: bool(world.job.status.error))
+    assert world.error() == case.wanted
+    error = world.job.status.error
+    assert error
+    entry = CATALOGUE[Code(error.code), Reason(error.reason)]
+    assert (error.fault, error.retriable) == (entry.fault.value, entry.retriable)
+    assert error.message
+    await world.run(until=lambda: world.job.status.phase in ("Failed", "Cancelled"))
+    assert world.error() == case.wanted, "the first cause stays"
+    reached = {(e.reason) for e in world.cluster.events.values()}
+    assert reached == {error.reason}
+
+
+def test_the_catalogue_has_nothing_that_no_run_comes_to() -> None:
+    reached = [case.wanted for case in CASES]
+    assert len(set(reached)) == len(reached)
+    listed = {f"{code}/{reason}" for code, reason in CATALOGUE}
+    missing = listed - set(reached) - {f"{code}/{reason}" for code, reason in ELSEWHERE}
+    assert not missing, f"no test comes to {sorted(missing)}"
+    assert set(reached) <= listed
+
+
+def test_what_no_run_comes_to_is_a_short_list() -> None:
+    assert len(ELSEWHERE) <= 3
+    assert ELSEWHERE.keys() <= CATALOGUE.keys()

@@ -1,0 +1,74 @@
+"""Orders: exactly the shard's items, URLs that live as long as the run and no longer than S3 lets them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from fakes.clock import START
+from fakes.memory_store import MemoryStore, key_of
+from fakes.telemetry import CountingTelemetry
+from imagejob_operator.core.attempt import Tries
+from imagejob_operator.core.effort import Stage
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.staging import input_key, output_prefix, result_key
+from imagejob_operator.loop.orders import lifetime, write_order
+from imagejob_operator.loop.stage import stage
+from imagejob_processor.contract import MAX_ORDER_BYTES, Order
+from unit.core.build import PREFIX, job, spec, status
+
+HOUR = timedelta(hours=1)
+KEYS = [f"uploads/{n}.jpg" for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("left", "wanted"),
+    [
+        (timedelta(hours=2), timedelta(hours=2, minutes=1)),
+        (timedelta(0), timedelta(minutes=1)),
+        (timedelta(hours=-5), timedelta(minutes=1)),
+        (timedelta(days=30), timedelta(days=7)),
+    ],
+    ids=["of-the-run", "at-its-end", "after-it", "s3-limit"],
+)
+def test_urls_live_as_long_as_the_run(left: timedelta, wanted: timedelta) -> None:
+    assert lifetime(START, START + left) == wanted
+
+
+async def ordered(shard: int, attempt: int) -> tuple[MemoryStore, str, Order]:
+    store = MemoryStore()
+    for key in KEYS:
+        store.set(f"shop/{key}", key.encode())
+    of = job(
+        status(Phase.LAUNCHING, tries=(Tries(1),) * 3, items=5, per_shard=2),
+        spec(source={"keys": KEYS}, limits={"itemSize": "1Ki"}),
+    )
+    await stage(store, CountingTelemetry(), of, Stage(PREFIX))
+    url = await write_order(store, of, PREFIX, shard, attempt, HOUR)
+    data = store.visit("GET", url)[1]
+    assert len(data) < MAX_ORDER_BYTES
+    return store, url, msgspec.json.decode(data, type=Order)
+
+
+@pytest.mark.parametrize(("shard", "indexes"), [(0, [0, 1]), (1, [2, 3]), (2, [4])])
+async def test_an_order_names_the_items_of_its_shard(shard: int, indexes: list[int]) -> None:
+    store, _, order = await ordered(shard, 1)
+    assert [item.index for item in order.items] == indexes
+    assert [item.source for item in order.items] == [KEYS[i] for i in indexes]
+    for item in order.items:
+        assert key_of(item.url) == input_key(PREFIX, item.index)
+        assert item.etag == store.objects[input_key(PREFIX, item.index)].etag
+    assert (order.job, order.run, order.shard, order.attempt) == ("shop/spring", 1, shard, 1)
+    assert order.limits.item_bytes == 1024
+
+
+async def test_two_attempts_share_the_result_and_never_the_outputs() -> None:
+    _, first_url, first = await ordered(0, 1)
+    _, second_url, second = await ordered(0, 2)
+    assert first_url != second_url
+    assert key_of(first.result_url) == key_of(second.result_url) == result_key(PREFIX, 0)
+    assert first.upload.key_prefix == output_prefix(PREFIX, 0, 1)
+    assert second.upload.key_prefix == output_prefix(PREFIX, 0, 2)
+    assert not second.upload.key_prefix.startswith(first.upload.key_prefix)

@@ -1,0 +1,223 @@
+"""Publishing and cleaning: repeated without harm, committed by the report alone, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from fakes.clock import ManualClock
+from fakes.memory_store import MemoryStore, key_of
+from fakes.scripts import do_order
+from fakes.telemetry import CountingTelemetry
+from imagejob_operator.core.attempt import Tries
+from imagejob_operator.core.effort import Clean, Collect, Publish, Published, Stage
+from imagejob_operator.core.failure import Code, Failure, Reason
+from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.keys import report_key
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.staging import output_prefix, result_key
+from imagejob_operator.core.status import error_status
+from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.loop.orders import write_order
+from imagejob_operator.loop.publish import clean, publish
+from imagejob_operator.loop.results import collect
+from imagejob_operator.loop.stage import stage
+from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
+from imagejob_processor.contract import Order
+from unit.core.build import KEY, PREFIX, UID, job, later, status
+
+REPORT = report_key(KEY.namespace, KEY.name, UID, 1)
+FINAL = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]
+
+
+class Run:
+    """A run whose Pods have ended: two shards of one item each."""
+
+    def __init__(self, phase: Phase = Phase.PUBLISHING) -> None:
+        self.clock = ManualClock()
+        self.store = MemoryStore(self.clock)
+        stands = status(phase, tries=(Tries(1), Tries(1)), items=2, per_shard=1)
+        if phase is Phase.FAILING:
+            cause = error_status(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, "1 of 2"))
+            stands = msgspec.structs.replace(stands, error=cause)
+        self.job: ImageJob = job(stands)
+
+    async def process(self, *shards: int, failing: tuple[str, ...] = ()) -> None:
+        for key in ("uploads/a.jpg", "uploads/b.png"):
+            self.store.set(f"shop/{key}", key.encode())
+        await stage(self.store, CountingTelemetry(), self.job, Stage(PREFIX))
+        for shard in shards:
+            url = await write_order(self.store, self.job, PREFIX, shard, 1, later(60) - later(0))
+            order = msgspec.json.decode(self.store.objects[key_of(url)].data, type=Order)
+            do_order(self.store, order, failing)
+
+    async def publish(self, lost: int = 0) -> Published:
+        return await publish(self.store, self.clock, self.job, Publish(PREFIX, REPORT, later(3600), lost))
+
+    def report(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.store.objects[REPORT].data)
+        return found
+
+
+async def processed(*shards: int, **more: Any) -> Run:
+    run = Run(**more)
+    await run.process(*(shards or (0, 1)))
+    return run
+
+
+async def test_outputs_come_to_their_keys_and_the_report_comes_last() -> None:
+    run = await processed()
+    done = await run.publish()
+    assert run.store.keys("shop/catalog/") == FINAL
+    assert (done.objects, done.cleaned) == (2, True)
+    writes = [key for operation, key in run.store.hooks.calls if operation in ("copy", "put_if_absent")]
+    assert writes[-1] == REPORT
+    assert run.store.keys(PREFIX) == []
+
+
+async def test_the_report_has_every_output_with_its_hash() -> None:
+    run = await processed()
+    await run.publish()
+    report = run.report()
+    assert (report["outcome"], report["uid"], report["run"], report["runId"]) == ("Succeeded", UID, 1, "1")
+    first = report["items"][0]
+    assert first["source"] == "uploads/a.jpg"
+    assert first["outputs"][0]["key"] == "catalog/uploads/a-web.webp"
+    assert len(first["outputs"][0]["sha256"]) == 64
+
+
+async def test_publishing_again_changes_nothing() -> None:
+    run = await processed()
+    first = await run.publish()
+    before = dict(run.store.objects)
+    assert await run.publish() == first
+    assert run.store.objects == before
+
+
+@pytest.mark.parametrize("operation", ["copy", "put_if_absent", "delete", "stat", "get", "list"])
+@pytest.mark.parametrize("lost_answer", [False, True], ids=["failed", "answer-lost"])
+async def test_it_can_be_repeated_after_any_error(operation: str, lost_answer: bool) -> None:
+    run = await processed()
+    run.store.hooks.fail(StoreUnavailable("away"), operation, times=1, lost_answer=lost_answer)
+    try:
+        done = await run.publish()
+    except StoreUnavailable:
+        done = await run.publish()
+    assert done.objects == 2
+    assert run.store.keys("shop/catalog/") == FINAL
+
+
+async def test_a_cleaning_that_fails_is_said_and_no_failure_of_the_run() -> None:
+    run = await processed()
+    run.store.hooks.fail(StoreUnavailable("away"), "delete")
+    assert not (await run.publish()).cleaned
+    assert run.report()["outcome"] == "Succeeded"
+
+
+async def test_the_report_is_not_written_after_the_deadline() -> None:
+    run = await processed()
+    run.clock.advance(3600)
+    with pytest.raises(EffortFailed) as failed:
+        await run.publish()
+    assert failed.value.failure.code is Code.DEADLINE
+    assert REPORT not in run.store.objects
+
+
+async def test_a_denied_output_names_its_key() -> None:
+    run = await processed()
+    run.store.hooks.fail(StoreDenied("AccessDenied"), "copy", about="a-web.webp")
+    with pytest.raises(EffortFailed, match=r"the output 'catalog/uploads/a-web\.webp' of 'uploads/a\.jpg'"):
+        await run.publish()
+
+
+async def test_a_report_of_another_run_is_not_taken_for_ours() -> None:
+    run = await processed()
+    other = await processed()
+    await other.publish()
+    theirs = {**other.report(), "uid": "another"}
+    run.store.set(REPORT, json.dumps(theirs).encode())
+    with pytest.raises(EffortFailed, match="something else is at"):
+        await run.publish()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda s: s.objects.pop(result_key(PREFIX, 0)), "shard 0 ended as if all were well"),
+        (lambda s: s.set(result_key(PREFIX, 0), b"{"), "the result of shard 0 cannot be read"),
+        (lambda s: s.set(result_key(PREFIX, 0), s.objects[result_key(PREFIX, 1)].data), "of shard 1"),
+        (lambda s: s.objects.pop(output_prefix(PREFIX, 0, 1) + "000000-web"), "nothing is there"),
+        (lambda s: s.set(output_prefix(PREFIX, 0, 1) + "000000-web", b"x"), "the store says 1"),
+        (lambda s: s.objects.pop(PREFIX + "manifest.json"), "manifest"),
+    ],
+    ids=["no-result", "garbage", "another-shard-s", "no-output", "other-size", "no-manifest"],
+)
+async def test_results_that_cannot_be_believed_are_refused(spoil: Any, words: str) -> None:
+    run = await processed()
+    spoil(run.store)
+    with pytest.raises(EffortFailed) as failed:
+        await collect(run.store, run.job, Collect(PREFIX))
+    failure = failed.value.failure
+    assert (failure.code, failure.reason) == (Code.PROCESSING, Reason.RESULTS_INVALID)
+    assert words in failure.message
+
+
+async def test_collecting_counts_what_failed_and_what_was_lost() -> None:
+    run = Run()
+    await run.process(0, failing=("uploads/a.jpg",))
+    done = await collect(run.store, run.job, Collect(PREFIX, lost=1))
+    assert (done.succeeded, done.failed) == (0, 2)
+    assert [(f.item, f.code) for f in done.failures] == [
+        ("uploads/a.jpg", "IMG_001"),
+        ("uploads/b.png", "IMG_008"),
+    ]
+
+
+async def test_cleaning_leaves_an_empty_list_and_says_what_is_known() -> None:
+    run = Run(Phase.FAILING)
+    await run.process(0)
+    done = await clean(run.store, run.clock, run.job, Clean((PREFIX,), REPORT))
+    assert done.committed is None
+    assert run.store.keys(PREFIX) == []
+    report = run.report()
+    assert (report["outcome"], report["error"]["code"]) == ("Failed", "JOB_005")
+    assert [item["source"] for item in report["items"]] == ["uploads/a.jpg", "uploads/b.png"]
+    assert not any(item.get("outputs") for item in report["items"]), "nothing was published"
+
+
+async def test_cleaning_finds_a_run_that_was_committed_after_all() -> None:
+    run = await processed()
+    await run.publish()
+    done = await clean(run.store, run.clock, run.job, Clean((PREFIX,), REPORT))
+    assert done.committed
+    assert done.committed.objects == 2
+    assert run.report()["outcome"] == "Succeeded"
+
+
+async def test_cleaning_again_is_harmless() -> None:
+    run = Run(Phase.FAILING)
+    await run.process(0)
+    await clean(run.store, run.clock, run.job, Clean((PREFIX,), REPORT))
+    first = run.store.objects[REPORT]
+    await clean(run.store, run.clock, run.job, Clean((PREFIX,), REPORT))
+    assert run.store.objects[REPORT] == first, "a report is written once"
+
+
+async def test_a_store_that_takes_no_report_is_cleaned_all_the_same() -> None:
+    run = Run(Phase.FAILING)
+    await run.process(0)
+    run.store.hooks.fail(StoreDenied("no"), "put_if_absent")
+    await clean(run.store, run.clock, run.job, Clean((PREFIX,), REPORT))
+    assert run.store.keys(PREFIX) == []
+
+
+async def test_cleaning_touches_nothing_outside_its_prefix() -> None:
+    run = await processed()
+    run.store.set(PREFIX.removesuffix("/") + "0/other", b"of run 1-10")
+    run.store.set("shop/uploads/keep", b"")
+    await clean(run.store, run.clock, run.job, Clean((PREFIX,)))
+    assert PREFIX.removesuffix("/") + "0/other" in run.store.objects
+    assert "shop/uploads/keep" in run.store.objects

@@ -1,0 +1,185 @@
+"""The queue of keys: one turn a key at a time, nothing lost, nobody starved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from imagejob_operator.core.job import Key
+from imagejob_operator.loop.queue import WorkQueue
+
+A, B, C = Key("shop", "a"), Key("shop", "b"), Key("shop", "c")
+SOON = 5
+
+
+class Turns:
+    """Turns that a test sees, and holds."""
+
+    def __init__(self) -> None:
+        self.begun: list[Key] = []
+        self.held: dict[Key, asyncio.Event] = {}
+        self.under_way: set[Key] = set()
+        self.most = 0
+        self.failing: set[Key] = set()
+        self._changed = asyncio.Condition()
+
+    async def __call__(self, key: Key) -> None:
+        assert key not in self.under_way, "two turns of one key at once"
+        self.under_way.add(key)
+        self.most = max(self.most, len(self.under_way))
+        self.begun.append(key)
+        async with self._changed:
+            self._changed.notify_all()
+        try:
+            if key in self.failing:
+                self.failing.discard(key)
+                raise RuntimeError("a planted fault")
+            if key in self.held:
+                await self.held[key].wait()
+        finally:
+            self.under_way.discard(key)
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(SOON), self._changed:
+            await self._changed.wait_for(lambda: len(self.begun) >= count)
+
+    def hold(self, key: Key) -> asyncio.Event:
+        self.held[key] = asyncio.Event()
+        return self.held[key]
+
+
+@pytest.fixture
+def turns() -> Turns:
+    return Turns()
+
+
+@pytest.fixture
+async def queue(turns: Turns) -> AsyncIterator[WorkQueue]:
+    made = WorkQueue(turns, workers=2)
+    made.start()
+    yield made
+    await made.stop()
+
+
+async def test_a_key_has_one_turn_at_a_time_and_another_after_it(queue: WorkQueue, turns: Turns) -> None:
+    go = turns.hold(A)
+    queue.add(A)
+    await turns.until(1)
+    for _ in range(5):
+        queue.add(A)
+    assert turns.begun == [A]
+    go.set()
+    await turns.until(2)
+    queue.add(B)
+    await turns.until(3)
+    assert turns.begun == [A, A, B], "five wishes during a turn are one turn after it"
+
+
+async def test_wishes_before_a_turn_are_one_wish(turns: Turns) -> None:
+    queue = WorkQueue(turns, workers=2)
+    for _ in range(3):
+        queue.add(A)
+    queue.add(B)
+    assert len(queue) == 2
+    queue.start()
+    await turns.until(2)
+    await queue.stop()
+    assert sorted(turns.begun) == [A, B]
+
+
+async def test_keys_are_worked_on_side_by_side(queue: WorkQueue, turns: Turns) -> None:
+    first, second = turns.hold(A), turns.hold(B)
+    queue.add(A)
+    queue.add(B)
+    await turns.until(2)
+    assert turns.most == 2
+    first.set()
+    second.set()
+
+
+async def test_a_namespace_with_many_keys_does_not_starve_another(turns: Turns) -> None:
+    queue = WorkQueue(turns, workers=1)
+    for i in range(50):
+        queue.add(Key("crowd", str(i)))
+    queue.add(Key("alone", "x"))
+    queue.start()
+    await turns.until(51)
+    await queue.stop()
+    assert turns.begun.index(Key("alone", "x")) <= 1
+
+
+async def test_keys_of_a_namespace_keep_their_order(turns: Turns) -> None:
+    queue = WorkQueue(turns, workers=1)
+    keys = [Key("shop", str(i)) for i in range(9)]
+    for key in keys:
+        queue.add(key)
+    queue.start()
+    await turns.until(9)
+    await queue.stop()
+    assert turns.begun == keys
+
+
+async def test_a_later_turn_comes_when_it_is_due(queue: WorkQueue, turns: Turns) -> None:
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    queue.add_after(A, 0.05)
+    await turns.until(1)
+    assert loop.time() - begun >= 0.049
+
+
+async def test_the_earliest_wish_counts_and_gives_one_turn(queue: WorkQueue, turns: Turns) -> None:
+    queue.add_after(A, 60)
+    queue.add_after(A, 0.02)
+    queue.add_after(A, 30)
+    await turns.until(1)
+    queue.add_after(B, 0.02)
+    await turns.until(2)
+    assert turns.begun == [A, B]
+
+
+async def test_a_timer_set_while_the_workers_sleep_on_a_longer_one_is_kept(
+    queue: WorkQueue, turns: Turns
+) -> None:
+    queue.add_after(A, 60)
+    await asyncio.sleep(0)
+    queue.add_after(B, 0.01)
+    await turns.until(1)
+    assert turns.begun == [B]
+
+
+async def test_a_turn_now_makes_the_later_one_needless(queue: WorkQueue, turns: Turns) -> None:
+    queue.add_after(A, 0.02)
+    queue.add(A)
+    await turns.until(1)
+    queue.add_after(B, 0.05)
+    await turns.until(2)
+    assert turns.begun == [A, B]
+
+
+async def test_a_turn_that_fails_does_not_end_its_worker_and_comes_again(
+    turns: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = WorkQueue(turns, workers=1)
+    asked: list[tuple[Key, float]] = []
+    monkeypatch.setattr(queue, "add_after", lambda key, seconds: asked.append((key, seconds)))
+    turns.failing = {A}
+    queue.start()
+    queue.add(A)
+    await turns.until(1)
+    queue.add(B)
+    await turns.until(2)
+    await queue.stop()
+    assert asked == [(A, 5.0)]
+
+
+async def test_thousands_of_keys_all_get_their_turn(turns: Turns) -> None:
+    queue = WorkQueue(turns, workers=8)
+    queue.start()
+    keys = {Key(f"n{i % 7}", str(i)) for i in range(2000)}
+    for key in keys:
+        queue.add(key)
+    await turns.until(2000)
+    await queue.stop()
+    assert set(turns.begun) == keys

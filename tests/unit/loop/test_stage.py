@@ -1,0 +1,177 @@
+"""Staging: every source once, the manifest last, and on from wherever it was left."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from fakes.memory_store import MemoryStore
+from fakes.telemetry import CountingTelemetry
+from imagejob_operator.core.effort import Stage, Staged
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.staging import input_key, manifest_key, read_manifest
+from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.loop.stage import stage
+from imagejob_operator.ports.object_store import ObjectChanged, StoreUnavailable
+from unit.core.build import PREFIX, job, spec, status
+
+KEYS = {"keys": ["uploads/a.jpg", "uploads/b.png"]}
+MATCH = {"match": {"prefix": "uploads/", "include": ["**/*.jpg"], "exclude": ["**/no/**"]}}
+
+
+def store_with(*keys: str) -> MemoryStore:
+    store = MemoryStore()
+    for key in keys:
+        store.set(f"shop/{key}", f"bytes of {key}".encode(), "image/x", {"x-amz-meta-a": "1"})
+    return store
+
+
+async def staged(store: MemoryStore, source: dict[str, Any], **more: Any) -> Staged:
+    of = job(status(Phase.STAGING), spec(source=source, **more))
+    return await stage(store, CountingTelemetry(), of, Stage(PREFIX))
+
+
+async def refused(store: MemoryStore, source: dict[str, Any], **more: Any) -> str:
+    with pytest.raises(EffortFailed) as refusal:
+        await staged(store, source, **more)
+    assert manifest_key(PREFIX) not in store.objects
+    failure = refusal.value.failure
+    return f"{failure.code}/{failure.reason}: {failure.message}"
+
+
+def sources(store: MemoryStore) -> list[str]:
+    return [item.source for item in read_manifest(store.objects[manifest_key(PREFIX)].data).items]
+
+
+async def test_keys_are_copied_in_their_order() -> None:
+    store = store_with("uploads/b.png", "uploads/a.jpg")
+    done = await staged(store, KEYS)
+    assert sources(store) == KEYS["keys"]
+    assert store.objects[input_key(PREFIX, 1)].data == b"bytes of uploads/b.png"
+    assert (done.items, done.objects, done.bytes) == (2, 2, 2 * len("bytes of uploads/a.jpg"))
+
+
+async def test_the_manifest_is_written_last() -> None:
+    store = store_with("uploads/a.jpg", "uploads/b.png")
+    await staged(store, KEYS)
+    written = [key for operation, key in store.hooks.calls if operation in ("put", "copy")]
+    assert written[-1] == manifest_key(PREFIX)
+    assert len(written) == 3
+
+
+async def test_a_match_takes_what_its_globs_say_and_no_folders() -> None:
+    store = store_with("uploads/a.jpg", "uploads/x/b.jpg", "uploads/no/c.jpg", "uploads/d.png", "other/e.jpg")
+    store.set("shop/uploads/folder.jpg/", b"")
+    await staged(store, MATCH)
+    assert sources(store) == ["uploads/a.jpg", "uploads/x/b.jpg"]
+
+
+async def test_other_namespaces_are_never_looked_into() -> None:
+    store = store_with("uploads/a.jpg")
+    store.set("shop2/uploads/b.jpg", b"not ours")
+    await staged(store, {"match": {"prefix": "uploads/"}})
+    assert sources(store) == ["uploads/a.jpg"]
+
+
+async def test_inline_files_are_written() -> None:
+    store = store_with()
+    data = base64.b64encode(b"picture").decode()
+    await staged(store, {"inline": [{"name": "logo.png", "data": data}]})
+    assert store.objects[input_key(PREFIX, 0)].data == b"picture"
+
+
+@pytest.mark.parametrize(
+    ("present", "source", "more", "wanted"),
+    [
+        (["uploads/a.jpg"], KEYS, {},
+         "JOB_002/SourceNotFound: spec.source.keys: there is no object 'uploads/b.png'"),
+        ([], MATCH, {}, "JOB_002/SourceEmpty: spec.source.match: no object below 'shop/uploads/'"),
+        (["uploads/1", "uploads/2"], {"match": {"prefix": "uploads/", "maxItems": 1}}, {},
+         "JOB_002/TooManyItems: spec.source.match: more than maxItems 1 objects"),
+        (["uploads/a.jpg", "uploads/b.png"], KEYS, {"destination": {"keyTemplate": "{rendition}"}},
+         "JOB_001/KeyCollision: spec.destination.keyTemplate: 'uploads/b.png'"),
+        (["uploads/a.jpg", "uploads/b.png", "uploads/a-web.webp"],
+         {"keys": ["uploads/a.jpg", "uploads/a-web.webp"]}, {"destination": {}},
+         "JOB_001/KeyCollision: spec.destination: the output 'uploads/a-web.webp' would overwrite a source"),
+        ([], {"inline": [{"name": "a", "data": "AAA="}]}, {"destination": {"keyTemplate": "{stem}/x"}}, ""),
+    ],
+    ids=["missing", "empty", "too-many", "collision", "overwrites-source", "inline-fine"],
+)  # fmt: skip
+async def test_what_cannot_be_staged_is_said(
+    present: list[str], source: dict[str, Any], more: dict[str, Any], wanted: str
+) -> None:
+    store = store_with(*present)
+    if wanted:
+        assert (await refused(store, source, **more)).startswith(wanted)
+    else:
+        await staged(store, source, **more)
+
+
+async def test_it_goes_on_from_where_it_was_left() -> None:
+    store = store_with("uploads/a.jpg", "uploads/b.png")
+    store.hooks.fail(StoreUnavailable("away"), "copy", about="in/000001", times=1)
+    with pytest.raises(StoreUnavailable):
+        await staged(store, KEYS)
+    copied = store.hooks.count("copy")
+    await staged(store, KEYS)
+    again = [key for operation, key in store.hooks.calls if operation == "copy"][copied:]
+    assert input_key(PREFIX, 1) in again
+    assert (input_key(PREFIX, 0) in again) == (input_key(PREFIX, 0) not in store.objects)
+
+
+async def test_what_is_staged_to_the_end_is_not_touched_again() -> None:
+    store = store_with("uploads/a.jpg", "uploads/b.png")
+    first = await staged(store, KEYS)
+    del store.objects["shop/uploads/a.jpg"]
+    writes = store.hooks.count("put", "copy")
+    assert await staged(store, KEYS) == first
+    assert store.hooks.count("put", "copy") == writes
+
+
+async def test_a_half_staged_copy_of_another_source_is_replaced() -> None:
+    store = store_with("uploads/a.jpg", "uploads/b.png")
+    store.set(input_key(PREFIX, 0), b"of a listing that looked otherwise")
+    await staged(store, KEYS)
+    assert store.objects[input_key(PREFIX, 0)].data == b"bytes of uploads/a.jpg"
+
+
+async def test_a_source_written_anew_while_it_is_staged_is_taken_as_it_is_then() -> None:
+    store = store_with("uploads/a.jpg", "uploads/b.png")
+
+    async def rewrite(operation: str, about: str, done: bool) -> None:
+        if operation == "copy" and about.endswith("in/000000") and not done:
+            store.hooks.remove(rewrite)
+            store.set("shop/uploads/a.jpg", b"a new one")
+
+    store.hooks.install(rewrite)
+    await staged(store, KEYS)
+    assert store.objects[input_key(PREFIX, 0)].data == b"a new one"
+    manifest = read_manifest(store.objects[manifest_key(PREFIX)].data)
+    assert manifest.items[0].etag == store.objects[input_key(PREFIX, 0)].etag
+
+
+async def test_a_source_that_will_not_hold_still_is_tried_again_later() -> None:
+    store = store_with("uploads/a.jpg", "uploads/b.png")
+
+    async def rewrite(operation: str, about: str, done: bool) -> None:
+        if operation == "copy" and about.endswith("in/000000") and not done:
+            store.set("shop/uploads/a.jpg", store.objects["shop/uploads/a.jpg"].data + b"!")
+
+    store.hooks.install(rewrite)
+    with pytest.raises(ObjectChanged):
+        await staged(store, KEYS)
+    assert manifest_key(PREFIX) not in store.objects
+
+
+async def test_a_source_deleted_while_it_is_staged_is_named() -> None:
+    store = store_with("uploads/a.jpg", "uploads/b.png")
+
+    async def delete(operation: str, about: str, done: bool) -> None:
+        if operation == "copy" and about.endswith("in/000000") and not done:
+            store.objects.pop("shop/uploads/a.jpg", None)
+
+    store.hooks.install(delete)
+    said = await refused(store, KEYS)
+    assert said.startswith("JOB_002/SourceNotFound: the source 'uploads/a.jpg' was deleted")

@@ -1,0 +1,242 @@
+"""The whole loop over the fakes, on a clock that jumps to the next thing that will happen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+from fakes.clock import ManualClock
+from fakes.hooks import Death, Gate
+from fakes.memory_cluster import MemoryCluster, Script
+from fakes.memory_store import MemoryStore
+from fakes.scripts import well
+from fakes.telemetry import CountingTelemetry
+from imagejob_operator.core.attempt import Attempt
+from imagejob_operator.core.effort import Clean, Collect, Effort, Progress, Publish, Stage
+from imagejob_operator.core.job import ImageJob, Key
+from imagejob_operator.core.keys import STAGING_ROOT
+from imagejob_operator.core.observation import Policy
+from imagejob_operator.core.phase import TERMINAL
+from imagejob_operator.loop.act import Actor
+from imagejob_operator.loop.cache import Cache
+from imagejob_operator.loop.efforts import Efforts
+from imagejob_operator.loop.observe import Observer
+from imagejob_operator.loop.publish import clean, publish
+from imagejob_operator.loop.reconcile import Reconciler
+from imagejob_operator.loop.results import collect
+from imagejob_operator.loop.stage import stage
+from unit.core.build import SPEC
+
+KEY = Key("shop", "spring")
+MOST_STEPS = 3000
+
+
+class ManualQueue:
+    """The queue's promises on the manual clock, without workers."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self.ready: list[Key] = []
+        self.due: dict[Key, datetime] = {}
+
+    def add(self, key: Key) -> None:
+        self.due.pop(key, None)
+        if key not in self.ready:
+            self.ready.append(key)
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        moment = self._clock() + timedelta(seconds=max(0.0, seconds))
+        if key not in self.ready and moment < self.due.get(key, datetime.max.replace(tzinfo=moment.tzinfo)):
+            self.due[key] = moment
+
+    def release_due(self) -> bool:
+        for key, moment in list(self.due.items()):
+            if moment <= self._clock():
+                self.add(key)
+        return bool(self.ready)
+
+
+class Operator:
+    """One process of the operator, wired as the program wires it."""
+
+    def __init__(
+        self, cluster: MemoryCluster, store: MemoryStore, policy: Policy, selector: Mapping[str, str]
+    ) -> None:
+        clock = cluster.clock
+        self.telemetry = CountingTelemetry()
+        self.cache = Cache()
+        self.queue = ManualQueue(clock)
+        self.dead = False
+
+        async def work(job: ImageJob, effort: Effort) -> Progress:
+            match effort:
+                case Stage():
+                    return await stage(store, self.telemetry, job, effort)
+                case Collect():
+                    return await collect(store, job, effort)
+                case Publish():
+                    return await publish(store, clock, job, effort)
+                case Clean():
+                    return await clean(store, clock, job, effort)
+                case _:
+                    assert_never(effort)
+
+        self.efforts = Efforts(work, self.queue.add, clock)
+        observer = Observer(self.cache, self.efforts, cluster, clock, policy, selector)
+        actor = Actor(cluster, cluster, store, self.telemetry, self.cache, clock)
+        self.reconciler = Reconciler(
+            self.cache, observer, actor, self.efforts, cluster, self.telemetry, clock
+        )
+        self.reconciler.queue = self.queue  # type: ignore[assignment]
+        cluster.on_job = self.job_seen
+        cluster.on_attempt = self.attempt_seen
+        for job in cluster.jobs():
+            self.job_seen("ADDED", job)
+        for uid, attempt in cluster.attempts():
+            key = next((j.key for j in cluster.jobs() if j.uid == uid), None)
+            if key:
+                self.attempt_seen("ADDED", uid, key, attempt)
+
+    def job_seen(self, kind: str, job: ImageJob) -> None:
+        if kind == "DELETED":
+            self.cache.drop_job(job.key, job.uid)
+            self.queue.add(job.key)
+        elif self.cache.put_job(job):
+            self.queue.add(job.key)
+
+    def attempt_seen(self, kind: str, uid: str, key: Key, attempt: Attempt) -> None:
+        if kind == "DELETED":
+            self.cache.drop_attempt(uid, attempt.name, attempt.uid)
+        else:
+            self.cache.put_attempt(uid, attempt)
+        self.queue.add(key)
+
+    def running_efforts(self) -> list[asyncio.Task[None]]:
+        return [task for task in self.efforts.tasks() if not task.done()]
+
+
+class World:
+    """A cluster, a store, and an operator that can die and be started again."""
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        sources: Mapping[str, bytes] | None = None,
+        policy: Policy | None = None,
+        selector: Mapping[str, str] | None = None,
+    ) -> None:
+        self.clock = ManualClock()
+        self.store = MemoryStore(self.clock)
+        self.cluster = MemoryCluster(self.clock, self.store, script or well())
+        self.policy = policy or Policy()
+        self.selector = selector or {}
+        self.death: Death | None = None
+        for key, data in (sources or {"uploads/a.jpg": b"aaa", "uploads/b.png": b"bb"}).items():
+            self.store.set(f"shop/{key}", data, "image/any")
+        self.operator = self._start()
+        self.phases: list[str] = []
+        self.hanging = False
+        """Whether efforts may wait for what never comes."""
+
+    def _start(self) -> Operator:
+        return Operator(self.cluster, self.store, self.policy, self.selector)
+
+    def create(self, **fields: Any) -> ImageJob:
+        return self.cluster.create(KEY.name, {**SPEC, **fields})
+
+    @property
+    def job(self) -> ImageJob:
+        found = self.cluster.job(KEY)
+        assert found is not None, "the job is gone"
+        return found
+
+    def ended(self) -> bool:
+        found = self.cluster.job(KEY)
+        return found is None or (found.status.at in TERMINAL and not found.guarded)
+
+    def staged(self) -> list[str]:
+        return self.store.keys(STAGING_ROOT)
+
+    def error(self) -> str:
+        error = self.job.status.error
+        return f"{error.code}/{error.reason}" if error else ""
+
+    def die_at(self, call: int, after_effect: bool) -> None:
+        """Have the operator end at one of its calls."""
+        self.death = Death(call, after_effect)
+        self.cluster.hooks.install(self.death)
+        self.store.hooks.install(self.death)
+
+    async def restart(self) -> None:
+        """End the operator as a kill would, and start another one."""
+        self.operator.dead = True
+        if self.death:
+            self.cluster.hooks.remove(self.death)
+            self.store.hooks.remove(self.death)
+            self.death = None
+        await self.operator.efforts.close()
+        self.operator = self._start()
+
+    async def run(self, until: Callable[[], bool] | None = None, within: float = 100_000) -> float:
+        """Let the world go on until something holds; the seconds that it took."""
+        done = until or self.ended
+        begun = self.clock()
+        for _ in range(MOST_STEPS):
+            if done():
+                return (self.clock() - begun).total_seconds()
+            assert self.clock() - begun <= timedelta(seconds=within), f"not within {within} s: {self.where()}"
+            await self.step()
+        raise AssertionError(f"no end in sight after {MOST_STEPS} steps: {self.where()}")
+
+    def hang(self, operation: str) -> None:
+        """Have calls to the store never return, as those to a server that hangs."""
+        self.hanging = True
+        self.store.hooks.install(Gate(operation))
+
+    def where(self) -> str:
+        found = self.cluster.job(KEY)
+        return f"{found.status.phase} {found.status.error}" if found else "gone"
+
+    async def step(self) -> None:
+        """One turn if a key is ready, else let efforts go on, else move the clock to what comes next."""
+        operator = self.operator
+        if operator.queue.release_due():
+            key = operator.queue.ready.pop(0)
+            await self._survive(operator.reconciler.turn(key))
+            self._note()
+            return
+        tasks = operator.running_efforts()
+        if tasks:
+            waiting = asyncio.wait(
+                tasks, return_when=asyncio.FIRST_COMPLETED, timeout=0.02 if self.hanging else 5
+            )
+            if await self._survive(waiting) != (set(), set(tasks)):
+                return
+            assert self.hanging, f"an effort hangs: {self.where()}"
+        if self.cluster.play():
+            return
+        moments = [*operator.queue.due.values(), *filter(None, [self.cluster.next_event()])]
+        assert moments, f"nothing will ever happen again: {self.where()}"
+        self.clock.advance_to(min(moments))
+
+    async def _survive(self, work: Any) -> Any:
+        """Do some of the operator's work; if it dies in it, start it again."""
+        if self.death is None:
+            return await work
+        task = asyncio.ensure_future(work)
+        killed = asyncio.ensure_future(self.death.happened.wait())
+        await asyncio.wait({task, killed}, return_when=asyncio.FIRST_COMPLETED)
+        if self.death.happened.is_set():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self.restart()
+        killed.cancel()
+        await asyncio.gather(killed, return_exceptions=True)
+        return None
+
+    def _note(self) -> None:
+        found = self.cluster.job(KEY)
+        if found and found.status.phase and self.phases[-1:] != [found.status.phase]:
+            self.phases.append(found.status.phase)
