@@ -1,0 +1,143 @@
+"""The alerts name what exists: metrics, entries of the runbook, the Service that is scraped."""
+
+from __future__ import annotations
+
+import ast
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import yaml
+
+from architecture.runbook import ROOT, RUNBOOK, anchors
+from imagejob_operator.adapters.metrics import Metrics
+from imagejob_operator.core.failure import CATALOGUE, Code, Failure, Fault
+from imagejob_operator.core.failure import RUNBOOK as BASE
+from imagejob_operator.core.job import parse_job
+from imagejob_operator.core.phase import TERMINAL, Phase
+from imagejob_operator.core.status import RunStatus, Status, status_body
+
+MONITORING = ROOT / "manifests" / "monitoring"
+RULES: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load((MONITORING / "rules.yaml").read_text())["spec"]["groups"]
+    for rule in group["rules"]
+]
+IDS = [f"{number}-{rule['alert']}" for number, rule in enumerate(RULES)]
+NAMES = {
+    "ImageJobNotFinished",
+    "ImageJobFailures",
+    "ImageJobOrphans",
+    "ImageJobCleaningOverdue",
+    "ImageJobCleaningDeferred",
+    "ImageJobSweepsFail",
+    "ImageJobOperatorAway",
+    "ImageJobOperatorNoProgress",
+    "ImageJobIdentityShared",
+}
+FAILURES = [rule for rule in RULES if rule["alert"] == "ImageJobFailures"]
+
+
+def exposed() -> set[str]:
+    """Names of all samples that the operator's metrics can have."""
+    names = set()
+    for family in Metrics(lambda: []).registry.collect():
+        names.add(family.name + ("_total" if family.type == "counter" else ""))
+        names |= {sample.name for sample in family.samples}
+    return names
+
+
+def used(rule: dict[str, Any]) -> set[str]:
+    """Names of all metrics of ours in an alert, its texts included."""
+    return set(re.findall(r"\bimagejob_[a-z_]+", rule["expr"] + yaml.safe_dump(rule["annotations"])))
+
+
+def test_all_alerts_are_there() -> None:
+    assert {rule["alert"] for rule in RULES} == NAMES
+
+
+@pytest.mark.parametrize("rule", RULES, ids=IDS)
+def test_metrics_exist(rule: dict[str, Any]) -> None:
+    assert used(rule)
+    assert used(rule) <= exposed()
+
+
+def test_a_metric_that_does_not_exist_is_found() -> None:
+    rule = {"expr": "imagejob_oldest_unfinished_second > 1", "annotations": {}}
+    assert used(rule) - exposed() == {"imagejob_oldest_unfinished_second"}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=IDS)
+def test_alert_says_how_bad_what_and_where_to_read_on(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in ("critical", "warning", "info")
+    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+    assert "{{" in rule["annotations"]["description"], "no value in it"
+
+
+@pytest.mark.parametrize("rule", [r for r in RULES if r not in FAILURES], ids=lambda rule: rule["alert"])
+def test_runbook_has_the_entry(rule: dict[str, Any]) -> None:
+    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    assert page == BASE
+    assert anchor in anchors(RUNBOOK.read_text())
+    assert rule["alert"] in RUNBOOK.read_text()
+
+
+@pytest.mark.parametrize("pair", CATALOGUE, ids=lambda pair: "-".join(pair))
+def test_failures_lead_to_the_entry_of_their_code_and_reason(pair: tuple[Code, Any]) -> None:
+    for rule in FAILURES:
+        url = rule["annotations"]["runbook_url"]
+        for label, value in zip(("code", "reason"), pair, strict=True):
+            url = url.replace(f"{{{{ $labels.{label} | toLower }}}}", value.lower())
+        assert url == Failure(*pair, "").runbook
+
+
+def test_failures_of_users_and_images_are_informations_and_no_others() -> None:
+    mild = {r.value for (_, r), entry in CATALOGUE.items() if entry.fault in (Fault.USER, Fault.IMAGE)}
+    mild -= {r.value for (code, r) in CATALOGUE if code in (Code.NOT_FOUND, Code.CANCELLED)}
+    severe = {r.value for (_, r), entry in CATALOGUE.items() if entry.fault not in (Fault.USER, Fault.IMAGE)}
+    assert not mild & severe, "a reason alone does not tell whose fault it is: match on the code as well"
+    for rule in FAILURES:
+        lists = re.findall(r'reason(=~|!~)"([^"]+)"', rule["expr"])
+        assert len(lists) == 2
+        for operator, reasons in lists:
+            assert set(reasons.split("|")) == mild
+            assert operator == {"info": "=~", "warning": "!~"}[rule["labels"]["severity"]]
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase not in TERMINAL])
+def test_every_phase_counts_as_unfinished(phase: Phase) -> None:
+    begun = datetime.now(UTC) - timedelta(hours=1)
+    metadata = {"namespace": "n", "name": "j", "uid": "u", "resourceVersion": "1"}
+    metadata["creationTimestamp"] = begun.isoformat()
+    status = Status(phase=phase.value, run=RunStatus(id="1", number=1, started_at=begun))
+    job = parse_job({"metadata": metadata, "status": status_body(status)})
+    age = Metrics(lambda: [job]).registry.get_sample_value("imagejob_oldest_unfinished_seconds")
+    assert age is not None
+    assert 3600 <= age < 3700
+
+
+def test_phases_that_have_ended_are_the_ones_that_the_rules_leave_out() -> None:
+    (rule,) = (rule for rule in RULES if rule["alert"] == "ImageJobOperatorNoProgress")
+    (phases,) = re.findall(r'phase!~"([^"]+)"', rule["expr"])
+    assert set(phases.split("|")) == TERMINAL
+
+
+def test_what_is_scraped_is_the_operators_service() -> None:
+    monitor = yaml.safe_load((MONITORING / "servicemonitor.yaml").read_text())
+    documents = list(yaml.safe_load_all((ROOT / "manifests" / "base" / "deployment.yaml").read_text()))
+    (service,) = (d for d in documents if d["kind"] == "Service")
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    assert wanted <= service["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    (away,) = (rule for rule in RULES if rule["alert"] == "ImageJobOperatorAway")
+    assert f'job="{service["metadata"]["name"]}"' in away["expr"]
+
+
+def test_turns_that_count_as_progress_are_those_that_the_loop_counts() -> None:
+    (rule,) = (rule for rule in RULES if rule["alert"] == "ImageJobOperatorNoProgress")
+    (result,) = re.findall(r'result="(\w+)"', rule["expr"])
+    loop = ast.parse((ROOT / "operator/imagejob_operator/loop/reconcile.py").read_text())
+    words = {node.value for node in ast.walk(loop) if isinstance(node, ast.Constant)}
+    assert result in words
