@@ -36,6 +36,7 @@ STEPS = (
     Step("imports", "check", (str(Path(PYTHON).parent / "lint-imports"), "--no-cache")),
     Step("unit", "check", _pytest("tests/unit", "tests/architecture", "--ignore=tests/unit/processor")),
     Step("processor", "test", _pytest("tests/unit/processor", "tests/golden")),
+    Step("scale", "test", _pytest("tests/scale")),
     Step("alerts", "test", _pytest("tests/alerts")),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True),
     Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True),

@@ -60,5 +60,5 @@ def test_what_the_administrator_may_say() -> None:
     assert (settings.sweep_mode, settings.lifecycle_rule) == (Mode.REPORT, True)
     assert settings.sweep_interval_seconds == 60
     for wrong in ("delete", "yes"):
-        with pytest.raises(InvalidSettings, match="IMAGEJOB_SWEEP_MODE is .*Delete, Report, Off"):
+        with pytest.raises(InvalidSettings, match=r"IMAGEJOB_SWEEP_MODE is .*Delete, Report, Off"):
             read_settings({**NEEDED, "IMAGEJOB_SWEEP_MODE": wrong})
