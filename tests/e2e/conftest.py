@@ -1,0 +1,132 @@
+"""The stack of the end-to-end tests: the shipped manifests and images on a real cluster.
+
+IMAGEJOB_TEST_CLUSTER names a local cluster (default `test`); IMAGEJOB_TEST_KUBECONFIG another one, whose
+nodes must have our images already.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import pytest
+from kubernetes import config
+
+from demo import photos, stack
+from demo.kubectl import Kubectl
+from e2e.world import Shop, World
+from localcluster.paths import layout
+from localcluster.providers import cluster as find_cluster
+
+FIGURES: pytest.StashKey[list[str]] = pytest.StashKey()
+CHANGED_SETTINGS = (
+    "IMAGEJOB_PROCESSOR_IMAGE",
+    "IMAGEJOB_START_GRACE_SECONDS",
+    "IMAGEJOB_CLEANING_BUDGET_SECONDS",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.timeout(240, func_only=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    shop = getattr(item, "funcargs", {}).get("shop")
+    if report.failed and isinstance(shop, Shop):
+        report.sections.append(("the namespace, the operator", shop.diagnosis()))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash[FIGURES]:
+        terminalreporter.section("figures")
+        for line in config.stash[FIGURES]:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> list[str]:
+    """Lines for the end of the output."""
+    return request.config.stash[FIGURES]
+
+
+def _seen(request: pytest.FixtureRequest) -> AbstractContextManager[None]:
+    """Bringing up a cluster may take minutes: its progress is shown as it happens."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    return capture.global_and_fixture_disabled() if capture else nullcontext()
+
+
+@pytest.fixture(scope="session")
+def stacked(request: pytest.FixtureRequest) -> Iterator[tuple[Kubectl, str]]:
+    """A cluster with the stack: kubectl for it, and the path of its audit log."""
+    given = os.environ.get("IMAGEJOB_TEST_KUBECONFIG", "")
+    if given:
+        beside = Path(given).parent.name
+        known = layout(beside).kubeconfig == Path(given)
+        program = Path(shutil.which("kubectl") or find_cluster("test").binaries() / "kubectl")
+        kubectl = Kubectl(program, Path(given))
+        with _seen(request):
+            stack.install(kubectl, [])
+        yield kubectl, find_cluster(beside).status().audit_log if known else ""
+        return
+    name = os.environ.get("IMAGEJOB_TEST_CLUSTER", "test")
+    where = find_cluster(name)
+    was_up = where.status().healthy
+    try:
+        with _seen(request):
+            where.up()
+            kubectl = Kubectl(where.binaries() / "kubectl", layout(name).kubeconfig)
+            stack.install(kubectl, stack.load_images(where))
+        yield kubectl, where.status().audit_log
+    finally:
+        if not was_up:
+            with _seen(request):
+                where.down()
+
+
+@pytest.fixture(scope="session")
+def world(stacked: tuple[Kubectl, str]) -> Iterator[World]:
+    """The stack, with its shipped settings."""
+    kubectl, audit_log = stacked
+    # A session that was killed may have left the operator with a test's settings.
+    kubectl(
+        "set",
+        "env",
+        "-n",
+        stack.NAMESPACE,
+        f"deployment/{stack.OPERATOR}",
+        *(f"{n}-" for n in CHANGED_SETTINGS),
+    )
+    stack.await_rollout(kubectl, stack.OPERATOR)
+    with config.new_client_from_config(str(kubectl.kubeconfig)) as api, stack.reach_store(kubectl) as store:
+        made = World(kubectl, api, store, audit_log)
+        made.end_outage()
+        yield made
+
+
+@pytest.fixture
+def shop(world: World) -> Iterator[Shop]:
+    """A namespace of its own for each test; at its end all jobs are deleted and nothing may be left."""
+    made = Shop(world, f"e2e-{uuid.uuid4().hex[:8]}")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def large_photo() -> bytes:
+    """12 megapixels: keeps a processor busy for about a second."""
+    return photos.photo(photos.LARGE)

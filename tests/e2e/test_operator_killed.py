@@ -1,0 +1,61 @@
+"""The operator is killed (SIGKILL) once in each phase: the job succeeds, and nothing is done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+
+import pytest
+
+from e2e.world import Job, OperatorProcess, Shop, image_job, phase, verdict
+
+SIDES = (48, 64, 80, 96, 112, 128)
+
+
+def many_outputs(keys: list[str]) -> Job:
+    """Four shards, two at a time, so that each phase lasts long enough to be met."""
+    renditions = [
+        {
+            "name": f"side-{side}",
+            "steps": [{"resize": {"width": side, "height": side, "fit": "Cover"}}],
+            "output": {"format": "JPEG"},
+        }
+        for side in SIDES
+    ]
+    return image_job({"keys": keys}, renditions=renditions, execution={"parallelism": 2, "itemsPerPod": 3})
+
+
+@pytest.fixture
+def operator(shop: Shop) -> Iterator[OperatorProcess]:
+    made = OperatorProcess(shop.world)
+    yield made
+    shop.world.await_operator()
+
+
+@pytest.mark.parametrize("wanted", ["Staging", "Launching", "Running", "Publishing"])
+def test_killed_in(wanted: str, shop: Shop, operator: OperatorProcess, large_photo: bytes) -> None:
+    keys = shop.upload_copies(large_photo, 10)
+    since = shop.world.audit.mark()
+    # Staging small things is over in no time: there the store holds still until the operator is dead.
+    held: AbstractContextManager[None] = shop.world.frozen_store() if wanted == "Staging" else nullcontext()
+    with held:
+        name = shop.apply(many_outputs(keys))
+        shop.await_phase(name, wanted)
+        operator.kill()
+    assert phase(shop.get(name)) == wanted, "the operator got further before it died"
+    operator.replace()
+
+    job = shop.await_end(name, seconds=90)
+    assert verdict(job) == ("Succeeded", "", "")
+    expected = sorted(f"out/{key.removesuffix('.jpg')}-side-{side}.jpg" for key in keys for side in SIDES)
+    assert shop.outputs() == expected
+    report = shop.report(job)
+    assert sorted(o["key"] for item in report["items"] for o in item["outputs"]) == expected
+    assert job["status"]["run"]["shards"]["attempts"] == "0-3=1"
+    assert job["status"]["run"]["number"] == 1
+    shop.await_clean()
+    shop.await_job(name, lambda j: not j["metadata"].get("finalizers"), "its finalizer is gone")
+    assert [(e.type, e.reason) for e in shop.events(name)] == [("Normal", "Succeeded")]
+    writes = shop.world.audit.writes(since, namespace=shop.name)
+    pods = [w.name for w in writes if (w.verb, w.resource, w.code) == ("create", "pods", 201)]
+    assert len(pods) == 4, pods

@@ -1,0 +1,55 @@
+"""The store cannot be reached: jobs wait for it, fail by their deadline, or are let go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.world import LARGE, Shop, World, image_job, phase, until, verdict
+
+BUDGET = 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def operator(world: World) -> Iterator[None]:
+    with world.operator_environment(IMAGEJOB_CLEANING_BUDGET_SECONDS=str(BUDGET)):
+        yield
+
+
+def test_down_at_start(shop: Shop) -> None:
+    keys = shop.upload_photos("china.jpg")
+    with shop.world.store_outage():
+        hurried = {"destination": {"prefix": "hurried/"}, "execution": {"stagingDeadlineSeconds": 5}}
+        shop.apply(image_job({"keys": keys}, name="hurried", **hurried))
+        shop.apply(image_job({"keys": keys}, name="patient", destination={"prefix": "patient/"}))
+        hurried_job = shop.await_end("hurried", seconds=3 * (5 + BUDGET))
+        assert verdict(hurried_job) == ("Failed", "JOB_002", "StoreUnavailable")
+        waiting = shop.get("patient")
+        assert phase(waiting) == "Staging"
+        reconciling = next(c for c in waiting["status"]["conditions"] if c["type"] == "Reconciling")
+        assert "the store cannot be reached" in reconciling["message"]
+
+    assert verdict(shop.await_end("patient", seconds=90)) == ("Succeeded", "", "")
+    assert shop.outputs("patient/") == ["patient/photos/china-thumb.jpg"]
+    assert shop.outputs("hurried/") == []
+
+
+def test_down_when_a_job_is_deleted(shop: Shop, large_photo: bytes) -> None:
+    keys = shop.upload_copies(large_photo, 8)
+    name = shop.apply(image_job({"keys": keys}, renditions=[LARGE], execution={"parallelism": 1}))
+    shop.await_phase(name, "Running")
+    assert shop.staging()
+    with shop.world.store_outage():
+        asked = shop.world.audit.mark()
+        shop.delete(name, seconds=3 * BUDGET)
+        until("Pods and Secrets are gone", lambda: not shop.pods() + shop.secrets(), 30)
+        assert [(e.type, e.reason) for e in shop.events(name)] == [("Warning", "CleaningDeferred")]
+        released = [
+            w for w in shop.world.audit.writes(asked, namespace=shop.name) if w.resource == "imagejobs"
+        ]
+        assert [w.verb for w in released] == ["patch"]
+    # What is owed is still there, for whoever sweeps; here it is the test.
+    store = shop.world.store
+    for key in shop.staging():
+        store.client.remove_object(store.bucket, key)

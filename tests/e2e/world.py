@@ -1,0 +1,430 @@
+"""What the end-to-end tests act on: the stack, one namespace for each test, faults, and the audit log."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import client, watch
+from minio.commonconfig import CopySource
+from minio.error import MinioException
+from urllib3.exceptions import HTTPError
+
+from demo import photos, stack
+from demo.kubectl import Kubectl
+from demo.stack import NAMESPACE, OPERATOR, Store
+from localcluster.commands import run
+from localcluster.errors import ClusterError
+
+GROUP, VERSION, PLURAL = "imagejob.dev", "v1alpha1", "imagejobs"
+STAGING = ".imagejob-staging/"
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{OPERATOR}"
+OUTAGE = """
+add table inet outage
+add chain inet outage input { type filter hook input priority 0; }
+add rule inet outage input tcp dport 9000 reject with tcp reset
+"""
+WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+
+Job = dict[str, Any]
+
+
+def until(what: str, probe: Callable[[], object], seconds: float, tell: Callable[[], str] = str) -> None:
+    """Ask until the answer is truthy; a failure says what was waited for and what there is."""
+    end = time.monotonic() + seconds
+    while not probe():
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds:.0f} s. {tell()}")
+        time.sleep(0.1)
+
+
+# --- jobs ------------------------------------------------------------------------------------------------
+
+LARGE = {
+    "name": "large",
+    "steps": [{"resize": {"width": 2000, "height": 2000, "fit": "Inside"}}],
+    "output": {"format": "WebP"},
+}
+"""Of a photo of 12 megapixels: about a second of work."""
+
+THUMB = {
+    "name": "thumb",
+    "steps": [{"resize": {"width": 64, "height": 64, "fit": "Cover"}}],
+    "output": {"format": "JPEG"},
+}
+
+
+def image_job(source: Mapping[str, Any], name: str = "job", **spec: Any) -> Job:
+    """An ImageJob with one small rendition below out/, unless the spec says otherwise."""
+    wanted = {"source": dict(source), "renditions": [THUMB], "destination": {"prefix": "out/"}, **spec}
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "ImageJob",
+        "metadata": {"name": name},
+        "spec": wanted,
+    }
+
+
+def condition(job: Job, kind: str) -> str:
+    found: Iterable[dict[str, str]] = job.get("status", {}).get("conditions", [])
+    return next((c["status"] for c in found if c["type"] == kind), "")
+
+
+def ended(job: Job) -> bool:
+    seen = job.get("status", {}).get("observedGeneration") == job["metadata"]["generation"]
+    return seen and condition(job, "Finished") == "True"
+
+
+def phase(job: Job) -> str:
+    return str(job.get("status", {}).get("phase", ""))
+
+
+def verdict(job: Job) -> tuple[str, str, str]:
+    """Phase, code and reason."""
+    error = job.get("status", {}).get("error", {})
+    return phase(job), error.get("code", ""), error.get("reason", "")
+
+
+# --- the audit log ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Write:
+    """One answered write."""
+
+    verb: str
+    resource: str
+    namespace: str
+    name: str
+    code: int
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource} {self.namespace}/{self.name} {self.code}"
+
+
+class Audit:
+    """What the API server noted."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def mark(self) -> int:
+        """The end of the log as it is now."""
+        return self._path.stat().st_size
+
+    def writes(self, since: int, user: str = ACCOUNT, namespace: str = "") -> list[Write]:
+        """The writes of an account (or all, if empty) since a mark, of one namespace or of all."""
+        with self._path.open("rb") as file:
+            file.seek(since)
+            entries = [json.loads(line) for line in file if line.endswith(b"\n")]
+        found: list[Write] = []
+        for entry in entries:
+            if entry["stage"] != "ResponseComplete" or user not in ("", entry["user"]["username"]):
+                continue
+            what = entry.get("objectRef", {})
+            if entry["verb"] in WRITES and namespace in ("", what.get("namespace")):
+                resource = "/".join(filter(None, (what.get("resource"), what.get("subresource"))))
+                where, name = what.get("namespace", ""), what.get("name", "")
+                found.append(Write(entry["verb"], resource, where, name, entry["responseStatus"]["code"]))
+        return found
+
+
+# --- processes and faults --------------------------------------------------------------------------------
+
+
+def process_of(pod: client.V1Pod, word: str) -> int:
+    """The process of a Pod on this machine whose command line has the word."""
+    marks = (pod.metadata.uid, pod.metadata.uid.replace("-", "_"))
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            cgroup = (folder / "cgroup").read_text()
+            if any(mark in cgroup for mark in marks) and word.encode() in (folder / "cmdline").read_bytes():
+                return int(folder.name)
+    raise AssertionError(f"no process {word} of pod {pod.metadata.name} on this machine")
+
+
+class World:
+    """The stack on one cluster."""
+
+    def __init__(self, kubectl: Kubectl, api: client.ApiClient, store: Store, audit_log: str) -> None:
+        self.kubectl = kubectl
+        self.api = api
+        self.core = client.CoreV1Api(api)
+        self.objects = client.CustomObjectsApi(api)
+        self.store = store
+        self._audit_log = audit_log
+
+    @property
+    def audit(self) -> Audit:
+        assert self._audit_log, "this cluster keeps no audit log: use a local one of the native provider"
+        return Audit(Path(self._audit_log))
+
+    def pod_of(self, deployment: str) -> client.V1Pod:
+        """The only Pod of a Deployment."""
+        selector = f"app.kubernetes.io/name={deployment}"
+        pods = self.core.list_namespaced_pod(NAMESPACE, label_selector=selector).items
+        staying = [pod for pod in pods if not pod.metadata.deletion_timestamp]
+        assert len(staying) == 1, stack.evidence(self.kubectl, deployment)
+        return staying[0]
+
+    def await_operator(self) -> None:
+        stack.await_rollout(self.kubectl, OPERATOR)
+
+    @contextmanager
+    def operator_environment(self, **variables: str) -> Iterator[None]:
+        """The operator with other settings, and with its own ones afterwards."""
+        where = ("set", "env", "-n", NAMESPACE, f"deployment/{OPERATOR}")
+        self.kubectl(*where, *(f"{name}={value}" for name, value in variables.items()))
+        try:
+            self.await_operator()
+            yield
+        finally:
+            self.kubectl(*where, *(f"{name}-" for name in variables))
+            self.await_operator()
+
+    @contextmanager
+    def frozen_store(self) -> Iterator[None]:
+        """The store answers nothing, but is not gone."""
+        process = process_of(self.pod_of(stack.MINIO), "minio")
+        os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process, signal.SIGCONT)
+            until("the store answers again", self._store_serves, 60)
+
+    @contextmanager
+    def store_outage(self) -> Iterator[None]:
+        """The store refuses every connection, new and old, and comes back with its data."""
+        self._in_store_network("nft", OUTAGE)
+        try:
+            until("the store refuses", lambda: not self._store_accepts(), 10)
+            yield
+        finally:
+            self.end_outage()
+
+    def end_outage(self) -> None:
+        """Let the store answer again; nothing happens where it does."""
+        if "outage" in self._in_store_network("nft", "list tables"):
+            self._in_store_network("nft", "delete table inet outage")
+        until("the store answers again", self._store_serves, 60)
+
+    def _in_store_network(self, program: str, words: str) -> str:
+        process = process_of(self.pod_of(stack.MINIO), "minio")
+        return run(["nsenter", f"--target={process}", "--net", program, words])
+
+    def _store_accepts(self) -> bool:
+        service = self.core.read_namespaced_service(stack.MINIO, NAMESPACE).spec
+        try:
+            socket.create_connection((service.cluster_ip, service.ports[0].port), timeout=2).close()
+        except OSError:
+            return False
+        return True
+
+    def _store_serves(self) -> bool:
+        try:
+            return self._store_accepts() and self.store.client.bucket_exists(self.store.bucket)
+        except (MinioException, HTTPError, OSError):
+            return False
+
+
+class OperatorProcess:
+    """The operator's process, found before it is to be killed so that killing takes no time."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._pod = world.pod_of(OPERATOR)
+        self._process = process_of(self._pod, "imagejob_operator")
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        os.kill(self._process, signal.SIGKILL)
+
+    def replace(self) -> None:
+        """A new Pod instead of the killed one: its container would wait longer after every kill."""
+        name = self._pod.metadata.name
+        self._world.core.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
+        self._world.await_operator()
+
+
+# --- one test's namespace --------------------------------------------------------------------------------
+
+
+class Shop:
+    """A namespace with its part of the store."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+        stack.prepare_namespace(world.kubectl, name)
+
+    # sources and outputs
+
+    def upload(self, key: str, data: bytes) -> None:
+        store = self.world.store
+        store.client.put_object(store.bucket, f"{self.name}/{key}", io.BytesIO(data), len(data))
+
+    def upload_photos(self, *names: str, prefix: str = "photos/") -> list[str]:
+        """Put photos there; their keys."""
+        for name in names:
+            self.upload(f"{prefix}{name}", photos.photo(name))
+        return [f"{prefix}{name}" for name in names]
+
+    def upload_copies(self, data: bytes, count: int, prefix: str = "photos/") -> list[str]:
+        """Put the same bytes there under many keys."""
+        store = self.world.store
+        keys = [f"{prefix}{number:03d}.jpg" for number in range(count)]
+        self.upload(keys[0], data)
+        source = CopySource(store.bucket, f"{self.name}/{keys[0]}")
+        for key in keys[1:]:
+            store.client.copy_object(store.bucket, f"{self.name}/{key}", source)
+        return keys
+
+    def outputs(self, prefix: str = "out/") -> list[str]:
+        return sorted(k.removeprefix(f"{self.name}/") for k in self.world.store.keys(f"{self.name}/{prefix}"))
+
+    def read(self, key: str) -> bytes:
+        store = self.world.store
+        response = store.client.get_object(store.bucket, key)
+        try:
+            data: bytes = response.read()
+        finally:
+            response.close()
+            response.release_conn()
+        return data
+
+    def report(self, job: Job) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads(self.read(job["status"]["report"]))
+        return report
+
+    # jobs
+
+    def apply(self, job: Job) -> str:
+        """Apply as a user does; the job's name."""
+        self.world.kubectl.apply(job, "-n", self.name)
+        name: str = job["metadata"]["name"]
+        return name
+
+    def get(self, name: str) -> Job:
+        job: Job = self.world.objects.get_namespaced_custom_object(GROUP, VERSION, self.name, PLURAL, name)
+        return job
+
+    def await_job(self, name: str, holds: Callable[[Job], bool], what: str, seconds: float = 60) -> Job:
+        """Watch a job until something holds of it."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            stream = watch.Watch().stream(
+                self.world.objects.list_namespaced_custom_object,
+                *(GROUP, VERSION, self.name, PLURAL),
+                field_selector=f"metadata.name={name}",
+                timeout_seconds=max(1, int(left)),
+            )
+            with closing(stream):
+                for event in stream:
+                    if event["type"] != "DELETED" and holds(event["object"]):
+                        found: Job = event["object"]
+                        return found
+        raise AssertionError(f"imagejob/{name}: {what}: not within {seconds:.0f} s")
+
+    def await_phase(self, name: str, wanted: str, seconds: float = 60) -> Job:
+        """Watch a job until it is in a phase on its way; it must not end before."""
+
+        def met(job: Job) -> bool:
+            assert not ended(job), f"imagejob/{name} has ended as {verdict(job)} and was not seen {wanted}"
+            return phase(job) == wanted
+
+        return self.await_job(name, met, f"phase {wanted}", seconds)
+
+    def await_end(self, name: str, seconds: float = 60) -> Job:
+        return self.await_job(name, ended, "condition Finished", seconds)
+
+    def delete(self, name: str, seconds: float = 60) -> None:
+        """Delete as a user does, and wait until it is gone."""
+        self.world.kubectl("delete", "imagejob", name, "-n", self.name, "--wait=false")
+        words = ("wait", "--for=delete", f"imagejob/{name}", "-n", self.name, f"--timeout={seconds:.0f}s")
+        self.world.kubectl(*words, timeout=seconds + 30)
+
+    # what is left
+
+    def staging(self) -> list[str]:
+        return [key for key in self.world.store.keys(STAGING) if f"/{self.name}/" in key]
+
+    def pods(self) -> list[str]:
+        return [p.metadata.name for p in self.world.core.list_namespaced_pod(self.name).items]
+
+    def secrets(self) -> list[str]:
+        return [s.metadata.name for s in self.world.core.list_namespaced_secret(self.name).items]
+
+    def leaks(self) -> list[str]:
+        """Everything that a finished or deleted job must not leave behind."""
+        return [
+            *(f"staging object {key}" for key in self.staging()),
+            *(f"pod {name}" for name in self.pods()),
+            *(f"secret {name}" for name in self.secrets()),
+        ]
+
+    def await_clean(self, seconds: float = 30) -> None:
+        """Wait until nothing is left: Secrets go with their Pods, by garbage collection."""
+        until("nothing is left behind", lambda: not self.leaks(), seconds, lambda: f"left: {self.leaks()}")
+
+    def events(self, name: str) -> list[client.CoreV1Event]:
+        """The operator's Events on a job."""
+        found = self.world.core.list_namespaced_event(
+            self.name, field_selector=f"involvedObject.kind=ImageJob,involvedObject.name={name}"
+        )
+        return [event for event in found.items if event.reporting_component == OPERATOR]
+
+    def close(self) -> None:
+        """Delete all jobs, hold what is left against nothing, and let the namespace go."""
+        names = [
+            job["metadata"]["name"]
+            for job in self.world.objects.list_namespaced_custom_object(GROUP, VERSION, self.name, PLURAL)[
+                "items"
+            ]
+        ]
+        try:
+            for name in names:
+                self.delete(name, seconds=75)
+            self.await_clean()
+        finally:
+            self.world.core.delete_namespace(self.name)
+
+    def diagnosis(self) -> str:
+        """What a person wants to read when a test has failed."""
+        kubectl, told = self.world.kubectl, []
+        for words in (
+            ("get", "imagejobs", "-o", "yaml", "-n", self.name),
+            ("get", "pods,secrets", "-o", "wide", "-n", self.name),
+            ("get", "events", "--sort-by=.lastTimestamp", "-n", self.name),
+            ("get", "pods", "-o", "wide", "-n", NAMESPACE),
+            ("logs", f"deployment/{OPERATOR}", "--tail=60", "-n", NAMESPACE),
+        ):
+            told.append(f"$ kubectl {' '.join(words)}")
+            try:
+                told.append(_without_noise(kubectl(*words)) if "yaml" in words else kubectl(*words))
+            except ClusterError as error:
+                told.append(str(error))
+        try:
+            told.append(f"staging: {self.staging()}")
+        except (MinioException, HTTPError) as error:
+            told.append(f"staging: {error}")
+        return "\n".join(told)
+
+
+def _without_noise(text: str) -> str:
+    document = yaml.safe_load(text)
+    for item in document["items"]:
+        for field in ("managedFields", "annotations"):
+            item["metadata"].pop(field, None)
+    return str(yaml.safe_dump(document["items"]))

@@ -1,0 +1,236 @@
+"""The steps of `make demo`, in order; each can be repeated, so a second run only does what changed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from demo import photos, show, stack
+from demo.errors import DemoError
+from demo.kubectl import Kubectl
+from localcluster.cluster import Cluster
+from localcluster.errors import ClusterError
+from localcluster.paths import layout, repository
+from localcluster.progress import say, step
+from localcluster.providers import cluster as find_cluster
+from localcluster.providers import plan
+
+NAMESPACE = "shop"
+MANIFEST = repository() / "examples" / "demo.yaml"
+OUT = repository() / "out"
+FAILURE_LOG = OUT / "demo-failure.log"
+FOLLOW_SECONDS = 600
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The program: 0 when the job succeeded, 1 when a step failed, 2 when nobody could be asked."""
+    options = _parser().parse_args(arguments)
+    try:
+        if not _consent(options.name, options.yes):
+            return 2
+        run_demo(options.name)
+    except (DemoError, ClusterError) as error:
+        sys.stderr.write(f"\ndemo: {error}\n{_where_to_look(options.name)}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("\ndemo: interrupted; `make demo` goes on from here, `make clean` removes all\n")
+        return 130
+    except Exception:  # noqa: BLE001  (a fault of the demo itself: the details go to a log, not to the screen)
+        FAILURE_LOG.parent.mkdir(parents=True, exist_ok=True)
+        FAILURE_LOG.write_text(traceback.format_exc())
+        last = traceback.format_exc().strip().splitlines()[-1]
+        sys.stderr.write(
+            f"\ndemo: unexpected: {last}\n  log: {FAILURE_LOG}\n{_where_to_look(options.name)}\n"
+        )
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="demo", description="A cluster, a store, the operator, and an ImageJob."
+    )
+    parser.add_argument("--name", default="demo", help="which local cluster (default: demo)")
+    parser.add_argument("--yes", action="store_true", help="do not ask (also with CI=true)")
+    return parser
+
+
+def _consent(name: str, agreed: bool) -> bool:
+    lines = plan(name)
+    _tell("This makes a real Kubernetes cluster on this machine and runs an ImageJob on it.")
+    for line in lines:
+        _tell(f"  {line}")
+    _tell(f"  cluster: {name}, below {layout(name).root}")
+    _tell(f"  outputs: {OUT}")
+    if "rights: root" in lines and os.geteuid() != 0:
+        raise DemoError(
+            "this needs root, since there is no kind with a Docker engine here: namespaces, mounts and "
+            "cgroups are made, and Debian packages installed.\n"
+            "  Either start Docker and install kind, or run: sudo make demo"
+        )
+    if agreed or os.environ.get("CI") == "true":
+        return True
+    if not sys.stdin.isatty():
+        _tell("Nobody can be asked here (no terminal): CI=true make demo says yes.")
+        return False
+    try:
+        answer = input("Go on? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() in ("y", "yes"):
+        return True
+    _tell("Nothing was done.")
+    return False
+
+
+def _where_to_look(name: str) -> str:
+    status = find_cluster(name).status()
+    lines = [f"  logs of the cluster: {status.logs}"] if status.logs and Path(status.logs).is_dir() else []
+    if status.healthy:
+        kubectl = _kubectl(name, find_cluster(name))
+        command = kubectl.as_typed("logs", "-n", stack.NAMESPACE, f"deployment/{stack.OPERATOR}")
+        lines.append(f"  log of the operator: {command}")
+    lines.append("  after mending it, make demo goes on from here; make clean removes all")
+    return "\n".join(lines)
+
+
+def _kubectl(name: str, where: Cluster) -> Kubectl:
+    return Kubectl(where.binaries() / "kubectl", layout(name).kubeconfig)
+
+
+def run_demo(name: str) -> None:
+    """All steps.
+
+    Raises:
+        DemoError, ClusterError: naming the step that failed and where to read more.
+    """
+    _title("1/6 cluster")
+    where = find_cluster(name)
+    where.up()
+    kubectl = _kubectl(name, where)
+    _title("2/6 images: operator, processor, minio")
+    fresh = stack.load_images(where)
+    _title("3/6 operator and store")
+    stack.install(kubectl, fresh)
+    stack.prepare_namespace(kubectl, NAMESPACE)
+    with stack.reach_store(kubectl) as store:
+        _title("4/6 photos")
+        upload_photos(store)
+        _title("5/6 an ImageJob")
+        job_name = apply_job(kubectl)
+        follow(kubectl, job_name)
+        _title("6/6 outputs")
+        show_outputs(kubectl, store, job_name)
+    _tell(_what_next(kubectl, job_name))
+
+
+def upload_photos(store: stack.Store) -> None:
+    """Put the photos that are not there yet below photos/ in the namespace's part of the bucket."""
+    there = set(store.keys(f"{NAMESPACE}/photos/"))
+    for position, name in enumerate(photos.names(), start=1):
+        key = f"{NAMESPACE}/photos/{name}"
+        said = f"{position}/{len(photos.names())} photos/{name}"
+        if key in there:
+            say(f"{said}: there already")
+            continue
+        path = OUT / "sources" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(photos.photo(name))
+        store.client.fput_object(store.bucket, key, str(path))
+        say(f"{said}: {path.stat().st_size / 1024:.0f} KiB uploaded")
+
+
+def apply_job(kubectl: Kubectl) -> str:
+    """Apply the example; where the job is there already, under the next run id."""
+    document: dict[str, Any] = yaml.safe_load(MANIFEST.read_text())
+    name: str = document["metadata"]["name"]
+    there = kubectl("get", "imagejob", name, "-n", NAMESPACE, "--ignore-not-found", "-o", "name")
+    if there:
+        job = kubectl.get("imagejob", name, "-n", NAMESPACE)
+        if "deletionTimestamp" in job["metadata"]:
+            with step(f"waiting for the old imagejob/{name} to go"):
+                kubectl("wait", "-n", NAMESPACE, "--for=delete", f"imagejob/{name}", "--timeout=120s")
+        else:
+            document["spec"]["run"] = {"id": next_run_id(job)}
+    said = kubectl.apply(document, "-n", NAMESPACE).strip()
+    relative = MANIFEST.relative_to(repository())
+    say(f"kubectl apply -n {NAMESPACE} -f {relative} (run.id {document['spec']['run']['id']}): {said}")
+    return name
+
+
+def next_run_id(job: dict[str, Any]) -> str:
+    """A run id that the job does not have: the number of its next run."""
+    number = int(job.get("status", {}).get("run", {}).get("number", 0)) + 1
+    current = job["spec"].get("run", {}).get("id", "1")
+    return str(number if str(number) != current else number + 1)
+
+
+def follow(kubectl: Kubectl, name: str) -> None:
+    """Follow the job live with the project's own command.
+
+    Raises:
+        DemoError: if it does not succeed, with what the cluster says of it.
+    """
+    words = ["follow", name, "-n", NAMESPACE, "--kubeconfig", str(kubectl.kubeconfig)]
+    say(f".venv/bin/imagejob {' '.join(words)}")
+    command = [sys.executable, "-m", "imagejob_cli", *words, "--timeout", str(FOLLOW_SECONDS)]
+    if subprocess.run(command, check=False).returncode:
+        told = kubectl("describe", "imagejob", name, "-n", NAMESPACE)
+        raise DemoError(f"imagejob/{name} did not succeed\n{told}\n{stack.evidence(kubectl)}")
+
+
+def show_outputs(kubectl: Kubectl, store: stack.Store, name: str) -> None:
+    """Fetch the outputs that the report names, list them, and draw the sheet."""
+    status = kubectl.get("imagejob", name, "-n", NAMESPACE)["status"]
+    report = show.read_report(store, status["report"])
+    keys = [output["key"] for item in report["items"] for output in item["outputs"]]
+    folder = OUT / "outputs"
+    shutil.rmtree(folder, ignore_errors=True)
+    outputs = show.fetch(store, f"{NAMESPACE}/", keys, folder)
+    sheet = OUT / "contact-sheet.jpg"
+    show.contact_sheet(outputs, sheet)
+    _tell(kubectl("get", "imagejobs", "-n", NAMESPACE, "-o", "wide").rstrip())
+    for line in show.table(outputs):
+        _tell(f"  {line}")
+    _tell(f"  report in the store: {store.bucket}/{status['report']}")
+    _tell(f"  all outputs: {folder}")
+    _tell(f"  to look at: {sheet}")
+
+
+def _what_next(kubectl: Kubectl, name: str) -> str:
+    broken = "s/name: demo$/name: broken/; s/match:/keys: [photos\\/lost.jpg]/; /^      [pi]/d"
+    return f"""
+Try next:
+  export KUBECONFIG={kubectl.kubeconfig}
+  export PATH={kubectl.program.parent}:$PATH
+  kubectl get imagejobs -n {NAMESPACE} -o wide
+  .venv/bin/imagejob status {name} -n {NAMESPACE}
+  kubectl describe imagejob {name} -n {NAMESPACE}
+  # break it: a source that is not there ends as JOB_002 SourceNotFound, and no Pod is launched
+  sed '{broken}' examples/demo.yaml | kubectl apply -n {NAMESPACE} -f -
+  kubectl get imagejob broken -n {NAMESPACE} -o wide
+  # mend it: every change of the spec comes with a new run id
+  kubectl patch imagejob broken -n {NAMESPACE} --type=merge \\
+    -p '{{"spec": {{"run": {{"id": "2"}}, "source": {{"keys": ["photos/china.jpg"]}}}}}}'
+  # delete: staging, Pods and Secrets go with it, the outputs stay
+  kubectl delete imagejob {name} broken -n {NAMESPACE}
+  make demo    # again: the next run
+  make clean   # end the cluster and remove what was built"""
+
+
+def _title(text: str) -> None:
+    _tell(f"\n== {text}")
+
+
+def _tell(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

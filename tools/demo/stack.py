@@ -1,0 +1,185 @@
+"""The operator and a MinIO on a cluster, from the manifests that are shipped, and a way to the store.
+
+Nothing is said twice: endpoint, bucket and keys are read from the ConfigMap and the Secret of the overlay.
+"""
+
+from __future__ import annotations
+
+import base64
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException
+
+from demo.errors import DemoError
+from demo.kubectl import Kubectl
+from localcluster import images
+from localcluster.cluster import Cluster
+from localcluster.commands import run_logged
+from localcluster.errors import ClusterError
+from localcluster.paths import cache_root, repository
+from localcluster.progress import say, step
+from localcluster.waiting import wait_for
+
+NAMESPACE = "imagejob-system"
+OPERATOR = "imagejob-operator"
+MINIO = "minio"
+DEPLOYMENTS = {"operator": OPERATOR, "processor": "", "minio": MINIO}
+"""Which Deployment an image belongs to."""
+
+ROLLOUT_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Store:
+    """A client of the bucket that the operator uses."""
+
+    client: Minio
+    bucket: str
+
+    def keys(self, prefix: str) -> list[str]:
+        """All keys below a prefix."""
+        listing = self.client.list_objects(self.bucket, prefix=prefix, recursive=True)
+        return [found.object_name or "" for found in listing]
+
+
+def load_images(cluster: Cluster) -> list[str]:
+    """Build our images where they changed and give them to the node; which ones it did not have."""
+    fresh: list[str] = []
+    for name, built in zip(images.TARGETS, images.build_all(list(images.TARGETS)), strict=True):
+        with step(f"image {built.tag} to the node"):
+            if cluster.load(built.archive, built.tag):
+                fresh.append(name)
+    return fresh
+
+
+def install(kubectl: Kubectl, fresh_images: list[str]) -> None:
+    """Apply the demo overlay, wait for its Deployments, make the bucket.
+
+    Args:
+        kubectl: of the cluster.
+        fresh_images: images whose content is new under their old name; what runs them starts anew.
+
+    Raises:
+        DemoError, ClusterError: with what is known of the Pods that do not start.
+    """
+    overlay = repository() / "manifests" / "overlays" / "demo"
+    with step(f"kubectl apply -k {overlay.relative_to(repository())}"):
+        before = kubectl("get", "deployments", "-n", NAMESPACE, "-o", "name")
+        kubectl("apply", "--server-side", "--force-conflicts", "-k", str(overlay))
+        for deployment in filter(None, (DEPLOYMENTS[name] for name in fresh_images)):
+            if f"deployment.apps/{deployment}" in before.split():
+                kubectl("rollout", "restart", "-n", NAMESPACE, f"deployment/{deployment}")
+    for deployment in (MINIO, OPERATOR):
+        with step(f"waiting for deployment/{deployment}"):
+            await_rollout(kubectl, deployment)
+    with reach_store(kubectl) as store:
+        if not store.client.bucket_exists(store.bucket):
+            store.client.make_bucket(store.bucket)
+            say(f"bucket {store.bucket} made")
+
+
+def await_rollout(kubectl: Kubectl, deployment: str) -> None:
+    """Wait until all replicas are new and ready.
+
+    Raises:
+        DemoError: with the Pods and the last lines of their log.
+    """
+    words = ("rollout", "status", "-n", NAMESPACE, f"deployment/{deployment}")
+    try:
+        kubectl(*words, f"--timeout={ROLLOUT_SECONDS}s", timeout=ROLLOUT_SECONDS + 30)
+    except ClusterError as error:
+        raise DemoError(f"deployment/{deployment} does not start: {error}\n{evidence(kubectl)}") from None
+
+
+def evidence(kubectl: Kubectl, deployment: str = OPERATOR, lines: int = 20) -> str:
+    """The Pods of the stack and the end of a Deployment's log, and how to see more."""
+    questions = [
+        ("get", "pods", "-n", NAMESPACE, "-o", "wide"),
+        ("logs", "-n", NAMESPACE, f"deployment/{deployment}", "--all-containers", f"--tail={lines}"),
+    ]
+    told: list[str] = []
+    for question in questions:
+        told.append(f"$ {kubectl.as_typed(*question)}")
+        try:
+            told.append(kubectl(*question).rstrip())
+        except ClusterError as error:
+            told.append(str(error))
+    return "\n".join(told)
+
+
+def prepare_namespace(kubectl: Kubectl, name: str) -> None:
+    """A namespace that may use the store, restricted, with the shipped NetworkPolicy."""
+    labels = {"imagejob.dev/store": "default", "pod-security.kubernetes.io/enforce": "restricted"}
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    kubectl("apply", "-n", name, "-k", str(repository() / "manifests" / "tenant"))
+
+
+@contextmanager
+def reach_store(kubectl: Kubectl) -> Iterator[Store]:
+    """A client of the store: by its Service address where this machine reaches it, else by port-forward.
+
+    Raises:
+        DemoError: if the store does not answer.
+    """
+    settings = kubectl.get("configmap", OPERATOR, "-n", NAMESPACE)["data"]
+    secret = kubectl.get("secret", "imagejob-store", "-n", NAMESPACE)["data"]
+    access, hidden = (base64.b64decode(secret[name]).decode() for name in ("access-key", "secret-key"))
+    service = kubectl.get("service", MINIO, "-n", NAMESPACE)["spec"]
+    address, port = service["clusterIP"], service["ports"][0]["port"]
+    with _way_to(kubectl, address, port) as endpoint:
+        pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=3, read=20), retries=urllib3.Retry(total=5, backoff_factor=0.3)
+        )
+        client = Minio(
+            endpoint, access_key=access, secret_key=hidden, secure=False, region="us-east-1", http_client=pool
+        )
+        try:
+            yield Store(client, settings["IMAGEJOB_STORE_BUCKET"])
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            raise DemoError(f"the store at {endpoint} fails: {error}\n{evidence(kubectl, MINIO)}") from error
+        finally:
+            pool.clear()
+
+
+@contextmanager
+def _way_to(kubectl: Kubectl, address: str, port: int) -> Iterator[str]:
+    if _answers(address, port):
+        yield f"{address}:{port}"
+        return
+    log = cache_root() / "logs" / "port-forward.log"
+    words = ["port-forward", "-n", NAMESPACE, f"service/{MINIO}", f":{port}"]
+    process = run_logged([str(kubectl.program), "--kubeconfig", str(kubectl.kubeconfig), *words], log)
+    try:
+        wait_for("kubectl port-forward", lambda: _not_forwarded(process, log), 30, log)
+        yield f"127.0.0.1:{_forwarded_port(log)}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def _not_forwarded(process: subprocess.Popen[bytes], log: Path) -> str | None:
+    if process.poll() is not None:
+        raise DemoError(f"kubectl port-forward ended: {log.read_text().strip()} (log: {log})")
+    return None if _forwarded_port(log) else "no port yet"
+
+
+def _forwarded_port(log: Path) -> str:
+    for line in log.read_text().splitlines():
+        if line.startswith("Forwarding from 127.0.0.1:"):
+            return line.removeprefix("Forwarding from 127.0.0.1:").split()[0]
+    return ""
