@@ -25,6 +25,8 @@ MERGE = "application/merge-patch+json"
 class MemoryBench:
     """The fake."""
 
+    patience = 0.2
+
     def __init__(self, kind: type[MemoryCluster] = MemoryCluster) -> None:
         clock = ManualClock()
         self.cluster = kind(clock, MemoryStore(clock))
@@ -69,6 +71,8 @@ class MemoryBench:
 
 class ServerBench:
     """A real API server, in a namespace of its own."""
+
+    patience = 60.0
 
     def __init__(self, http: KubeHTTP, namespace: str) -> None:
         self._http = http

@@ -113,8 +113,8 @@ class KubeJobs:
 
 def translate(error: ApiError, json_patch: bool = False) -> JobsError:
     """An answer of the API server in the port's words."""
-    if error.status == 409 or (json_patch and error.status == 422):
-        # 422 on a JSON patch: its test of the resource version failed.
+    if error.status == 409 or (json_patch and error.status == 422 and not error.causes):
+        # 422 on a JSON patch that names no field: its test of the resource version failed.
         return Conflict(error.message)
     if error.status == 404 or (error.status == 403 and "NamespaceTerminating" in error.causes):
         return Gone(error.message)

@@ -59,6 +59,9 @@ def read_attempt(pod: dict[str, Any]) -> tuple[str, Attempt] | None:
         if finished and state in (State.SUCCEEDED, State.FAILED)
         else None,
         deleting="deletionTimestamp" in metadata,
+        gone_by=datetime.fromisoformat(metadata["deletionTimestamp"])
+        if "deletionTimestamp" in metadata
+        else None,
     )
     return owner["uid"], attempt
 

@@ -50,6 +50,8 @@ class Attempt:
     summary: Summary | None = None
     finished_at: datetime | None = None
     deleting: bool = False
+    gone_by: datetime | None = None
+    """When an attempt that is being deleted should be gone."""
     order_delivered: bool = field(default=True)
     """Whether this process knows that the attempt has its order; unknown after a restart."""
 
@@ -70,10 +72,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """What is durable of one shard: attempts that count, and launches that were disrupted."""
+    """What is durable of one shard: attempts that count, disrupted launches, and whether it was given up."""
 
     counted: int = 0
     disrupted: int = 0
+    lost: bool = False
 
     @property
     def launches(self) -> int:
@@ -82,7 +85,10 @@ class Tries:
 
 
 def format_tries(tries: tuple[Tries, ...]) -> str:
-    """Write tries as `0-6=1,7=2+1`: shards 0 to 6 one attempt, shard 7 two and one disrupted launch."""
+    """Write tries as `0-6=1,7=2+1,8=3x`.
+
+    Shards 0 to 6 have one attempt, shard 7 has two and one disrupted launch, shard 8 was given up.
+    """
     parts: list[str] = []
     start = 0
     for end in range(1, len(tries) + 1):
@@ -91,7 +97,8 @@ def format_tries(tries: tuple[Tries, ...]) -> str:
         value = tries[start]
         if value.launches:
             span = str(start) if end - 1 == start else f"{start}-{end - 1}"
-            parts.append(f"{span}={value.counted}" + (f"+{value.disrupted}" if value.disrupted else ""))
+            disrupted = f"+{value.disrupted}" if value.disrupted else ""
+            parts.append(f"{span}={value.counted}{disrupted}{'x' if value.lost else ''}")
         start = end
     return ",".join(parts)
 
@@ -106,8 +113,8 @@ def parse_tries(text: str, total: int) -> tuple[Tries, ...]:
     for part in filter(None, text.split(",")):
         span, _, value = part.partition("=")
         first, _, last = span.partition("-")
-        counted, _, disrupted = value.partition("+")
-        parsed = Tries(int(counted), int(disrupted or 0))
+        counted, _, disrupted = value.removesuffix("x").partition("+")
+        parsed = Tries(int(counted), int(disrupted or 0), value.endswith("x"))
         for shard in range(int(first), int(last or first) + 1):
             tries[shard] = parsed
     return tuple(tries)

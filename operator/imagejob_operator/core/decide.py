@@ -117,6 +117,9 @@ def _pending(o: Observation, spec: Spec) -> Decision:
         return _unread(o)
     if not o.admission.admitted:
         return _refuse(o, Failure(Code.CREATION, Reason.NOT_PERMITTED, o.admission.message))
+    if o.rejected:
+        text = f"the API server refuses the job as it is, mend it and apply it again: {o.rejected}"
+        return _refuse(o, Failure(Code.CREATION, Reason.INVALID_SPEC, text))
     before = o.job.status.run or RunStatus()
     number = before.number + 1
     prefix = staging_prefix(o.policy.installation, o.job.key.namespace, o.job.uid, number, 1)

@@ -8,7 +8,7 @@ import msgspec
 
 from imagejob_operator.core.action import Action, Announce, DeleteJob, ReleaseFinalizer, Stop
 from imagejob_operator.core.attempt import Attempt, State
-from imagejob_operator.core.effort import Broken, Clean, Cleaned
+from imagejob_operator.core.effort import Broken, Clean, Cleaned, Progress
 from imagejob_operator.core.failure import Code, Failure
 from imagejob_operator.core.keys import job_staging_prefix, report_key
 from imagejob_operator.core.observation import Decision, Observation
@@ -143,33 +143,46 @@ def decide_terminal(o: Observation) -> Decision:
     run = status.run or RunStatus()
     if not isinstance(o.job.spec, InvalidSpec) and o.job.spec.run.id != run.id:
         return _next_run(o, run)
-    cleaned = status.condition("StagingCleaned")
-    if cleaned is not None and cleaned.status != "True" and status.staging is not None:
-        return _clean_deferred(o, status.staging.prefix)
-    actions: list[Action] = [ReleaseFinalizer()] if o.job.guarded else []
+    effort, progress = _owed(o)
+    if isinstance(progress, Cleaned):
+        return Decision(change(o, status, cleaned=True))
+    actions: list[Action] = [ReleaseFinalizer()] if o.job.guarded and effort is None else []
     # Attempts that appeared late (a launch whose answer was lost) end here.
     actions += _stop_live(o)
     retention = _retention(o)
     end = (run.finished_at or o.now) + timedelta(seconds=retention.ttl_seconds_after_finished)
+    moments = [] if effort is None else _retry(progress, o.now) or [o.now + RETRY_DEFERRED]
     if o.now < end:
-        return Decision(change(o, status), tuple(actions), look_again=end)
+        return Decision(change(o, status), tuple(actions), effort, look_again=min([end, *moments]))
     if retention.policy is Compaction.DELETE:
-        return Decision(change(o, status), (*actions, DeleteJob()))
+        return Decision(change(o, status), (*actions, DeleteJob()), effort)
     leftovers = [Stop(a) for a in o.attempts if not a.deleting]
-    shards = None if run.shards is None else msgspec.structs.replace(run.shards, attempts="")
-    compact = msgspec.structs.replace(
-        status, failures=(), staging=None, run=msgspec.structs.replace(run, shards=shards)
+    return Decision(
+        change(o, _compacted(status, run, owed=effort is not None)),
+        (*actions, *leftovers),
+        effort,
+        look_again=min(moments, default=None),
     )
-    return Decision(change(o, compact), (*actions, *leftovers))
 
 
-def _clean_deferred(o: Observation, prefix: str) -> Decision:
-    effort = Clean((prefix,))
-    progress = o.progress if o.effort == effort else None
-    if isinstance(progress, Cleaned):
-        return Decision(change(o, o.job.status, cleaned=True))
-    retry = _retry(progress, o.now) or [o.now + RETRY_DEFERRED]
-    return Decision(change(o, o.job.status), effort=effort, look_again=min(retry))
+def _owed(o: Observation) -> tuple[Clean | None, Progress | None]:
+    """The cleaning that an ended run still owes, and how it stands."""
+    staging, cleaned = o.job.status.staging, o.job.status.condition("StagingCleaned")
+    if staging is None or cleaned is None or cleaned.status == "True":
+        return None, None
+    effort = Clean((staging.prefix,))
+    return effort, o.progress if o.effort == effort else None
+
+
+def _compacted(status: Status, run: RunStatus, owed: bool) -> Status:
+    """What stays of an ended run after its retention; where its staging is, as long as that is owed."""
+    shards = None if run.shards is None else msgspec.structs.replace(run.shards, attempts="")
+    return msgspec.structs.replace(
+        status,
+        failures=(),
+        staging=status.staging if owed else None,
+        run=msgspec.structs.replace(run, shards=shards),
+    )
 
 
 def _next_run(o: Observation, run: RunStatus) -> Decision:

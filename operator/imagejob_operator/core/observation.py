@@ -48,6 +48,8 @@ class Observation:
     results: Mapping[int, Summary] = field(default_factory=dict)
     """Shards whose result is known to be in the store, with their counts."""
     refusals: Mapping[int, Refusal] = field(default_factory=dict)
+    rejected: str = ""
+    """Why the keeper refuses our finalizer on the job as it is; empty if it did not."""
     effort: Effort | None = None
     progress: Progress | None = None
 

@@ -14,7 +14,7 @@ from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.observation import Decision, Observation
 from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.saying import change
-from imagejob_operator.core.shards import Survey, count_items, judge_start, record_due, survey
+from imagejob_operator.core.shards import Survey, count_items, judge_start, record_due, stuck_at, survey
 from imagejob_operator.core.spec import Spec, tolerated_failures
 from imagejob_operator.core.status import MAX_FAILURES, ItemCounts, RunStatus, ShardStatus, Status
 from imagejob_operator.core.waiting import active_deadline, keep_going, progress_of
@@ -43,6 +43,7 @@ def process(o: Observation, spec: Spec) -> Decision:
     status = with_tries(_with_progress(status, counts), view, spec.execution.parallelism)
     actions, retry_at = _launches(o, view)
     moments = [m for m in (start.look_again, retry_at, active_deadline(o, spec)) if m]
+    moments += [moment for moment in stuck_at((*view.running, *view.waiting)) if moment > o.now]
     return Decision(change(o, status, note=start.note), actions, look_again=min(moments))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -40,6 +40,9 @@ class Survey:
 MAX_DISRUPTIONS = 10
 """Launches of one shard that may be disrupted; more, and the cluster is no place for it now."""
 
+STUCK_AFTER = timedelta(seconds=60)
+"""A Pod that is still there so long after it should be gone is on a dead node."""
+
 
 def survey(o: Observation, retries: int) -> Survey:
     """Sort the shards of the run by where they stand."""
@@ -62,16 +65,15 @@ def survey(o: Observation, retries: int) -> Survey:
         attempt_now, had = latest.get(shard), tries[shard]
         if had.launches == 0:
             due[shard] = Tries(1, 0)
-        elif attempt_now is None:
+        elif attempt_now is None and not had.lost:
             absent.append(shard)
-        elif attempt_now.state is State.FAILED:
-            problem = attempt_now.problem or Problem(Reason.CRASHED, f"{attempt_now.name} failed")
+        elif problem := _ended_badly(attempt_now, o.now):
             after = _after_failure(had, problem, retries)
             if isinstance(after, Tries):
                 due[shard] = after
             else:
                 lost[shard] = after
-    open_attempts = [a for a in latest.values() if a.shard not in done and a.live]
+    open_attempts = [a for a in latest.values() if a.shard not in {*done, *due, *lost} and a.live]
     return Survey(
         total=total,
         tries=tries,
@@ -84,8 +86,27 @@ def survey(o: Observation, retries: int) -> Survey:
     )
 
 
+def _ended_badly(attempt: Attempt | None, now: datetime) -> Problem | None:
+    """Why an attempt is over without a result; None while it may still have one."""
+    if attempt is None:
+        return Problem(Reason.CRASHED, "the shard was given up before")
+    if attempt.state is State.FAILED:
+        return attempt.problem or Problem(Reason.CRASHED, f"{attempt.name} failed")
+    if attempt.live and attempt.gone_by and now >= attempt.gone_by + STUCK_AFTER:
+        text = f"{attempt.name} was deleted and does not end: its node is lost"
+        return Problem(Reason.NODE_LOST, text, counted=False)
+    return None
+
+
+def stuck_at(attempts: Sequence[Attempt]) -> list[datetime]:
+    """When attempts that are being deleted will count as lost, if they do not end before."""
+    return [a.gone_by + STUCK_AFTER for a in attempts if a.live and a.gone_by]
+
+
 def _after_failure(had: Tries, problem: Problem, retries: int) -> Tries | Problem:
     """The tries to record for another attempt; or, if the shard is lost, by what."""
+    if had.lost:
+        return problem
     if problem.counted:
         return Tries(had.counted + 1, had.disrupted) if had.counted <= retries else problem
     if had.disrupted < MAX_DISRUPTIONS:
@@ -100,6 +121,8 @@ def record_due(view: Survey, parallelism: int) -> tuple[Tries, ...]:
     retries_first = sorted(view.due, key=lambda shard: (view.tries[shard].launches == 0, shard))
     for shard in retries_first[: max(0, room)]:
         tries[shard] = view.due[shard]
+    for shard in view.lost:
+        tries[shard] = replace(tries[shard], lost=True)
     return tuple(tries)
 
 

@@ -189,10 +189,13 @@ def with_conditions(
     facts: list[tuple[str, str, str, str]] = [*_summary(status, note)]
     for kind, (since, code) in _MILESTONES.items():
         reached = status.at in _ORDER and _ORDER.index(status.at) >= _ORDER.index(since)
-        if reached or (kind in kept and kept[kind].status == "True"):
-            facts.append((kind, "True", kind, ""))
-        elif status.error and status.error.code == code:
+        held = reached or (kind in kept and kept[kind].status == "True")
+        own = status.error is not None and status.error.code == code
+        # What was reached stays reached, but for Accepted: a collision of keys shows only in the listing.
+        if status.error and own and (kind == "Accepted" or not held):
             facts.append((kind, "False", status.error.reason, status.error.message))
+        elif held:
+            facts.append((kind, "True", kind, ""))
     facts.extend(_cleaning(status, kept.get("StagingCleaned"), cleaned))
     made = tuple(
         _condition(fact, {c.type: c for c in before.conditions}, now, status.observed_generation)

@@ -28,7 +28,7 @@ from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.concurrency import for_each
 from imagejob_operator.loop.observe import RunMemory
 from imagejob_operator.loop.orders import lifetime, write_order
-from imagejob_operator.ports.jobs import Gone, Jobs
+from imagejob_operator.ports.jobs import Conflict, Gone, Jobs, Rejected
 from imagejob_operator.ports.launcher import Launcher, Refused
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoreError
 from imagejob_operator.ports.telemetry import Telemetry
@@ -71,7 +71,7 @@ class Actor:
                 case Launch() | DeliverOrder() | Stop():
                     side_by_side.append(action)
                 case AddFinalizer():
-                    current = await self._jobs.add_finalizer(job)
+                    current = await self._guard(job, memory)
                 case ReleaseFinalizer():
                     current = await self._release(job, action)
                 case Announce():
@@ -86,6 +86,14 @@ class Actor:
 
         await for_each(side_by_side, one)
         return current
+
+    async def _guard(self, job: ImageJob, memory: RunMemory) -> ImageJob:
+        try:
+            return await self._jobs.add_finalizer(job)
+        except Rejected as error:
+            # A schema that became stricter than the job: the next turn says so on the job itself.
+            memory.rejected = str(error)
+            raise Conflict(str(error)) from error
 
     async def _release(self, job: ImageJob, action: ReleaseFinalizer) -> ImageJob | None:
         if action.deferred:

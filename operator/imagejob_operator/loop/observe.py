@@ -28,6 +28,8 @@ class RunMemory:
     results: dict[int, Summary] = field(default_factory=dict)
     refusals: dict[int, Refusal] = field(default_factory=dict)
     refused: dict[int, int] = field(default_factory=dict)
+    rejected: str = ""
+    """Why the keeper will not let us guard the job as it is."""
     launches: dict[int, tuple[int, int, datetime]] = field(default_factory=dict)
     """By shard: the number of its attempt, how often that was launched, and when last."""
 
@@ -91,6 +93,7 @@ class Observer:
             attempts=self._cache.attempts(job.uid),
             results=dict(memory.results),
             refusals=dict(memory.refusals),
+            rejected=memory.rejected,
             effort=effort,
             progress=progress,
         )

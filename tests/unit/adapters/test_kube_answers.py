@@ -26,6 +26,7 @@ def answer(status: int, reason: str = "", message: str = "text", cause: str = ""
     [
         (answer(409), False, Conflict),
         (answer(422), True, Conflict),
+        (answer(422, cause="FieldValueInvalid"), True, Rejected),
         (answer(422), False, Rejected),
         (answer(404), False, Gone),
         (answer(403, cause="NamespaceTerminating"), False, Gone),

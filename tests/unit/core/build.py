@@ -104,6 +104,7 @@ def attempt(
     created: datetime = NOW,
     finished: datetime | None = None,
     deleting: bool = False,
+    gone_by: datetime | None = None,
     delivered: bool = True,
 ) -> Attempt:
     name = attempt_name(KEY, UID, run, shard, number)
@@ -119,6 +120,7 @@ def attempt(
         problem=problem,
         finished_at=finished or ended,
         deleting=deleting,
+        gone_by=gone_by,
         order_delivered=delivered,
     )
 

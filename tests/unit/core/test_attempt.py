@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from imagejob_operator.core.attempt import Tries, format_tries, parse_tries
 
-some_tries = st.lists(st.builds(Tries, st.integers(0, 3), st.integers(0, 2)), max_size=30).map(tuple)
+some_tries = st.lists(
+    st.builds(Tries, st.integers(1, 3), st.integers(0, 2), st.booleans()) | st.just(Tries()), max_size=30
+).map(tuple)
 
 
 @pytest.mark.parametrize(
@@ -17,8 +19,10 @@ some_tries = st.lists(st.builds(Tries, st.integers(0, 3), st.integers(0, 2)), ma
         ((Tries(1),) * 7 + (Tries(2, 1),), "0-6=1,7=2+1"),
         ((Tries(1), Tries(), Tries(1)), "0=1,2=1"),
         ((Tries(0, 1),), "0=0+1"),
+        ((Tries(3, 0, True), Tries(3)), "0=3x,1=3"),
+        ((Tries(1, 11, True),), "0=1+11x"),
     ],
-    ids=["none", "not-launched", "spans", "gap", "disrupted-only"],
+    ids=["none", "not-launched", "spans", "gap", "disrupted-only", "given-up", "disrupted-away"],
 )
 def test_tries_are_written_in_spans(tries: tuple[Tries, ...], text: str) -> None:
     assert format_tries(tries) == text

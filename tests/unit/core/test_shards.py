@@ -47,6 +47,16 @@ CASES = {
     "failed-without-a-word": (Tries(3), attempt(State.FAILED, number=3), "lost"),
     "disrupted-last": (Tries(3), attempt(State.FAILED, UNCOUNTED, number=3), "due 3+1"),
     "disrupted-often": (Tries(1, 9), attempt(State.FAILED, UNCOUNTED, number=10), "due 1+10"),
+    "disrupted-too-often": (Tries(1, 10), attempt(State.FAILED, UNCOUNTED, number=11), "lost"),
+    "given-up-and-gone": (Tries(3, 0, True), None, "lost"),
+    "given-up-and-there": (Tries(3, 0, True), attempt(State.FAILED, UNCOUNTED, number=3), "lost"),
+    "going-in-time": (Tries(1), attempt(State.RUNNING, deleting=True, gone_by=later(-59)), "running"),
+    "on-a-dead-node": (Tries(1), attempt(State.RUNNING, deleting=True, gone_by=later(-60)), "due 1+1"),
+    "on-a-dead-node-waiting": (
+        Tries(1),
+        attempt(State.WAITING, deleting=True, gone_by=later(-60)),
+        "due 1+1",
+    ),
     "only-an-older-one": (Tries(2), attempt(State.FAILED, COUNTED, number=1), "absent"),
     "of-another-run": (Tries(1), attempt(State.SUCCEEDED, run=2), "absent"),
     "older-one-succeeded": (Tries(2), attempt(State.SUCCEEDED, number=1), "done"),
@@ -69,6 +79,11 @@ def place(o: Observation, shard: int) -> str:
     return " and ".join(word if isinstance(word, str) else word[0] for word in found)
 
 
+def test_what_was_given_up_is_recorded_with_the_tries() -> None:
+    view = survey(world((Tries(3), Tries()), attempt(State.FAILED, COUNTED, number=3)), RETRIES)
+    assert record_due(view, 1) == (Tries(3, 0, True), Tries(1))
+
+
 @pytest.mark.parametrize(("tries", "seen_attempt", "wanted"), CASES.values(), ids=CASES)
 def test_a_shard_stands(tries: Tries, seen_attempt: Attempt | None, wanted: str) -> None:
     attempts = (seen_attempt,) if seen_attempt else ()
@@ -82,7 +97,9 @@ def test_a_result_in_the_store_ends_a_shard_whatever_became_of_its_pod() -> None
 
 states = st.sampled_from(State)
 problems = st.sampled_from([None, COUNTED, UNCOUNTED])
-many_tries = st.lists(st.builds(Tries, st.integers(0, 4), st.integers(0, 1)), min_size=1, max_size=5)
+many_tries = st.lists(
+    st.builds(Tries, st.integers(0, 4), st.integers(0, 1), st.booleans()), min_size=1, max_size=5
+)
 
 
 @st.composite

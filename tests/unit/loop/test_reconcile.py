@@ -264,6 +264,23 @@ async def test_a_lost_shard_may_be_tolerated() -> None:
     assert world.store.keys("shop/catalog/") == ["shop/catalog/uploads/b-web.webp"]
 
 
+async def test_a_lost_shard_stays_lost_when_its_last_pod_is_deleted() -> None:
+    world = World(script=by_shard({0: badly(CRASHED)}, well(run=50)))
+    world.create(execution={"itemsPerPod": 1, "retriesPerShard": 0}, failurePolicy={"maxFailedItems": 1})
+    await world.run(until=lambda: "x" in attempts_of(world))
+    lost = next(a.name for _, a in world.cluster.attempts() if a.shard == 0)
+    world.cluster.take_away("shop", lost)
+    await world.run()
+    assert world.job.status.phase == "Succeeded"
+    assert attempts_of(world) == "0=1x,1=1"
+    assert world.cluster.hooks.count("launch") == 2
+
+
+def attempts_of(world: World) -> str:
+    run = world.job.status.run
+    return run.shards.attempts if run and run.shards else ""
+
+
 async def test_a_pod_that_is_gone_is_launched_again() -> None:
     world = World(script=well(run=50))
     world.create(execution={"itemsPerPod": 50})
@@ -495,6 +512,26 @@ async def test_an_invalid_spec_that_is_mended_runs() -> None:
     await world.run(until=lambda: world.job.status.phase == "Succeeded")
 
 
+async def test_a_job_that_the_api_server_refuses_to_guard_is_told_so() -> None:
+    world = World()
+    world.create()
+    world.cluster.hooks.fail(Rejected("spec.renditions: Too many: 33"), "add_finalizer")
+    await world.run(until=lambda: world.job.status.phase == "Failed")
+    assert world.error() == "JOB_001/InvalidSpec"
+    assert world.job.status.error
+    assert "Too many: 33" in world.job.status.error.message
+    assert world.staged() == []
+
+
+async def test_a_collision_found_in_the_listing_takes_the_acceptance_back() -> None:
+    world = World()
+    world.create(destination={"keyTemplate": "one"})
+    await world.run()
+    accepted = world.job.status.condition("Accepted")
+    assert accepted
+    assert (accepted.status, accepted.reason) == ("False", "KeyCollision")
+
+
 # --- writes that do not go through -------------------------------------------------------------------------
 
 
@@ -567,6 +604,18 @@ async def test_after_its_retention_a_job_is_compacted() -> None:
     assert world.job.status.staging is None
     assert world.job.status.report
     assert world.cluster.attempts() == []
+
+
+async def test_a_cleaning_that_is_owed_holds_up_no_retention() -> None:
+    world = World()
+    world.create(
+        execution={"stagingDeadlineSeconds": 30},
+        retention={"ttlSecondsAfterFinished": 100, "policy": "Delete"},
+    )
+    world.store.hooks.fail(AWAY)
+    await world.run(until=lambda: world.job.status.phase == "Failed")
+    waited = await world.run(until=lambda: world.cluster.job(KEY) is None)
+    assert waited <= 100 + 60 + 10, "the retention, then the cleaning budget of a deletion"
 
 
 async def test_after_its_retention_a_job_is_deleted() -> None:
