@@ -9,19 +9,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from localcluster import binaries, claims, leaks
+from localcluster import binaries, claims, leaks, machine, namespaces
 from localcluster.addresses import Addresses
 from localcluster.cgroups import of_cluster
 from localcluster.cluster import Status
 from localcluster.commands import run
 from localcluster.errors import ClusterError
+from localcluster.namespaces import Namespaces
 from localcluster.native import NativeCluster
 from localcluster.paths import layout
 from localcluster.processes import boot_id, start_time
@@ -81,6 +82,8 @@ def kill_everything(name: str) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def built() -> None:
+    """What a first `up` installs on a new machine stays there, and is no leak."""
+    machine.install(machine.NODE_PACKAGES)
     tool("build", *(module.name for module in binaries.CLUSTER_MODULES))
     for name in MINE:
         tool("down", "--name", name)
@@ -238,6 +241,38 @@ def test_the_leak_checker_sees_what_is_planted(
     finally:
         remove()
     assert_unchanged(before)
+
+
+def test_a_link_that_the_kernel_removes_first_is_gone_all_the_same(
+    clean: leaks.Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel takes a dead cluster's namespace apart, and the link with it, while `down` removes it."""
+    link = Namespaces(layout(MINE[0]), Addresses(200))
+    device = link.addresses.host_device
+    run(["ip", "link", "add", device, "type", "veth", "peer", "name", "planted1"])
+
+    def too_late(argv: Sequence[str]) -> str:
+        run(["ip", "link", "delete", device])
+        return run(argv)
+
+    monkeypatch.setattr(namespaces, "run", too_late)
+    link.delete_link()
+    assert_unchanged(clean)
+
+
+def test_a_link_that_stays_is_an_error(clean: leaks.Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = Namespaces(layout(MINE[0]), Addresses(200))
+    run(["ip", "link", "add", link.addresses.host_device, "type", "veth", "peer", "name", "planted1"])
+
+    def refuse(argv: Sequence[str]) -> str:
+        raise ClusterError("Operation not permitted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(namespaces, "run", refuse)
+        with pytest.raises(ClusterError, match="not permitted"):
+            link.delete_link()
+    link.delete_link()
+    assert_unchanged(clean)
 
 
 def test_down_unmounts_what_was_mounted_below_the_root(clean: leaks.Snapshot, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from localcluster.namespaces import PRIVATE_FOLDERS
 from localcluster.paths import cache_root, clusters_root
 from localcluster.processes import start_time
 
+NOT_OURS = {"/run/mount"}
+"""What mount(8) keeps for itself, from its first use on a machine."""
 WATCHED_FOLDERS = ("/run", "/run/netns", "/run/containerd", "/var/lib", "/var/lib/cni", "/var/log")
 
 
@@ -126,7 +128,7 @@ def _processes(others: Beside) -> Iterable[str]:
 def _files(others: Beside) -> Iterable[str]:
     for folder in map(Path, WATCHED_FOLDERS):
         if folder.is_dir():
-            yield from (f"{folder}/{name}" for name in os.listdir(folder))
+            yield from {f"{folder}/{name}" for name in os.listdir(folder)} - NOT_OURS
     yield from (folder for folder in PRIVATE_FOLDERS if Path(folder).exists())
     for root in (clusters_root(), Path("/run/imagejob")):
         if root.is_dir():

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from localcluster.addresses import Addresses
 from localcluster.commands import find_program, program, run
+from localcluster.errors import ClusterError
 from localcluster.paths import Layout
 from localcluster.processes import Process, Processes
 from localcluster.waiting import wait_for
@@ -84,9 +85,15 @@ class Namespaces:
 
     def delete_link(self) -> None:
         """Remove the machine's end of the link; its routes go with it."""
-        device = self.addresses.host_device
-        if find_program("ip") and Path("/sys/class/net", device).exists():
-            run(["ip", "link", "delete", device])
+        device = Path("/sys/class/net", self.addresses.host_device)
+        if find_program("ip") is None or not device.exists():
+            return
+        try:
+            run(["ip", "link", "delete", device.name])
+        except ClusterError:
+            # The other end's namespace may be taken apart at this very moment, and the link with it.
+            if device.exists():
+                raise
 
 
 def _is_pause(holder: Process, pause: Path) -> bool:
