@@ -24,6 +24,7 @@ _T = TypeVar("_T")
 _CHUNK = 256 * 1024
 _ERROR_BYTES = 16 * 1024
 _TRANSIENT = frozenset({408, 409, 425, 429, *range(500, 600)})
+_UNKNOWN_SIGNER = {b"InvalidAccessKeyId", b"SignatureDoesNotMatch", b"ExpiredToken", b"InvalidToken"}
 _ERROR_PARTS = re.compile(rb"<(Code|Message)>([^<]{1,300})</")
 
 
@@ -56,8 +57,10 @@ class _Answer:
 
     @property
     def expired(self) -> bool:
-        """Whether the store refuses because our URL or policy is too old."""
-        return self.status in (400, 401, 403) and b"expired" in self.body.lower()
+        """Whether the store refuses because our URL is too old, or who signed it is not known any more."""
+        codes = {value for name, value in _ERROR_PARTS.findall(self.body) if name == b"Code"}
+        unknown = bool(codes & _UNKNOWN_SIGNER) or b"expired" in self.body.lower()
+        return self.status in (400, 401, 403) and unknown
 
 
 class _Transient(Exception):

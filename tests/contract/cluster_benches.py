@@ -14,7 +14,7 @@ from imagejob_operator.adapters.kube_launcher import KubeLauncher
 from imagejob_operator.adapters.kube_session import ApiError, KubeHTTP
 from imagejob_operator.adapters.pod_manifest import PodSettings
 from imagejob_operator.core.api import API_VERSION, GROUP, KIND, LABEL_JOB, PLURAL, VERSION
-from imagejob_operator.core.attempt import Problem
+from imagejob_operator.core.attempt import Attempt, Problem
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.job import ImageJob, Key, attempt_name, parse_job
 from unit.core.build import SPEC
@@ -64,6 +64,10 @@ class MemoryBench:
 
     async def forbid_our_pods(self) -> None:
         self.cluster.refusals[0] = Problem(Reason.POD_REJECTED, "forbidden", certain=True)
+
+    async def say(self, attempt: Attempt, warning: bool, reason: str, message: str) -> None:
+        if warning:
+            self.cluster.remarks[attempt.name] = f"{reason}: {message}"
 
     async def orders(self, job: ImageJob) -> dict[str, str]:
         return self.cluster.orders(job.uid)
@@ -151,6 +155,24 @@ class ServerBench:
         metadata = {"name": "small"}
         body = {"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": {"limits": limits}}
         await self._http.request("POST", f"{self._core}/limitranges", body)
+
+    async def say(self, attempt: Attempt, warning: bool, reason: str, message: str) -> None:
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": "contract-"},
+            "involvedObject": {
+                "kind": "Pod",
+                "name": attempt.name,
+                "namespace": self._namespace,
+                "uid": attempt.uid,
+            },
+            "type": "Warning" if warning else "Normal",
+            "reason": reason,
+            "message": message,
+            "lastTimestamp": f"{tomorrow():%Y-%m-%dT%H:%M:%SZ}",
+        }
+        await self._http.request("POST", f"{self._core}/events", event)
 
     async def orders(self, job: ImageJob) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from imagejob_operator.core.action import Announce
-from imagejob_operator.core.attempt import State
+from imagejob_operator.core.attempt import Attempt, State
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob, Key, attempt_name
 from imagejob_operator.core.status import (
@@ -56,6 +56,10 @@ class Bench(Protocol):
     async def occupy(self, job: ImageJob, shard: int, number: int) -> None: ...
     async def allow_no_pods(self) -> None: ...
     async def forbid_our_pods(self) -> None: ...
+    async def say(self, attempt: Attempt, warning: bool, reason: str, message: str) -> None:
+        """Something happens to an attempt, and the cluster says so."""
+        ...
+
     async def orders(self, job: ImageJob) -> dict[str, str]:
         """The URL that each attempt was given, by name."""
         ...
@@ -270,6 +274,20 @@ async def an_order_is_delivered_once(bench: Bench) -> None:
     for url in ("http://store/first", "http://store/second"):
         await bench.launcher.deliver(attempt, job.key.namespace, url)
     assert await bench.orders(job) == {attempt.name: "http://store/first"}
+
+
+@check
+async def a_remark_is_the_last_warning_about_the_attempt(bench: Bench) -> None:
+    job = await started(bench)
+    attempt = await bench.launcher.launch(job, 0, 1, bench.ends_by)
+    other = await bench.launcher.launch(job, 1, 1, bench.ends_by)
+    assert await bench.launcher.remark(attempt, job.key.namespace) == ""
+    await bench.say(attempt, True, "FailedCreatePodSandBox", "no runtime of this name")
+    await bench.say(attempt, False, "Scheduled", "assigned to a node")
+    assert await bench.launcher.remark(attempt, job.key.namespace) == (
+        "FailedCreatePodSandBox: no runtime of this name"
+    )
+    assert await bench.launcher.remark(other, job.key.namespace) == ""
 
 
 async def left(bench: Bench, job: ImageJob, wanted: dict[str, str]) -> None:

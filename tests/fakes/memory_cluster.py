@@ -73,6 +73,8 @@ class MemoryCluster:
         self.refusals: dict[int, Problem] = {}
         """Shards that are not launched, and why."""
         self.refused_orders: Problem | None = None
+        self.remarks: dict[str, str] = {}
+        """What is said of an attempt when somebody asks, by its name."""
         self.stop_seconds = 0.0
         """How long a stopped attempt still lives."""
         self.namespaces: dict[str, dict[str, str]] = {"shop": {}}
@@ -240,6 +242,10 @@ class MemoryCluster:
                 moment += timedelta(seconds=scene.after)
                 running.scenes.append((moment, scene))
         await self.hooks.after("deliver", attempt.name)
+
+    async def remark(self, attempt: Attempt, namespace: str) -> str:
+        await self.hooks.before("remark", attempt.name)
+        return self.remarks.get(attempt.name, "")
 
     async def stop(self, attempt: Attempt, namespace: str) -> None:
         await self.hooks.before("stop", attempt.name)

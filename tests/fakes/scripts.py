@@ -57,9 +57,10 @@ def well(start: float = 1, run: float = 2, failing: Collection[str] = ()) -> Scr
     return script
 
 
-def badly(problem: Problem, run: float = 1) -> Script:
-    """Every attempt runs and fails."""
-    return lambda shard, number: (Scene(1, State.RUNNING), Scene(run, State.FAILED, problem))
+def badly(problem: Problem, run: float = 1, ran: bool = True) -> Script:
+    """Every attempt fails, after it ran or without."""
+    begun = (Scene(1, State.RUNNING),) if ran else ()
+    return lambda shard, number: (*begun, Scene(run, State.FAILED, problem))
 
 
 def never_running(problem: Problem | None, after: float = 1) -> Script:
@@ -88,4 +89,5 @@ def with_garbage(store: MemoryStore, order: Order) -> Summary:
 
 
 CRASHED = Problem(Reason.CRASHED, "ended with exit code 70")
+NEVER_RAN = Problem(Reason.CONFIG_ERROR, "the container cannot be started")
 DISRUPTED = Problem(Reason.NODE_LOST, "was disrupted: drained", counted=False)

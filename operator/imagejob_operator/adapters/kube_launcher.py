@@ -14,7 +14,7 @@ from imagejob_operator.adapters.pod_manifest import (
     remaining_time,
     secret_manifest,
 )
-from imagejob_operator.adapters.pod_status import read_attempt
+from imagejob_operator.adapters.pod_status import MAX_EVIDENCE, read_attempt
 from imagejob_operator.core.api import LABEL_INSTALLATION
 from imagejob_operator.core.attempt import Attempt, Problem
 from imagejob_operator.core.failure import Reason, bounded
@@ -82,6 +82,18 @@ class KubeLauncher:
             if error.status != 409:
                 raise Refused(refusal(error)) from error
 
+    async def remark(self, attempt: Attempt, namespace: str) -> str:
+        """See the port; the newest Event about the Pod, a warning before any other."""
+        place = f"/api/v1/namespaces/{namespace}/events"
+        try:
+            body = await self._http.request(
+                "GET", f"{place}?fieldSelector=involvedObject.uid%3D{attempt.uid}&limit={PAGE}"
+            )
+        except ApiError as error:
+            return bounded(f"the Events of the Pod cannot be read: {error.message}", MAX_EVIDENCE)
+        newest = max(body["items"], key=_rank, default=None)
+        return bounded(f"{newest['reason']}: {newest['message']}", MAX_EVIDENCE) if newest else ""
+
     async def stop(self, attempt: Attempt, namespace: str) -> None:
         """See the port; exactly this Pod, never a later one of its name."""
         options = {
@@ -96,11 +108,19 @@ class KubeLauncher:
                 raise translate(error) from error
 
 
+def _rank(event: dict[str, Any]) -> tuple[bool, str]:
+    """Warnings last, then by time: the greatest is the one that tells most."""
+    moments = (event.get("lastTimestamp"), event.get("eventTime"), event["metadata"]["creationTimestamp"])
+    return event.get("type") == "Warning", next(moment for moment in moments if moment)
+
+
 def refusal(error: ApiError) -> Problem:
     """Why the API server did not take a Pod, and whether waiting may help."""
     text = bounded(error.message, 500)
     if error.status in (0, 429) or error.status >= 500:
         return Problem(Reason.START_DEADLINE_EXCEEDED, f"the Pod cannot be created: {text}")
+    if error.status == 403 and "NamespaceTerminating" in error.causes:
+        return Problem(Reason.START_DEADLINE_EXCEEDED, f"the namespace is being deleted: {text}")
     if error.status == 403 and "exceeded quota" in error.message:
         return Problem(Reason.QUOTA_EXCEEDED, text)
     if error.status == 403 and "error looking up service account" in error.message:

@@ -201,6 +201,9 @@ class MinioStore:
                 metadata_directive=REPLACE if content_type else None,
             )
             result = self._sure(copy)
+            if not result.etag:
+                # S3 may answer 200 before it copies, and say in the body that it failed.
+                raise StoreUnavailable(f"the store did not copy {source.key} to its end")
             return StoredObject(key, source.size, result.etag or "", datetime.now(UTC))
 
         return await self._run("copy", send)

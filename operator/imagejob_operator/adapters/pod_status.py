@@ -28,7 +28,10 @@ _WAITING: dict[str, tuple[Reason, bool]] = {
     "CreateContainerError": (Reason.CONFIG_ERROR, False),
     "RunContainerError": (Reason.CONFIG_ERROR, False),
 }
-_DISRUPTED = {"Evicted", "Preempting", "NodeShutdown", "Terminated", "Shutdown", "UnexpectedAdmissionError"}
+_DISRUPTED = {"Evicted", "Preempting", "NodeShutdown", "Terminated", "Shutdown"}
+_NEVER_RAN = {"StartError", "ContainerCannotRun"}
+_NODE_REFUSES = ("OutOf", "UnexpectedAdmissionError", "NodeAffinity", "NodePorts", "Taint", "PodOS")
+"""How the kubelet's reasons begin when it does not take a Pod that was given to its node."""
 
 
 def read_attempt(pod: dict[str, Any]) -> tuple[str, Attempt] | None:
@@ -101,9 +104,12 @@ def _waiting(status: dict[str, Any]) -> Problem | None:
         text = waiting.get("message") or reason
         return Problem(ours, bounded(text, MAX_EVIDENCE), certain)
     scheduled = _condition(status, "PodScheduled")
-    if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
-        return Problem(Reason.UNSCHEDULABLE, bounded(scheduled.get("message", ""), MAX_EVIDENCE))
-    return None
+    if scheduled.get("status") != "False":
+        return None
+    # Else it is held back by gates: somebody else decides when it may be scheduled.
+    unschedulable = scheduled.get("reason") == "Unschedulable"
+    reason = Reason.UNSCHEDULABLE if unschedulable else Reason.START_DEADLINE_EXCEEDED
+    return Problem(reason, bounded(scheduled.get("message", ""), MAX_EVIDENCE))
 
 
 def _condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -117,6 +123,10 @@ def _failed(pod: dict[str, Any]) -> Problem:
     if disruption.get("status") == "True" or status.get("reason") in _DISRUPTED:
         why = disruption.get("message") or status.get("message") or status.get("reason", "")
         return Problem(Reason.NODE_LOST, bounded(f"{name} was disrupted: {why}", MAX_EVIDENCE), counted=False)
+    if str(status.get("reason", "")).startswith(_NODE_REFUSES):
+        why = status.get("message") or status.get("reason", "")
+        text = bounded(f"{name} was refused by its node: {why}", MAX_EVIDENCE)
+        return Problem(Reason.UNSCHEDULABLE, text, counted=False)
     terminated = (_container(status).get("state") or {}).get("terminated") or {}
     exit_code = terminated.get("exitCode")
     said = bounded(terminated.get("message") or terminated.get("reason") or "", MAX_EVIDENCE)
@@ -127,6 +137,8 @@ def _failed(pod: dict[str, Any]) -> Problem:
             "spec.execution.podTemplate.resources"
         )
         return Problem(Reason.OUT_OF_MEMORY, text)
+    if terminated.get("reason") in _NEVER_RAN:
+        return Problem(Reason.CONFIG_ERROR, f"the container of {name} cannot be started: {said}")
     if exit_code == ExitCode.ORDER_EXPIRED:
         return Problem(Reason.CRASHED, f"{name}: its order had expired", counted=False)
     if exit_code == SIGTERM_EXIT:

@@ -44,6 +44,13 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Inquire:
+    """Ask what holds up an attempt that waits and does not say why."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Write an Event, once per run and reason."""
 
@@ -58,4 +65,4 @@ class DeleteJob:
     """Delete the ImageJob itself: its retention has ended."""
 
 
-Action = AddFinalizer | ReleaseFinalizer | Launch | DeliverOrder | Stop | Announce | DeleteJob
+Action = AddFinalizer | ReleaseFinalizer | Launch | DeliverOrder | Stop | Inquire | Announce | DeleteJob

@@ -62,6 +62,14 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What the launcher said of an attempt that waits without a problem of its own, and when it was asked."""
+
+    message: str
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """The launcher refused an attempt: why, and since when it has been refusing."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from imagejob_operator.core.action import Action
-from imagejob_operator.core.attempt import Attempt, Refusal
+from imagejob_operator.core.attempt import Attempt, Refusal, Remark
 from imagejob_operator.core.effort import Effort, Progress
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.status import Status
@@ -48,6 +48,8 @@ class Observation:
     results: Mapping[int, Summary] = field(default_factory=dict)
     """Shards whose result is known to be in the store, with their counts."""
     refusals: Mapping[int, Refusal] = field(default_factory=dict)
+    remarks: Mapping[str, Remark] = field(default_factory=dict)
+    """What was said of waiting attempts when somebody asked, by their uid."""
     rejected: str = ""
     """Why the keeper refuses our finalizer on the job as it is; empty if it did not."""
     effort: Effort | None = None

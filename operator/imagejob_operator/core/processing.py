@@ -6,15 +6,23 @@ from datetime import datetime
 
 import msgspec
 
-from imagejob_operator.core.action import Action, DeliverOrder, Launch
-from imagejob_operator.core.attempt import format_tries
+from imagejob_operator.core.action import Action, DeliverOrder, Inquire, Launch
+from imagejob_operator.core.attempt import Problem, format_tries
 from imagejob_operator.core.effort import Broken, Collect, Collected
 from imagejob_operator.core.ending import begin_undoing
-from imagejob_operator.core.failure import Code, Failure, Reason
+from imagejob_operator.core.failure import CATALOGUE, Code, Failure, Reason
 from imagejob_operator.core.observation import Decision, Observation
 from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.saying import change
-from imagejob_operator.core.shards import Survey, count_items, judge_start, record_due, stuck_at, survey
+from imagejob_operator.core.shards import (
+    Survey,
+    count_items,
+    judge_start,
+    record_due,
+    silent_attempt,
+    stuck_at,
+    survey,
+)
 from imagejob_operator.core.spec import Spec, tolerated_failures
 from imagejob_operator.core.status import MAX_FAILURES, ItemCounts, RunStatus, ShardStatus, Status
 from imagejob_operator.core.waiting import active_deadline, keep_going, progress_of
@@ -32,7 +40,7 @@ def process(o: Observation, spec: Spec) -> Decision:
         lost_items = counts.failed - sum(s.failed for s in view.done.values())
         if lost_items > tolerated_failures(spec.failure_policy, counts.total):
             problem = next(iter(view.lost.values()))
-            return begin_undoing(o, Failure(Code.PROCESSING, problem.reason, problem.message))
+            return begin_undoing(o, _lost(status, problem))
     if view.finished:
         return _collect(o, spec, view)
     start = judge_start(o, view, spec.execution)
@@ -42,9 +50,22 @@ def process(o: Observation, spec: Spec) -> Decision:
         status = msgspec.structs.replace(status, phase=Phase.RUNNING.value)
     status = with_tries(_with_progress(status, counts), view, spec.execution.parallelism)
     actions, retry_at = _launches(o, view)
-    moments = [m for m in (start.look_again, retry_at, active_deadline(o, spec)) if m]
+    silent, ask_at = silent_attempt(o, view)
+    if silent:
+        actions = (*actions, Inquire(silent))
+    moments = [m for m in (start.look_again, retry_at, ask_at, active_deadline(o, spec)) if m]
     moments += [moment for moment in stuck_at((*view.running, *view.waiting)) if moment > o.now]
+    moments += view.resting.values()
     return Decision(change(o, status, note=start.note), actions, look_again=min(moments))
+
+
+def _lost(status: Status, problem: Problem) -> Failure:
+    """Why a shard was given up: JOB_003 if no Pod of the run got running, JOB_005 if one did."""
+    if (Code.LAUNCH, problem.reason) not in CATALOGUE:
+        return Failure(Code.PROCESSING, problem.reason, problem.message)
+    if status.at is Phase.LAUNCHING:
+        return Failure(Code.LAUNCH, problem.reason, problem.message)
+    return Failure(Code.PROCESSING, Reason.CRASHED, problem.message)
 
 
 def with_tries(status: Status, view: Survey, parallelism: int) -> Status:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from imagejob_operator.core.attempt import Attempt, Problem, State, Tries, parse_tries
+from imagejob_operator.core.attempt import Attempt, Problem, Remark, State, Tries, parse_tries
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.observation import Observation
 from imagejob_operator.core.spec import Execution
@@ -17,7 +17,7 @@ from imagejob_processor.contract import Summary
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """All shards of the current run, each in exactly one of done, lost, active, and due."""
+    """All shards of the current run, each in exactly one of done, lost, active, resting, and due."""
 
     total: int
     tries: tuple[Tries, ...]
@@ -28,6 +28,8 @@ class Survey:
     waiting: tuple[Attempt, ...]
     absent: tuple[int, ...]
     """Shards whose recorded attempt is not there: not launched yet, or gone without a result."""
+    resting: Mapping[int, datetime]
+    """Shards whose next attempt is not due yet, and when it will be."""
     due: Mapping[int, Tries]
     """Shards that want a new attempt, with the tries to record for it."""
 
@@ -39,6 +41,9 @@ class Survey:
 
 MAX_DISRUPTIONS = 10
 """Launches of one shard that may be disrupted; more, and the cluster is no place for it now."""
+
+LONGEST_REST = timedelta(seconds=30)
+"""The longest pause between the end of an attempt and the next one at its shard; the first is a second."""
 
 STUCK_AFTER = timedelta(seconds=60)
 """A Pod that is still there so long after it should be gone is on a dead node."""
@@ -58,6 +63,7 @@ def survey(o: Observation, retries: int) -> Survey:
     latest = {a.shard: a for a in seen if a.number == tries[a.shard].launches}
     lost: dict[int, Problem] = {}
     due: dict[int, Tries] = {}
+    resting: dict[int, datetime] = {}
     absent: list[int] = []
     for shard in range(total):
         if shard in done:
@@ -69,10 +75,12 @@ def survey(o: Observation, retries: int) -> Survey:
             absent.append(shard)
         elif problem := _ended_badly(attempt_now, o.now):
             after = _after_failure(had, problem, retries)
-            if isinstance(after, Tries):
-                due[shard] = after
-            else:
+            if isinstance(after, Problem):
                 lost[shard] = after
+            elif attempt_now and o.now < (rested := _rested_at(attempt_now, had)):
+                resting[shard] = rested
+            else:
+                due[shard] = after
     open_attempts = [a for a in latest.values() if a.shard not in {*done, *due, *lost} and a.live]
     return Survey(
         total=total,
@@ -82,6 +90,7 @@ def survey(o: Observation, retries: int) -> Survey:
         running=tuple(a for a in open_attempts if a.state is State.RUNNING),
         waiting=tuple(a for a in open_attempts if a.state is State.WAITING),
         absent=tuple(absent),
+        resting=resting,
         due=due,
     )
 
@@ -96,6 +105,14 @@ def _ended_badly(attempt: Attempt | None, now: datetime) -> Problem | None:
         text = f"{attempt.name} was deleted and does not end: its node is lost"
         return Problem(Reason.NODE_LOST, text, counted=False)
     return None
+
+
+def _rested_at(attempt: Attempt, had: Tries) -> datetime:
+    """When the shard of an attempt that ended badly may be tried again; a dead node was waited for enough."""
+    if attempt.live:
+        return attempt.created_at
+    pause = min(LONGEST_REST, timedelta(seconds=2.0 ** min(had.launches - 1, 10)))
+    return (attempt.finished_at or attempt.created_at) + pause
 
 
 def stuck_at(attempts: Sequence[Attempt]) -> list[datetime]:
@@ -174,8 +191,9 @@ def judge_start(o: Observation, view: Survey, execution: Execution) -> Start:
         return Start()
     ended = [a.finished_at for a in o.attempts if a.finished_at]
     since = max([min(begun), o.job.status.phase_since or min(begun), *ended])
-    names = {id(a.problem): a.name for a in view.waiting if a.problem}
-    problems = [a.problem for a in view.waiting if a.problem] + [refusal.problem for refusal in refusals]
+    told = [(a.name, problem) for a in view.waiting if (problem := a.problem or _remarked(o.remarks, a))]
+    names = {id(problem): name for name, problem in told}
+    problems = [problem for _, problem in told] + [refusal.problem for refusal in refusals]
     problem = next((p for p in problems if p.certain), problems[0] if problems else None)
     deadline = timedelta(seconds=execution.start_deadline_seconds)
     limit = min(deadline, o.policy.start_grace) if problem and _graced(problem) else deadline
@@ -196,6 +214,28 @@ def judge_start(o: Observation, view: Survey, execution: Execution) -> Start:
     return Start(
         look_again=min(since + limit, since + NOTEWORTHY if waited < NOTEWORTHY else since + limit), note=note
     )
+
+
+def _remarked(remarks: Mapping[str, Remark], attempt: Attempt) -> Problem | None:
+    """The problem of an attempt that has none of its own, if something was said of it."""
+    remark = remarks.get(attempt.uid)
+    if remark is None or not remark.message:
+        return None
+    return Problem(Reason.START_DEADLINE_EXCEEDED, remark.message)
+
+
+def silent_attempt(o: Observation, view: Survey) -> tuple[Attempt | None, datetime | None]:
+    """The attempt that waits longest without a word, if somebody should ask now; else when to ask.
+
+    At first when its wait is worth a note, then each time the wait has doubled.
+    """
+    silent = [a for a in view.waiting if a.problem is None and a.order_delivered]
+    if view.running or not silent:
+        return None, None
+    oldest = min(silent, key=lambda a: a.created_at)
+    remark = o.remarks.get(oldest.uid)
+    ask_at = oldest.created_at + (2 * (remark.asked_at - oldest.created_at) if remark else NOTEWORTHY)
+    return (oldest, None) if o.now >= ask_at else (None, ask_at)
 
 
 def _graced(problem: Problem) -> bool:

@@ -14,11 +14,12 @@ from imagejob_operator.core.action import (
     Announce,
     DeleteJob,
     DeliverOrder,
+    Inquire,
     Launch,
     ReleaseFinalizer,
     Stop,
 )
-from imagejob_operator.core.attempt import Attempt, Problem
+from imagejob_operator.core.attempt import Attempt, Problem, Remark
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.outcome import InvalidResult, read_result, summarise
@@ -74,6 +75,9 @@ class Actor:
                     current = await self._guard(job, memory)
                 case ReleaseFinalizer():
                     current = await self._release(job, action)
+                case Inquire(attempt):
+                    said = await self._launcher.remark(attempt, job.key.namespace)
+                    memory.remarks[attempt.uid] = Remark(said, self._clock())
                 case Announce():
                     await self._jobs.announce(job, action)
                 case DeleteJob():

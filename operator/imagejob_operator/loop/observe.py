@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from imagejob_operator.core.attempt import Problem, Refusal
+from imagejob_operator.core.attempt import Problem, Refusal, Remark
 from imagejob_operator.core.job import ImageJob, Key
 from imagejob_operator.core.observation import Admission, Observation, Policy
 from imagejob_operator.core.phase import TERMINAL, Phase
@@ -28,6 +28,7 @@ class RunMemory:
     results: dict[int, Summary] = field(default_factory=dict)
     refusals: dict[int, Refusal] = field(default_factory=dict)
     refused: dict[int, int] = field(default_factory=dict)
+    remarks: dict[str, Remark] = field(default_factory=dict)
     rejected: str = ""
     """Why the keeper will not let us guard the job as it is."""
     launches: dict[int, tuple[int, int, datetime]] = field(default_factory=dict)
@@ -93,6 +94,7 @@ class Observer:
             attempts=self._cache.attempts(job.uid),
             results=dict(memory.results),
             refusals=dict(memory.refusals),
+            remarks=dict(memory.remarks),
             rejected=memory.rejected,
             effort=effort,
             progress=progress,

@@ -42,6 +42,10 @@ class Launcher(Protocol):
         """
         ...
 
+    async def remark(self, attempt: Attempt, namespace: str) -> str:
+        """What was last said of an attempt that does not start; empty if nothing. It raises no error."""
+        ...
+
     async def stop(self, attempt: Attempt, namespace: str) -> None:
         """End an attempt and remove it; gone already is done."""
         ...

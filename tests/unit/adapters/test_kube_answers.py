@@ -55,6 +55,11 @@ def test_the_server_s_own_pause_is_kept() -> None:
     [
         (answer(403, message='pods "x" is forbidden: exceeded quota: small'), Reason.QUOTA_EXCEEDED, False),
         (answer(403, message='pods "x" is forbidden: violates PodSecurity'), Reason.POD_REJECTED, True),
+        (
+            answer(403, message="unable to create new content", cause="NamespaceTerminating"),
+            Reason.START_DEADLINE_EXCEEDED,
+            False,
+        ),
         (answer(403, message="error looking up service account shop/x"), Reason.CONFIG_ERROR, False),
         (answer(422, message="Pod is invalid"), Reason.POD_REJECTED, True),
         (answer(400, message="strict decoding error"), Reason.POD_REJECTED, True),
@@ -63,7 +68,18 @@ def test_the_server_s_own_pause_is_kept() -> None:
         (answer(429), Reason.START_DEADLINE_EXCEEDED, False),
         (answer(500), Reason.START_DEADLINE_EXCEEDED, False),
     ],
-    ids=["quota", "security", "account", "invalid", "misspelt", "no-namespace", "away", "busy", "broken"],
+    ids=[
+        "quota",
+        "security",
+        "namespace-goes",
+        "account",
+        "invalid",
+        "misspelt",
+        "no-namespace",
+        "away",
+        "busy",
+        "broken",
+    ],
 )
 def test_refusals_of_pods(error: ApiError, reason: Reason, certain: bool) -> None:
     problem = refusal(error)

@@ -53,7 +53,11 @@ WAITING = {
         Reason.UNSCHEDULABLE,
         False,
     ),
-    "held-back": (condition("PodScheduled", "False", reason="SchedulingGated"), None, False),
+    "held-back": (
+        condition("PodScheduled", "False", reason="SchedulingGated", message="gates"),
+        Reason.START_DEADLINE_EXCEEDED,
+        False,
+    ),
     "scheduled": (condition("PodScheduled", "True"), None, False),
 }
 
@@ -65,6 +69,18 @@ FAILED = {
     "told-to-stop": (ended(143), Reason.NODE_LOST, False, "told to stop"),
     "out-of-memory": (ended(137, reason="OOMKilled"), Reason.OUT_OF_MEMORY, True, "limit 1Gi"),
     "killed": (ended(137), Reason.CRASHED, True, "exit code 137"),
+    "never-ran": (
+        ended(128, reason="StartError", message="no such file"),
+        Reason.CONFIG_ERROR,
+        True,
+        "no such file",
+    ),
+    "no-room-on-its-node": (
+        {"phase": "Failed", "reason": "OutOfmemory", "message": "Node didn't have enough resource: memory"},
+        Reason.UNSCHEDULABLE,
+        False,
+        "enough resource: memory",
+    ),
     "evicted": (
         {"phase": "Failed", "reason": "Evicted", "message": "low on disk"},
         Reason.NODE_LOST,

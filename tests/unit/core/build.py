@@ -108,7 +108,8 @@ def attempt(
     delivered: bool = True,
 ) -> Attempt:
     name = attempt_name(KEY, UID, run, shard, number)
-    ended = created if state in (State.SUCCEEDED, State.FAILED) else None
+    # So long ago that its shard has rested.
+    ended = created - timedelta(minutes=1) if state in (State.SUCCEEDED, State.FAILED) else None
     return Attempt(
         name=name,
         uid=f"uid-of-{name}",

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from imagejob_operator.core.action import AddFinalizer, DeleteJob, DeliverOrder, Launch, ReleaseFinalizer
-from imagejob_operator.core.attempt import Attempt, Problem, Refusal, State, Tries, parse_tries
+from imagejob_operator.core.attempt import Attempt, Problem, Refusal, Remark, State, Tries, parse_tries
 from imagejob_operator.core.effort import (
     Broken,
     Clean,
@@ -77,6 +77,7 @@ WAITING_PROBLEMS = {
 }
 CRASH = Problem(Reason.CRASHED, "exit 70")
 OOM = Problem(Reason.OUT_OF_MEMORY, "killed")
+NEVER_RAN = Problem(Reason.CONFIG_ERROR, "no such program")
 DRAINED = Problem(Reason.NODE_LOST, "drained", counted=False)
 QUOTA = Problem(Reason.QUOTA_EXCEEDED, "exceeded quota")
 REJECTED = Problem(Reason.POD_REJECTED, "violates", certain=True)
@@ -88,6 +89,7 @@ class Seen:
 
     attempt: Attempt | None = None
     refusal: Problem | None = None
+    remark: str = ""
 
 
 def sights(tries: Tries, few: bool) -> dict[str, Seen]:
@@ -110,11 +112,14 @@ def sights(tries: Tries, few: bool) -> dict[str, Seen]:
         | {f"waiting-{name}": one(State.WAITING, problem) for name, problem in WAITING_PROBLEMS.items()}
         | {
             "waiting-no-order": Seen(attempt(State.WAITING, number=number, delivered=False)),
+            "waiting-remarked": Seen(attempt(State.WAITING, number=number), remark="no runtime"),
             "refused": Seen(refusal=QUOTA),
             "rejected": Seen(refusal=REJECTED),
             "succeeded": one(State.SUCCEEDED),
             "out-of-memory": one(State.FAILED, OOM),
             "drained": one(State.FAILED, DRAINED),
+            "never-ran": one(State.FAILED, NEVER_RAN),
+            "crashed-just-now": Seen(attempt(State.FAILED, CRASH, number=number, finished=NOW)),
             "failed-unexplained": one(State.FAILED),
             "of-another-run": one(State.RUNNING, run=7),
         }
@@ -200,6 +205,7 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
     ):
         attempts = (sight.attempt,) if sight.attempt else ()
         refusals = {0: Refusal(sight.refusal, NOW, now + timedelta(seconds=1))} if sight.refusal else {}
+        said = {sight.attempt.uid: Remark(sight.remark, NOW)} if sight.attempt and sight.remark else {}
         yield (
             f"{sight_name}/{admission_name}/{effort_name}",
             seen(
@@ -210,6 +216,7 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
                 progress=progress,
                 admission=admission,
                 refusals=refusals,
+                remarks=said,
             ),
         )
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagejob_operator.core.attempt import Attempt, Problem, Refusal, State, Tries
+from imagejob_operator.core.attempt import Attempt, Problem, Refusal, Remark, State, Tries
 from imagejob_operator.core.failure import Code, Reason
 from imagejob_operator.core.observation import Observation
 from imagejob_operator.core.phase import Phase
@@ -18,6 +18,7 @@ from imagejob_operator.core.shards import (
     record_due,
     shard_count,
     shard_items,
+    silent_attempt,
     survey,
 )
 from imagejob_operator.core.spec import Execution
@@ -60,6 +61,18 @@ CASES = {
     "only-an-older-one": (Tries(2), attempt(State.FAILED, COUNTED, number=1), "absent"),
     "of-another-run": (Tries(1), attempt(State.SUCCEEDED, run=2), "absent"),
     "older-one-succeeded": (Tries(2), attempt(State.SUCCEEDED, number=1), "done"),
+    "failed-just-now": (Tries(1), attempt(State.FAILED, COUNTED, finished=later(-0.9)), "resting"),
+    "failed-a-second-ago": (Tries(1), attempt(State.FAILED, COUNTED, finished=later(-1)), "due 2+0"),
+    "disrupted-often-just-now": (
+        Tries(1, 7),
+        attempt(State.FAILED, UNCOUNTED, number=8, finished=later(-29)),
+        "resting",
+    ),
+    "failed-last-just-now": (
+        Tries(3),
+        attempt(State.FAILED, COUNTED, number=3, finished=later(0)),
+        "lost",
+    ),
     "deleting": (Tries(1), attempt(State.RUNNING, deleting=True), "running"),
 }
 
@@ -75,6 +88,7 @@ def place(o: Observation, shard: int) -> str:
         *(["running"] for a in view.running if a.shard == shard),
         *(["waiting"] for a in view.waiting if a.shard == shard),
         *([f"due {due.counted}+{due.disrupted}"] if due else []),
+        *(["resting"] if shard in view.resting else []),
     ]
     return " and ".join(word if isinstance(word, str) else word[0] for word in found)
 
@@ -233,6 +247,53 @@ def test_the_message_has_the_evidence() -> None:
     failure = judge_start(o, survey(o, RETRIES), EXECUTION).failure
     assert failure is not None
     assert failure.message == f"not found (pod {attempt(State.WAITING).name}, 5m0s of 5m0s grace)"
+
+
+def test_what_was_said_of_a_silent_attempt_is_the_evidence() -> None:
+    silent = attempt(State.WAITING)
+    remarks = {silent.uid: Remark("FailedCreatePodSandBox: no runtime", later(160))}
+    o = seen(job(status(Phase.LAUNCHING)), silent, now=later(400), remarks=remarks)
+    failure = judge_start(o, survey(o, RETRIES), EXECUTION).failure
+    assert failure is not None
+    assert failure.reason is Reason.START_DEADLINE_EXCEEDED
+    assert failure.message == (
+        f"FailedCreatePodSandBox: no runtime (pod {silent.name}, 6m40s of 6m40s start deadline)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds", "wanted"),
+    [
+        (None, 9.9, 10),
+        (None, 10, "ask"),
+        (10, 11, 20),
+        (10, 20, "ask"),
+        (160, 319, 320),
+        (160, 320, "ask"),
+    ],
+)
+def test_a_silent_attempt_is_asked_about_each_time_its_wait_has_doubled(
+    asked: float | None, seconds: float, wanted: object
+) -> None:
+    silent = attempt(State.WAITING)
+    remarks = {} if asked is None else {silent.uid: Remark("", later(asked))}
+    o = seen(job(status(Phase.LAUNCHING)), silent, now=later(seconds), remarks=remarks)
+    found, when = silent_attempt(o, survey(o, RETRIES))
+    assert (found, when) == ((silent, None) if wanted == "ask" else (None, later(float(str(wanted)))))
+
+
+@pytest.mark.parametrize(
+    "attempts",
+    [
+        (attempt(State.WAITING, PULL),),
+        (attempt(State.WAITING, delivered=False),),
+        (attempt(State.WAITING), attempt(State.RUNNING, shard=1)),
+    ],
+    ids=["says-it-itself", "has-no-order-yet", "one-runs"],
+)
+def test_nobody_is_asked_without_need(attempts: tuple[Attempt, ...]) -> None:
+    o = seen(job(status(Phase.LAUNCHING, tries=(Tries(1), Tries(1)))), *attempts, now=later(100))
+    assert silent_attempt(o, survey(o, RETRIES)) == (None, None)
 
 
 @pytest.mark.parametrize("seconds", [0, 5, 9.9, 10, 100, 299.9])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +11,17 @@ from typing import Any
 import pytest
 
 from fakes.memory_cluster import idle
-from fakes.scripts import CRASHED, DISRUPTED, badly, by_shard, in_turn, never_running, well, with_garbage
+from fakes.scripts import (
+    CRASHED,
+    DISRUPTED,
+    NEVER_RAN,
+    badly,
+    by_shard,
+    in_turn,
+    never_running,
+    well,
+    with_garbage,
+)
 from imagejob_operator.core.attempt import Problem, State
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.phase import Phase
@@ -237,6 +248,46 @@ async def test_a_crashing_shard_is_tried_again_as_often_as_was_asked() -> None:
     assert await failed_run(world) == "JOB_005/Crashed"
     assert world.cluster.hooks.count("launch") == 3
     assert len(world.cluster.attempts()) == 1, "the last failed Pod stays for its logs"
+
+
+async def test_a_shard_rests_before_it_is_tried_again_and_longer_each_time() -> None:
+    world = World(script=badly(CRASHED))
+    moments: list[float] = []
+
+    async def note(operation: str, about: str, done: bool) -> None:
+        if operation == "launch" and not done:
+            moments.append(world.clock().timestamp())
+
+    world.cluster.hooks.install(note)
+    world.create(execution={"retriesPerShard": 3, "itemsPerPod": 50})
+    assert await failed_run(world) == "JOB_005/Crashed"
+    ran = 2
+    assert [round(b - a - ran) for a, b in itertools.pairwise(moments)] == [1, 2, 4]
+
+
+async def test_a_container_that_cannot_be_started_is_a_failure_to_launch() -> None:
+    world = World(script=badly(NEVER_RAN, ran=False))
+    world.create(execution={"retriesPerShard": 1, "itemsPerPod": 50})
+    assert await failed_run(world) == "JOB_003/ConfigError"
+    assert world.cluster.hooks.count("launch") == 2
+
+
+async def test_once_a_pod_has_run_it_is_a_failure_to_process() -> None:
+    world = World(script=by_shard({0: well()}, badly(NEVER_RAN, ran=False)))
+    world.create(execution={"retriesPerShard": 0, "itemsPerPod": 1, "parallelism": 1})
+    assert await failed_run(world) == "JOB_005/Crashed"
+
+
+async def test_what_the_cluster_says_of_a_silent_pod_is_the_evidence() -> None:
+    world = World(script=idle)
+    world.create(execution={"startDeadlineSeconds": 100, "itemsPerPod": 50})
+    await world.run(until=lambda: bool(world.cluster.attempts()))
+    name = world.cluster.attempts()[0][1].name
+    world.cluster.remarks[name] = "FailedCreatePodSandBox: no runtime of this name"
+    assert await failed_run(world) == "JOB_003/StartDeadlineExceeded"
+    assert world.job.status.error
+    assert world.job.status.error.message.startswith("FailedCreatePodSandBox: no runtime of this name (pod ")
+    assert world.cluster.hooks.count("remark") == 4, "at 10, 20, 40 and 80 s"
 
 
 async def test_a_retry_may_succeed() -> None:

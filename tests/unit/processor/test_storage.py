@@ -136,6 +136,13 @@ def test_expired(store, script, path, ask):
     assert len(script.asked) == 1
 
 
+@pytest.mark.parametrize("code", [b"InvalidAccessKeyId", b"SignatureDoesNotMatch", b"ExpiredToken"])
+def test_a_signer_that_the_store_does_not_know_any_more_is_as_good_as_expired(store, script, code):
+    script.answers["/a"] = [Answer(403, b"<Error><Code>" + code + b"</Code><Message>no</Message></Error>")]
+    with pytest.raises(OrderExpired, match=code.decode()):
+        store.get_source(script.url("/a"), "", 10)
+
+
 def test_denied_is_not_expired_but_for_the_order(store, script):
     script.answers["/a"] = [Answer(403, b"<Code>AccessDenied</Code><Message>Access Denied</Message>")]
     with pytest.raises(OrderExpired):
