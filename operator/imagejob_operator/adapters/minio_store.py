@@ -73,7 +73,10 @@ class MinioStore:
             maxsize=THREADS,
             block=True,
             timeout=urllib3.Timeout(connect=3, read=15),
-            retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
+            # The last answer is given back, not only that there were too many: it says what is wrong.
+            retries=urllib3.Retry(
+                total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504], raise_on_status=False
+            ),
         )
         self._client = _client(address, address.endpoint, self._http)
         pod_endpoint = address.pod_endpoint or address.endpoint
@@ -200,10 +203,12 @@ class MinioStore:
                 metadata=headers,
                 metadata_directive=REPLACE if content_type else None,
             )
-            result = self._sure(copy)
-            if not result.etag:
+            try:
+                result = self._sure(copy)
+            except ValueError as error:
                 # S3 may answer 200 before it copies, and say in the body that it failed.
-                raise StoreUnavailable(f"the store did not copy {source.key} to its end")
+                text = f"the store did not copy {source.key} to its end"
+                raise StoreUnavailable(text) from error
             return StoredObject(key, source.size, result.etag or "", datetime.now(UTC))
 
         return await self._run("copy", send)

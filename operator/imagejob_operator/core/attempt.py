@@ -7,7 +7,7 @@ that the decision needs.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from imagejob_operator.core.failure import Reason
@@ -52,6 +52,8 @@ class Attempt:
     deleting: bool = False
     gone_by: datetime | None = None
     """When an attempt that is being deleted should be gone."""
+    gone: bool = False
+    """It is not there any more, and this is what became of it."""
     order_delivered: bool = field(default=True)
     """Whether this process knows that the attempt has its order; unknown after a restart."""
 
@@ -59,6 +61,21 @@ class Attempt:
     def live(self) -> bool:
         """Whether it may still do something."""
         return self.state in (State.WAITING, State.RUNNING)
+
+
+def buried(attempt: Attempt) -> Attempt:
+    """What became of an attempt that is gone: what it ended with, or a disruption if it had not ended."""
+    if not attempt.live:
+        return replace(attempt, deleting=True, gone=True)
+    problem = Problem(Reason.NODE_LOST, f"{attempt.name} was deleted before it ended", counted=False)
+    return replace(
+        attempt,
+        state=State.FAILED,
+        problem=problem,
+        finished_at=attempt.gone_by,
+        deleting=True,
+        gone=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Survey:
 MAX_DISRUPTIONS = 10
 """Launches of one shard that may be disrupted; more, and the cluster is no place for it now."""
 
-LONGEST_REST = timedelta(seconds=30)
+LONGEST_REST = timedelta(seconds=10)
 """The longest pause between the end of an attempt and the next one at its shard; the first is a second."""
 
 STUCK_AFTER = timedelta(seconds=60)
@@ -193,7 +193,8 @@ def judge_start(o: Observation, view: Survey, execution: Execution) -> Start:
     since = max([min(begun), o.job.status.phase_since or min(begun), *ended])
     told = [(a.name, problem) for a in view.waiting if (problem := a.problem or _remarked(o.remarks, a))]
     names = {id(problem): name for name, problem in told}
-    problems = [problem for _, problem in told] + [refusal.problem for refusal in refusals]
+    # What was refused comes first: a Pod that waits for an order that was refused only says that it has none.
+    problems = [refusal.problem for refusal in refusals] + [problem for _, problem in told]
     problem = next((p for p in problems if p.certain), problems[0] if problems else None)
     deadline = timedelta(seconds=execution.start_deadline_seconds)
     limit = min(deadline, o.policy.start_grace) if problem and _graced(problem) else deadline
@@ -210,10 +211,16 @@ def judge_start(o: Observation, view: Survey, execution: Execution) -> Start:
         text = f"no Pod got running within spec.execution.startDeadlineSeconds{evidence}"
         return Start(failure=Failure(Code.LAUNCH, Reason.START_DEADLINE_EXCEEDED, text))
     # A problem of the first seconds (a Pod waits for its Secret) is not worth a write.
-    note = f"{problem.reason}: {problem.message}" if problem and waited >= NOTEWORTHY else ""
+    note = _note(problem) if problem and waited >= NOTEWORTHY else ""
     return Start(
         look_again=min(since + limit, since + NOTEWORTHY if waited < NOTEWORTHY else since + limit), note=note
     )
+
+
+def _note(problem: Problem) -> str:
+    """What people read while it lasts; a deadline is no news before it has passed."""
+    unnamed = problem.reason is Reason.START_DEADLINE_EXCEEDED
+    return problem.message if unnamed else f"{problem.reason}: {problem.message}"
 
 
 def _remarked(remarks: Mapping[str, Remark], attempt: Attempt) -> Problem | None:

@@ -40,7 +40,7 @@ def register_watches(
             return
         job_uid, attempt = found
         if event["type"] == "DELETED":
-            cache.drop_attempt(job_uid, attempt.name, attempt.uid)
+            cache.drop_attempt(job_uid, attempt)
         else:
             cache.put_attempt(job_uid, attempt)
         queue.add(Key(pod["metadata"]["namespace"], pod["metadata"]["labels"][LABEL_JOB]))

@@ -139,14 +139,10 @@ class Actor:
             # It is the one that counts, so the shard has ended; what it is worth is judged with the others.
             memory.results[shard] = Summary()
             return
-        if memory.too_soon(shard, number, self._clock()):
-            text = f"the Pod of shard {shard} was launched, and was deleted by somebody before it ended"
-            raise Refused(Problem(Reason.START_DEADLINE_EXCEEDED, text))
         ends_by = self._ends_by(job)
         live = lifetime(self._clock(), ends_by)
         url = await write_order(self._store, job, prefix, shard, number, live)
         attempt = await self._launcher.launch(job, shard, number, ends_by)
-        memory.launched(shard, number, self._clock())
         self._cache.put_attempt(job.uid, attempt)
         await self._launcher.deliver(attempt, job.key.namespace, url)
         self._cache.delivered(attempt.uid)

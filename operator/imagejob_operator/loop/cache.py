@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from imagejob_operator.core.attempt import Attempt, State
+from imagejob_operator.core.attempt import Attempt, State, buried
 from imagejob_operator.core.job import ImageJob, Key
 
 
@@ -61,17 +61,25 @@ class Cache:
         )
 
     def put_attempt(self, job_uid: str, attempt: Attempt) -> None:
-        """Take a sight of an attempt."""
-        self._attempts.setdefault(job_uid, {})[attempt.name] = attempt
+        """Take a sight of an attempt; one that is gone does not come back."""
+        found = self._attempts.setdefault(job_uid, {})
+        known = found.get(attempt.name)
+        if known is None or known.uid != attempt.uid or not known.gone:
+            found[attempt.name] = attempt
 
-    def drop_attempt(self, job_uid: str, name: str, uid: str) -> None:
-        """The attempt is gone."""
-        found = self._attempts.get(job_uid, {})
-        if name in found and found[name].uid == uid:
-            del found[name]
-            self._delivered.discard(uid)
-        if not found:
-            self._attempts.pop(job_uid, None)
+    def drop_attempt(self, job_uid: str, attempt: Attempt) -> None:
+        """The attempt is gone; what became of it is remembered, since no turn may have seen its end."""
+        known = self._attempts.get(job_uid, {}).get(attempt.name)
+        if known and known.uid == attempt.uid:
+            self._attempts[job_uid][attempt.name] = buried(attempt)
+            self._delivered.discard(attempt.uid)
+
+    def forget_gone(self, job_uid: str) -> None:
+        """The run has ended: what became of attempts that are gone matters no more."""
+        found = {name: a for name, a in self._attempts.get(job_uid, {}).items() if not a.gone}
+        self._attempts.pop(job_uid, None)
+        if found:
+            self._attempts[job_uid] = found
 
     def delivered(self, attempt_uid: str) -> None:
         """The attempt has its order."""

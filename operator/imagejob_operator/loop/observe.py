@@ -31,8 +31,6 @@ class RunMemory:
     remarks: dict[str, Remark] = field(default_factory=dict)
     rejected: str = ""
     """Why the keeper will not let us guard the job as it is."""
-    launches: dict[int, tuple[int, int, datetime]] = field(default_factory=dict)
-    """By shard: the number of its attempt, how often that was launched, and when last."""
 
     def refuse(self, shard: int, problem: Problem, now: datetime) -> None:
         """The launcher refused a shard: since when, and when to ask again."""
@@ -40,19 +38,6 @@ class RunMemory:
         times = self.refused[shard] = self.refused.get(shard, 0) + 1
         pause = min(LAST_PAUSE, timedelta(seconds=2.0 ** min(times - 1, 5)))
         self.refusals[shard] = Refusal(problem, before.since if before else now, now + pause)
-
-    def launched(self, shard: int, number: int, now: datetime) -> None:
-        """An attempt was launched; the second time it had vanished in between."""
-        known = self.launches.get(shard)
-        times = known[1] + 1 if known and known[0] == number else 1
-        self.launches[shard] = (number, times, now)
-
-    def too_soon(self, shard: int, number: int, now: datetime) -> bool:
-        """Whether an attempt that vanishes again and again must wait before it is launched once more."""
-        known = self.launches.get(shard)
-        if known is None or known[0] != number:
-            return False
-        return now < known[2] + min(LAST_PAUSE, timedelta(seconds=2.0 ** min(known[1], 5)))
 
     def accept(self, shard: int) -> None:
         """The launcher took a shard."""

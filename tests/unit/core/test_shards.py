@@ -65,7 +65,7 @@ CASES = {
     "failed-a-second-ago": (Tries(1), attempt(State.FAILED, COUNTED, finished=later(-1)), "due 2+0"),
     "disrupted-often-just-now": (
         Tries(1, 7),
-        attempt(State.FAILED, UNCOUNTED, number=8, finished=later(-29)),
+        attempt(State.FAILED, UNCOUNTED, number=8, finished=later(-9)),
         "resting",
     ),
     "failed-last-just-now": (
@@ -145,10 +145,11 @@ def test_every_shard_is_in_exactly_one_class(o: Observation) -> None:
 def test_what_is_recorded_keeps_to_parallelism_and_never_goes_back(o: Observation, parallelism: int) -> None:
     view = survey(o, RETRIES)
     after = record_due(view, parallelism)
-    new = [s for s in range(view.total) if after[s] != view.tries[s]]
+    new = [s for s in range(view.total) if after[s].launches != view.tries[s].launches]
     under_way = len(view.running) + len(view.waiting) + len(view.absent)
     assert len(new) <= max(0, parallelism - under_way)
     assert all(after[s].launches == view.tries[s].launches + 1 for s in new)
+    assert all(after[s].lost for s in view.lost)
     assert bool(new) == bool(view.due and parallelism > under_way)
     retried = [s for s in new if view.tries[s].launches]
     fresh_chosen = len(retried) < len(new)
@@ -226,6 +227,12 @@ def test_a_refusal_is_held_against_the_same_deadline(problem: Problem, limit: in
     refusal = Refusal(problem, since=later(0), retry_at=later(1))
     assert limit == 0 or judged(limit - 0.001, refusal=refusal) is None
     assert judged(limit, refusal=refusal) == (Code.LAUNCH, reason)
+
+
+def test_a_refused_order_is_the_cause_and_not_that_the_pod_has_none() -> None:
+    waiting = attempt(State.WAITING, CONFIG, delivered=False)
+    refusal = Refusal(QUOTA, since=later(1), retry_at=later(400))
+    assert judged(400, waiting, refusal=refusal) == (Code.LAUNCH, Reason.QUOTA_EXCEEDED)
 
 
 def test_nothing_is_judged_while_one_runs() -> None:

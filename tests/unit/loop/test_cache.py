@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from imagejob_operator.core.attempt import State
+from imagejob_operator.core.attempt import Attempt, Problem, State
+from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.loop.cache import Cache
 from unit.core.build import KEY, UID, attempt, job
@@ -59,11 +60,41 @@ def test_attempts_are_by_name_and_gone_by_uid() -> None:
     cache.put_attempt(UID, first)
     cache.put_attempt(UID, second)
     assert [a.name for a in cache.attempts(UID)] == sorted([first.name, second.name])
-    cache.drop_attempt(UID, first.name, "uid of another Pod of that name")
-    assert len(cache.attempts(UID)) == 2
-    cache.drop_attempt(UID, first.name, first.uid)
-    cache.drop_attempt(UID, second.name, second.uid)
+    cache.drop_attempt(UID, replace(first, uid="uid of another Pod of that name"))
+    assert not any(a.gone for a in cache.attempts(UID))
+    cache.drop_attempt(UID, first)
+    assert [a.name for a in cache.attempts(UID) if a.gone] == [first.name]
+    cache.forget_gone(UID)
+    assert [a.name for a in cache.attempts(UID)] == [second.name]
+    cache.drop_attempt(UID, second)
+    cache.forget_gone(UID)
     assert cache.attempts(UID) == ()
+
+
+CRASHED = Problem(Reason.CRASHED, "exit code 70")
+
+
+@pytest.mark.parametrize(
+    ("last", "state", "counted"),
+    [
+        (attempt(State.FAILED, CRASHED), State.FAILED, True),
+        (attempt(State.SUCCEEDED), State.SUCCEEDED, None),
+        (attempt(State.RUNNING), State.FAILED, False),
+        (attempt(State.WAITING), State.FAILED, False),
+    ],
+    ids=["crashed", "succeeded", "running", "waiting"],
+)
+def test_what_became_of_an_attempt_is_known_after_it_is_gone(
+    last: Attempt, state: State, counted: bool | None
+) -> None:
+    cache = Cache()
+    cache.put_attempt(UID, replace(last, state=State.RUNNING, problem=None))
+    cache.drop_attempt(UID, last)
+    seen = cache.attempts(UID)[0]
+    assert (seen.state, seen.problem and seen.problem.counted) == (state, counted)
+    assert seen.deleting, "nobody needs to stop it"
+    cache.put_attempt(UID, replace(last, state=State.RUNNING))
+    assert cache.attempts(UID) == (seen,), "a late answer does not bring it back"
 
 
 def test_whether_an_order_was_delivered_is_known_only_of_this_process() -> None:

@@ -332,15 +332,27 @@ def attempts_of(world: World) -> str:
     return run.shards.attempts if run and run.shards else ""
 
 
-async def test_a_pod_that_is_gone_is_launched_again() -> None:
+async def test_a_pod_that_is_gone_is_a_disruption() -> None:
     world = World(script=well(run=50))
-    world.create(execution={"itemsPerPod": 50})
+    world.create(execution={"itemsPerPod": 50, "retriesPerShard": 0})
     await world.run(until=lambda: world.job.status.phase == "Running")
     name = world.cluster.attempts()[0][1].name
     world.cluster.take_away("shop", name)
     await world.run()
     assert world.job.status.phase == "Succeeded"
+    assert attempts_of(world) == "0=1+1"
     assert world.cluster.hooks.count("launch") == 2
+
+
+async def test_a_crash_counts_even_if_its_pod_is_gone_before_anybody_looked() -> None:
+    world = World(script=badly(CRASHED, run=50))
+    world.create(execution={"itemsPerPod": 50, "retriesPerShard": 0})
+    await world.run(until=lambda: world.job.status.phase == "Running")
+    world.clock.advance(60)
+    world.cluster.play()
+    world.cluster.take_away("shop", world.cluster.attempts()[0][1].name)
+    assert await failed_run(world) == "JOB_005/Crashed"
+    assert world.cluster.hooks.count("launch") == 1
 
 
 async def test_a_pod_that_is_gone_after_its_work_is_not() -> None:
@@ -357,7 +369,7 @@ async def test_a_pod_that_is_gone_after_its_work_is_not() -> None:
     assert world.cluster.hooks.count("launch") == 1
 
 
-async def test_pods_that_somebody_kills_at_once_are_not_launched_in_a_hurry() -> None:
+async def test_pods_that_somebody_kills_again_and_again_are_given_up_and_not_in_a_hurry() -> None:
     world = World(script=idle)
     world.create(execution={"itemsPerPod": 50, "activeDeadlineSeconds": 600})
 
@@ -366,9 +378,11 @@ async def test_pods_that_somebody_kills_at_once_are_not_launched_in_a_hurry() ->
             world.cluster.take_away("shop", attempt.name)
         return world.ended()
 
+    begun = world.clock()
     await world.run(until=kill)
-    assert world.job.status.phase == "Failed"
-    assert world.cluster.hooks.count("launch") < 50
+    assert world.error() == "JOB_005/NodeLost"
+    assert world.cluster.hooks.count("launch") == 11
+    assert (world.clock() - begun).total_seconds() > 60
 
 
 async def test_a_result_that_is_garbage_is_judged_and_not_stumbled_over() -> None:

@@ -108,7 +108,7 @@ class Operator:
 
     def attempt_seen(self, kind: str, uid: str, key: Key, attempt: Attempt) -> None:
         if kind == "DELETED":
-            self.cache.drop_attempt(uid, attempt.name, attempt.uid)
+            self.cache.drop_attempt(uid, attempt)
         else:
             self.cache.put_attempt(uid, attempt)
         self.queue.add(key)
