@@ -18,13 +18,19 @@ from kubernetes import config
 
 from demo import photos, stack
 from demo.kubectl import Kubectl
+from e2e.faults import results
+from e2e.faults.bench import unregister
+from e2e.faults.results import Row
 from e2e.world import Shop, World
+from localcluster.cluster import Status
 from localcluster.paths import layout
 from localcluster.providers import cluster as find_cluster
 
 FIGURES: pytest.StashKey[list[str]] = pytest.StashKey()
+ROWS: pytest.StashKey[list[Row]] = pytest.StashKey()
 CHANGED_SETTINGS = (
     "IMAGEJOB_PROCESSOR_IMAGE",
+    "IMAGEJOB_STORE_ENDPOINT",
     "IMAGEJOB_START_GRACE_SECONDS",
     "IMAGEJOB_CLEANING_BUDGET_SECONDS",
 )
@@ -32,6 +38,7 @@ CHANGED_SETTINGS = (
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = []
+    config.stash[ROWS] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,10 +59,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash[ROWS]:
+        terminalreporter.section("failure matrix")
+        for line in results.table(config.stash[ROWS]):
+            terminalreporter.write_line(line)
+        terminalreporter.write_line(f"written to {results.keep(config.stash[ROWS])}")
     if config.stash[FIGURES]:
         terminalreporter.section("figures")
         for line in config.stash[FIGURES]:
             terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def rows(request: pytest.FixtureRequest) -> list[Row]:
+    """Rows of the failure matrix, for the end of the output."""
+    return request.config.stash[ROWS]
 
 
 @pytest.fixture(scope="session")
@@ -71,8 +89,8 @@ def _seen(request: pytest.FixtureRequest) -> AbstractContextManager[None]:
 
 
 @pytest.fixture(scope="session")
-def stacked(request: pytest.FixtureRequest) -> Iterator[tuple[Kubectl, str]]:
-    """A cluster with the stack: kubectl for it, and the path of its audit log."""
+def stacked(request: pytest.FixtureRequest) -> Iterator[tuple[Kubectl, Status]]:
+    """A cluster with the stack: kubectl for it, and what is known of it."""
     given = os.environ.get("IMAGEJOB_TEST_KUBECONFIG", "")
     if given:
         beside = Path(given).parent.name
@@ -81,7 +99,8 @@ def stacked(request: pytest.FixtureRequest) -> Iterator[tuple[Kubectl, str]]:
         kubectl = Kubectl(program, Path(given))
         with _seen(request):
             stack.install(kubectl, [])
-        yield kubectl, find_cluster(beside).status().audit_log if known else ""
+        stranger = Status(beside, "given", healthy=True, why_not="", root="", kubeconfig=given)
+        yield kubectl, find_cluster(beside).status() if known else stranger
         return
     name = os.environ.get("IMAGEJOB_TEST_CLUSTER", "test")
     where = find_cluster(name)
@@ -91,7 +110,7 @@ def stacked(request: pytest.FixtureRequest) -> Iterator[tuple[Kubectl, str]]:
             where.up()
             kubectl = Kubectl(where.binaries() / "kubectl", layout(name).kubeconfig)
             stack.install(kubectl, stack.load_images(where))
-        yield kubectl, where.status().audit_log
+        yield kubectl, where.status()
     finally:
         if not was_up:
             with _seen(request):
@@ -99,9 +118,15 @@ def stacked(request: pytest.FixtureRequest) -> Iterator[tuple[Kubectl, str]]:
 
 
 @pytest.fixture(scope="session")
-def world(stacked: tuple[Kubectl, str]) -> Iterator[World]:
+def where(stacked: tuple[Kubectl, Status]) -> Status:
+    """The cluster, as its provider knows it."""
+    return stacked[1]
+
+
+@pytest.fixture(scope="session")
+def world(stacked: tuple[Kubectl, Status]) -> Iterator[World]:
     """The stack, with its shipped settings."""
-    kubectl, audit_log = stacked
+    kubectl, cluster = stacked
     # A session that was killed may have left the operator with a test's settings.
     kubectl(
         "set",
@@ -113,8 +138,9 @@ def world(stacked: tuple[Kubectl, str]) -> Iterator[World]:
     )
     stack.await_rollout(kubectl, stack.OPERATOR)
     with config.new_client_from_config(str(kubectl.kubeconfig)) as api, stack.reach_store(kubectl) as store:
-        made = World(kubectl, api, store, audit_log)
+        made = World(kubectl, api, store, cluster.audit_log)
         made.end_outage()
+        unregister(made)
         yield made
 
 

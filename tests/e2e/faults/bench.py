@@ -1,0 +1,312 @@
+"""The bench of the failure matrix: the shipped stack, with store, registry and admission made breakable."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kubernetes import client
+
+from demo import stack
+from demo.stack import NAMESPACE, OPERATOR
+from e2e.faults.servers import Webhook, registry
+from e2e.faults.store_proxy import Fault, Rule, StoreProxy
+from e2e.faults.verdict import Outcome
+from e2e.world import Job, Shop, World, ended, image_job, until
+
+GRACE, BUDGET, START = 8, 10, 6
+"""Seconds: start grace and cleaning budget of the operator here, and the start deadline of most cases."""
+
+PATCHED = "imagejob.dev/e2e-patched"
+DENIED = "imagejob.dev/e2e-denied"
+UNREACHED = "imagejob.dev/e2e-unreached"
+"""Labels of namespaces whose Pods are changed, refused, or put to a webhook that is not there."""
+
+SMALL = {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}}
+"""So small that any number of cases fits the node."""
+
+SETTINGS = {
+    "IMAGEJOB_START_GRACE_SECONDS": str(GRACE),
+    "IMAGEJOB_CLEANING_BUDGET_SECONDS": str(BUDGET),
+}
+
+
+def job(keys: tuple[str, ...] = ("photos/china.jpg",), **fields: Any) -> Job:
+    """A job of one small Pod, not tried again and not kept, unless the fields say otherwise."""
+    execution = {"retriesPerShard": 0, "startDeadlineSeconds": 60, **fields.pop("execution", {})}
+    execution["podTemplate"] = {**SMALL, **execution.get("podTemplate", {})}
+    spec = {"retention": {"pods": "Never"}, **fields, "execution": execution}
+    return image_job(spec.pop("source", {"keys": [*keys]}), **spec)
+
+
+@dataclass(frozen=True)
+class Arena:
+    """What all cases share."""
+
+    world: World
+    proxy: StoreProxy
+    webhook: Webhook
+    registry: str
+
+
+class Bench:
+    """One case's namespace, and what was broken in it."""
+
+    def __init__(self, arena: Arena, shop: Shop) -> None:
+        self.arena = arena
+        self.shop = shop
+        self.core = arena.world.core
+        self.rules: list[Rule] = []
+        self.undo = contextlib.ExitStack()
+        self.faults_on_delete: list[Fault] = []
+        """What happens to the store when the job is deleted."""
+        self.notes: dict[str, str] = {}
+        """Pods that are live to the API server only, and why."""
+
+    def store(self, fault: Fault, *operations: str, about: str = "", who: str = "", times: int = -1) -> Rule:
+        """Break requests to the store that are about this case's namespace and contain `about`."""
+        words = (f"{self.shop.name}/", *filter(None, [about.format(ns=self.shop.name)]))
+        rule = Rule(fault, operations, words, who, times)
+        self.undo.enter_context(self.arena.proxy.rule(rule))
+        self.rules.append(rule)
+        return rule
+
+    def patch_pods(self, *operations: Mapping[str, Any]) -> None:
+        """Have admission change every Pod of the namespace."""
+        self.arena.webhook.patches[self.shop.name] = [dict(operation) for operation in operations]
+        self.label(PATCHED)
+
+    def image(self, name: str) -> None:
+        """Have every Pod run another image."""
+        self.patch_pods({"op": "replace", "path": "/spec/containers/0/image", "value": name})
+
+    def command(self, *words: str) -> None:
+        """Have every Pod run another command."""
+        self.patch_pods({"op": "add", "path": "/spec/containers/0/command", "value": [*words]})
+
+    def label(self, name: str) -> None:
+        """Label the namespace."""
+        self.core.patch_namespace(self.shop.name, {"metadata": {"labels": {name: "true"}}})
+
+    def await_pod(self, holds: Callable[[client.V1Pod], object], what: str) -> client.V1Pod:
+        """Wait until a Pod of the namespace is as wanted."""
+        found: list[client.V1Pod] = []
+
+        def look() -> list[client.V1Pod]:
+            found[:] = [p for p in self.core.list_namespaced_pod(self.shop.name).items if holds(p)]
+            return found
+
+        until(what, look, 60)
+        return found[0]
+
+
+def nothing(bench: Bench) -> None:
+    """All is well."""
+
+
+def nothing_then(bench: Bench, name: str) -> None:
+    """Nothing happens on the way."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to break the world, and what must come of it."""
+
+    name: str
+    cause: str
+    """What is broken, for the table."""
+    ends: str
+    """`CODE/Reason`, or Succeeded, or Deleted."""
+    within: float = 5
+    """Seconds: the grace or deadline that decides; a Pod's whole run where none does."""
+    evidence: tuple[str, ...] = ()
+    """What the message must contain."""
+    job: Job = field(default_factory=job)
+    photos: tuple[str, ...] = ("china.jpg",)
+    broken: Callable[[Bench], object] = nothing
+    then: Callable[[Bench, str], object] = nothing_then
+    """What happens once the job was applied."""
+    attempts: str = ""
+    """What `status.run.shards.attempts` must match, if it matters."""
+    outputs: int | None = None
+    """How many outputs there must be; none for what failed, one a photo for what succeeded, if not said."""
+    deferred: bool = False
+    """The store is away while the run ends: cleaning may be owed, and must be made up for."""
+    kept: int = 0
+    """Failed Pods that stay for their logs, each with its Secret."""
+
+    @property
+    def limit(self) -> float:
+        """Seconds after which it is late: the promise with slack, on a machine that does other things too."""
+        return max(3 * self.within, self.within + 10)
+
+
+def play(arena: Arena, case: Case) -> Outcome:
+    """Break, apply, wait for the end, look at what is left."""
+    shop = Shop(arena.world, f"e2e-{uuid.uuid4().hex[:8]}")
+    bench = Bench(arena, shop)
+    try:
+        shop.upload_photos(*case.photos)
+        case.broken(bench)
+        name = shop.apply(case.job)
+        begun = time.monotonic()
+        case.then(bench, name)
+        if case.ends == "Deleted":
+            seconds, found = _await_deletion(shop, name, begun, case.limit), None
+        else:
+            found = shop.await_job(name, ended, "condition Finished", case.limit + 60)
+            seconds = time.monotonic() - begun
+        return _look(case, bench, name, found, seconds)
+    except Exception as error:
+        error.add_note(shop.diagnosis())
+        raise
+    finally:
+        bench.undo.close()
+        arena.webhook.patches.pop(shop.name, None)
+        _close(shop)
+
+
+def _await_deletion(shop: Shop, name: str, begun: float, limit: float) -> float:
+    words = ("wait", "--for=delete", f"imagejob/{name}", "-n", shop.name, f"--timeout={limit + 60:.0f}s")
+    shop.world.kubectl(*words, timeout=limit + 90)
+    return time.monotonic() - begun
+
+
+def _look(case: Case, bench: Bench, name: str, found: Job | None, seconds: float) -> Outcome:
+    """What there is at the end; Secrets follow their Pods, so that is waited for."""
+    shop = bench.shop
+    staging = [] if case.deferred else shop.staging()
+    missed = [f"{rule.operations} {rule.about}" for rule in bench.rules if not rule.hits]
+    if case.deferred:
+        bench.undo.close()
+        if found:
+            # The operator still owes the cleaning, and makes up for it.
+            until("the cleaning is made up for", lambda: not shop.staging(), 90)
+        staging = []
+        store = shop.world.store
+        for key in shop.staging():
+            store.client.remove_object(store.bucket, key)
+
+    def left() -> list[str]:
+        secrets = [name for name in shop.secrets() if name not in bench.notes]
+        return [*_live_pods(bench), *secrets[case.kept :]]
+
+    with contextlib.suppress(AssertionError):
+        until("Pods and Secrets are gone", lambda: not left(), 30)
+    return Outcome(
+        job=shop.get(name) if found else None,
+        ended=found,
+        seconds=seconds,
+        staging=staging,
+        left=left(),
+        kept=sum(name not in bench.notes for name in shop.pods()),
+        events=[(e.type, e.reason) for e in shop.events(name)],
+        outputs=shop.outputs(),
+        missed=missed,
+    )
+
+
+def _live_pods(bench: Bench) -> list[str]:
+    pods = bench.core.list_namespaced_pod(bench.shop.name).items
+    return [
+        p.metadata.name
+        for p in pods
+        if p.status.phase in ("Pending", "Running") and p.metadata.name not in bench.notes
+    ]
+
+
+def _close(shop: Shop) -> None:
+    """The namespace goes, and all that is in it: whatever a case left must not outlive it."""
+    with contextlib.suppress(client.ApiException):
+        shop.world.core.delete_namespace(shop.name)
+
+
+# --- what all cases share, brought up ----------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def arena(world: World, host: str, registry_hosts: Path, folder: Path) -> Iterator[Arena]:
+    """The operator with the proxy for its store, and the webhooks registered."""
+    service = world.core.read_namespaced_service(stack.MINIO, NAMESPACE).spec
+    proxy = StoreProxy(host, (service.cluster_ip, service.ports[0].port))
+    webhook = Webhook()
+    address = proxy.start()
+    try:
+        with (
+            registry(host, registry_hosts) as images,
+            webhook.serving(host, folder),
+            _registered(world, webhook),
+            world.operator_environment(**SETTINGS, IMAGEJOB_STORE_ENDPOINT=address),
+        ):
+            yield Arena(world, proxy, webhook, images)
+    finally:
+        proxy.stop()
+
+
+@contextlib.contextmanager
+def _registered(world: World, webhook: Webhook) -> Iterator[None]:
+    admission = client.AdmissionregistrationV1Api(world.api)
+    on_pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+
+    def hook(name: str, label: str, config: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "name": f"{name}.e2e.imagejob.dev",
+            "clientConfig": dict(config),
+            "rules": [on_pods],
+            "namespaceSelector": {"matchLabels": {label: "true"}},
+            "sideEffects": "None",
+            "failurePolicy": "Fail",
+            "timeoutSeconds": 5,
+            "admissionReviewVersions": ["v1"],
+        }
+
+    closed = {**webhook.client_config("/deny"), "url": "https://127.0.0.1:1/deny"}
+    mutating = {
+        "metadata": {"name": "imagejob-e2e"},
+        "webhooks": [hook("patch", PATCHED, webhook.client_config("/patch"))],
+    }
+    validating = {
+        "metadata": {"name": "imagejob-e2e"},
+        "webhooks": [
+            hook("deny", DENIED, webhook.client_config("/deny")),
+            hook("unreached", UNREACHED, closed),
+        ],
+    }
+    unregister(world)
+    admission.create_mutating_webhook_configuration(mutating)
+    admission.create_validating_webhook_configuration(validating)
+    try:
+        yield
+    finally:
+        unregister(world)
+
+
+def unregister(world: World) -> None:
+    """Take the webhooks away; a session that was killed may have left some."""
+    admission = client.AdmissionregistrationV1Api(world.api)
+    for delete in (
+        admission.delete_mutating_webhook_configuration,
+        admission.delete_validating_webhook_configuration,
+    ):
+        with contextlib.suppress(client.ApiException):
+            delete("imagejob-e2e")
+
+
+def finished_runs(world: World) -> dict[tuple[str, str, str], int]:
+    """The operator's own count of ended runs, by phase, code and reason."""
+    pod = world.pod_of(OPERATOR).metadata.name
+    text = world.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics")
+    counts: dict[tuple[str, str, str], int] = {}
+    for line in text.splitlines():
+        if line.startswith("imagejob_finished_total{"):
+            labels, _, value = line.removeprefix("imagejob_finished_total{").rpartition("} ")
+            pairs = dict(part.split("=", 1) for part in labels.split(","))
+            place = tuple(json.loads(pairs[name]) for name in ("phase", "code", "reason"))
+            counts[place[0], place[1], place[2]] = int(float(value))
+    return counts

@@ -1,0 +1,58 @@
+"""The table of the failure matrix: shown at the end of a run, and kept as JSON for the documentation."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from localcluster.commands import run
+from localcluster.paths import repository
+
+PLACE = Path("out") / "failures.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case as it went; seconds from applying to the end, and how many were promised at most."""
+
+    case: str
+    cause: str
+    ends: str
+    seconds: float
+    limit: float
+    message: str
+    objections: tuple[str, ...] = ()
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """The rows as lines, in columns."""
+    wide = max(len(row.case) for row in rows)
+    ends = max(len(row.ends) for row in rows)
+    lines = [f"{'case':<{wide}}  {'ends':<{ends}}  seconds  at most  "]
+    for row in rows:
+        said = "ok" if not row.objections else "; ".join(row.objections)
+        lines.append(
+            f"{row.case:<{wide}}  {row.ends:<{ends}}  {row.seconds:>7.1f}  {row.limit:>7.0f}  {said}"
+        )
+    good = sum(not row.objections for row in rows)
+    lines.append(f"{len(rows)} cases, {good} as promised, {len({row.ends for row in rows})} different ends")
+    return lines
+
+
+def keep(rows: Sequence[Row]) -> Path:
+    """Write the rows with what they were measured on; where."""
+    root = repository()
+    commit = run(["git", "-C", str(root), "rev-parse", "--short", "HEAD"]).strip()
+    document = {
+        "commit": commit,
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{platform.machine()}, Linux {platform.release().partition('-')[0]}",
+        "rows": [{k: v for k, v in asdict(row).items() if k != "objections"} for row in rows],
+    }
+    (root / PLACE).parent.mkdir(exist_ok=True)
+    (root / PLACE).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    return PLACE

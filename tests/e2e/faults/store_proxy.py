@@ -1,0 +1,309 @@
+"""A proxy before the object store that breaks exactly the requests it is told to break.
+
+It speaks raw HTTP/1.1, one request a connection, and passes everything on as it came: the Host header too, so
+that signatures stay right. A rule says which requests (operation, words in their keys, who asks, how often)
+and what happens to them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, unquote
+
+OPERATOR, POD = "operator", "pod"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request: its head as it came, and as much of its body as was read."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    head: bytes
+    body: bytes = b""
+
+    @property
+    def operation(self) -> str:
+        """The S3 operation, in the words of the operator's port."""
+        asked = parse_qs(self.query, keep_blank_values=True)
+        has_key = self.path.strip("/").count("/") > 0
+        match self.method:
+            case "HEAD":
+                return "stat" if has_key else "bucket"
+            case "GET":
+                return "get" if has_key else "list"
+            case "PUT":
+                return "copy" if "x-amz-copy-source" in self.headers else "put"
+            case "POST":
+                return "delete" if "delete" in asked else "post"
+            case _:
+                return self.method.lower()
+
+    @property
+    def about(self) -> str:
+        """Everything that names keys: path, listed prefix, source of a copy, form or list in the body."""
+        parts = (self.path, unquote(self.query), unquote(self.headers.get("x-amz-copy-source", "")))
+        beginning = self.body[:65536] if self.method == "POST" else b""
+        return " ".join((*parts, beginning.decode(errors="replace")))
+
+    @property
+    def who(self) -> str:
+        """Who asks."""
+        return POD if self.headers.get("user-agent") == "imagejob-processor" else OPERATOR
+
+
+class Exchange:
+    """One request and what may be done about it."""
+
+    def __init__(
+        self, request: Request, client: asyncio.StreamWriter, upstream: Callable[[bytes], Awaitable[bytes]]
+    ) -> None:
+        self.request = request
+        self._client = client
+        self._upstream = upstream
+
+    async def forward(self) -> bytes:
+        """Let the store do it; its whole answer, head and body."""
+        return await self._upstream(self.request.head + self.request.body)
+
+    async def reply(self, answer: bytes) -> None:
+        """Send an answer to who asked."""
+        self._client.write(answer)
+        await self._client.drain()
+
+    def cut(self) -> None:
+        """Reset the connection."""
+        self._client.transport.abort()
+
+
+Fault = Callable[[Exchange], Awaitable[None]]
+
+
+@dataclass
+class Rule:
+    """Which requests a fault meets. `about` are words of which all must occur; `times` -1 is for ever."""
+
+    fault: Fault
+    operations: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
+    who: str = ""
+    times: int = -1
+    hits: int = field(default=0, init=False)
+
+    def meets(self, request: Request) -> bool:
+        """Whether the fault is for this request; counts it if so."""
+        fits = (
+            self.times != 0
+            and (not self.operations or request.operation in self.operations)
+            and self.who in ("", request.who)
+            and all(word in request.about for word in self.about)
+        )
+        if fits:
+            self.times -= 1
+            self.hits += 1
+        return fits
+
+
+class StoreProxy:
+    """The proxy, in a thread of its own; the first rule that meets a request decides."""
+
+    def __init__(self, host: str, upstream: tuple[str, int]) -> None:
+        self._host = host
+        self._upstream = upstream
+        self._rules: list[Rule] = []
+        self._lock = threading.Lock()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="store-proxy", daemon=True)
+        self._server: asyncio.Server | None = None
+
+    def start(self) -> str:
+        """Listen; `host:port` to put in the store's place."""
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self._serve, self._host, 0, limit=2**20), self._loop
+        ).result(10)
+        return f"{self._host}:{self._server.sockets[0].getsockname()[1]}"
+
+    def stop(self) -> None:
+        """End; connections that are open are reset."""
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def _end(self) -> None:
+        if self._server:
+            self._server.close()
+        others = asyncio.all_tasks() - {t for t in [asyncio.current_task()] if t}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    @contextmanager
+    def rule(self, rule: Rule) -> Iterator[Rule]:
+        """Have a rule in force."""
+        with self._lock:
+            self._rules.append(rule)
+        try:
+            yield rule
+        finally:
+            with self._lock:
+                self._rules.remove(rule)
+
+    def _rule_for(self, request: Request) -> Rule | None:
+        with self._lock:
+            return next((rule for rule in self._rules if rule.meets(request)), None)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._exchange(reader, writer)
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            writer.transport.abort()
+        finally:
+            await _close(writer)
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        bare = read_head(head)
+        # A fault of the upload itself must be known before the body is read.
+        rule = self._rule_for(bare) if bare.method == "PUT" else None
+        length = int(bare.headers.get("content-length", 0))
+        if rule and rule.fault is cut_upload:
+            await reader.readexactly(length // 2)
+            writer.transport.abort()
+            return
+        request = Request(**{**bare.__dict__, "body": await reader.readexactly(length)})
+        exchange = Exchange(request, writer, self._ask)
+        rule = rule or (self._rule_for(request) if bare.method != "PUT" else None)
+        if rule:
+            await rule.fault(exchange)
+        else:
+            await exchange.reply(await exchange.forward())
+
+    async def _ask(self, request: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(*self._upstream)
+        try:
+            writer.write(request)
+            await writer.drain()
+            return await reader.read()
+        finally:
+            await _close(writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close a connection; one whose other end is dead is not waited for."""
+    writer.close()
+    try:
+        async with asyncio.timeout(2):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        writer.transport.abort()
+
+
+def read_head(head: bytes) -> Request:
+    """A request without its body; told to be the only one of its connection, so that the end is the end."""
+    first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+    method, target, _ = first.split(" ")
+    kept = [line for line in lines if not line.lower().startswith(("connection:", "keep-alive:"))]
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in kept)}
+    path, _, query = target.partition("?")
+    text = "\r\n".join([first, *kept, "Connection: close", "", ""])
+    return Request(method, unquote(path), query, headers, text.encode("latin-1"))
+
+
+# --- what may happen to a request ------------------------------------------------------------------------
+
+
+def refused(status: int, code: str, message: str = "planted") -> Fault:
+    """The store answers with an error of S3."""
+    text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+
+    async def fault(exchange: Exchange) -> None:
+        body = "" if exchange.request.method == "HEAD" else text
+        head = (
+            f"HTTP/1.1 {status} Planted\r\nContent-Type: application/xml\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        await exchange.reply((head + body).encode())
+
+    return fault
+
+
+async def cut(exchange: Exchange) -> None:
+    """The connection is reset before anything was done."""
+    exchange.cut()
+
+
+async def cut_upload(exchange: Exchange) -> None:
+    """The connection is reset in the middle of the body that is being sent."""
+    raise AssertionError("the proxy does this itself, before it has read the body")
+
+
+async def lost_answer(exchange: Exchange) -> None:
+    """It is done, and nobody hears of it."""
+    await exchange.forward()
+    exchange.cut()
+
+
+async def cut_download(exchange: Exchange) -> None:
+    """The answer ends in the middle."""
+    answer = await exchange.forward()
+    await exchange.reply(answer[: len(answer) - len(answer.partition(b"\r\n\r\n")[2]) // 2])
+    exchange.cut()
+
+
+async def silence(exchange: Exchange) -> None:
+    """There is never an answer."""
+    await asyncio.Event().wait()
+
+
+def slow(seconds: float) -> Fault:
+    """The store takes its time."""
+
+    async def fault(exchange: Exchange) -> None:
+        await asyncio.sleep(seconds)
+        await exchange.reply(await exchange.forward())
+
+    return fault
+
+
+def pretended(status: int, body: str = "") -> Fault:
+    """The store says that all is well, and does nothing."""
+
+    async def fault(exchange: Exchange) -> None:
+        head = f"HTTP/1.1 {status} Planted\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        await exchange.reply((head + body).encode())
+
+    return fault
+
+
+def written(body: bytes) -> Fault:
+    """Other bytes arrive than were sent."""
+
+    async def fault(exchange: Exchange) -> None:
+        request = exchange.request
+        kept = [
+            line for line in request.head.split(b"\r\n") if not line.lower().startswith(b"content-length")
+        ]
+        kept[1:1] = [b"Content-Length: " + str(len(body)).encode()]
+        changed = Request(**{**request.__dict__, "head": b"\r\n".join(kept), "body": body})
+        exchange.request = changed
+        await exchange.reply(await exchange.forward())
+
+    return fault
+
+
+def meanwhile(action: Callable[[], object]) -> Fault:
+    """Something else happens first, then the request is passed on."""
+
+    async def fault(exchange: Exchange) -> None:
+        await asyncio.to_thread(action)
+        await exchange.reply(await exchange.forward())
+
+    return fault

@@ -1,0 +1,122 @@
+"""What must hold at the end of every case: a pure function, so that it can be shown to find what is wrong."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from e2e.world import Job, condition, verdict
+from imagejob_operator.core.failure import CATALOGUE, Code, Failure, Reason
+
+
+class Expected(Protocol):
+    """The part of a case that the verdict needs."""
+
+    @property
+    def ends(self) -> str: ...
+    @property
+    def limit(self) -> float: ...
+    @property
+    def evidence(self) -> tuple[str, ...]: ...
+    @property
+    def photos(self) -> tuple[str, ...]: ...
+    @property
+    def attempts(self) -> str: ...
+    @property
+    def outputs(self) -> int | None: ...
+    @property
+    def deferred(self) -> bool: ...
+    @property
+    def kept(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What there was when a case had ended."""
+
+    job: Job | None
+    """As it is after all was looked at; None if it is gone."""
+    ended: Job | None
+    """As it was when it was first seen Finished."""
+    seconds: float
+    staging: list[str]
+    left: list[str]
+    """Live Pods, and Secrets beyond those of the Pods that are kept."""
+    kept: int
+    events: list[tuple[str, str]]
+    outputs: list[str]
+    missed: list[str]
+    """Faults that never struck: then nothing was shown."""
+
+
+def objections(case: Expected, outcome: Outcome) -> list[str]:
+    """Everything that is not as promised; empty if all is well."""
+    found = [f"the fault on {missed} never struck" for missed in outcome.missed]
+    if outcome.seconds > case.limit:
+        found.append(f"it took {outcome.seconds:.1f} s, at most {case.limit:.0f} s were promised")
+    found += [f"left in staging: {key}" for key in outcome.staging]
+    found += [f"left behind: {name}" for name in outcome.left]
+    if outcome.kept != case.kept:
+        found.append(f"{outcome.kept} Pods are kept, not {case.kept}")
+    if case.ends == "Deleted":
+        return found + _of_deleted(case, outcome)
+    if outcome.job is None or outcome.ended is None:
+        return [*found, "the job is gone"]
+    found += _of_status(case, outcome.ended)
+    found += _of_events(case, outcome)
+    if verdict(outcome.job) != verdict(outcome.ended):
+        found.append(f"the end did not stay: {verdict(outcome.ended)}, then {verdict(outcome.job)}")
+    wanted = case.outputs if case.outputs is not None else len(case.photos) * (case.ends == "Succeeded")
+    if len(outcome.outputs) != wanted:
+        found.append(f"{len(outcome.outputs)} outputs, not {wanted}: {outcome.outputs}")
+    return found
+
+
+def _of_deleted(case: Expected, outcome: Outcome) -> list[str]:
+    found = ["the job is still there"] if outcome.job else []
+    deferrals = outcome.events.count(("Warning", "CleaningDeferred"))
+    if deferrals != int(case.deferred):
+        found.append(f"{deferrals} Events of a deferred cleaning, not {int(case.deferred)}: {outcome.events}")
+    return found
+
+
+def _of_status(case: Expected, job: Job) -> list[str]:
+    status = job["status"]
+    phase, code, reason = verdict(job)
+    if case.ends == "Succeeded":
+        found = [] if phase == "Succeeded" and not code else [f"it ended as {phase} {code}/{reason}"]
+    else:
+        found = _of_error(case, job)
+    attempts = status["run"].get("shards", {}).get("attempts", "")
+    if case.attempts and not re.fullmatch(case.attempts, attempts):
+        found.append(f"attempts are {attempts!r}, not {case.attempts!r}")
+    cleaned = condition(job, "StagingCleaned")
+    if "staging" in status and cleaned != "True" and not case.deferred:
+        found.append(f"StagingCleaned is {cleaned!r}")
+    return found
+
+
+def _of_error(case: Expected, job: Job) -> list[str]:
+    phase, code, reason = verdict(job)
+    if f"{code}/{reason}" != case.ends:
+        message = job["status"].get("error", {}).get("message", "")
+        return [f"it ended as {phase} {code}/{reason}, not as {case.ends}: {message}"]
+    error = job["status"]["error"]
+    wanted = "Cancelled" if code == Code.CANCELLED else "Failed"
+    found = [] if phase == wanted else [f"the phase is {phase}, not {wanted}"]
+    entry = CATALOGUE[Code(code), Reason(reason)]
+    runbook = Failure(Code(code), Reason(reason), "").runbook
+    said = (error["fault"], error["retriable"], error["runbook"])
+    if said != (entry.fault.value, entry.retriable, runbook):
+        found.append(f"fault, retriable, runbook are {said}")
+    found += [f"{w!r} is not in: {error['message']}" for w in case.evidence if w not in error["message"]]
+    return found
+
+
+def _of_events(case: Expected, outcome: Outcome) -> list[str]:
+    wanted = [("Normal", "Succeeded")]
+    if case.ends != "Succeeded":
+        code, _, reason = case.ends.partition("/")
+        wanted = [("Normal" if code == Code.CANCELLED else "Warning", reason)]
+    return [] if outcome.events == wanted else [f"Events are {outcome.events}, not {wanted}"]
