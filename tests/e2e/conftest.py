@@ -26,7 +26,6 @@ from localcluster.cluster import Status
 from localcluster.paths import layout
 from localcluster.providers import cluster as find_cluster
 
-FIGURES: pytest.StashKey[list[str]] = pytest.StashKey()
 ROWS: pytest.StashKey[list[Row]] = pytest.StashKey()
 CHANGED_SETTINGS = (
     "IMAGEJOB_PROCESSOR_IMAGE",
@@ -37,7 +36,6 @@ CHANGED_SETTINGS = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[FIGURES] = []
     config.stash[ROWS] = []
 
 
@@ -64,22 +62,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for line in results.table(config.stash[ROWS]):
             terminalreporter.write_line(line)
         terminalreporter.write_line(f"written to {results.keep(config.stash[ROWS])}")
-    if config.stash[FIGURES]:
-        terminalreporter.section("figures")
-        for line in config.stash[FIGURES]:
-            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
 def rows(request: pytest.FixtureRequest) -> list[Row]:
     """Rows of the failure matrix, for the end of the output."""
     return request.config.stash[ROWS]
-
-
-@pytest.fixture(scope="session")
-def figures(request: pytest.FixtureRequest) -> list[str]:
-    """Lines for the end of the output."""
-    return request.config.stash[FIGURES]
 
 
 def _seen(request: pytest.FixtureRequest) -> AbstractContextManager[None]:

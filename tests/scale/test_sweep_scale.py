@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -76,12 +75,8 @@ def fill(world: World, count: int, **fields: Any) -> None:
         world.cluster.create(f"job-{number}", {**SPEC, **fields})
 
 
-def say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-
-
 @pytest.mark.timeout(240)
-async def test_a_thousand_jobs_deleted_while_the_store_is_away() -> None:
+async def test_a_thousand_jobs_deleted_while_the_store_is_away(figures: list[str]) -> None:
     world, counts = World(idle), SweepCounts()
     sweeper = sweeper_of(world, counts)
     await sweeper.sweep()
@@ -100,7 +95,7 @@ async def test_a_thousand_jobs_deleted_while_the_store_is_away() -> None:
     world.store.hooks.remove(fault)
     world.clock.advance(2 * 3600)
     await sweeper.sweep()
-    say(
+    figures.append(
         f"{DELETED} ImageJobs deleted while the store was away: 0 wedged, {deferred} deferred, "
         f"{left} of {before} staged objects left behind; after one sweep: {staged(world)}"
     )
@@ -111,7 +106,7 @@ async def test_a_thousand_jobs_deleted_while_the_store_is_away() -> None:
     assert counts.left[-1].objects == counts.left[-1].waiting == 0
 
 
-async def test_jobs_that_failed_and_are_kept_while_their_cleaning_is_owed() -> None:
+async def test_jobs_that_failed_and_are_kept_while_their_cleaning_is_owed(figures: list[str]) -> None:
     world, counts = World(badly(CRASHED)), SweepCounts()
     sweeper = sweeper_of(world, counts)
     await sweeper.sweep()
@@ -124,7 +119,7 @@ async def test_jobs_that_failed_and_are_kept_while_their_cleaning_is_owed() -> N
     world.store.hooks.remove(fault)
     world.clock.advance(2 * 3600)
     await sweeper.sweep()
-    say(
+    figures.append(
         f"{len(world.cluster.jobs())} failed jobs kept, {owed} with their cleaning deferred, {left} objects "
         f"owed; after one sweep: {staged(world)}"
     )

@@ -1,25 +1,41 @@
-"""`python -m docgen`: write the generated pages below docs/."""
+"""`python -m docgen [failures.json]`: write the generated pages below docs/.
+
+Args:
+    failures.json: what a run of the failure matrix wrote; it is kept in docs/measured/.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import yaml
 
-from docgen.pages import api, errors, states
+from docgen.pages import api, errors, failures, states
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+MEASURED = ROOT / "docs" / "measured" / "failures.json"
 
 
 def pages() -> dict[Path, str]:
     """Every generated page by its path."""
     crd = yaml.safe_load((ROOT / "crds" / "imagejob.yaml").read_text())
     docs = ROOT / "docs"
-    return {docs / "states.md": states(), docs / "errors.md": errors(), docs / "api.md": api(crd)}
+    return {
+        docs / "states.md": states(),
+        docs / "errors.md": errors(),
+        docs / "api.md": api(crd),
+        docs / "failures.md": failures(json.loads(MEASURED.read_text())),
+    }
 
 
 def main() -> None:
     """Write them."""
+    for measured in sys.argv[1:]:
+        MEASURED.write_text(Path(measured).read_text())
     for path, text in pages().items():
         path.write_text(text)
 

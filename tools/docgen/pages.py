@@ -68,6 +68,38 @@ def errors() -> str:
     return "\n".join(lines) + "\n"
 
 
+_FAILURES = """\
+# What was broken, and what came of it
+
+{count} ways to break the world, each broken for real: real Pods on a real cluster, a real store behind a
+proxy that breaks single requests, a registry and admission webhooks that do as they are told. Each case is
+held against its code, its reason, the evidence in its message, its time, its one Event, and what is left
+behind: no object in staging, no Secret, no live Pod. `make e2e` runs them all and prints the table.
+
+Measured at commit {commit} on {date} ({machine}), with a start grace of 8 s, a cleaning budget of 10 s and
+deadlines of seconds instead of minutes. *At most* is the promise with slack, since the cases run beside
+each other on two cores.
+"""
+
+
+def failures(measured: dict[str, Any]) -> str:
+    """The failure matrix as it was last measured: what was broken, and what the job said of it."""
+    rows = measured["rows"]
+    lines = [NOTE, _FAILURES.format(count=len(rows), **measured)]
+    for end in sorted({row["ends"] for row in rows}):
+        lines.append(f"## {end}\n")
+        lines += ["| what is broken | seconds | at most | what the job says |", "|---|---|---|---|"]
+        lines += [_failure(row) for row in rows if row["ends"] == end]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _failure(row: dict[str, Any]) -> str:
+    said = f"`{row['message']}`" if row["message"] else ""
+    cells = (row["cause"], f"{row['seconds']:.1f}", f"{row['limit']:.0f}", said)
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
 def api(crd: dict[str, Any]) -> str:
     """Every field of the CRD with its type, limits, default and description."""
     version = crd["spec"]["versions"][0]

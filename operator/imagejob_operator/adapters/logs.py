@@ -9,13 +9,14 @@ from pythonjsonlogger.json import JsonFormatter
 
 
 def set_up_logs(level: str) -> None:
-    """Send all logs to standard error as JSON; libraries speak only from WARNING on."""
+    """Send all logs to standard error as JSON, times in UTC; libraries speak only from WARNING on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         JsonFormatter(
-            "{asctime}{levelname}{name}{message}",
+            "{levelname}{name}{message}",
             style="{",
-            rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+            rename_fields={"levelname": "level", "name": "logger"},
+            timestamp="time",
         )
     )
     root = logging.getLogger()

@@ -10,6 +10,7 @@ from typing import Any
 
 from kubernetes import client
 
+from demo.stack import MINIO
 from e2e.faults.bench import BUDGET, Bench, Case, job
 from e2e.faults.cases_pods import quota
 from e2e.faults.store_proxy import (
@@ -88,6 +89,41 @@ def refuse_on_node(bench: Bench) -> None:
 def relent(bench: Bench, name: str) -> None:
     bench.await_pod(lambda pod: pod.status.phase == "Failed", "a Pod that its node refuses")
     bench.arena.webhook.patches.pop(bench.shop.name)
+
+
+SLOT = "example.com/slot"
+"""A resource of which the node has one: who has it may be preempted for it, and nobody else is."""
+
+
+def one_slot(bench: Bench) -> None:
+    node = bench.core.list_node(label_selector=f"!{GHOST}").items[0].metadata.name
+    bench.core.patch_node_status(node, {"status": {"capacity": {SLOT: "1"}, "allocatable": {SLOT: "1"}}})
+    scheduling = client.SchedulingV1Api(bench.arena.world.api)
+    scheduling.create_priority_class({"metadata": {"name": bench.shop.name}, "value": 1000})
+    bench.undo.callback(scheduling.delete_priority_class, bench.shop.name)
+    slow_source(bench)
+
+
+def preempt(bench: Bench, name: str) -> None:
+    """A Pod of a higher priority takes the slot, and gives it back."""
+    bench.await_pod(running, "a running Pod")
+    image = bench.arena.world.pod_of(MINIO).spec.containers[0].image
+    slot = {"limits": {SLOT: "1", "memory": "64Mi"}}
+    secure = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {"name": "c", "image": image, "command": ["sleep", "60"], "resources": slot}
+    spec = {
+        "priorityClassName": bench.shop.name,
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [{**container, "securityContext": secure}],
+    }
+    bench.core.create_namespaced_pod(bench.shop.name, {"metadata": {"name": "vip"}, "spec": spec})
+    bench.await_pod(lambda pod: pod.metadata.name == "vip" and running(pod), "the other Pod has the slot")
+    bench.core.delete_namespaced_pod("vip", bench.shop.name)
 
 
 GHOST = "imagejob.dev/e2e-ghost"
@@ -291,6 +327,16 @@ SURVIVED = (
         attempts=r"0=1(\+1)?",
         broken=slow_source,
         then=evict,
+    ),
+    Case(
+        "preempted",
+        "a Pod of a higher priority takes the place of ours: not counted",
+        "Succeeded",
+        within=30,
+        attempts=r"0=1\+1",
+        job=job(execution={"podTemplate": {"resources": {"limits": {SLOT: "1", "memory": "512Mi"}}}}),
+        broken=one_slot,
+        then=preempt,
     ),
     Case(
         "pod-deleted",

@@ -18,7 +18,7 @@ from e2e.faults.store_proxy import (
 HURRIED = {"execution": {"stagingDeadlineSeconds": 5}}
 SLOW_DOWN = refused(503, "SlowDown")
 PHOTOS = {"match": {"prefix": "photos/"}}
-DEEP = f"photos/{'a' * 200}/{'b' * 200}/china.jpg"
+DEEP = f"photos/{'a' * 60}/china.jpg"
 TWO = ("china.jpg", "flower.jpg")
 COPY_ERROR = "<?xml version='1.0'?><Error><Code>InternalError</Code><Message>planted</Message></Error>"
 
@@ -72,7 +72,7 @@ CREATION = (
         "the key template makes a key that no store takes, which no schema sees",
         "JOB_001/InvalidSpec",
         evidence=("1024",),
-        job=job((DEEP,), destination={"prefix": "out/", "keyTemplate": "{dir}{dir}{dir}{stem}.{ext}"}),
+        job=job((DEEP,), destination={"prefix": "out/", "keyTemplate": "{dir}" * 20 + "{stem}.{ext}"}),
         broken=lambda b: b.shop.upload(DEEP, b"any bytes will do"),
     ),
 )

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import parse_qs, unquote
 
 OPERATOR, POD = "operator", "pod"
@@ -121,6 +123,7 @@ class StoreProxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="store-proxy", daemon=True)
         self._server: asyncio.Server | None = None
+        self.address = ""
 
     def start(self) -> str:
         """Listen; `host:port` to put in the store's place."""
@@ -128,7 +131,8 @@ class StoreProxy:
         self._server = asyncio.run_coroutine_threadsafe(
             asyncio.start_server(self._serve, self._host, 0, limit=2**20), self._loop
         ).result(10)
-        return f"{self._host}:{self._server.sockets[0].getsockname()[1]}"
+        self.address = f"{self._host}:{self._server.sockets[0].getsockname()[1]}"
+        return self.address
 
     def stop(self) -> None:
         """End; connections that are open are reset."""
@@ -305,5 +309,20 @@ def meanwhile(action: Callable[[], object]) -> Fault:
     async def fault(exchange: Exchange) -> None:
         await asyncio.to_thread(action)
         await exchange.reply(await exchange.forward())
+
+    return fault
+
+
+def written_later(seconds: float) -> Fault:
+    """The store says that an object was written so much later: its clock as the sweeper reads it."""
+
+    async def fault(exchange: Exchange) -> None:
+        head, _, body = (await exchange.forward()).partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        for number, line in enumerate(lines):
+            if line.lower().startswith("last-modified:"):
+                moment = parsedate_to_datetime(line.partition(":")[2].strip()) + timedelta(seconds=seconds)
+                lines[number] = f"Last-Modified: {format_datetime(moment, usegmt=True)}"
+        await exchange.reply("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
 
     return fault

@@ -1,0 +1,245 @@
+"""Many jobs and a store that is away: the operator lets go of all of them, and one sweep pays what is owed.
+
+A real API server, a real store and the shipped operator; the sweeps run in this process, so that there is
+exactly one of them, with a store whose clock is two hours on. IMAGEJOB_E2E_MANY says how many jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import os
+import time
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from kubernetes import client
+from kubernetes.aio import client as aio
+from kubernetes.aio import config as aio_config
+
+from demo.stack import MINIO, NAMESPACE, OPERATOR
+from e2e.faults.store_proxy import Rule, StoreProxy, cut, refused, written_later
+from e2e.world import GROUP, PLURAL, STAGING, VERSION, Job, Shop, World, condition, image_job, phase, until
+from fakes.memory_owners import SweepCounts
+from imagejob_operator.adapters.kube_owners import KubeOwners
+from imagejob_operator.adapters.kube_session import KubeHTTP, open_session
+from imagejob_operator.adapters.minio_store import MinioStore, StoreAddress
+from imagejob_operator.core.ownership import owner_key
+from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from localcluster.cluster import Status
+
+MANY = int(os.environ.get("IMAGEJOB_E2E_MANY", "200"))
+KEPT = max(20, MANY // 5)
+BUDGET = 8
+INSTALLATION = "demo"
+LATER = written_later(2 * 3600)
+AT_ONCE = 16
+
+Sweep = Callable[[KubeOwners, MinioStore], Awaitable[None]]
+
+
+@pytest.fixture
+def proxy(world: World, where: Status) -> Iterator[StoreProxy]:
+    """The operator with a proxy before its store, and a short cleaning budget."""
+    service = world.core.read_namespaced_service(MINIO, NAMESPACE).spec
+    made = StoreProxy(where.host_address, (service.cluster_ip, service.ports[0].port))
+    settings = {"IMAGEJOB_STORE_ENDPOINT": made.start(), "IMAGEJOB_CLEANING_BUDGET_SECONDS": str(BUDGET)}
+    try:
+        with world.operator_environment(**settings):
+            yield made
+    finally:
+        made.stop()
+
+
+class Crowd:
+    """Many jobs of one namespace that admits no Pod."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self._jobs = shop.world.objects
+        core = shop.world.core
+        quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+        core.create_namespaced_resource_quota(shop.name, quota)
+        until("the quota", lambda: core.read_namespaced_resource_quota("none", shop.name).status.hard, 30)
+        self._keys = shop.upload_photos("china.jpg")
+
+    def create(self, count: int, prefix: str, **execution: Any) -> None:
+        def one(number: int) -> None:
+            body = image_job({"keys": self._keys}, name=f"{prefix}-{number}", execution=execution)
+            self._jobs.create_namespaced_custom_object(GROUP, VERSION, self.shop.name, PLURAL, body)
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(one, range(count)))
+
+    def all(self) -> list[Job]:
+        found: list[Job] = self._jobs.list_namespaced_custom_object(GROUP, VERSION, self.shop.name, PLURAL)[
+            "items"
+        ]
+        return found
+
+    def await_phase(self, wanted: str, seconds: float) -> None:
+        def others() -> Counter[str]:
+            return Counter(phase(job) for job in self.all() if phase(job) != wanted)
+
+        until(f"all {wanted}", lambda: not others(), seconds, lambda: str(others()))
+
+    def delete(self) -> None:
+        self._jobs.delete_collection_namespaced_custom_object(GROUP, VERSION, self.shop.name, PLURAL)
+
+    def staged(self) -> int:
+        return len(self.shop.staging())
+
+
+@pytest.fixture
+def crowd(shop: Shop) -> Crowd:
+    return Crowd(shop)
+
+
+@pytest.mark.timeout(1200, func_only=True)
+def test_an_outage_in_numbers(crowd: Crowd, proxy: StoreProxy, figures: list[str]) -> None:
+    left = _delete_in_an_outage(crowd, proxy, figures)
+    with ExitStack() as broken:
+        broken.enter_context(proxy.rule(Rule(refused(503, "SlowDown"), ("delete",))))
+        crowd.create(KEPT, "kept", startDeadlineSeconds=3)
+        crowd.await_phase("Failed", seconds=60 + KEPT)
+        owed = sum(condition(job, "StagingCleaned") == "False" for job in crowd.all())
+        assert owed == KEPT
+        with _no_operator(crowd.shop.world):
+            broken.close()
+            assert crowd.staged() >= left + 2 * KEPT
+            _sweep_it_all(crowd, proxy, figures)
+
+
+def _delete_in_an_outage(crowd: Crowd, proxy: StoreProxy, figures: list[str]) -> int:
+    """How many objects are left in staging by it."""
+    crowd.create(MANY, "deleted", startDeadlineSeconds=3600)
+    crowd.await_phase("Launching", seconds=60 + MANY)
+    until("every order is written", lambda: crowd.staged() >= 3 * MANY, 60 + MANY)
+    with proxy.rule(Rule(cut)):
+        before, begun = crowd.staged(), time.monotonic()
+        crowd.delete()
+        until("all are gone", lambda: not crowd.all(), 3 * BUDGET + MANY, lambda: f"{len(crowd.all())} left")
+        took = time.monotonic() - begun
+    left = crowd.staged()
+    deferred = sum(event.reason == "CleaningDeferred" for event in _events(crowd.shop))
+    figures.append(
+        f"{MANY} ImageJobs deleted during a store outage: {len(crowd.all())} wedged, all gone after "
+        f"{took:.0f} s (cleaning budget {BUDGET} s), {deferred} deferred, "
+        f"{left} of {before} staged objects left"
+    )
+    assert (deferred, left) == (MANY, before)
+    return left
+
+
+def _sweep_it_all(crowd: Crowd, proxy: StoreProxy, figures: list[str]) -> None:
+    """With nobody else there: a sweep that holds back, the sweep, another installation's, and a clone's."""
+    world = crowd.shop.world
+    other, garbage = (
+        f"{STAGING}{installation}/{crowd.shop.name}/{uuid.uuid4()}/1-1/in/000000"
+        for installation in ("other", INSTALLATION)
+    )
+    world.store.client.put_object(world.store.bucket, other, io.BytesIO(b"theirs"), 6)
+    counts, clone_counts = SweepCounts(), SweepCounts()
+    ours = f"{STAGING}{INSTALLATION}/"
+    # Tests before this one may have left what is owed as well.
+    total = sum(key != owner_key(INSTALLATION) for key in world.store.keys(ours))
+
+    async def sweeps(owners: KubeOwners, store: MinioStore) -> None:
+        sweeper = _sweeper(owners, store, counts)
+        await sweeper.sweep()
+        assert counts.swept_objects == 0, "who has just taken the name over holds back"
+        with proxy.rule(Rule(LATER, ("stat",), (owner_key(INSTALLATION),))):
+            await sweeper.sweep()
+        figures.append(
+            f"one sweep of {total} objects of {MANY} deleted and {KEPT} failed and kept ImageJobs: "
+            f"{counts.swept_objects} swept, {crowd.staged() - 1} left; of another installation's 1: "
+            f"{crowd.staged()} left"
+        )
+        assert (counts.swept_objects, counts.failures) == (total, 0)
+        assert crowd.shop.staging() == [other]
+        await clones(owners, store, sweeper)
+
+    async def clones(owners: KubeOwners, store: MinioStore, original: Sweeper) -> None:
+        await store.put(garbage, b"x", "image/jpeg")
+        clone = _sweeper(_Clone(owners), store, clone_counts)
+        with proxy.rule(Rule(LATER, ("stat",), (owner_key(INSTALLATION),))):
+            for sweeper in (clone, original, clone, original):
+                await sweeper.sweep()
+        left = garbage in crowd.shop.staging()
+        figures.append(
+            f"a cloned installation: {len(clone_counts.shared)} + 2 sweeps, {int(left)} of 1 object left, "
+            f"shared says the clone {clone_counts.shared}, the original {counts.shared[-2:]}"
+        )
+        assert left
+        assert clone_counts.shared == [True, True]
+        assert counts.shared[-2:] == [True, True]
+        assert counts.left[-1].waiting == 1, "it is reported"
+
+    try:
+        _with_owners(world, proxy, sweeps)
+    finally:
+        for key in (other, garbage, owner_key(INSTALLATION)):
+            world.store.client.remove_object(world.store.bucket, key)
+
+
+class _Clone:
+    """The same cluster as a copy of it would see it."""
+
+    def __init__(self, owners: KubeOwners) -> None:
+        self._owners = owners
+
+    async def cluster(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_DNS, "clone"))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._owners, name)
+
+
+def _sweeper(owners: Any, store: MinioStore, counts: SweepCounts) -> Sweeper:
+    policy = SweepPolicy(INSTALLATION, str(uuid.uuid4()))
+    return Sweeper(store, owners, counts, lambda: datetime.now(UTC), policy)
+
+
+def _with_owners(world: World, proxy: StoreProxy, work: Sweep) -> None:
+    """Do something with the operator's own adapters, against the real servers."""
+    secret: Mapping[str, str] = world.core.read_namespaced_secret("imagejob-store", NAMESPACE).data
+    access, hidden = (base64.b64decode(secret[name]).decode() for name in ("access-key", "secret-key"))
+
+    async def main() -> None:
+        configuration = aio.Configuration()
+        path = str(world.kubectl.kubeconfig)
+        await aio_config.load_kube_config(config_file=path, client_configuration=configuration)
+        store = MinioStore(StoreAddress(proxy.address, world.store.bucket, access, hidden, secure=False))
+        async with open_session(configuration) as session:
+            await work(KubeOwners(KubeHTTP(configuration.host, session, lambda *call: None)), store)
+        store.close()
+
+    asyncio.run(main())
+
+
+def _events(shop: Shop) -> list[client.CoreV1Event]:
+    found: list[client.CoreV1Event] = shop.world.core.list_namespaced_event(shop.name).items
+    return [event for event in found if event.reporting_component == OPERATOR]
+
+
+def _no_operator(world: World) -> ExitStack:
+    """The operator is away for a while."""
+    undo = ExitStack()
+    scale = ("scale", "-n", NAMESPACE, f"deployment/{OPERATOR}")
+    world.kubectl(*scale, "--replicas=0")
+    undo.callback(world.await_operator)
+    undo.callback(world.kubectl, *scale, "--replicas=1")
+    selector = f"app.kubernetes.io/name={OPERATOR}"
+    until(
+        "no operator",
+        lambda: not world.core.list_namespaced_pod(NAMESPACE, label_selector=selector).items,
+        60,
+    )
+    return undo
