@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 _CHUNK = 256 * 1024
 _ERROR_BYTES = 16 * 1024
 _TRANSIENT = frozenset({408, 409, 425, 429, *range(500, 600)})
-_UNKNOWN_SIGNER = {b"InvalidAccessKeyId", b"SignatureDoesNotMatch", b"ExpiredToken", b"InvalidToken"}
+_UNKNOWN_SIGNER = {b"InvalidAccessKeyId", b"ExpiredToken", b"InvalidToken"}
 _ERROR_PARTS = re.compile(rb"<(Code|Message)>([^<]{1,300})</")
 
 

@@ -70,6 +70,14 @@ class Cluster:
             call, GROUP, VERSION, namespace, PLURAL, name, body, field_validation="Strict", **options
         )
 
+    def stop_operator(self) -> None:
+        """End an operator that an earlier run of other tests left: it would take our jobs for its own."""
+        place = ("-n", "imagejob-system")
+        if self.kubectl("scale", "deployment/imagejob-operator", *place, "--replicas=0").returncode == 0:
+            pods = ("pods", "-l", "app.kubernetes.io/name=imagejob-operator")
+            waited = self.kubectl("wait", "--for=delete", *pods, *place, "--timeout=60s")
+            assert waited.returncode == 0, waited.stderr
+
     def delete(self, namespace: str, name: str) -> None:
         self.objects.delete_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, name)
 
@@ -99,8 +107,8 @@ def cluster() -> Iterator[Cluster]:
     A local cluster that was up already stays up; one that was started here ends here.
     """
     kubeconfig = os.environ.get("IMAGEJOB_TEST_KUBECONFIG", "")
-    started = False
-    if not kubeconfig:
+    started, local = False, not kubeconfig
+    if local:
         if _localcluster("status", "--name", "test").returncode != 0:
             assert _localcluster("up", "--name", "test").returncode == 0, "the local cluster did not start"
             started = True
@@ -113,6 +121,8 @@ def cluster() -> Iterator[Cluster]:
         assert applied.returncode == 0, applied.stderr
         waited = made.kubectl("wait", "--for=condition=Established", f"crd/{PLURAL}.{GROUP}", "--timeout=60s")
         assert waited.returncode == 0, waited.stderr
+        if local:
+            made.stop_operator()
         yield made
     finally:
         api.close()

@@ -136,7 +136,7 @@ def test_expired(store, script, path, ask):
     assert len(script.asked) == 1
 
 
-@pytest.mark.parametrize("code", [b"InvalidAccessKeyId", b"SignatureDoesNotMatch", b"ExpiredToken"])
+@pytest.mark.parametrize("code", [b"InvalidAccessKeyId", b"ExpiredToken", b"InvalidToken"])
 def test_a_signer_that_the_store_does_not_know_any_more_is_as_good_as_expired(store, script, code):
     script.answers["/a"] = [Answer(403, b"<Error><Code>" + code + b"</Code><Message>no</Message></Error>")]
     with pytest.raises(OrderExpired, match=code.decode()):
