@@ -177,7 +177,7 @@ def difference(schema: Node, kind: inspect.Type, path: str) -> list[str]:
         for member in kind.types:
             merged |= {name: value for name, value in _limits(member).items() if value is not None}
         return _limits_difference(schema, merged, path)
-    if isinstance(kind, inspect.DictType):
+    if isinstance(kind, inspect.DictType | inspect.BoolType):
         return []
     if isinstance(kind, inspect.EnumType | inspect.LiteralType):
         values = [m.value for m in kind.cls] if isinstance(kind, inspect.EnumType) else list(kind.values)

@@ -105,16 +105,31 @@ def test_failures_of_users_and_images_are_informations_and_no_others() -> None:
             assert operator == {"info": "=~", "warning": "!~"}[rule["labels"]["severity"]]
 
 
-@pytest.mark.parametrize("phase", [phase for phase in Phase if phase not in TERMINAL])
-def test_every_phase_counts_as_unfinished(phase: Phase) -> None:
+def oldest_unfinished(phase: Phase, suspended_seconds: int = 0) -> float:
+    """What the metric says of a job that began an hour ago."""
     begun = datetime.now(UTC) - timedelta(hours=1)
     metadata = {"namespace": "n", "name": "j", "uid": "u", "resourceVersion": "1"}
     metadata["creationTimestamp"] = begun.isoformat()
-    status = Status(phase=phase.value, run=RunStatus(id="1", number=1, started_at=begun))
+    run = RunStatus(id="1", number=1, started_at=begun, suspended_seconds=suspended_seconds)
+    status = Status(phase=phase.value, run=run)
     job = parse_job({"metadata": metadata, "status": status_body(status)})
     age = Metrics(lambda: [job]).registry.get_sample_value("imagejob_oldest_unfinished_seconds")
     assert age is not None
-    assert 3600 <= age < 3700
+    return age
+
+
+@pytest.mark.parametrize("phase", [p for p in Phase if p not in TERMINAL and p is not Phase.SUSPENDED])
+def test_every_phase_but_suspended_counts_as_unfinished(phase: Phase) -> None:
+    assert 3600 <= oldest_unfinished(phase) < 3700
+
+
+@pytest.mark.parametrize("phase", [*TERMINAL, Phase.SUSPENDED])
+def test_what_has_ended_or_rests_does_not(phase: Phase) -> None:
+    assert oldest_unfinished(phase) == 0
+
+
+def test_suspended_time_does_not_count() -> None:
+    assert 600 <= oldest_unfinished(Phase.RUNNING, suspended_seconds=3000) < 700
 
 
 def test_phases_that_have_ended_are_the_ones_that_the_rules_leave_out() -> None:

@@ -197,7 +197,7 @@ def transition_rule(schema: dict[str, Any]) -> str:
 
 def test_only_these_fields_change_without_a_new_run(schema: dict[str, Any]) -> None:
     free = crd_walk.fields_free_to_change(transition_rule(schema), part(schema, "spec"))
-    assert free == {"run", "retention", "execution.parallelism"}
+    assert free == {"run", "cancelRunID", "suspend", "retention", "execution.parallelism"}
 
 
 def test_a_field_that_the_transition_rule_forgets_is_found(schema: dict[str, Any]) -> None:

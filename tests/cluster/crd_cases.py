@@ -163,6 +163,9 @@ SPEC: list[Case] = [
     case("spec.run.id", "pattern", ["a b", "-a", "a-", "ä", "a/b", "a\n"], ["1", "A-b_c.9", "2026-11-23"]),
     case("spec.run.mode", "enum", ["run", ""], ["Run"]),
     case("spec.run.items", "enum", ["all", ""], ["All"]),
+    # cancelRunID
+    *length("spec.cancelRunID", 1, 63),
+    case("spec.cancelRunID", "pattern", ["a b", "-a", "a-", "ä", "a/b", "a\n"], ["1", "A-b_c.9"]),
     # source
     rule(
         "spec.source",
@@ -566,6 +569,9 @@ NEEDS_NEW_RUN: list[Change] = [
 FREE: list[Change] = [
     *_change("spec.run.id", ABSENT, "2"),
     *_change("spec.run", ABSENT, {"mode": "Run", "items": "All"}),
+    *_change("spec.cancelRunID", ABSENT, "1"),
+    *_change("spec.cancelRunID", "1", "2"),
+    *_change("spec.suspend", ABSENT, True),
     *_change("spec.retention", ABSENT, {"ttlSecondsAfterFinished": 5, "policy": "Delete", "pods": "Never"}),
     *_change("spec.execution.parallelism", ABSENT, 9),
     *_change("spec.destination.overwrite", ABSENT, "Always"),

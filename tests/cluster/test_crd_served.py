@@ -95,6 +95,8 @@ def test_an_unseen_job_is_never_taken_for_healthy(jobs: dict[str, dict[str, Any]
 def test_defaults_are_filled(jobs: dict[str, dict[str, Any]]) -> None:
     spec = jobs["new"]["spec"]
     assert spec["run"] == {"id": "1", "mode": "Run", "items": "All"}
+    assert spec["suspend"] is False
+    assert "cancelRunID" not in spec
     assert spec["destination"] == {
         "prefix": "",
         "keyTemplate": "{dir}{stem}-{rendition}.{ext}",

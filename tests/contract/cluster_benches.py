@@ -136,7 +136,7 @@ class ServerBench:
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": attempt_name(job.key, job.uid, 1, shard, number)},
+            "metadata": {"name": attempt_name(job.key, job.uid, 1, 1, shard, number)},
             "spec": {"securityContext": secure, "containers": [container]},
         }
         await self._http.request("POST", f"{self._core}/pods", pod)

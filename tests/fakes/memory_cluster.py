@@ -123,6 +123,11 @@ class MemoryCluster:
         self._body(key)["metadata"].setdefault("finalizers", []).append(finalizer)
         return self._changed(key)
 
+    def take_finalizers(self, key: Key) -> ImageJob:
+        """Remove all finalizers, as somebody may by hand."""
+        self._body(key)["metadata"]["finalizers"] = []
+        return self._changed(key)
+
     def user_deletes(self, key: Key) -> None:
         self._delete(key)
 
@@ -203,8 +208,8 @@ class MemoryCluster:
     # --- the port Launcher -----------------------------------------------------------------------------
 
     async def launch(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> Attempt:
-        run = job.status.run.number if job.status.run else 0
-        name = attempt_name(job.key, job.uid, run, shard, number)
+        run, epoch = (job.status.run.number, job.status.run.epoch) if job.status.run else (0, 0)
+        name = attempt_name(job.key, job.uid, run, epoch, shard, number)
         await self.hooks.before("launch", name)
         place = (job.key.namespace, name)
         known = self._running.get(place)
@@ -212,7 +217,7 @@ class MemoryCluster:
             if shard in self.refusals:
                 raise Refused(self.refusals[shard])
             now = self.clock()
-            attempt = Attempt(name, str(uuid.uuid4()), run, shard, number, State.WAITING, now)
+            attempt = Attempt(name, str(uuid.uuid4()), run, shard, number, State.WAITING, now, epoch=epoch)
             known = self._running[place] = _Running(job.uid, job.key.namespace, attempt)
             self._attempt_changed(known, "ADDED")
         elif known.job_uid != job.uid:
@@ -223,9 +228,11 @@ class MemoryCluster:
 
     def occupy(self, job: ImageJob, shard: int, number: int) -> None:
         """Have somebody else's Pod under the name of an attempt."""
-        run = job.status.run.number if job.status.run else 0
-        name = attempt_name(job.key, job.uid, run, shard, number)
-        attempt = Attempt(name, str(uuid.uuid4()), run, shard, number, State.WAITING, self.clock())
+        run, epoch = (job.status.run.number, job.status.run.epoch) if job.status.run else (0, 0)
+        name = attempt_name(job.key, job.uid, run, epoch, shard, number)
+        attempt = Attempt(
+            name, str(uuid.uuid4()), run, shard, number, State.WAITING, self.clock(), epoch=epoch
+        )
         self._running[job.key.namespace, name] = _Running("somebody else", job.key.namespace, attempt)
 
     async def deliver(self, attempt: Attempt, namespace: str, order_url: str) -> None:

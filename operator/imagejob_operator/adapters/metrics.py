@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.phase import TERMINAL
+from imagejob_operator.core.phase import TERMINAL, Phase
 from imagejob_operator.core.status import Status
 from imagejob_operator.core.sweep import Orphans
 
@@ -149,20 +149,22 @@ class _JobsByPhase(Collector):
         self._jobs = jobs
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """The jobs by phase and code, and the age of the oldest that has not ended."""
+        """The jobs by phase and code, and the age of the oldest that should end some day."""
         by_phase: dict[tuple[str, str], int] = {}
         oldest = 0.0
         for job in self._jobs():
             status = job.status
             place = (status.at.value, status.error.code if status.error else "")
             by_phase[place] = by_phase.get(place, 0) + 1
-            started = (status.run and status.run.started_at) or job.created_at
-            if status.at not in TERMINAL and started:
-                oldest = max(oldest, (datetime.now(UTC) - started).total_seconds())
+            begun = (status.run and status.run.counted_from) or job.created_at
+            if status.at not in TERMINAL and status.at is not Phase.SUSPENDED and begun:
+                oldest = max(oldest, (datetime.now(UTC) - begun).total_seconds())
         jobs = GaugeMetricFamily("imagejob_jobs", "ImageJobs by phase and code.", labels=["phase", "code"])
         for labels, count in by_phase.items():
             jobs.add_metric(list(labels), count)
         yield jobs
         yield GaugeMetricFamily(
-            "imagejob_oldest_unfinished_seconds", "Age of the oldest run that has not ended.", value=oldest
+            "imagejob_oldest_unfinished_seconds",
+            "Age of the oldest run that has not ended, without suspended ones and suspended time.",
+            value=oldest,
         )

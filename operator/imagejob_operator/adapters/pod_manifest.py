@@ -10,6 +10,7 @@ from imagejob_operator.core.api import (
     API_VERSION,
     KIND,
     LABEL_ATTEMPT,
+    LABEL_EPOCH,
     LABEL_INSTALLATION,
     LABEL_JOB,
     LABEL_MANAGED_BY,
@@ -60,9 +61,9 @@ def pod_manifest(
     """The Pod of one attempt; `remaining` is the time until the run's active deadline."""
     assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (only accepted jobs are launched)
     assert job.status.run is not None  # noqa: S101
-    run = job.status.run.number
+    run, epoch = job.status.run.number, job.status.run.epoch
     template = job.spec.execution.pod_template
-    name = attempt_name(job.key, job.uid, run, shard, number)
+    name = attempt_name(job.key, job.uid, run, epoch, shard, number)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -75,6 +76,7 @@ def pod_manifest(
                 LABEL_INSTALLATION: settings.installation,
                 LABEL_JOB: job.key.name,
                 LABEL_RUN: str(run),
+                LABEL_EPOCH: str(epoch),
                 LABEL_SHARD: str(shard),
                 LABEL_ATTEMPT: str(number),
             },

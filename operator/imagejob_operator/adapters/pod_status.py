@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from imagejob_operator.adapters.pod_manifest import CONTAINER
-from imagejob_operator.core.api import LABEL_ATTEMPT, LABEL_RUN, LABEL_SHARD
+from imagejob_operator.core.api import LABEL_ATTEMPT, LABEL_EPOCH, LABEL_RUN, LABEL_SHARD
 from imagejob_operator.core.attempt import Attempt, Problem, State
 from imagejob_operator.core.failure import Reason, bounded
 from imagejob_processor.contract import ExitCode, Summary
@@ -40,7 +40,9 @@ def read_attempt(pod: dict[str, Any]) -> tuple[str, Attempt] | None:
     labels = metadata.get("labels") or {}
     owner = next((o for o in metadata.get("ownerReferences") or () if o.get("controller")), None)
     try:
-        run, shard, number = (int(labels[name]) for name in (LABEL_RUN, LABEL_SHARD, LABEL_ATTEMPT))
+        run, epoch, shard, number = (
+            int(labels[name]) for name in (LABEL_RUN, LABEL_EPOCH, LABEL_SHARD, LABEL_ATTEMPT)
+        )
     except (KeyError, ValueError):
         return None
     if owner is None:
@@ -54,6 +56,7 @@ def read_attempt(pod: dict[str, Any]) -> tuple[str, Attempt] | None:
         run=run,
         shard=shard,
         number=number,
+        epoch=epoch,
         state=state,
         created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
         problem=problem,

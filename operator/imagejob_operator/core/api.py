@@ -14,6 +14,7 @@ MANAGED_BY = "imagejob-operator"
 LABEL_INSTALLATION = f"{GROUP}/installation"
 LABEL_JOB = f"{GROUP}/job"
 LABEL_RUN = f"{GROUP}/run"
+LABEL_EPOCH = f"{GROUP}/epoch"
 LABEL_SHARD = f"{GROUP}/shard"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 

@@ -56,6 +56,8 @@ class Attempt:
     """It is not there any more, and this is what became of it."""
     order_delivered: bool = field(default=True)
     """Whether this process knows that the attempt has its order; unknown after a restart."""
+    epoch: int = 1
+    """Which staging of the run it works on; one of an earlier epoch is over, whatever it still does."""
 
     @property
     def live(self) -> bool:

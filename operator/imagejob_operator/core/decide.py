@@ -30,7 +30,7 @@ from imagejob_operator.core.ending import (
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.keys import report_key, staging_prefix
 from imagejob_operator.core.observation import Decision, Observation
-from imagejob_operator.core.phase import FORWARD, Phase
+from imagejob_operator.core.phase import TERMINAL, UNDOING, Phase
 from imagejob_operator.core.processing import process, with_tries
 from imagejob_operator.core.saying import change
 from imagejob_operator.core.shards import shard_count, survey
@@ -43,6 +43,7 @@ from imagejob_operator.core.status import (
     StagingStatus,
     duration_text,
 )
+from imagejob_operator.core.suspending import decide_suspended, decide_unbegun, suspend
 from imagejob_operator.core.waiting import active_deadline, keep_going, phase_begun, progress_of
 
 
@@ -51,20 +52,44 @@ def decide(o: Observation) -> Decision:
     status = o.job.status
     if o.job.deleted_at is not None:
         return decide_deleted(o)
-    if status.at in (Phase.FAILING, Phase.CANCELLING):
+    if status.at in UNDOING:
         return decide_undoing(o)
-    if status.at not in FORWARD:
+    if status.at in TERMINAL:
         return decide_terminal(o)
+    if status.at is Phase.SUSPENDED and status.staging is None:
+        return decide_unbegun(o)
     if isinstance(o.job.spec, InvalidSpec):
         return _refuse(o, Failure(Code.CREATION, Reason.INVALID_SPEC, str(o.job.spec)))
     if status.at is Phase.PENDING:
         return _pending(o, o.job.spec)
-    if status.run is None or status.run.id != o.job.spec.run.id:
-        text = f"spec.run.id was changed to {o.job.spec.run.id!r}: the next run takes over"
+    return _begun(o, o.job.spec)
+
+
+def _begun(o: Observation, spec: Spec) -> Decision:
+    """A run that was begun: what its user wants of it comes first, then its deadline, then its phase."""
+    status = o.job.status
+    if status.run is not None and status.run.id == spec.cancel_run_id:
+        return begin_undoing(o, _cancelled(status.run.id))
+    if status.run is None or status.run.id != spec.run.id:
+        text = f"spec.run.id was changed to {spec.run.id!r}: the next run takes over"
         return begin_undoing(o, Failure(Code.CANCELLED, Reason.SUPERSEDED, text))
-    if status.at is not Phase.PUBLISHING and o.now >= active_deadline(o, o.job.spec):
-        return begin_undoing(o, _deadline_failure(o, o.job.spec))
-    return _FORWARD[status.at](o, o.job.spec)
+    if status.at is Phase.SUSPENDED:
+        # Only who goes on needs the finalizer that a stricter schema does not let us put back.
+        return begin_undoing(o, _rejected(o)) if o.rejected else decide_suspended(o, spec)
+    if spec.suspend and not isinstance(o.progress, Published):
+        return suspend(o)
+    if status.at is not Phase.PUBLISHING and o.now >= active_deadline(o, spec):
+        return begin_undoing(o, _deadline_failure(o, spec))
+    return _FORWARD[status.at](o, spec)
+
+
+def _cancelled(run_id: str) -> Failure:
+    return Failure(Code.CANCELLED, Reason.CANCELLED, f"spec.cancelRunID names the run {run_id!r}")
+
+
+def _rejected(o: Observation) -> Failure:
+    text = f"the API server refuses the job as it is, mend it and apply it again: {o.rejected}"
+    return Failure(Code.CREATION, Reason.INVALID_SPEC, text)
 
 
 def _deadline_failure(o: Observation, spec: Spec) -> Failure:
@@ -83,6 +108,11 @@ def _refuse(o: Observation, failure: Failure) -> Decision:
     """A job that cannot be accepted: nothing was staged for it yet, or it must be undone first."""
     if o.job.status.at is not Phase.PENDING:
         return begin_undoing(o, failure)
+    return _end_unbegun(o, Phase.FAILED, failure)
+
+
+def _end_unbegun(o: Observation, phase: Phase, failure: Failure) -> Decision:
+    """End a run before it has begun: it takes a number, and there is nothing to undo."""
     spec = o.job.spec
     run = o.job.status.run or RunStatus()
     status = msgspec.structs.replace(
@@ -94,7 +124,7 @@ def _refuse(o: Observation, failure: Failure) -> Decision:
         ),
         staging=None,
     )
-    return end_run(o, status, Phase.FAILED, failure, cleaned=None)
+    return end_run(o, status, phase, failure, cleaned=None)
 
 
 def _unread(o: Observation) -> Decision:
@@ -113,13 +143,16 @@ def _unread(o: Observation) -> Decision:
 
 
 def _pending(o: Observation, spec: Spec) -> Decision:
+    if spec.cancel_run_id == spec.run.id:
+        return _end_unbegun(o, Phase.CANCELLED, _cancelled(spec.run.id))
+    if spec.suspend:
+        return suspend(o)
     if o.admission is None:
         return _unread(o)
     if not o.admission.admitted:
         return _refuse(o, Failure(Code.CREATION, Reason.NOT_PERMITTED, o.admission.message))
     if o.rejected:
-        text = f"the API server refuses the job as it is, mend it and apply it again: {o.rejected}"
-        return _refuse(o, Failure(Code.CREATION, Reason.INVALID_SPEC, text))
+        return _refuse(o, _rejected(o))
     before = o.job.status.run or RunStatus()
     number = before.number + 1
     prefix = staging_prefix(o.policy.installation, o.job.key.namespace, o.job.uid, number, 1)

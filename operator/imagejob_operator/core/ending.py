@@ -57,10 +57,10 @@ def _announcement(status: Status, phase: Phase) -> Announce:
 def _discard(o: Observation, phase: Phase) -> list[Action]:
     """Which ended attempts go now: all but those that the retention keeps for their logs."""
     keep = _retention(o).pods
-    last: dict[tuple[int, int], Attempt] = {}
+    last: dict[tuple[int, int, int], Attempt] = {}
     for attempt in o.attempts:
         if attempt.state is State.FAILED:
-            place = (attempt.run, attempt.shard)
+            place = (attempt.run, attempt.epoch, attempt.shard)
             last[place] = max(attempt, last.get(place, attempt), key=lambda a: a.number)
     kept: set[str] = set()
     if keep is KeepPods.ALWAYS:

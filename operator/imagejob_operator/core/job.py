@@ -84,7 +84,7 @@ def _unreadable(raw_status: dict[str, Any]) -> Status:
     return Status(run=RunStatus(number=number))
 
 
-def attempt_name(key: Key, uid: str, run: int, shard: int, number: int) -> str:
-    """The name of an attempt: readable, unique to this object and run, at most 63 characters."""
-    digest = hashlib.sha256(f"{uid}/{run}".encode()).hexdigest()[:10]
+def attempt_name(key: Key, uid: str, run: int, epoch: int, shard: int, number: int) -> str:
+    """The name of an attempt: readable, unique to this object, run and epoch, at most 63 characters."""
+    digest = hashlib.sha256(f"{uid}/{run}-{epoch}".encode()).hexdigest()[:10]
     return f"{key.name[:34].rstrip('-')}-{digest}-{shard}-{number}"

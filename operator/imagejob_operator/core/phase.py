@@ -3,6 +3,7 @@
 Theory of operation. A run goes forward through Pending, Staging, Launching, Running and Publishing to
 Succeeded. From any of them it may turn to Failing or Cancelling: that is the *intent*, written before
 anything is undone, with the first cause, which stays. Failed and Cancelled are written after the undoing.
+From any of them it may be Suspended as well: what it had done is given up, and it is staged anew later.
 A terminal phase is left only by a new run. Whatever is not in this table is a programming error and
 raises; nothing is changed then.
 """
@@ -20,6 +21,7 @@ class Phase(enum.StrEnum):
     LAUNCHING = "Launching"
     RUNNING = "Running"
     PUBLISHING = "Publishing"
+    SUSPENDED = "Suspended"
     SUCCEEDED = "Succeeded"
     FAILING = "Failing"
     FAILED = "Failed"
@@ -32,14 +34,17 @@ UNDOING = frozenset({Phase.FAILING, Phase.CANCELLING})
 FORWARD = (Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING, Phase.PUBLISHING)
 
 _TURN_BACK = frozenset({Phase.FAILING, Phase.CANCELLING})
+_LEAVE = _TURN_BACK | {Phase.SUSPENDED}
 
 MOVES: dict[Phase, frozenset[Phase]] = {
-    # Pending has staged nothing, so a job that cannot be accepted fails at once: there is nothing to undo.
-    Phase.PENDING: frozenset({Phase.STAGING, Phase.FAILED}),
-    Phase.STAGING: frozenset({Phase.LAUNCHING}) | _TURN_BACK,
-    Phase.LAUNCHING: frozenset({Phase.RUNNING, Phase.PUBLISHING}) | _TURN_BACK,
-    Phase.RUNNING: frozenset({Phase.PUBLISHING}) | _TURN_BACK,
-    Phase.PUBLISHING: frozenset({Phase.SUCCEEDED}) | _TURN_BACK,
+    # Pending has staged nothing, so what is refused or cancelled ends at once: there is nothing to undo.
+    Phase.PENDING: frozenset({Phase.STAGING, Phase.SUSPENDED, Phase.FAILED, Phase.CANCELLED}),
+    Phase.STAGING: frozenset({Phase.LAUNCHING}) | _LEAVE,
+    Phase.LAUNCHING: frozenset({Phase.RUNNING, Phase.PUBLISHING}) | _LEAVE,
+    Phase.RUNNING: frozenset({Phase.PUBLISHING}) | _LEAVE,
+    Phase.PUBLISHING: frozenset({Phase.SUCCEEDED}) | _LEAVE,
+    # A run goes on with Staging; one that was suspended before it had begun is judged anew from Pending.
+    Phase.SUSPENDED: frozenset({Phase.PENDING, Phase.STAGING}) | _TURN_BACK,
     # The report is the commit mark: a run whose report says Succeeded has succeeded, whatever the operator
     # believed when it turned back (it may have died between the report and the status).
     Phase.FAILING: frozenset({Phase.FAILED, Phase.SUCCEEDED}),

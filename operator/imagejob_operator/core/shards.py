@@ -55,7 +55,8 @@ def survey(o: Observation, retries: int) -> Survey:
     shards = run.shards if run else None
     total = shards.total if shards else 0
     tries = parse_tries(shards.attempts if shards else "", total)
-    seen = [a for a in o.attempts if run and a.run == run.number and a.shard < total]
+    current = (run.number, run.epoch) if run else (0, 0)
+    seen = [a for a in o.attempts if (a.run, a.epoch) == current and a.shard < total]
     done: dict[int, Summary] = dict(o.results)
     for attempt in seen:
         if attempt.state is State.SUCCEEDED:

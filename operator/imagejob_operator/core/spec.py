@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -17,22 +16,16 @@ from msgspec import Meta
 
 from imagejob_operator.core.keys import (
     InvalidKey,
-    KeyCollision,
     check_prefix,
     check_relative_key,
     check_reserved,
     check_template,
-    matches,
 )
+from imagejob_operator.core.places import Destination, Source
 from imagejob_operator.core.pod_template import InvalidPodTemplate, check_pod_template
 from imagejob_processor.contract import ItemLimits, Rendition, Wire
 
 Seconds = Annotated[int, Meta(ge=1, le=86400)]
-Key = Annotated[str, Meta(min_length=1, max_length=512)]
-Glob = Annotated[str, Meta(min_length=1, max_length=256)]
-
-BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z"
-
 LONGEST_DEADLINE = timedelta(days=7)
 """The most that `activeDeadlineSeconds` may be."""
 
@@ -49,46 +42,15 @@ class InvalidSpec(ValueError):
 RUN_ID = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z"
 
 
+RunID = Annotated[str, Meta(min_length=1, max_length=63, pattern=RUN_ID)]
+
+
 class Run(Wire, frozen=True):
     """Which run is wanted: a new id starts a new run."""
 
-    id: Annotated[str, Meta(min_length=1, max_length=63, pattern=RUN_ID)] = "1"
+    id: RunID = "1"
     mode: Literal["Run"] = "Run"
     items: Literal["All"] = "All"
-
-
-class Match(Wire, frozen=True):
-    """Sources by listing: keys below `prefix` that some include and no exclude glob matches."""
-
-    prefix: Key
-    include: Annotated[tuple[Glob, ...], Meta(max_length=16)] = ()
-    exclude: Annotated[tuple[Glob, ...], Meta(max_length=16)] = ()
-    max_items: Annotated[int, Meta(ge=1, le=10000)] = 10000
-
-
-class InlineFile(Wire, frozen=True):
-    """A small source kept in the manifest: base64 data of at most 64 KiB."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=128)]
-    data: Annotated[str, Meta(min_length=1, max_length=87384, pattern=BASE64)]
-
-
-class Source(Wire, frozen=True):
-    """Where the items come from: exactly one member is set."""
-
-    keys: Annotated[tuple[Key, ...], Meta(min_length=1, max_length=1000)] | None = None
-    match: Match | None = None
-    inline: Annotated[tuple[InlineFile, ...], Meta(min_length=1, max_length=8)] | None = None
-
-
-class Destination(Wire, frozen=True):
-    """Where the outputs go: `prefix` + `key_template` below the namespace's part of the store."""
-
-    prefix: Annotated[str, Meta(max_length=512)] = ""
-    key_template: Annotated[str, Meta(min_length=1, max_length=256)] = "{dir}{stem}-{rendition}.{ext}"
-    overwrite: Literal["Always"] = "Always"
-    publish: Literal["Staged"] = "Staged"
-    on_failure: Literal["Keep"] = "Keep"
 
 
 class Execution(Wire, frozen=True):
@@ -147,6 +109,8 @@ class Spec(Wire, frozen=True):
     source: Source
     renditions: Annotated[tuple[Rendition, ...], Meta(min_length=1, max_length=32)]
     run: Run = Run()
+    cancel_run_id: RunID | None = msgspec.field(default=None, name="cancelRunID")
+    suspend: bool = False
     destination: Destination = Destination()
     execution: Execution = Execution()
     limits: Limits = Limits()
@@ -232,26 +196,6 @@ def _check_keys(spec: Spec) -> None:
         check_reserved(target, "spec.destination")
     except InvalidKey as error:
         raise InvalidSpec(str(error)) from None
-
-
-def check_sources_stay(outputs: Sequence[str], sources: Sequence[str], match: Match | None) -> None:
-    """No output may overwrite a source, or lie where the next run would take it for one.
-
-    Raises:
-        KeyCollision: naming the output, and what to do.
-    """
-    taken = set(sources)
-    for key in outputs:
-        if key in taken:
-            raise KeyCollision(
-                f"spec.destination: the output {key!r} would overwrite a source; set a prefix, or use "
-                "{rendition} in keyTemplate"
-            )
-        if match and key.startswith(match.prefix) and matches(key, match.include, match.exclude):
-            raise KeyCollision(
-                f"spec.destination: the output {key!r} lies below spec.source.match.prefix "
-                f"{match.prefix!r}, so the next run would take it for a source; choose another prefix"
-            )
 
 
 def quantity_bytes(quantity: str) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from imagejob_operator.core.failure import Failure, bounded
-from imagejob_operator.core.phase import TERMINAL, Phase
+from imagejob_operator.core.phase import TERMINAL, UNDOING, Phase
 
 
 class Stanza(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -24,7 +24,10 @@ class ShardStatus(Stanza, frozen=True):
 
 
 class RunStatus(Stanza, frozen=True):
-    """The current run. `number` never goes back; `epoch` grows with each new staging of the run."""
+    """The current run. `number` never goes back; `epoch` grows with each new staging of the run.
+
+    `suspended_seconds` are those of all suspensions that are over.
+    """
 
     id: str = ""
     number: int = 0
@@ -32,7 +35,13 @@ class RunStatus(Stanza, frozen=True):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     duration: str = ""
+    suspended_seconds: int = 0
     shards: ShardStatus | None = None
+
+    @property
+    def counted_from(self) -> datetime | None:
+        """From when on the active deadline counts: the start, moved by the time that was suspended."""
+        return self.started_at and self.started_at + timedelta(seconds=self.suspended_seconds)
 
 
 class Condition(Stanza, frozen=True, omit_defaults=False):
@@ -184,8 +193,11 @@ def with_conditions(
         note: what is being waited for, shown while the job is on its way.
         cleaned: whether staging is known to be empty; None while nobody has tried.
     """
-    same_run = bool(before.run and status.run and before.run.number == status.run.number)
-    kept = {c.type: c for c in before.conditions} if same_run else {}
+    same = before.run and status.run and _place(before.run) == _place(status.run)
+    kept = {c.type: c for c in before.conditions} if same else {}
+    if status.at is Phase.SUSPENDED:
+        # What the run had reached was given up with its staging.
+        kept = {kind: kept[kind] for kind in ("Accepted", "StagingCleaned") if kind in kept}
     facts: list[tuple[str, str, str, str]] = [*_summary(status, note)]
     for kind, (since, code) in _MILESTONES.items():
         reached = status.at in _ORDER and _ORDER.index(status.at) >= _ORDER.index(since)
@@ -204,15 +216,21 @@ def with_conditions(
     return msgspec.structs.replace(status, conditions=made)
 
 
+def _place(run: RunStatus) -> tuple[int, int]:
+    return run.number, run.epoch
+
+
 def _summary(status: Status, note: str) -> list[tuple[str, str, str, str]]:
     phase, error = status.at, status.error
     message = bounded(note) or (error.message if error else "")
     if phase not in TERMINAL:
+        open_ = [("Finished", "False", phase.value, ""), ("Succeeded", "Unknown", phase.value, "")]
+        if phase is Phase.SUSPENDED:
+            return [("Ready", "False", phase.value, message), *open_]
         return [
             ("Ready", "False", "Progressing", message),
             ("Reconciling", "True", phase.value, message),
-            ("Finished", "False", phase.value, ""),
-            ("Succeeded", "Unknown", phase.value, ""),
+            *open_,
         ]
     if phase is Phase.SUCCEEDED:
         return [(kind, "True", "Succeeded", "") for kind in ("Ready", "Finished", "Succeeded")]
@@ -237,7 +255,7 @@ def _cleaning(
         return [
             ("StagingCleaned", "False", "Deferred", "staging could not be emptied yet; it is tried again")
         ]
-    if status.at in (Phase.FAILING, Phase.CANCELLING):
+    if status.at in UNDOING or (status.at is Phase.SUSPENDED and status.staging):
         return [("StagingCleaned", "False", "InProgress", "")]
     return []
 

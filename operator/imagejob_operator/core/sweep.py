@@ -3,7 +3,8 @@
 Theory of operation. The status that names a run is written before the first byte of the run's staging, and
 numbers and epochs never go back. So whatever was known of the owner *after* the staging was listed is the
 last word on it: an owner that is gone does not come back, a run that is past does not become current again,
-and a run that has ended is not worked on again. Everything that does not fit exactly is left alone.
+a run that has ended is not worked on again, and one that was suspended goes on in another epoch. Everything
+that does not fit exactly is left alone.
 """
 
 from __future__ import annotations
@@ -115,14 +116,14 @@ class Owner:
     """Being deleted, and without our finalizer: nobody will ever work on it again."""
 
     @property
-    def terminal(self) -> bool:
-        """Whether its current run has ended."""
-        return self.phase in TERMINAL
+    def done_with(self) -> bool:
+        """Whether its current staging is never used again: its run has ended, or goes on in another one."""
+        return self.phase in TERMINAL or self.phase == Phase.SUSPENDED
 
     @property
     def between_runs(self) -> bool:
         """Whether its recorded run is over and the next one has not begun."""
-        return self.phase in ("", Phase.PENDING)
+        return self.phase in ("", Phase.PENDING) or (self.phase == Phase.SUSPENDED and self.epoch == 0)
 
 
 class Unknown(enum.Enum):
@@ -151,7 +152,7 @@ class Why(enum.StrEnum):
 
     GONE = "no ImageJob has its uid any more"
     PAST = "another run or epoch of its ImageJob is current"
-    ENDED = "its run has ended"
+    ENDED = "its run has ended or is suspended"
     CURRENT = "its run is under way"
     AHEAD = "its ImageJob has not come to that run yet: the status was set back"
     UNKNOWN = "its ImageJob cannot be known: another namespace, or a status that is not ours"
@@ -173,7 +174,7 @@ def judge_owner(run: StagedRun, owner: Owner | Unknown | None) -> Why:
     if owner.released:
         return Why.ENDED
     if (run.number, run.epoch) == (owner.number, owner.epoch):
-        return Why.ENDED if owner.terminal else Why.CURRENT
+        return Why.ENDED if owner.done_with else Why.CURRENT
     over = run.number == owner.number and owner.between_runs
     return Why.PAST if over or (run.number, run.epoch) < (owner.number, owner.epoch) else Why.AHEAD
 

@@ -11,10 +11,10 @@ from imagejob_operator.core.spec import Spec
 
 
 def active_deadline(o: Observation, spec: Spec) -> datetime:
-    """When the run must have ended."""
+    """When the run must have ended; time that it was suspended does not count."""
     run = o.job.status.run
-    started = run.started_at if run and run.started_at else o.now
-    return started + timedelta(seconds=spec.execution.active_deadline_seconds)
+    begun = run.counted_from if run and run.counted_from else o.now
+    return begun + timedelta(seconds=spec.execution.active_deadline_seconds)
 
 
 def phase_begun(o: Observation) -> datetime:

@@ -161,6 +161,6 @@ class Actor:
 
     def _ends_by(self, job: ImageJob) -> datetime:
         run = job.status.run
-        started = run.started_at if run and run.started_at else self._clock()
+        begun = run.counted_from if run and run.counted_from else self._clock()
         seconds = 0 if isinstance(job.spec, InvalidSpec) else job.spec.execution.active_deadline_seconds
-        return started + timedelta(seconds=seconds)
+        return begun + timedelta(seconds=seconds)

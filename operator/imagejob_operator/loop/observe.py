@@ -63,7 +63,7 @@ class Observer:
         self._clock = clock
         self._policy = policy
         self._selector = selector
-        self._memory: dict[Key, tuple[tuple[str, int], RunMemory]] = {}
+        self._memory: dict[Key, tuple[tuple[str, int, int], RunMemory]] = {}
         self._admissions: dict[str, tuple[datetime, Admission]] = {}
 
     async def observe(self, job: ImageJob) -> Observation:
@@ -86,8 +86,9 @@ class Observer:
         )
 
     def memory(self, job: ImageJob) -> RunMemory:
-        """What was learned of the job's current run."""
-        place = (job.uid, job.status.run.number if job.status.run else 0)
+        """What was learned of the job's current run, in its current epoch."""
+        run = job.status.run
+        place = (job.uid, run.number if run else 0, run.epoch if run else 0)
         known = self._memory.get(job.key)
         if known is None or known[0] != place:
             known = (place, RunMemory())

@@ -13,7 +13,8 @@ from imagejob_operator.core.effort import Stage, Staged
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.keys import InvalidKey, KeyCollision, matches, namespace_prefix, output_keys
-from imagejob_operator.core.spec import InvalidSpec, Match, Spec, check_sources_stay
+from imagejob_operator.core.places import Match, check_sources_stay
+from imagejob_operator.core.spec import InvalidSpec, Spec
 from imagejob_operator.core.staging import (
     MAX_MANIFEST_BYTES,
     URLS_SLACK,
@@ -77,9 +78,9 @@ def folder_of(prefix: str) -> str:
 
 def _urls_until(job: ImageJob, spec: Spec) -> datetime | None:
     run = job.status.run
-    if run is None or run.started_at is None:
+    if run is None or run.counted_from is None:
         return None
-    return run.started_at + timedelta(seconds=spec.execution.active_deadline_seconds) + URLS_SLACK
+    return run.counted_from + timedelta(seconds=spec.execution.active_deadline_seconds) + URLS_SLACK
 
 
 def _staged(manifest: Manifest) -> Staged:

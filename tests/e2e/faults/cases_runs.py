@@ -25,7 +25,7 @@ from e2e.faults.store_proxy import (
     slow,
     written,
 )
-from e2e.world import ended, phase, process_of, until
+from e2e.world import GROUP, PLURAL, VERSION, ended, phase, process_of, until
 
 FINAL = "media/{ns}/out/"
 """Where outputs are published: about this, only publishing asks."""
@@ -505,6 +505,18 @@ def delete_in(wanted: str) -> Any:
     return then
 
 
+def change(bench: Bench, name: str, **spec: Any) -> None:
+    """Change the job as soon as a Pod of it runs."""
+    bench.shop.await_job(name, lambda j: phase(j) == "Running", "phase Running")
+    where = (GROUP, VERSION, bench.shop.name, PLURAL, name)
+    bench.arena.world.objects.patch_namespaced_custom_object(*where, {"spec": spec})
+
+
+def suspend_and_delete(bench: Bench, name: str) -> None:
+    change(bench, name, suspend=True)
+    delete_in("Suspended")(bench, name)
+
+
 def delete_namespace(bench: Bench, name: str) -> None:
     bench.shop.await_job(name, lambda j: phase(j) == "Running", "phase Running")
     bench.core.delete_namespace(bench.shop.name)
@@ -520,6 +532,15 @@ def struck(fault: Any, also: Any = None) -> Any:
 
 
 OWN = (
+    Case(
+        "cancelled",
+        "`spec.cancelRunID` names the run while a Pod of it works",
+        "JOB_008/Cancelled",
+        within=5 + BUDGET,
+        evidence=("cancelRunID",),
+        broken=lambda b: slow_source(b, 60),
+        then=lambda b, name: change(b, name, cancelRunID="1"),
+    ),
     Case(
         "own-status-refused",
         "the API server refuses the operator's status: the fault is the operator's, and it says less",
@@ -586,6 +607,15 @@ DELETIONS = (
         job=job(("photos/china.jpg", "photos/none.jpg")),
         broken=lambda b: b.store(silence, "list", "delete"),
         then=delete_in("Failing"),
+    ),
+    Case(
+        "delete-suspended-store-unreachable",
+        "deleted in Suspended, while every connection to the store is reset",
+        "Deleted",
+        within=5 + 2 * BUDGET,
+        deferred=True,
+        broken=struck(cut, lambda b: slow_source(b, 60)),
+        then=suspend_and_delete,
     ),
     Case(
         "namespace-deleted",

@@ -55,7 +55,7 @@ def status(
     """A status as it stands in a phase of the first run."""
     if phase is Phase.PENDING:
         return Status()
-    staged = phase not in (Phase.PENDING, Phase.STAGING)
+    staged = phase not in (Phase.PENDING, Phase.STAGING, Phase.SUSPENDED)
     shards = ShardStatus(len(tries), attempts=format_tries(tuple(tries))) if staged else None
     return Status(
         observed_generation=1,
@@ -101,19 +101,21 @@ def attempt(
     shard: int = 0,
     number: int = 1,
     run: int = 1,
+    epoch: int = 1,
     created: datetime = NOW,
     finished: datetime | None = None,
     deleting: bool = False,
     gone_by: datetime | None = None,
     delivered: bool = True,
 ) -> Attempt:
-    name = attempt_name(KEY, UID, run, shard, number)
+    name = attempt_name(KEY, UID, run, epoch, shard, number)
     # So long ago that its shard has rested.
     ended = created - timedelta(minutes=1) if state in (State.SUCCEEDED, State.FAILED) else None
     return Attempt(
         name=name,
         uid=f"uid-of-{name}",
         run=run,
+        epoch=epoch,
         shard=shard,
         number=number,
         state=state,

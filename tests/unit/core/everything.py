@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -34,7 +35,7 @@ from imagejob_operator.core.keys import job_staging_prefix, report_key
 from imagejob_operator.core.observation import Admission, Decision, Observation
 from imagejob_operator.core.phase import FORWARD, TERMINAL, UNDOING, Phase, check_move
 from imagejob_operator.core.spec import Compaction, InvalidSpec
-from imagejob_operator.core.status import FailedItem, Status, error_status
+from imagejob_operator.core.status import FailedItem, RunStatus, Status, error_status, with_conditions
 from unit.core.build import KEY, NOW, PREFIX, SPEC, UID, attempt, job, later, seen, spec, status
 
 Decide = Callable[[Observation], Decision]
@@ -48,7 +49,13 @@ SPECS = {
     "next-run": spec(run={"id": "2"}),
     "invalid": {},
     "delete-after": spec(retention={"policy": "Delete", "ttlSecondsAfterFinished": 60}),
+    "suspended": spec(suspend=True),
+    "cancelled": spec(cancelRunID="1", suspend=True),
+    "another-cancelled": spec(cancelRunID="0"),
 }
+ASKED = ("suspended", "cancelled", "another-cancelled")
+"""Specs that ask for something which no deadline has a say in."""
+
 LIVES = {
     "guarded": (True, None),
     "unguarded": (False, None),
@@ -92,12 +99,13 @@ class Seen:
     remark: str = ""
 
 
-def sights(tries: Tries, few: bool) -> dict[str, Seen]:
-    """What may be seen of a shard with these tries."""
-    number = max(1, tries.launches)
+def sights(stands: Status, few: bool) -> dict[str, Seen]:
+    """What may be seen of the first shard of a run."""
+    shards = stands.run.shards if stands.run else None
+    number = max(1, parse_tries(shards.attempts, shards.total)[0].launches) if shards else 1
 
-    def one(state: State, problem: Problem | None = None, deleting: bool = False, run: int = 1) -> Seen:
-        return Seen(attempt(state, problem, number=number, deleting=deleting, run=run))
+    def one(state: State, problem: Problem | None = None, **more: Any) -> Seen:
+        return Seen(attempt(state, problem, number=number, **more))
 
     found = {
         "none": Seen(),
@@ -122,6 +130,7 @@ def sights(tries: Tries, few: bool) -> dict[str, Seen]:
             "crashed-just-now": Seen(attempt(State.FAILED, CRASH, number=number, finished=NOW)),
             "failed-unexplained": one(State.FAILED),
             "of-another-run": one(State.RUNNING, run=7),
+            "of-an-earlier-epoch": one(State.SUCCEEDED, epoch=0),
         }
     )
 
@@ -142,8 +151,9 @@ def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effor
             [Published(2, 10, True), Published(2, 10, False)],
         ),
     }
+    empty = (Clean((PREFIX,)), [Cleaned()])
     undo = (Clean((PREFIX,), report=report), [Cleaned(), Cleaned(Published(2, 10, True))])
-    effort, done = own.get(phase, undo if phase in UNDOING else (Clean((PREFIX,)), [Cleaned()]))
+    effort, done = own.get(phase, undo if phase in UNDOING else empty)
     if deleted:
         effort, done = Clean((job_staging_prefix("default", KEY.namespace, UID),)), [Cleaned()]
     stands: dict[str, Progress] = {
@@ -173,6 +183,21 @@ def recorded(phase: Phase, tries: Tries) -> Status:
     return msgspec.structs.replace(stands, error=CAUSE if phase in fallen else None)
 
 
+def standings(phase: Phase) -> dict[str, Status]:
+    """How the status of a job in a phase may stand."""
+    if phase in (Phase.LAUNCHING, Phase.RUNNING):
+        return {name: recorded(phase, tries) for name, tries in TRIES.items()}
+    stands = recorded(phase, Tries(1))
+    if phase is not Phase.SUSPENDED:
+        return {"first": stands}
+    return {
+        "unbegun": Status(phase=phase.value, phase_since=NOW, run=RunStatus(number=1)),
+        "uncleaned": stands,
+        "cleaned": with_conditions(stands, stands, NOW, cleaned=True),
+        "deferred": with_conditions(stands, stands, NOW, cleaned=False),
+    }
+
+
 def observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
     """Everything that may be observed of a job in a phase, each with a name.
 
@@ -180,17 +205,20 @@ def observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
     the phase waits for, deadlines only while no cleaning budget runs.
     """
     processing = phase in (Phase.LAUNCHING, Phase.RUNNING)
-    for tries_name, tries in TRIES.items() if processing else [("first", Tries(1))]:
+    for standing, stands in standings(phase).items():
         for (spec_name, wanted), (life, (guarded, deleted)) in itertools.product(
             SPECS.items(), LIVES.items()
         ):
-            of = job(recorded(phase, tries), wanted, guarded=guarded, deleted_at=deleted)
+            of = job(stands, wanted, guarded=guarded, deleted_at=deleted)
             few = not processing or deleted is not None or spec_name != "same-run"
-            moments = BUDGET_MOMENTS if deleted or phase in UNDOING else MOMENTS
+            brief = deleted or phase in UNDOING or phase is Phase.SUSPENDED
+            moments = BUDGET_MOMENTS if brief else MOMENTS
+            if spec_name in ASKED and not brief:
+                moments = {name: MOMENTS[name] for name in ("at-once", "long-after")}
             for moment, seconds in moments.items():
                 yield from (
-                    ("/".join((tries_name, spec_name, life, moment, name)), o)
-                    for name, o in _worlds(of, sights(tries, few), later(seconds))
+                    ("/".join((standing, spec_name, life, moment, name)), o)
+                    for name, o in _worlds(of, sights(stands, few), later(seconds))
                 )
 
 
@@ -257,7 +285,8 @@ def _never_waits_for_ever(o: Observation, old: Phase, new: Phase, decision: Deci
 
 
 def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
-    if isinstance(o.job.spec, InvalidSpec) or o.job.deleted_at or o.job.spec.run.id != "1":
+    spec = o.job.spec
+    if isinstance(spec, InvalidSpec) or o.job.deleted_at or spec.run.id != "1" or spec.suspend:
         return ""
     age = o.now - NOW
     wants = ""
@@ -266,7 +295,9 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
     published = isinstance(o.progress, Published) and isinstance(o.effort, Publish)
     if old in FORWARD[1:] and age >= timedelta(seconds=3600) and not published:
         wants = "the active deadline"
-    waited_for = any(a.run == 1 and a.state is State.WAITING for a in o.attempts) or bool(o.refusals)
+    waited_for = any((a.run, a.epoch) == (1, 1) and a.state is State.WAITING for a in o.attempts) or bool(
+        o.refusals
+    )
     shards = o.job.status.run.shards if o.job.status.run else None
     launched = shards is not None and shards.attempts != ""
     if old is Phase.LAUNCHING and age >= timedelta(seconds=300) and waited_for and launched:
@@ -334,7 +365,7 @@ def _intent_first(o: Observation, old: Phase, new: Phase, decision: Decision) ->
 
 
 def _guarded_before_staging(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
-    if new is Phase.STAGING and old is Phase.PENDING and not o.job.guarded:
+    if new is Phase.STAGING and old is not new and not o.job.guarded:
         return "" if AddFinalizer() in decision.actions else "stages without a finalizer"
     return ""
 
@@ -369,11 +400,51 @@ def _efforts_in_their_place(o: Observation, old: Phase, new: Phase, decision: De
 
 
 def _numbers_never_go_back(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
-    before, after = o.job.status.run, decision.status.run
-    if before and (after is None or after.number < before.number):
+    before, after = o.job.status.run or RunStatus(), decision.status.run or RunStatus()
+    if after.number < before.number:
         return "the run's number went back"
-    grew = (after.number if after else 0) > (before.number if before else 0)
-    return "a new number within a run" if grew and old is not Phase.PENDING else ""
+    if after.number > before.number:
+        return "" if old is Phase.PENDING else "a new number within a run"
+    fresh = old in TERMINAL and new is Phase.PENDING
+    if after.epoch != before.epoch and not fresh:
+        grew = after.epoch == before.epoch + 1 and (old, new) == (Phase.SUSPENDED, Phase.STAGING)
+        return "" if grew else f"the epoch became {after.epoch} in {old}"
+    return ""
+
+
+def _staged_anew_elsewhere(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    if new is not Phase.STAGING or old is new:
+        return ""
+    before, after = o.job.status.staging, decision.status.staging
+    run = decision.status.run or RunStatus()
+    named = after is not None and after.prefix.endswith(f"/{run.number}-{run.epoch}/")
+    if not named or (before and after and before.prefix == after.prefix):
+        return "stages where something was staged before"
+    return ""
+
+
+def _obeys_its_user(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    spec = o.job.spec
+    if isinstance(spec, InvalidSpec) or o.job.deleted_at or old in TERMINAL or old in UNDOING:
+        return ""
+    unbegun = old is Phase.PENDING or (old is Phase.SUSPENDED and o.job.status.staging is None)
+    if spec.cancel_run_id == "1":
+        ways = (Phase.PENDING, Phase.CANCELLED) if unbegun else (Phase.CANCELLING,)
+        return "" if new in ways else "goes on with a run that was cancelled"
+    published = isinstance(o.progress, Published) and isinstance(o.effort, Publish)
+    if not spec.suspend or published:
+        return ""
+    if any(isinstance(a, Launch | DeliverOrder) for a in decision.actions):
+        return "launches though it is suspended"
+    return "" if new is Phase.SUSPENDED else "goes on though it is suspended"
+
+
+def _stays_suspended_no_longer_than_asked(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    spec = o.job.spec
+    if old is not Phase.SUSPENDED or isinstance(spec, InvalidSpec) or o.job.deleted_at or spec.suspend:
+        return ""
+    late = o.now >= NOW + timedelta(seconds=60) and decision.status == o.job.status
+    return "stays suspended for longer than the cleaning budget" if late else ""
 
 
 CHECKS = (
@@ -390,6 +461,9 @@ CHECKS = (
     _actions_in_their_place,
     _efforts_in_their_place,
     _numbers_never_go_back,
+    _staged_anew_elsewhere,
+    _obeys_its_user,
+    _stays_suspended_no_longer_than_asked,
 )
 
 

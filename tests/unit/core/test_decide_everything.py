@@ -21,7 +21,7 @@ from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.observation import Decision, Observation
 from imagejob_operator.core.phase import FORWARD, TERMINAL, Phase
 from imagejob_operator.core.spec import InvalidSpec
-from imagejob_operator.core.status import error_status
+from imagejob_operator.core.status import RunStatus, error_status
 from unit.core.build import NOW, PREFIX
 from unit.core.everything import (
     Decide,
@@ -71,6 +71,8 @@ def test_a_job_whose_world_never_moves_again_still_ends(phase: Phase) -> None:
     longest = NOW + timedelta(seconds=90000) + timedelta(seconds=3600 + 60 + 60)
     for name, o in itertools.islice(observations(phase), 0, None, 41):
         gone = o.job.deleted_at is not None and not o.job.guarded
+        if not isinstance(o.job.spec, InvalidSpec) and o.job.spec.suspend and not o.job.deleted_at:
+            continue  # it rests for as long as its user wants
         if gone or (phase is Phase.PENDING and o.job.deleted_at):
             continue
         try:
@@ -112,6 +114,18 @@ def raising(o: Observation) -> Decision:
     if any(a.state is State.FAILED and a.problem is None for a in o.attempts):
         raise KeyError("problem")
     return decide(o)
+
+
+def deaf(o: Observation) -> Decision:
+    """Does not hear what its user wants of the run."""
+    if isinstance(o.job.spec, InvalidSpec):
+        return decide(o)
+    unasked = msgspec.structs.replace(o.job.spec, suspend=False, cancel_run_id=None)
+    return decide(replace(o, job=replace(o.job, spec=unasked)))
+
+
+def in_epoch(o: Observation, d: Decision, epoch: int) -> RunStatus | None:
+    return d.status.run and msgspec.structs.replace(d.status.run, epoch=epoch)
 
 
 OTHER = error_status(Failure(Code.CREATION, Reason.INVALID_SPEC, "a later cause"))
@@ -180,6 +194,25 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         Phase.STAGING,
         "before the intent",
     ),
+    "same-place": (
+        after(
+            lambda o, d: replace(d, status=msgspec.structs.replace(d.status, staging=o.job.status.staging))
+        ),
+        Phase.SUSPENDED,
+        "where something was staged before",
+    ),
+    "same-epoch": (
+        after(lambda o, d: replace(d, status=msgspec.structs.replace(d.status, run=in_epoch(o, d, 5)))),
+        Phase.RUNNING,
+        "the epoch became 5",
+    ),
+    "deaf-to-suspend": (deaf, Phase.RUNNING, "goes on though it is suspended"),
+    "deaf-to-cancel": (deaf, Phase.STAGING, "goes on with a run that was cancelled"),
+    "rests-for-ever": (
+        after(lambda o, d: replace(d, status=o.job.status, look_again=o.now + timedelta(minutes=5))),
+        Phase.SUSPENDED,
+        "stays suspended for longer",
+    ),
     "other-effort": (after(lambda o, d: replace(d, effort=Stage(PREFIX))), Phase.RUNNING, "in Running"),
 }
 
@@ -203,4 +236,4 @@ def test_a_frozen_world_that_is_waited_for_is_found() -> None:
 
 
 def test_all_phases_are_enumerated_richly() -> None:
-    assert all(sum(1 for _ in observations(phase)) > 500 for phase in FORWARD)
+    assert all(sum(1 for _ in observations(phase)) > 500 for phase in (*FORWARD, Phase.SUSPENDED))

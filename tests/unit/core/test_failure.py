@@ -30,6 +30,7 @@ JOB_005 PROCESSING_FAILED   ResultsInvalid         Storage retriable
 JOB_006 DEADLINE_EXCEEDED   DeadlineExceeded       Cluster retriable
 JOB_007 PUBLISH_FAILED      DestinationDenied      Storage final
 JOB_007 PUBLISH_FAILED      StoreUnavailable       Storage retriable
+JOB_008 JOB_CANCELLED       Cancelled              User    final
 JOB_008 JOB_CANCELLED       Superseded             User    final
 """
 ROWS = [tuple(line.split()) for line in FROZEN.strip().splitlines()]

@@ -65,7 +65,8 @@ names = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?", fullmatch=True)
 def test_names_of_attempts_fit_a_label_and_a_host_name(
     name: str, uid: str, run: int, shard: int, number: int
 ) -> None:
-    made = attempt_name(Key("shop", name), uid, run, shard, number)
+    made = attempt_name(Key("shop", name), uid, run, 1, shard, number)
     assert len(made) <= 63
     assert made == made.strip("-")
-    assert made != attempt_name(Key("shop", name), uid, run + 1, shard, number)
+    assert made != attempt_name(Key("shop", name), uid, run + 1, 1, shard, number)
+    assert made != attempt_name(Key("shop", name), uid, run, 2, shard, number)

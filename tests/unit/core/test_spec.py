@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 
 from imagejob_operator.core.keys import KeyCollision
+from imagejob_operator.core.places import Match, check_sources_stay
 from imagejob_operator.core.spec import (
     Execution,
     FailurePolicy,
     InvalidSpec,
-    Match,
-    check_sources_stay,
     item_limits,
     items_per_pod,
     parse_spec,
@@ -144,6 +143,8 @@ REFUSED = {
     ),
     "run-id-empty": (spec(run={"id": ""}), "spec.run.id", ">= 1"),
     "run-id-64": (spec(run={"id": "x" * 64}), "spec.run.id", "<= 63"),
+    "cancel-empty": (spec(cancelRunID=""), "spec.cancelRunID", ">= 1"),
+    "suspend-text": (spec(suspend="yes"), "spec.suspend", "bool"),
     "run-id-newline": (spec(run={"id": "1\n"}), "spec.run.id", "regex"),
     "parallelism-0": (execution(parallelism=0), "spec.execution.parallelism", ">= 1"),
     "parallelism-101": (execution(parallelism=101), "spec.execution.parallelism", "<= 100"),

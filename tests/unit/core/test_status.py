@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.status import (
     Condition,
     FailedItem,
+    RunStatus,
     Status,
     duration_text,
     error_status,
@@ -33,6 +35,7 @@ Staging    | False/Progressing     | True        | -       | False    | Unknown
 Launching  | False/Progressing     | True        | -       | False    | Unknown
 Running    | False/Progressing     | True        | -       | False    | Unknown
 Publishing | False/Progressing     | True        | -       | False    | Unknown
+Suspended  | False/Suspended       | -           | -       | False    | Unknown
 Failing    | False/Progressing     | True        | -       | False    | Unknown
 Cancelling | False/Progressing     | True        | -       | False    | Unknown
 Succeeded  | True/Succeeded        | -           | -       | True     | True
@@ -102,11 +105,39 @@ def test_a_milestone_once_reached_stays_true_while_the_run_fails() -> None:
     assert after.condition("Launched") == before.condition("Launched")
 
 
-def test_milestones_of_another_run_are_forgotten() -> None:
+@pytest.mark.parametrize(
+    "place", [{"number": 2}, {"epoch": 0, "id": ""}], ids=["next-number", "before-the-next-one"]
+)
+def test_milestones_of_another_run_are_forgotten(place: dict[str, Any]) -> None:
     before = stands(Phase.SUCCEEDED)
     assert before.run
-    fresh = Status(phase="Pending", run=msgspec.structs.replace(before.run, number=2))
+    fresh = Status(phase="Pending", run=msgspec.structs.replace(before.run, **place))
     assert with_conditions(fresh, before, later(5)).condition("Staged") is None
+
+
+def test_a_suspended_run_has_reached_nothing_but_its_acceptance() -> None:
+    before = stands(Phase.PUBLISHING)
+    suspended = msgspec.structs.replace(before, phase="Suspended")
+    after = with_conditions(suspended, before, later(5))
+    assert {c.type for c in after.conditions if c.status == "True"} == {"Accepted"}
+    cleaned = with_conditions(suspended, after, later(9), cleaned=True)
+    said = cleaned.condition("StagingCleaned")
+    assert said
+    assert said.status == "True"
+
+
+def test_cleaned_is_not_said_of_the_staging_of_the_next_epoch() -> None:
+    suspended = msgspec.structs.replace(stands(Phase.STAGING), phase="Suspended")
+    before = with_conditions(suspended, suspended, later(5), cleaned=True)
+    assert before.run
+    again = msgspec.structs.replace(before, phase="Staging", run=msgspec.structs.replace(before.run, epoch=2))
+    assert with_conditions(again, before, later(9)).condition("StagingCleaned") is None
+
+
+def test_suspended_time_moves_the_count_and_not_the_start() -> None:
+    run = RunStatus(id="1", number=1, started_at=NOW, suspended_seconds=90)
+    assert (run.started_at, run.counted_from) == (NOW, later(90))
+    assert RunStatus(suspended_seconds=90).counted_from is None
 
 
 def test_times_change_only_with_the_status_of_a_condition() -> None:
@@ -132,6 +163,8 @@ def test_types_are_unique_and_generations_are_the_observed_one() -> None:
     [
         (Phase.RUNNING, None, "-"),
         (Phase.FAILING, None, "False/InProgress"),
+        (Phase.SUSPENDED, None, "False/InProgress"),
+        (Phase.SUSPENDED, True, "True/Cleaned"),
         (Phase.FAILED, True, "True/Cleaned"),
         (Phase.FAILED, False, "False/Deferred"),
         (Phase.SUCCEEDED, True, "True/Cleaned"),

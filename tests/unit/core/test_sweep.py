@@ -38,7 +38,7 @@ JOB = StagedJob("default", "shop", UID)
 ROOT = f".imagejob-staging/default/shop/{UID}/"
 OLD = Contents(3, 30, CLOCK - timedelta(hours=1, microseconds=1))
 
-FORWARD = [p.value for p in Phase if p not in TERMINAL]
+FORWARD = [p.value for p in Phase if p not in TERMINAL and p is not Phase.SUSPENDED]
 ENDED = [p.value for p in TERMINAL]
 
 
@@ -52,6 +52,11 @@ def run(number: int = 2, epoch: int = 2) -> StagedRun:
         (None, Why.GONE),
         *[(Owner(2, 2, phase), Why.ENDED) for phase in ENDED],
         *[(Owner(2, 2, phase), Why.CURRENT) for phase in FORWARD if phase != "Pending"],
+        (Owner(2, 2, "Suspended"), Why.ENDED),
+        (Owner(2, 3, "Suspended"), Why.PAST),
+        (Owner(2, 0, "Suspended"), Why.PAST),
+        (Owner(2, 1, "Suspended"), Why.AHEAD),
+        (Owner(1, 0, "Suspended"), Why.AHEAD),
         (Owner(3, 1, "Running"), Why.PAST),
         (Owner(2, 3, "Running"), Why.PAST),
         (Owner(3, 1, "Succeeded"), Why.PAST),

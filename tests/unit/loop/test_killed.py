@@ -66,3 +66,35 @@ async def test_a_delete_finishes_wherever_the_operator_dies(after_effect: bool) 
         world.die_at(call, after_effect)
         await world.run(until=lambda world=world: world.cluster.job(KEY) is None, within=61)  # type: ignore[misc]
         assert world.staged() == [], f"died at call {call}"
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
+async def test_a_run_is_suspended_and_goes_on_wherever_the_operator_dies(
+    after_effect: bool, part: int
+) -> None:
+    async def suspend_and_go_on(world: World) -> None:
+        world.create(execution={"itemsPerPod": 50})
+        await world.run(until=lambda: world.job.status.phase == "Running")
+        world.cluster.edit(KEY, suspend=True)
+        await world.run(until=lambda: world.job.status.phase == "Suspended" and not world.staged())
+        world.cluster.edit(KEY, suspend=False)
+        await world.run()
+
+    whole = World()
+    await suspend_and_go_on(whole)
+    total = len(whole.cluster.hooks.calls) + len(whole.store.hooks.calls)
+    assert total > 40
+    for call in range(part, total, PARTS):
+        world = World()
+        world.die_at(call, after_effect)
+        await suspend_and_go_on(world)
+        where = f"died at call {call}"
+        run = world.job.status.run
+        assert world.job.status.phase == "Succeeded", where
+        assert run, where
+        assert (run.number, run.epoch) == (1, 2), where
+        assert world.store.keys("shop/catalog/") == OUTPUTS, where
+        assert world.staged() == [], where
+        assert world.cluster.attempts() == [], where
+        assert [e.reason for e in world.cluster.events.values()] == ["Succeeded"], where

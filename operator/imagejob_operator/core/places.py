@@ -1,0 +1,70 @@
+"""The part of the spec that names objects in the store: where the items come from, where the outputs go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from imagejob_operator.core.keys import KeyCollision, matches
+from imagejob_processor.contract import Wire
+
+Key = Annotated[str, Meta(min_length=1, max_length=512)]
+Glob = Annotated[str, Meta(min_length=1, max_length=256)]
+
+BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z"
+
+
+class Match(Wire, frozen=True):
+    """Sources by listing: keys below `prefix` that some include and no exclude glob matches."""
+
+    prefix: Key
+    include: Annotated[tuple[Glob, ...], Meta(max_length=16)] = ()
+    exclude: Annotated[tuple[Glob, ...], Meta(max_length=16)] = ()
+    max_items: Annotated[int, Meta(ge=1, le=10000)] = 10000
+
+
+class InlineFile(Wire, frozen=True):
+    """A small source kept in the manifest: base64 data of at most 64 KiB."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    data: Annotated[str, Meta(min_length=1, max_length=87384, pattern=BASE64)]
+
+
+class Source(Wire, frozen=True):
+    """Where the items come from: exactly one member is set."""
+
+    keys: Annotated[tuple[Key, ...], Meta(min_length=1, max_length=1000)] | None = None
+    match: Match | None = None
+    inline: Annotated[tuple[InlineFile, ...], Meta(min_length=1, max_length=8)] | None = None
+
+
+class Destination(Wire, frozen=True):
+    """Where the outputs go: `prefix` + `key_template` below the namespace's part of the store."""
+
+    prefix: Annotated[str, Meta(max_length=512)] = ""
+    key_template: Annotated[str, Meta(min_length=1, max_length=256)] = "{dir}{stem}-{rendition}.{ext}"
+    overwrite: Literal["Always"] = "Always"
+    publish: Literal["Staged"] = "Staged"
+    on_failure: Literal["Keep"] = "Keep"
+
+
+def check_sources_stay(outputs: Sequence[str], sources: Sequence[str], match: Match | None) -> None:
+    """No output may overwrite a source, or lie where the next run would take it for one.
+
+    Raises:
+        KeyCollision: naming the output, and what to do.
+    """
+    taken = set(sources)
+    for key in outputs:
+        if key in taken:
+            raise KeyCollision(
+                f"spec.destination: the output {key!r} would overwrite a source; set a prefix, or use "
+                "{rendition} in keyTemplate"
+            )
+        if match and key.startswith(match.prefix) and matches(key, match.include, match.exclude):
+            raise KeyCollision(
+                f"spec.destination: the output {key!r} lies below spec.source.match.prefix "
+                f"{match.prefix!r}, so the next run would take it for a source; choose another prefix"
+            )
