@@ -134,18 +134,19 @@ def test_the_code_writes_what_the_crd_describes(schema: dict[str, Any]) -> None:
 
 def test_a_status_field_that_nobody_writes_is_found(schema: dict[str, Any]) -> None:
     node = schema["properties"]["status"]["properties"]
-    node["history"] = {"type": "array"}
+    node["forecast"] = {"type": "array"}
     node["error"]["properties"]["retriable"]["type"] = "string"
     del node["run"]["properties"]["shards"]["properties"]["total"]
     assert sorted(crd_walk.status_difference(schema["properties"]["status"], status.Status)) == [
         "status.error.retriable: string in the CRD, bool in the code",
-        "status.history: in the CRD, not written",
+        "status.forecast: in the CRD, not written",
         "status.run.shards.total: written, not in the CRD",
     ]
 
 
 def test_status_limits_are_those_of_the_code(schema: dict[str, Any]) -> None:
     assert part(schema, "status.failures")["maxItems"] == status.MAX_FAILURES
+    assert part(schema, "status.history")["maxItems"] == status.MAX_HISTORY
     assert part(schema, "status.failures[].message")["maxLength"] == MAX_MESSAGE_CHARACTERS
     for path in ("status.error.message", "status.conditions[].message"):
         assert part(schema, path)["maxLength"] == failure.MAX_MESSAGE

@@ -452,6 +452,8 @@ FAILED_ITEM = {"item": "a.jpg", "code": "IMG_001"}
 WITH_CONDITION = changed(KEYS, ("status.conditions", [CONDITION]))
 WITH_ERROR = changed(KEYS, ("status.error", ERROR))
 WITH_FAILURE = changed(KEYS, ("status.failures", [FAILED_ITEM]))
+PAST_RUN = {"id": "1", "number": 1, "phase": "Succeeded"}
+WITH_HISTORY = changed(KEYS, ("status.history", [PAST_RUN]))
 LONG_TIME = "2026-01-02T03:04:05." + "0" * 19 + "Z"
 
 
@@ -506,6 +508,14 @@ STATUS: list[Case] = [
     *length("status.failures[0].item", 0, 512, WITH_FAILURE),
     *length("status.failures[0].code", 0, 16, WITH_FAILURE),
     *length("status.failures[0].message", 0, 300, WITH_FAILURE),
+    case("status.history", "maxItems", [[PAST_RUN] * 6], [[PAST_RUN] * 5]),
+    *length("status.history[0].id", 0, 63, WITH_HISTORY),
+    *length("status.history[0].phase", 0, 32, WITH_HISTORY),
+    *length("status.history[0].code", 0, 16, WITH_HISTORY),
+    *length("status.history[0].reason", 0, 64, WITH_HISTORY),
+    moment("status.history[0].startedAt", WITH_HISTORY),
+    moment("status.history[0].finishedAt", WITH_HISTORY),
+    *length("status.history[0].report", 0, 512, WITH_HISTORY),
 ]
 
 CASES: list[Case] = [*SPEC, *STATUS]

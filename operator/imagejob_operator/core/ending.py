@@ -15,7 +15,7 @@ from imagejob_operator.core.observation import Decision, Observation
 from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.saying import change
 from imagejob_operator.core.spec import Compaction, InvalidSpec, KeepPods, Retention
-from imagejob_operator.core.status import OutputCounts, RunStatus, Status, error_status
+from imagejob_operator.core.status import OutputCounts, RunStatus, Status, error_status, with_history
 
 RETRY_DEFERRED = timedelta(minutes=5)
 """How often a cleaning that was deferred is tried again."""
@@ -186,6 +186,7 @@ def _compacted(status: Status, run: RunStatus, owed: bool) -> Status:
 
 
 def _next_run(o: Observation, run: RunStatus) -> Decision:
-    """Begin again: the number is kept so that the next run counts on from it."""
+    """Begin again: the number is kept so that the next run counts on from it, and how this one ended."""
     fresh = Status(phase=Phase.PENDING.value, run=RunStatus(id="", number=run.number, epoch=0))
-    return Decision(change(o, fresh), tuple(Stop(a) for a in o.attempts if not a.deleting))
+    wanted = with_history(fresh, o.job.status)
+    return Decision(change(o, wanted), tuple(Stop(a) for a in o.attempts if not a.deleting))

@@ -1,4 +1,4 @@
-"""The status of an ImageJob as a value, and the one place where conditions are made."""
+"""The status of an ImageJob as a value."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from imagejob_operator.core.failure import Failure, bounded
-from imagejob_operator.core.phase import TERMINAL, UNDOING, Phase
+from imagejob_operator.core.phase import Phase
 
 
 class Stanza(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -103,8 +103,23 @@ class FailedItem(Stanza, frozen=True, omit_defaults=False):
     message: str
 
 
+class PastRun(Stanza, frozen=True):
+    """A run before the current one, in short; `phase` is the one it ended in, its report has the rest."""
+
+    id: str = ""
+    number: int = 0
+    phase: str = ""
+    code: str = ""
+    reason: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    items: ItemCounts | None = None
+    outputs: OutputCounts | None = None
+    report: str = ""
+
+
 class Status(Stanza, frozen=True):
-    """All of `status`."""
+    """All of `status`; the newest of the `history` comes first."""
 
     observed_generation: int = -1
     phase: str = ""
@@ -119,6 +134,7 @@ class Status(Stanza, frozen=True):
     outputs: OutputCounts | None = None
     report: str = ""
     failures: tuple[FailedItem, ...] = ()
+    history: tuple[PastRun, ...] = ()
 
     @property
     def at(self) -> Phase:
@@ -131,6 +147,7 @@ class Status(Stanza, frozen=True):
 
 
 MAX_FAILURES = 10
+MAX_HISTORY = 5
 
 
 def parse_status(raw: object) -> Status:
@@ -147,6 +164,24 @@ def status_body(status: Status) -> dict[str, object]:
     # Over JSON: as values, tuples would never equal the lists that the API server sends.
     body: dict[str, object] = msgspec.json.decode(msgspec.json.encode(status))
     return body
+
+
+def with_history(fresh: Status, ended: Status) -> Status:
+    """The status of the next run, with the one that has ended as the newest of its history."""
+    run, error = ended.run or RunStatus(), ended.error
+    past = PastRun(
+        id=run.id,
+        number=run.number,
+        phase=ended.phase,
+        code=error.code if error else "",
+        reason=error.reason if error else "",
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        items=ended.items,
+        outputs=ended.outputs,
+        report=ended.report,
+    )
+    return msgspec.structs.replace(fresh, history=(past, *ended.history)[:MAX_HISTORY])
 
 
 def error_status(failure: Failure) -> ErrorStatus:
@@ -167,110 +202,3 @@ def duration_text(span: timedelta) -> str:
     hours, rest = divmod(seconds, 3600)
     minutes, seconds = divmod(rest, 60)
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{seconds}s"
-
-
-# --- conditions ----------------------------------------------------------------------------------------
-
-_MILESTONES: dict[str, tuple[Phase, str]] = {
-    # condition: (the phase from which on it is True, the code that makes it False)
-    "Accepted": (Phase.STAGING, "JOB_001"),
-    "Staged": (Phase.LAUNCHING, "JOB_002"),
-    "Launched": (Phase.RUNNING, "JOB_003"),
-    "Processed": (Phase.PUBLISHING, "JOB_005"),
-}
-_ORDER = [Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING, Phase.PUBLISHING, Phase.SUCCEEDED]
-
-
-def with_conditions(
-    status: Status, before: Status, now: datetime, note: str = "", cleaned: bool | None = None
-) -> Status:
-    """The status with all its conditions, made from phase and error alone.
-
-    Args:
-        status: the wanted status, conditions not yet made.
-        before: the status as it stands; times of unchanged conditions are taken from it.
-        now: the time of this turn.
-        note: what is being waited for, shown while the job is on its way.
-        cleaned: whether staging is known to be empty; None while nobody has tried.
-    """
-    same = before.run and status.run and _place(before.run) == _place(status.run)
-    kept = {c.type: c for c in before.conditions} if same else {}
-    if status.at is Phase.SUSPENDED:
-        # What the run had reached was given up with its staging.
-        kept = {kind: kept[kind] for kind in ("Accepted", "StagingCleaned") if kind in kept}
-    facts: list[tuple[str, str, str, str]] = [*_summary(status, note)]
-    for kind, (since, code) in _MILESTONES.items():
-        reached = status.at in _ORDER and _ORDER.index(status.at) >= _ORDER.index(since)
-        held = reached or (kind in kept and kept[kind].status == "True")
-        own = status.error is not None and status.error.code == code
-        # What was reached stays reached, but for Accepted: a collision of keys shows only in the listing.
-        if status.error and own and (kind == "Accepted" or not held):
-            facts.append((kind, "False", status.error.reason, status.error.message))
-        elif held:
-            facts.append((kind, "True", kind, ""))
-    facts.extend(_cleaning(status, kept.get("StagingCleaned"), cleaned))
-    made = tuple(
-        _condition(fact, {c.type: c for c in before.conditions}, now, status.observed_generation)
-        for fact in facts
-    )
-    return msgspec.structs.replace(status, conditions=made)
-
-
-def _place(run: RunStatus) -> tuple[int, int]:
-    return run.number, run.epoch
-
-
-def _summary(status: Status, note: str) -> list[tuple[str, str, str, str]]:
-    phase, error = status.at, status.error
-    message = bounded(note) or (error.message if error else "")
-    if phase not in TERMINAL:
-        open_ = [("Finished", "False", phase.value, ""), ("Succeeded", "Unknown", phase.value, "")]
-        if phase is Phase.SUSPENDED:
-            return [("Ready", "False", phase.value, message), *open_]
-        return [
-            ("Ready", "False", "Progressing", message),
-            ("Reconciling", "True", phase.value, message),
-            *open_,
-        ]
-    if phase is Phase.SUCCEEDED:
-        return [(kind, "True", "Succeeded", "") for kind in ("Ready", "Finished", "Succeeded")]
-    reason = error.reason if error else phase.value
-    text = f"{error.code}: {error.message}" if error else ""
-    return [
-        ("Ready", "False", reason if phase is Phase.FAILED else phase.value, bounded(text)),
-        ("Stalled", "True", reason, bounded(text)),
-        ("Finished", "True", phase.value, ""),
-        ("Succeeded", "False", reason, bounded(text)),
-    ]
-
-
-def _cleaning(
-    status: Status, kept: Condition | None, cleaned: bool | None
-) -> list[tuple[str, str, str, str]]:
-    if cleaned is None and kept is not None and kept.reason != "InProgress":
-        return [("StagingCleaned", kept.status, kept.reason, kept.message)]
-    if cleaned:
-        return [("StagingCleaned", "True", "Cleaned", "")]
-    if cleaned is False:
-        return [
-            ("StagingCleaned", "False", "Deferred", "staging could not be emptied yet; it is tried again")
-        ]
-    if status.at in UNDOING or (status.at is Phase.SUSPENDED and status.staging):
-        return [("StagingCleaned", "False", "InProgress", "")]
-    return []
-
-
-def _condition(
-    fact: tuple[str, str, str, str], before: dict[str, Condition], now: datetime, generation: int
-) -> Condition:
-    kind, value, reason, message = fact
-    old = before.get(kind)
-    since = old.last_transition_time if old and old.status == value else now
-    return Condition(
-        type=kind,
-        status=value,
-        reason=reason,
-        message=message,
-        last_transition_time=since,
-        observed_generation=generation,
-    )

@@ -15,6 +15,7 @@ import msgspec
 
 from imagejob_operator.core.action import AddFinalizer, DeleteJob, DeliverOrder, Launch, ReleaseFinalizer
 from imagejob_operator.core.attempt import Attempt, Problem, Refusal, Remark, State, Tries, parse_tries
+from imagejob_operator.core.conditions import with_conditions
 from imagejob_operator.core.effort import (
     Broken,
     Clean,
@@ -35,7 +36,13 @@ from imagejob_operator.core.keys import job_staging_prefix, report_key
 from imagejob_operator.core.observation import Admission, Decision, Observation
 from imagejob_operator.core.phase import FORWARD, TERMINAL, UNDOING, Phase, check_move
 from imagejob_operator.core.spec import Compaction, InvalidSpec
-from imagejob_operator.core.status import FailedItem, RunStatus, Status, error_status, with_conditions
+from imagejob_operator.core.status import (
+    FailedItem,
+    PastRun,
+    RunStatus,
+    Status,
+    error_status,
+)
 from unit.core.build import KEY, NOW, PREFIX, SPEC, UID, attempt, job, later, seen, spec, status
 
 Decide = Callable[[Observation], Decision]
@@ -171,6 +178,8 @@ def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effor
     }
 
 
+HISTORY = tuple(PastRun(id=str(n), number=n, phase="Succeeded") for n in range(5, 0, -1))
+
 ADMISSIONS = {"unknown": None, "admitted": Admission(True), "refused": Admission(False, "no label")}
 
 
@@ -180,7 +189,9 @@ def recorded(phase: Phase, tries: Tries) -> Status:
         run = msgspec.structs.replace(stands.run, finished_at=NOW, duration="1s")
         stands = msgspec.structs.replace(stands, run=run)
     fallen = (*UNDOING, Phase.FAILED, Phase.CANCELLED)
-    return msgspec.structs.replace(stands, error=CAUSE if phase in fallen else None)
+    return msgspec.structs.replace(
+        stands, error=CAUSE if phase in fallen else None, history=HISTORY if phase in TERMINAL else ()
+    )
 
 
 def standings(phase: Phase) -> dict[str, Status]:
@@ -447,6 +458,17 @@ def _stays_suspended_no_longer_than_asked(o: Observation, old: Phase, new: Phase
     return "stays suspended for longer than the cleaning budget" if late else ""
 
 
+def _keeps_its_history(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    before, after = o.job.status, decision.status
+    if old not in TERMINAL or new is old:
+        return "" if after.history == before.history else f"changes its history in {old}"
+    run = before.run or RunStatus()
+    newest = after.history[0] if after.history else PastRun()
+    told = (newest.id, newest.number, newest.phase) == (run.id, run.number, before.phase)
+    rest = after.history[1:] == before.history[:4]
+    return "" if told and rest else "forgets the run that has ended"
+
+
 CHECKS = (
     _legal,
     _never_waits_for_ever,
@@ -464,6 +486,7 @@ CHECKS = (
     _staged_anew_elsewhere,
     _obeys_its_user,
     _stays_suspended_no_longer_than_asked,
+    _keeps_its_history,
 )
 
 

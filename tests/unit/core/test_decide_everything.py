@@ -213,6 +213,11 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         Phase.SUSPENDED,
         "stays suspended for longer",
     ),
+    "forgets": (
+        after(lambda o, d: replace(d, status=msgspec.structs.replace(d.status, history=()))),
+        Phase.FAILED,
+        "forgets the run that has ended",
+    ),
     "other-effort": (after(lambda o, d: replace(d, effort=Stage(PREFIX))), Phase.RUNNING, "in Running"),
 }
 

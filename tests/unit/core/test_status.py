@@ -10,18 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagejob_operator.core.conditions import with_conditions
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.status import (
+    MAX_HISTORY,
     Condition,
     FailedItem,
+    ItemCounts,
+    OutputCounts,
+    PastRun,
     RunStatus,
     Status,
     duration_text,
     error_status,
     parse_status,
     status_body,
-    with_conditions,
+    with_history,
 )
 from unit.core.build import NOW, later, status
 
@@ -208,9 +213,31 @@ def test_the_body_is_plain_json_as_the_api_server_sends_it_back() -> None:
 def test_the_greatest_status_is_small() -> None:
     failures = (FailedItem("x" * 512, "IMG_001", "x" * 300),) * 10
     long = error_status(Failure(Code.LAUNCH, Reason.QUOTA_EXCEEDED, "x" * 5000))
-    made = msgspec.structs.replace(stands(Phase.FAILED), failures=failures, error=long)
+    past = PastRun(
+        "x" * 63, 10**9, "Succeeded", "JOB_005", "x" * 64, NOW, NOW, ItemCounts(), OutputCounts(), "x" * 512
+    )
+    made = msgspec.structs.replace(
+        stands(Phase.FAILED), failures=failures, error=long, history=(past,) * MAX_HISTORY
+    )
     made = with_conditions(made, Status(), NOW)
     assert len(msgspec.json.encode(status_body(made))) < 32 * 1024
+
+
+def test_the_history_holds_the_last_five_runs_newest_first() -> None:
+    made = Status()
+    for number in range(1, 8):
+        run = RunStatus(id=f"r{number}", number=number, started_at=NOW, finished_at=later(number))
+        made = msgspec.structs.replace(made, run=run, phase="Failed", error=CAUSE, report=f"{number}.json")
+        made = with_history(Status(phase="Pending", run=RunStatus(number=number)), made)
+    assert [past.number for past in made.history] == [7, 6, 5, 4, 3]
+    newest = made.history[0]
+    assert (newest.id, newest.phase, newest.code, newest.reason) == (
+        "r7",
+        "Failed",
+        "JOB_003",
+        "QuotaExceeded",
+    )
+    assert (newest.started_at, newest.finished_at, newest.report) == (NOW, later(7), "7.json")
 
 
 @pytest.mark.parametrize(

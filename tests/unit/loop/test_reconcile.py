@@ -568,6 +568,27 @@ async def test_a_finished_job_runs_again_with_a_new_id_and_only_then() -> None:
     assert world.job.status.run.number == 2
 
 
+async def test_the_last_five_runs_are_remembered() -> None:
+    world = World(script=well(failing=["uploads/a.jpg"]))
+    world.create()
+    await world.run()
+    for number in range(2, 9):
+        world.cluster.edit(KEY, run={"id": f"r{number}"})
+        await world.run(until=lambda number=number: number_of(world) == number and world.ended())  # type: ignore[misc]
+    history = world.job.status.history
+    assert [past.id for past in history] == ["r7", "r6", "r5", "r4", "r3"]
+    assert {(past.phase, past.code, past.reason) for past in history} == {
+        ("Failed", "JOB_005", "ItemsFailed")
+    }
+    assert all(past.report in world.store.objects for past in history)
+    assert [past.items and past.items.failed for past in history] == [1] * 5
+
+
+def number_of(world: World) -> int:
+    run = world.job.status.run
+    return run.number if run else 0
+
+
 async def test_an_invalid_spec_that_is_mended_runs() -> None:
     world = World()
     world.create(renditions=[])
