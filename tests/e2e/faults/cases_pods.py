@@ -29,6 +29,11 @@ def _quota_in_force(bench: Bench) -> object:
     return bench.core.read_namespaced_resource_quota("none", bench.shop.name).status.hard
 
 
+def lift_quota(bench: Bench, name: str) -> None:
+    bench.shop.await_phase(name, "Launching")
+    bench.core.delete_namespaced_resource_quota("none", bench.shop.name)
+
+
 def limits(bench: Bench) -> None:
     body = {
         "metadata": {"name": "small"},
@@ -91,6 +96,15 @@ REFUSED = (
         evidence=("exceeded quota: none", "start deadline"),
         job=starting(),
         broken=quota(pods="0"),
+    ),
+    Case(
+        "quota-lifted-in-time",
+        "a ResourceQuota admits no Pod, and is lifted before the start deadline",
+        "Succeeded",
+        within=20,
+        attempts="0=1",
+        broken=quota(pods="0"),
+        then=lift_quota,
     ),
     Case(
         "quota-of-secrets",

@@ -123,6 +123,8 @@ class StoreProxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="store-proxy", daemon=True)
         self._server: asyncio.Server | None = None
+        self._exchanges: set[asyncio.Task[None] | None] = set()
+        """Under way; the loop itself would let go of one that waits for ever."""
         self.address = ""
 
     def start(self) -> str:
@@ -144,7 +146,7 @@ class StoreProxy:
     async def _end(self) -> None:
         if self._server:
             self._server.close()
-        others = asyncio.all_tasks() - {t for t in [asyncio.current_task()] if t}
+        others = [task for task in self._exchanges if task]
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -165,12 +167,15 @@ class StoreProxy:
             return next((rule for rule in self._rules if rule.meets(request)), None)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._exchanges.add(task)
         try:
             await self._exchange(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             writer.transport.abort()
         finally:
             await _close(writer)
+            self._exchanges.discard(task)
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
