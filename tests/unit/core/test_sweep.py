@@ -227,10 +227,13 @@ def test_never_what_is_current_or_to_come(
     assert owner is not Unknown.UNKNOWN
     if isinstance(owner, Owner) and not owner.released:
         at = (owner.number, owner.epoch)
-        begins_anew = owner.phase in ("", "Pending")
-        assert (number, epoch) < at or (at == (number, epoch) and owner.phase in ENDED) or begins_anew
+        begins_anew = owner.phase in ("", "Pending") or (owner.phase == "Suspended" and owner.epoch == 0)
+        left_for_good = owner.phase in ENDED or owner.phase == "Suspended"
+        assert (number, epoch) < at or (at == (number, epoch) and left_for_good) or begins_anew
         # What the next turns of the owner may stage is never garbage.
-        assert not (owner.phase not in ENDED and not begins_anew and (number, epoch) == at)
+        if owner.phase == "Suspended" and not begins_anew:
+            assert (number, epoch) != (owner.number, owner.epoch + 1)
+        assert not (not left_for_good and not begins_anew and (number, epoch) == at)
         assert number <= owner.number
 
 
