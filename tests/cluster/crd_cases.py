@@ -162,7 +162,7 @@ SPEC: list[Case] = [
     *length("spec.run.id", 1, 63),
     case("spec.run.id", "pattern", ["a b", "-a", "a-", "ä", "a/b", "a\n"], ["1", "A-b_c.9", "2026-11-23"]),
     case("spec.run.mode", "enum", ["run", ""], ["Run"]),
-    case("spec.run.items", "enum", ["all", ""], ["All"]),
+    case("spec.run.items", "enum", ["all", ""], ["All", "Failed"]),
     # cancelRunID
     *length("spec.cancelRunID", 1, 63),
     case("spec.cancelRunID", "pattern", ["a b", "-a", "a-", "ä", "a/b", "a\n"], ["1", "A-b_c.9"]),
@@ -579,6 +579,7 @@ NEEDS_NEW_RUN: list[Change] = [
 FREE: list[Change] = [
     *_change("spec.run.id", ABSENT, "2"),
     *_change("spec.run", ABSENT, {"mode": "Run", "items": "All"}),
+    *_change("spec.run.items", ABSENT, "Failed"),
     *_change("spec.cancelRunID", ABSENT, "1"),
     *_change("spec.cancelRunID", "1", "2"),
     *_change("spec.suspend", ABSENT, True),

@@ -54,6 +54,7 @@ class Reason(enum.StrEnum):
     INVALID_SPEC = "InvalidSpec"
     KEY_COLLISION = "KeyCollision"
     NOT_PERMITTED = "NotPermitted"
+    NO_PREVIOUS_REPORT = "NoPreviousReport"
     SOURCE_NOT_FOUND = "SourceNotFound"
     SOURCE_EMPTY = "SourceEmpty"
     TOO_MANY_ITEMS = "TooManyItems"
@@ -92,6 +93,7 @@ CATALOGUE: dict[tuple[Code, Reason], Entry] = {
     (Code.CREATION, Reason.INVALID_SPEC): Entry(Fault.USER, False),
     (Code.CREATION, Reason.KEY_COLLISION): Entry(Fault.USER, False),
     (Code.CREATION, Reason.NOT_PERMITTED): Entry(Fault.CLUSTER, False),
+    (Code.CREATION, Reason.NO_PREVIOUS_REPORT): Entry(Fault.USER, False),
     (Code.STAGING, Reason.SOURCE_NOT_FOUND): Entry(Fault.USER, False),
     (Code.STAGING, Reason.SOURCE_EMPTY): Entry(Fault.USER, False),
     (Code.STAGING, Reason.TOO_MANY_ITEMS): Entry(Fault.USER, False),

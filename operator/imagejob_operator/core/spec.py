@@ -50,7 +50,7 @@ class Run(Wire, frozen=True):
 
     id: RunID = "1"
     mode: Literal["Run"] = "Run"
-    items: Literal["All"] = "All"
+    items: Literal["All", "Failed"] = "All"
 
 
 class Execution(Wire, frozen=True):

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from imagejob_operator.core.effort import Clean
+from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.keys import InvalidKey, KeyCollision, output_keys
 from imagejob_operator.core.outcome import ItemOutcome
@@ -38,6 +39,28 @@ async def committed_report(store: ObjectStore, job: ImageJob, key: str) -> Repor
         return None
     same = run is not None and (report.uid, report.run) == (job.uid, run.number)
     return report if same and report.outcome == "Succeeded" else None
+
+
+async def unpublished_before(store: ObjectStore, job: ImageJob) -> frozenset[str]:
+    """Sources that the run before published nothing of; runs that never came to their items are passed over.
+
+    Raises:
+        EffortFailed: JOB_001/NoPreviousReport if no report of an earlier run tells.
+        StoreError: when the store fails.
+    """
+    text = "spec.run.items Failed: no run before this one has said what became of its items"
+    for past in job.status.history:
+        if not past.report:
+            continue
+        try:
+            report = read_report(await store.read(past.report, MAX_REPORT_BYTES))
+        except (ObjectMissing, msgspec.DecodeError):
+            text = f"spec.run.items Failed: there is no report of run {past.number} at {past.report!r}"
+            break
+        if report.items:
+            return frozenset(item.source for item in report.items if not item.outputs)
+    text += "; take All items"
+    raise EffortFailed(Failure(Code.CREATION, Reason.NO_PREVIOUS_REPORT, text))
 
 
 def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]) -> list[ReportItem]:

@@ -26,6 +26,7 @@ from imagejob_operator.core.staging import (
 )
 from imagejob_operator.loop.concurrency import for_each
 from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.loop.reporting import unpublished_before
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
 from imagejob_operator.ports.telemetry import Telemetry
 
@@ -55,7 +56,10 @@ async def stage(store: ObjectStore, telemetry: Telemetry, job: ImageJob, effort:
         pass
     found = await _find(store, job, spec)
     base = folder_of(spec.source.match.prefix) if spec.source.match else ""
+    # All items are looked at, also by a run of some: an output must not take the key of another one's.
     _check_outputs(spec, [source.name for source in found], base)
+    if spec.run.items == "Failed":
+        found = await _only_unpublished(store, job, found)
     present = {o.key: o async for o in store.walk(f"{effort.prefix}in/")}
 
     async def copy(numbered: tuple[int, _Found]) -> ManifestItem:
@@ -97,6 +101,15 @@ def _check_outputs(spec: Spec, sources: list[str], base: str) -> None:
         raise EffortFailed(Failure(Code.CREATION, Reason.KEY_COLLISION, str(error))) from None
     except InvalidKey as error:
         raise EffortFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
+
+
+async def _only_unpublished(store: ObjectStore, job: ImageJob, found: list[_Found]) -> list[_Found]:
+    wanted = await unpublished_before(store, job)
+    left = [source for source in found if source.name in wanted]
+    if not left:
+        text = "spec.run.items Failed: the run before left out none of these items; take All items"
+        raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, text))
+    return left
 
 
 async def _find(store: ObjectStore, job: ImageJob, spec: Spec) -> list[_Found]:

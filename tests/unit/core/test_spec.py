@@ -143,6 +143,7 @@ REFUSED = {
     ),
     "run-id-empty": (spec(run={"id": ""}), "spec.run.id", ">= 1"),
     "run-id-64": (spec(run={"id": "x" * 64}), "spec.run.id", "<= 63"),
+    "run-items": (spec(run={"items": "Some"}), "spec.run.items", "Some"),
     "cancel-empty": (spec(cancelRunID=""), "spec.cancelRunID", ">= 1"),
     "suspend-text": (spec(suspend="yes"), "spec.suspend", "bool"),
     "run-id-newline": (spec(run={"id": "1\n"}), "spec.run.id", "regex"),

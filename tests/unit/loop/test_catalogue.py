@@ -56,6 +56,7 @@ CASES = [
     Case("JOB_001/InvalidSpec", {"renditions": []}),
     Case("JOB_001/KeyCollision", {"destination": {"keyTemplate": "one"}}),
     Case("JOB_001/NotPermitted", selector={"imagejob.dev/admitted": "true"}),
+    Case("JOB_001/NoPreviousReport", {"run": {"id": "1", "items": "Failed"}}),
     Case("JOB_002/SourceNotFound", {"source": {"keys": ["no.jpg"]}}),
     Case("JOB_002/SourceEmpty", {"source": {"match": {"prefix": "none/"}}}),
     Case("JOB_002/TooManyItems", {"source": {"match": {"prefix": "uploads/", "maxItems": 1}}}),
