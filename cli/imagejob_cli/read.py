@@ -79,7 +79,7 @@ def _explain(error: ApiException, namespace: str, name: str) -> CannotShow:
 
 
 def summary(job: dict[str, Any]) -> str:
-    """One line: phase, progress, and the error if there is one."""
+    """One line: phase, progress, and the error, or what is being waited for."""
     status = job.get("status") or {}
     words = [status.get("phase") or "Pending"]
     if status.get("progress"):
@@ -93,7 +93,7 @@ def summary(job: dict[str, Any]) -> str:
 
 def _waiting_for(status: dict[str, Any]) -> str:
     conditions = status.get("conditions") or []
-    return next((c.get("message", "") for c in conditions if c["type"] == "Reconciling"), "")
+    return next((c.get("message", "") for c in conditions if c["type"] == "Ready"), "")
 
 
 def finished(job: dict[str, Any]) -> bool | None:

@@ -19,7 +19,7 @@ from kubernetes import config
 from demo import photos, stack
 from demo.kubectl import Kubectl
 from e2e.faults import results
-from e2e.faults.bench import unregister
+from e2e.faults.arena import unregister
 from e2e.faults.results import Row
 from e2e.world import Shop, World
 from localcluster.cluster import Status

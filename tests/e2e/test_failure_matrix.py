@@ -13,15 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from e2e.faults import bench, cases_pods, cases_runs, cases_store
-from e2e.faults.bench import Arena, finished_runs, play
+from e2e.faults import arena as shared
+from e2e.faults import cases_ends, cases_nodes, cases_pods, cases_runs, cases_store
+from e2e.faults.arena import Arena, finished_runs
+from e2e.faults.bench import play
 from e2e.faults.results import Row
 from e2e.faults.verdict import Outcome, objections
 from e2e.world import Job, World, verdict
 from imagejob_operator.core.failure import CATALOGUE
 from localcluster.cluster import Status
 
-CASES = {case.name: case for case in (*cases_store.CASES, *cases_pods.CASES, *cases_runs.CASES)}
+CASES = {
+    case.name: case
+    for part in (cases_store, cases_pods, cases_runs, cases_nodes, cases_ends)
+    for case in part.CASES
+}
 AT_ONCE = 8
 ENOUGH = 40
 
@@ -29,7 +35,7 @@ ENOUGH = 40
 @pytest.fixture(scope="module")
 def arena(world: World, where: Status, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     folder = tmp_path_factory.mktemp("webhook")
-    with bench.arena(world, where.host_address, Path(where.registry_hosts), folder) as made:
+    with shared.arena(world, where.host_address, Path(where.registry_hosts), folder) as made:
         yield made
 
 

@@ -25,7 +25,8 @@ from kubernetes.aio import client as aio
 from kubernetes.aio import config as aio_config
 
 from demo.stack import MINIO, NAMESPACE, OPERATOR
-from e2e.faults.store_proxy import Rule, StoreProxy, cut, refused, written_later
+from e2e.faults.store_faults import cut, refused, written_later
+from e2e.faults.store_proxy import Rule, StoreProxy
 from e2e.world import GROUP, PLURAL, STAGING, VERSION, Job, Shop, World, condition, image_job, phase, until
 from fakes.memory_owners import SweepCounts
 from imagejob_operator.adapters.kube_owners import KubeOwners

@@ -44,7 +44,7 @@ from imagejob_operator.core.status import (
     duration_text,
 )
 from imagejob_operator.core.suspending import decide_suspended, decide_unbegun, suspend
-from imagejob_operator.core.waiting import active_deadline, keep_going, phase_begun, progress_of
+from imagejob_operator.core.waiting import keep_going, phase_begun, progress_of
 
 
 def decide(o: Observation) -> Decision:
@@ -78,7 +78,7 @@ def _begun(o: Observation, spec: Spec) -> Decision:
         return begin_undoing(o, _rejected(o)) if o.rejected else decide_suspended(o, spec)
     if spec.suspend and not isinstance(o.progress, Published):
         return suspend(o)
-    if status.at is not Phase.PUBLISHING and o.now >= active_deadline(o, spec):
+    if status.at is not Phase.PUBLISHING and o.now >= o.job.ends_by(o.now):
         return begin_undoing(o, _deadline_failure(o, spec))
     return _FORWARD[status.at](o, spec)
 
@@ -212,7 +212,7 @@ def _publishing(o: Observation, spec: Spec) -> Decision:
     status, run = o.job.status, o.job.status.run or RunStatus()
     lost = run.shards.failed if run.shards else 0
     report = report_key(o.job.key.namespace, o.job.key.name, o.job.uid, run.number)
-    deadline = active_deadline(o, spec)
+    deadline = o.job.ends_by(o.now)
     effort = Publish(status.staging.prefix if status.staging else "", report, deadline, lost)
     progress = progress_of(o, effort)
     if isinstance(progress, Published):

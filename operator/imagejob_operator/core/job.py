@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from imagejob_operator.core.api import FINALIZER
@@ -44,6 +44,16 @@ class ImageJob:
     def guarded(self) -> bool:
         """Whether our finalizer is on it."""
         return FINALIZER in self.finalizers
+
+    def ends_by(self, now: datetime) -> datetime:
+        """When the active deadline of the current run passes; counted from `now` if it has not begun.
+
+        Time that the run was suspended does not count.
+        """
+        run = self.status.run
+        begun = run.counted_from if run and run.counted_from else now
+        seconds = 0 if isinstance(self.spec, InvalidSpec) else self.spec.execution.active_deadline_seconds
+        return begun + timedelta(seconds=seconds)
 
 
 def parse_job(body: dict[str, Any]) -> ImageJob:

@@ -25,7 +25,7 @@ from imagejob_operator.core.shards import (
 )
 from imagejob_operator.core.spec import Spec, tolerated_failures
 from imagejob_operator.core.status import MAX_FAILURES, ItemCounts, RunStatus, ShardStatus, Status
-from imagejob_operator.core.waiting import active_deadline, keep_going, progress_of
+from imagejob_operator.core.waiting import keep_going, progress_of
 
 PROGRESS_STEP = 0.05
 """Share of the items that must have finished before progress alone is worth a write."""
@@ -53,7 +53,7 @@ def process(o: Observation, spec: Spec) -> Decision:
     silent, ask_at = silent_attempt(o, view)
     if silent:
         actions = (*actions, Inquire(silent))
-    moments = [m for m in (start.look_again, retry_at, ask_at, active_deadline(o, spec)) if m]
+    moments = [m for m in (start.look_again, retry_at, ask_at, o.job.ends_by(o.now)) if m]
     moments += [moment for moment in stuck_at((*view.running, *view.waiting)) if moment > o.now]
     moments += view.resting.values()
     return Decision(change(o, status, note=start.note), actions, look_again=min(moments))
@@ -113,7 +113,7 @@ def _collect(o: Observation, spec: Spec, view: Survey) -> Decision:
         return begin_undoing(o, progress.failure)
     if not isinstance(progress, Collected):
         broken = progress if isinstance(progress, Broken) else None
-        return keep_going(o, effort, broken, active_deadline(o, spec))
+        return keep_going(o, effort, broken, o.job.ends_by(o.now))
     total = o.job.status.items.total if o.job.status.items else 0
     status = with_tries(o.job.status, view, 0)
     status = msgspec.structs.replace(

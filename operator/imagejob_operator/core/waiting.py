@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from imagejob_operator.core.effort import Broken, Collect, Progress, Publish, Stage, last_failure
 from imagejob_operator.core.observation import Decision, Observation
 from imagejob_operator.core.saying import change
-from imagejob_operator.core.spec import Spec
-
-
-def active_deadline(o: Observation, spec: Spec) -> datetime:
-    """When the run must have ended; time that it was suspended does not count."""
-    run = o.job.status.run
-    begun = run.counted_from if run and run.counted_from else o.now
-    return begun + timedelta(seconds=spec.execution.active_deadline_seconds)
 
 
 def phase_begun(o: Observation) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 from imagejob_operator.core.action import (
@@ -23,7 +23,6 @@ from imagejob_operator.core.attempt import Attempt, Problem, Remark
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.outcome import InvalidResult, read_result, summarise
-from imagejob_operator.core.spec import InvalidSpec
 from imagejob_operator.core.staging import order_key, result_key
 from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.concurrency import for_each
@@ -139,7 +138,7 @@ class Actor:
             # It is the one that counts, so the shard has ended; what it is worth is judged with the others.
             memory.results[shard] = Summary()
             return
-        ends_by = self._ends_by(job)
+        ends_by = job.ends_by(self._clock())
         live = lifetime(self._clock(), ends_by)
         url = await write_order(self._store, job, prefix, shard, number, live)
         attempt = await self._launcher.launch(job, shard, number, ends_by)
@@ -148,7 +147,7 @@ class Actor:
         self._cache.delivered(attempt.uid)
 
     async def _deliver(self, job: ImageJob, attempt: Attempt, prefix: str, memory: RunMemory) -> None:
-        live = lifetime(self._clock(), self._ends_by(job))
+        live = lifetime(self._clock(), job.ends_by(self._clock()))
         url = self._store.sign_get(order_key(prefix, attempt.shard, attempt.number), live)
         try:
             await self._launcher.deliver(attempt, job.key.namespace, url)
@@ -158,9 +157,3 @@ class Actor:
             return
         memory.accept(attempt.shard)
         self._cache.delivered(attempt.uid)
-
-    def _ends_by(self, job: ImageJob) -> datetime:
-        run = job.status.run
-        begun = run.counted_from if run and run.counted_from else self._clock()
-        seconds = 0 if isinstance(job.spec, InvalidSpec) else job.spec.execution.active_deadline_seconds
-        return begun + timedelta(seconds=seconds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import msgspec
 
@@ -70,7 +69,8 @@ async def stage(store: ObjectStore, telemetry: Telemetry, job: ImageJob, effort:
         return ManifestItem(index, source.name, copied.etag, copied.size)
 
     items = tuple(await for_each(enumerate(found), copy))
-    manifest = Manifest(items, base, urls_until=_urls_until(job, spec))
+    begun = job.status.run.counted_from if job.status.run else None
+    manifest = Manifest(items, base, urls_until=job.ends_by(begun) + URLS_SLACK if begun else None)
     await store.put(manifest_key(effort.prefix), msgspec.json.encode(manifest), "application/json")
     return _staged(manifest)
 
@@ -78,13 +78,6 @@ async def stage(store: ObjectStore, telemetry: Telemetry, job: ImageJob, effort:
 def folder_of(prefix: str) -> str:
     """The folder part of a prefix, with its '/'."""
     return prefix[: prefix.rfind("/") + 1]
-
-
-def _urls_until(job: ImageJob, spec: Spec) -> datetime | None:
-    run = job.status.run
-    if run is None or run.counted_from is None:
-        return None
-    return run.counted_from + timedelta(seconds=spec.execution.active_deadline_seconds) + URLS_SLACK
 
 
 def _staged(manifest: Manifest) -> Staged:

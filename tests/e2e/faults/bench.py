@@ -1,40 +1,23 @@
-"""The bench of the failure matrix: the shipped stack, with store, registry and admission made breakable."""
+"""One case of the failure matrix: what is broken in its namespace, and how it is played."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from kubernetes import client
 
-from demo import stack
-from demo.stack import NAMESPACE, OPERATOR
-from e2e.faults.servers import Webhook, registry
-from e2e.faults.store_proxy import Fault, Rule, StoreProxy
+from e2e.faults.arena import PATCHED, Arena
+from e2e.faults.store_proxy import Fault, Rule
 from e2e.faults.verdict import Outcome
-from e2e.world import Job, Shop, World, ended, image_job, until
-
-GRACE, BUDGET, START = 8, 10, 6
-"""Seconds: start grace and cleaning budget of the operator here, and the start deadline of most cases."""
-
-PATCHED = "imagejob.dev/e2e-patched"
-DENIED = "imagejob.dev/e2e-denied"
-UNREACHED = "imagejob.dev/e2e-unreached"
-"""Labels of namespaces whose Pods are changed, refused, or put to a webhook that is not there."""
+from e2e.world import Job, Shop, ended, image_job, until
 
 SMALL = {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}}
 """So small that any number of cases fits the node."""
-
-SETTINGS = {
-    "IMAGEJOB_START_GRACE_SECONDS": str(GRACE),
-    "IMAGEJOB_CLEANING_BUDGET_SECONDS": str(BUDGET),
-}
 
 
 def job(keys: tuple[str, ...] = ("photos/china.jpg",), **fields: Any) -> Job:
@@ -43,16 +26,6 @@ def job(keys: tuple[str, ...] = ("photos/china.jpg",), **fields: Any) -> Job:
     execution["podTemplate"] = {**SMALL, **execution.get("podTemplate", {})}
     spec = {"retention": {"pods": "Never"}, **fields, "execution": execution}
     return image_job(spec.pop("source", {"keys": [*keys]}), **spec)
-
-
-@dataclass(frozen=True)
-class Arena:
-    """What all cases share."""
-
-    world: World
-    proxy: StoreProxy
-    webhook: Webhook
-    registry: str
 
 
 class Bench:
@@ -225,88 +198,3 @@ def _close(shop: Shop) -> None:
     """The namespace goes, and all that is in it: whatever a case left must not outlive it."""
     with contextlib.suppress(client.ApiException):
         shop.world.core.delete_namespace(shop.name)
-
-
-# --- what all cases share, brought up ----------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def arena(world: World, host: str, registry_hosts: Path, folder: Path) -> Iterator[Arena]:
-    """The operator with the proxy for its store, and the webhooks registered."""
-    service = world.core.read_namespaced_service(stack.MINIO, NAMESPACE).spec
-    proxy = StoreProxy(host, (service.cluster_ip, service.ports[0].port))
-    webhook = Webhook()
-    address = proxy.start()
-    try:
-        with (
-            registry(host, registry_hosts) as images,
-            webhook.serving(host, folder),
-            _registered(world, webhook),
-            world.operator_environment(**SETTINGS, IMAGEJOB_STORE_ENDPOINT=address),
-        ):
-            yield Arena(world, proxy, webhook, images)
-    finally:
-        proxy.stop()
-
-
-@contextlib.contextmanager
-def _registered(world: World, webhook: Webhook) -> Iterator[None]:
-    admission = client.AdmissionregistrationV1Api(world.api)
-    on_pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-
-    def hook(name: str, label: str, config: Mapping[str, str]) -> dict[str, Any]:
-        return {
-            "name": f"{name}.e2e.imagejob.dev",
-            "clientConfig": dict(config),
-            "rules": [on_pods],
-            "namespaceSelector": {"matchLabels": {label: "true"}},
-            "sideEffects": "None",
-            "failurePolicy": "Fail",
-            "timeoutSeconds": 5,
-            "admissionReviewVersions": ["v1"],
-        }
-
-    closed = {**webhook.client_config("/deny"), "url": "https://127.0.0.1:1/deny"}
-    mutating = {
-        "metadata": {"name": "imagejob-e2e"},
-        "webhooks": [hook("patch", PATCHED, webhook.client_config("/patch"))],
-    }
-    validating = {
-        "metadata": {"name": "imagejob-e2e"},
-        "webhooks": [
-            hook("deny", DENIED, webhook.client_config("/deny")),
-            hook("unreached", UNREACHED, closed),
-        ],
-    }
-    unregister(world)
-    admission.create_mutating_webhook_configuration(mutating)
-    admission.create_validating_webhook_configuration(validating)
-    try:
-        yield
-    finally:
-        unregister(world)
-
-
-def unregister(world: World) -> None:
-    """Take the webhooks away; a session that was killed may have left some."""
-    admission = client.AdmissionregistrationV1Api(world.api)
-    for delete in (
-        admission.delete_mutating_webhook_configuration,
-        admission.delete_validating_webhook_configuration,
-    ):
-        with contextlib.suppress(client.ApiException):
-            delete("imagejob-e2e")
-
-
-def finished_runs(world: World) -> dict[tuple[str, str, str], int]:
-    """The operator's own count of ended runs, by phase, code and reason."""
-    pod = world.pod_of(OPERATOR).metadata.name
-    text = world.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics")
-    counts: dict[tuple[str, str, str], int] = {}
-    for line in text.splitlines():
-        if line.startswith("imagejob_finished_total{"):
-            labels, _, value = line.removeprefix("imagejob_finished_total{").rpartition("} ")
-            pairs = dict(part.split("=", 1) for part in labels.split(","))
-            place = tuple(json.loads(pairs[name]) for name in ("phase", "code", "reason"))
-            counts[place[0], place[1], place[2]] = int(float(value))
-    return counts

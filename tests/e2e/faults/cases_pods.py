@@ -6,7 +6,8 @@ from typing import Any
 
 from kubernetes import client
 
-from e2e.faults.bench import DENIED, GRACE, START, UNREACHED, Bench, Case, job
+from e2e.faults.arena import DENIED, GRACE, START, UNREACHED
+from e2e.faults.bench import Bench, Case, job
 from e2e.world import until
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from e2e.faults.bench import BUDGET, Bench, Case, job
-from e2e.faults.store_proxy import (
+from e2e.faults.arena import BUDGET
+from e2e.faults.bench import Bench, Case, job
+from e2e.faults.store_faults import (
     cut,
     cut_download,
-    cut_upload,
     lost_answer,
     meanwhile,
     pretended,
@@ -14,6 +14,7 @@ from e2e.faults.store_proxy import (
     silence,
     slow,
 )
+from e2e.faults.store_proxy import cut_upload
 
 HURRIED = {"execution": {"stagingDeadlineSeconds": 5}}
 SLOW_DOWN = refused(503, "SlowDown")
@@ -66,6 +67,13 @@ CREATION = (
             source={"keys": ["photos/china.jpg", "photos/flower.jpg"]},
             destination={"prefix": "out/", "keyTemplate": "{rendition}.{ext}"},
         ),
+    ),
+    Case(
+        "no-report-of-a-run-before",
+        "only the failed items of the run before are wanted, and there was none",
+        "JOB_001/NoPreviousReport",
+        evidence=("run.items",),
+        job=job(run={"id": "1", "items": "Failed"}),
     ),
     Case(
         "output-key-too-long",

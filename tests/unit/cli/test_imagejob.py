@@ -89,6 +89,15 @@ def test_status_of_a_job_that_succeeded(world: World, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == "Succeeded  2/2 items\n"
 
 
+def test_status_of_a_job_that_waits_says_what_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.job = job("Suspended")
+    world.job["status"]["conditions"] = [
+        {"type": "Ready", "status": "False", "message": "spec.suspend is true: nothing runs"}
+    ]
+    assert main(["status", "a"]) == 0
+    assert capsys.readouterr().out == "Suspended  spec.suspend is true: nothing runs\n"
+
+
 def test_status_of_a_failed_job_says_why_and_exits_with_1(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,109 @@
+"""What may happen to a request on its way to the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+
+from e2e.faults.store_proxy import Exchange, Fault, Request
+
+
+def refused(status: int, code: str, message: str = "planted") -> Fault:
+    """The store answers with an error of S3."""
+    text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+
+    async def fault(exchange: Exchange) -> None:
+        body = "" if exchange.request.method == "HEAD" else text
+        head = (
+            f"HTTP/1.1 {status} Planted\r\nContent-Type: application/xml\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        await exchange.reply((head + body).encode())
+
+    return fault
+
+
+async def cut(exchange: Exchange) -> None:
+    """The connection is reset before anything was done."""
+    exchange.cut()
+
+
+async def lost_answer(exchange: Exchange) -> None:
+    """It is done, and nobody hears of it."""
+    await exchange.forward()
+    exchange.cut()
+
+
+async def cut_download(exchange: Exchange) -> None:
+    """The answer ends in the middle."""
+    answer = await exchange.forward()
+    await exchange.reply(answer[: len(answer) - len(answer.partition(b"\r\n\r\n")[2]) // 2])
+    exchange.cut()
+
+
+async def silence(exchange: Exchange) -> None:
+    """There is never an answer."""
+    await asyncio.Event().wait()
+
+
+def slow(seconds: float) -> Fault:
+    """The store takes its time."""
+
+    async def fault(exchange: Exchange) -> None:
+        await asyncio.sleep(seconds)
+        await exchange.reply(await exchange.forward())
+
+    return fault
+
+
+def pretended(status: int, body: str = "") -> Fault:
+    """The store says that all is well, and does nothing."""
+
+    async def fault(exchange: Exchange) -> None:
+        head = f"HTTP/1.1 {status} Planted\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        await exchange.reply((head + body).encode())
+
+    return fault
+
+
+def written(body: bytes) -> Fault:
+    """Other bytes arrive than were sent."""
+
+    async def fault(exchange: Exchange) -> None:
+        request = exchange.request
+        kept = [
+            line for line in request.head.split(b"\r\n") if not line.lower().startswith(b"content-length")
+        ]
+        kept[1:1] = [b"Content-Length: " + str(len(body)).encode()]
+        changed = Request(**{**request.__dict__, "head": b"\r\n".join(kept), "body": body})
+        exchange.request = changed
+        await exchange.reply(await exchange.forward())
+
+    return fault
+
+
+def meanwhile(action: Callable[[], object]) -> Fault:
+    """Something else happens first, then the request is passed on."""
+
+    async def fault(exchange: Exchange) -> None:
+        await asyncio.to_thread(action)
+        await exchange.reply(await exchange.forward())
+
+    return fault
+
+
+def written_later(seconds: float) -> Fault:
+    """The store says that an object was written so much later: its clock as the sweeper reads it."""
+
+    async def fault(exchange: Exchange) -> None:
+        head, _, body = (await exchange.forward()).partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        for number, line in enumerate(lines):
+            if line.lower().startswith("last-modified:"):
+                moment = parsedate_to_datetime(line.partition(":")[2].strip()) + timedelta(seconds=seconds)
+                lines[number] = f"Last-Modified: {format_datetime(moment, usegmt=True)}"
+        await exchange.reply("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
+
+    return fault
