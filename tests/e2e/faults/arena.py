@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kubernetes import client
+from prometheus_client.parser import text_string_to_metric_families
 
 from demo import stack
 from demo.stack import NAMESPACE, OPERATOR
@@ -109,15 +109,23 @@ def unregister(world: World) -> None:
             delete("imagejob-e2e")
 
 
-def finished_runs(world: World) -> dict[tuple[str, str, str], int]:
-    """The operator's own count of ended runs, by phase, code and reason."""
+End = tuple[str, str, str]
+"""Phase, code and reason of a run that has ended."""
+
+
+def finished_runs(world: World) -> dict[End, int]:
+    """The operator's own count of ended runs."""
     pod = world.pod_of(OPERATOR).metadata.name
-    text = world.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics")
-    counts: dict[tuple[str, str, str], int] = {}
-    for line in text.splitlines():
-        if line.startswith("imagejob_finished_total{"):
-            labels, _, value = line.removeprefix("imagejob_finished_total{").rpartition("} ")
-            pairs = dict(part.split("=", 1) for part in labels.split(","))
-            place = tuple(json.loads(pairs[name]) for name in ("phase", "code", "reason"))
-            counts[place[0], place[1], place[2]] = int(float(value))
-    return counts
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics"
+    return read_finished(world.kubectl("get", "--raw", path))
+
+
+def read_finished(metrics: str) -> dict[End, int]:
+    """The ends in a page of metrics."""
+    counter = "imagejob_finished_total"
+    return {
+        (sample.labels["phase"], sample.labels["code"], sample.labels["reason"]): int(sample.value)
+        for family in text_string_to_metric_families(metrics)
+        for sample in family.samples
+        if sample.name == counter
+    }

@@ -7,11 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import pytest
+from prometheus_client import generate_latest
 
+from e2e.faults.arena import read_finished
 from e2e.faults.store_proxy import Request, read_head
 from e2e.faults.verdict import Outcome, objections
+from imagejob_operator.adapters.metrics import Metrics
 from imagejob_operator.core.failure import CATALOGUE, Code, Failure, Reason
+from imagejob_operator.core.status import parse_status
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,21 @@ def test_a_deletion_is_held_against_its_events_and_the_job() -> None:
     assert any("deferred" in text for text in objections(promise, replace(gone, events=late)))
     assert any("deferred" in text for text in objections(replace(promise, deferred=True), gone))
     assert any("still there" in text for text in objections(promise, replace(gone, job=failed())))
+
+
+# --- what the operator counts ------------------------------------------------------------------------------
+
+
+def test_the_ends_are_read_from_the_operator_s_own_metrics() -> None:
+    metrics = Metrics(list)
+    failing = parse_status(failed()["status"] | {"phase": "Failing", "run": {}, "conditions": []})
+    ended = msgspec.structs.replace(failing, phase="Failed")
+    metrics.moved(failing, ended)
+    page = generate_latest(metrics.registry).decode()
+    assert read_finished(page) == {("Failed", "JOB_003", "QuotaExceeded"): 1}
+    metrics.moved(failing, ended)
+    twice = read_finished(generate_latest(metrics.registry).decode())
+    assert twice != {("Failed", "JOB_003", "QuotaExceeded"): 1}, "an end that is counted twice would show"
 
 
 # --- what the proxy takes a request for --------------------------------------------------------------------
