@@ -1,0 +1,76 @@
+"""The port Lease: the fake and a real API server keep the same promises."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+
+import pytest
+from kubernetes.aio import client, config
+
+from cluster.conftest import cluster  # noqa: F401  (a fixture)
+from fakes.memory_lease import LeaseLine, MemoryLease
+from imagejob_operator.adapters.kube_lease import KubeLease
+from imagejob_operator.adapters.kube_session import KubeHTTP, open_session
+from imagejob_operator.loop.election import LEASE
+from imagejob_operator.ports.jobs import Conflict
+from imagejob_operator.ports.lease import Lease
+
+Delete = Callable[[], Awaitable[None]]
+
+
+async def check(lease: Lease, delete: Delete) -> None:
+    """All promises of the port, in the life of one lease."""
+    assert await lease.read() is None
+    first = await lease.write("a", None)
+    assert (first.holder, first.transitions) == ("a", 0)
+    assert await lease.read() == first
+    with pytest.raises(Conflict):
+        await lease.write("b", None)
+    renewed = await lease.write("a", first)
+    assert renewed.version != first.version, "a renewal must be seen"
+    assert renewed.transitions == 0
+    with pytest.raises(Conflict):
+        await lease.write("b", first)
+    released = await lease.write("", renewed)
+    assert (released.holder, released.transitions) == ("", 0)
+    taken = await lease.write("b", released)
+    assert (taken.holder, taken.transitions) == ("b", 1)
+    assert await lease.read() == taken
+    await delete()
+    assert await lease.read() is None
+    anew = await lease.write("b", taken)
+    assert anew.holder == "b"
+    with pytest.raises(Conflict):
+        await lease.write("a", taken)
+    assert await lease.read() == anew
+
+
+async def test_the_fake() -> None:
+    kept = MemoryLease()
+
+    async def delete() -> None:
+        kept.record = None
+
+    await check(LeaseLine(kept), delete)
+
+
+@pytest.fixture
+async def server(cluster) -> AsyncIterator[KubeHTTP]:  # noqa: F811
+    configuration = client.Configuration()
+    await config.load_kube_config(cluster.kubeconfig, client_configuration=configuration)
+    async with open_session(configuration) as session:
+        yield KubeHTTP(configuration.host, session)
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(900)
+async def test_an_api_server(server: KubeHTTP) -> None:
+    name = f"contract-{uuid.uuid4().hex[:8]}"
+    lease = KubeLease(server, "default", name, LEASE, lambda: datetime.now(UTC))
+
+    async def delete() -> None:
+        await server.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/default/leases/{name}")
+
+    await check(lease, delete)
