@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from imagejob_operator.core.sweep import Mode
 
 PREFIX = "IMAGEJOB_"
+INSTALLATION = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
 
 
 class InvalidSettings(ValueError):
@@ -23,6 +25,8 @@ class Settings:
     store_access_key: str = field(repr=False)
     store_secret_key: str = field(repr=False)
     processor_image: str
+    pod_namespace: str
+    pod_name: str
     processor_pull_policy: str = "IfNotPresent"
     store_secure: bool = True
     store_region: str = "us-east-1"
@@ -51,11 +55,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         store_access_key=_required(environment, "STORE_ACCESS_KEY", "access key of the object store"),
         store_secret_key=_required(environment, "STORE_SECRET_KEY", "secret key of the object store"),
         processor_image=_required(environment, "PROCESSOR_IMAGE", "image of the processor Pods"),
+        pod_namespace=_own(environment, "POD_NAMESPACE", "namespace of this Pod"),
+        pod_name=_own(environment, "POD_NAME", "name of this Pod"),
         processor_pull_policy=_get(environment, "PROCESSOR_PULL_POLICY", "IfNotPresent"),
         store_secure=_boolean(environment, "STORE_SECURE", True),
         store_region=_get(environment, "STORE_REGION", "us-east-1"),
         store_pod_endpoint=_get(environment, "STORE_POD_ENDPOINT", ""),
-        installation=_get(environment, "INSTALLATION", "default"),
+        installation=_installation(environment),
         namespace_selector=_pairs(environment, "NAMESPACE_SELECTOR"),
         watch_namespaces=tuple(n for n in _get(environment, "WATCH_NAMESPACES", "").split(",") if n),
         start_grace_seconds=_number(environment, "START_GRACE_SECONDS", 300),
@@ -76,6 +82,25 @@ def _required(environment: Mapping[str, str], name: str, meaning: str) -> str:
     value = _get(environment, name, "")
     if not value:
         raise InvalidSettings(f"{PREFIX}{name} is not set: it must be the {meaning}")
+    return value
+
+
+def _own(environment: Mapping[str, str], name: str, meaning: str) -> str:
+    """What the downward API says of this Pod, under Kubernetes' usual names."""
+    value = environment.get(name, "").strip()
+    if not value:
+        raise InvalidSettings(f"{name} is not set: it must be the {meaning}, by the downward API")
+    return value
+
+
+def _installation(environment: Mapping[str, str]) -> str:
+    """A part of keys, a label, and a part of the Lease's name: what is good for all of them."""
+    value = _get(environment, "INSTALLATION", "default")
+    if not INSTALLATION.fullmatch(value):
+        raise InvalidSettings(
+            f"{PREFIX}INSTALLATION is {value!r}: it must be at most 50 of a-z, 0-9 and '-', and "
+            "begin and end with a letter or digit"
+        )
     return value
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from imagejob_operator.adapters.kube_jobs import KubeJobs
 from imagejob_operator.adapters.kube_launcher import KubeLauncher
+from imagejob_operator.adapters.kube_lease import KubeLease
 from imagejob_operator.adapters.kube_owners import KubeOwners
 from imagejob_operator.adapters.kube_session import ApiError
 from imagejob_operator.adapters.pod_manifest import PodSettings
@@ -49,7 +50,7 @@ class Recorder:
         named = plain.startswith("/api/v1/namespaces/") and len(parts) == 1
         last = plain.rpartition("/")[2]
         resource = "namespaces" if named else last if collection else "/".join([parts[1], *parts[3:]])
-        words = {"POST": "create", "PATCH": "patch", "DELETE": "delete", "GET": "get"}
+        words = {"POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete", "GET": "get"}
         self.used.add((group, resource, "list" if collection else words[verb]))
         if verb == "POST" and resource == "pods":
             self._pods[body["metadata"]["name"]] = body
@@ -91,8 +92,17 @@ async def verbs_used() -> set[Rule]:
     }
 
 
-def granted(path: Path, name: str) -> set[Rule]:
-    documents = [d for d in yaml.safe_load_all(path.read_text()) if d["kind"] == "ClusterRole"]
+async def verbs_used_at_home() -> set[Rule]:
+    """In the operator's own namespace."""
+    http = Recorder()
+    lease = KubeLease(http, "imagejob-system", "imagejob-default", 12, lambda: NOW)  # type: ignore[arg-type]
+    await lease.write("a", None)
+    await lease.write("b", await lease.read())
+    return http.used
+
+
+def granted(path: Path, name: str, kind: str = "ClusterRole") -> set[Rule]:
+    documents = [d for d in yaml.safe_load_all(path.read_text()) if d["kind"] == kind]
     role = next(d for d in documents if d["metadata"]["name"] == name)
     return {
         (group, resource, verb)
@@ -108,6 +118,10 @@ RBAC = ROOT / "manifests" / "base" / "rbac.yaml"
 
 async def test_granted_is_what_is_used() -> None:
     assert granted(RBAC, "imagejob-operator") == await verbs_used()
+
+
+async def test_granted_at_home_is_what_is_used_there() -> None:
+    assert granted(RBAC, "imagejob-operator", "Role") == await verbs_used_at_home()
 
 
 def test_nothing_that_would_give_secrets_away() -> None:

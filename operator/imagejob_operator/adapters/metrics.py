@@ -25,6 +25,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.registry.register(_JobsByPhase(jobs))
         self.sweep = SweepMetrics(self.registry)
+        self._leader = Gauge("imagejob_leader", "1 if this replica is in charge.", registry=self.registry)
         self._turns = Counter("imagejob_turns", "Turns by result.", ["result"], registry=self.registry)
         self._turn_seconds = Histogram(
             "imagejob_turn_seconds", "Duration of a turn.", buckets=_CALL_BUCKETS, registry=self.registry
@@ -59,6 +60,10 @@ class Metrics:
             buckets=_CALL_BUCKETS,
             registry=self.registry,
         )
+
+    def watch_leader(self, leads: Callable[[], bool]) -> None:
+        """Have `leads` say, whenever somebody asks, whether this replica is in charge."""
+        self._leader.set_function(leads)
 
     def turn(self, result: str, seconds: float) -> None:
         """See the port."""

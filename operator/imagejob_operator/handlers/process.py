@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import kopf
@@ -44,9 +44,15 @@ class _NoProgress(kopf.ProgressStorage):
 
 
 def register_process(
-    registry: kopf.OperatorRegistry, connect: Callable[[], kopf.AiohttpSession], installation: str
+    registry: kopf.OperatorRegistry,
+    connect: Callable[[], kopf.AiohttpSession],
+    installation: str,
+    drain: Callable[[], Awaitable[None]],
 ) -> None:
-    """Give Kopf its settings and its login."""
+    """Give Kopf its settings, its login, and what is to be ended when it has stopped to watch.
+
+    What is not ended then Kopf waits for, for five seconds, and cancels.
+    """
 
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.persistence.diffbase_storage = _NoDiffBase()
@@ -75,5 +81,9 @@ def register_process(
     async def login(**_: Any) -> kopf.AiohttpSession:
         return connect()
 
+    async def stop(**_: Any) -> None:
+        await drain()
+
     kopf.on.startup(registry=registry, id="configure")(configure)
     kopf.on.login(registry=registry, id="login")(login)
+    kopf.on.cleanup(registry=registry, id="drain")(stop)

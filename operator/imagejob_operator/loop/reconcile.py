@@ -22,6 +22,7 @@ from imagejob_operator.loop.efforts import Efforts
 from imagejob_operator.loop.observe import Observer
 from imagejob_operator.loop.queue import WorkQueue
 from imagejob_operator.ports.jobs import Conflict, Gone, Jobs, JobsError, Rejected, Unavailable
+from imagejob_operator.ports.object_store import Gate, always_open
 from imagejob_operator.ports.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Reconciler:
         jobs: Jobs,
         telemetry: Telemetry,
         clock: Clock,
+        gate: Gate = always_open,
     ) -> None:
         self._cache = cache
         self._observer = observer
@@ -56,10 +58,16 @@ class Reconciler:
         self._jobs = jobs
         self._telemetry = telemetry
         self._clock = clock
+        self._gate = gate
         self.queue = WorkQueue(self.turn)
 
     async def turn(self, key: Key) -> None:
-        """One turn; every error of the world ends in a later turn, none in an exception."""
+        """One turn; every error of the world ends in a later turn, none in an exception.
+
+        None while the gate is closed: whoever opens it gives every key a turn.
+        """
+        if not self._gate():
+            return
         begun = perf_counter()
         result = "done"
         job = self._cache.job(key)
@@ -91,6 +99,8 @@ class Reconciler:
             return
         observation = await self._observer.observe(job)
         decision = decide(observation)
+        if not self._gate():
+            return
         after = await self._actor.act(job, decision.actions, self._observer.memory(job))
         if after is None:
             self._cache.drop_job(key, job.uid)

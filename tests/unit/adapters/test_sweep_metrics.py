@@ -17,6 +17,8 @@ NEEDED = {
     "IMAGEJOB_STORE_ACCESS_KEY": "a",
     "IMAGEJOB_STORE_SECRET_KEY": "b",
     "IMAGEJOB_PROCESSOR_IMAGE": "image",
+    "POD_NAMESPACE": "imagejob-system",
+    "POD_NAME": "imagejob-operator-a",
 }
 
 
@@ -62,3 +64,24 @@ def test_what_the_administrator_may_say() -> None:
     for wrong in ("delete", "yes"):
         with pytest.raises(InvalidSettings, match=r"IMAGEJOB_SWEEP_MODE is .*Delete, Report, Off"):
             read_settings({**NEEDED, "IMAGEJOB_SWEEP_MODE": wrong})
+
+
+def test_who_is_in_charge_is_asked_whenever_somebody_looks() -> None:
+    metrics, leads = Metrics(list), [False]
+    metrics.watch_leader(lambda: leads[0])
+    assert values(metrics)["imagejob_leader"] == 0
+    leads[0] = True
+    assert values(metrics)["imagejob_leader"] == 1
+
+
+@pytest.mark.parametrize("name", ["POD_NAME", "POD_NAMESPACE"])
+def test_a_replica_must_know_its_name_and_place(name: str) -> None:
+    with pytest.raises(InvalidSettings, match=name):
+        read_settings({**NEEDED, name: ""})
+
+
+@pytest.mark.parametrize("wrong", ["Shop", "a_b", "-a", "a/b", "a" * 51])
+def test_a_name_of_an_installation_that_no_lease_can_have_is_refused(wrong: str) -> None:
+    assert read_settings({**NEEDED, "IMAGEJOB_INSTALLATION": "a" * 50}).installation == "a" * 50
+    with pytest.raises(InvalidSettings, match="INSTALLATION"):
+        read_settings({**NEEDED, "IMAGEJOB_INSTALLATION": wrong})

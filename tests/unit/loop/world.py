@@ -69,6 +69,7 @@ class Operator:
         self.cache = Cache()
         self.queue = ManualQueue(clock)
         self.dead = False
+        self.leads = True
 
         async def work(job: ImageJob, effort: Effort) -> Progress:
             match effort:
@@ -87,7 +88,7 @@ class Operator:
         observer = Observer(self.cache, self.efforts, cluster, clock, policy, selector)
         actor = Actor(cluster, cluster, store, self.telemetry, self.cache, clock)
         self.reconciler = Reconciler(
-            self.cache, observer, actor, self.efforts, cluster, self.telemetry, clock
+            self.cache, observer, actor, self.efforts, cluster, self.telemetry, clock, lambda: self.leads
         )
         self.reconciler.queue = self.queue  # type: ignore[assignment]
         cluster.on_job = self.job_seen

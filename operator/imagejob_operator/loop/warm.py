@@ -1,0 +1,27 @@
+"""When the cache knows every job: the watch does not say that it has told all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from imagejob_operator.loop.cache import Cache
+from imagejob_operator.ports.jobs import JobsError
+from imagejob_operator.ports.owners import Owners
+
+log = logging.getLogger(__name__)
+
+PAUSE = 0.5
+"""Seconds from one look to the next."""
+
+
+async def await_warmth(cache: Cache, owners: Owners, namespaces: tuple[str, ...]) -> None:
+    """Return when every job that is there has been seen; errors are tried again."""
+    while True:
+        try:
+            there = await owners.uids(namespaces)
+            if there.keys() <= {job.uid for job in cache.jobs()}:
+                return
+        except JobsError as error:
+            log.warning("the jobs that are there cannot be listed", extra={"error": str(error)})
+        await asyncio.sleep(PAUSE)
