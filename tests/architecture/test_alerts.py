@@ -33,6 +33,7 @@ NAMES = {
     "ImageJobCleaningDeferred",
     "ImageJobSweepsFail",
     "ImageJobOperatorAway",
+    "ImageJobNoLeader",
     "ImageJobOperatorNoProgress",
     "ImageJobIdentityShared",
 }
