@@ -16,11 +16,14 @@ PAUSE = 0.5
 
 
 async def await_warmth(cache: Cache, owners: Owners, namespaces: tuple[str, ...]) -> None:
-    """Return when every job that is there has been seen; errors are tried again."""
+    """Return when every job that was there at first has been seen or is gone; errors are tried again."""
+    missing: set[str] | None = None
     while True:
         try:
-            there = await owners.uids(namespaces)
-            if there.keys() <= {job.uid for job in cache.jobs()}:
+            there = set(await owners.uids(namespaces))
+            # Those that came since are no matter, or a busy cluster would never be warm.
+            missing = (there if missing is None else missing & there) - {job.uid for job in cache.jobs()}
+            if not missing:
                 return
         except JobsError as error:
             log.warning("the jobs that are there cannot be listed", extra={"error": str(error)})

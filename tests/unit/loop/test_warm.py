@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 from fakes.jumping_loop import run
 from fakes.memory_owners import MemoryOwners
@@ -26,6 +27,27 @@ def test_warm_when_all_jobs_were_seen_or_are_gone() -> None:
         await asyncio.sleep(2 * PAUSE)
         assert not waiting.done()
         owners.drop(keys["u2"])
+        await asyncio.sleep(2 * PAUSE)
+        assert waiting.done()
+
+    run(play())
+
+
+def test_jobs_that_keep_coming_are_not_waited_for() -> None:
+    async def play() -> None:
+        owners, numbers = MemoryOwners(), itertools.count()
+
+        async def another(operation: str, about: str, done: bool) -> None:
+            if not done:
+                owners.put(f"new-{next(numbers):04d}")
+
+        first = owners.put("first")
+        owners.hooks.install(another)
+        waiting = asyncio.create_task(await_warmth(Cache(), owners, ()))
+        await asyncio.sleep(3 * PAUSE)
+        assert not waiting.done()
+        for key in [first, *(key for key in owners.bodies if key.name == "job-new-0000")]:
+            owners.drop(key)
         await asyncio.sleep(2 * PAUSE)
         assert waiting.done()
 
