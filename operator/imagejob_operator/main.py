@@ -55,100 +55,128 @@ def now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251  (the one place where time enters)
 
 
-async def run(settings: Settings) -> None:  # noqa: PLR0915  (the wiring, in the order of its life)
-    """Run the operator until it is told to stop."""
-    configuration = await load_configuration()
-    cache = Cache()
-    # Followers know the jobs as well: only one replica tells of them.
-    metrics = Metrics(lambda: cache.jobs() if elector.leads() else ())
-    # A session of its own: where all others wait for a free connection, a renewal must not.
-    lease_session = open_session(configuration, connections=2)
-    lease_http = KubeHTTP(configuration.host, lease_session, metrics.api_call)
-    name = f"imagejob-{settings.installation}"
-    lease = KubeLease(lease_http, settings.pod_namespace, name, LEASE, now)
-    elector = Elector(lease, settings.pod_name)
-    metrics.watch_leader(elector.leads)
-    store = MinioStore(_address(settings), metrics.store_call)
-    session = open_session(configuration)
-    http = KubeHTTP(configuration.host, session, metrics.api_call)
-    jobs = KubeJobs(http, now)
-    pods = PodSettings(settings.installation, settings.processor_image, settings.processor_pull_policy)
-    launcher = KubeLauncher(http, pods, now)
+class Operator:
+    """All parts of one operator, put together, and the order in which they live."""
 
-    async def work(job: ImageJob, effort: Effort) -> Progress:
+    def __init__(self, settings: Settings, configuration: Any) -> None:
+        self._settings = settings
+        self._configuration = configuration
+        self._name = f"imagejob-{settings.installation}"
+        self._ready = asyncio.Event()
+        self._leading: asyncio.Task[None] | None = None
+        self._cache = Cache()
+        # Followers know the jobs as well: only one replica tells of them.
+        self._metrics = Metrics(lambda: self._cache.jobs() if self._elector.leads() else ())
+        # A session of its own: where all others wait for a free connection, a renewal must not.
+        self._lease_session = open_session(configuration, connections=2)
+        lease_http = KubeHTTP(configuration.host, self._lease_session, self._metrics.api_call)
+        lease = KubeLease(lease_http, settings.pod_namespace, self._name, LEASE, now)
+        self._elector = Elector(lease, settings.pod_name)
+        self._metrics.watch_leader(self._elector.leads)
+        self._store = MinioStore(_address(settings), self._metrics.store_call)
+        self._session = open_session(configuration)
+        http = KubeHTTP(configuration.host, self._session, self._metrics.api_call)
+        jobs = KubeJobs(http, now)
+        pods = PodSettings(settings.installation, settings.processor_image, settings.processor_pull_policy)
+        self._launcher = KubeLauncher(http, pods, now)
+        self._owners = KubeOwners(http)
+        gate, policy = self._elector.leads, _sweep_policy(settings)
+        self._sweeper = Sweeper(self._store, self._owners, self._metrics.sweep, now, policy, gate)
+        self._efforts = Efforts(self._work, lambda key: self._reconciler.queue.add(key), now)
+        selector = settings.namespace_selector
+        observer = Observer(self._cache, self._efforts, jobs, now, _policy(settings), selector)
+        actor = Actor(jobs, self._launcher, self._store, self._metrics, self._cache, now)
+        self._reconciler = Reconciler(
+            self._cache, observer, actor, self._efforts, jobs, self._metrics, now, gate
+        )
+
+    async def _work(self, job: ImageJob, effort: Effort) -> Progress:
         match effort:
             case Stage():
-                return await stage(store, metrics, job, effort)
+                return await stage(self._store, self._metrics, job, effort)
             case Collect():
-                return await collect(store, job, effort)
+                return await collect(self._store, job, effort)
             case Publish():
-                return await publish(store, now, job, effort)
+                return await publish(self._store, now, job, effort)
             case Clean():
-                return await clean(store, now, job, effort)
+                return await clean(self._store, now, job, effort)
             case _:
                 assert_never(effort)
 
-    efforts = Efforts(work, lambda key: reconciler.queue.add(key), now)
-    owners = KubeOwners(http)
-    sweeper = Sweeper(store, owners, metrics.sweep, now, _sweep_policy(settings), elector.leads)
-    observer = Observer(cache, efforts, jobs, now, _policy(settings), settings.namespace_selector)
-    actor = Actor(jobs, launcher, store, metrics, cache, now)
-    reconciler = Reconciler(cache, observer, actor, efforts, jobs, metrics, now, elector.leads)
-
-    async def drain() -> None:
-        await reconciler.queue.stop()
-        await sweeper.stop()
-        await efforts.close()
-        # Only now: until the last write has landed, nobody else may begin.
-        leading.cancel()
-        await asyncio.gather(leading, return_exceptions=True)
-        await elector.release()
-
-    registry = kopf.OperatorRegistry()
-    register_process(
-        registry,
-        lambda: kopf.AiohttpSession(
-            server=configuration.host, aiohttp_session=open_session(configuration, connections=16)
-        ),
-        settings.installation,
-        drain,
-    )
-    register_watches(registry, cache, reconciler.queue, read_attempt, settings.installation)
-    ready = asyncio.Event()
-
-    async def lead() -> None:
-        await await_warmth(cache, owners, settings.watch_namespaces)
-        ready.set()
-        await elector.gain()
-        for job in cache.jobs():
-            reconciler.queue.add(job.key)
-        sweeper.start()
-        expiring = asyncio.create_task(_expire_staging(settings))
+    async def run(self) -> None:
+        """Watch, and do the work when it is this replica's to do, until told to stop."""
+        web = await serve(self._settings.http_port, self._metrics.registry, self._ready.is_set)
+        await self._see_pods()
+        # Started before Kopf, or Kopf would end its tasks as left over when it stops.
+        self._reconciler.queue.start()
+        self._leading = asyncio.create_task(_or_end(self._lead()))
         try:
-            await elector.keep()
+            await kopf.operator(
+                registry=self._registry(),
+                # Else Kopf asks for the user's name, and in a container the user is a number without one.
+                identity=cast("Any", self._name),
+                standalone=True,
+                clusterwide=not self._settings.watch_namespaces,
+                namespaces=self._settings.watch_namespaces,
+            )
+        finally:
+            await self._drain()
+            await self._lease_session.close()
+            await web.cleanup()
+            await self._session.close()
+            self._store.close()
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+        installation = self._settings.installation
+
+        def connect() -> kopf.AiohttpSession:
+            session = open_session(self._configuration, connections=16)
+            return kopf.AiohttpSession(server=self._configuration.host, aiohttp_session=session)
+
+        register_process(registry, connect, installation, self._drain)
+        register_watches(registry, self._cache, self._reconciler.queue, read_attempt, installation)
+        return registry
+
+    async def _see_pods(self) -> None:
+        """See all Pods at once.
+
+        The watch tells nobody when it has told all: without this a job could be cleaned while its Pods run.
+        """
+        async for pod in self._launcher.present(self._settings.watch_namespaces):
+            found = read_attempt(pod)
+            if found:
+                self._cache.put_attempt(*found)
+
+    async def _lead(self) -> None:
+        """Wait to be warm, then to be in charge, and be it."""
+        await await_warmth(self._cache, self._owners, self._settings.watch_namespaces)
+        self._ready.set()
+        await self._elector.gain()
+        for job in self._cache.jobs():
+            self._reconciler.queue.add(job.key)
+        self._sweeper.start()
+        expiring = asyncio.create_task(_expire_staging(self._settings))
+        try:
+            await self._elector.keep()
         finally:
             expiring.cancel()
 
-    web = await serve(settings.http_port, metrics.registry, ready.is_set)
-    await _see_pods(launcher, cache, settings)
-    # Started before Kopf, or Kopf would end its tasks as left over when it stops.
-    reconciler.queue.start()
-    leading = asyncio.create_task(_or_end(lead()))
-    try:
-        await kopf.operator(
-            registry=registry,
-            # Else Kopf asks for the user's name, and in a container the user is a number without one.
-            identity=cast("Any", name),
-            standalone=True,
-            clusterwide=not settings.watch_namespaces,
-            namespaces=settings.watch_namespaces,
-        )
-    finally:
-        await drain()
-        await lease_session.close()
-        await web.cleanup()
-        await session.close()
-        store.close()
+    async def _drain(self) -> None:
+        """End what is under way; a second time there is nothing left to end."""
+        await self._reconciler.queue.stop()
+        await self._sweeper.stop()
+        await self._efforts.close()
+        # Only now: until the last write has landed, nobody else may begin.
+        if self._leading:
+            self._leading.cancel()
+            await asyncio.gather(self._leading, return_exceptions=True)
+        await self._elector.release()
+
+
+async def run(settings: Settings) -> None:
+    """Run the operator until it is told to stop."""
+    await Operator(settings, await load_configuration()).run()
 
 
 def _policy(settings: Settings) -> Policy:
@@ -167,17 +195,6 @@ def _sweep_policy(settings: Settings) -> SweepPolicy:
         interval=settings.sweep_interval_seconds,
         namespaces=settings.watch_namespaces,
     )
-
-
-async def _see_pods(launcher: KubeLauncher, cache: Cache, settings: Settings) -> None:
-    """See all Pods at once.
-
-    The watch tells nobody when it has told all: without this a job could be cleaned while its Pods run.
-    """
-    async for pod in launcher.present(settings.watch_namespaces):
-        found = read_attempt(pod)
-        if found:
-            cache.put_attempt(*found)
 
 
 async def _or_end(leading: Awaitable[None]) -> None:
