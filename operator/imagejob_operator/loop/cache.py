@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from imagejob_operator.core.attempt import Attempt, State, buried
 from imagejob_operator.core.job import ImageJob, Key
+from imagejob_operator.core.phase import TERMINAL
 
 
 def _newer(new: str, old: str) -> bool:
@@ -19,6 +20,8 @@ class Cache:
 
     def __init__(self) -> None:
         self._jobs: dict[Key, ImageJob] = {}
+        self._under_way: set[str] = set()
+        """Uids of the jobs whose run has not ended."""
         self._attempts: dict[str, dict[str, Attempt]] = {}
         self._delivered: set[str] = set()
 
@@ -42,6 +45,11 @@ class Cache:
             if known.uid != job.uid:
                 self.drop_job(known.key, known.uid)
         self._jobs[job.key] = job
+        if job.status.at in TERMINAL:
+            self._under_way.discard(job.uid)
+            self._forget_gone(job.uid)
+        else:
+            self._under_way.add(job.uid)
         return True
 
     def drop_job(self, key: Key, uid: str) -> None:
@@ -49,6 +57,7 @@ class Cache:
         known = self._jobs.get(key)
         if known and known.uid == uid:
             del self._jobs[key]
+            self._under_way.discard(uid)
             for attempt in self._attempts.pop(uid, {}).values():
                 self._delivered.discard(attempt.uid)
 
@@ -73,9 +82,11 @@ class Cache:
         if known and known.uid == attempt.uid:
             self._attempts[job_uid][attempt.name] = buried(attempt)
             self._delivered.discard(attempt.uid)
+        if job_uid not in self._under_way:
+            self._forget_gone(job_uid)
 
-    def forget_gone(self, job_uid: str) -> None:
-        """The run has ended: what became of attempts that are gone matters no more."""
+    def _forget_gone(self, job_uid: str) -> None:
+        """No turn will ask what became of attempts: the run has ended, or the job is gone."""
         found = {name: a for name, a in self._attempts.get(job_uid, {}).items() if not a.gone}
         self._attempts.pop(job_uid, None)
         if found:

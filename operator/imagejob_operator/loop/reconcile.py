@@ -144,7 +144,6 @@ class Reconciler:
             moments.append((decision.look_again - self._clock()).total_seconds())
         if job.status.at in TERMINAL:
             self._observer.forget(key)
-            self._cache.forget_gone(job.uid)
         else:
             moments.append(REPEAT_AFTER * (0.9 + 0.2 * random.random()))  # noqa: S311
         if decision.actions:

@@ -9,8 +9,9 @@ import pytest
 from imagejob_operator.core.attempt import Attempt, Problem, State
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.phase import Phase
 from imagejob_operator.loop.cache import Cache
-from unit.core.build import KEY, UID, attempt, job
+from unit.core.build import KEY, UID, attempt, job, status
 
 
 def at(version: str, uid: str = UID) -> ImageJob:
@@ -56,6 +57,7 @@ def test_a_late_word_of_an_end_does_not_remove_the_successor() -> None:
 
 def test_attempts_are_by_name_and_gone_by_uid() -> None:
     cache = Cache()
+    cache.put_job(at("5"))
     first, second = attempt(State.WAITING, shard=1), attempt(State.RUNNING, shard=0)
     cache.put_attempt(UID, first)
     cache.put_attempt(UID, second)
@@ -64,10 +66,9 @@ def test_attempts_are_by_name_and_gone_by_uid() -> None:
     assert not any(a.gone for a in cache.attempts(UID))
     cache.drop_attempt(UID, first)
     assert [a.name for a in cache.attempts(UID) if a.gone] == [first.name]
-    cache.forget_gone(UID)
-    assert [a.name for a in cache.attempts(UID)] == [second.name]
+    cache.put_job(replace(at("6"), status=status(Phase.SUCCEEDED)))
+    assert [a.name for a in cache.attempts(UID)] == [second.name], "the run has ended: nobody will ask"
     cache.drop_attempt(UID, second)
-    cache.forget_gone(UID)
     assert cache.attempts(UID) == ()
 
 
@@ -88,6 +89,7 @@ def test_what_became_of_an_attempt_is_known_after_it_is_gone(
     last: Attempt, state: State, counted: bool | None
 ) -> None:
     cache = Cache()
+    cache.put_job(at("5"))
     cache.put_attempt(UID, replace(last, state=State.RUNNING, problem=None))
     cache.drop_attempt(UID, last)
     seen = cache.attempts(UID)[0]
@@ -95,6 +97,17 @@ def test_what_became_of_an_attempt_is_known_after_it_is_gone(
     assert seen.deleting, "nobody needs to stop it"
     cache.put_attempt(UID, replace(last, state=State.RUNNING))
     assert cache.attempts(UID) == (seen,), "a late answer does not bring it back"
+
+
+def test_nothing_is_kept_of_a_job_that_went_before_its_pods() -> None:
+    cache, last = Cache(), attempt(State.RUNNING)
+    cache.put_job(at("5"))
+    cache.put_attempt(UID, last)
+    cache.drop_job(KEY, UID)
+    cache.put_attempt(UID, replace(last, deleting=True))  # a late sight of its end
+    cache.drop_attempt(UID, last)
+    assert cache.attempts(UID) == ()
+    assert vars(cache) == vars(Cache()), "not even an empty entry"
 
 
 def test_whether_an_order_was_delivered_is_known_only_of_this_process() -> None:
