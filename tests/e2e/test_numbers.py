@@ -20,11 +20,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from kubernetes import client
 from kubernetes.aio import client as aio
 from kubernetes.aio import config as aio_config
 
-from demo.stack import MINIO, NAMESPACE, OPERATOR
+from demo.stack import NAMESPACE, OPERATOR
+from e2e.faults.arena import store_proxy
 from e2e.faults.store_faults import cut, refused, written_later
 from e2e.faults.store_proxy import Rule, StoreProxy
 from e2e.world import GROUP, PLURAL, STAGING, VERSION, Job, Shop, World, condition, image_job, phase, until
@@ -49,14 +49,8 @@ Sweep = Callable[[KubeOwners, MinioStore], Awaitable[None]]
 @pytest.fixture
 def proxy(world: World, where: Status) -> Iterator[StoreProxy]:
     """The operator with a proxy before its store, and a short cleaning budget."""
-    service = world.core.read_namespaced_service(MINIO, NAMESPACE).spec
-    made = StoreProxy(where.host_address, (service.cluster_ip, service.ports[0].port))
-    settings = {"IMAGEJOB_STORE_ENDPOINT": made.start(), "IMAGEJOB_CLEANING_BUDGET_SECONDS": str(BUDGET)}
-    try:
-        with world.operator_environment(**settings):
-            yield made
-    finally:
-        made.stop()
+    with store_proxy(world, where.host_address, IMAGEJOB_CLEANING_BUDGET_SECONDS=str(BUDGET)) as made:
+        yield made
 
 
 class Crowd:
@@ -65,10 +59,7 @@ class Crowd:
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
         self._jobs = shop.world.objects
-        core = shop.world.core
-        quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
-        core.create_namespaced_resource_quota(shop.name, quota)
-        until("the quota", lambda: core.read_namespaced_resource_quota("none", shop.name).status.hard, 30)
+        shop.set_quota(pods="0")
         self._keys = shop.upload_photos("china.jpg")
 
     def create(self, count: int, prefix: str, **execution: Any) -> None:
@@ -129,7 +120,7 @@ def _delete_in_an_outage(crowd: Crowd, proxy: StoreProxy, figures: list[str]) ->
         until("all are gone", lambda: not crowd.all(), 3 * BUDGET + MANY, lambda: f"{len(crowd.all())} left")
         took = time.monotonic() - begun
     left = crowd.staged()
-    deferred = sum(event.reason == "CleaningDeferred" for event in _events(crowd.shop))
+    deferred = sum(event.reason == "CleaningDeferred" for event in crowd.shop.events())
     figures.append(
         f"{MANY} ImageJobs deleted during a store outage: {len(crowd.all())} wedged, all gone after "
         f"{took:.0f} s (cleaning budget {BUDGET} s), {deferred} deferred, "
@@ -223,11 +214,6 @@ def _with_owners(world: World, proxy: StoreProxy, work: Sweep) -> None:
         store.close()
 
     asyncio.run(main())
-
-
-def _events(shop: Shop) -> list[client.CoreV1Event]:
-    found: list[client.CoreV1Event] = shop.world.core.list_namespaced_event(shop.name).items
-    return [event for event in found if event.reporting_component == OPERATOR]
 
 
 def _no_operator(world: World) -> ExitStack:

@@ -378,10 +378,18 @@ class Shop:
         """Wait until nothing is left: Secrets go with their Pods, by garbage collection."""
         until("nothing is left behind", lambda: not self.leaks(), seconds, lambda: f"left: {self.leaks()}")
 
-    def events(self, name: str) -> list[client.CoreV1Event]:
-        """The operator's Events on a job."""
+    def set_quota(self, **hard: str) -> None:
+        """Limit the namespace by a ResourceQuota called `none`, and wait until that is in force."""
+        body = {"metadata": {"name": "none"}, "spec": {"hard": hard}}
+        self.world.core.create_namespaced_resource_quota(self.name, body)
+        read = self.world.core.read_namespaced_resource_quota
+        until("the quota is in force", lambda: read("none", self.name).status.hard, 30)
+
+    def events(self, name: str = "") -> list[client.CoreV1Event]:
+        """The operator's Events on a job, or on all."""
+        one = f",involvedObject.name={name}" if name else ""
         found = self.world.core.list_namespaced_event(
-            self.name, field_selector=f"involvedObject.kind=ImageJob,involvedObject.name={name}"
+            self.name, field_selector=f"involvedObject.kind=ImageJob{one}"
         )
         return [event for event in found.items if event.reporting_component == OPERATOR]
 

@@ -44,18 +44,25 @@ class Arena:
 @contextlib.contextmanager
 def arena(world: World, host: str, registry_hosts: Path, folder: Path) -> Iterator[Arena]:
     """The operator with the proxy for its store, and the webhooks registered."""
+    webhook = Webhook()
+    with (
+        registry(host, registry_hosts) as images,
+        webhook.serving(host, folder),
+        _registered(world, webhook),
+        store_proxy(world, host, **SETTINGS) as proxy,
+    ):
+        yield Arena(world, proxy, webhook, images)
+
+
+@contextlib.contextmanager
+def store_proxy(world: World, host: str, **settings: str) -> Iterator[StoreProxy]:
+    """The operator with a proxy before its store, and with other settings."""
     service = world.core.read_namespaced_service(stack.MINIO, NAMESPACE).spec
     proxy = StoreProxy(host, (service.cluster_ip, service.ports[0].port))
-    webhook = Webhook()
-    address = proxy.start()
+    proxy.start()
     try:
-        with (
-            registry(host, registry_hosts) as images,
-            webhook.serving(host, folder),
-            _registered(world, webhook),
-            world.operator_environment(**SETTINGS, IMAGEJOB_STORE_ENDPOINT=address),
-        ):
-            yield Arena(world, proxy, webhook, images)
+        with world.operator_environment(**settings, IMAGEJOB_STORE_ENDPOINT=proxy.address):
+            yield proxy
     finally:
         proxy.stop()
 

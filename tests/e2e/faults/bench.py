@@ -39,8 +39,8 @@ class Bench:
         self.undo = contextlib.ExitStack()
         self.faults_on_delete: list[Fault] = []
         """What happens to the store when the job is deleted."""
-        self.notes: dict[str, str] = {}
-        """Pods that are live to the API server only, and why."""
+        self.ghosts: set[str] = set()
+        """Pods that are live to the API server only."""
 
     def store(self, fault: Fault, *operations: str, about: str = "", who: str = "", times: int = -1) -> Rule:
         """Break requests to the store that are about this case's namespace and contain `about`."""
@@ -161,13 +161,13 @@ def _look(case: Case, bench: Bench, name: str, found: Job | None, seconds: float
         if found:
             # The operator still owes the cleaning, and makes up for it.
             until("the cleaning is made up for", lambda: not shop.staging(), 90)
-        staging = []
+        # What is owed of a job that is gone is the sweeper's; here it is the test's.
         store = shop.world.store
         for key in shop.staging():
             store.client.remove_object(store.bucket, key)
 
     def left() -> list[str]:
-        secrets = [name for name in shop.secrets() if name not in bench.notes]
+        secrets = [name for name in shop.secrets() if name not in bench.ghosts]
         return [*_live_pods(bench), *secrets[case.kept :]]
 
     with contextlib.suppress(AssertionError):
@@ -178,7 +178,7 @@ def _look(case: Case, bench: Bench, name: str, found: Job | None, seconds: float
         seconds=seconds,
         staging=staging,
         left=left(),
-        kept=sum(name not in bench.notes for name in shop.pods()),
+        kept=sum(name not in bench.ghosts for name in shop.pods()),
         events=[(e.type, e.reason) for e in shop.events(name)],
         outputs=shop.outputs(),
         missed=missed,
@@ -190,7 +190,7 @@ def _live_pods(bench: Bench) -> list[str]:
     return [
         p.metadata.name
         for p in pods
-        if p.status.phase in ("Pending", "Running") and p.metadata.name not in bench.notes
+        if p.status.phase in ("Pending", "Running") and p.metadata.name not in bench.ghosts
     ]
 
 

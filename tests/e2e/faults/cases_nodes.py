@@ -122,7 +122,7 @@ def on_ghost() -> dict[str, Any]:
 def forget_ghost_pods(bench: Bench, name: str) -> None:
     """What is left on the ghost is nobody's: it is live to the API server, and dead to all others."""
     pod = bench.await_pod(lambda p: str(p.spec.node_name).startswith("ghost-"), "a Pod on the ghost")
-    bench.notes[pod.metadata.name] = "on the ghost"
+    bench.ghosts.add(pod.metadata.name)
 
 
 CASES = (

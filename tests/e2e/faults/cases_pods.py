@@ -8,7 +8,6 @@ from kubernetes import client
 
 from e2e.faults.arena import DENIED, GRACE, START, UNREACHED
 from e2e.faults.bench import Bench, Case, job
-from e2e.world import until
 
 
 def starting(**execution: Any) -> dict[str, Any]:
@@ -17,17 +16,7 @@ def starting(**execution: Any) -> dict[str, Any]:
 
 def quota(**hard: str) -> Any:
     """A quota that is in force before the job comes."""
-
-    def broken(bench: Bench) -> None:
-        body = {"metadata": {"name": "none"}, "spec": {"hard": hard}}
-        bench.core.create_namespaced_resource_quota(bench.shop.name, body)
-        until("the quota is in force", lambda: _quota_in_force(bench), 30)
-
-    return broken
-
-
-def _quota_in_force(bench: Bench) -> object:
-    return bench.core.read_namespaced_resource_quota("none", bench.shop.name).status.hard
+    return lambda bench: bench.shop.set_quota(**hard)
 
 
 def lift_quota(bench: Bench, name: str) -> None:

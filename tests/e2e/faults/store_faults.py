@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 
-from e2e.faults.store_proxy import Exchange, Fault, Request
+from e2e.faults.store_proxy import Exchange, Fault
 
 
 def refused(status: int, code: str, message: str = "planted") -> Fault:
@@ -77,8 +78,7 @@ def written(body: bytes) -> Fault:
             line for line in request.head.split(b"\r\n") if not line.lower().startswith(b"content-length")
         ]
         kept[1:1] = [b"Content-Length: " + str(len(body)).encode()]
-        changed = Request(**{**request.__dict__, "head": b"\r\n".join(kept), "body": body})
-        exchange.request = changed
+        exchange.request = replace(request, head=b"\r\n".join(kept), body=body)
         await exchange.reply(await exchange.forward())
 
     return fault

@@ -11,7 +11,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, unquote
 
 OPERATOR, POD = "operator", "pod"
@@ -129,15 +129,15 @@ class StoreProxy:
         self._exchanges: set[asyncio.Task[None] | None] = set()
         """Under way; the loop itself would let go of one that waits for ever."""
         self.address = ""
+        """`host:port`, once it listens."""
 
-    def start(self) -> str:
-        """Listen; `host:port` to put in the store's place."""
+    def start(self) -> None:
+        """Listen; `address` is then what to put in the store's place."""
         self._thread.start()
         self._server = asyncio.run_coroutine_threadsafe(
             asyncio.start_server(self._serve, self._host, 0, limit=2**20), self._loop
         ).result(10)
         self.address = f"{self._host}:{self._server.sockets[0].getsockname()[1]}"
-        return self.address
 
     def stop(self) -> None:
         """End; connections that are open are reset."""
@@ -190,7 +190,7 @@ class StoreProxy:
             await reader.readexactly(length // 2)
             writer.transport.abort()
             return
-        request = Request(**{**bare.__dict__, "body": await reader.readexactly(length)})
+        request = replace(bare, body=await reader.readexactly(length))
         exchange = Exchange(request, writer, self._ask)
         rule = rule or (self._rule_for(request) if bare.method != "PUT" else None)
         if rule:
