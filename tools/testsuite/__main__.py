@@ -9,9 +9,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from time import monotonic
+from typing import IO
 from xml.etree import ElementTree
 
 from testsuite.steps import CLUSTER, Step, choose
@@ -39,17 +42,45 @@ class Outcome:
         return ""
 
 
-def run_step(step: Step, environment: Mapping[str, str]) -> Outcome:
-    """Run one step in the foreground; its output is the terminal's."""
-    sys.stdout.write(f"\n== {step.name}: {' '.join(step.command[1:])}\n")
-    sys.stdout.flush()
+def run_step(step: Step, environment: Mapping[str, str], output: IO[bytes] | None = None) -> Outcome:
+    """Run one step; its output goes to the terminal, or into `output`."""
     begun = monotonic()
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder) / "counts.xml"
         command = [*step.command, f"--junitxml={counts}"] if step.counts_tests else list(step.command)
-        exit_code = subprocess.run(command, env=dict(environment), check=False).returncode
+        ended = subprocess.run(
+            command, env=dict(environment), check=False, stdout=output, stderr=output and subprocess.STDOUT
+        )
         tests, skipped = read_counts(counts)
-    return Outcome(step, monotonic() - begun, exit_code, tests, skipped)
+    return Outcome(step, monotonic() - begun, ended.returncode, tests, skipped)
+
+
+def run_group(steps: Sequence[Step], environment: Mapping[str, str]) -> list[Outcome]:
+    """Run steps side by side; one alone shows its output as it comes, several when each has ended."""
+    for step in steps:
+        say(f"\n== {step.name}: {' '.join(step.command[1:])}\n")
+    if len(steps) == 1:
+        return [run_step(steps[0], environment)]
+
+    def one(step: Step) -> tuple[Outcome, str]:
+        with tempfile.TemporaryFile() as output:
+            outcome = run_step(step, environment, output)
+            output.seek(0)
+            return outcome, output.read().decode(errors="replace")
+
+    outcomes: dict[str, Outcome] = {}
+    with ThreadPoolExecutor(len(steps)) as pool:
+        for ended in as_completed([pool.submit(one, step) for step in steps]):
+            outcome, text = ended.result()
+            outcomes[outcome.step.name] = outcome
+            say(f"\n-- {outcome.step.name} has ended, its output:\n{text}")
+    return [outcomes[step.name] for step in steps]
+
+
+def say(text: str) -> None:
+    """Write to the terminal at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def read_counts(path: Path) -> tuple[int, int]:
@@ -67,11 +98,10 @@ def missing_rights() -> str:
     return "needs root on Linux, or kind with Docker"
 
 
-def table(outcomes: Sequence[Outcome], left_out: Sequence[Step], reason: str) -> str:
-    """The table of steps with their times."""
+def table(outcomes: Sequence[Outcome], total: float, left_out: Sequence[Step], reason: str) -> str:
+    """The table of steps with their times, and the seconds that all took."""
     lines = [f"{'step':<14}{'seconds':>9}{'tests':>8}  result"]
     lines += [f"{o.step.name:<14}{o.seconds:>9.1f}{o.tests or '':>8}  {o.failure or 'ok'}" for o in outcomes]
-    total = sum(o.seconds for o in outcomes)
     lines.append(f"{'total':<14}{total:>9.1f}{sum(o.tests for o in outcomes):>8}")
     if left_out:
         lines.append(f"left out: {', '.join(step.name for step in left_out)} ({reason})")
@@ -88,13 +118,13 @@ def main() -> int:
     left_out = [step for step in steps if step.needs_cluster and reason]
     environment = {**os.environ, "IMAGEJOB_TEST_CLUSTER": CLUSTER}
     outcomes: list[Outcome] = []
-    for step in steps:
-        if step in left_out:
-            continue
-        outcomes.append(run_step(step, environment))
-        if outcomes[-1].failure and step.name in ("build", "cluster-up", "images"):
+    begun = monotonic()
+    wanted = [step for step in steps if step not in left_out]
+    for _, group in groupby(wanted, key=lambda step: step.group or step.name):
+        outcomes += run_group(list(group), environment)
+        if outcomes[-1].failure and outcomes[-1].step.name in ("build", "cluster-up", "images"):
             break
-    sys.stdout.write("\n" + table(outcomes, left_out, reason) + "\n")
+    sys.stdout.write("\n" + table(outcomes, monotonic() - begun, left_out, reason) + "\n")
     failed = [o.step.name for o in outcomes if o.failure]
     if left_out and os.environ.get("CI") == "true":
         failed.append("steps left out under CI")

@@ -12,12 +12,16 @@ CLUSTER = "test"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `tier` is what `--only` names; a step that needs root says so."""
+    """One step. `tier` is what `--only` names; a step that needs root says so.
+
+    Neighbours with one `group` run side by side: they share nothing, and one of them mostly waits.
+    """
 
     name: str
     tier: str
     command: tuple[str, ...]
     needs_cluster: bool = False
+    group: str = ""
 
     @property
     def counts_tests(self) -> bool:
@@ -32,14 +36,19 @@ def _pytest(*arguments: str) -> tuple[str, ...]:
 STEPS = (
     Step("format", "check", (PYTHON, "-m", "ruff", "format", "--check", "--quiet", ".")),
     Step("lint", "check", (PYTHON, "-m", "ruff", "check", "--quiet", ".")),
-    Step("types", "check", (PYTHON, "-m", "mypy")),
     Step("imports", "check", (str(Path(PYTHON).parent / "lint-imports"), "--no-cache")),
-    Step("unit", "check", _pytest("tests/unit", "tests/architecture", "--ignore=tests/unit/processor")),
-    Step("processor", "test", _pytest("tests/unit/processor", "tests/golden")),
+    Step("types", "check", (PYTHON, "-m", "mypy"), group="code"),
+    Step(
+        "unit",
+        "check",
+        _pytest("tests/unit", "tests/architecture", "--ignore=tests/unit/processor"),
+        group="code",
+    ),
     Step("scale", "test", _pytest("tests/scale")),
-    Step("alerts", "test", _pytest("tests/alerts")),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True),
-    Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True),
+    Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True, group="tool"),
+    Step("processor", "test", _pytest("tests/unit/processor", "tests/golden"), group="tool"),
+    Step("alerts", "test", _pytest("tests/alerts")),
     Step("cluster-up", "e2e", (PYTHON, "-m", "localcluster", "up", "--name", CLUSTER), needs_cluster=True),
     Step("images", "e2e", (PYTHON, "-m", "localcluster", "images", "--name", CLUSTER), needs_cluster=True),
     Step("contract", "test", _pytest("tests/contract"), needs_cluster=True),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testsuite.__main__ import Outcome, main, missing_rights, read_counts, run_step, table
+from testsuite.__main__ import Outcome, main, missing_rights, read_counts, run_group, run_step, table
 from testsuite.steps import STEPS, Step, choose
 
 TESTS = Step("tests", "check", (sys.executable, "-m", "pytest", "-q"))
@@ -41,12 +41,35 @@ def test_skipped_and_xfailed_tests_are_counted(tmp_path: Path) -> None:
     assert outcome.failure
 
 
+def test_a_group_runs_side_by_side_and_each_output_stays_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each waits for the other to have begun: one after the other they would never end."""
+    script = (
+        "import pathlib, sys, time\n"
+        "mine, other = (pathlib.Path(a) for a in sys.argv[1:])\n"
+        "print(mine.name, 'begins'); mine.touch()\n"
+        "while not other.exists(): time.sleep(0.01)\n"
+        "print(mine.name, 'ends'); sys.exit(mine.name == 'b')\n"
+    )
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    steps = [
+        Step(name, "check", (sys.executable, "-c", script, mine, other))
+        for name, mine, other in (("first", a, b), ("second", b, a))
+    ]
+    outcomes = run_group(steps, {})
+    assert [(o.step.name, o.exit_code) for o in outcomes] == [("first", 0), ("second", 1)]
+    told = capsys.readouterr().out
+    assert "a begins\na ends\n" in told
+    assert "b begins\nb ends\n" in told
+
+
 def test_no_file_counts_nothing(tmp_path: Path) -> None:
     assert read_counts(tmp_path / "none.xml") == (0, 0)
 
 
 def test_the_table_names_what_was_left_out() -> None:
-    text = table([Outcome(TESTS, 1.5, 0, tests=3)], [STEPS[-1]], "needs root")
+    text = table([Outcome(TESTS, 1.5, 0, tests=3)], 1.5, [STEPS[-1]], "needs root")
     assert "left out: cluster-down (needs root)" in text
 
 
