@@ -1,18 +1,14 @@
-"""Staging: find the sources, copy each into the run's prefix, write the manifest last."""
+"""Staging: copy each source into the run's prefix, write the manifest last."""
 
 from __future__ import annotations
-
-import base64
-import binascii
-from dataclasses import dataclass
 
 import msgspec
 
 from imagejob_operator.core.effort import Stage, Staged
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.keys import InvalidKey, KeyCollision, matches, namespace_prefix, output_keys
-from imagejob_operator.core.places import Match, check_sources_stay
+from imagejob_operator.core.keys import InvalidKey, KeyCollision, output_keys
+from imagejob_operator.core.places import check_sources_stay
 from imagejob_operator.core.spec import InvalidSpec, Spec
 from imagejob_operator.core.staging import (
     MAX_MANIFEST_BYTES,
@@ -26,17 +22,9 @@ from imagejob_operator.core.staging import (
 from imagejob_operator.loop.concurrency import for_each
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.reporting import unpublished_before
+from imagejob_operator.loop.sources import Found, find_sources
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
 from imagejob_operator.ports.telemetry import Telemetry
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """One source: the user's key, and the object or the bytes behind it."""
-
-    name: str
-    stored: StoredObject | None = None
-    data: bytes = b""
 
 
 async def stage(store: ObjectStore, telemetry: Telemetry, job: ImageJob, effort: Stage) -> Staged:
@@ -53,7 +41,7 @@ async def stage(store: ObjectStore, telemetry: Telemetry, job: ImageJob, effort:
         return _staged(manifest)
     except ObjectMissing:
         pass
-    found = await _find(store, job, spec)
+    found = await find_sources(store, job, spec)
     base = folder_of(spec.source.match.prefix) if spec.source.match else ""
     # All items are looked at, also by a run of some: an output must not take the key of another one's.
     _check_outputs(spec, [source.name for source in found], base)
@@ -61,7 +49,7 @@ async def stage(store: ObjectStore, telemetry: Telemetry, job: ImageJob, effort:
         found = await _only_unpublished(store, job, found)
     present = {o.key: o async for o in store.walk(f"{effort.prefix}in/")}
 
-    async def copy(numbered: tuple[int, _Found]) -> ManifestItem:
+    async def copy(numbered: tuple[int, Found]) -> ManifestItem:
         index, source = numbered
         key = input_key(effort.prefix, index)
         copied = await _copy(store, source, key, present.get(key))
@@ -96,7 +84,7 @@ def _check_outputs(spec: Spec, sources: list[str], base: str) -> None:
         raise EffortFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
 
 
-async def _only_unpublished(store: ObjectStore, job: ImageJob, found: list[_Found]) -> list[_Found]:
+async def _only_unpublished(store: ObjectStore, job: ImageJob, found: list[Found]) -> list[Found]:
     wanted = await unpublished_before(store, job)
     left = [source for source in found if source.name in wanted]
     if not left:
@@ -105,51 +93,7 @@ async def _only_unpublished(store: ObjectStore, job: ImageJob, found: list[_Foun
     return left
 
 
-async def _find(store: ObjectStore, job: ImageJob, spec: Spec) -> list[_Found]:
-    root = namespace_prefix(job.key.namespace)
-    if spec.source.match:
-        return await _listed(store, root, spec.source.match)
-    if spec.source.inline:
-        return [_Found(file.name, data=_decode(file.name, file.data)) for file in spec.source.inline]
-
-    async def look(key: str) -> _Found:
-        try:
-            return _Found(key, await store.stat(root + key))
-        except ObjectMissing:
-            text = f"spec.source.keys: there is no object {key!r} below {root!r}; put it there or correct it"
-            raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, text)) from None
-
-    return await for_each(spec.source.keys or (), look)
-
-
-async def _listed(store: ObjectStore, root: str, match: Match) -> list[_Found]:
-    found: list[_Found] = []
-    async for stored in store.walk(root + match.prefix):
-        name = stored.key.removeprefix(root)
-        if name.endswith("/") or not matches(name, match.include, match.exclude):
-            continue
-        found.append(_Found(name, stored))
-        if len(found) > match.max_items:
-            text = (
-                f"spec.source.match: more than maxItems {match.max_items} objects match below "
-                f"{match.prefix!r}; narrow the globs or raise maxItems"
-            )
-            raise EffortFailed(Failure(Code.STAGING, Reason.TOO_MANY_ITEMS, text))
-    if not found:
-        text = f"spec.source.match: no object below {root + match.prefix!r} passes include and exclude"
-        raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, text))
-    return found
-
-
-def _decode(name: str, data: str) -> bytes:
-    try:
-        return base64.b64decode(data, validate=True)
-    except binascii.Error as error:
-        text = f"spec.source.inline: the data of {name!r} is not base64: {error}"
-        raise EffortFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, text)) from None
-
-
-async def _copy(store: ObjectStore, source: _Found, key: str, present: StoredObject | None) -> StoredObject:
+async def _copy(store: ObjectStore, source: Found, key: str, present: StoredObject | None) -> StoredObject:
     if source.stored is None:
         return await store.put(key, source.data, "application/octet-stream")
     if present and (present.etag, present.size) == (source.stored.etag, source.stored.size):
