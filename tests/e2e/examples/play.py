@@ -1,0 +1,87 @@
+"""An example as a user takes it: sources are put there, the file is applied, and then step by step."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from demo import photos
+from e2e.examples.header import SETTLED, BadHeader, End, objections, read_header
+from e2e.world import Job, Shop, World, phase
+from imagejob_operator.core.phase import Phase
+
+PHOTOS = {".jpg": "china.jpg", ".jpeg": "flower.jpg", ".png": "chelsea.png"}
+"""The photo that a source has, by the ending of its key."""
+
+STEP_SECONDS = 120
+"""The longest a step may take: all examples run beside each other on a small node."""
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    """All documents of an example."""
+    return [document for document in yaml.safe_load_all(path.read_text()) if document]
+
+
+def play(world: World, path: Path) -> list[str]:
+    """What was not as the header of the example says, in a namespace of its own; empty if all was.
+
+    Raises:
+        BadHeader: if the header cannot be read.
+    """
+    header = read_header(path.read_text())
+    names = [d["metadata"]["name"] for d in documents(path) if d["kind"] == "ImageJob"]
+    shop = Shop(world, f"example-{uuid.uuid4().hex[:8]}")
+    found: list[str] = []
+    try:
+        for key, text in header.needs.items():
+            shop.upload(key, _photo(key) if text is None else text.encode())
+        there = set(shop.outputs(""))
+        for number, step in enumerate(header.steps, 1):
+            words = step.does or ("apply", "-f", str(path))
+            world.kubectl(*words, "-n", shop.name)
+            ended = {name: _await_rest(shop, name) for name in names}
+            now = set(shop.outputs(""))
+            said = objections(step, ended, sorted(now - there), sorted(there - now))
+            found += [f"{path.name}, step {number}: {objection}" for objection in said]
+            there = now
+        if found:
+            found.append(shop.diagnosis())
+        return found
+    except AssertionError as error:
+        error.add_note(shop.diagnosis())
+        raise
+    finally:
+        shop.close()
+
+
+def _photo(key: str) -> bytes:
+    ending = Path(key).suffix.lower()
+    if ending not in PHOTOS:
+        raise BadHeader(f"Needs: {key!r}: its ending is none of {', '.join(PHOTOS)}; write '{key} = TEXT'")
+    return photos.photo(PHOTOS[ending])
+
+
+def _await_rest(shop: Shop, name: str) -> End:
+    return end_of(shop.await_job(name, at_rest, f"one of {', '.join(sorted(SETTLED))}", STEP_SECONDS))
+
+
+def at_rest(job: Job) -> bool:
+    """Whether the run that is wanted is at an end, or rests: nothing goes on by itself."""
+    status = job.get("status", {})
+    seen = status.get("observedGeneration") == job["metadata"]["generation"]
+    if not seen or phase(job) not in SETTLED:
+        return False
+    return phase(job) == Phase.SUSPENDED or bool(status["run"]["id"] == job["spec"]["run"]["id"])
+
+
+def end_of(job: Job) -> End:
+    """How a job that rests has ended."""
+    error: Mapping[str, str] = job["status"].get("error", {})
+    if error:
+        return End(phase(job), error["code"], error["reason"])
+    ready = next(c for c in job["status"]["conditions"] if c["type"] == "Ready")
+    return End(phase(job), "", ready["reason"])
