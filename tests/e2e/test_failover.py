@@ -1,4 +1,7 @@
-"""Two replicas: when the one in charge dies, freezes or stops, the other goes on, and nothing is doubled."""
+"""The production overlay: two replicas; when the one in charge dies, freezes or stops, the other goes on.
+
+It is applied as its users do: from an overlay of their own that sets images and store.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,58 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from kubernetes import client
 
 from demo.stack import NAMESPACE, OPERATOR
 from e2e.world import Shop, World, image_job, process_of, until, verdict
+from localcluster.paths import repository
 
 TAKEOVER = 20
 GRACEFUL = 3
-LEASE = "imagejob-demo"
+LEASE = "imagejob-production"
+OVERLAYS = repository() / "manifests" / "overlays"
+
+
+def own_overlay(folder: Path) -> dict[str, Any]:
+    """What users write over the production overlay: here with the images and the store of the demo one."""
+    demo = yaml.safe_load((OVERLAYS / "demo" / "kustomization.yaml").read_text())
+    settings = [text for text in demo["configMapGenerator"][0]["literals"] if "INSTALLATION" not in text]
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": NAMESPACE,
+        "resources": [os.path.relpath(OVERLAYS / "production", folder)],
+        "configMapGenerator": [{"name": OPERATOR, "behavior": "merge", "literals": settings}],
+        "images": [
+            {"name": "registry.example.com/imagejob-operator", **_place(demo["images"][0])},
+        ],
+    }
+
+
+def _place(image: dict[str, str]) -> dict[str, str]:
+    return {name: image[name] for name in ("newName", "newTag")}
+
+
+@pytest.fixture(scope="module")
+def production(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The production overlay instead of the demo one; the store stays."""
+    folder = tmp_path_factory.mktemp("overlay").resolve()
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(own_overlay(folder)))
+    apply = ("apply", "--server-side", "--force-conflicts", "-k")
+    try:
+        world.kubectl(*apply, str(folder))
+        world.await_operator()
+        yield
+    finally:
+        # What it adds beside the Deployment's own fields goes with it; they are told anew.
+        world.kubectl("delete", "pdb,deployment", OPERATOR, "-n", NAMESPACE, "--ignore-not-found")
+        world.kubectl(*apply, str(OVERLAYS / "demo"))
+        world.await_operator()
 
 
 class Replicas:
@@ -25,9 +70,14 @@ class Replicas:
         self._world = world
         self._leases = client.CoordinationV1Api(world.api)
 
-    def scale(self, count: int) -> None:
-        self._world.kubectl("scale", "-n", NAMESPACE, f"deployment/{OPERATOR}", f"--replicas={count}")
+    def await_both(self) -> None:
+        """Wait until both are there and ready."""
         self._world.await_operator()
+        until("two replicas are ready", lambda: self._ready() == 2, TAKEOVER)
+
+    def _ready(self) -> int:
+        apps = client.AppsV1Api(self._world.api)
+        return apps.read_namespaced_deployment(OPERATOR, NAMESPACE).status.ready_replicas or 0
 
     def holder(self) -> str:
         """The name of its Pod; '' if there is none."""
@@ -55,11 +105,10 @@ class Replicas:
 
 
 @pytest.fixture
-def replicas(world: World) -> Iterator[Replicas]:
+def replicas(world: World, production: None) -> Replicas:
     made = Replicas(world)
-    made.scale(2)
-    yield made
-    made.scale(1)
+    made.await_both()
+    return made
 
 
 def begin(shop: Shop, photo: bytes) -> tuple[str, int]:
