@@ -42,6 +42,7 @@ from imagejob_operator.loop.stage import stage
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.loop.warm import await_warmth
 from imagejob_operator.ports.object_store import StoreError
+from imagejob_operator.ports.stores import OneStore, Stores
 from imagejob_operator.settings import InvalidSettings, Settings, read_settings
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Operator:
         self._elector = Elector(lease, settings.pod_name)
         self._metrics.watch_leader(self._elector.leads)
         self._store = MinioStore(_address(settings), self._metrics.store_call)
+        self._stores: Stores = OneStore(self._store)
         self._session = open_session(configuration)
         http = KubeHTTP(configuration.host, self._session, self._metrics.api_call)
         jobs = KubeJobs(http, now)
@@ -85,21 +87,22 @@ class Operator:
         self._efforts = Efforts(self._work, lambda key: self._reconciler.queue.add(key), now)
         selector = settings.namespace_selector
         observer = Observer(self._cache, self._efforts, jobs, now, _policy(settings), selector)
-        actor = Actor(jobs, self._launcher, self._store, self._metrics, self._cache, now)
+        actor = Actor(jobs, self._launcher, self._stores, self._metrics, self._cache, now)
         self._reconciler = Reconciler(
             self._cache, observer, actor, self._efforts, jobs, self._metrics, now, gate
         )
 
     async def _work(self, job: ImageJob, effort: Effort) -> Progress:
+        store = await self._stores.of(job)
         match effort:
             case Stage():
-                return await stage(self._store, self._metrics, job, effort)
+                return await stage(store, self._metrics, job, effort)
             case Collect():
-                return await collect(self._store, job, effort)
+                return await collect(store, job, effort)
             case Publish():
-                return await publish(self._store, now, job, effort)
+                return await publish(store, now, job, effort)
             case Clean():
-                return await clean(self._store, now, job, effort)
+                return await clean(store, now, job, effort)
             case _:
                 assert_never(effort)
 

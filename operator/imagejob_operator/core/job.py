@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from imagejob_operator.core.api import FINALIZER
+from imagejob_operator.core.keys import namespace_prefix
 from imagejob_operator.core.spec import InvalidSpec, Spec, parse_spec
 from imagejob_operator.core.status import RunStatus, Status, parse_status
 
@@ -44,6 +45,11 @@ class ImageJob:
     def guarded(self) -> bool:
         """Whether our finalizer is on it."""
         return FINALIZER in self.finalizers
+
+    @property
+    def outputs_prefix(self) -> str:
+        """Below which the run's outputs lie in its store."""
+        return namespace_prefix(self.key.namespace)
 
     def ends_by(self, now: datetime) -> datetime:
         """When the active deadline of the current run passes; counted from `now` if it has not begun.

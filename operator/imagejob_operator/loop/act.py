@@ -30,7 +30,8 @@ from imagejob_operator.loop.observe import RunMemory
 from imagejob_operator.loop.orders import lifetime, write_order
 from imagejob_operator.ports.jobs import Conflict, Gone, Jobs, Rejected
 from imagejob_operator.ports.launcher import Launcher, Refused
-from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoreError
+from imagejob_operator.ports.object_store import ObjectMissing, StoreError
+from imagejob_operator.ports.stores import Stores
 from imagejob_operator.ports.telemetry import Telemetry
 from imagejob_processor.contract import MAX_RESULT_BYTES, Summary
 
@@ -46,14 +47,14 @@ class Actor:
         self,
         jobs: Jobs,
         launcher: Launcher,
-        store: ObjectStore,
+        stores: Stores,
         telemetry: Telemetry,
         cache: Cache,
         clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._launcher = launcher
-        self._store = store
+        self._stores = stores
         self._telemetry = telemetry
         self._cache = cache
         self._clock = clock
@@ -127,9 +128,10 @@ class Actor:
                     memory.refuse(shard, Problem(Reason.START_DEADLINE_EXCEEDED, text), self._clock())
 
     async def _launch(self, job: ImageJob, prefix: str, shard: int, number: int, memory: RunMemory) -> None:
+        store = await self._stores.of(job)
         try:
             # A Pod that is gone may have done its work: the truth about that is in the store.
-            result = read_result(await self._store.read(result_key(prefix, shard), MAX_RESULT_BYTES), shard)
+            result = read_result(await store.read(result_key(prefix, shard), MAX_RESULT_BYTES), shard)
             memory.results[shard] = summarise(result)
             return
         except ObjectMissing:
@@ -140,7 +142,7 @@ class Actor:
             return
         ends_by = job.ends_by(self._clock())
         live = lifetime(self._clock(), ends_by)
-        url = await write_order(self._store, job, prefix, shard, number, live)
+        url = await write_order(store, job, prefix, shard, number, live)
         attempt = await self._launcher.launch(job, shard, number, ends_by)
         self._cache.put_attempt(job.uid, attempt)
         await self._launcher.deliver(attempt, job.key.namespace, url)
@@ -148,12 +150,17 @@ class Actor:
 
     async def _deliver(self, job: ImageJob, attempt: Attempt, prefix: str, memory: RunMemory) -> None:
         live = lifetime(self._clock(), job.ends_by(self._clock()))
-        url = self._store.sign_get(order_key(prefix, attempt.shard, attempt.number), live)
         try:
+            store = await self._stores.of(job)
+            url = store.sign_get(order_key(prefix, attempt.shard, attempt.number), live)
             await self._launcher.deliver(attempt, job.key.namespace, url)
         except Refused as refusal:
             log.warning("the order was refused", extra={"job": str(job.key), "error": str(refusal)})
             memory.refuse(attempt.shard, refusal.problem, self._clock())
+            return
+        except StoreError as error:
+            text = f"the order of the Pod cannot be signed: {error}"
+            memory.refuse(attempt.shard, Problem(Reason.START_DEADLINE_EXCEEDED, text), self._clock())
             return
         memory.accept(attempt.shard)
         self._cache.delivered(attempt.uid)

@@ -8,7 +8,6 @@ from datetime import datetime
 from imagejob_operator.core.effort import Clean, Cleaned, Publish, Published
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.keys import namespace_prefix
 from imagejob_operator.core.outcome import (
     ItemOutcome,
 )
@@ -73,7 +72,7 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, effort: Publ
     sources = [item.source for item in manifest.items]
     items = report_items(accepted_spec(job), manifest, outcomes)
     metadata = {"x-amz-meta-imagejob-run": f"{job.uid}/{job.status.run.number if job.status.run else 0}"}
-    root = namespace_prefix(job.key.namespace)
+    root = job.outputs_prefix
     types = {r.name: CONTENT_TYPES[r.output.format] for r in accepted_spec(job).renditions}
 
     async def copy(pair: tuple[ItemOutcome, OutputRecord, str]) -> None:

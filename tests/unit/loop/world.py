@@ -27,6 +27,7 @@ from imagejob_operator.loop.publish import clean, publish
 from imagejob_operator.loop.reconcile import Reconciler
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
+from imagejob_operator.ports.stores import OneStore
 from unit.core.build import SPEC
 
 KEY = Key("shop", "spring")
@@ -86,7 +87,7 @@ class Operator:
 
         self.efforts = Efforts(work, self.queue.add, clock)
         observer = Observer(self.cache, self.efforts, cluster, clock, policy, selector)
-        actor = Actor(cluster, cluster, store, self.telemetry, self.cache, clock)
+        actor = Actor(cluster, cluster, OneStore(store), self.telemetry, self.cache, clock)
         self.reconciler = Reconciler(
             self.cache, observer, actor, self.efforts, cluster, self.telemetry, clock, lambda: self.leads
         )

@@ -1,0 +1,34 @@
+"""The object stores of runs: one run may read here, write there, and none sees those of another namespace."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from imagejob_operator.core.job import ImageJob
+from imagejob_operator.ports.object_store import ObjectStore
+
+
+class Stores(Protocol):
+    """Which stores there are; opening one does not ask it anything."""
+
+    async def of(self, job: ImageJob) -> ObjectStore:
+        """All that a run may touch, as one store.
+
+        Its staging, its report and its sources lie there under the keys that the core gives them, and its
+        outputs below `job.outputs_prefix`.
+
+        Raises:
+            StoreError: if a store of the run cannot be opened now.
+        """
+        ...
+
+
+class OneStore:
+    """Everything lies in the operator's own store."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def of(self, job: ImageJob) -> ObjectStore:
+        """See the protocol."""
+        return self._store
