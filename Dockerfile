@@ -37,7 +37,9 @@ RUN --mount=type=bind,source=build/wheelhouse-operator,target=/wheels \
 FROM base AS operator-code
 COPY operator/imagejob_operator /opt/app/imagejob_operator
 # Of the processor only what both sides speak.
-COPY processor/imagejob_processor/__init__.py processor/imagejob_processor/contract.py /opt/app/imagejob_processor/
+COPY processor/imagejob_processor/__init__.py processor/imagejob_processor/contract.py \
+     processor/imagejob_processor/recipe.py processor/imagejob_processor/rules.py \
+     /opt/app/imagejob_processor/
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/app
 
 

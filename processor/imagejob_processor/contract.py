@@ -13,6 +13,22 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from imagejob_processor.recipe import CONTENT_TYPES as CONTENT_TYPES
+from imagejob_processor.recipe import EXTENSIONS as EXTENSIONS
+from imagejob_processor.recipe import PIXELS_VERSION as PIXELS_VERSION
+from imagejob_processor.recipe import Crop as Crop
+from imagejob_processor.recipe import Fit as Fit
+from imagejob_processor.recipe import Format as Format
+from imagejob_processor.recipe import Gravity as Gravity
+from imagejob_processor.recipe import Metadata as Metadata
+from imagejob_processor.recipe import Output as Output
+from imagejob_processor.recipe import Rendition as Rendition
+from imagejob_processor.recipe import Resize as Resize
+from imagejob_processor.recipe import Rotate as Rotate
+from imagejob_processor.recipe import Step as Step
+from imagejob_processor.recipe import Watermark as Watermark
+from imagejob_processor.recipe import Wire as Wire
+
 ORDER_URL_VARIABLE = "IMAGEJOB_ORDER_URL"
 """Environment variable with the presigned GET URL of the order."""
 
@@ -48,130 +64,6 @@ class ItemCode(enum.StrEnum):
     KILLED = "IMG_008"
     OUTPUT_TOO_LARGE = "IMG_009"
     SOURCE_MISSING = "IMG_010"
-
-
-class Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
-    """Base of everything that crosses a boundary: frozen, camelCase, nothing unknown accepted."""
-
-
-# --- what to do with an image: the part of the ImageJob's spec that a Pod needs ------------------------
-
-Pixels = Annotated[int, msgspec.Meta(ge=1, le=16384)]
-
-
-class Fit(enum.StrEnum):
-    """How an image is brought into a box.
-
-    Cover fills the box and crops the centre; Contain fits inside and pads with white to the exact box;
-    Fill stretches; Inside is the largest size within the box; Outside the smallest that covers it.
-    """
-
-    COVER = "Cover"
-    CONTAIN = "Contain"
-    FILL = "Fill"
-    INSIDE = "Inside"
-    OUTSIDE = "Outside"
-
-
-class Gravity(enum.StrEnum):
-    """Where in the picture, by compass."""
-
-    NORTH_WEST = "NorthWest"
-    NORTH = "North"
-    NORTH_EAST = "NorthEast"
-    WEST = "West"
-    CENTER = "Center"
-    EAST = "East"
-    SOUTH_WEST = "SouthWest"
-    SOUTH = "South"
-    SOUTH_EAST = "SouthEast"
-
-
-class Resize(Wire, frozen=True):
-    """Bring the image into a box of `width` x `height` pixels; Inside and Outside need only one of them."""
-
-    width: Pixels | None = None
-    height: Pixels | None = None
-    fit: Fit = Fit.INSIDE
-
-
-class Rotate(Wire, frozen=True):
-    """Turn clockwise, after the image was put upright by its EXIF orientation."""
-
-    degrees: Literal[90, 180, 270]
-
-
-class Crop(Wire, frozen=True):
-    """Cut out a box, in pixels of the image as the steps before left it; must lie inside it."""
-
-    x: Annotated[int, msgspec.Meta(ge=0, le=65535)]
-    y: Annotated[int, msgspec.Meta(ge=0, le=65535)]
-    width: Pixels
-    height: Pixels
-
-
-class Watermark(Wire, frozen=True):
-    """Write a text over the image, white with a dark edge, 1/20 of the shorter side high."""
-
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-    gravity: Gravity = Gravity.SOUTH_EAST
-    opacity_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
-
-
-class Step(Wire, frozen=True):
-    """One operation: exactly one member is set."""
-
-    resize: Resize | None = None
-    rotate: Rotate | None = None
-    crop: Crop | None = None
-    watermark: Watermark | None = None
-
-
-class Format(enum.StrEnum):
-    """Output formats."""
-
-    JPEG = "JPEG"
-    PNG = "PNG"
-    WEBP = "WebP"
-    AVIF = "AVIF"
-
-
-class Metadata(enum.StrEnum):
-    """What becomes of EXIF, XMP and IPTC. Colours are always converted to sRGB."""
-
-    STRIP = "Strip"
-
-
-class Output(Wire, frozen=True):
-    """How a rendition is encoded; quality 1..100, absent: the format's own default, none for PNG."""
-
-    format: Format
-    quality: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
-    metadata: Metadata = Metadata.STRIP
-
-
-class Rendition(Wire, frozen=True):
-    """One picture made from every item."""
-
-    name: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?\Z")
-    ]
-    output: Output
-    steps: Annotated[tuple[Step, ...], msgspec.Meta(max_length=16)] = ()
-
-
-EXTENSIONS: dict[Format, str] = {
-    Format.JPEG: "jpg",
-    Format.PNG: "png",
-    Format.WEBP: "webp",
-    Format.AVIF: "avif",
-}
-CONTENT_TYPES: dict[Format, str] = {
-    Format.JPEG: "image/jpeg",
-    Format.PNG: "image/png",
-    Format.WEBP: "image/webp",
-    Format.AVIF: "image/avif",
-}
 
 
 class ItemLimits(Wire, frozen=True):

@@ -11,14 +11,14 @@ from pathlib import Path
 from imagejob_processor.contract import Fit, Format, ItemCode, ItemLimits, Rendition
 from imagejob_processor.failure import ItemFailure
 
-MAX_SIDES = {Format.JPEG: 65535, Format.PNG: 65535, Format.WEBP: 16383, Format.AVIF: 16384}
-"""The longest side in pixels that a format can hold; for PNG, that our results can say."""
+MAX_SIDES = dict.fromkeys(Format, 65535) | {Format.WEBP: 16383, Format.AVIF: 16384}
+"""The longest side in pixels that a format can hold; for PNG and TIFF, that our results can say."""
 
 MIB = 1024 * 1024
 _INTERPRETER_BYTES = 80 * MIB
 _SOURCE_COPIES = 2
 _DECODE_BYTES_PER_PIXEL = 16
-_ENCODE_BYTES_PER_PIXEL = {Format.JPEG: 6, Format.PNG: 6, Format.WEBP: 28, Format.AVIF: 28}
+_ENCODE_BYTES_PER_PIXEL = dict.fromkeys(Format, 6) | {Format.WEBP: 28, Format.AVIF: 28}
 _PARENT_BYTES = 64 * MIB
 LEAST_BYTES = 160 * MIB
 _CGROUP_FILES = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -145,6 +145,6 @@ def _largest_output(rendition: Rendition, limits: ItemLimits) -> int:
                 largest = box
             else:
                 largest = work_pixels((rendition,), limits)
-        elif step.resize is not None and step.resize.fit is not Fit.INSIDE:
+        elif step.pad is not None or (step.resize is not None and step.resize.fit is not Fit.INSIDE):
             largest = work_pixels((rendition,), limits)
     return largest

@@ -115,7 +115,7 @@ class _Start:
 def _finish(image: Image.Image, branch: Branch) -> Image.Image:
     """Do what comes after the first resize."""
     if branch.placement is not None:
-        image = resize.pad(image, branch.placement.canvas)
+        image = resize.settle(image, branch.placement)
     for index, step in enumerate(branch.after, start=len(branch.before) + 1):
         with naming(branch.rendition, index):
             image = steps.apply(step, image)

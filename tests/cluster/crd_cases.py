@@ -152,6 +152,223 @@ IN_JAIL = ["a", "a/b", "...", "a/...", ".a/b.", "..a/b..", "a/.b/c"]
 
 RUN_ID_ASKED = "give spec.run.id a new value in the same apply"
 
+COMPASS = ["NorthWest", "North", "NorthEast", "West", "Center", "East", "SouthWest", "South", "SouthEast"]
+NO_COMPASS = ["southeast", "", "Centre"]
+COLOURS = ["#000000", "#AbCdEf", "#12345678"]
+NO_COLOURS = ["red", "#fff", "#gggggg", "123456", "#1234567", ""]
+BOX = {"width": 100, "height": 100}
+COVER = changed(KEYS, (STEP, {"resize": {**BOX, "fit": "Cover"}}))
+CONTAIN = changed(KEYS, (STEP, {"resize": {**BOX, "fit": "Contain"}}))
+FOCUS = changed(COVER, (f"{STEP}.resize.focalPoint", {"xPercent": 50, "yPercent": 50}))
+PAD = changed(KEYS, (STEP, {"pad": {"top": 1}}))
+FLATTEN = changed(KEYS, (STEP, {"flatten": {"background": "#ffffff"}}))
+CENTRED = changed(KEYS, (STEP, {"crop": {**BOX, "gravity": "Center"}}))
+SMART = changed(KEYS, (STEP, {"crop": {**BOX, "smartCrop": "Edges"}}))
+FLIP = changed(KEYS, (STEP, {"flip": {"direction": "Vertical"}}))
+SHARPEN = changed(KEYS, (STEP, {"sharpen": {}}))
+BLUR = changed(KEYS, (STEP, {"blur": {"radiusPixels": 1}}))
+GRAYSCALE = changed(KEYS, (STEP, {"grayscale": {}}))
+
+
+def first_step(base: dict[str, Any]) -> dict[str, Any]:
+    step: dict[str, Any] = base["spec"]["renditions"][0]["steps"][0]
+    return step
+
+
+STEPS: list[Case] = [
+    rule(
+        STEP,
+        "exactly one of resize, rotate, flip, crop, pad, flatten, sharpen, blur, grayscale, watermark",
+        [
+            {},
+            {"resize": {"width": 1}, "rotate": {"degrees": 90}},
+            {**first_step(CROP), **first_step(WATERMARK)},
+            {**first_step(FLIP), **first_step(BLUR)},
+            {**first_step(GRAYSCALE), **first_step(SHARPEN), **first_step(PAD)},
+            {**first_step(FLATTEN), **first_step(GRAYSCALE)},
+        ],
+        [
+            first_step(base)
+            for base in (RESIZE, ROTATE, FLIP, CROP, PAD, FLATTEN, SHARPEN, BLUR, GRAYSCALE, WATERMARK)
+        ],
+    ),
+    # resize
+    rule(
+        f"{STEP}.resize",
+        "resize needs width or height",
+        [{}, {"fit": "Inside"}, {"fit": "Cover"}],
+        [{"width": 1}, {"height": 1}, {"width": 1, "height": 1}],
+    ),
+    rule(
+        f"{STEP}.resize",
+        "needs both width and height",
+        [{"width": 1, "fit": fit} for fit in ("Cover", "Contain", "Fill")] + [{"height": 1, "fit": "Fill"}],
+        [{"width": 1, "height": 1, "fit": fit} for fit in ("Cover", "Contain", "Fill")]
+        + [{"width": 1, "fit": "Inside"}, {"height": 1, "fit": "Outside"}],
+    ),
+    *between(f"{STEP}.resize.width", 1, 16384),
+    *between(f"{STEP}.resize.height", 1, 16384),
+    case(
+        f"{STEP}.resize.fit",
+        "enum",
+        ["cover", "", "Scale"],
+        ["Cover", "Contain", "Fill", "Inside", "Outside"],
+        base=RESIZE,
+    ),
+    case(f"{STEP}.resize.gravity", "enum", NO_COMPASS, COMPASS, base=COVER),
+    case(f"{STEP}.resize.smartCrop", "enum", ["entropy", "", "Faces"], ["Entropy", "Edges"], base=COVER),
+    *(
+        item
+        for field in ("xPercent", "yPercent")
+        for item in (
+            required(f"{STEP}.resize.focalPoint.{field}", 50, FOCUS),
+            *between(f"{STEP}.resize.focalPoint.{field}", 0, 100, FOCUS),
+        )
+    ),
+    case(f"{STEP}.resize.background", "maxLength", ["#" + "0" * 9], ["#" + "0" * 8], base=CONTAIN),
+    case(f"{STEP}.resize.background", "pattern", NO_COLOURS, COLOURS, base=CONTAIN),
+    rule(
+        f"{STEP}.resize",
+        "at most one of gravity, focalPoint, smartCrop",
+        [
+            {**BOX, "fit": "Cover", "gravity": "North", "smartCrop": "Edges"},
+            {**first_step(FOCUS)["resize"], "gravity": "North"},
+            {**first_step(FOCUS)["resize"], "smartCrop": "Edges"},
+        ],
+        [
+            {**BOX, "fit": "Cover", "gravity": "North"},
+            {**BOX, "fit": "Cover", "smartCrop": "Edges"},
+            first_step(FOCUS)["resize"],
+        ],
+    ),
+    rule(
+        f"{STEP}.resize",
+        "focalPoint and smartCrop are for fit Cover",
+        [
+            {**BOX, "fit": fit, **way}
+            for fit in ("Contain", "Fill", "Inside", "Outside")
+            for way in ({"smartCrop": "Edges"}, {"focalPoint": {"xPercent": 1, "yPercent": 1}})
+        ],
+        [first_step(FOCUS)["resize"], {**BOX, "fit": "Cover", "smartCrop": "Entropy"}],
+    ),
+    rule(
+        f"{STEP}.resize",
+        "gravity is for fit Cover or Contain",
+        [{**BOX, "fit": fit, "gravity": "North"} for fit in ("Fill", "Inside", "Outside")],
+        [{**BOX, "fit": fit, "gravity": "North"} for fit in ("Cover", "Contain")],
+    ),
+    rule(
+        f"{STEP}.resize",
+        "background is for fit Contain",
+        [{**BOX, "fit": fit, "background": "#000000"} for fit in ("Cover", "Fill", "Inside", "Outside")],
+        [{**BOX, "fit": "Contain", "background": "#000000"}],
+    ),
+    # rotate, flip
+    required(f"{STEP}.rotate.degrees", 90, ROTATE),
+    case(f"{STEP}.rotate.degrees", "enum", [0, 45, -90, 360], [90, 180, 270], base=ROTATE),
+    required(f"{STEP}.flip.direction", "Vertical", FLIP),
+    case(f"{STEP}.flip.direction", "enum", ["Both", "", "vertical"], ["Horizontal", "Vertical"], base=FLIP),
+    # crop
+    *(required(f"{STEP}.crop.{field}", 1, CROP) for field in ("width", "height")),
+    *between(f"{STEP}.crop.x", 0, 65535, CROP),
+    *between(f"{STEP}.crop.y", 0, 65535, CROP),
+    *between(f"{STEP}.crop.width", 1, 16384, CROP),
+    *between(f"{STEP}.crop.height", 1, 16384, CROP),
+    case(f"{STEP}.crop.gravity", "enum", NO_COMPASS, COMPASS, base=CENTRED),
+    case(f"{STEP}.crop.smartCrop", "enum", ["entropy", ""], ["Entropy", "Edges"], base=SMART),
+    rule(
+        f"{STEP}.crop",
+        "x and y together",
+        [{**BOX, "x": 1}, {**BOX, "y": 1}, {**BOX, "y": 1, "gravity": "North"}],
+        [{**BOX, "x": 1, "y": 1}, {**BOX, "gravity": "North"}],
+    ),
+    rule(
+        f"{STEP}.crop",
+        "exactly one of x and y, gravity, smartCrop",
+        [
+            BOX,
+            {**BOX, "x": 0, "y": 0, "gravity": "North"},
+            {**BOX, "x": 0, "y": 0, "smartCrop": "Edges"},
+            {**BOX, "gravity": "North", "smartCrop": "Edges"},
+        ],
+        [{**BOX, "x": 0, "y": 0}, {**BOX, "gravity": "North"}, {**BOX, "smartCrop": "Edges"}],
+    ),
+    # pad, flatten
+    *(
+        item
+        for field in ("top", "right", "bottom", "left")
+        for item in between(
+            f"{STEP}.pad.{field}", 0, 16384, changed(PAD, (f"{STEP}.pad", {"top": 1, "left": 1}))
+        )
+    ),
+    rule(f"{STEP}.pad", "pad needs a margin", [{}, {"top": 0}, {"background": "#000000"}], [{"left": 1}]),
+    case(f"{STEP}.pad.background", "maxLength", ["#" + "0" * 9], ["#" + "0" * 8], base=PAD),
+    case(f"{STEP}.pad.background", "pattern", NO_COLOURS, COLOURS, base=PAD),
+    required(f"{STEP}.flatten.background", "#ffffff", FLATTEN),
+    case(f"{STEP}.flatten.background", "maxLength", ["#" + "0" * 7], ["#" + "0" * 6], base=FLATTEN),
+    case(f"{STEP}.flatten.background", "pattern", ["#12345", "white", ""], ["#AbCdEf"], base=FLATTEN),
+    # tone
+    *between(f"{STEP}.sharpen.amountPercent", 1, 500, SHARPEN),
+    *between(f"{STEP}.sharpen.radiusPixels", 1, 50, SHARPEN),
+    *between(f"{STEP}.sharpen.threshold", 0, 255, SHARPEN),
+    required(f"{STEP}.blur.radiusPixels", 1, BLUR),
+    *between(f"{STEP}.blur.radiusPixels", 1, 250, BLUR),
+]
+
+FORMATS = ["JPEG", "PNG", "WebP", "AVIF", "GIF", "TIFF"]
+OUT = "spec.renditions[0].output"
+
+
+def in_format(form: str) -> dict[str, Any]:
+    return changed(KEYS, (f"{OUT}.format", form))
+
+
+def only_for(field: str, value: Any, *formats: str) -> Case:
+    """A field of the output that some formats have and others have not."""
+    return rule(
+        OUT,
+        f"{field} is for format",
+        [{"format": form, field: value} for form in FORMATS if form not in formats],
+        [{"format": form, field: value} for form in formats],
+    )
+
+
+OUTPUTS: list[Case] = [
+    case(f"{OUT}.format", "required", [ABSENT], ["JPEG"]),
+    case(f"{OUT}.format", "enum", ["jpeg", "BMP", ""], FORMATS),
+    *between(f"{OUT}.quality", 1, 100),
+    case(f"{OUT}.metadata", "enum", ["Keep", ""], ["Strip"]),
+    only_for("progressive", True, "JPEG"),
+    only_for("chroma", "Full", "JPEG", "AVIF"),
+    case(f"{OUT}.chroma", "enum", ["full", "", "4:4:4"], ["Full", "Half", "Quarter"]),
+    only_for("compression", "Lossless", "WebP"),
+    case(
+        f"{OUT}.compression",
+        "enum",
+        ["lossy", ""],
+        ["Lossy", "NearLossless", "Lossless"],
+        base=in_format("WebP"),
+    ),
+    only_for("speed", 5, "AVIF"),
+    *between(f"{OUT}.speed", 0, 10, in_format("AVIF")),
+    only_for("colors", 16, "PNG", "GIF"),
+    *between(f"{OUT}.colors", 2, 256, in_format("PNG")),
+    only_for("maxSize", "200Ki", "JPEG", "WebP", "AVIF"),
+    case(f"{OUT}.maxSize", "maxLength", ["1" * 13], ["9999999999Gi"]),
+    case(
+        f"{OUT}.maxSize",
+        "pattern",
+        ["0", "064Ki", "64KB", "1.5Ki", "-1", "", "12345678901", "1Ki\n", "1Ti"],
+        ["1", "200Ki", "9999999999Gi"],
+    ),
+    rule(
+        OUT,
+        "maxSize needs compression Lossy",
+        [{"format": "WebP", "maxSize": "1Ki", "compression": way} for way in ("NearLossless", "Lossless")],
+        [{"format": "WebP", "maxSize": "1Ki", "compression": "Lossy"}, {"format": "WebP", "maxSize": "1Ki"}],
+    ),
+]
+
 SPEC: list[Case] = [
     rule("metadata.name", "at most 52 characters", ["n" * 53], ["n" * 52], constraint=""),
     rule("metadata.name", "must not contain dots", ["a.b"], ["a-b"], constraint=""),
@@ -263,45 +480,7 @@ SPEC: list[Case] = [
         [[{"rotate": {"degrees": 90}}] * 17],
         [[{"rotate": {"degrees": 90}}] * 16, []],
     ),
-    rule(
-        STEP,
-        "exactly one of resize, rotate, crop, watermark",
-        [
-            {},
-            {"resize": {"width": 1}, "rotate": {"degrees": 90}},
-            {**CROP["spec"]["renditions"][0]["steps"][0], "watermark": {"text": "x"}},
-        ],
-        [base["spec"]["renditions"][0]["steps"][0] for base in (RESIZE, ROTATE, CROP, WATERMARK)],
-    ),
-    rule(
-        f"{STEP}.resize",
-        "resize needs width or height",
-        [{}, {"fit": "Inside"}, {"fit": "Cover"}],
-        [{"width": 1}, {"height": 1}, {"width": 1, "height": 1}],
-    ),
-    rule(
-        f"{STEP}.resize",
-        "needs both width and height",
-        [{"width": 1, "fit": fit} for fit in ("Cover", "Contain", "Fill")] + [{"height": 1, "fit": "Fill"}],
-        [{"width": 1, "height": 1, "fit": fit} for fit in ("Cover", "Contain", "Fill")]
-        + [{"width": 1, "fit": "Inside"}, {"height": 1, "fit": "Outside"}],
-    ),
-    *between(f"{STEP}.resize.width", 1, 16384),
-    *between(f"{STEP}.resize.height", 1, 16384),
-    case(
-        f"{STEP}.resize.fit",
-        "enum",
-        ["cover", "", "Scale"],
-        ["Cover", "Contain", "Fill", "Inside", "Outside"],
-        base=RESIZE,
-    ),
-    required(f"{STEP}.rotate.degrees", 90, ROTATE),
-    case(f"{STEP}.rotate.degrees", "enum", [0, 45, -90, 360], [90, 180, 270], base=ROTATE),
-    *(required(f"{STEP}.crop.{field}", 1, CROP) for field in ("x", "y", "width", "height")),
-    *between(f"{STEP}.crop.x", 0, 65535, CROP),
-    *between(f"{STEP}.crop.y", 0, 65535, CROP),
-    *between(f"{STEP}.crop.width", 1, 16384, CROP),
-    *between(f"{STEP}.crop.height", 1, 16384, CROP),
+    *STEPS,
     required(f"{STEP}.watermark.text", "x", WATERMARK),
     *length(f"{STEP}.watermark.text", 1, 256, WATERMARK, "©"),
     case(
@@ -312,10 +491,7 @@ SPEC: list[Case] = [
         base=WATERMARK,
     ),
     *between(f"{STEP}.watermark.opacityPercent", 1, 100, WATERMARK),
-    case("spec.renditions[0].output.format", "required", [ABSENT], ["JPEG"]),
-    case("spec.renditions[0].output.format", "enum", ["jpeg", "GIF", ""], ["JPEG", "PNG", "WebP", "AVIF"]),
-    *between("spec.renditions[0].output.quality", 1, 100),
-    case("spec.renditions[0].output.metadata", "enum", ["Keep", ""], ["Strip"]),
+    *OUTPUTS,
     # destination
     *length("spec.destination.prefix", 0, 512),
     rule("spec.destination.prefix", "must be relative", OUT_OF_JAIL, [*IN_JAIL, "", "a/", "a/b/"]),

@@ -30,7 +30,7 @@ _ITEM_MEANINGS = {
     ItemCode.WRITE_FAILED: "an output cannot be stored",
     ItemCode.TIMED_OUT: "over `limits.itemTimeoutSeconds`",
     ItemCode.KILLED: "the worker died on this item, or every attempt at its shard failed",
-    ItemCode.OUTPUT_TOO_LARGE: "over the output format's own limit",
+    ItemCode.OUTPUT_TOO_LARGE: "over the output format's own limit, or `maxSize` is out of reach",
     ItemCode.SOURCE_MISSING: "the staged source is gone",
 }
 

@@ -35,7 +35,9 @@ class Target:
     program: binaries.Module | None = None
 
 
-_CONTRACT = ("processor/imagejob_processor/__init__.py", "processor/imagejob_processor/contract.py")
+_CONTRACT = tuple(
+    f"processor/imagejob_processor/{name}.py" for name in ("__init__", "contract", "recipe", "rules")
+)
 TARGETS = {
     "operator": Target(
         "operator",

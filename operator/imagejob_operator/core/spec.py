@@ -24,6 +24,8 @@ from imagejob_operator.core.keys import (
 from imagejob_operator.core.places import Destination, Source
 from imagejob_operator.core.pod_template import InvalidPodTemplate, check_pod_template
 from imagejob_processor.contract import ItemLimits, Rendition, Wire
+from imagejob_processor.recipe import quantity_bytes
+from imagejob_processor.rules import broken
 
 Seconds = Annotated[int, Meta(ge=1, le=86400)]
 LONGEST_DEADLINE = timedelta(days=7)
@@ -148,26 +150,8 @@ def _check_unions(spec: Spec) -> None:
         if names.count(name) > 1:
             raise InvalidSpec(f"spec.renditions: the name {name!r} stands twice; names must differ")
     for number, rendition in enumerate(spec.renditions):
-        for position, step in enumerate(rendition.steps):
-            chosen = [n for n in ("resize", "rotate", "crop", "watermark") if getattr(step, n) is not None]
-            where = f"spec.renditions[{number}].steps[{position}]"
-            if len(chosen) != 1:
-                raise InvalidSpec(
-                    f"{where}: exactly one of resize, rotate, crop, watermark must be set, "
-                    f"found {chosen or 'none'}"
-                )
-            if step.resize and step.resize.width is None and step.resize.height is None:
-                raise InvalidSpec(f"{where}.resize: width or height must be set")
-            if (
-                step.resize
-                and step.resize.fit in ("Cover", "Contain", "Fill")
-                and None
-                in (
-                    step.resize.width,
-                    step.resize.height,
-                )
-            ):
-                raise InvalidSpec(f"{where}.resize: fit {step.resize.fit} needs width and height")
+        for where, text in broken(rendition):
+            raise InvalidSpec(f"spec.renditions[{number}]{where}: {text}")
 
 
 def _check_keys(spec: Spec) -> None:
@@ -196,13 +180,6 @@ def _check_keys(spec: Spec) -> None:
         check_reserved(target, "spec.destination")
     except InvalidKey as error:
         raise InvalidSpec(str(error)) from None
-
-
-def quantity_bytes(quantity: str) -> int:
-    """Bytes of a quantity such as `64Mi`; binary suffixes Ki, Mi, Gi only."""
-    factors = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
-    suffix = quantity[-2:]
-    return int(quantity[:-2]) * factors[suffix] if suffix in factors else int(quantity)
 
 
 def item_limits(limits: Limits) -> ItemLimits:

@@ -1,4 +1,4 @@
-"""The operations: one file each, with the size it leads to (planned first) and the pixels (made later).
+"""The operations, with the size it leads to (planned first) and the pixels (made later).
 
 Planning an operation never needs pixels, so that a step that cannot work is refused before anything is
 decoded. No operation changes the image that it is given.
@@ -6,26 +6,31 @@ decoded. No operation changes the image that it is given.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from imagejob_processor.steps import crop, resize, rotate, watermark
+from imagejob_processor.recipe import OPERATIONS, members
+from imagejob_processor.steps import crop, flip, pad, resize, rotate, tone, watermark
 from imagejob_processor.steps.geometry import Size, StepImpossible
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from imagejob_processor.contract import Crop, Resize, Rotate, Step, Watermark
+    from imagejob_processor.recipe import Step, Wire
 
 __all__ = ["Operation", "apply", "members", "name_of", "operation_of", "size_after"]
 
-Operation: TypeAlias = "Resize | Rotate | Crop | Watermark"
+Operation: TypeAlias = "Wire"
+"""One of the types of the members of a step."""
 
-_MODULES = {"resize": resize, "rotate": rotate, "crop": crop, "watermark": watermark}
-
-
-def members(step: Step) -> list[str]:
-    """Name the members of `step` that are set."""
-    return [name for name in _MODULES if getattr(step, name) is not None]
+_MODULES: dict[str, Any] = {
+    "resize": resize,
+    "rotate": rotate,
+    "flip": flip,
+    "crop": crop,
+    "pad": pad,
+    "watermark": watermark,
+} | dict.fromkeys(("flatten", "sharpen", "blur", "grayscale"), tone)
+assert set(_MODULES) == set(OPERATIONS)  # noqa: S101 - each operation has its module
 
 
 def name_of(step: Step) -> str:

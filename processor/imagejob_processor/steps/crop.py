@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from PIL import Image
 
-from imagejob_processor.contract import Crop
+from imagejob_processor.recipe import Crop
+from imagejob_processor.steps.attention import most_interesting
+from imagejob_processor.steps.canvas import corner
 from imagejob_processor.steps.geometry import Size, StepImpossible
 
 
@@ -14,14 +16,21 @@ def size_after(step: Crop, size: Size) -> Size:
     Raises:
         StepImpossible: The box reaches over the edge; nothing is clipped in silence.
     """
-    right, bottom = step.x + step.width, step.y + step.height
-    if right > size[0] or bottom > size[1]:
-        box = f"{step.width}x{step.height} at {step.x},{step.y}"
+    x, y = step.x or 0, step.y or 0
+    if x + step.width > size[0] or y + step.height > size[1]:
+        where = f" at {x},{y}" if step.x is not None else ""
+        box = f"{step.width}x{step.height}{where}"
         raise StepImpossible(f"the box {box} is not inside the image, which is {size[0]}x{size[1]} here")
     return (step.width, step.height)
 
 
 def apply(step: Crop, image: Image.Image) -> Image.Image:
     """Cut the box out."""
-    size_after(step, image.size)
-    return image.crop((step.x, step.y, step.x + step.width, step.y + step.height))
+    size = size_after(step, image.size)
+    if step.x is not None and step.y is not None:
+        x, y = step.x, step.y
+    elif step.smart_crop is not None:
+        x, y = most_interesting(image, size, step.smart_crop)
+    else:
+        x, y = corner(step.gravity, image.size, size)
+    return image.crop((x, y, x + size[0], y + size[1]))

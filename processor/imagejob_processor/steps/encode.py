@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
 from PIL import Image
 
-from imagejob_processor.contract import Format, ItemCode, Output, Rendition
+from imagejob_processor.contract import ItemCode
 from imagejob_processor.failure import ItemFailure
 from imagejob_processor.limits import MAX_SIDES
+from imagejob_processor.recipe import Chroma, Compression, Format, Output, Rendition, quantity_bytes
+from imagejob_processor.steps.canvas import flattened
 from imagejob_processor.steps.geometry import Size
 
 DEFAULT_QUALITIES = {Format.JPEG: 82, Format.WEBP: 80, Format.AVIF: 60}
+LOWEST_QUALITY = 10
+"""A size target is given up at this quality: below it a picture is of no use to anybody."""
 
-_OPTIONS: dict[Format, dict[str, Any]] = {
-    Format.JPEG: {"subsampling": "4:2:0", "optimize": True, "progressive": False},
-    Format.PNG: {"compress_level": 6},
-    Format.WEBP: {"method": 4},
-    Format.AVIF: {"speed": 8, "max_threads": 1, "codec": "aom"},
-}
+_CHROMA = {Chroma.FULL: "4:4:4", Chroma.HALF: "4:2:2", Chroma.QUARTER: "4:2:0"}
+_ALL_COLOURS = 256
 
 # Not loaded by Pillow itself, and not by us before they are needed: they cost memory and time.
-_WRITERS = {Format.WEBP: "PIL.WebPImagePlugin", Format.AVIF: "PIL.AvifImagePlugin"}
+_WRITERS = {
+    Format.WEBP: "PIL.WebPImagePlugin",
+    Format.AVIF: "PIL.AvifImagePlugin",
+    Format.TIFF: "PIL.TiffImagePlugin",
+}
 
 
 def check_size(rendition: Rendition, size: Size) -> None:
@@ -42,29 +47,125 @@ def check_size(rendition: Rendition, size: Size) -> None:
 
 
 def encode(image: Image.Image, output: Output) -> bytes:
-    """Encode an L, RGB or RGBA image; colours are sRGB by convention, so no profile is written."""
-    if output.format in _WRITERS:
-        importlib.import_module(_WRITERS[output.format])
-    if output.format is Format.JPEG and image.mode == "RGBA":
-        image = _on_white(image)
-    options = dict(_OPTIONS[output.format])
-    if output.format in DEFAULT_QUALITIES:
-        options["quality"] = output.quality or DEFAULT_QUALITIES[output.format]
-    file = BytesIO()
-    _without_memory(image).save(file, output.format.upper(), **options)
-    return file.getvalue()
+    """Encode an L, RGB or RGBA image; colours are sRGB by convention, so no profile is written.
+
+    Raises:
+        ItemFailure: IMG_009, the size target cannot be reached.
+    """
+    form = output.format
+    if form in _WRITERS:
+        importlib.import_module(_WRITERS[form])
+    image = _without_memory(_prepared(image, output))
+
+    def at(quality: int) -> bytes:
+        file = BytesIO()
+        image.save(file, form.upper(), **_options(output, quality, grey=image.mode == "L"))
+        return file.getvalue()
+
+    best = output.quality or DEFAULT_QUALITIES.get(form, 0)
+    return at(best) if output.max_size is None else _within(quantity_bytes(output.max_size), best, at)
+
+
+def _within(most: int, best: int, at: Callable[[int], bytes]) -> bytes:
+    """Find the highest quality, of `best` at most, that gives no more than `most` bytes, by bisection.
+
+    Raises:
+        ItemFailure: IMG_009, when the lowest one gives more.
+    """
+    data = at(best)
+    if len(data) <= most:
+        return data
+    low, high = min(LOWEST_QUALITY, best), best
+    found = at(low) if low < high else data
+    if len(found) > most:
+        raise ItemFailure(
+            ItemCode.OUTPUT_TOO_LARGE,
+            f"{len(found)} bytes at quality {low}, over the maxSize of {most}: allow more, or make the "
+            "picture smaller",
+        )
+    while high - low > 1:
+        middle = (low + high) // 2
+        data = at(middle)
+        if len(data) <= most:
+            low, found = middle, data
+        else:
+            high = middle
+    return found
+
+
+def _options(output: Output, quality: int, *, grey: bool) -> dict[str, Any]:
+    """Give the encoder's options; a grey picture has no colours to be kept finely."""
+    chroma = _CHROMA[output.chroma or Chroma.QUARTER]
+    match output.format:
+        case Format.JPEG:
+            return {
+                "quality": quality,
+                "subsampling": chroma,
+                "optimize": True,
+                "progressive": output.progressive,
+            }
+        case Format.PNG:
+            return {"compress_level": 6}
+        case Format.WEBP:
+            if output.compression in (Compression.LOSSLESS, Compression.NEAR_LOSSLESS):
+                # Here quality is the effort. What is clear keeps its colours only where nothing may change.
+                exact = output.compression is Compression.LOSSLESS
+                return {"lossless": True, "quality": 75, "method": 4, "exact": exact}
+            return {"quality": quality, "method": 4}
+        case Format.AVIF:
+            speed = 8 if output.speed is None else output.speed
+            options = {"quality": quality, "speed": speed, "max_threads": 1, "codec": "aom"}
+            return options if grey else {**options, "subsampling": chroma}
+        case Format.GIF:
+            return {"optimize": False}
+        case Format.TIFF:
+            return {"compression": "tiff_adobe_deflate"}
+
+
+def _prepared(image: Image.Image, output: Output) -> Image.Image:
+    """Bring the pixels to what the format holds, and to the palette that was asked for."""
+    form = output.format
+    if form is Format.JPEG:
+        return flattened(image, None)
+    if output.compression is Compression.NEAR_LOSSLESS:
+        return _even(image)
+    if form is Format.GIF or output.colors is not None:
+        return _with_palette(image, output.colors or _ALL_COLOURS, solid=form is not Format.GIF)
+    return image
+
+
+def _even(image: Image.Image) -> Image.Image:
+    """Round samples of colour to even values, one step away at most; white stays white, opacity as it is."""
+    rounded = [255 if value == 255 else value & ~1 for value in range(256)]
+    if image.mode != "RGBA":
+        return image.point(rounded * len(image.getbands()))
+    return image.point(rounded * 3 + list(range(256)))
+
+
+def _with_palette(image: Image.Image, colours: int, *, solid: bool) -> Image.Image:
+    """Reduce to at most `colours` colours; GIF knows only clear and solid, PNG degrees of it."""
+    if image.mode == "RGBA" and (solid or image.getchannel("A").getextrema() == (255, 255)):
+        return image.quantize(colours, method=Image.Quantize.FASTOCTREE)
+    if image.mode != "RGBA":
+        return image.quantize(colours, method=Image.Quantize.MEDIANCUT)
+    return _with_clear_colour(image, colours)
+
+
+def _with_clear_colour(image: Image.Image, colours: int) -> Image.Image:
+    """Make a palette with one clear entry more: for where the image is less than half solid."""
+    opacity = image.getchannel("A")
+    reduced = image.convert("RGB").quantize(colours - 1, method=Image.Quantize.MEDIANCUT)
+    reduced.paste(colours - 1, mask=opacity.point([255 * (value < 128) for value in range(256)]))
+    reduced.info["transparency"] = colours - 1
+    return reduced
 
 
 def _without_memory(image: Image.Image) -> Image.Image:
-    """Give the same pixels without `info`, from which Pillow's writers take profiles and comments."""
+    """Give the same pixels without the `info` from which Pillow's writers take profiles and comments."""
     if type(image) is Image.Image and not image.info:
         return image
     clean = image.copy()
-    clean.info = {}
+    clean.info = {
+        name: image.info[name] for name in ("transparency",) if image.mode == "P" and name in image.info
+    }
     return clean
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    flat = Image.new("RGB", image.size, "white")
-    flat.paste(image, mask=image.getchannel("A"))
-    return flat

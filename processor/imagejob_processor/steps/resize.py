@@ -1,4 +1,4 @@
-"""Resize: bring an image into a box. `place` decides where everything goes, `scale` and `pad` do it.
+"""Resize: bring an image into a box. `place` decides where everything goes, `scale` and `settle` do it.
 
 All scaling is one LANCZOS resample of a region of the image, so Cover loses nothing to a separate crop.
 """
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from imagejob_processor.contract import Fit, Resize
+from imagejob_processor.recipe import Fit, Gravity, Resize, Smart
+from imagejob_processor.steps.attention import most_interesting
+from imagejob_processor.steps.canvas import corner, laid, window
 from imagejob_processor.steps.geometry import Box, Size, StepImpossible, whole
 
 REDUCING_GAP = 3.0
@@ -23,12 +25,19 @@ class Placement:
     Attributes:
         box: The part of the image that is used, in its pixels.
         size: What that part is scaled to.
-        canvas: What is then padded to; equals `size` for all but Contain.
+        canvas: The size of the result: larger than `size` for Contain, smaller where `smart` is yet to find
+            the part that is kept.
+        gravity: Where on a larger canvas the picture stands.
+        background: Colour of a larger canvas; None: white.
+        smart: How the part that is kept is found.
     """
 
     box: Box
     size: Size
     canvas: Size
+    gravity: Gravity | None = None
+    background: str | None = None
+    smart: Smart | None = None
 
 
 def place(step: Resize, size: Size) -> Placement:
@@ -45,10 +54,37 @@ def place(step: Resize, size: Size) -> Placement:
         raise StepImpossible(f"{fit} needs both width and height")
     canvas = (step.width, step.height)
     if fit is Fit.FILL:
+        if step.no_upscale:
+            canvas = (min(canvas[0], size[0]), min(canvas[1], size[1]))
         return Placement(whole(size), canvas, canvas)
     if fit is Fit.CONTAIN:
-        return Placement(whole(size), _touching(canvas, size, inside=True), canvas)
-    return Placement(_centre(canvas, size), canvas, canvas)
+        small = step.no_upscale and size[0] <= canvas[0] and size[1] <= canvas[1]
+        scaled = size if small else _touching(canvas, size, inside=True)
+        return Placement(whole(size), scaled, canvas, step.gravity, step.background)
+    return _cover(step, canvas, size)
+
+
+def _cover(step: Resize, asked: Size, size: Size) -> Placement:
+    """Cover a box, or with `no_upscale` the largest one of its shape that the image has the pixels for."""
+    ratio = max(asked[0] / size[0], asked[1] / size[1])
+    canvas = asked
+    if step.no_upscale and ratio > 1:
+        canvas = (max(1, round(asked[0] / ratio)), max(1, round(asked[1] / ratio)))
+        ratio = max(canvas[0] / size[0], canvas[1] / size[1])
+    if step.smart_crop is not None:
+        return Placement(whole(size), _touching(canvas, size, inside=False), canvas, smart=step.smart_crop)
+    kept = (
+        min(float(size[0]), max(1.0, canvas[0] / ratio)),
+        min(float(size[1]), max(1.0, canvas[1] / ratio)),
+    )
+    if step.focal_point is None:
+        return Placement(window(step.gravity, size, kept), canvas, canvas)
+    focus = (step.focal_point.x_percent, step.focal_point.y_percent)
+    left, top = (
+        min(max(0.0, side * percent / 100 - own / 2), side - own)
+        for side, percent, own in zip(size, focus, kept, strict=True)
+    )
+    return Placement((left, top, left + kept[0], top + kept[1]), canvas, canvas)
 
 
 def size_after(step: Resize, size: Size) -> Size:
@@ -59,7 +95,7 @@ def size_after(step: Resize, size: Size) -> Size:
 def apply(step: Resize, image: Image.Image) -> Image.Image:
     """Resize the whole image."""
     placement = place(step, image.size)
-    return pad(scale(image, placement.box, placement.size), placement.canvas)
+    return settle(scale(image, placement.box, placement.size), placement)
 
 
 def scale(image: Image.Image, box: Box, size: Size) -> Image.Image:
@@ -69,13 +105,15 @@ def scale(image: Image.Image, box: Box, size: Size) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=REDUCING_GAP)
 
 
-def pad(image: Image.Image, canvas: Size) -> Image.Image:
-    """Put `image` in the middle of a white canvas; transparent parts of the picture stay transparent."""
+def settle(image: Image.Image, placement: Placement) -> Image.Image:
+    """Bring the scaled image to its canvas: pad it, or keep the part that is worth it."""
+    canvas = placement.canvas
     if image.size == canvas:
         return image
-    padded = Image.new(image.mode, canvas, "white")
-    padded.paste(image, ((canvas[0] - image.width) // 2, (canvas[1] - image.height) // 2))
-    return padded
+    if placement.smart is not None:
+        x, y = most_interesting(image, canvas, placement.smart)
+        return image.crop((x, y, x + canvas[0], y + canvas[1]))
+    return laid(image, canvas, corner(placement.gravity, canvas, image.size), placement.background)
 
 
 def _proportional(step: Resize, size: Size) -> Size:
@@ -84,7 +122,8 @@ def _proportional(step: Resize, size: Size) -> Size:
         raise StepImpossible("resize needs width or height")
     target = (step.width, step.height)
     if step.fit is Fit.OUTSIDE:
-        return _touching(target, size, inside=False)
+        covers = _touching(target, size, inside=False)
+        return size if step.no_upscale and covers[0] * covers[1] > size[0] * size[1] else covers
     if all(side is None or own <= side for side, own in zip(target, size, strict=True)):
         return size
     return _touching(target, size, inside=True)
@@ -103,12 +142,3 @@ def _side(own: int, ratio: float, target: int | None, *, inside: bool) -> int:
     if target is None:
         return side
     return min(side, target) if inside else max(side, target)
-
-
-def _centre(target: Size, size: Size) -> Box:
-    """Find the largest centred part of `size` with the shape of `target`, at least one pixel each way."""
-    ratio = max(target[0] / size[0], target[1] / size[1])
-    width = min(float(size[0]), max(1.0, target[0] / ratio))
-    height = min(float(size[1]), max(1.0, target[1] / ratio))
-    left, top = (size[0] - width) / 2, (size[1] - height) / 2
-    return (left, top, left + width, top + height)

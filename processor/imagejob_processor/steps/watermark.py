@@ -10,16 +10,13 @@ import functools
 
 from PIL import Image, ImageDraw, ImageFont
 
-from imagejob_processor.contract import Gravity, Watermark
+from imagejob_processor.recipe import Gravity, Watermark
+from imagejob_processor.steps.canvas import leaning
 from imagejob_processor.steps.geometry import Size, StepImpossible
 
 _SHARE = 20
 _SMALLEST = 4
 _MISSING = "\U0010ffff"
-_COLUMNS = {Gravity.NORTH_WEST: 0, Gravity.WEST: 0, Gravity.SOUTH_WEST: 0}
-_COLUMNS |= {Gravity.NORTH: 1, Gravity.CENTER: 1, Gravity.SOUTH: 1}
-_ROWS = {Gravity.NORTH_WEST: 0, Gravity.NORTH: 0, Gravity.NORTH_EAST: 0}
-_ROWS |= {Gravity.WEST: 1, Gravity.CENTER: 1, Gravity.EAST: 1}
 
 
 def size_after(step: Watermark, size: Size) -> Size:
@@ -54,10 +51,9 @@ def _margin(size: Size) -> int:
 def _position(gravity: Gravity, size: Size, mark: Size) -> Size:
     """Give the upper left corner of the mark."""
     margin = _margin(size)
-    steps = (_COLUMNS.get(gravity, 2), _ROWS.get(gravity, 2))
     x, y = (
         margin + (side - 2 * margin - own) * step // 2
-        for side, own, step in zip(size, mark, steps, strict=True)
+        for side, own, step in zip(size, mark, leaning(gravity), strict=True)
     )
     return (x, y)
 

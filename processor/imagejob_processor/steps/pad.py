@@ -1,0 +1,19 @@
+"""Pad: a margin round the image."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from imagejob_processor.recipe import Pad
+from imagejob_processor.steps.canvas import laid
+from imagejob_processor.steps.geometry import Size
+
+
+def size_after(step: Pad, size: Size) -> Size:
+    """Give the size of the result."""
+    return (step.left + size[0] + step.right, step.top + size[1] + step.bottom)
+
+
+def apply(step: Pad, image: Image.Image) -> Image.Image:
+    """Add the margin."""
+    return laid(image, size_after(step, image.size), (step.left, step.top), step.background)
