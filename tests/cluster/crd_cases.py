@@ -150,6 +150,9 @@ NO_CONTROL = ["a b", "ä/\u00a0ö.jpg", "~"]
 OUT_OF_JAIL = ["/a", "a//b", ".", "..", "./a", "../a", "a/./b", "a/../b", "a/.", "a/..", "/", "//", "a//"]
 IN_JAIL = ["a", "a/b", "...", "a/...", ".a/b.", "..a/b..", "a/.b/c"]
 
+HEADERS = "spec.destination.headers"
+NOT_A_HEADER = ["a\nb", "ä", "x\n", "\x7f"]
+
 RUN_ID_ASKED = "give spec.run.id a new value in the same apply"
 
 COMPASS = ["NorthWest", "North", "NorthEast", "West", "Center", "East", "SouthWest", "South", "SouthEast"]
@@ -536,6 +539,36 @@ SPEC: list[Case] = [
     case("spec.destination.overwrite", "enum", ["Never", ""], ["Always"]),
     case("spec.destination.publish", "enum", ["Direct", ""], ["Staged"]),
     case("spec.destination.onFailure", "enum", ["Delete", ""], ["Keep"]),
+    *(
+        found
+        for field in ("cacheControl", "contentDisposition")
+        for found in (
+            *length(f"{HEADERS}.{field}", 1, 256),
+            case(f"{HEADERS}.{field}", "pattern", [*NOT_A_HEADER, "x "], ["x", 'a b; c="d"', "~"]),
+        )
+    ),
+    *length(f"{HEADERS}.storageClass", 0, 32, letter="X")[:1],
+    case(f"{HEADERS}.storageClass", "pattern", ["", "standard", "A-B", "A\n"], ["STANDARD_IA", "G1"]),
+    case(f"{HEADERS}.metadata", "maxProperties", [members(9)], [members(8), {}]),
+    rule(
+        f"{HEADERS}.metadata",
+        "a name must be 1 to 32 lower-case",
+        [{name: "x"} for name in ("A", "a_b", "-a", "a-", "", "a b", "a" * 33)],
+        [{name: "x"} for name in ("a", "a-b", "9", "a" * 32, "imagejobs")],
+    ),
+    rule(f"{HEADERS}.metadata", "keeps for itself", [{"imagejob-run": "x"}], [{"my-imagejob-run": "x"}]),
+    *length(f"{HEADERS}.metadata{{owner}}", 1, 128),
+    case(f"{HEADERS}.metadata{{owner}}", "pattern", [*NOT_A_HEADER, " x"], ["x", "a  b", "~"]),
+    case(f"{HEADERS}.tags", "maxProperties", [members(11)], [members(10), {}]),
+    rule(
+        f"{HEADERS}.tags",
+        "a name must be 1 to 128 letters",
+        [{name: "x"} for name in ("", "ä", "a,b", " a", "a ", "a" * 129)],
+        [{name: "x"} for name in ("a", "a b", "+-=._:/@", "a" * 128)],
+    ),
+    rule(f"{HEADERS}.tags", "must not start with aws:", [{"aws:x": "y"}], [{"x:aws:": "y"}]),
+    *length(f"{HEADERS}.tags{{team}}", 0, 256),
+    case(f"{HEADERS}.tags{{team}}", "pattern", ["a,b", "ä", "a\n"], ["", "a b", "+-=._:/@"]),
     # execution
     *between("spec.execution.parallelism", 1, 100),
     *between("spec.execution.itemsPerPod", 1, 1000),

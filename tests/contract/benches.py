@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import urllib3
+from minio import Minio
 
 from fakes.clock import ManualClock
 from fakes.memory_store import MemoryStore
@@ -34,15 +35,25 @@ class MemoryBench:
         return self.store.visit_form(form, key, data, content_type)
 
     def headers(self, key: str) -> tuple[str, Mapping[str, str]]:
-        blob = self.store.objects[key]
-        return blob.content_type, blob.metadata
+        headers = self.store.objects[key].headers
+        lines = {
+            "content-type": headers.content_type,
+            "cache-control": headers.cache_control,
+            "content-disposition": headers.content_disposition,
+            **{f"x-amz-meta-{name}": value for name, value in headers.metadata.items()},
+        }
+        return headers.content_type, lines
+
+    def tags(self, key: str) -> Mapping[str, str]:
+        return self.store.objects[key].headers.tags
 
 
 class ServerBench:
     """A real server."""
 
-    def __init__(self, store: MinioStore) -> None:
+    def __init__(self, store: MinioStore, client: Minio, bucket: str) -> None:
         self.store = store
+        self._client, self._bucket = client, bucket
         self._http = urllib3.PoolManager(retries=False, timeout=15)
 
     def close(self) -> None:
@@ -66,3 +77,6 @@ class ServerBench:
         answer = self._http.request("GET", self.store.sign_get(key, timedelta(minutes=1)))
         lower = {name.lower(): value for name, value in answer.headers.items()}
         return lower["content-type"], lower
+
+    def tags(self, key: str) -> Mapping[str, str]:
+        return dict(self._client.get_object_tags(self._bucket, key) or {})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import minio
@@ -13,7 +14,7 @@ from contract.benches import MemoryBench, ServerBench
 from contract.store_checks import CHECKS, Check
 from fakes.memory_store import MemoryStore
 from imagejob_operator.adapters.minio_store import MinioStore, StoreAddress
-from imagejob_operator.ports.object_store import Gate, PostForm, StoredObject, always_open
+from imagejob_operator.ports.object_store import Gate, ObjectHeaders, PostForm, StoredObject, always_open
 
 numbers = itertools.count()
 checks = pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
@@ -25,7 +26,9 @@ def server(s3) -> Iterator[ServerBench]:
     client = minio.Minio(s3.endpoint, s3.access_key, s3.secret_key, secure=False, region="us-east-1")
     client.make_bucket(bucket)
     bench = ServerBench(
-        MinioStore(StoreAddress(s3.endpoint, bucket, s3.access_key, s3.secret_key, secure=False))
+        MinioStore(StoreAddress(s3.endpoint, bucket, s3.access_key, s3.secret_key, secure=False)),
+        client,
+        bucket,
     )
     yield bench
     bench.close()
@@ -63,10 +66,9 @@ class CopiesWhatever(MemoryStore):
         self,
         source: StoredObject,
         key: str,
-        content_type: str = "",
-        metadata: Mapping[str, str] | None = None,
+        headers: ObjectHeaders | None = None,
     ) -> StoredObject:
-        return await super().copy(await self.stat(source.key), key, content_type, metadata)
+        return await super().copy(await self.stat(source.key), key, headers)
 
 
 class ForgetsTypes(MemoryStore):
@@ -74,10 +76,31 @@ class ForgetsTypes(MemoryStore):
         self,
         source: StoredObject,
         key: str,
-        content_type: str = "",
-        metadata: Mapping[str, str] | None = None,
+        headers: ObjectHeaders | None = None,
     ) -> StoredObject:
         return await super().copy(source, key)
+
+
+class ForgetsTags(MemoryStore):
+    async def copy(
+        self,
+        source: StoredObject,
+        key: str,
+        headers: ObjectHeaders | None = None,
+    ) -> StoredObject:
+        return await super().copy(source, key, headers and replace(headers, tags={}))
+
+
+class KeepsOldHeaders(MemoryStore):
+    async def copy(
+        self,
+        source: StoredObject,
+        key: str,
+        headers: ObjectHeaders | None = None,
+    ) -> StoredObject:
+        old = self.objects[source.key].headers.metadata
+        kept = headers and replace(headers, metadata={**old, **headers.metadata})
+        return await super().copy(source, key, kept)
 
 
 class ListsOnePage(MemoryStore):
@@ -124,7 +147,9 @@ BROKEN = {
     OverwritesWhatIsThere: "put_if_absent_writes_once",
     SaysItWroteAndDidNot: "put_if_absent_has_one_winner_of_many",
     CopiesWhatever: "a_copy_of_what_has_changed_is_refused",
-    ForgetsTypes: "a_copy_may_get_a_type_and_metadata",
+    ForgetsTypes: "a_copy_may_get_headers_and_tags",
+    ForgetsTags: "a_copy_may_get_headers_and_tags",
+    KeepsOldHeaders: "a_copy_with_headers_keeps_none_of_the_old",
     ListsOnePage: "a_walk_goes_over_pages_and_says_sizes",
     ListsInAnyOrder: "a_walk_is_in_the_order_of_keys",
     DeletesOnePage: "delete_prefix_deletes_all_of_it_and_nothing_else",

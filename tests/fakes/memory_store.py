@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -14,6 +14,7 @@ from imagejob_operator.ports.object_store import (
     Gate,
     Halted,
     ObjectChanged,
+    ObjectHeaders,
     ObjectMissing,
     PostForm,
     StoreDenied,
@@ -30,8 +31,7 @@ class Blob:
     """What the store keeps of one object."""
 
     data: bytes
-    content_type: str
-    metadata: Mapping[str, str]
+    headers: ObjectHeaders
     modified_at: datetime
 
     @property
@@ -57,10 +57,10 @@ class MemoryStore:
         key: str,
         data: bytes,
         content_type: str = "application/octet-stream",
-        metadata: Mapping[str, str] | None = None,
+        headers: ObjectHeaders | None = None,
     ) -> StoredObject:
         """Write as somebody else would: no hook sees it."""
-        self.objects[key] = Blob(data, content_type, dict(metadata or {}), self._clock())
+        self.objects[key] = Blob(data, headers or ObjectHeaders(content_type), self._clock())
         return self._seen(key)
 
     def _seen(self, key: str) -> StoredObject:
@@ -113,20 +113,13 @@ class MemoryStore:
         return stored.etag
 
     async def copy(
-        self,
-        source: StoredObject,
-        key: str,
-        content_type: str = "",
-        metadata: Mapping[str, str] | None = None,
+        self, source: StoredObject, key: str, headers: ObjectHeaders | None = None
     ) -> StoredObject:
         await self.hooks.before("copy", key)
         if self._seen(source.key).etag != source.etag:
             raise ObjectChanged(f"PreconditionFailed: {source.key}")
         blob = self.objects[source.key]
-        if content_type:
-            stored = self.set(key, blob.data, content_type, metadata)
-        else:
-            stored = self.set(key, blob.data, blob.content_type, blob.metadata)
+        stored = self.set(key, blob.data, headers=headers or blob.headers)
         await self.hooks.after("copy", key)
         return stored
 

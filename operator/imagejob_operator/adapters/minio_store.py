@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,10 +25,12 @@ from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, S3Error, ServerError
 
 from imagejob_operator.adapters.minio_errors import MISSING, translate
+from imagejob_operator.adapters.minio_headers import header_lines, object_tags
 from imagejob_operator.ports.object_store import (
     Gate,
     Halted,
     ObjectChanged,
+    ObjectHeaders,
     PostForm,
     StoreDenied,
     StoredObject,
@@ -183,25 +185,20 @@ class MinioStore:
         return (response.headers.get("ETag") or "").strip('"')
 
     async def copy(
-        self,
-        source: StoredObject,
-        key: str,
-        content_type: str = "",
-        metadata: Mapping[str, str] | None = None,
+        self, source: StoredObject, key: str, headers: ObjectHeaders | None = None
     ) -> StoredObject:
         """See the port."""
 
         def send() -> StoredObject:
-            headers: dict[str, str | list[str] | tuple[str]] | None = None
-            if content_type:
-                headers = {"Content-Type": content_type, **(metadata or {})}
             copy = partial(
                 self._client.copy_object,
                 self._bucket,
                 key,
                 CopySource(self._bucket, source.key, match_etag=source.etag),
-                metadata=headers,
-                metadata_directive=REPLACE if content_type else None,
+                metadata=header_lines(headers) if headers else None,
+                metadata_directive=REPLACE if headers else None,
+                tags=object_tags(headers) if headers else None,
+                tagging_directive=REPLACE if headers else None,
             )
             try:
                 result = self._sure(copy)

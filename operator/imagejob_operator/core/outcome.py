@@ -33,6 +33,16 @@ class ItemOutcome:
     attempt: int
     outputs: tuple[OutputRecord, ...] = ()
     error: ItemError | None = None
+    etags: tuple[str, ...] = ()
+    """ETags of the outputs by the store's own listing, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the store's listing says of one object."""
+
+    size: int
+    etag: str
 
 
 def read_result(data: bytes, shard: int) -> Result:
@@ -57,7 +67,7 @@ def summarise(result: Result) -> Summary:
 
 
 def believe(
-    result: Result, indexes: Sequence[int], renditions: Sequence[Rendition], listing: Mapping[str, int]
+    result: Result, indexes: Sequence[int], renditions: Sequence[Rendition], listing: Mapping[str, Listed]
 ) -> list[ItemOutcome]:
     """The outcomes of a shard, if its result says exactly what was ordered and the store agrees.
 
@@ -65,7 +75,7 @@ def believe(
         result: what the Pod wrote.
         indexes: the items of the shard.
         renditions: what every item must give.
-        listing: names below the attempt's output prefix, and their sizes in bytes by the store.
+        listing: names below the attempt's output prefix, and what the store says of each.
 
     Raises:
         InvalidResult: else.
@@ -74,22 +84,35 @@ def believe(
     if [item.index for item in result.items] != list(indexes):
         raise InvalidResult(f"{where} does not name exactly its items {indexes[0]} to {indexes[-1]}")
     wanted = [rendition.name for rendition in renditions]
-    for item in result.items:
-        if item.error is None:
-            _believe_item(item, wanted, listing, where)
-    return [ItemOutcome(i.index, result.shard, result.attempt, i.outputs, i.error) for i in result.items]
+    return [
+        ItemOutcome(
+            index=item.index,
+            shard=result.shard,
+            attempt=result.attempt,
+            outputs=item.outputs,
+            error=item.error,
+            etags=() if item.error else _believe_item(item, wanted, listing, where),
+        )
+        for item in result.items
+    ]
 
 
-def _believe_item(item: ItemResult, wanted: list[str], listing: Mapping[str, int], where: str) -> None:
+def _believe_item(
+    item: ItemResult, wanted: list[str], listing: Mapping[str, Listed], where: str
+) -> tuple[str, ...]:
+    """The ETags of the item's outputs."""
+    etags: list[str] = []
     if [output.rendition for output in item.outputs] != wanted:
         raise InvalidResult(f"{where} does not give the renditions {wanted} of item {item.index}")
     for output in item.outputs:
-        size = listing.get(output_name(item.index, output.rendition))
-        if size != output.bytes:
+        listed = listing.get(output_name(item.index, output.rendition))
+        if listed is None or listed.size != output.bytes:
             raise InvalidResult(
                 f"{where} says {output.bytes} bytes for {output.rendition} of item {item.index}, "
-                f"the store says {'nothing is there' if size is None else size}"
+                f"the store says {'nothing is there' if listed is None else listed.size}"
             )
+        etags.append(listed.etag)
+    return tuple(etags)
 
 
 def given_up(shard: int, indexes: Sequence[int]) -> list[ItemOutcome]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from imagejob_operator.core.headers import Headers
 from imagejob_operator.core.keys import KeyCollision, matches
 from imagejob_processor.contract import Wire
 
@@ -48,6 +49,7 @@ class Destination(Wire, frozen=True):
     overwrite: Literal["Always"] = "Always"
     publish: Literal["Staged"] = "Staged"
     on_failure: Literal["Keep"] = "Keep"
+    headers: Headers = Headers()
 
 
 def check_sources_stay(outputs: Sequence[str], sources: Sequence[str], match: Match | None) -> None:

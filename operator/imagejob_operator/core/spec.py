@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from imagejob_operator.core.headers import InvalidHeaders, check_headers
 from imagejob_operator.core.keys import (
     InvalidKey,
     check_prefix,
@@ -178,7 +179,8 @@ def _check_keys(spec: Spec) -> None:
             check_prefix(spec.destination.prefix, "spec.destination.prefix")
         check_template(spec.destination.key_template, "spec.destination.keyTemplate")
         check_reserved(target, "spec.destination")
-    except InvalidKey as error:
+        check_headers(spec.destination.headers)
+    except (InvalidKey, InvalidHeaders) as error:
         raise InvalidSpec(str(error)) from None
 
 

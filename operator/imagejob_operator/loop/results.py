@@ -12,6 +12,7 @@ from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.outcome import (
     InvalidResult,
     ItemOutcome,
+    Listed,
     believe,
     failed_items,
     given_up,
@@ -115,7 +116,7 @@ async def _shard_outcomes(
 ) -> list[ItemOutcome]:
     result = read_result(await store.read(result_key(prefix, shard), MAX_RESULT_BYTES), shard)
     below = output_prefix(prefix, shard, result.attempt)
-    listing = {o.key.removeprefix(below): o.size async for o in store.walk(below)}
+    listing = {o.key.removeprefix(below): Listed(o.size, o.etag) async for o in store.walk(below)}
     return believe(result, indexes, accepted_spec(job).renditions, listing)
 
 

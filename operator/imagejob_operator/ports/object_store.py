@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -41,6 +41,10 @@ def always_open() -> bool:
     return True
 
 
+UNKNOWN = datetime.min.replace(tzinfo=UTC)
+"""When an object was written that somebody names by its ETag alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """One object: key, size in bytes, ETag without quotes, and when it was written by the store's clock."""
@@ -48,7 +52,23 @@ class StoredObject:
     key: str
     size: int
     etag: str
-    modified_at: datetime
+    modified_at: datetime = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectHeaders:
+    """What is stored beside the bytes of an object; what is empty is left out.
+
+    `metadata` has the user's names, without any prefix of the store. A store may refuse a `storage_class`
+    that it does not know (StoreDenied), or pass over it.
+    """
+
+    content_type: str
+    cache_control: str = ""
+    content_disposition: str = ""
+    storage_class: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +111,12 @@ class ObjectStore(Protocol):
         ...
 
     async def copy(
-        self,
-        source: StoredObject,
-        key: str,
-        content_type: str = "",
-        metadata: Mapping[str, str] | None = None,
+        self, source: StoredObject, key: str, headers: ObjectHeaders | None = None
     ) -> StoredObject:
         """Copy inside the store if the source still has its ETag.
 
-        With a `content_type`, type and metadata of the copy are set anew, else taken over. Raises
-        ObjectMissing or ObjectChanged for the source.
+        With `headers`, all that is stored beside the bytes is set anew, else taken over. Raises ObjectMissing
+        or ObjectChanged for the source.
         """
         ...
 

@@ -7,6 +7,7 @@ import pytest
 
 from imagejob_operator.core.outcome import (
     InvalidResult,
+    Listed,
     believe,
     failed_items,
     given_up,
@@ -26,7 +27,8 @@ from imagejob_processor.contract import (
 
 WEB, THUMB = Rendition("web", Output(Format.WEBP)), Rendition("thumb", Output(Format.JPEG))
 RECORD = {"rendition": "web", "bytes": 1, "width": 1, "height": 1}
-LISTING = {"000004-web": 10, "000004-thumb": 5, "000005-web": 11, "000005-thumb": 6}
+SIZES = {"000004-web": 10, "000004-thumb": 5, "000005-web": 11, "000005-thumb": 6}
+LISTING = {name: Listed(size, f"etag of {name}") for name, size in SIZES.items()}
 
 
 def record(rendition: str, size: int) -> OutputRecord:
@@ -51,6 +53,7 @@ GOOD = (item(4, web=10, thumb=5), item(5, web=11, thumb=6))
 def test_a_true_result_is_believed() -> None:
     outcomes = believe(result(*GOOD), range(4, 6), [WEB, THUMB], LISTING)
     assert [(o.index, o.shard, o.attempt, len(o.outputs)) for o in outcomes] == [(4, 2, 1, 2), (5, 2, 1, 2)]
+    assert outcomes[1].etags == ("etag of 000005-web", "etag of 000005-thumb")
 
 
 def test_a_failed_item_needs_no_outputs() -> None:

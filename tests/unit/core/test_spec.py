@@ -42,6 +42,10 @@ def inline(count: int = 1, **fields: Any) -> dict[str, Any]:
     return spec(source={"inline": files})
 
 
+def headers(**fields: Any) -> dict[str, Any]:
+    return spec(destination={"headers": fields})
+
+
 def pod(**fields: Any) -> dict[str, Any]:
     return execution(podTemplate=fields)
 
@@ -71,6 +75,13 @@ ACCEPTED = {
     "tolerate-0": spec(failurePolicy={"maxFailedItems": 0}),
     "ttl-0": spec(retention={"ttlSecondsAfterFinished": 0}),
     "item-size": spec(limits={"itemSize": "2Gi"}),
+    "headers-all": headers(
+        cacheControl="public, max-age=31536000",
+        contentDisposition='inline; filename="x"',
+        storageClass="STANDARD_IA",
+        metadata={"a" * 32: "x" * 128, **{f"m{n}": "~" for n in range(7)}},
+        tags={"k" * 128: "v" * 256} | {f"a b+c=d._:/@-{n}": "" for n in range(9)},
+    ),
     "pod-resources": pod(resources={"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": 2}}),
     "pod-labels": pod(labels={"team": "a"}, annotations={"x": "any text at all\n"}),
 }
@@ -141,6 +152,36 @@ REFUSED = {
         "spec.destination",
         "keeps for itself",
     ),
+    "cache-control-empty": (headers(cacheControl=""), "spec.destination.headers.cacheControl", ">= 1"),
+    "cache-control-257": (headers(cacheControl="x" * 257), "spec.destination.headers.cacheControl", "<= 256"),
+    "cache-control-newline": (
+        headers(cacheControl="no-store\n"),
+        "spec.destination.headers.cacheControl",
+        "regex",
+    ),
+    "disposition-umlaut": (
+        headers(contentDisposition="inline; filename=ä"),
+        "spec.destination.headers.contentDisposition",
+        "regex",
+    ),
+    "storage-class": (headers(storageClass="standard"), "spec.destination.headers.storageClass", "regex"),
+    "metadata-9": (
+        headers(metadata={f"m{n}": "x" for n in range(9)}),
+        "spec.destination.headers.metadata",
+        "<= 8",
+    ),
+    "metadata-name": (headers(metadata={"Owner": "x"}), "spec.destination.headers.metadata", "'Owner'"),
+    "metadata-name-33": (headers(metadata={"a" * 33: "x"}), "spec.destination.headers.metadata", "1 to 32"),
+    "metadata-own": (
+        headers(metadata={"imagejob-run": "x"}),
+        "spec.destination.headers.metadata",
+        "must not start with 'imagejob-'",
+    ),
+    "metadata-blank": (headers(metadata={"a": "x "}), "spec.destination.headers.metadata.a", "printable"),
+    "tags-11": (headers(tags={f"t{n}": "" for n in range(11)}), "spec.destination.headers.tags", "<= 10"),
+    "tag-name": (headers(tags={"ä": ""}), "spec.destination.headers.tags", "'ä'"),
+    "tag-aws": (headers(tags={"aws:x": ""}), "spec.destination.headers.tags", "must not start with 'aws:'"),
+    "tag-value": (headers(tags={"a": "b,c"}), "spec.destination.headers.tags.a", "at most 256"),
     "run-id-empty": (spec(run={"id": ""}), "spec.run.id", ">= 1"),
     "run-id-64": (spec(run={"id": "x" * 64}), "spec.run.id", "<= 63"),
     "run-items": (spec(run={"items": "Some"}), "spec.run.items", "Some"),

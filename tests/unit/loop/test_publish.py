@@ -25,9 +25,9 @@ from imagejob_operator.loop.orders import write_order
 from imagejob_operator.loop.publish import clean, publish
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
-from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
+from imagejob_operator.ports.object_store import ObjectChanged, ObjectHeaders, StoreDenied, StoreUnavailable
 from imagejob_processor.contract import Order
-from unit.core.build import KEY, PREFIX, UID, job, later, status
+from unit.core.build import KEY, PREFIX, UID, job, later, spec, status
 
 REPORT = report_key(KEY.namespace, KEY.name, UID, 1)
 FINAL = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]
@@ -36,14 +36,14 @@ FINAL = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]
 class Run:
     """A run whose Pods have ended: two shards of one item each."""
 
-    def __init__(self, phase: Phase = Phase.PUBLISHING) -> None:
+    def __init__(self, phase: Phase = Phase.PUBLISHING, **destination: Any) -> None:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
         stands = status(phase, tries=(Tries(1), Tries(1)), items=2, per_shard=1)
         if phase is Phase.FAILING:
             cause = error_status(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, "1 of 2"))
             stands = msgspec.structs.replace(stands, error=cause)
-        self.job: ImageJob = job(stands)
+        self.job: ImageJob = job(stands, spec(destination={"prefix": "catalog/", **destination}))
 
     async def process(self, *shards: int, failing: tuple[str, ...] = ()) -> None:
         for key in ("uploads/a.jpg", "uploads/b.png"):
@@ -87,6 +87,50 @@ async def test_the_report_has_every_output_with_its_hash() -> None:
     assert first["source"] == "uploads/a.jpg"
     assert first["outputs"][0]["key"] == "catalog/uploads/a-web.webp"
     assert len(first["outputs"][0]["sha256"]) == 64
+
+
+async def test_outputs_have_the_headers_that_are_wanted_and_always_their_own_type() -> None:
+    wanted = {
+        "cacheControl": "no-cache",
+        "contentDisposition": "inline",
+        "storageClass": "STANDARD_IA",
+        "metadata": {"owner": "me"},
+        "tags": {"team": "a"},
+    }
+    run = await processed(headers=wanted)
+    await run.publish()
+    expected = ObjectHeaders(
+        content_type="image/webp",
+        cache_control="no-cache",
+        content_disposition="inline",
+        storage_class="STANDARD_IA",
+        metadata={"owner": "me", "imagejob-run": f"{UID}/1"},
+        tags={"team": "a"},
+    )
+    assert [run.store.objects[key].headers for key in FINAL] == [expected, expected]
+
+
+async def test_an_output_costs_one_call_to_publish() -> None:
+    run = await processed()
+    before = len(run.store.hooks.calls)
+    await run.publish()
+    calls = run.store.hooks.calls[before:]
+    assert [key for _, key in calls if "/out/" not in key and "catalog/" in key] == FINAL
+    assert not [key for operation, key in calls if operation == "stat"]
+
+
+async def test_an_output_that_was_written_anew_since_it_was_listed_is_not_published() -> None:
+    run = await processed()
+    staged = output_prefix(PREFIX, 0, 1) + "000000-web"
+
+    async def somebody_writes(operation: str, about: str, done: bool) -> None:
+        if operation == "copy" and not done:
+            run.store.set(staged, b"something else")
+
+    run.store.hooks.install(somebody_writes)
+    with pytest.raises(ObjectChanged):
+        await run.publish()
+    assert FINAL[0] not in run.store.objects
 
 
 async def test_publishing_again_changes_nothing() -> None:

@@ -1,0 +1,26 @@
+"""What is stored beside the bytes of an object, as the minio client sends it."""
+
+from __future__ import annotations
+
+from minio.commonconfig import Tags
+
+from imagejob_operator.ports.object_store import ObjectHeaders
+
+
+def header_lines(headers: ObjectHeaders) -> dict[str, str | list[str] | tuple[str]]:
+    """The headers of a request that writes an object."""
+    lines: dict[str, str | list[str] | tuple[str]] = {
+        "Content-Type": headers.content_type,
+        "Cache-Control": headers.cache_control,
+        "Content-Disposition": headers.content_disposition,
+        "x-amz-storage-class": headers.storage_class,
+    }
+    lines |= {f"x-amz-meta-{name}": value for name, value in headers.metadata.items()}
+    return {name: value for name, value in lines.items() if value}
+
+
+def object_tags(headers: ObjectHeaders) -> Tags:
+    """Its tags."""
+    tags = Tags.new_object_tags()
+    tags.update(headers.tags)
+    return tags
