@@ -678,6 +678,7 @@ STATUS: list[Case] = [
     moment("status.run.startedAt"),
     moment("status.run.finishedAt"),
     *length("status.run.duration", 0, 32),
+    *length("status.run.outcome", 0, 64),
     *length("status.run.shards.attempts", 0, 16384),
     case(
         "status.conditions",

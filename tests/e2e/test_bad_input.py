@@ -21,7 +21,11 @@ def test_one_bad_image_among_good_ones(shop: Shop) -> None:
     assert [(e.type, e.reason) for e in shop.events("strict")] == [("Warning", "ItemsFailed")]
 
     tolerated = shop.await_end("tolerant")
-    assert verdict(tolerated) == ("Succeeded", "", "")
+    assert verdict(tolerated) == ("Succeeded", "", "SucceededWithFailures")
+    assert [(e.type, e.reason) for e in shop.events("tolerant")] == [("Normal", "SucceededWithFailures")]
+    succeeded = next(c for c in tolerated["status"]["conditions"] if c["type"] == "Succeeded")
+    assert (succeeded["status"], succeeded["reason"]) == ("True", "SucceededWithFailures")
+    assert succeeded["message"].startswith("1 of 3 items failed")
     assert tolerated["status"]["items"] == {"total": 3, "succeeded": 2, "failed": 1, "skipped": 0}
     assert [f["code"] for f in tolerated["status"]["failures"]] == ["IMG_001"]
     assert shop.outputs("tolerant/") == [

@@ -20,7 +20,7 @@ def test_the_example_runs_only_the_failed_item_again(shop: Shop) -> None:
     first: Job = yaml.safe_load(EXAMPLE.read_text())
     name = shop.apply(first)
     done = shop.await_end(name)
-    assert verdict(done) == ("Succeeded", "", "")
+    assert verdict(done) == ("Succeeded", "", "SucceededWithFailures")
     assert [(f["item"], f["code"]) for f in done["status"]["failures"]] == [("broken.png", "IMG_001")]
     assert shop.outputs("rerun/") == ["rerun/logo-64px.png"]
 

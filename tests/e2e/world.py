@@ -91,9 +91,11 @@ def phase(job: Job) -> str:
 
 
 def verdict(job: Job) -> tuple[str, str, str]:
-    """Phase, code and reason."""
-    error = job.get("status", {}).get("error", {})
-    return phase(job), error.get("code", ""), error.get("reason", "")
+    """Phase, code and reason; the reason of a success is its outcome, if it is not a plain one."""
+    status = job.get("status", {})
+    error = status.get("error", {})
+    outcome = status.get("run", {}).get("outcome", "")
+    return phase(job), error.get("code", ""), error.get("reason", outcome)
 
 
 # --- the audit log ---------------------------------------------------------------------------------------

@@ -76,9 +76,9 @@ class Metrics:
             span = (after.phase_since - before.phase_since).total_seconds()
             self._phase_seconds.labels(before.phase).observe(max(0.0, span))
         if after.at in TERMINAL:
-            error = after.error
+            error, outcome = after.error, after.run.outcome if after.run else ""
             self._finished.labels(
-                after.phase, error.code if error else "", error.reason if error else ""
+                after.phase, error.code if error else "", error.reason if error else outcome
             ).inc()
 
     def staged(self, size: int) -> None:

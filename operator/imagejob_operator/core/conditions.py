@@ -1,4 +1,4 @@
-"""The one place where conditions are made: from phase and error alone."""
+"""The one place where conditions are made: from phase, error and outcome alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from imagejob_operator.core.failure import bounded
 from imagejob_operator.core.phase import TERMINAL, UNDOING, Phase
-from imagejob_operator.core.status import Condition, RunStatus, Status
+from imagejob_operator.core.status import PARTIAL, Condition, ItemCounts, RunStatus, Status
 
 _MILESTONES: dict[str, tuple[Phase, str]] = {
     # condition: (the phase from which on it is True, the code that makes it False)
@@ -23,7 +23,7 @@ _ORDER = [Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING, Phase.PU
 def with_conditions(
     status: Status, before: Status, now: datetime, note: str = "", cleaned: bool | None = None
 ) -> Status:
-    """The status with all its conditions, made from phase and error alone.
+    """The status with all its conditions, made from phase, error and outcome alone.
 
     Args:
         status: the wanted status, conditions not yet made.
@@ -72,7 +72,13 @@ def _summary(status: Status, note: str) -> list[tuple[str, str, str, str]]:
             *open_,
         ]
     if phase is Phase.SUCCEEDED:
-        return [(kind, "True", "Succeeded", "") for kind in ("Ready", "Finished", "Succeeded")]
+        outcome = (status.run.outcome if status.run else "") or phase.value
+        text = failures_text(status.items or ItemCounts()) if outcome == PARTIAL else ""
+        return [
+            ("Ready", "True", outcome, text),
+            ("Finished", "True", phase.value, ""),
+            ("Succeeded", "True", outcome, text),
+        ]
     reason = error.reason if error else phase.value
     text = f"{error.code}: {error.message}" if error else ""
     return [
@@ -81,6 +87,13 @@ def _summary(status: Status, note: str) -> list[tuple[str, str, str, str]]:
         ("Finished", "True", phase.value, ""),
         ("Succeeded", "False", reason, bounded(text)),
     ]
+
+
+def failures_text(items: ItemCounts) -> str:
+    """What people read of a run that succeeded although items failed."""
+    return (
+        f"{items.failed} of {items.total} items failed, as spec.failurePolicy admits; the report names them"
+    )
 
 
 def _cleaning(

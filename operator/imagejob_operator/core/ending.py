@@ -8,6 +8,7 @@ import msgspec
 
 from imagejob_operator.core.action import Action, Announce, DeleteJob, ReleaseFinalizer, Stop
 from imagejob_operator.core.attempt import Attempt, State
+from imagejob_operator.core.conditions import failures_text
 from imagejob_operator.core.effort import Broken, Clean, Cleaned, Progress
 from imagejob_operator.core.failure import Code, Failure
 from imagejob_operator.core.keys import job_staging_prefix, report_key
@@ -15,7 +16,15 @@ from imagejob_operator.core.observation import Decision, Observation
 from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.saying import change
 from imagejob_operator.core.spec import Compaction, InvalidSpec, KeepPods, Retention
-from imagejob_operator.core.status import OutputCounts, RunStatus, Status, error_status, with_history
+from imagejob_operator.core.status import (
+    PARTIAL,
+    ItemCounts,
+    OutputCounts,
+    RunStatus,
+    Status,
+    error_status,
+    with_history,
+)
 
 RETRY_DEFERRED = timedelta(minutes=5)
 """How often a cleaning that was deferred is tried again."""
@@ -36,22 +45,30 @@ def end_run(
     if failure:
         wanted = msgspec.structs.replace(wanted, error=error_status(failure))
     if phase is Phase.SUCCEEDED:
-        wanted = msgspec.structs.replace(wanted, error=None)
+        wanted = _succeeded(wanted)
     actions = [*_discard(o, phase), _announcement(wanted, phase)]
     return Decision(change(o, wanted, cleaned=cleaned), tuple(actions))
 
 
+def _succeeded(status: Status) -> Status:
+    """The status without an error, and with the outcome if the success is not a plain one."""
+    run = status.run or RunStatus()
+    if status.items and status.items.failed:
+        run = msgspec.structs.replace(run, outcome=PARTIAL)
+    return msgspec.structs.replace(status, error=None, run=run)
+
+
 def _announcement(status: Status, phase: Phase) -> Announce:
-    run = status.run.number if status.run else 0
+    run = status.run or RunStatus()
     if status.error is None:
-        outputs = status.outputs or OutputCounts()
-        items = status.items.total if status.items else 0
-        text = f"{items} items gave {outputs.objects} outputs, {outputs.bytes} bytes"
-        return Announce(warning=False, reason=phase.value, message=text, run=run)
+        outputs, items = status.outputs or OutputCounts(), status.items or ItemCounts()
+        text = f"{items.total} items gave {outputs.objects} outputs, {outputs.bytes} bytes"
+        if run.outcome == PARTIAL:
+            text += f"; {failures_text(items)}"
+        return Announce(warning=False, reason=run.outcome or phase.value, message=text, run=run.number)
     error = status.error
-    return Announce(
-        warning=phase is Phase.FAILED, reason=error.reason, message=f"{error.code} {error.message}", run=run
-    )
+    text = f"{error.code} {error.message}"
+    return Announce(warning=phase is Phase.FAILED, reason=error.reason, message=text, run=run.number)
 
 
 def _discard(o: Observation, phase: Phase) -> list[Action]:

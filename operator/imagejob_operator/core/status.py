@@ -26,7 +26,8 @@ class ShardStatus(Stanza, frozen=True):
 class RunStatus(Stanza, frozen=True):
     """The current run. `number` never goes back; `epoch` grows with each new staging of the run.
 
-    `suspended_seconds` are those of all suspensions that are over.
+    `suspended_seconds` are those of all suspensions that are over. `outcome` is how it succeeded, where that
+    was not the plain way.
     """
 
     id: str = ""
@@ -36,6 +37,7 @@ class RunStatus(Stanza, frozen=True):
     finished_at: datetime | None = None
     duration: str = ""
     suspended_seconds: int = 0
+    outcome: str = ""
     shards: ShardStatus | None = None
 
     @property
@@ -146,6 +148,9 @@ class Status(Stanza, frozen=True):
         return next((c for c in self.conditions if c.type == kind), None)
 
 
+PARTIAL = "SucceededWithFailures"
+"""The outcome of a run that succeeded although items failed: as many as its failurePolicy admits."""
+
 MAX_FAILURES = 10
 MAX_HISTORY = 5
 
@@ -174,7 +179,7 @@ def with_history(fresh: Status, ended: Status) -> Status:
         number=run.number,
         phase=ended.phase,
         code=error.code if error else "",
-        reason=error.reason if error else "",
+        reason=error.reason if error else run.outcome,
         started_at=run.started_at,
         finished_at=run.finished_at,
         items=ended.items,

@@ -95,7 +95,7 @@ class Case:
     cause: str
     """What is broken, for the table."""
     ends: str
-    """`CODE/Reason`, or Succeeded, or Deleted."""
+    """`CODE/Reason`, or Succeeded, or `Succeeded/Outcome`, or Deleted."""
     within: float = 5
     """Seconds: the grace or deadline that decides; a Pod's whole run where none does."""
     evidence: tuple[str, ...] = ()

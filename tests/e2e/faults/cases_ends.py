@@ -192,7 +192,7 @@ OWN = (
     Case(
         "own-status-refused",
         "the API server refuses the operator's status: the fault is the operator's, and it says less",
-        "Succeeded",
+        "Succeeded/SucceededWithFailures",
         within=10,
         outputs=0,
         job=job(failurePolicy={"maxFailedItems": 1}),

@@ -67,10 +67,14 @@ def objections(case: Expected, outcome: Outcome) -> list[str]:
     found += _of_events(case, outcome)
     if verdict(outcome.job) != verdict(outcome.ended):
         found.append(f"the end did not stay: {verdict(outcome.ended)}, then {verdict(outcome.job)}")
-    wanted = case.outputs if case.outputs is not None else len(case.photos) * (case.ends == "Succeeded")
+    wanted = case.outputs if case.outputs is not None else len(case.photos) * _succeeds(case)
     if len(outcome.outputs) != wanted:
         found.append(f"{len(outcome.outputs)} outputs, not {wanted}: {outcome.outputs}")
     return found
+
+
+def _succeeds(case: Expected) -> bool:
+    return case.ends.partition("/")[0] == "Succeeded"
 
 
 def _of_deleted(case: Expected, outcome: Outcome) -> list[str]:
@@ -84,8 +88,10 @@ def _of_deleted(case: Expected, outcome: Outcome) -> list[str]:
 def _of_status(case: Expected, job: Job) -> list[str]:
     status = job["status"]
     phase, code, reason = verdict(job)
-    if case.ends == "Succeeded":
-        found = [] if phase == "Succeeded" and not code else [f"it ended as {phase} {code}/{reason}"]
+    if _succeeds(case):
+        _, _, outcome = case.ends.partition("/")
+        good = (phase, code, reason) == ("Succeeded", "", outcome)
+        found = [] if good else [f"it ended as {phase} {code}/{reason}, not as {case.ends}"]
     else:
         found = _of_error(case, job)
     attempts = status["run"].get("shards", {}).get("attempts", "")
@@ -115,8 +121,7 @@ def _of_error(case: Expected, job: Job) -> list[str]:
 
 
 def _of_events(case: Expected, outcome: Outcome) -> list[str]:
-    wanted = [("Normal", "Succeeded")]
-    if case.ends != "Succeeded":
-        code, _, reason = case.ends.partition("/")
-        wanted = [("Normal" if code == Code.CANCELLED else "Warning", reason)]
+    code, _, reason = case.ends.partition("/")
+    quiet = _succeeds(case) or code == Code.CANCELLED
+    wanted = [("Normal" if quiet else "Warning", reason or code)]
     return [] if outcome.events == wanted else [f"Events are {outcome.events}, not {wanted}"]

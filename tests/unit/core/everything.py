@@ -38,6 +38,7 @@ from imagejob_operator.core.phase import FORWARD, TERMINAL, UNDOING, Phase, chec
 from imagejob_operator.core.spec import Compaction, InvalidSpec
 from imagejob_operator.core.status import (
     FailedItem,
+    ItemCounts,
     PastRun,
     RunStatus,
     Status,
@@ -199,6 +200,9 @@ def standings(phase: Phase) -> dict[str, Status]:
     if phase in (Phase.LAUNCHING, Phase.RUNNING):
         return {name: recorded(phase, tries) for name, tries in TRIES.items()}
     stands = recorded(phase, Tries(1))
+    if phase is Phase.PUBLISHING:
+        failures = msgspec.structs.replace(stands, items=ItemCounts(total=2, succeeded=1, failed=1))
+        return {"first": stands, "with-failures": failures}
     if phase is not Phase.SUSPENDED:
         return {"first": stands}
     return {
@@ -469,6 +473,15 @@ def _keeps_its_history(o: Observation, old: Phase, new: Phase, decision: Decisio
     return "" if told and rest else "forgets the run that has ended"
 
 
+def _tells_of_failed_items(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    if new is not Phase.SUCCEEDED or old is new:
+        return ""
+    items, run = decision.status.items, decision.status.run
+    failed = items is not None and items.failed > 0
+    told = run is not None and run.outcome == "SucceededWithFailures"
+    return "" if failed == told else f"a success with {items} and the outcome {run and run.outcome!r}"
+
+
 CHECKS = (
     _legal,
     _never_waits_for_ever,
@@ -487,6 +500,7 @@ CHECKS = (
     _obeys_its_user,
     _stays_suspended_no_longer_than_asked,
     _keeps_its_history,
+    _tells_of_failed_items,
 )
 
 

@@ -218,6 +218,18 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         Phase.FAILED,
         "forgets the run that has ended",
     ),
+    "hides-failures": (
+        after(
+            lambda o, d: replace(
+                d,
+                status=msgspec.structs.replace(
+                    d.status, run=d.status.run and msgspec.structs.replace(d.status.run, outcome="")
+                ),
+            )
+        ),
+        Phase.PUBLISHING,
+        "and the outcome ''",
+    ),
     "other-effort": (after(lambda o, d: replace(d, effort=Stage(PREFIX))), Phase.RUNNING, "in Running"),
 }
 

@@ -78,6 +78,18 @@ def test_conditions_of_a_phase(row: list[str]) -> None:
         assert not reason or (found and found.reason == reason), kind
 
 
+def test_a_success_that_is_not_a_plain_one_says_so() -> None:
+    run = RunStatus(id="1", number=1, epoch=1, outcome="SucceededWithFailures")
+    partial = msgspec.structs.replace(
+        status(Phase.SUCCEEDED), run=run, items=ItemCounts(total=3, succeeded=2, failed=1)
+    )
+    made = with_conditions(partial, Status(), NOW)
+    said = {c.type: (c.status, c.reason, c.message[:20]) for c in made.conditions}
+    for kind in ("Ready", "Succeeded"):
+        assert said[kind] == ("True", "SucceededWithFailures", "1 of 3 items failed,")
+    assert said["Finished"] == ("True", "Succeeded", "")
+
+
 @pytest.mark.parametrize("phase", MILESTONES, ids=str)
 def test_milestones_are_true_from_their_phase_on(phase: Phase) -> None:
     made = stands(phase)

@@ -238,6 +238,11 @@ async def test_tolerated_failures_do_not() -> None:
     assert world.job.status.phase == "Succeeded"
     assert world.job.status.items
     assert world.job.status.items.failed == 1
+    assert world.job.status.run
+    assert world.job.status.run.outcome == "SucceededWithFailures"
+    assert [(e.warning, e.reason) for e in world.cluster.events.values()] == [
+        (False, "SucceededWithFailures")
+    ]
     assert world.store.keys("shop/catalog/") == ["shop/catalog/uploads/b-web.webp"]
 
 

@@ -119,6 +119,23 @@ def test_a_success_that_failed_is_found() -> None:
     assert any("it ended as Failed" in text for text in objections(Promise(ends="Succeeded"), GOOD))
 
 
+def test_a_success_of_another_outcome_is_found() -> None:
+    conditions = [{"type": "StagingCleaned", "status": "True"}]
+    run = {"shards": {"attempts": "0=1"}, "outcome": "SucceededWithFailures"}
+    job = {"status": {"phase": "Succeeded", "run": run, "conditions": conditions}}
+    events = [("Normal", "SucceededWithFailures")]
+    partial = replace(GOOD, job=job, ended=job, events=events, outputs=["out/a.jpg"])
+    promise = Promise(ends="Succeeded/SucceededWithFailures")
+    assert objections(promise, partial) == []
+    said = objections(Promise(ends="Succeeded"), partial)
+    assert any("not as Succeeded" in text for text in said)
+    assert any("Events are" in text for text in said)
+    plain = {
+        "status": {"phase": "Succeeded", "run": {"shards": {"attempts": "0=1"}}, "conditions": conditions}
+    }
+    assert any("it ended as" in t for t in objections(promise, replace(partial, job=plain, ended=plain)))
+
+
 def test_a_deletion_is_held_against_its_events_and_the_job() -> None:
     gone = replace(GOOD, job=None, ended=None, events=[])
     promise = Promise(ends="Deleted")
