@@ -25,7 +25,7 @@ from imagejob_operator.adapters.minio_store import MinioStore, StoreAddress
 from imagejob_operator.adapters.pod_manifest import PodSettings
 from imagejob_operator.adapters.pod_status import read_attempt
 from imagejob_operator.adapters.web import serve
-from imagejob_operator.core.effort import Clean, Collect, Effort, Progress, Publish, Stage
+from imagejob_operator.core.effort import Clean, Collect, Effort, Progress, Publish, Stage, Validate
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.observation import Policy
 from imagejob_operator.handlers.process import register_process
@@ -40,6 +40,7 @@ from imagejob_operator.loop.reconcile import Reconciler
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from imagejob_operator.loop.validate import validate
 from imagejob_operator.loop.warm import await_warmth
 from imagejob_operator.ports.object_store import StoreError
 from imagejob_operator.ports.stores import OneStore, Stores
@@ -95,6 +96,8 @@ class Operator:
     async def _work(self, job: ImageJob, effort: Effort) -> Progress:
         store = await self._stores.of(job)
         match effort:
+            case Validate():
+                return await validate(store, self._launcher, now, job, effort)
             case Stage():
                 return await stage(store, self._metrics, job, effort)
             case Collect():

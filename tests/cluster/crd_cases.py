@@ -381,7 +381,7 @@ SPEC: list[Case] = [
     # run
     *length("spec.run.id", 1, 63),
     case("spec.run.id", "pattern", ["a b", "-a", "a-", "ä", "a/b", "a\n"], ["1", "A-b_c.9", "2026-11-23"]),
-    case("spec.run.mode", "enum", ["run", ""], ["Run"]),
+    case("spec.run.mode", "enum", ["run", ""], ["Run", "Validate"]),
     case("spec.run.items", "enum", ["all", ""], ["All", "Failed"]),
     # cancelRunID
     *length("spec.cancelRunID", 1, 63),

@@ -259,6 +259,24 @@ async def an_attempt_is_launched_once(bench: Bench) -> None:
 
 
 @check
+async def a_rehearsal_leaves_nothing_behind(bench: Bench) -> None:
+    job = await started(bench)
+    assert await bench.launcher.rehearse(job, bench.ends_by) == ""
+    assert await bench.attempts(job) == {}
+    assert await bench.orders(job) == {}
+
+
+@check
+async def a_rehearsal_says_what_would_refuse_the_attempt(bench: Bench) -> None:
+    job = await started(bench)
+    await bench.allow_no_pods()
+    with pytest.raises(Refused) as refusal:
+        await bench.launcher.rehearse(job, bench.ends_by)
+    assert refusal.value.problem.reason is Reason.QUOTA_EXCEEDED
+    assert await bench.attempts(job) == {}
+
+
+@check
 async def an_attempt_of_somebody_else_is_not_adopted(bench: Bench) -> None:
     job = await started(bench)
     await bench.occupy(job, 0, 1)

@@ -73,6 +73,8 @@ class MemoryCluster:
         self.refusals: dict[int, Problem] = {}
         """Shards that are not launched, and why."""
         self.refused_orders: Problem | None = None
+        self.untold = ""
+        """Why it cannot be told whether an attempt would be taken."""
         self.remarks: dict[str, str] = {}
         """What is said of an attempt when somebody asks, by its name."""
         self.stop_seconds = 0.0
@@ -225,6 +227,12 @@ class MemoryCluster:
             raise Refused(Problem(Reason.POD_REJECTED, text, certain=True))
         await self.hooks.after("launch", name)
         return known.attempt
+
+    async def rehearse(self, job: ImageJob, ends_by: datetime) -> str:
+        await self.hooks.before("rehearse", str(job.key))
+        if problem := self.refusals.get(0) or self.refused_orders:
+            raise Refused(problem)
+        return self.untold
 
     def occupy(self, job: ImageJob, shard: int, number: int) -> None:
         """Have somebody else's Pod under the name of an attempt."""

@@ -50,6 +50,21 @@ class KubeLauncher:
             raise Refused(Problem(Reason.POD_REJECTED, text, certain=True))
         return seen[1]
 
+    async def rehearse(self, job: ImageJob, ends_by: datetime) -> str:
+        """See the port; a dry run of the very Pod and of its Secret, through all of admission."""
+        pod = pod_manifest(self._settings, job, 0, 1, remaining_time(self._clock(), ends_by))
+        secret = secret_manifest(job.key.namespace, pod["metadata"]["name"], job.uid, "")
+        path = f"/api/v1/namespaces/{job.key.namespace}"
+        try:
+            await self._http.request("POST", f"{path}/pods?fieldValidation=Strict&dryRun=All", pod)
+            await self._http.request("POST", f"{path}/secrets?dryRun=All", secret)
+        except ApiError as error:
+            if error.status == 400 and "does not support dry run" in error.message:
+                return bounded(error.message, MAX_EVIDENCE)
+            if error.reason != "AlreadyExists":
+                raise Refused(refusal(error)) from error
+        return ""
+
     async def present(self, namespaces: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
         """All Pods of this installation, page by page; of all namespaces if none is named.
 

@@ -8,7 +8,7 @@ import msgspec
 
 from imagejob_operator.core.failure import bounded
 from imagejob_operator.core.phase import TERMINAL, UNDOING, Phase
-from imagejob_operator.core.status import PARTIAL, Condition, ItemCounts, RunStatus, Status
+from imagejob_operator.core.status import PARTIAL, VALIDATED, Condition, ItemCounts, RunStatus, Status
 
 _MILESTONES: dict[str, tuple[Phase, str]] = {
     # condition: (the phase from which on it is True, the code that makes it False)
@@ -39,7 +39,7 @@ def with_conditions(
         kept = {kind: kept[kind] for kind in ("Accepted", "StagingCleaned") if kind in kept}
     facts: list[tuple[str, str, str, str]] = [*_summary(status, note)]
     for kind, (since, code) in _MILESTONES.items():
-        reached = status.at in _ORDER and _ORDER.index(status.at) >= _ORDER.index(since)
+        reached = _reached(status, since)
         held = reached or (kind in kept and kept[kind].status == "True")
         own = status.error is not None and status.error.code == code
         # What was reached stays reached, but for Accepted: a collision of keys shows only in the listing.
@@ -53,6 +53,13 @@ def with_conditions(
         for fact in facts
     )
     return msgspec.structs.replace(status, conditions=made)
+
+
+def _reached(status: Status, since: Phase) -> bool:
+    """Whether a run has come as far as a phase; one that is only tried out is accepted, and no more."""
+    tried_out = status.run is not None and status.run.outcome == VALIDATED
+    at = Phase.STAGING if status.at is Phase.VALIDATING or tried_out else status.at
+    return at in _ORDER and _ORDER.index(at) >= _ORDER.index(since)
 
 
 def _place(run: RunStatus) -> tuple[int, int]:
@@ -73,7 +80,7 @@ def _summary(status: Status, note: str) -> list[tuple[str, str, str, str]]:
         ]
     if phase is Phase.SUCCEEDED:
         outcome = (status.run.outcome if status.run else "") or phase.value
-        text = failures_text(status.items or ItemCounts()) if outcome == PARTIAL else ""
+        text = outcome_text(outcome, status.items or ItemCounts())
         return [
             ("Ready", "True", outcome, text),
             ("Finished", "True", phase.value, ""),
@@ -89,11 +96,14 @@ def _summary(status: Status, note: str) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def failures_text(items: ItemCounts) -> str:
-    """What people read of a run that succeeded although items failed."""
-    return (
-        f"{items.failed} of {items.total} items failed, as spec.failurePolicy admits; the report names them"
-    )
+def outcome_text(outcome: str, items: ItemCounts) -> str:
+    """What people read of a success that is not a plain one; empty for one that is."""
+    if outcome == PARTIAL:
+        failed = f"{items.failed} of {items.total} items failed"
+        return f"{failed}, as spec.failurePolicy admits; the report names them"
+    if outcome == VALIDATED:
+        return f"nothing stands in the way of {items.total} items; nothing was staged or launched"
+    return ""
 
 
 def _cleaning(

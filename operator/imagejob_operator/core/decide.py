@@ -44,7 +44,8 @@ from imagejob_operator.core.status import (
     duration_text,
 )
 from imagejob_operator.core.suspending import decide_suspended, decide_unbegun, suspend
-from imagejob_operator.core.waiting import keep_going, phase_begun, progress_of
+from imagejob_operator.core.validating import begin_validating, validating
+from imagejob_operator.core.waiting import keep_going, phase_begun, progress_of, wait_for_sources
 
 
 def decide(o: Observation) -> Decision:
@@ -151,6 +152,8 @@ def _pending(o: Observation, spec: Spec) -> Decision:
         return _unread(o)
     if not o.admission.admitted:
         return _refuse(o, Failure(Code.CREATION, Reason.NOT_PERMITTED, o.admission.message))
+    if spec.run.mode == "Validate":
+        return begin_validating(o, spec)
     if o.rejected:
         return _refuse(o, _rejected(o))
     before = o.job.status.run or RunStatus()
@@ -173,17 +176,7 @@ def _staging(o: Observation, spec: Spec) -> Decision:
     progress = progress_of(o, effort)
     if isinstance(progress, Staged):
         return _staged(o, spec, progress)
-    broken = progress if isinstance(progress, Broken) else None
-    if broken and broken.retry_at is None:
-        return begin_undoing(o, broken.failure)
-    deadline = phase_begun(o) + timedelta(seconds=spec.execution.staging_deadline_seconds)
-    if o.now >= deadline:
-        limit = f"spec.execution.stagingDeadlineSeconds {spec.execution.staging_deadline_seconds}"
-        if last := last_failure(progress):
-            return begin_undoing(o, replace(last, message=f"{last.message} (given up after {limit})"))
-        text = f"the sources were not staged within {limit}"
-        return begin_undoing(o, Failure(Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED, text))
-    return keep_going(o, effort, broken, deadline)
+    return wait_for_sources(o, spec, effort, "the sources were not staged")
 
 
 def _staged(o: Observation, spec: Spec, staged: Staged) -> Decision:
@@ -236,6 +229,7 @@ def _publishing(o: Observation, spec: Spec) -> Decision:
 
 
 _FORWARD: dict[Phase, Callable[[Observation, Spec], Decision]] = {
+    Phase.VALIDATING: validating,
     Phase.STAGING: _staging,
     Phase.LAUNCHING: process,
     Phase.RUNNING: process,

@@ -22,6 +22,15 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Validate:
+    """Look whether the run could be carried out; its report says what was looked at."""
+
+    prefix: str
+    """Where its staging would lie."""
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
 class Collect:
     """Read the results of all shards and hold them against the store's own listing."""
 
@@ -50,7 +59,7 @@ class Clean:
     """Key of the report to write first; none if empty."""
 
 
-Effort = Stage | Collect | Publish | Clean
+Effort = Validate | Stage | Collect | Publish | Clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,14 @@ class Staged:
 
 
 @dataclass(frozen=True, slots=True)
+class Validated:
+    """All was looked at; `failure` is how a run would end, None if nothing stands in its way."""
+
+    items: int
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Collected:
     """All results are read and right."""
 
@@ -104,7 +121,7 @@ class Cleaned:
     """The report was there already and says Succeeded."""
 
 
-Progress = Working | Broken | Staged | Collected | Published | Cleaned
+Progress = Working | Broken | Validated | Staged | Collected | Published | Cleaned
 
 
 def last_failure(progress: Progress | None) -> Failure | None:

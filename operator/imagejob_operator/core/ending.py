@@ -8,7 +8,7 @@ import msgspec
 
 from imagejob_operator.core.action import Action, Announce, DeleteJob, ReleaseFinalizer, Stop
 from imagejob_operator.core.attempt import Attempt, State
-from imagejob_operator.core.conditions import failures_text
+from imagejob_operator.core.conditions import outcome_text
 from imagejob_operator.core.effort import Broken, Clean, Cleaned, Progress
 from imagejob_operator.core.failure import Code, Failure
 from imagejob_operator.core.keys import job_staging_prefix, report_key
@@ -18,6 +18,7 @@ from imagejob_operator.core.saying import change
 from imagejob_operator.core.spec import Compaction, InvalidSpec, KeepPods, Retention
 from imagejob_operator.core.status import (
     PARTIAL,
+    VALIDATED,
     ItemCounts,
     OutputCounts,
     RunStatus,
@@ -31,8 +32,15 @@ RETRY_DEFERRED = timedelta(minutes=5)
 
 
 def begin_undoing(o: Observation, failure: Failure, status: Status | None = None) -> Decision:
-    """Write the intent and the first cause; nothing is undone before that is recorded."""
-    phase = Phase.CANCELLING if failure.code is Code.CANCELLED else Phase.FAILING
+    """Write the intent and the first cause; nothing is undone before that is recorded.
+
+    Where nothing was ever staged there is nothing to undo: the run ends at once.
+    """
+    cancelled = failure.code is Code.CANCELLED
+    if o.job.status.at is Phase.VALIDATING:
+        end = Phase.CANCELLED if cancelled else Phase.FAILED
+        return end_run(o, status or o.job.status, end, failure, cleaned=None)
+    phase = Phase.CANCELLING if cancelled else Phase.FAILING
     wanted = msgspec.structs.replace(status or o.job.status, phase=phase.value, error=error_status(failure))
     return Decision(change(o, wanted))
 
@@ -62,9 +70,10 @@ def _announcement(status: Status, phase: Phase) -> Announce:
     run = status.run or RunStatus()
     if status.error is None:
         outputs, items = status.outputs or OutputCounts(), status.items or ItemCounts()
-        text = f"{items.total} items gave {outputs.objects} outputs, {outputs.bytes} bytes"
-        if run.outcome == PARTIAL:
-            text += f"; {failures_text(items)}"
+        made = f"{items.total} items gave {outputs.objects} outputs, {outputs.bytes} bytes"
+        told = [] if run.outcome == VALIDATED else [made]
+        told += filter(None, [outcome_text(run.outcome, items)])
+        text = "; ".join(told)
         return Announce(warning=False, reason=run.outcome or phase.value, message=text, run=run.number)
     error = status.error
     text = f"{error.code} {error.message}"

@@ -1,7 +1,8 @@
 """The phases of a run and the table of moves between them.
 
 Theory of operation. A run goes forward through Pending, Staging, Launching, Running and Publishing to
-Succeeded. From any of them it may turn to Failing or Cancelling: that is the *intent*, written before
+Succeeded; one that is only to be tried out goes through Validating instead, which leaves nothing to undo.
+From any of them it may turn to Failing or Cancelling: that is the *intent*, written before
 anything is undone, with the first cause, which stays. Failed and Cancelled are written after the undoing.
 From any of them it may be Suspended as well: what it had done is given up, and it is staged anew later.
 A terminal phase is left only by a new run. Whatever is not in this table is a programming error and
@@ -17,6 +18,7 @@ class Phase(enum.StrEnum):
     """What people see of a run. Programs read conditions; phases may gain values."""
 
     PENDING = "Pending"
+    VALIDATING = "Validating"
     STAGING = "Staging"
     LAUNCHING = "Launching"
     RUNNING = "Running"
@@ -38,7 +40,11 @@ _LEAVE = _TURN_BACK | {Phase.SUSPENDED}
 
 MOVES: dict[Phase, frozenset[Phase]] = {
     # Pending has staged nothing, so what is refused or cancelled ends at once: there is nothing to undo.
-    Phase.PENDING: frozenset({Phase.STAGING, Phase.SUSPENDED, Phase.FAILED, Phase.CANCELLED}),
+    Phase.PENDING: frozenset(
+        {Phase.VALIDATING, Phase.STAGING, Phase.SUSPENDED, Phase.FAILED, Phase.CANCELLED}
+    ),
+    # Neither has Validating.
+    Phase.VALIDATING: frozenset({Phase.SUCCEEDED, Phase.SUSPENDED, Phase.FAILED, Phase.CANCELLED}),
     Phase.STAGING: frozenset({Phase.LAUNCHING}) | _LEAVE,
     Phase.LAUNCHING: frozenset({Phase.RUNNING, Phase.PUBLISHING}) | _LEAVE,
     Phase.RUNNING: frozenset({Phase.PUBLISHING}) | _LEAVE,

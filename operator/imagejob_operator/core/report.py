@@ -32,6 +32,14 @@ class ReportItem(Wire, frozen=True):
     error: ItemError | None = None
 
 
+class ReportCheck(Wire, frozen=True):
+    """One thing that a validation looked at, whether it is as a run needs it, and what was seen."""
+
+    name: str
+    passed: bool
+    message: str
+
+
 class ReportError(Wire, frozen=True):
     """Why the run did not succeed."""
 
@@ -51,6 +59,8 @@ class Report(Wire, frozen=True, omit_defaults=False):
     written_at: datetime
     items: tuple[ReportItem, ...] = ()
     error: ReportError | None = None
+    checks: tuple[ReportCheck, ...] = ()
+    """What a run that was only to be validated has looked at; then there are no items."""
 
     @property
     def objects(self) -> int:

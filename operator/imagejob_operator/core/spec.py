@@ -52,7 +52,7 @@ class Run(Wire, frozen=True):
     """Which run is wanted: a new id starts a new run."""
 
     id: RunID = "1"
-    mode: Literal["Run"] = "Run"
+    mode: Literal["Run", "Validate"] = "Run"
     items: Literal["All", "Failed"] = "All"
 
 

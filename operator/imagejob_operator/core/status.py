@@ -151,6 +151,9 @@ class Status(Stanza, frozen=True):
 PARTIAL = "SucceededWithFailures"
 """The outcome of a run that succeeded although items failed: as many as its failurePolicy admits."""
 
+VALIDATED = "Validated"
+"""The outcome of a run that was only to be tried out: nothing stands in its way, and nothing was done."""
+
 MAX_FAILURES = 10
 MAX_HISTORY = 5
 

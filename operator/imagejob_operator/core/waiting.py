@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from imagejob_operator.core.effort import Broken, Collect, Progress, Publish, Stage, last_failure
+from imagejob_operator.core.effort import (
+    Broken,
+    Collect,
+    Progress,
+    Publish,
+    Stage,
+    Validate,
+    last_failure,
+)
+from imagejob_operator.core.ending import begin_undoing
+from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.observation import Decision, Observation
 from imagejob_operator.core.saying import change
+from imagejob_operator.core.spec import Spec
+
+Work = Validate | Stage | Collect | Publish
 
 
 def phase_begun(o: Observation) -> datetime:
@@ -14,14 +28,12 @@ def phase_begun(o: Observation) -> datetime:
     return o.job.status.phase_since or o.now
 
 
-def progress_of(o: Observation, effort: Stage | Collect | Publish) -> Progress | None:
+def progress_of(o: Observation, effort: Work) -> Progress | None:
     """How this very effort stands; None if it is not the one that runs."""
     return o.progress if o.effort == effort else None
 
 
-def keep_going(
-    o: Observation, effort: Stage | Collect | Publish, broken: Broken | None, until: datetime
-) -> Decision:
+def keep_going(o: Observation, effort: Work, broken: Broken | None, until: datetime) -> Decision:
     """Keep the effort going; after an error that may pass, not before its time has come."""
     last = last_failure(progress_of(o, effort))
     note = last.message if last else ""
@@ -30,3 +42,20 @@ def keep_going(
     if broken and broken.retry_at and resting:
         moments.append(broken.retry_at)
     return Decision(change(o, o.job.status, note=note), effort=effort, look_again=min(moments))
+
+
+def wait_for_sources(o: Observation, spec: Spec, effort: Validate | Stage, what: str) -> Decision:
+    """Wait until the sources are staged or looked at; what cannot pass, or lasts too long, is JOB_002."""
+    progress = progress_of(o, effort)
+    broken = progress if isinstance(progress, Broken) else None
+    if broken and broken.retry_at is None:
+        return begin_undoing(o, broken.failure)
+    seconds = spec.execution.staging_deadline_seconds
+    deadline = phase_begun(o) + timedelta(seconds=seconds)
+    if o.now >= deadline:
+        limit = f"spec.execution.stagingDeadlineSeconds {seconds}"
+        if last := last_failure(progress):
+            return begin_undoing(o, replace(last, message=f"{last.message} (given up after {limit})"))
+        text = f"{what} within {limit}"
+        return begin_undoing(o, Failure(Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED, text))
+    return keep_going(o, effort, broken, deadline)

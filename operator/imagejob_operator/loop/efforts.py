@@ -8,7 +8,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from imagejob_operator.core.effort import Broken, Clean, Collect, Effort, Progress, Publish, Stage, Working
+from imagejob_operator.core.effort import (
+    Broken,
+    Clean,
+    Collect,
+    Effort,
+    Progress,
+    Publish,
+    Stage,
+    Validate,
+    Working,
+)
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob, Key
 from imagejob_operator.loop.failed import EffortFailed
@@ -113,7 +123,7 @@ class Efforts:
 
     def _denied(self, job: ImageJob, entry: _Entry, error: Exception) -> Broken:
         match entry.effort:
-            case Stage():
+            case Stage() | Validate():
                 return Broken(Failure(Code.STAGING, Reason.ACCESS_DENIED, f"the store refuses: {error}"))
             case Collect() | Publish():
                 return Broken(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, f"the store refuses: {error}"))
@@ -123,7 +133,7 @@ class Efforts:
     def _broken(self, job: ImageJob, entry: _Entry, error: Exception) -> Broken:
         entry.tries += 1
         pause = min(LAST_RETRY, FIRST_RETRY * 2 ** min(entry.tries - 1, 10))
-        code = Code.STAGING if isinstance(entry.effort, Stage | Clean) else Code.PUBLISH
+        code = Code.STAGING if isinstance(entry.effort, Validate | Stage | Clean) else Code.PUBLISH
         log.warning(
             "an effort failed, it is tried again",
             extra={"job": str(job.key), "effort": type(entry.effort).__name__, "error": str(error)},

@@ -41,12 +41,8 @@ async def stage(store: ObjectStore, telemetry: Telemetry, job: ImageJob, effort:
         return _staged(manifest)
     except ObjectMissing:
         pass
-    found = await find_sources(store, job, spec)
     base = folder_of(spec.source.match.prefix) if spec.source.match else ""
-    # All items are looked at, also by a run of some: an output must not take the key of another one's.
-    _check_outputs(spec, [source.name for source in found], base)
-    if spec.run.items == "Failed":
-        found = await _only_unpublished(store, job, found)
+    found = await find_items(store, job, spec, base)
     present = {o.key: o async for o in store.walk(f"{effort.prefix}in/")}
 
     async def copy(numbered: tuple[int, Found]) -> ManifestItem:
@@ -61,6 +57,19 @@ async def stage(store: ObjectStore, telemetry: Telemetry, job: ImageJob, effort:
     manifest = Manifest(items, base, urls_until=job.ends_by(begun) + URLS_SLACK if begun else None)
     await store.put(manifest_key(effort.prefix), msgspec.json.encode(manifest), "application/json")
     return _staged(manifest)
+
+
+async def find_items(store: ObjectStore, job: ImageJob, spec: Spec, base: str) -> list[Found]:
+    """The sources that a run takes, each looked at, with outputs that get into nobody's way.
+
+    Raises:
+        EffortFailed: with JOB_001 or JOB_002.
+        StoreError: when the store fails.
+    """
+    found = await find_sources(store, job, spec)
+    # All items are looked at, also by a run of some: an output must not take the key of another one's.
+    _check_outputs(spec, [source.name for source in found], base)
+    return await _only_unpublished(store, job, found) if spec.run.items == "Failed" else found
 
 
 def folder_of(prefix: str) -> str:

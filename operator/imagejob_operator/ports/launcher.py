@@ -34,6 +34,17 @@ class Launcher(Protocol):
         """
         ...
 
+    async def rehearse(self, job: ImageJob, ends_by: datetime) -> str:
+        """Ask whether the first attempt of a job would be taken now, and launch none.
+
+        Returns:
+            Why that cannot be told; empty if it would be taken.
+
+        Raises:
+            Refused: with the reason.
+        """
+        ...
+
     async def deliver(self, attempt: Attempt, namespace: str, order_url: str) -> None:
         """Give the attempt the URL of its order; done already is done.
 

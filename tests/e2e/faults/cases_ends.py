@@ -106,6 +106,37 @@ PUBLISHING = (
     ),
 )
 
+VALIDATE = {"id": "1", "mode": "Validate"}
+"""Nothing may be done by such a run, so nothing can be left."""
+
+VALIDATIONS = (
+    Case(
+        "validated-destination-denied",
+        "the store would deny writing to the destination of a run that is only validated",
+        "JOB_007/DestinationDenied",
+        evidence=("/out/", "403"),
+        job=job(run=VALIDATE),
+        broken=lambda b: b.store(refused(403, "AccessDenied"), "put", about=FINAL),
+    ),
+    Case(
+        "validated-quota",
+        "a quota would admit no Pod of a run that is only validated",
+        "JOB_003/QuotaExceeded",
+        evidence=("the first Pod would be refused", "exceeded quota: none"),
+        job=job(run=VALIDATE),
+        broken=quota(pods="0"),
+    ),
+    Case(
+        "validated-store-unreachable",
+        "every connection to the store is reset while a run is only validated",
+        "JOB_002/StoreUnavailable",
+        within=4,
+        evidence=("stagingDeadlineSeconds 4",),
+        job=job(run=VALIDATE, execution={"stagingDeadlineSeconds": 4}),
+        broken=lambda b: b.store(cut),
+    ),
+)
+
 # --- our own status, and deletions -------------------------------------------------------------------------
 
 
@@ -275,4 +306,4 @@ DELETIONS = (
     ),
 )
 
-CASES = (*DEADLINES, *PUBLISHING, *OWN, *DELETIONS)
+CASES = (*DEADLINES, *PUBLISHING, *VALIDATIONS, *OWN, *DELETIONS)

@@ -55,7 +55,7 @@ def status(
     """A status as it stands in a phase of the first run."""
     if phase is Phase.PENDING:
         return Status()
-    staged = phase not in (Phase.PENDING, Phase.STAGING, Phase.SUSPENDED)
+    staged = phase not in (Phase.PENDING, Phase.VALIDATING, Phase.STAGING, Phase.SUSPENDED)
     shards = ShardStatus(len(tries), attempts=format_tries(tuple(tries))) if staged else None
     return Status(
         observed_generation=1,
@@ -64,7 +64,7 @@ def status(
         run=RunStatus(id=run_id, number=1, epoch=1, started_at=since, shards=shards),
         items_per_shard=per_shard if staged else 0,
         items=ItemCounts(items) if staged else None,
-        staging=StagingStatus(PREFIX),
+        staging=None if phase is Phase.VALIDATING else StagingStatus(PREFIX),
     )
 
 

@@ -13,7 +13,15 @@ from typing import Any
 
 import msgspec
 
-from imagejob_operator.core.action import AddFinalizer, DeleteJob, DeliverOrder, Launch, ReleaseFinalizer
+from imagejob_operator.core.action import (
+    AddFinalizer,
+    Announce,
+    DeleteJob,
+    DeliverOrder,
+    Launch,
+    ReleaseFinalizer,
+    Stop,
+)
 from imagejob_operator.core.attempt import Attempt, Problem, Refusal, Remark, State, Tries, parse_tries
 from imagejob_operator.core.conditions import with_conditions
 from imagejob_operator.core.effort import (
@@ -28,6 +36,8 @@ from imagejob_operator.core.effort import (
     Published,
     Stage,
     Staged,
+    Validate,
+    Validated,
     Working,
 )
 from imagejob_operator.core.failure import Code, Failure, Reason
@@ -60,6 +70,7 @@ SPECS = {
     "suspended": spec(suspend=True),
     "cancelled": spec(cancelRunID="1", suspend=True),
     "another-cancelled": spec(cancelRunID="0"),
+    "validated": spec(run={"mode": "Validate"}),
 }
 ASKED = ("suspended", "cancelled", "another-cancelled")
 """Specs that ask for something which no deadline has a say in."""
@@ -148,6 +159,7 @@ def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effor
     report = report_key(KEY.namespace, KEY.name, UID, 1)
     deadline = later(3600)
     own: dict[Phase, tuple[Effort, list[Progress]]] = {
+        Phase.VALIDATING: (Validate(PREFIX, report), [Validated(2), Validated(2, PERMANENT)]),
         Phase.STAGING: (Stage(PREFIX), [Staged(2, 2, 10)]),
         Phase.LAUNCHING: (Collect(PREFIX), [Collected(2, 0, ())]),
         Phase.RUNNING: (
@@ -305,10 +317,11 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
         return ""
     age = o.now - NOW
     wants = ""
-    if old is Phase.STAGING and age >= timedelta(seconds=600) and not isinstance(o.progress, Staged):
+    looking = old in (Phase.STAGING, Phase.VALIDATING) and not isinstance(o.progress, Staged | Validated)
+    if looking and age >= timedelta(seconds=600):
         wants = "the staging deadline"
     published = isinstance(o.progress, Published) and isinstance(o.effort, Publish)
-    if old in FORWARD[1:] and age >= timedelta(seconds=3600) and not published:
+    if old in (*FORWARD[1:], Phase.VALIDATING) and age >= timedelta(seconds=3600) and not published:
         wants = "the active deadline"
     waited_for = any((a.run, a.epoch) == (1, 1) and a.state is State.WAITING for a in o.attempts) or bool(
         o.refusals
@@ -318,7 +331,8 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
     if old is Phase.LAUNCHING and age >= timedelta(seconds=300) and waited_for and launched:
         wants = "the start deadline"
     if wants:
-        return "" if new is Phase.FAILING else f"passed over {wants}"
+        given_up = Phase.FAILED if old is Phase.VALIDATING else Phase.FAILING
+        return "" if new is given_up else f"passed over {wants}"
     if old in UNDOING and age >= timedelta(seconds=60) and new not in TERMINAL:
         return "undoes for longer than the cleaning budget"
     return ""
@@ -402,8 +416,9 @@ def _efforts_in_their_place(o: Observation, old: Phase, new: Phase, decision: De
         return ""
     if o.job.deleted_at:
         allowed: tuple[type, ...] = (Clean,)
-    elif old in FORWARD:
+    elif old in (*FORWARD, Phase.VALIDATING):
         allowed = {
+            Phase.VALIDATING: (Validate,),
             Phase.STAGING: (Stage,),
             Phase.LAUNCHING: (Collect,),
             Phase.RUNNING: (Collect,),
@@ -445,6 +460,8 @@ def _obeys_its_user(o: Observation, old: Phase, new: Phase, decision: Decision) 
     unbegun = old is Phase.PENDING or (old is Phase.SUSPENDED and o.job.status.staging is None)
     if spec.cancel_run_id == "1":
         ways = (Phase.PENDING, Phase.CANCELLED) if unbegun else (Phase.CANCELLING,)
+        if old is Phase.VALIDATING:
+            ways = (Phase.CANCELLED,)
         return "" if new in ways else "goes on with a run that was cancelled"
     published = isinstance(o.progress, Published) and isinstance(o.effort, Publish)
     if not spec.suspend or published:
@@ -482,6 +499,21 @@ def _tells_of_failed_items(o: Observation, old: Phase, new: Phase, decision: Dec
     return "" if failed == told else f"a success with {items} and the outcome {run and run.outcome!r}"
 
 
+def _only_tries_out(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    run = decision.status.run
+    told = run is not None and run.outcome == "Validated"
+    if old is Phase.PENDING and new in (Phase.STAGING, Phase.VALIDATING):
+        wanted = not isinstance(o.job.spec, InvalidSpec) and o.job.spec.run.mode == "Validate"
+        return "" if wanted == (new is Phase.VALIDATING) else f"goes to {new} against the mode"
+    if old is not Phase.VALIDATING or o.job.deleted_at:
+        return "says that it was validated" if told and old is not new else ""
+    if decision.actions and any(not isinstance(a, Announce | Stop) for a in decision.actions):
+        return "does something while it validates"
+    if decision.status.staging:
+        return "stages while it validates"
+    return "" if told == (new is Phase.SUCCEEDED) else f"{new} with the outcome {run and run.outcome!r}"
+
+
 CHECKS = (
     _legal,
     _never_waits_for_ever,
@@ -501,6 +533,7 @@ CHECKS = (
     _stays_suspended_no_longer_than_asked,
     _keeps_its_history,
     _tells_of_failed_items,
+    _only_tries_out,
 )
 
 

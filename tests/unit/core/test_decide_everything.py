@@ -21,7 +21,7 @@ from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.observation import Decision, Observation
 from imagejob_operator.core.phase import FORWARD, TERMINAL, Phase
 from imagejob_operator.core.spec import InvalidSpec
-from imagejob_operator.core.status import RunStatus, error_status
+from imagejob_operator.core.status import RunStatus, StagingStatus, error_status
 from unit.core.build import NOW, PREFIX
 from unit.core.everything import (
     Decide,
@@ -229,6 +229,18 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         ),
         Phase.PUBLISHING,
         "and the outcome ''",
+    ),
+    "stages-what-is-validated": (
+        after(
+            lambda o, d: replace(d, status=msgspec.structs.replace(d.status, staging=StagingStatus(PREFIX)))
+        ),
+        Phase.VALIDATING,
+        "stages while it validates",
+    ),
+    "runs-what-is-validated": (
+        after(lambda o, d: replace(d, status=msgspec.structs.replace(d.status, phase="Staging"))),
+        Phase.PENDING,
+        "against the mode",
     ),
     "other-effort": (after(lambda o, d: replace(d, effort=Stage(PREFIX))), Phase.RUNNING, "in Running"),
 }

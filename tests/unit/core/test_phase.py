@@ -7,7 +7,8 @@ import pytest
 from imagejob_operator.core.phase import FORWARD, MOVES, TERMINAL, UNDOING, IllegalMove, Phase, check_move
 
 LEGAL = """
-Pending    -> Staging Suspended Failed Cancelled
+Pending    -> Validating Staging Suspended Failed Cancelled
+Validating -> Succeeded Suspended Failed Cancelled
 Staging    -> Launching Suspended Failing Cancelling
 Launching  -> Running Publishing Suspended Failing Cancelling
 Running    -> Publishing Suspended Failing Cancelling
@@ -37,8 +38,8 @@ def test_a_move_is_legal_exactly_if_the_table_says_so(old: Phase, new: Phase) ->
 
 def test_every_phase_has_its_row_and_its_kind() -> None:
     assert set(MOVES) == set(Phase)
-    assert set(FORWARD) | UNDOING | TERMINAL | {Phase.SUSPENDED} == set(Phase)
-    assert len(FORWARD) + len(UNDOING) + len(TERMINAL) + 1 == len(Phase)
+    assert set(FORWARD) | UNDOING | TERMINAL | {Phase.SUSPENDED, Phase.VALIDATING} == set(Phase)
+    assert len(FORWARD) + len(UNDOING) + len(TERMINAL) + 2 == len(Phase)
 
 
 def test_every_phase_can_still_end() -> None:

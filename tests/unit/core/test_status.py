@@ -36,6 +36,7 @@ CANCEL = error_status(Failure(Code.CANCELLED, Reason.SUPERSEDED, "another run"))
 TABLE = """
 phase      | Ready                 | Reconciling | Stalled | Finished | Succeeded
 Pending    | False/Progressing     | True        | -       | False    | Unknown
+Validating | False/Progressing     | True        | -       | False    | Unknown
 Staging    | False/Progressing     | True        | -       | False    | Unknown
 Launching  | False/Progressing     | True        | -       | False    | Unknown
 Running    | False/Progressing     | True        | -       | False    | Unknown
@@ -50,6 +51,7 @@ Cancelled  | False/Cancelled       | -           | True    | True     | False
 ROWS = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().splitlines()]
 MILESTONES = {
     Phase.PENDING: "",
+    Phase.VALIDATING: "Accepted",
     Phase.STAGING: "Accepted",
     Phase.LAUNCHING: "Accepted Staged",
     Phase.RUNNING: "Accepted Staged Launched",
@@ -88,6 +90,22 @@ def test_a_success_that_is_not_a_plain_one_says_so() -> None:
     for kind in ("Ready", "Succeeded"):
         assert said[kind] == ("True", "SucceededWithFailures", "1 of 3 items failed,")
     assert said["Finished"] == ("True", "Succeeded", "")
+
+
+def test_a_validation_has_reached_nothing_but_its_acceptance() -> None:
+    before = with_conditions(status(Phase.VALIDATING), Status(), NOW)
+    run = RunStatus(id="1", number=1, epoch=1, outcome="Validated")
+    done = msgspec.structs.replace(status(Phase.SUCCEEDED), run=run, items=ItemCounts(total=3))
+    made = with_conditions(done, before, later(5))
+    assert {c.type for c in made.conditions if c.status == "True"} == {
+        "Ready",
+        "Finished",
+        "Succeeded",
+        "Accepted",
+    }
+    said = made.condition("Succeeded")
+    assert said
+    assert (said.reason, "of 3 items" in said.message) == ("Validated", True)
 
 
 @pytest.mark.parametrize("phase", MILESTONES, ids=str)

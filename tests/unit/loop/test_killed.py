@@ -57,6 +57,28 @@ async def test_a_run_fails_for_its_first_cause_wherever_the_operator_dies(after_
 
 
 @pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
+async def test_a_run_is_validated_wherever_the_operator_dies(after_effect: bool) -> None:
+    whole = World()
+    whole.create(run={"mode": "Validate"})
+    await whole.run()
+    total = len(whole.cluster.hooks.calls) + len(whole.store.hooks.calls)
+    assert total > 8
+    for call in range(total):
+        world = World()
+        world.die_at(call, after_effect)
+        world.create(run={"mode": "Validate"})
+        await world.run()
+        where = f"died at call {call}"
+        run = world.job.status.run
+        assert run, where
+        assert (world.job.status.phase, run.number, run.outcome) == ("Succeeded", 1, "Validated"), where
+        assert world.staged() == [], where
+        assert world.store.keys("shop/catalog/") == [], where
+        assert [e.reason for e in world.cluster.events.values()] == ["Validated"], where
+        assert world.cluster.attempts() == [], where
+
+
+@pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
 async def test_a_delete_finishes_wherever_the_operator_dies(after_effect: bool) -> None:
     for call in range(14):
         world = World()

@@ -14,7 +14,7 @@ from fakes.memory_store import MemoryStore
 from fakes.scripts import well
 from fakes.telemetry import CountingTelemetry
 from imagejob_operator.core.attempt import Attempt
-from imagejob_operator.core.effort import Clean, Collect, Effort, Progress, Publish, Stage
+from imagejob_operator.core.effort import Clean, Collect, Effort, Progress, Publish, Stage, Validate
 from imagejob_operator.core.job import ImageJob, Key
 from imagejob_operator.core.keys import STAGING_ROOT
 from imagejob_operator.core.observation import Policy
@@ -27,6 +27,7 @@ from imagejob_operator.loop.publish import clean, publish
 from imagejob_operator.loop.reconcile import Reconciler
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
+from imagejob_operator.loop.validate import validate
 from imagejob_operator.ports.stores import OneStore
 from unit.core.build import SPEC
 
@@ -74,6 +75,8 @@ class Operator:
 
         async def work(job: ImageJob, effort: Effort) -> Progress:
             match effort:
+                case Validate():
+                    return await validate(store, cluster, clock, job, effort)
                 case Stage():
                     return await stage(store, self.telemetry, job, effort)
                 case Collect():
