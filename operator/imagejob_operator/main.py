@@ -13,10 +13,12 @@ from typing import Any, assert_never, cast
 
 import kopf
 
+from imagejob_operator.adapters.http_downloads import HttpDownloads
 from imagejob_operator.adapters.kube_jobs import KubeJobs
 from imagejob_operator.adapters.kube_launcher import KubeLauncher
 from imagejob_operator.adapters.kube_lease import KubeLease
 from imagejob_operator.adapters.kube_owners import KubeOwners
+from imagejob_operator.adapters.kube_secrets import KubeSecrets
 from imagejob_operator.adapters.kube_session import KubeHTTP, load_configuration, open_session
 from imagejob_operator.adapters.logs import set_up_logs
 from imagejob_operator.adapters.metrics import Metrics
@@ -27,11 +29,13 @@ from imagejob_operator.adapters.pod_status import read_attempt
 from imagejob_operator.adapters.web import serve
 from imagejob_operator.core.effort import Clean, Collect, Effort, Progress, Publish, Stage, Validate
 from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.networks import SourceNetworks
 from imagejob_operator.core.observation import Policy
 from imagejob_operator.handlers.process import register_process
 from imagejob_operator.handlers.watch import register_watches
 from imagejob_operator.loop.act import Actor
 from imagejob_operator.loop.cache import Cache
+from imagejob_operator.loop.downloading import Downloader
 from imagejob_operator.loop.efforts import Efforts
 from imagejob_operator.loop.election import LEASE, Elector, Lost
 from imagejob_operator.loop.observe import Observer
@@ -83,6 +87,11 @@ class Operator:
         pods = PodSettings(settings.installation, settings.processor_image, settings.processor_pull_policy)
         self._launcher = KubeLauncher(http, pods, now)
         self._owners = KubeOwners(http)
+        self._downloads = HttpDownloads(
+            SourceNetworks(settings.source_allowed_networks, settings.source_blocked_networks),
+            settings.source_proxy,
+        )
+        self._downloader = Downloader(self._downloads, KubeSecrets(http))
         gate, policy = self._elector.leads, _sweep_policy(settings)
         self._sweeper = Sweeper(self._store, self._owners, self._metrics.sweep, now, policy, gate)
         self._efforts = Efforts(self._work, lambda key: self._reconciler.queue.add(key), now)
@@ -99,7 +108,7 @@ class Operator:
             case Validate():
                 return await validate(store, self._launcher, now, job, effort)
             case Stage():
-                return await stage(store, self._metrics, job, effort)
+                return await stage(store, self._downloader, self._metrics, job, effort)
             case Collect():
                 return await collect(store, job, effort)
             case Publish():
@@ -129,6 +138,7 @@ class Operator:
             await self._drain()
             await self._lease_session.close()
             await web.cleanup()
+            await self._downloads.close()
             await self._session.close()
             self._store.close()
 

@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from imagejob_operator.core.networks import Network, read_networks
 from imagejob_operator.core.sweep import Mode
 
 PREFIX = "IMAGEJOB_"
+PROXY = re.compile(r"http://[^/?#\s]+:[0-9]{1,5}/?")
 INSTALLATION = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
 
 
@@ -39,6 +41,9 @@ class Settings:
     sweep_mode: Mode = Mode.DELETE
     sweep_interval_seconds: int = 900
     lifecycle_rule: bool = False
+    source_allowed_networks: tuple[Network, ...] = ()
+    source_blocked_networks: tuple[Network, ...] = ()
+    source_proxy: str = field(default="", repr=False)
     http_port: int = 8080
     log_level: str = "INFO"
 
@@ -69,6 +74,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         sweep_mode=_mode(environment, "SWEEP_MODE"),
         sweep_interval_seconds=_number(environment, "SWEEP_INTERVAL_SECONDS", 900),
         lifecycle_rule=_boolean(environment, "LIFECYCLE_RULE", False),
+        source_allowed_networks=_networks(environment, "SOURCE_ALLOWED_NETWORKS"),
+        source_blocked_networks=_networks(environment, "SOURCE_BLOCKED_NETWORKS"),
+        source_proxy=_proxy(environment, "SOURCE_PROXY"),
         http_port=_number(environment, "HTTP_PORT", 8080),
         log_level=_get(environment, "LOG_LEVEL", "INFO"),
     )
@@ -133,3 +141,20 @@ def _pairs(environment: Mapping[str, str], name: str) -> Mapping[str, str]:
             raise InvalidSettings(f"{PREFIX}{name} is {part!r}: it must be label=value, or several by commas")
         pairs[key.strip()] = value.strip()
     return pairs
+
+
+def _networks(environment: Mapping[str, str], name: str) -> tuple[Network, ...]:
+    words = [word.strip() for word in _get(environment, name, "").split(",") if word.strip()]
+    try:
+        return read_networks(words)
+    except ValueError as error:
+        raise InvalidSettings(
+            f"{PREFIX}{name}: {error}; it must be networks such as 10.1.0.0/16, several by commas"
+        ) from None
+
+
+def _proxy(environment: Mapping[str, str], name: str) -> str:
+    value = _get(environment, name, "")
+    if value and not PROXY.fullmatch(value):
+        raise InvalidSettings(f"{PREFIX}{name} must be http://host:port, without a path")
+    return value.rstrip("/")

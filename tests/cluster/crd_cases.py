@@ -127,6 +127,9 @@ def required(path: str, value: Any, base: dict[str, Any]) -> Case:
 
 MATCH = changed(KEYS, ("spec.source", {"match": {"prefix": "uploads/"}}))
 INLINE = changed(KEYS, ("spec.source", {"inline": [{"name": "a.png", "data": "QUJD"}]}))
+LIST = changed(KEYS, ("spec.source", {"list": {"key": "lists/a"}}))
+LINK = "https://a.example/a.jpg"
+URLS = changed(KEYS, ("spec.source", {"urls": [{"url": LINK}]}))
 STEP = "spec.renditions[0].steps[0]"
 RESIZE = changed(KEYS, (STEP, {"resize": {"width": 100, "height": 100}}))
 ROTATE = changed(KEYS, (STEP, {"rotate": {"degrees": 90}}))
@@ -389,9 +392,15 @@ SPEC: list[Case] = [
     # source
     rule(
         "spec.source",
-        "exactly one of keys, match, inline",
-        [{}, {"keys": ["a"], "match": {"prefix": "u/"}}, {**INLINE["spec"]["source"], "keys": ["a"]}],
-        [{"keys": ["a"]}, {"match": {"prefix": "u/"}}, INLINE["spec"]["source"]],
+        "exactly one of keys, match, list, urls, inline",
+        [
+            {},
+            {"keys": ["a"], "match": {"prefix": "u/"}},
+            {**INLINE["spec"]["source"], "keys": ["a"]},
+            {**LIST["spec"]["source"], **URLS["spec"]["source"]},
+        ],
+        [{"keys": ["a"]}, {"match": {"prefix": "u/"}}]
+        + [base["spec"]["source"] for base in (INLINE, LIST, URLS)],
     ),
     case("spec.source.keys", "minItems", [[]], [["a"]]),
     case("spec.source.keys", "maxItems", [["a"] * 1001], [["a"] * 1000, ["ü" * 512] * 1000]),
@@ -415,6 +424,80 @@ SPEC: list[Case] = [
     case("spec.source.match.exclude", "maxItems", [["*"] * 17], [["*"] * 16, []], base=MATCH),
     *length("spec.source.match.exclude[0]", 1, 256, MATCH, "*"),
     *between("spec.source.match.maxItems", 1, 10000, MATCH),
+    required("spec.source.list.key", "lists/a", LIST),
+    *length("spec.source.list.key", 1, 512, LIST, "ü"),
+    rule("spec.source.list.key", "must be relative", [*OUT_OF_JAIL, "a/"], IN_JAIL, base=LIST),
+    rule("spec.source.list.key", "control characters", CONTROL, NO_CONTROL, base=LIST),
+    rule("spec.source.list.key", "the operator keeps", RESERVED, NOT_RESERVED, base=LIST),
+    case("spec.source.urls", "minItems", [[]], [[{"url": LINK}]], base=URLS),
+    case("spec.source.urls", "maxItems", [[{"url": LINK}] * 257], [[{"url": LINK}] * 256], base=URLS),
+    required("spec.source.urls[0].url", LINK, URLS),
+    case(
+        "spec.source.urls[0].url",
+        "maxLength",
+        [LINK + "?" + "ü" * (2048 - len(LINK))],
+        [LINK + "?" + "ü" * (2047 - len(LINK))],
+        base=URLS,
+    ),
+    rule(
+        "spec.source.urls[0].url",
+        "url must be https://host/path or http://host/path",
+        [
+            "",
+            "a.jpg",
+            "//a.example/a.jpg",
+            "ftp://a.example/a.jpg",
+            "HTTPS://a.example/a.jpg",
+            "https:///a.jpg",
+            "https://me@a.example/a.jpg",
+            "https://me:pw@a.example/a.jpg",
+            "https://a.example\\@127.0.0.1/a.jpg",
+            "https://a.example:/a.jpg",
+            "https://a.example:123456/a.jpg",
+            "https://ä.example/a.jpg",
+            "https://[::1/a.jpg",
+            "https://-a.example/a.jpg",
+        ],
+        [
+            "http://a.example/a.jpg",
+            "https://a.example:8443/b/a.jpg?x=y@z#f",
+            "https://1.2.3.4/a.jpg",
+            "https://[2606:4700::1111]/a.jpg",
+            "https://a_b.example./ü/a.jpg",
+        ],
+        base=URLS,
+    ),
+    rule(
+        "spec.source.urls[0].url",
+        "url must not contain spaces",
+        [f"https://a.example/{bad}a.jpg" for bad in (" ", "\n", "\x00", "\x7f", "\\")] + [LINK + "? "],
+        ["https://a.example/a%20b.jpg", LINK + "?a=\\"],
+        base=URLS,
+    ),
+    rule(
+        "spec.source.urls[0].url",
+        "must end with a file name",
+        ["https://a.example" + end for end in ("", "/", "/a/", "/?a.jpg", "/#/a.jpg", "?/a.jpg")],
+        ["https://a.example/a", "https://a.example//a.jpg", "https://a.example/a.jpg?b/"],
+        base=URLS,
+    ),
+    case("spec.source.urls[0].sha256", "maxLength", ["a" * 65], ["a" * 64], base=URLS),
+    case(
+        "spec.source.urls[0].sha256",
+        "pattern",
+        ["a" * 63, "A" * 64, "g" * 64, "a" * 63 + "\n", ""],
+        ["0123456789abcdef" * 4],
+        base=URLS,
+    ),
+    required("spec.source.urls[0].headersSecretRef.name", "a", URLS),
+    *length("spec.source.urls[0].headersSecretRef.name", 1, 253, URLS),
+    case(
+        "spec.source.urls[0].headersSecretRef.name",
+        "pattern",
+        ["A", "-a", "a-", "a_b", "a/b", "../b", "a\n"],
+        ["a", "a.b-c.9"],
+        base=URLS,
+    ),
     case("spec.source.inline", "minItems", [[]], [INLINE["spec"]["source"]["inline"]], base=INLINE),
     case(
         "spec.source.inline",
@@ -762,6 +845,10 @@ NEEDS_NEW_RUN: list[Change] = [
     *_change("spec.source.match.exclude", ABSENT, ["*"], MATCH),
     *_change("spec.source.match.maxItems", ABSENT, 5, MATCH),
     *_change("spec.source.inline[0].data", "QUJD", "QUJE", INLINE),
+    *_change("spec.source.list.key", "lists/a", "lists/b", LIST),
+    *_change("spec.source.urls[0].url", LINK, LINK + "?v=2", URLS),
+    *_change("spec.source.urls[0].sha256", ABSENT, "a" * 64, URLS),
+    *_change("spec.source.urls[0].headersSecretRef", ABSENT, {"name": "a"}, URLS),
     *_change("spec.renditions", renditions(1), renditions(2)),
     *_change("spec.renditions[0].output.quality", ABSENT, 80),
     *_change("spec.renditions[0].steps", ABSENT, [{"rotate": {"degrees": 90}}]),

@@ -20,6 +20,7 @@ from demo import photos, stack
 from demo.kubectl import Kubectl
 from e2e.faults import results
 from e2e.faults.arena import unregister
+from e2e.faults.pictures import pictures
 from e2e.faults.results import Row
 from e2e.world import Shop, World
 from localcluster.cluster import Status
@@ -112,8 +113,15 @@ def where(stacked: tuple[Kubectl, Status]) -> Status:
 
 
 @pytest.fixture(scope="session")
-def world(stacked: tuple[Kubectl, Status]) -> Iterator[World]:
-    """The stack, with its shipped settings."""
+def pictures_address(where: Status) -> Iterator[str]:
+    """A web server with photos, on this machine."""
+    with pictures(where.host_address or "127.0.0.1") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def world(stacked: tuple[Kubectl, Status], pictures_address: str) -> Iterator[World]:
+    """The stack, with its shipped settings, but that sources may come from the web server of the tests."""
     kubectl, cluster = stacked
     # A session that was killed may have left the operator with a test's settings.
     kubectl(
@@ -123,10 +131,11 @@ def world(stacked: tuple[Kubectl, Status]) -> Iterator[World]:
         stack.NAMESPACE,
         f"deployment/{stack.OPERATOR}",
         *(f"{n}-" for n in CHANGED_SETTINGS),
+        f"IMAGEJOB_SOURCE_ALLOWED_NETWORKS={pictures_address.rpartition(':')[0]}/32",
     )
     stack.await_rollout(kubectl, stack.OPERATOR)
     with config.new_client_from_config(str(kubectl.kubeconfig)) as api, stack.reach_store(kubectl) as store:
-        made = World(kubectl, api, store, cluster.audit_log)
+        made = World(kubectl, api, store, cluster.audit_log, pictures_address)
         made.end_outage()
         unregister(made)
         yield made

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from e2e.faults import arena as shared
-from e2e.faults import cases_ends, cases_nodes, cases_pods, cases_runs, cases_store
+from e2e.faults import cases_ends, cases_nodes, cases_pods, cases_runs, cases_sources, cases_store
 from e2e.faults.arena import Arena, finished_runs
 from e2e.faults.bench import play
 from e2e.faults.results import Row
@@ -25,7 +25,7 @@ from localcluster.cluster import Status
 
 CASES = {
     case.name: case
-    for part in (cases_store, cases_pods, cases_runs, cases_nodes, cases_ends)
+    for part in (cases_store, cases_sources, cases_pods, cases_runs, cases_nodes, cases_ends)
     for case in part.CASES
 }
 AT_ONCE = 8
@@ -70,6 +70,7 @@ def _readable(job: Job, arena: Arena) -> str:
     """The message, without names and addresses that are others at every run."""
     message: str = job["status"].get("error", {}).get("message", "")
     names = {job["metadata"]["namespace"]: "shop", arena.registry: "registry.example"}
+    names[arena.world.pictures] = "pictures.example"
     for name, plain in names.items():
         message = message.replace(name, plain)
     return re.sub(r"job-[0-9a-f]{10}-0-", "job-4f1c09a2b7-0-", message)

@@ -159,12 +159,16 @@ def process_of(pod: client.V1Pod, word: str) -> int:
 class World:
     """The stack on one cluster."""
 
-    def __init__(self, kubectl: Kubectl, api: client.ApiClient, store: Store, audit_log: str) -> None:
+    def __init__(
+        self, kubectl: Kubectl, api: client.ApiClient, store: Store, audit_log: str, pictures: str = ""
+    ) -> None:
         self.kubectl = kubectl
         self.api = api
         self.core = client.CoreV1Api(api)
         self.objects = client.CustomObjectsApi(api)
         self.store = store
+        self.pictures = pictures
+        """`host:port` of a web server that the operator may fetch from."""
         self._audit_log = audit_log
 
     @property

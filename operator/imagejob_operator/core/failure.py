@@ -58,6 +58,10 @@ class Reason(enum.StrEnum):
     SOURCE_NOT_FOUND = "SourceNotFound"
     SOURCE_EMPTY = "SourceEmpty"
     TOO_MANY_ITEMS = "TooManyItems"
+    SOURCE_TOO_LARGE = "SourceTooLarge"
+    CHECKSUM_MISMATCH = "ChecksumMismatch"
+    BLOCKED_ADDRESS = "BlockedAddress"
+    SOURCE_UNREACHABLE = "SourceUnreachable"
     ACCESS_DENIED = "AccessDenied"
     STORE_UNAVAILABLE = "StoreUnavailable"
     STAGING_DEADLINE_EXCEEDED = "StagingDeadlineExceeded"
@@ -97,6 +101,10 @@ CATALOGUE: dict[tuple[Code, Reason], Entry] = {
     (Code.STAGING, Reason.SOURCE_NOT_FOUND): Entry(Fault.USER, False),
     (Code.STAGING, Reason.SOURCE_EMPTY): Entry(Fault.USER, False),
     (Code.STAGING, Reason.TOO_MANY_ITEMS): Entry(Fault.USER, False),
+    (Code.STAGING, Reason.SOURCE_TOO_LARGE): Entry(Fault.USER, False),
+    (Code.STAGING, Reason.CHECKSUM_MISMATCH): Entry(Fault.USER, False),
+    (Code.STAGING, Reason.BLOCKED_ADDRESS): Entry(Fault.USER, False),
+    (Code.STAGING, Reason.SOURCE_UNREACHABLE): Entry(Fault.USER, True),
     (Code.STAGING, Reason.ACCESS_DENIED): Entry(Fault.STORAGE, False),
     (Code.STAGING, Reason.STORE_UNAVAILABLE): Entry(Fault.STORAGE, True),
     (Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED): Entry(Fault.STORAGE, True),

@@ -9,11 +9,13 @@ from msgspec import Meta
 
 from imagejob_operator.core.headers import Headers
 from imagejob_operator.core.keys import KeyCollision, matches
+from imagejob_operator.core.urls import MAX_URL_CHARACTERS
 from imagejob_processor.contract import Wire
 
 Key = Annotated[str, Meta(min_length=1, max_length=512)]
 Glob = Annotated[str, Meta(min_length=1, max_length=256)]
 
+SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z"
 BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z"
 
 
@@ -33,11 +35,34 @@ class InlineFile(Wire, frozen=True):
     data: Annotated[str, Meta(min_length=1, max_length=87384, pattern=BASE64)]
 
 
+class ListSource(Wire, frozen=True):
+    """Sources by a list that lies in the store: one key a line."""
+
+    key: Key
+
+
+class SecretRef(Wire, frozen=True):
+    """A Secret of the job's namespace."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=253, pattern=SUBDOMAIN)]
+
+
+class UrlSource(Wire, frozen=True):
+    """A source on a web server, fetched by the operator."""
+
+    url: Annotated[str, Meta(max_length=MAX_URL_CHARACTERS)]
+    sha256: Annotated[str, Meta(max_length=64, pattern=r"^[0-9a-f]{64}\Z")] | None = None
+    headers_secret_ref: SecretRef | None = None
+    """Headers to send, by name; never to another origin."""
+
+
 class Source(Wire, frozen=True):
     """Where the items come from: exactly one member is set."""
 
     keys: Annotated[tuple[Key, ...], Meta(min_length=1, max_length=1000)] | None = None
     match: Match | None = None
+    list: ListSource | None = None
+    urls: Annotated[tuple[UrlSource, ...], Meta(min_length=1, max_length=256)] | None = None
     inline: Annotated[tuple[InlineFile, ...], Meta(min_length=1, max_length=8)] | None = None
 
 
@@ -70,3 +95,7 @@ def check_sources_stay(outputs: Sequence[str], sources: Sequence[str], match: Ma
                 f"spec.destination: the output {key!r} lies below spec.source.match.prefix "
                 f"{match.prefix!r}, so the next run would take it for a source; choose another prefix"
             )
+
+
+SOURCE_KINDS = ("keys", "match", "list", "urls", "inline")
+"""The members of `spec.source`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -22,8 +23,9 @@ from imagejob_operator.core.keys import (
     check_reserved,
     check_template,
 )
-from imagejob_operator.core.places import Destination, Source
+from imagejob_operator.core.places import SOURCE_KINDS, Destination, InlineFile, Source, UrlSource
 from imagejob_operator.core.pod_template import InvalidPodTemplate, check_pod_template
+from imagejob_operator.core.urls import InvalidURL, name_of, parse_url
 from imagejob_processor.contract import ItemLimits, Rendition, Wire
 from imagejob_processor.recipe import quantity_bytes
 from imagejob_processor.rules import broken
@@ -141,10 +143,10 @@ def parse_spec(raw: object) -> Spec:
 
 
 def _check_unions(spec: Spec) -> None:
-    members = [name for name in ("keys", "match", "inline") if getattr(spec.source, name) is not None]
+    members = [name for name in SOURCE_KINDS if getattr(spec.source, name) is not None]
     if len(members) != 1:
         raise InvalidSpec(
-            f"spec.source: exactly one of keys, match, inline must be set, found {members or 'none'}"
+            f"spec.source: exactly one of {', '.join(SOURCE_KINDS)} must be set, found {members or 'none'}"
         )
     names = [rendition.name for rendition in spec.renditions]
     for name in names:
@@ -168,13 +170,10 @@ def _check_keys(spec: Spec) -> None:
                     f"spec.source.match.prefix {spec.source.match.prefix!r}: the outputs would become "
                     "sources; choose another prefix"
                 )
-        names = [file.name for file in spec.source.inline or ()]
-        if len(set(names)) < len(names):
-            raise InvalidSpec("spec.source.inline: a name stands twice; names must differ")
-        for file in spec.source.inline or ():
-            check_relative_key(file.name, "spec.source.inline.name")
-            if "/" in file.name:
-                raise InvalidSpec(f"spec.source.inline: the name {file.name!r} must not contain '/'")
+        if spec.source.list:
+            check_relative_key(spec.source.list.key, "spec.source.list.key")
+        _check_urls(spec.source.urls or ())
+        _check_inline(spec.source.inline or ())
         if spec.destination.prefix:
             check_prefix(spec.destination.prefix, "spec.destination.prefix")
         check_template(spec.destination.key_template, "spec.destination.keyTemplate")
@@ -182,6 +181,31 @@ def _check_keys(spec: Spec) -> None:
         check_headers(spec.destination.headers)
     except (InvalidKey, InvalidHeaders) as error:
         raise InvalidSpec(str(error)) from None
+
+
+def _check_inline(files: Sequence[InlineFile]) -> None:
+    names = [file.name for file in files]
+    if len(set(names)) < len(names):
+        raise InvalidSpec("spec.source.inline: a name stands twice; names must differ")
+    for name in names:
+        check_relative_key(name, "spec.source.inline.name")
+        if "/" in name:
+            raise InvalidSpec(f"spec.source.inline: the name {name!r} must not contain '/'")
+
+
+def _check_urls(sources: Sequence[UrlSource]) -> None:
+    for position, source in enumerate(sources):
+        field = f"spec.source.urls[{position}].url"
+        try:
+            url = parse_url(source.url)
+        except InvalidURL as error:
+            raise InvalidSpec(f"{field}: {error}") from None
+        name = name_of(url)
+        if not name or "/" in name:
+            raise InvalidSpec(
+                f"{field}: the path of {url.shown!r} must end with a file name, which outputs are named from"
+            )
+        check_relative_key(name, f"{field}: the file name of {url.shown!r}")
 
 
 def item_limits(limits: Limits) -> ItemLimits:
@@ -203,13 +227,14 @@ def tolerated_failures(policy: FailurePolicy, total: int) -> int:
 
 
 def items_per_pod(execution: Execution, total: int) -> int:
-    """Items of one shard: as asked, else spread over `parallelism` Pods with at most 50 each.
+    """Items of one shard: as asked, else spread over `parallelism` Pods, at most 50 each if MAX_SHARDS allow.
 
     Raises:
         InvalidSpec: when that would take more than MAX_SHARDS Pods.
     """
     if execution.items_per_pod is None:
-        return max(1, min(DEFAULT_ITEMS_PER_POD, math.ceil(total / execution.parallelism)))
+        chosen = max(1, min(DEFAULT_ITEMS_PER_POD, math.ceil(total / execution.parallelism)))
+        return max(chosen, math.ceil(total / MAX_SHARDS))
     if math.ceil(total / execution.items_per_pod) > MAX_SHARDS:
         needed = math.ceil(total / MAX_SHARDS)
         raise InvalidSpec(

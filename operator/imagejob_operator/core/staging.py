@@ -48,6 +48,11 @@ def input_key(prefix: str, index: int) -> str:
     return f"{prefix}in/{index:06d}"
 
 
+def list_key(prefix: str) -> str:
+    """Where the copy of `spec.source.list` lies."""
+    return f"{prefix}list"
+
+
 def order_key(prefix: str, shard: int, attempt: int) -> str:
     """Where the order of an attempt lies."""
     return f"{prefix}orders/{shard}-{attempt}.json"

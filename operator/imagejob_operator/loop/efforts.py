@@ -111,7 +111,9 @@ class Efforts:
         try:
             entry.progress = await self._work(job, entry.effort)
         except EffortFailed as error:
-            entry.progress = Broken(error.failure)
+            entry.progress = (
+                self._again(job, entry, error.failure) if error.passing else Broken(error.failure)
+            )
         except StoreDenied as error:
             entry.progress = self._denied(job, entry, error)
         except StoreError as error:
@@ -131,11 +133,14 @@ class Efforts:
                 return self._broken(job, entry, error)
 
     def _broken(self, job: ImageJob, entry: _Entry, error: Exception) -> Broken:
+        code = Code.STAGING if isinstance(entry.effort, Validate | Stage | Clean) else Code.PUBLISH
+        return self._again(job, entry, Failure(code, Reason.STORE_UNAVAILABLE, str(error)))
+
+    def _again(self, job: ImageJob, entry: _Entry, failure: Failure) -> Broken:
         entry.tries += 1
         pause = min(LAST_RETRY, FIRST_RETRY * 2 ** min(entry.tries - 1, 10))
-        code = Code.STAGING if isinstance(entry.effort, Validate | Stage | Clean) else Code.PUBLISH
         log.warning(
             "an effort failed, it is tried again",
-            extra={"job": str(job.key), "effort": type(entry.effort).__name__, "error": str(error)},
+            extra={"job": str(job.key), "effort": type(entry.effort).__name__, "error": failure.message},
         )
-        return Broken(Failure(code, Reason.STORE_UNAVAILABLE, str(error)), self._clock() + pause)
+        return Broken(failure, self._clock() + pause)

@@ -6,8 +6,10 @@ from imagejob_operator.core.failure import Failure
 
 
 class EffortFailed(Exception):
-    """Trying again is of no use; `failure` says why."""
+    """Why the job cannot go on; unless it is `passing`, trying again is of no use."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, passing: bool = False) -> None:
         super().__init__(failure.message)
         self.failure = failure
+        self.passing = passing
+        """Whether the same may go well later: it is tried again within the deadline of its phase."""

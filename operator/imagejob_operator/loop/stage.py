@@ -19,7 +19,8 @@ from imagejob_operator.core.staging import (
     manifest_key,
     read_manifest,
 )
-from imagejob_operator.loop.concurrency import for_each
+from imagejob_operator.loop.concurrency import AT_ONCE, for_each
+from imagejob_operator.loop.downloading import DOWNLOADS_AT_ONCE, Downloader
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.reporting import unpublished_before
 from imagejob_operator.loop.sources import Found, find_sources
@@ -27,7 +28,9 @@ from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, O
 from imagejob_operator.ports.telemetry import Telemetry
 
 
-async def stage(store: ObjectStore, telemetry: Telemetry, job: ImageJob, effort: Stage) -> Staged:
+async def stage(
+    store: ObjectStore, downloader: Downloader, telemetry: Telemetry, job: ImageJob, effort: Stage
+) -> Staged:
     """Stage all sources of a job; goes on from what the prefix already holds.
 
     Raises:
@@ -42,31 +45,47 @@ async def stage(store: ObjectStore, telemetry: Telemetry, job: ImageJob, effort:
     except ObjectMissing:
         pass
     base = folder_of(spec.source.match.prefix) if spec.source.match else ""
-    found = await find_items(store, job, spec, base)
+    found = await find_items(store, job, spec, base, effort.prefix)
     present = {o.key: o async for o in store.walk(f"{effort.prefix}in/")}
 
     async def copy(numbered: tuple[int, Found]) -> ManifestItem:
         index, source = numbered
         key = input_key(effort.prefix, index)
-        copied = await _copy(store, source, key, present.get(key))
+        if source.url is None:
+            copied = await _copy(store, source, key, present.get(key))
+        elif key in present:
+            copied = present[key]
+        else:
+            async with downloader.fetch(job, source.url, spec.limits) as data:
+                copied = await store.put(key, data, "application/octet-stream")
         telemetry.staged(copied.size)
         return ManifestItem(index, source.name, copied.etag, copied.size)
 
-    items = tuple(await for_each(enumerate(found), copy))
+    at_once = DOWNLOADS_AT_ONCE if spec.source.urls else AT_ONCE
+    items = tuple(await for_each(enumerate(found), copy, at_once))
     begun = job.status.run.counted_from if job.status.run else None
     manifest = Manifest(items, base, urls_until=job.ends_by(begun) + URLS_SLACK if begun else None)
     await store.put(manifest_key(effort.prefix), msgspec.json.encode(manifest), "application/json")
     return _staged(manifest)
 
 
-async def find_items(store: ObjectStore, job: ImageJob, spec: Spec, base: str) -> list[Found]:
+async def find_items(
+    store: ObjectStore, job: ImageJob, spec: Spec, base: str, prefix: str = ""
+) -> list[Found]:
     """The sources that a run takes, each looked at, with outputs that get into nobody's way.
+
+    Args:
+        store: where they are.
+        job: whose they are.
+        spec: what it wants.
+        base: folder that `{dir}` of the key template is relative to.
+        prefix: of the run's staging; without it nothing is written there.
 
     Raises:
         EffortFailed: with JOB_001 or JOB_002.
         StoreError: when the store fails.
     """
-    found = await find_sources(store, job, spec)
+    found = await find_sources(store, job, spec, prefix)
     # All items are looked at, also by a run of some: an output must not take the key of another one's.
     _check_outputs(spec, [source.name for source in found], base)
     return await _only_unpublished(store, job, found) if spec.run.items == "Failed" else found
@@ -85,7 +104,7 @@ def _check_outputs(spec: Spec, sources: list[str], base: str) -> None:
     destination = spec.destination
     try:
         keys = output_keys(sources, spec.renditions, destination.prefix, destination.key_template, base)
-        if not spec.source.inline:
+        if not (spec.source.inline or spec.source.urls):
             check_sources_stay([final.key for final in keys], sources, spec.source.match)
     except KeyCollision as error:
         raise EffortFailed(Failure(Code.CREATION, Reason.KEY_COLLISION, str(error))) from None

@@ -11,6 +11,7 @@ import yaml
 
 from demo import photos
 from e2e.examples.header import SETTLED, BadHeader, End, objections, read_header
+from e2e.faults.pictures import PLACE, placed
 from e2e.world import Job, Shop, World, phase
 from imagejob_operator.core.phase import Phase
 
@@ -41,13 +42,16 @@ def play(world: World, path: Path) -> list[str]:
             shop.upload(key, _photo(key) if text is None else text.encode())
         there = set(shop.outputs(""))
         for number, step in enumerate(header.steps, 1):
-            words = step.does or ("apply", "-f", str(path))
-            world.kubectl(*words, "-n", shop.name)
+            if step.does:
+                world.kubectl(*step.does, "-n", shop.name)
+            else:
+                _apply(world, path, shop.name)
             ended = {name: _await_rest(shop, name) for name in names}
             now = set(shop.outputs(""))
             said = objections(step, ended, sorted(now - there), sorted(there - now))
             found += [f"{path.name}, step {number}: {objection}" for objection in said]
             there = now
+        _forget_secrets(path, shop)
         if found:
             found.append(shop.diagnosis())
         return found
@@ -56,6 +60,22 @@ def play(world: World, path: Path) -> list[str]:
         raise
     finally:
         shop.close()
+
+
+def _apply(world: World, path: Path, namespace: str) -> None:
+    """The file as it is, or, if it names the web server of the tests, with the address of that one."""
+    if PLACE not in path.read_text():
+        world.kubectl("apply", "-f", str(path), "-n", namespace)
+        return
+    for document in placed(documents(path), world.pictures):
+        world.kubectl.apply(document, "-n", namespace)
+
+
+def _forget_secrets(path: Path, shop: Shop) -> None:
+    """Secrets of the file itself are none that a job left behind."""
+    for document in documents(path):
+        if document["kind"] == "Secret":
+            shop.world.core.delete_namespaced_secret(document["metadata"]["name"], shop.name)
 
 
 def _photo(key: str) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 from kubernetes import client
 
 from e2e.faults.arena import PATCHED, Arena
+from e2e.faults.pictures import placed
 from e2e.faults.store_proxy import Fault, Rule
 from e2e.faults.verdict import Outcome
 from e2e.world import Job, Shop, ended, image_job, until
@@ -127,7 +128,7 @@ def play(arena: Arena, case: Case) -> Outcome:
     try:
         shop.upload_photos(*case.photos)
         case.broken(bench)
-        name = shop.apply(case.job)
+        name = shop.apply(placed(case.job, arena.world.pictures))
         begun = time.monotonic()
         case.then(bench, name)
         if case.ends == "Deleted":

@@ -15,6 +15,10 @@ JOB_002 STAGING_FAILED      TooManyItems           User    final
 JOB_002 STAGING_FAILED      AccessDenied           Storage final
 JOB_002 STAGING_FAILED      StoreUnavailable       Storage retriable
 JOB_002 STAGING_FAILED      StagingDeadlineExceeded Storage retriable
+JOB_002 STAGING_FAILED      SourceTooLarge         User    final
+JOB_002 STAGING_FAILED      ChecksumMismatch       User    final
+JOB_002 STAGING_FAILED      BlockedAddress         User    final
+JOB_002 STAGING_FAILED      SourceUnreachable      User    retriable
 JOB_003 TASK_QUEUE_FAILED   PodRejected            Cluster final
 JOB_003 TASK_QUEUE_FAILED   QuotaExceeded          Cluster retriable
 JOB_003 TASK_QUEUE_FAILED   ImagePullFailed        Cluster retriable

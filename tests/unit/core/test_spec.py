@@ -46,6 +46,10 @@ def headers(**fields: Any) -> dict[str, Any]:
     return spec(destination={"headers": fields})
 
 
+def urls(url: str, count: int = 1) -> dict[str, Any]:
+    return spec(source={"urls": [{"url": url}] * count})
+
+
 def pod(**fields: Any) -> dict[str, Any]:
     return execution(podTemplate=fields)
 
@@ -91,9 +95,9 @@ REFUSED = {
     "two-sources": (
         spec(source={"keys": ["a"], "match": {"prefix": "u/"}}),
         "spec.source",
-        "exactly one of keys, match, inline",
+        "exactly one of keys, match, list, urls, inline",
     ),
-    "unknown-source": (spec(source={"urls": []}), "spec.source", "unknown field `urls`"),
+    "unknown-source": (spec(source={"links": []}), "spec.source", "unknown field `links`"),
     "keys-0": (spec(source={"keys": []}), "spec.source.keys", ">= 1"),
     "keys-1001": (spec(source={"keys": ["k"] * 1001}), "spec.source.keys", "<= 1000"),
     "key-513": (spec(source={"keys": ["x" * 513]}), "spec.source.keys", "<= 512"),
@@ -113,6 +117,17 @@ REFUSED = {
         "spec.destination.prefix",
         "the outputs would become sources",
     ),
+    "list-climbs": (spec(source={"list": {"key": "../x"}}), "spec.source.list.key", "segment"),
+    "urls-0": (spec(source={"urls": []}), "spec.source.urls", ">= 1"),
+    "urls-257": (urls("https://a.example/a.jpg", 257), "spec.source.urls", "<= 256"),
+    "url-ftp": (urls("ftp://a.example/a.jpg"), "spec.source.urls[0].url", "http:// or https://"),
+    "url-userinfo": (urls("https://me:secret@a.example/a.jpg"), "spec.source.urls[0].url", "user:password@"),
+    "url-octal": (urls("http://0177.0.0.1/a.jpg"), "spec.source.urls[0].url", "four decimal numbers"),
+    "url-no-name": (urls("https://a.example/a/"), "spec.source.urls[0].url", "must end with a file name"),
+    "url-slash-in-name": (urls("https://a.example/a%2Fb.jpg"), "spec.source.urls[0].url", "a file name"),
+    "url-climbs": (urls("https://a.example/%2e%2e"), "spec.source.urls[0].url", "segment"),
+    "url-newline-in-name": (urls("https://a.example/a%0Ab"), "spec.source.urls[0].url", "control characters"),
+    "url-reserved": (urls("https://a.example/.imagejob"), "spec.source.urls[0].url", "keeps for itself"),
     "inline-9": (inline(9), "spec.source.inline", "<= 8"),
     "inline-not-base64": (inline(data="a"), "spec.source.inline[0].data", "regex"),
     "inline-newline": (inline(data="aGk=\n"), "spec.source.inline[0].data", "regex"),

@@ -12,6 +12,7 @@ from fakes.memory_cluster import Scene, Script, idle
 from fakes.scripts import badly, never_running, well, without_result
 from imagejob_operator.core.attempt import Problem, State
 from imagejob_operator.core.failure import CATALOGUE, Code, Reason
+from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 from unit.loop.world import KEY, World
 
@@ -21,6 +22,7 @@ ELSEWHERE = {
 """Entries that no run can come to, and who reaches them."""
 
 
+URL = "https://pictures.example/a.jpg"
 AWAY = StoreUnavailable("the store cannot be reached")
 DENIED = StoreDenied("AccessDenied")
 
@@ -52,6 +54,14 @@ def waiting(reason: Reason, certain: bool = False) -> Script:
     return never_running(Problem(reason, "evidence", certain))
 
 
+def url(**more: str) -> dict[str, Any]:
+    return {"source": {"urls": [{"url": URL, **more}]}}
+
+
+def failing(reason: Reason, passing: bool = False) -> Callable[[World], object]:
+    return lambda world: world.web.fail(URL, FetchFailed(reason, f"{URL}: evidence", passing))
+
+
 CASES = [
     Case("JOB_001/InvalidSpec", {"renditions": []}),
     Case("JOB_001/KeyCollision", {"destination": {"keyTemplate": "one"}}),
@@ -60,6 +70,10 @@ CASES = [
     Case("JOB_002/SourceNotFound", {"source": {"keys": ["no.jpg"]}}),
     Case("JOB_002/SourceEmpty", {"source": {"match": {"prefix": "none/"}}}),
     Case("JOB_002/TooManyItems", {"source": {"match": {"prefix": "uploads/", "maxItems": 1}}}),
+    Case("JOB_002/SourceTooLarge", url(), prepare=failing(Reason.SOURCE_TOO_LARGE)),
+    Case("JOB_002/ChecksumMismatch", url(sha256="0" * 64)),
+    Case("JOB_002/BlockedAddress", url(), prepare=failing(Reason.BLOCKED_ADDRESS)),
+    Case("JOB_002/SourceUnreachable", url(), prepare=failing(Reason.SOURCE_UNREACHABLE, passing=True)),
     Case("JOB_002/AccessDenied", prepare=lambda w: w.store.hooks.fail(DENIED, "stat")),
     Case("JOB_002/StoreUnavailable", prepare=lambda w: w.store.hooks.fail(AWAY, "copy")),
     Case(

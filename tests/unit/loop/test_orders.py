@@ -9,6 +9,7 @@ import pytest
 
 from fakes.clock import START
 from fakes.memory_store import MemoryStore, key_of
+from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
 from imagejob_operator.core.attempt import Tries
 from imagejob_operator.core.effort import Stage
@@ -45,7 +46,7 @@ async def ordered(shard: int, attempt: int) -> tuple[MemoryStore, str, Order]:
         status(Phase.LAUNCHING, tries=(Tries(1),) * 3, items=5, per_shard=2),
         spec(source={"keys": KEYS}, limits={"itemSize": "1Ki"}),
     )
-    await stage(store, CountingTelemetry(), of, Stage(PREFIX))
+    await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
     url = await write_order(store, of, PREFIX, shard, attempt, HOUR)
     data = store.visit("GET", url)[1]
     assert len(data) < MAX_ORDER_BYTES

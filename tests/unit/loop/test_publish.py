@@ -10,6 +10,7 @@ import pytest
 
 from fakes.clock import ManualClock
 from fakes.memory_store import MemoryStore, key_of
+from fakes.memory_web import downloader
 from fakes.scripts import do_order
 from fakes.telemetry import CountingTelemetry
 from imagejob_operator.core.attempt import Tries
@@ -48,7 +49,7 @@ class Run:
     async def process(self, *shards: int, failing: tuple[str, ...] = ()) -> None:
         for key in ("uploads/a.jpg", "uploads/b.png"):
             self.store.set(f"shop/{key}", key.encode())
-        await stage(self.store, CountingTelemetry(), self.job, Stage(PREFIX))
+        await stage(self.store, downloader(), CountingTelemetry(), self.job, Stage(PREFIX))
         for shard in shards:
             url = await write_order(self.store, self.job, PREFIX, shard, 1, later(60) - later(0))
             order = msgspec.json.decode(self.store.objects[key_of(url)].data, type=Order)

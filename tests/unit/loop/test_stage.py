@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fakes.memory_store import MemoryStore
+from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
 from imagejob_operator.core.effort import Stage, Staged
 from imagejob_operator.core.phase import Phase
@@ -30,7 +31,7 @@ def store_with(*keys: str) -> MemoryStore:
 
 async def staged(store: MemoryStore, source: dict[str, Any], **more: Any) -> Staged:
     of = job(status(Phase.STAGING), spec(source=source, **more))
-    return await stage(store, CountingTelemetry(), of, Stage(PREFIX))
+    return await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
 
 
 async def refused(store: MemoryStore, source: dict[str, Any], **more: Any) -> str:

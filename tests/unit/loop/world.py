@@ -11,6 +11,7 @@ from fakes.clock import ManualClock
 from fakes.hooks import Death, Gate
 from fakes.memory_cluster import MemoryCluster, Script
 from fakes.memory_store import MemoryStore
+from fakes.memory_web import MemoryWeb, downloader
 from fakes.scripts import well
 from fakes.telemetry import CountingTelemetry
 from imagejob_operator.core.attempt import Attempt
@@ -64,7 +65,12 @@ class Operator:
     """One process of the operator, wired as the program wires it."""
 
     def __init__(
-        self, cluster: MemoryCluster, store: MemoryStore, policy: Policy, selector: Mapping[str, str]
+        self,
+        cluster: MemoryCluster,
+        store: MemoryStore,
+        web: MemoryWeb,
+        policy: Policy,
+        selector: Mapping[str, str],
     ) -> None:
         clock = cluster.clock
         self.telemetry = CountingTelemetry()
@@ -73,12 +79,14 @@ class Operator:
         self.dead = False
         self.leads = True
 
+        fetching = downloader(web)
+
         async def work(job: ImageJob, effort: Effort) -> Progress:
             match effort:
                 case Validate():
                     return await validate(store, cluster, clock, job, effort)
                 case Stage():
-                    return await stage(store, self.telemetry, job, effort)
+                    return await stage(store, fetching, self.telemetry, job, effort)
                 case Collect():
                     return await collect(store, job, effort)
                 case Publish():
@@ -135,6 +143,7 @@ class World:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
         self.cluster = MemoryCluster(self.clock, self.store, script or well())
+        self.web = MemoryWeb(self.cluster.hooks)
         self.policy = policy or Policy()
         self.selector = selector or {}
         self.death: Death | None = None
@@ -146,7 +155,7 @@ class World:
         """Whether efforts may wait for what never comes."""
 
     def _start(self) -> Operator:
-        return Operator(self.cluster, self.store, self.policy, self.selector)
+        return Operator(self.cluster, self.store, self.web, self.policy, self.selector)
 
     def create(self, **fields: Any) -> ImageJob:
         return self.cluster.create(KEY.name, {**SPEC, **fields})

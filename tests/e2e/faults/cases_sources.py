@@ -1,0 +1,233 @@
+"""What may be wrong with sources on web servers and with lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from e2e.faults.bench import Bench, Case, job
+from e2e.faults.pictures import PLACE
+from e2e.world import Job
+
+HURRIED = {"stagingDeadlineSeconds": 5}
+
+
+def fetched(path: str, hurried: bool = False, **more: Any) -> Job:
+    return sourced({"urls": [{"url": f"{PLACE}{path}?token=hidden", **more}]}, hurried)
+
+
+def sourced(source: dict[str, Any], hurried: bool = False) -> Job:
+    return job(source=source, execution=HURRIED if hurried else {})
+
+
+def listing(lines: str) -> Any:
+    """A list in the store."""
+    return lambda bench: bench.shop.upload("lists/a", lines.encode())
+
+
+LIST = sourced({"list": {"key": "lists/a"}})
+
+
+def late_secret(bench: Bench, name: str) -> None:
+    """The Secret and the operator's Role for it come after the job, as GitOps may bring them."""
+    rbac = "rbac.authorization.k8s.io"
+    rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["web"], "verbs": ["get"]}
+    account = {"kind": "ServiceAccount", "name": "imagejob-operator", "namespace": "imagejob-system"}
+    role = {"apiGroup": rbac, "kind": "Role", "name": "web"}
+    metadata = {"metadata": {"name": "web"}}
+    secret = {"Authorization": "Bearer open-sesame"}
+    where = ("-n", bench.shop.name)
+    apply = bench.shop.world.kubectl.apply
+    apply({"apiVersion": "v1", "kind": "Secret", **metadata, "stringData": secret}, *where)
+    apply({"apiVersion": f"{rbac}/v1", "kind": "Role", **metadata, "rules": [rule]}, *where)
+    binding = {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", **metadata, "roleRef": role}
+    apply({**binding, "subjects": [account]}, *where)
+    bench.ghosts.add("web")
+
+
+URLS = (
+    Case(
+        "url-gone",
+        "a web server answers 410",
+        "JOB_002/SourceNotFound",
+        evidence=("/gone/a.jpg answered 410",),
+        job=fetched("/gone/a.jpg"),
+    ),
+    Case(
+        "url-denied",
+        "a web server asks for a login",
+        "JOB_002/AccessDenied",
+        evidence=("/private/a.jpg answered 401",),
+        job=fetched("/private/a.jpg"),
+    ),
+    Case(
+        "url-secret-missing",
+        "the Secret with the headers for a web server never comes",
+        "JOB_002/AccessDenied",
+        within=5,
+        evidence=("headersSecretRef", "may not read the Secret 'web'", "given up after"),
+        job=fetched("/private/a.jpg", hurried=True, headersSecretRef={"name": "web"}),
+    ),
+    Case(
+        "url-secret-late",
+        "the Secret with the headers, and the operator's Role for it, come after the job",
+        "Succeeded",
+        within=15,
+        job=fetched("/private/china.jpg", headersSecretRef={"name": "web"}),
+        then=late_secret,
+    ),
+    Case(
+        "url-too-large",
+        "a web server announces more bytes than an item may have",
+        "JOB_002/SourceTooLarge",
+        evidence=("1099511627776 bytes", "limits.itemSize"),
+        job=fetched("/huge/a.jpg"),
+    ),
+    Case(
+        "url-other-bytes",
+        "the bytes behind a URL are not those that were asked for",
+        "JOB_002/ChecksumMismatch",
+        evidence=("has sha256 8378025a", "was asked for"),
+        job=fetched("/china.jpg", sha256="0" * 64),
+    ),
+    Case(
+        "url-of-metadata",
+        "a URL names the address by which clouds hand out credentials",
+        "JOB_002/BlockedAddress",
+        evidence=("169.254.169.254", "link-local"),
+        job=sourced({"urls": [{"url": "http://169.254.169.254/latest/meta-data/iam"}]}),
+    ),
+    Case(
+        "url-of-the-cluster",
+        "a URL names a Service of the cluster",
+        "JOB_002/BlockedAddress",
+        evidence=("kubernetes.default.svc", "private"),
+        job=sourced({"urls": [{"url": "https://kubernetes.default.svc.cluster.local/api"}]}),
+    ),
+    Case(
+        "url-of-the-operator",
+        "a URL names the operator itself",
+        "JOB_002/BlockedAddress",
+        evidence=("[::ffff:127.0.0.1]", "IPv4-mapped"),
+        job=sourced({"urls": [{"url": "http://[::ffff:127.0.0.1]:8080/metrics"}]}),
+    ),
+    Case(
+        "url-leads-to-metadata",
+        "a web server leads to the address by which clouds hand out credentials",
+        "JOB_002/BlockedAddress",
+        evidence=("169.254.169.254", "link-local"),
+        job=fetched("/metadata/a.jpg"),
+    ),
+    Case(
+        "url-leads-into-the-cluster",
+        "a web server leads to a Service of the cluster",
+        "JOB_002/BlockedAddress",
+        evidence=("kubernetes.default.svc", "private"),
+        job=fetched("/cluster/a.jpg"),
+    ),
+    Case(
+        "url-in-a-circle",
+        "a web server leads in a circle",
+        "JOB_002/SourceUnreachable",
+        evidence=("more than 5 redirects",),
+        job=fetched("/circle/a.jpg"),
+    ),
+    Case(
+        "url-no-such-host",
+        "the name in a URL does not exist",
+        "JOB_002/SourceUnreachable",
+        within=10,
+        evidence=("nowhere.invalid",),
+        job=sourced({"urls": [{"url": "https://nowhere.invalid/a.jpg"}]}, hurried=True),
+    ),
+    Case(
+        "url-compressed",
+        "a web server sends compressed bytes, which are not inflated",
+        "JOB_002/SourceUnreachable",
+        evidence=("'gzip'",),
+        job=fetched("/zipped/a.jpg"),
+    ),
+    Case(
+        "url-half",
+        "a web server breaks off in the middle of every answer",
+        "JOB_002/SourceUnreachable",
+        within=5,
+        evidence=("ended before all of its bytes had come", "given up after"),
+        job=fetched("/half/a.jpg", hurried=True),
+    ),
+    Case(
+        "url-silent",
+        "a web server takes the request and says nothing",
+        "JOB_002/StagingDeadlineExceeded",
+        within=5,
+        evidence=("stagingDeadlineSeconds 5",),
+        job=fetched("/silent/a.jpg", hurried=True),
+    ),
+    Case(
+        "url-busy",
+        "a web server answers 503 for as long as the job may be staged",
+        "JOB_002/SourceUnreachable",
+        within=5,
+        evidence=("/busy/a.jpg answered 503", "given up after"),
+        job=fetched("/busy/a.jpg", hurried=True),
+    ),
+    Case(
+        "url-busy-then-well",
+        "a web server answers 503 twice, and then well",
+        "Succeeded",
+        within=15,
+        job=fetched("/soon/china.jpg"),
+    ),
+)
+
+LISTS = (
+    Case(
+        "list-missing",
+        "the list of sources is not there",
+        "JOB_002/SourceNotFound",
+        evidence=("spec.source.list", "lists/a"),
+        job=LIST,
+    ),
+    Case(
+        "list-names-nothing",
+        "a line of the list names an object that is not there",
+        "JOB_002/SourceNotFound",
+        evidence=("line 3", "photos/none.jpg"),
+        job=LIST,
+        broken=listing("photos/china.jpg\n\nphotos/none.jpg\n"),
+    ),
+    Case(
+        "list-empty",
+        "the list has no key in it",
+        "JOB_002/SourceEmpty",
+        evidence=("lists/a",),
+        job=LIST,
+        broken=listing("\n\n"),
+    ),
+    Case(
+        "list-too-long",
+        "the list has more keys than a run may",
+        "JOB_002/TooManyItems",
+        within=10,
+        evidence=("line 100001", "100000"),
+        job=LIST,
+        broken=listing("\n".join(f"photos/{number}.jpg" for number in range(100_001))),
+    ),
+    Case(
+        "list-climbs",
+        "a line of the list leaves the namespace's part of the store",
+        "JOB_001/InvalidSpec",
+        evidence=("line 2", "../other/a.jpg"),
+        job=LIST,
+        broken=listing("photos/china.jpg\n../other/a.jpg\n"),
+    ),
+    Case(
+        "list-twice",
+        "a key stands twice in the list",
+        "JOB_001/KeyCollision",
+        evidence=("line 2", "line 1"),
+        job=LIST,
+        broken=listing('photos/china.jpg\n{"key": "photos/china.jpg"}\n'),
+    ),
+)
+
+CASES = (*URLS, *LISTS)

@@ -1,0 +1,69 @@
+"""A list is read line by line; what is wrong in it is named with its line."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagejob_operator.core.keys import KeyCollision
+from imagejob_operator.core.source_list import MAX_LISTED, InvalidList, TooManyListed, read_list
+
+
+@pytest.mark.parametrize(
+    ("data", "keys"),
+    [
+        (b"a.jpg\nb/c.jpg\n", [(1, "a.jpg"), (2, "b/c.jpg")]),
+        (b'{"key": "a.jpg"}\n"b c.jpg"\n', [(1, "a.jpg"), (2, "b c.jpg")]),
+        (b"\xef\xbb\xbfa.jpg\r\n\r\nb.jpg", [(1, "a.jpg"), (3, "b.jpg")]),
+        ("grün/ü.jpg".encode(), [(1, "grün/ü.jpg")]),
+        (b" a.jpg \n# b.jpg\n", [(1, " a.jpg "), (2, "# b.jpg")]),
+        (b'"{\\"key\\"}.jpg"', [(1, '{"key"}.jpg')]),
+        (b"A.jpg\na.jpg\n", [(1, "A.jpg"), (2, "a.jpg")]),
+        (b"\n \n\t\n", []),
+        (b"", []),
+    ],
+)  # fmt: skip
+def test_each_line_is_a_key(data: bytes, keys: list[tuple[int, str]]) -> None:
+    assert read_list(data, "l") == keys
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b"../a.jpg", "'../a.jpg' must not have an empty"),
+        (b"/a.jpg", "'/a.jpg' must not start with '/'"),
+        (b"a//b.jpg", "segment"),
+        (b"folder/", "segment"),
+        (b"a\tb.jpg", "control characters"),
+        (b".imagejob-staging/x", "keeps for itself"),
+        (b"x" * 513, "has 513 characters"),
+        (b"\xff.jpg", "is not UTF-8"),
+        (b'{"key": "a.jpg"', "is neither"),
+        (b'{"kee": "a.jpg"}', "is neither"),
+        (b'{"key": "a.jpg", "more": 1}', "unknown field"),
+        (b'{"key": 1}', "is neither"),
+        (b'"a.jpg', "is neither"),
+        (b'"a" "b"', "is neither"),
+        (b'""', "has 0 characters"),
+        (b'"a\\u0000"', "control characters"),
+        (b'"a\\nb"', "control characters"),
+    ],
+)  # fmt: skip
+def test_a_bad_line_is_named(line: bytes, says: str) -> None:
+    with pytest.raises(InvalidList, match=r"^spec\.source\.list: line 3 of 'lists/l': ") as refusal:
+        read_list(b"a.jpg\n\n" + line + b"\nb.jpg\n", "lists/l")
+    assert says in str(refusal.value)
+    assert len(str(refusal.value)) < 600
+
+
+def test_a_key_that_stands_twice_is_named_with_both_lines() -> None:
+    with pytest.raises(KeyCollision, match=r"line 3 of 'l': 'a.jpg' stands in line 1 already"):
+        read_list(b'a.jpg\nb.jpg\n{"key": "a.jpg"}', "l")
+
+
+def test_as_many_as_promised_and_not_one_more() -> None:
+    lines = [b"uploads/%d.jpg" % number for number in range(MAX_LISTED)]
+    assert len(read_list(b"\n".join(lines), "l")) == MAX_LISTED
+    with pytest.raises(
+        TooManyListed, match=r"line 100001 of 'l': more than 100000 keys, the next is 'one-more'"
+    ):
+        read_list(b"\n".join([*lines, b"one-more"]), "l")

@@ -1,0 +1,140 @@
+"""Sources by a list: pinned when staging begins, and every error names line and value."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.memory_store import MemoryStore
+from fakes.memory_web import downloader
+from fakes.telemetry import CountingTelemetry
+from imagejob_operator.core.effort import Stage, Staged
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.source_list import MAX_LIST_BYTES
+from imagejob_operator.core.staging import input_key, list_key, manifest_key, read_manifest
+from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.loop.stage import stage
+from imagejob_operator.ports.object_store import ObjectChanged, StoredObject, StoreUnavailable
+from unit.core.build import NOW, PREFIX, job, spec, status
+from unit.loop.world import World
+
+LIST = {"list": {"key": "lists/spring"}}
+LINES = b'uploads/b.png\n\n{"key": "uploads/a.jpg"}\n'
+
+
+def store_with(lines: bytes = LINES) -> MemoryStore:
+    store = MemoryStore()
+    for key in ("uploads/a.jpg", "uploads/b.png", "uploads/c.jpg"):
+        store.set(f"shop/{key}", f"bytes of {key}".encode())
+    store.set("shop/lists/spring", lines)
+    return store
+
+
+async def staged(store: MemoryStore) -> Staged:
+    of = job(status(Phase.STAGING), spec(source=LIST))
+    return await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
+
+
+async def refused(store: MemoryStore) -> str:
+    with pytest.raises(EffortFailed) as refusal:
+        await staged(store)
+    failure = refusal.value.failure
+    return f"{failure.code}/{failure.reason}: {failure.message}"
+
+
+def sources(store: MemoryStore) -> list[str]:
+    return [item.source for item in read_manifest(store.objects[manifest_key(PREFIX)].data).items]
+
+
+async def test_items_come_in_the_order_of_the_lines() -> None:
+    store = store_with()
+    assert (await staged(store)).items == 2
+    assert sources(store) == ["uploads/b.png", "uploads/a.jpg"]
+    assert store.objects[input_key(PREFIX, 1)].data == b"bytes of uploads/a.jpg"
+
+
+async def test_the_list_stays_as_it_was_when_staging_began() -> None:
+    store = store_with()
+    store.hooks.fail(StoreUnavailable("away"), "copy", about="in/", times=1)
+    with pytest.raises(StoreUnavailable):
+        await staged(store)
+    store.set("shop/lists/spring", b"uploads/c.jpg\n")
+    await staged(store)
+    assert sources(store) == ["uploads/b.png", "uploads/a.jpg"]
+
+
+async def test_a_list_that_changes_while_it_is_pinned_is_taken_again() -> None:
+    store = store_with()
+
+    async def rewrite(operation: str, about: str, done: bool) -> None:
+        if operation == "copy" and about == list_key(PREFIX) and not done:
+            store.hooks.remove(rewrite)
+            store.set("shop/lists/spring", b"uploads/c.jpg\n")
+
+    store.hooks.install(rewrite)
+    with pytest.raises(ObjectChanged):
+        await staged(store)
+    await staged(store)
+    assert sources(store) == ["uploads/c.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [
+        (b"", "JOB_002/SourceEmpty: spec.source.list: there is no key in 'lists/spring'"),
+        (b"\n\n", "JOB_002/SourceEmpty"),
+        (b"uploads/a.jpg\nuploads/no.jpg\n",
+         "JOB_002/SourceNotFound: spec.source.list: line 2: there is no object 'uploads/no.jpg'"),
+        (b"uploads/a.jpg\n../x\n", "JOB_001/InvalidSpec: spec.source.list: line 2 of 'lists/spring': '../x'"),
+        (b'uploads/a.jpg\n"uploads/a.jpg"\n', "JOB_001/KeyCollision: spec.source.list: line 2 of 'lists/"),
+        (b"uploads/a.jpg\n{\n", "JOB_001/InvalidSpec: spec.source.list: line 2 of 'lists/spring': '{'"),
+        (b"\n".join(b"%d" % n for n in range(100_001)),
+         "JOB_002/TooManyItems: spec.source.list: line 100001 of 'lists/spring': more than 100000"),
+    ],
+    ids=["empty", "blank", "missing", "climbs", "twice", "broken", "too-many"],
+)  # fmt: skip
+async def test_what_is_wrong_is_said_with_its_line(lines: bytes, wanted: str) -> None:
+    store = store_with(lines)
+    assert (await refused(store)).startswith(wanted)
+    assert not [key for key in store.keys(PREFIX) if "/in/" in key]
+
+
+async def test_no_list_and_a_list_that_is_no_list() -> None:
+    store = store_with()
+    del store.objects["shop/lists/spring"]
+    assert (await refused(store)).startswith("JOB_002/SourceNotFound: spec.source.list: there is no object")
+
+    class Huge(MemoryStore):
+        async def stat(self, key: str) -> StoredObject:
+            if key == "shop/lists/spring":
+                return StoredObject(key, MAX_LIST_BYTES + 1, "etag", NOW)
+            return await super().stat(key)
+
+    said = await refused(Huge())
+    assert said.startswith("JOB_002/SourceTooLarge: spec.source.list: 'lists/spring' has 67108865 bytes")
+
+
+async def test_a_list_of_another_namespace_is_out_of_reach() -> None:
+    store = store_with()
+    del store.objects["shop/lists/spring"]
+    store.set("shop2/lists/spring", LINES)
+    assert (await refused(store)).startswith("JOB_002/SourceNotFound")
+
+
+@pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
+async def test_it_succeeds_once_wherever_the_operator_dies(after_effect: bool) -> None:
+    async def run(world: World) -> None:
+        world.store.set("shop/lists/spring", LINES)
+        world.create(source=LIST, execution={"itemsPerPod": 50})
+        await world.run()
+
+    whole = World()
+    await run(whole)
+    total = len(whole.cluster.hooks.calls) + len(whole.store.hooks.calls)
+    for call in range(total):
+        world = World()
+        world.die_at(call, after_effect)
+        await run(world)
+        where = f"died at call {call}"
+        assert world.job.status.phase == "Succeeded", where
+        assert len(world.store.keys("shop/catalog/")) == 2, where
+        assert world.staged() == [], where

@@ -1,0 +1,199 @@
+"""Sources on web servers: fetched whole or not at all, named by the URL, and nothing told of its query."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from fakes.memory_store import MemoryStore
+from fakes.memory_web import MemorySecrets, MemoryWeb, downloader
+from fakes.scripts import well
+from fakes.telemetry import CountingTelemetry
+from imagejob_operator.core.effort import Stage, Staged
+from imagejob_operator.core.failure import Reason
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.staging import input_key, manifest_key, read_manifest
+from imagejob_operator.loop.downloading import MAX_DOWNLOAD_BYTES
+from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.loop.stage import stage
+from imagejob_operator.ports.downloads import FetchFailed
+from imagejob_operator.ports.object_store import StoreUnavailable
+from unit.core.build import PREFIX, job, spec, status
+from unit.loop.world import World
+
+A, B = "https://pictures.example/x/a%20b.jpg?token=secret", "https://pictures.example/c.jpg"
+AWAY = FetchFailed(Reason.SOURCE_UNREACHABLE, f"{B} answered 503", passing=True)
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.web = MemoryWeb()
+        self.secrets = MemorySecrets()
+
+    async def stage(self, *urls: dict[str, Any], **more: Any) -> Staged:
+        of = job(status(Phase.STAGING), spec(source={"urls": list(urls)}, **more))
+        fetching = downloader(self.web, self.secrets)
+        return await stage(self.store, fetching, CountingTelemetry(), of, Stage(PREFIX))
+
+    async def refused(self, *urls: dict[str, Any], **more: Any) -> EffortFailed:
+        with pytest.raises(EffortFailed) as refusal:
+            await self.stage(*urls, **more)
+        assert manifest_key(PREFIX) not in self.store.objects
+        assert self.web.open == 0
+        assert "secret" not in str(refusal.value)
+        return refusal.value
+
+
+def said(error: EffortFailed) -> str:
+    return f"{error.failure.code}/{error.failure.reason}"
+
+
+async def test_each_is_fetched_in_its_order_and_named_by_its_url() -> None:
+    bench = Bench()
+    done = await bench.stage({"url": A}, {"url": B})
+    manifest = read_manifest(bench.store.objects[manifest_key(PREFIX)].data)
+    assert [item.source for item in manifest.items] == ["a b.jpg", "c.jpg"]
+    assert bench.store.objects[input_key(PREFIX, 0)].data == f"bytes of {A}".encode()
+    assert manifest.items[1].etag == bench.store.objects[input_key(PREFIX, 1)].etag
+    assert done.items == 2
+    assert b"secret" not in bench.store.objects[manifest_key(PREFIX)].data
+    assert bench.web.open == 0
+
+
+async def test_the_room_is_held_until_the_bytes_are_stored() -> None:
+    bench = Bench()
+    held: list[int] = []
+
+    async def look(operation: str, about: str, done: bool) -> None:
+        if operation == "put" and "/in/" in about and done:
+            held.append(bench.web.open)
+
+    bench.store.hooks.install(look)
+    await bench.stage({"url": A})
+    assert held == [1]
+    assert bench.web.open == 0
+
+
+@pytest.mark.parametrize(("size", "most"), [("1Ki", 1024), ("64Mi", 64 << 20), ("2Gi", MAX_DOWNLOAD_BYTES)])
+async def test_no_more_is_taken_than_an_item_may_have(size: str, most: int) -> None:
+    bench = Bench()
+    await bench.stage({"url": A}, limits={"itemSize": size})
+    assert [limit for _, _, limit in bench.web.asked] == [most]
+
+
+async def test_a_checksum_is_held_against_all_bytes() -> None:
+    bench = Bench()
+    good = hashlib.sha256(f"bytes of {A}".encode()).hexdigest()
+    await bench.stage({"url": A, "sha256": good})
+    other = Bench()
+    other.web.pages[A] = b"another file"
+    error = await other.refused({"url": A, "sha256": good})
+    assert said(error) == "JOB_002/ChecksumMismatch"
+    assert not error.passing
+    assert good in str(error)
+    assert "https://pictures.example/x/a%20b.jpg has sha256" in str(error)
+    assert other.store.keys() == []
+
+
+async def test_headers_come_from_the_secret_of_the_namespace() -> None:
+    bench = Bench()
+    bench.secrets.known["shop", "web"] = {"Authorization": "Bearer t\n"}
+    await bench.stage({"url": A, "headersSecretRef": {"name": "web"}}, {"url": B})
+    asked = {url: headers for url, headers, _ in bench.web.asked}
+    assert asked == {A: {"Authorization": "Bearer t"}, B: {}}
+
+
+async def test_a_secret_that_is_not_there_yet_is_waited_for() -> None:
+    bench = Bench()
+    bench.secrets.known["shop2", "web"] = {"Authorization": "of another tenant"}
+    error = await bench.refused({"url": A, "headersSecretRef": {"name": "web"}})
+    assert said(error) == "JOB_002/AccessDenied"
+    assert error.passing
+    assert "headersSecretRef of https://pictures.example/x/a%20b.jpg: there is no Secret 'web'" in str(error)
+
+
+async def test_a_header_that_cannot_be_sent_is_the_users_fault() -> None:
+    bench = Bench()
+    bench.secrets.known["shop", "web"] = {"Host": "secret"}
+    error = await bench.refused({"url": A, "headersSecretRef": {"name": "web"}})
+    assert said(error) == "JOB_001/InvalidSpec"
+    assert "'Host'" in str(error)
+
+
+async def test_two_with_one_name_collide_before_anything_is_fetched() -> None:
+    bench = Bench()
+    error = await bench.refused({"url": B}, {"url": "https://other.example/c.jpg"})
+    assert said(error) == "JOB_001/KeyCollision"
+    assert bench.web.asked == []
+
+
+async def test_what_is_staged_is_not_fetched_again() -> None:
+    bench = Bench()
+    bench.web.fail(B, AWAY, times=1)
+    error = await bench.refused({"url": A}, {"url": B})
+    assert said(error) == "JOB_002/SourceUnreachable"
+    assert error.passing
+    bench.store.set(input_key(PREFIX, 0), b"fetched before")
+    before = len(bench.web.asked)
+    await bench.stage({"url": A}, {"url": B})
+    assert [url for url, _, _ in bench.web.asked[before:]] == [B]
+    assert bench.store.objects[input_key(PREFIX, 0)].data == b"fetched before"
+
+
+async def test_a_store_that_fails_means_the_whole_of_it_again() -> None:
+    bench = Bench()
+    bench.store.hooks.fail(StoreUnavailable("away"), "put", about="in/000000", times=1)
+    with pytest.raises(StoreUnavailable):
+        await bench.stage({"url": A})
+    assert bench.web.open == 0
+    await bench.stage({"url": A})
+    assert [url for url, _, _ in bench.web.asked] == [A, A]
+
+
+async def test_a_server_that_comes_back_in_time_is_no_failure() -> None:
+    world = World(well())
+    world.web.fail(B, AWAY, times=4)
+    world.create(source={"urls": [{"url": B}]})
+    seconds = await world.run()
+    assert world.job.status.phase == "Succeeded"
+    assert seconds >= 1 + 2 + 4 + 8
+    assert world.store.keys("shop/catalog/") == ["shop/catalog/c-web.webp"]
+
+
+async def test_a_server_that_stays_away_fails_at_the_deadline_for_its_own_reason() -> None:
+    world = World(well())
+    world.web.fail(B, AWAY)
+    world.create(source={"urls": [{"url": B}]}, execution={"stagingDeadlineSeconds": 60})
+    seconds = await world.run()
+    assert world.error() == "JOB_002/SourceUnreachable"
+    assert 60 <= seconds < 65
+    error = world.job.status.error
+    assert error
+    assert "answered 503" in error.message
+    assert "given up after spec.execution.stagingDeadlineSeconds 60" in error.message
+    assert world.staged() == []
+
+
+@pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
+async def test_it_succeeds_once_wherever_the_operator_dies(after_effect: bool) -> None:
+    async def run(world: World) -> None:
+        world.create(source={"urls": [{"url": A}, {"url": B}]}, execution={"itemsPerPod": 50})
+        await world.run()
+
+    whole = World()
+    await run(whole)
+    total = len(whole.cluster.hooks.calls) + len(whole.store.hooks.calls)
+    for call in range(total):
+        world = World()
+        world.die_at(call, after_effect)
+        await run(world)
+        where = f"died at call {call}"
+        assert world.job.status.phase == "Succeeded", where
+        assert world.store.keys("shop/catalog/") == [
+            "shop/catalog/a b-web.webp",
+            "shop/catalog/c-web.webp",
+        ], where
+        assert world.staged() == [], where
