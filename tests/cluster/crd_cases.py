@@ -608,8 +608,15 @@ SPEC: list[Case] = [
     rule(
         "spec.destination.keyTemplate",
         "and no other braces",
-        ["{name}", "{}", "{dir}{", "}", "{{stem}}", "{stem!r}", "{stem:>9}", "{stem.x}", "{Stem}", "{0}"],
-        ["x", "{dir}{stem}-{rendition}.{ext}", "{rendition}/{dir}{stem}.{ext}", "{ext}:!{stem}"],
+        ["{title}", "{}", "{dir}{", "}", "{{stem}}", "{stem!r}", "{stem:>9}", "{stem.x}", "{Stem}", "{0}"],
+        [
+            "x",
+            "{name}.{ext}",
+            "{index}-{stem}.{ext}",
+            "{dir}{stem}-{rendition}.{ext}",
+            "{rendition}/{dir}{stem}.{ext}",
+            "{ext}:!{stem}",
+        ],
     ),
     rule(
         "spec.destination.keyTemplate",

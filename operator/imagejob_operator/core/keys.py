@@ -18,7 +18,11 @@ MAX_KEY_CHARACTERS = 512
 MAX_OUTPUT_KEY_BYTES = 1024
 """S3's own limit on a key."""
 
-TEMPLATE_VARIABLES = ("dir", "stem", "rendition", "ext")
+TEMPLATE_VARIABLES = ("dir", "stem", "name", "index", "rendition", "ext")
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CLIMBS = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)")
 
 
 class InvalidKey(ValueError):
@@ -53,11 +57,10 @@ def check_jail(key: str, field: str) -> None:
         raise InvalidKey(
             f"{field}: {key!r} must not start with '/'; keys are relative to the namespace's part"
         )
-    if any(ord(character) < 32 or ord(character) == 127 for character in key):
+    if _CONTROL.search(key):
         raise InvalidKey(f"{field}: {key!r} must not contain control characters")
-    for segment in key.split("/"):
-        if segment in ("", ".", ".."):
-            raise InvalidKey(f"{field}: {key!r} must not have an empty, '.' or '..' segment")
+    if _CLIMBS.search(key):
+        raise InvalidKey(f"{field}: {key!r} must not have an empty, '.' or '..' segment")
     check_reserved(key, field)
 
 
@@ -90,7 +93,8 @@ def check_template(template: str, field: str) -> None:
     if not re.fullmatch(f"([^{{}}]|[{{]({'|'.join(TEMPLATE_VARIABLES)})[}}])*", template):
         known = ", ".join("{" + variable + "}" for variable in TEMPLATE_VARIABLES)
         raise InvalidKey(f"{field}: {template!r} may use the variables {known} and no other braces")
-    check_relative_key(template.format(dir="d/", stem="s", rendition="r", ext="e"), field)
+    sample = template.format(dir="d/", stem="s", name="n", index="0", rendition="r", ext="e")
+    check_relative_key(sample, field)
 
 
 def namespace_prefix(namespace: str) -> str:
@@ -123,7 +127,12 @@ class FinalKey:
 
 
 def output_keys(
-    sources: Sequence[str], renditions: Iterable[Rendition], prefix: str, template: str, base: str = ""
+    sources: Sequence[str],
+    renditions: Iterable[Rendition],
+    prefix: str,
+    template: str,
+    base: str = "",
+    places: Sequence[int] | None = None,
 ) -> list[FinalKey]:
     """Every final key of a run, in the order of items and renditions.
 
@@ -133,6 +142,7 @@ def output_keys(
         prefix: `destination.prefix`.
         template: `destination.keyTemplate`.
         base: folder that `{dir}` is relative to (the folder of `source.match.prefix`).
+        places: where each item stands in the whole source, for `{index}`; their position, if not said.
 
     Raises:
         KeyCollision: when two outputs would have one key.
@@ -148,6 +158,8 @@ def output_keys(
             key = prefix + template.format(
                 dir=f"{folder}/" if folder else "",
                 stem=stem,
+                name=name,
+                index=f"{places[index] if places else index:06d}",
                 rendition=rendition.name,
                 ext=EXTENSIONS[rendition.output.format],
             )
@@ -161,8 +173,8 @@ def output_keys(
                 other, other_rendition = taken[key]
                 raise KeyCollision(
                     f"spec.destination.keyTemplate: {source!r} ({rendition.name}) and {other!r} "
-                    f"({other_rendition}) would both be written to {key!r}; use {{dir}}, {{rendition}} or "
-                    "another template"
+                    f"({other_rendition}) would both be written to {key!r}; use {{dir}}, {{name}}, "
+                    "{rendition} or {index}"
                 )
             taken[key] = (source, rendition.name)
             keys.append(FinalKey(index, rendition.name, key))

@@ -21,6 +21,13 @@ class ManifestItem(Wire, frozen=True):
     source: str
     etag: str
     size: int
+    position: int | None = None
+    """Where it stands in the whole source, if the run takes only some of it."""
+
+    @property
+    def place(self) -> int:
+        """Where it stands in the whole source: the same in every run of it."""
+        return self.index if self.position is None else self.position
 
 
 class Manifest(Wire, frozen=True):

@@ -70,7 +70,12 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
     keys = {
         (final.index, final.rendition): final.key
         for final in output_keys(
-            sources, spec.renditions, destination.prefix, destination.key_template, manifest.base
+            sources,
+            spec.renditions,
+            destination.prefix,
+            destination.key_template,
+            manifest.base,
+            [item.place for item in manifest.items],
         )
     }
     by_index = {outcome.index: outcome for outcome in outcomes}

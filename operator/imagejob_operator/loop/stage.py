@@ -48,8 +48,8 @@ async def stage(
     found = await find_items(store, job, spec, base, effort.prefix)
     present = {o.key: o async for o in store.walk(f"{effort.prefix}in/")}
 
-    async def copy(numbered: tuple[int, Found]) -> ManifestItem:
-        index, source = numbered
+    async def copy(one: tuple[int, tuple[int, Found]]) -> ManifestItem:
+        index, (position, source) = one
         key = input_key(effort.prefix, index)
         if source.url is None:
             copied = await _copy(store, source, key, present.get(key))
@@ -59,7 +59,8 @@ async def stage(
             async with downloader.fetch(job, source.url, spec.limits) as data:
                 copied = await store.put(key, data, "application/octet-stream")
         telemetry.staged(copied.size)
-        return ManifestItem(index, source.name, copied.etag, copied.size)
+        place = None if position == index else position
+        return ManifestItem(index, source.name, copied.etag, copied.size, place)
 
     at_once = DOWNLOADS_AT_ONCE if spec.source.urls else AT_ONCE
     items = tuple(await for_each(enumerate(found), copy, at_once))
@@ -71,8 +72,8 @@ async def stage(
 
 async def find_items(
     store: ObjectStore, job: ImageJob, spec: Spec, base: str, prefix: str = ""
-) -> list[Found]:
-    """The sources that a run takes, each looked at, with outputs that get into nobody's way.
+) -> list[tuple[int, Found]]:
+    """The sources that a run takes, each with its place among all, and with outputs in nobody's way.
 
     Args:
         store: where they are.
@@ -85,9 +86,9 @@ async def find_items(
         EffortFailed: with JOB_001 or JOB_002.
         StoreError: when the store fails.
     """
-    found = await find_sources(store, job, spec, prefix)
+    found = list(enumerate(await find_sources(store, job, spec, prefix)))
     # All items are looked at, also by a run of some: an output must not take the key of another one's.
-    _check_outputs(spec, [source.name for source in found], base)
+    _check_outputs(spec, [source.name for _, source in found], base)
     return await _only_unpublished(store, job, found) if spec.run.items == "Failed" else found
 
 
@@ -112,9 +113,11 @@ def _check_outputs(spec: Spec, sources: list[str], base: str) -> None:
         raise EffortFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
 
 
-async def _only_unpublished(store: ObjectStore, job: ImageJob, found: list[Found]) -> list[Found]:
-    wanted = await unpublished_before(store, job)
-    left = [source for source in found if source.name in wanted]
+async def _only_unpublished(
+    store: ObjectStore, job: ImageJob, found: list[tuple[int, Found]]
+) -> list[tuple[int, Found]]:
+    unpublished = await unpublished_before(store, job)
+    left = [(place, source) for place, source in found if source.name in unpublished]
     if not left:
         text = "spec.run.items Failed: the run before left out none of these items; take All items"
         raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, text))

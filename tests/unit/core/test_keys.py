@@ -84,7 +84,7 @@ def test_a_template_of_known_variables_is_accepted(template: str) -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["{name}", "{stem", "stem}", "{stem!r}", "{stem:>9}", "{stem.real}", "{{stem}}", "/{stem}", "../{stem}"],
+    ["{title}", "{stem", "stem}", "{stem!r}", "{stem:>9}", "{stem.real}", "{{stem}}", "/{stem}", "../{stem}"],
 )
 def test_any_other_template_is_refused(template: str) -> None:
     with pytest.raises(InvalidKey, match="field"):
@@ -99,8 +99,12 @@ def test_any_other_template_is_refused(template: str) -> None:
         ("a.tar.gz", "{stem}.{ext}", {}, "o/a.tar.webp"),
         ("noextension", "{dir}{stem}.{ext}", {}, "o/noextension.webp"),
         (".hidden", "{stem}.{ext}", {}, "o/.hidden.webp"),
+        ("x/a.jpg", "{dir}{name}.{ext}", {}, "o/x/a.jpg.webp"),
+        ("x/a.jpg", "{index}-{rendition}.{ext}", {}, "o/000000-web.webp"),
+        ("x/a.jpg", "{index}.{ext}", {"places": [4711]}, "o/004711.webp"),
+        ("{index}/{0}.jpg", "{dir}{stem}.{ext}", {}, "o/{index}/{0}.webp"),
     ],
-    ids=["all", "base", "two-dots", "no-extension", "dot-file"],
+    ids=["all", "base", "two-dots", "no-extension", "dot-file", "name", "index", "place", "braces"],
 )
 def test_output_keys_follow_the_template(
     source: str, template: str, more: dict[str, Any], wanted: str
@@ -121,6 +125,18 @@ def test_output_keys_follow_the_template(
 def test_a_collision_names_both(sources: list[str], renditions: list[Rendition], template: str) -> None:
     with pytest.raises(KeyCollision, match=f"{sources[0]!r} .* and {sources[-1]!r}|{sources[-1]!r} .* and"):
         output_keys(sources, renditions, "", template)
+
+
+def test_names_that_are_not_the_same_bytes_do_not_collide() -> None:
+    """As the store sees it: case counts, and so does how an accent is written."""
+    sources = ["A.jpg", "a.jpg", "caf\u00e9.jpg", "cafe\u0301.jpg"]
+    assert len({final.key for final in output_keys(sources, [WEB], "", "{stem}.{ext}")}) == 4
+
+
+@pytest.mark.parametrize("template", ["{name}-{rendition}.{ext}", "{index}-{rendition}.{ext}"])
+def test_a_way_out_of_each_collision(template: str) -> None:
+    sources = ["x.jpg", "x.png", "y.jpg"]
+    assert len({final.key for final in output_keys(sources, [WEB, THUMB], "", template)}) == 6
 
 
 def test_a_key_longer_than_the_store_takes_is_refused() -> None:

@@ -69,6 +69,16 @@ async def test_whatever_the_source_is(source: dict[str, Any]) -> None:
     assert sources(world) == [failing]
 
 
+async def test_an_item_keeps_its_place_in_the_whole_source() -> None:
+    world = World(script=well(failing=[B]))
+    world.create(destination={"prefix": "catalog/", "keyTemplate": "{index}.{ext}"}, **TOLERANT)
+    await world.run()
+    assert world.store.keys("shop/catalog/") == ["shop/catalog/000000.webp"]
+    world.cluster.script = well()
+    await next_run(world, "2")
+    assert world.store.keys("shop/catalog/") == ["shop/catalog/000000.webp", "shop/catalog/000001.webp"]
+
+
 async def test_all_is_left_of_a_run_that_published_nothing() -> None:
     world = World(script=well(failing=[A]))
     world.create()
