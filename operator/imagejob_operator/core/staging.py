@@ -9,6 +9,10 @@ import msgspec
 from imagejob_processor.contract import Wire
 
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
+ITEMS_A_PART = 1000
+"""Up to so many items stand in the manifest itself; each part has as many."""
+MAX_PART_BYTES = 8 * 1024 * 1024
+"""More than keys of 512 characters can make of a part."""
 
 URLS_SLACK = timedelta(minutes=10)
 """URLs outlive the run by a minute; one that is signed late, just before the deadline, by a little more."""
@@ -30,24 +34,46 @@ class ManifestItem(Wire, frozen=True):
         return self.index if self.position is None else self.position
 
 
+class Parts(Wire, frozen=True):
+    """What a manifest that was written in parts has in them: how many items, and their bytes."""
+
+    items: int
+    bytes: int
+
+
 class Manifest(Wire, frozen=True):
-    """All staged items in the order of their index. Written last: where it is, staging is complete."""
+    """All staged items in the order of their index. Written last: where it is, staging is complete.
+
+    Of a large run the items lie beside it in parts, so that an order need not read all of them.
+    """
 
     items: tuple[ManifestItem, ...]
     base: str = ""
     """Folder that `{dir}` of the key template is relative to."""
     urls_until: datetime | None = None
     """No URL that is ever signed for this staging lives longer."""
+    parts: Parts | None = None
+    """Where it is set, `items` is empty as it was written."""
+
+    @property
+    def count(self) -> int:
+        """How many items were staged."""
+        return self.parts.items if self.parts else len(self.items)
 
     @property
     def bytes(self) -> int:
         """Bytes of all items."""
-        return sum(item.size for item in self.items)
+        return self.parts.bytes if self.parts else sum(item.size for item in self.items)
 
 
 def manifest_key(prefix: str) -> str:
     """Where the manifest lies."""
     return f"{prefix}manifest.json"
+
+
+def part_key(prefix: str, part: int) -> str:
+    """Where a part of the manifest lies: its items from `part * ITEMS_A_PART` on."""
+    return f"{prefix}items/{part}.json"
 
 
 def input_key(prefix: str, index: int) -> str:
@@ -82,3 +108,12 @@ def read_manifest(data: bytes) -> Manifest:
         msgspec.ValidationError, msgspec.DecodeError: if it is not one.
     """
     return msgspec.json.decode(data, type=Manifest)
+
+
+def read_part(data: bytes) -> tuple[ManifestItem, ...]:
+    """Read a part of a manifest.
+
+    Raises:
+        msgspec.ValidationError, msgspec.DecodeError: if it is none.
+    """
+    return msgspec.json.decode(data, type=tuple[ManifestItem, ...])

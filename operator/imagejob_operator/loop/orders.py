@@ -9,15 +9,8 @@ import msgspec
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.shards import shard_items
 from imagejob_operator.core.spec import InvalidSpec, item_limits
-from imagejob_operator.core.staging import (
-    MAX_MANIFEST_BYTES,
-    input_key,
-    manifest_key,
-    order_key,
-    output_prefix,
-    read_manifest,
-    result_key,
-)
+from imagejob_operator.core.staging import input_key, order_key, output_prefix, result_key
+from imagejob_operator.loop.manifest import items_of, manifest_head
 from imagejob_operator.ports.object_store import ObjectStore
 from imagejob_processor.contract import Order, OrderItem, Upload
 
@@ -44,8 +37,8 @@ async def write_order(
     run = job.status.run
     assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide launches accepted jobs only)
     assert run is not None  # noqa: S101
-    manifest = read_manifest(await store.read(manifest_key(prefix), MAX_MANIFEST_BYTES))
-    indexes = shard_items(len(manifest.items), job.status.items_per_shard, shard)
+    head = await manifest_head(store, prefix)
+    indexes = shard_items(head.count, job.status.items_per_shard, shard)
     below = output_prefix(prefix, shard, attempt)
     form = store.sign_post(below, MAX_OUTPUT_BYTES, live)
     order = Order(
@@ -56,12 +49,12 @@ async def write_order(
         attempt=attempt,
         items=tuple(
             OrderItem(
-                index=i,
-                source=manifest.items[i].source,
-                url=store.sign_get(input_key(prefix, i), live),
-                etag=manifest.items[i].etag,
+                index=item.index,
+                source=item.source,
+                url=store.sign_get(input_key(prefix, item.index), live),
+                etag=item.etag,
             )
-            for i in indexes
+            for item in await items_of(store, prefix, head, indexes)
         ),
         renditions=job.spec.renditions,
         limits=item_limits(job.spec.limits),

@@ -21,15 +21,13 @@ from imagejob_operator.core.outcome import (
 from imagejob_operator.core.shards import shard_items
 from imagejob_operator.core.spec import InvalidSpec, Spec
 from imagejob_operator.core.staging import (
-    MAX_MANIFEST_BYTES,
     Manifest,
-    manifest_key,
     output_prefix,
-    read_manifest,
     result_key,
 )
 from imagejob_operator.loop.concurrency import for_each
 from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.loop.manifest import whole_manifest
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 from imagejob_processor.contract import MAX_RESULT_BYTES
 
@@ -54,7 +52,7 @@ async def read_staged(store: ObjectStore, prefix: str) -> Manifest:
         EffortFailed: JOB_005/ResultsInvalid if it is gone or broken.
     """
     try:
-        return read_manifest(await store.read(manifest_key(prefix), MAX_MANIFEST_BYTES))
+        return await whole_manifest(store, prefix)
     except (ObjectMissing, msgspec.DecodeError) as error:
         text = f"the manifest of the staged items cannot be read: {error}"
         raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None

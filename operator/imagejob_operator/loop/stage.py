@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from imagejob_operator.core.effort import Stage, Staged
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.keys import InvalidKey, KeyCollision, output_keys
 from imagejob_operator.core.places import check_sources_stay
 from imagejob_operator.core.spec import InvalidSpec, Spec
-from imagejob_operator.core.staging import (
-    MAX_MANIFEST_BYTES,
-    URLS_SLACK,
-    Manifest,
-    ManifestItem,
-    input_key,
-    manifest_key,
-    read_manifest,
-)
+from imagejob_operator.core.staging import URLS_SLACK, Manifest, ManifestItem, input_key
 from imagejob_operator.loop.concurrency import AT_ONCE, for_each
 from imagejob_operator.loop.downloading import DOWNLOADS_AT_ONCE, Downloader
 from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.loop.manifest import manifest_head, write_manifest
 from imagejob_operator.loop.reporting import unpublished_before
 from imagejob_operator.loop.sources import Found, find_sources
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
@@ -40,8 +31,7 @@ async def stage(
     spec = job.spec
     assert not isinstance(spec, InvalidSpec)  # noqa: S101  (decide stages accepted jobs only)
     try:
-        manifest = read_manifest(await store.read(manifest_key(effort.prefix), MAX_MANIFEST_BYTES))
-        return _staged(manifest)
+        return _staged(await manifest_head(store, effort.prefix))
     except ObjectMissing:
         pass
     base = folder_of(spec.source.match.prefix) if spec.source.match else ""
@@ -66,7 +56,7 @@ async def stage(
     items = tuple(await for_each(enumerate(found), copy, at_once))
     begun = job.status.run.counted_from if job.status.run else None
     manifest = Manifest(items, base, urls_until=job.ends_by(begun) + URLS_SLACK if begun else None)
-    await store.put(manifest_key(effort.prefix), msgspec.json.encode(manifest), "application/json")
+    await write_manifest(store, effort.prefix, manifest)
     return _staged(manifest)
 
 
@@ -98,7 +88,7 @@ def folder_of(prefix: str) -> str:
 
 
 def _staged(manifest: Manifest) -> Staged:
-    return Staged(items=len(manifest.items), objects=len(manifest.items), bytes=manifest.bytes)
+    return Staged(items=manifest.count, objects=manifest.count, bytes=manifest.bytes)
 
 
 def _check_outputs(spec: Spec, sources: list[str], base: str) -> None:
