@@ -13,6 +13,7 @@ from typing import Any, assert_never, cast
 
 import kopf
 
+from imagejob_operator.adapters.file_credentials import FileCredentials
 from imagejob_operator.adapters.http_downloads import HttpDownloads
 from imagejob_operator.adapters.kube_jobs import KubeJobs
 from imagejob_operator.adapters.kube_launcher import KubeLauncher
@@ -22,8 +23,9 @@ from imagejob_operator.adapters.kube_secrets import KubeSecrets
 from imagejob_operator.adapters.kube_session import KubeHTTP, load_configuration, open_session
 from imagejob_operator.adapters.logs import set_up_logs
 from imagejob_operator.adapters.metrics import Metrics
+from imagejob_operator.adapters.minio_client import StoreAddress
 from imagejob_operator.adapters.minio_lifecycle import NotOffered, keep_expiry_rule
-from imagejob_operator.adapters.minio_store import MinioStore, StoreAddress
+from imagejob_operator.adapters.minio_store import MinioStore
 from imagejob_operator.adapters.pod_manifest import PodSettings
 from imagejob_operator.adapters.pod_status import read_attempt
 from imagejob_operator.adapters.web import serve
@@ -79,8 +81,10 @@ class Operator:
         lease = KubeLease(lease_http, settings.pod_namespace, self._name, LEASE, now)
         self._elector = Elector(lease, settings.pod_name)
         self._metrics.watch_leader(self._elector.leads)
-        self._store = MinioStore(_address(settings), self._metrics.store_call)
-        self._stores: Stores = OneStore(self._store)
+        address = _address(settings)
+        self._credentials = FileCredentials(settings.store_credentials)
+        self._store = MinioStore(address, self._credentials, self._metrics.store_call)
+        self._stores: Stores = OneStore(self._store, address.trust)
         self._session = open_session(configuration)
         http = KubeHTTP(configuration.host, self._session, self._metrics.api_call)
         jobs = KubeJobs(http, now)
@@ -172,7 +176,7 @@ class Operator:
         for job in self._cache.jobs():
             self._reconciler.queue.add(job.key)
         self._sweeper.start()
-        expiring = asyncio.create_task(_expire_staging(self._settings))
+        expiring = asyncio.create_task(_expire_staging(self._settings, self._credentials))
         try:
             await self._elector.keep()
         finally:
@@ -229,12 +233,17 @@ async def _or_end(leading: Awaitable[None]) -> None:
         os._exit(EXIT_LOST)
 
 
-async def _expire_staging(settings: Settings) -> None:
+async def _expire_staging(settings: Settings, credentials: FileCredentials) -> None:
     """Set the bucket's own rule. The sweeper does not rest on it, so that it fails is no reason to stop."""
     if not settings.lifecycle_rule:
         return
     try:
-        new = await asyncio.to_thread(keep_expiry_rule, _address(settings), settings.installation)
+        new = await asyncio.to_thread(
+            keep_expiry_rule,
+            _address(settings),
+            FileCredentials(settings.store_credentials),
+            settings.installation,
+        )
     except NotOffered as error:
         log.info("the store offers no lifecycle rules", extra={"answer": str(error)})
     except StoreError as error:
@@ -247,11 +256,11 @@ def _address(settings: Settings) -> StoreAddress:
     return StoreAddress(
         endpoint=settings.store_endpoint,
         bucket=settings.store_bucket,
-        access_key=settings.store_access_key,
-        secret_key=settings.store_secret_key,
         secure=settings.store_secure,
         region=settings.store_region,
         pod_endpoint=settings.store_pod_endpoint,
+        virtual_host=settings.store_addressing == "VirtualHost",
+        trust=settings.store_trust,
     )
 
 

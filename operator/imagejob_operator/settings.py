@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 from imagejob_operator.core.networks import Network, read_networks
 from imagejob_operator.core.sweep import Mode
 
 PREFIX = "IMAGEJOB_"
 PROXY = re.compile(r"http://[^/?#\s]+:[0-9]{1,5}/?")
+MAX_TRUST = 65536
+"""Bytes of certificates that the store's one is signed by."""
 INSTALLATION = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
 
 
@@ -24,12 +29,13 @@ class Settings:
 
     store_endpoint: str
     store_bucket: str
-    store_access_key: str = field(repr=False)
-    store_secret_key: str = field(repr=False)
     processor_image: str
     pod_namespace: str
     pod_name: str
     processor_pull_policy: str = "IfNotPresent"
+    store_credentials: Path = Path("/etc/imagejob/store")
+    store_trust: str = ""
+    store_addressing: Literal["Path", "VirtualHost"] = "Path"
     store_secure: bool = True
     store_region: str = "us-east-1"
     store_pod_endpoint: str = ""
@@ -57,12 +63,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(
         store_endpoint=_required(environment, "STORE_ENDPOINT", "host:port of the object store"),
         store_bucket=_required(environment, "STORE_BUCKET", "name of a bucket that exists"),
-        store_access_key=_required(environment, "STORE_ACCESS_KEY", "access key of the object store"),
-        store_secret_key=_required(environment, "STORE_SECRET_KEY", "secret key of the object store"),
         processor_image=_required(environment, "PROCESSOR_IMAGE", "image of the processor Pods"),
         pod_namespace=_own(environment, "POD_NAMESPACE", "namespace of this Pod"),
         pod_name=_own(environment, "POD_NAME", "name of this Pod"),
         processor_pull_policy=_get(environment, "PROCESSOR_PULL_POLICY", "IfNotPresent"),
+        store_credentials=Path(_get(environment, "STORE_CREDENTIALS", "/etc/imagejob/store")),
+        store_trust=_certificates(environment, "STORE_CA_FILE"),
+        store_addressing=_addressing(environment, "STORE_ADDRESSING"),
         store_secure=_boolean(environment, "STORE_SECURE", True),
         store_region=_get(environment, "STORE_REGION", "us-east-1"),
         store_pod_endpoint=_get(environment, "STORE_POD_ENDPOINT", ""),
@@ -124,6 +131,32 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     if not value.isdigit() or not 1 <= int(value) <= 86400:
         raise InvalidSettings(f"{PREFIX}{name} is {value!r}: it must be a whole number from 1 to 86400")
     return int(value)
+
+
+def _certificates(environment: Mapping[str, str], name: str) -> str:
+    """Certificates in a file; the Pods get them in an environment variable, so they must be few."""
+    value = _get(environment, name, "")
+    if not value:
+        return ""
+    try:
+        text = Path(value).read_text()
+        ssl.create_default_context(cadata=text)
+    except (OSError, ValueError) as error:
+        why = f"it must be a file of PEM certificates: {error}"
+        raise InvalidSettings(f"{PREFIX}{name} is {value!r}: {why}") from None
+    if len(text) > MAX_TRUST:
+        raise InvalidSettings(f"{PREFIX}{name} is {value!r}: it has {len(text)} bytes, {MAX_TRUST} may be")
+    return text
+
+
+def _addressing(environment: Mapping[str, str], name: str) -> Literal["Path", "VirtualHost"]:
+    match _get(environment, name, "Path"):
+        case "Path":
+            return "Path"
+        case "VirtualHost":
+            return "VirtualHost"
+        case other:
+            raise InvalidSettings(f"{PREFIX}{name} is {other!r}: it must be Path or VirtualHost")
 
 
 def _mode(environment: Mapping[str, str], name: str) -> Mode:

@@ -32,6 +32,9 @@ from imagejob_processor.recipe import Wire as Wire
 ORDER_URL_VARIABLE = "IMAGEJOB_ORDER_URL"
 """Environment variable with the presigned GET URL of the order."""
 
+STORE_TRUST_VARIABLE = "IMAGEJOB_STORE_CA"
+"""Environment variable with PEM certificates of the authorities that sign the store's own one."""
+
 TERMINATION_LOG_VARIABLE = "IMAGEJOB_TERMINATION_LOG"
 """Environment variable that overrides `/dev/termination-log`, for runs outside a Pod."""
 

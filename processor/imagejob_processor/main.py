@@ -20,6 +20,7 @@ from imagejob_processor.channel import Setup
 from imagejob_processor.contract import (
     MAX_RESULT_BYTES,
     ORDER_URL_VARIABLE,
+    STORE_TRUST_VARIABLE,
     TERMINATION_LOG_VARIABLE,
     ExitCode,
     ItemResult,
@@ -66,7 +67,7 @@ def run(environment: Mapping[str, str], store: Store | None = None) -> Summary:
     url = environment.get(ORDER_URL_VARIABLE, "")
     if not url:
         raise BadOrder(f"{ORDER_URL_VARIABLE} is not set")
-    store = store or Store()
+    store = store or _store(environment)
     with contextlib.closing(Worker()) as worker:
         order = read_order(store.get_order(url))
         worker.configure(_setup(order))
@@ -74,6 +75,13 @@ def run(environment: Mapping[str, str], store: Store | None = None) -> Summary:
     _store_result(order, store, results)
     failed = sum(result.error is not None for result in results)
     return Summary(succeeded=len(results) - failed, failed=failed)
+
+
+def _store(environment: Mapping[str, str]) -> Store:
+    try:
+        return Store(trust=environment.get(STORE_TRUST_VARIABLE, ""))
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        raise BadOrder(f"{STORE_TRUST_VARIABLE} holds no certificate: {error}") from error
 
 
 def read_order(content: bytes) -> Order:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -72,13 +73,18 @@ class _TooLong(Exception):
 
 
 class Store:
-    """The object store as a Pod sees it. Safe to use from several threads."""
+    """The object store as a Pod sees it. Safe to use from several threads.
 
-    def __init__(self, patience: Patience | None = None, connections: int = 8) -> None:
+    `trust` are PEM certificates of the authorities that sign the store's one; the system's if empty.
+    """
+
+    def __init__(self, patience: Patience | None = None, connections: int = 8, trust: str = "") -> None:
         self._patience = patience or Patience()
+        context = ssl.create_default_context(cadata=trust) if trust else None
         self._http = urllib3.PoolManager(
             maxsize=connections,
             retries=False,
+            ssl_context=context,
             timeout=urllib3.Timeout(connect=5, read=20),
             headers={"User-Agent": "imagejob-processor", "Accept-Encoding": "identity"},
         )

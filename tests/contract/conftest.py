@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from imagejob_operator.ports.credentials import Credentials
 from localcluster import binaries
 
 ACCESS_KEY = "contract-tests"
@@ -26,6 +27,9 @@ class S3Server:
     endpoint: str
     access_key: str = ACCESS_KEY
     secret_key: str = SECRET_KEY
+
+    def credentials(self) -> Credentials:
+        return Credentials(self.access_key, self.secret_key)
 
 
 def binary(kind: str) -> str:
@@ -64,13 +68,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def await_ready(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
+def await_ready(process: subprocess.Popen[bytes], endpoint: str, log: Path, trust: str = "") -> None:
     """Wait until the server answers a request for a bucket list with a verdict on our missing signature."""
     http = urllib3.PoolManager(retries=False, timeout=1)
+    scheme = "http"
+    if trust:
+        scheme = "https"
+        http = urllib3.PoolManager(retries=False, timeout=1, ca_cert_data=trust, assert_hostname=False)
     deadline = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            if http.request("GET", f"http://{endpoint}/").status in (400, 401, 403):
+            if http.request("GET", f"{scheme}://{endpoint}/").status in (400, 401, 403):
                 http.clear()
                 return
         except (urllib3.exceptions.HTTPError, OSError):

@@ -13,7 +13,9 @@ from time import monotonic
 import minio
 import pytest
 
-from imagejob_operator.adapters.minio_store import MinioStore, StoreAddress
+from imagejob_operator.adapters.minio_client import StoreAddress
+from imagejob_operator.adapters.minio_store import MinioStore
+from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.object_store import StoreDenied, StoredObject, StoreUnavailable
 
 SOMETHING = StoredObject("check/x", 1, "0" * 32, datetime(2026, 1, 1, tzinfo=UTC))
@@ -42,7 +44,7 @@ def new_bucket(s3) -> str:
 def store_at(
     endpoint: str, bucket: str = "nothing", access: str = "somebody", secret: str = SECRET
 ) -> MinioStore:
-    return MinioStore(StoreAddress(endpoint, bucket, access, secret, secure=False))
+    return MinioStore(StoreAddress(endpoint, bucket, secure=False), lambda: Credentials(access, secret))
 
 
 @pytest.fixture

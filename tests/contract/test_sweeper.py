@@ -14,15 +14,17 @@ from minio import Minio
 from minio.commonconfig import ENABLED, Filter
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 
-from contract.conftest import S3Server
+from contract.conftest import ACCESS_KEY, SECRET_KEY, S3Server
 from fakes.memory_owners import MemoryOwners, SweepCounts
+from imagejob_operator.adapters.minio_client import StoreAddress
 from imagejob_operator.adapters.minio_lifecycle import NotOffered, expiry_days, keep_expiry_rule, merged
-from imagejob_operator.adapters.minio_store import MinioStore, StoreAddress
+from imagejob_operator.adapters.minio_store import MinioStore
 from imagejob_operator.core import sweep as rules
 from imagejob_operator.core.keys import staging_prefix
 from imagejob_operator.core.ownership import owner_key
 from imagejob_operator.loop import sweep as loop
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 
 pytestmark = pytest.mark.store
@@ -37,15 +39,17 @@ def now() -> datetime:
 
 def address_of(server: S3Server) -> StoreAddress:
     bucket = f"sweep-{uuid.uuid4().hex[:8]}"
-    address = StoreAddress(server.endpoint, bucket, server.access_key, server.secret_key, secure=False)
+    address = StoreAddress(server.endpoint, bucket, secure=False)
     client_of(address).make_bucket(bucket)
     return address
 
 
+def credentials() -> Credentials:
+    return Credentials(ACCESS_KEY, SECRET_KEY)
+
+
 def client_of(address: StoreAddress) -> Minio:
-    return Minio(
-        address.endpoint, address.access_key, address.secret_key, secure=False, region=address.region
-    )
+    return Minio(address.endpoint, ACCESS_KEY, SECRET_KEY, secure=False, region=address.region)
 
 
 @pytest.fixture
@@ -55,7 +59,7 @@ def address(s3: S3Server) -> StoreAddress:
 
 @pytest.fixture
 async def store(address: StoreAddress) -> AsyncIterator[MinioStore]:
-    opened = MinioStore(address)
+    opened = MinioStore(address, credentials)
     yield opened
     opened.close()
 
@@ -142,19 +146,19 @@ OURS = {"imagejob-staging-default": (".imagejob-staging/default/", expiry_days()
 async def test_the_rule_is_set_once_and_only_where_it_is_offered(s3: S3Server, address: StoreAddress) -> None:
     if s3.kind == "versitygw":
         with pytest.raises(NotOffered):
-            await asyncio.to_thread(keep_expiry_rule, address, "default")
+            await asyncio.to_thread(keep_expiry_rule, address, credentials, "default")
         return
-    assert await asyncio.to_thread(keep_expiry_rule, address, "default")
+    assert await asyncio.to_thread(keep_expiry_rule, address, credentials, "default")
     assert rules_of(address) == OURS
-    assert not await asyncio.to_thread(keep_expiry_rule, address, "default")
-    assert await asyncio.to_thread(keep_expiry_rule, address, "second")
+    assert not await asyncio.to_thread(keep_expiry_rule, address, credentials, "default")
+    assert await asyncio.to_thread(keep_expiry_rule, address, credentials, "second")
     assert len(rules_of(address)) == 2
 
 
 async def test_the_rules_of_others_stay(s3: S3Server, address: StoreAddress) -> None:
     if s3.kind == "versitygw":
         with pytest.raises(NotOffered):
-            await asyncio.to_thread(keep_expiry_rule, address, "default")
+            await asyncio.to_thread(keep_expiry_rule, address, credentials, "default")
         return
     theirs = Rule(
         ENABLED, rule_filter=Filter(prefix="logs/"), rule_id="theirs", expiration=Expiration(days=3)
@@ -166,17 +170,17 @@ async def test_the_rules_of_others_stay(s3: S3Server, address: StoreAddress) -> 
         expiration=Expiration(days=1),
     )
     client_of(address).set_bucket_lifecycle(address.bucket, LifecycleConfig([theirs, outdated]))
-    assert await asyncio.to_thread(keep_expiry_rule, address, "default")
+    assert await asyncio.to_thread(keep_expiry_rule, address, credentials, "default")
     assert rules_of(address) == {"theirs": ("logs/", 3), **OURS}
 
 
 async def test_a_store_that_refuses_or_is_away_is_an_error_of_the_port(s3: S3Server) -> None:
-    wrong = StoreAddress(s3.endpoint, "no-such-bucket", s3.access_key, s3.secret_key, secure=False)
+    wrong = StoreAddress(s3.endpoint, "no-such-bucket", secure=False)
     with pytest.raises((StoreDenied, NotOffered)):
-        await asyncio.to_thread(keep_expiry_rule, wrong, "default")
-    away = StoreAddress("127.0.0.1:9", "bucket", "a", "b", secure=False)
+        await asyncio.to_thread(keep_expiry_rule, wrong, credentials, "default")
+    away = StoreAddress("127.0.0.1:9", "bucket", secure=False)
     with pytest.raises(StoreUnavailable):
-        await asyncio.to_thread(keep_expiry_rule, away, "default")
+        await asyncio.to_thread(keep_expiry_rule, away, credentials, "default")
 
 
 def test_what_we_do_not_know_of_a_rule_is_kept_word_for_word() -> None:

@@ -31,9 +31,11 @@ from e2e.world import GROUP, PLURAL, STAGING, VERSION, Job, Shop, World, conditi
 from fakes.memory_owners import SweepCounts
 from imagejob_operator.adapters.kube_owners import KubeOwners
 from imagejob_operator.adapters.kube_session import KubeHTTP, open_session
-from imagejob_operator.adapters.minio_store import MinioStore, StoreAddress
+from imagejob_operator.adapters.minio_client import StoreAddress
+from imagejob_operator.adapters.minio_store import MinioStore
 from imagejob_operator.core.ownership import owner_key
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from imagejob_operator.ports.credentials import Credentials
 from localcluster.cluster import Status
 
 MANY = int(os.environ.get("IMAGEJOB_E2E_MANY", "200"))
@@ -208,7 +210,9 @@ def _with_owners(world: World, proxy: StoreProxy, work: Sweep) -> None:
         configuration = aio.Configuration()
         path = str(world.kubectl.kubeconfig)
         await aio_config.load_kube_config(config_file=path, client_configuration=configuration)
-        store = MinioStore(StoreAddress(proxy.address, world.store.bucket, access, hidden, secure=False))
+        store = MinioStore(
+            StoreAddress(proxy.address, world.store.bucket, secure=False), lambda: Credentials(access, hidden)
+        )
         async with open_session(configuration) as session:
             await work(KubeOwners(KubeHTTP(configuration.host, session, lambda *call: None)), store)
         store.close()

@@ -243,7 +243,7 @@ class MemoryCluster:
         )
         self._running[job.key.namespace, name] = _Running("somebody else", job.key.namespace, attempt)
 
-    async def deliver(self, attempt: Attempt, namespace: str, order_url: str) -> None:
+    async def deliver(self, attempt: Attempt, namespace: str, order_url: str, trust: str = "") -> None:
         await self.hooks.before("deliver", attempt.name)
         if self.refused_orders:
             raise Refused(self.refused_orders)

@@ -88,9 +88,9 @@ class KubeLauncher:
         except ApiError as error:
             raise Refused(refusal(error)) from error
 
-    async def deliver(self, attempt: Attempt, namespace: str, order_url: str) -> None:
+    async def deliver(self, attempt: Attempt, namespace: str, order_url: str, trust: str = "") -> None:
         """See the port; the Secret is the Pod's own, and a second one of its name is refused."""
-        manifest = secret_manifest(namespace, attempt.name, attempt.uid, order_url)
+        manifest = secret_manifest(namespace, attempt.name, attempt.uid, order_url, trust)
         try:
             await self._http.request("POST", f"/api/v1/namespaces/{namespace}/secrets", manifest)
         except ApiError as error:

@@ -32,5 +32,8 @@ def translate(error: Exception) -> StoreError:
     if isinstance(error, ServerError):
         return StoreUnavailable(f"the store answered {error.status_code}")
     if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason is not None:
+        if isinstance(error.reason, urllib3.exceptions.SSLError):
+            why = getattr(error.reason.args[0], "verify_message", "") or "no connection with TLS"
+            return StoreUnavailable(f"the store's certificate is not trusted: {why}")
         return StoreUnavailable(f"the store cannot be reached: {type(error.reason).__name__}")
     return StoreUnavailable(f"the store cannot be reached: {type(error).__name__}")

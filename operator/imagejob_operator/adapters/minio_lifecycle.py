@@ -16,9 +16,11 @@ import urllib3
 from minio import Minio
 from minio.error import InvalidResponseError, S3Error, ServerError
 
-from imagejob_operator.adapters.minio_store import StoreAddress
+from imagejob_operator.adapters.minio_client import StoreAddress, connections
+from imagejob_operator.adapters.minio_client import client as make_client
 from imagejob_operator.core.spec import LONGEST_DEADLINE
 from imagejob_operator.core.sweep import installation_prefix
+from imagejob_operator.ports.credentials import CredentialSource
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -34,7 +36,7 @@ def expiry_days(longest_deadline: timedelta = LONGEST_DEADLINE) -> int:
     return max(SHORTEST_DAYS, math.ceil(longest_deadline / timedelta(days=1)) + 1)
 
 
-def keep_expiry_rule(address: StoreAddress, installation: str) -> bool:
+def keep_expiry_rule(address: StoreAddress, credentials: CredentialSource, installation: str) -> bool:
     """Have the bucket expire what is left in the staging of an installation; whether that was new.
 
     Blocks: call it in a thread.
@@ -43,15 +45,8 @@ def keep_expiry_rule(address: StoreAddress, installation: str) -> bool:
         NotOffered: if the store has no lifecycle rules.
         StoreError: if it refuses, or does not answer.
     """
-    http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=3, read=15), retries=urllib3.Retry(total=2))
-    client = Minio(
-        address.endpoint,
-        access_key=address.access_key,
-        secret_key=address.secret_key,
-        secure=address.secure,
-        region=address.region,
-        http_client=http,
-    )
+    http = connections(address, 1)
+    client = make_client(address, address.endpoint, credentials, http)
     try:
         before = _read(client, address.bucket)
         after = merged(before, installation, expiry_days())

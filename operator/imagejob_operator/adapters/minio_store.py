@@ -1,7 +1,6 @@
 """The object store over the minio client: any server that speaks the plain part of S3.
 
-The client is synchronous, so every call runs in a thread pool of its own. Its defaults (timeouts of five
-minutes, a pool of ten connections, a region look-up per bucket) are replaced.
+The client is synchronous, so every call runs in a thread pool of its own.
 """
 
 from __future__ import annotations
@@ -11,21 +10,21 @@ import io
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
 import urllib3
-from minio import Minio
 from minio.commonconfig import REPLACE, CopySource
 from minio.datatypes import Object, PostPolicy
 from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, S3Error, ServerError
 
+from imagejob_operator.adapters.minio_client import StoreAddress, client, connections
 from imagejob_operator.adapters.minio_errors import MISSING, translate
 from imagejob_operator.adapters.minio_headers import header_lines, object_tags
+from imagejob_operator.ports.credentials import CredentialSource
 from imagejob_operator.ports.object_store import (
     Gate,
     Halted,
@@ -42,48 +41,32 @@ from imagejob_operator.ports.object_store import (
 T = TypeVar("T")
 
 THREADS = 32
+SHORTEST_URL = timedelta(seconds=15)
+"""Nothing is signed by credentials that end before a Pod can have used it."""
 PAGE = 1000
 """Keys that S3 lists or deletes in one request."""
 
 Observe = Callable[[str, str, float], None]
 
 
-@dataclass(frozen=True, slots=True)
-class StoreAddress:
-    """Where a bucket is and who we are to it."""
-
-    endpoint: str
-    """`host:port` that the operator uses."""
-    bucket: str
-    access_key: str
-    secret_key: str
-    secure: bool = True
-    region: str = "us-east-1"
-    pod_endpoint: str = ""
-    """`host:port` that the Pods use, if it is another one."""
-
-
 class MinioStore:
     """One bucket; see the port for what each call promises."""
 
     def __init__(
-        self, address: StoreAddress, observe: Observe = lambda operation, outcome, seconds: None
+        self,
+        address: StoreAddress,
+        credentials: CredentialSource,
+        observe: Observe = lambda operation, outcome, seconds: None,
     ) -> None:
         self._bucket = address.bucket
+        self._credentials = credentials
+        self._longest_url = address.longest_url
         self._observe = observe
-        self._http = urllib3.PoolManager(
-            maxsize=THREADS,
-            block=True,
-            timeout=urllib3.Timeout(connect=3, read=15),
-            # The last answer is given back, not only that there were too many: it says what is wrong.
-            retries=urllib3.Retry(
-                total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504], raise_on_status=False
-            ),
-        )
-        self._client = _client(address, address.endpoint, self._http)
+        self._http = connections(address, THREADS)
+        self._client = client(address, address.endpoint, credentials, self._http)
         pod_endpoint = address.pod_endpoint or address.endpoint
-        self._signer = _client(address, pod_endpoint, self._http)
-        self._post_url = f"{'https' if address.secure else 'http'}://{pod_endpoint}/{address.bucket}"
+        self._signer = client(address, pod_endpoint, credentials, self._http)
+        self._post_url = address.url(pod_endpoint)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
 
     def close(self) -> None:
@@ -237,19 +220,27 @@ class MinioStore:
 
     def sign_get(self, key: str, lifetime: timedelta) -> str:
         """See the port."""
-        return self._signer.presigned_get_object(self._bucket, key, expires=lifetime)
+        return self._signer.presigned_get_object(self._bucket, key, expires=self._lasting(lifetime))
 
     def sign_put(self, key: str, lifetime: timedelta) -> str:
         """See the port."""
-        return self._signer.presigned_put_object(self._bucket, key, expires=lifetime)
+        return self._signer.presigned_put_object(self._bucket, key, expires=self._lasting(lifetime))
 
     def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
         """See the port."""
-        policy = PostPolicy(self._bucket, datetime.now(UTC) + lifetime)
+        policy = PostPolicy(self._bucket, datetime.now(UTC) + self._lasting(lifetime))
         policy.add_starts_with_condition("key", prefix)
         policy.add_starts_with_condition("Content-Type", "image/")
         policy.add_content_length_range_condition(1, max_bytes)
         return PostForm(self._post_url, self._signer.presigned_post_policy(policy))
+
+    def _lasting(self, lifetime: timedelta) -> timedelta:
+        """No URL outlives the credentials that sign it, or what the store's administrator allows."""
+        until = self._credentials().expires_at
+        left = until - datetime.now(UTC) if until else lifetime
+        if left < SHORTEST_URL:
+            raise StoreUnavailable("the store's temporary credentials have ended, or are about to")
+        return min(lifetime, left, self._longest_url)
 
     async def _run(self, operation: str, call: Callable[[], T]) -> T:
         begun, outcome = perf_counter(), "ok"
@@ -271,17 +262,6 @@ class MinioStore:
             raise translated from error
         finally:
             self._observe(operation, outcome, perf_counter() - begun)
-
-
-def _client(address: StoreAddress, endpoint: str, http: urllib3.PoolManager) -> Minio:
-    return Minio(
-        endpoint,
-        access_key=address.access_key,
-        secret_key=address.secret_key,
-        secure=address.secure,
-        region=address.region,
-        http_client=http,
-    )
 
 
 def _stored(found: Object) -> StoredObject:

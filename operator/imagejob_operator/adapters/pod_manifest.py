@@ -20,10 +20,13 @@ from imagejob_operator.core.api import (
 )
 from imagejob_operator.core.job import ImageJob, attempt_name
 from imagejob_operator.core.spec import InvalidSpec
-from imagejob_processor.contract import ORDER_URL_VARIABLE
+from imagejob_processor.contract import ORDER_URL_VARIABLE, STORE_TRUST_VARIABLE
 
 ORDER_ENTRY = "order-url"
-"""Name of the Secret's only entry."""
+"""Name of the Secret's entry with the order's URL."""
+
+TRUST_ENTRY = "store-ca"
+"""Name of the entry with the authorities that sign the store's certificate, unless they are usual."""
 
 CONTAINER = "processor"
 DEFAULT_RESOURCES: dict[str, Any] = {
@@ -120,7 +123,11 @@ def _container(settings: PodSettings, secret: str, resources: dict[str, Any]) ->
             {
                 "name": ORDER_URL_VARIABLE,
                 "valueFrom": {"secretKeyRef": {"name": secret, "key": ORDER_ENTRY}},
-            }
+            },
+            {
+                "name": STORE_TRUST_VARIABLE,
+                "valueFrom": {"secretKeyRef": {"name": secret, "key": TRUST_ENTRY, "optional": True}},
+            },
         ],
         "resources": resources,
         "terminationMessagePolicy": "File",
@@ -132,7 +139,9 @@ def _container(settings: PodSettings, secret: str, resources: dict[str, Any]) ->
     }
 
 
-def secret_manifest(namespace: str, pod_name: str, pod_uid: str, order_url: str) -> dict[str, Any]:
+def secret_manifest(
+    namespace: str, pod_name: str, pod_uid: str, order_url: str, trust: str = ""
+) -> dict[str, Any]:
     """The Secret that a Pod waits for; it belongs to the Pod and goes with it."""
     return {
         "apiVersion": "v1",
@@ -154,7 +163,7 @@ def secret_manifest(namespace: str, pod_name: str, pod_uid: str, order_url: str)
                 }
             ],
         },
-        "stringData": {ORDER_ENTRY: order_url},
+        "stringData": {ORDER_ENTRY: order_url, **({TRUST_ENTRY: trust} if trust else {})},
     }
 
 

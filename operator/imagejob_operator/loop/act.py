@@ -145,7 +145,7 @@ class Actor:
         url = await write_order(store, job, prefix, shard, number, live)
         attempt = await self._launcher.launch(job, shard, number, ends_by)
         self._cache.put_attempt(job.uid, attempt)
-        await self._launcher.deliver(attempt, job.key.namespace, url)
+        await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.trust(job))
         self._cache.delivered(attempt.uid)
 
     async def _deliver(self, job: ImageJob, attempt: Attempt, prefix: str, memory: RunMemory) -> None:
@@ -153,7 +153,7 @@ class Actor:
         try:
             store = await self._stores.of(job)
             url = store.sign_get(order_key(prefix, attempt.shard, attempt.number), live)
-            await self._launcher.deliver(attempt, job.key.namespace, url)
+            await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.trust(job))
         except Refused as refusal:
             log.warning("the order was refused", extra={"job": str(job.key), "error": str(refusal)})
             memory.refuse(attempt.shard, refusal.problem, self._clock())

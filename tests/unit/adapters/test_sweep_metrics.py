@@ -14,8 +14,6 @@ from imagejob_operator.settings import InvalidSettings, read_settings
 NEEDED = {
     "IMAGEJOB_STORE_ENDPOINT": "store:9000",
     "IMAGEJOB_STORE_BUCKET": "media",
-    "IMAGEJOB_STORE_ACCESS_KEY": "a",
-    "IMAGEJOB_STORE_SECRET_KEY": "b",
     "IMAGEJOB_PROCESSOR_IMAGE": "image",
     "POD_NAMESPACE": "imagejob-system",
     "POD_NAME": "imagejob-operator-a",

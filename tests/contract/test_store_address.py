@@ -1,0 +1,174 @@
+"""Addressing styles, authorities of one's own, and credentials that change, on real servers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import urllib3
+
+from contract.conftest import ACCESS_KEY, SECRET_KEY, S3Server, await_ready, command, free_port
+from imagejob_operator.adapters.file_credentials import FileCredentials
+from imagejob_operator.adapters.minio_client import StoreAddress
+from imagejob_operator.adapters.minio_store import MinioStore
+from imagejob_operator.ports.credentials import Credentials
+from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
+from imagejob_processor.storage import Store
+
+pytestmark = pytest.mark.store
+
+DOMAIN = "store.test"
+MINUTE = timedelta(minutes=1)
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+
+
+def openssl(*words: str) -> None:
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+
+
+def certificates(folder: Path) -> str:
+    """An authority, and a key and a certificate of the server that it signs; the authority as PEM."""
+    ca, key, cert = (str(folder / name) for name in ("ca.crt", "private.key", "public.crt"))
+    openssl("req", "-x509", *NEW_KEY, "-keyout", str(folder / "ca.key"), "-out", ca, "-subj", "/CN=test")
+    names = ("-addext", f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN}", "-addext", "basicConstraints=CA:FALSE")
+    signed = ("-CA", ca, "-CAkey", str(folder / "ca.key"), *names)
+    openssl("req", "-x509", *NEW_KEY, *signed, "-keyout", key, "-out", cert, "-subj", f"/CN={DOMAIN}")
+    return Path(ca).read_text()
+
+
+@pytest.fixture(scope="module", params=["minio", "versitygw"])
+def address(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StoreAddress]:
+    """A server with TLS that knows both styles; its bucket is there."""
+    folder, keys = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("keys")
+    trust = certificates(keys)
+    listening = f"127.0.0.1:{free_port()}"
+    endpoint = f"{DOMAIN}:{listening.rpartition(':')[2]}"
+    words, environment = command(request.param, listening, folder)
+    if request.param == "minio":
+        words += ["--certs-dir", str(keys)]
+        environment["MINIO_DOMAIN"] = DOMAIN
+    else:
+        tls = ["--cert", str(keys / "public.crt"), "--key", str(keys / "private.key")]
+        words = [words[0], *tls, "--virtual-domain", endpoint, *words[1:]]
+    (folder / "media").mkdir()
+    log = keys / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(words, env={**os.environ, **environment}, stdout=output, stderr=output)
+    try:
+        await_ready(process, listening, log, trust)
+        yield StoreAddress(endpoint, "media", trust=trust)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(autouse=True)
+def names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every name below the domain is this machine."""
+    real = socket.getaddrinfo
+
+    def look_up(host: Any, *rest: Any, **options: Any) -> Any:
+        return real("127.0.0.1" if str(host).endswith(DOMAIN) else host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+def good() -> Credentials:
+    return Credentials(ACCESS_KEY, SECRET_KEY)
+
+
+@pytest.mark.parametrize("virtual_host", [False, True], ids=["path", "virtual-host"])
+async def test_both_styles_with_an_authority_of_ones_own(address: StoreAddress, virtual_host: bool) -> None:
+    style = replace(address, virtual_host=virtual_host)
+    store = MinioStore(style, good)
+    try:
+        put = await store.put("a b/ä.jpg", b"picture", "image/jpeg")
+        assert await store.read("a b/ä.jpg", 100) == b"picture"
+        assert [found.key async for found in store.walk("a b/")] == ["a b/ä.jpg"]
+        assert (await store.copy(put, "a b/copy.jpg")).size == 7
+        url = store.sign_get("a b/ä.jpg", MINUTE)
+        assert url.startswith(f"{style.url(style.endpoint)}/")
+        pod = Store(trust=address.trust)
+        assert pod.get_source(url, put.etag, 100) == b"picture"
+        form = store.sign_post("out/", 100, MINUTE)
+        fields = [
+            *form.fields.items(),
+            ("key", "out/1"),
+            ("Content-Type", "image/png"),
+            ("file", ("file", b"x")),
+        ]
+        http = urllib3.PoolManager(ca_cert_data=address.trust)
+        assert http.request("POST", form.url, fields=fields).status == 204
+        assert await store.read("out/1", 10) == b"x"
+        assert await store.put_if_absent("out/1", b"y", "image/png") is False
+        assert await store.delete_prefix("a b/") == 2
+    finally:
+        store.close()
+
+
+async def test_a_store_that_is_not_trusted_is_not_spoken_to(address: StoreAddress) -> None:
+    store = MinioStore(replace(address, trust=""), good)
+    try:
+        with pytest.raises(StoreUnavailable, match="certificate"):
+            await store.put("never.txt", b"secret", "text/plain")
+    finally:
+        store.close()
+
+
+def write(folder: Path, access: str, secret: str) -> None:
+    """As a Secret is mounted: files are replaced, not written to."""
+    for name, value in (("access-key", access), ("secret-key", secret)):
+        (folder / f".{name}").write_text(value)
+        (folder / f".{name}").replace(folder / name)
+
+
+async def test_credentials_in_files_are_read_anew_when_they_change(s3: S3Server, tmp_path: Path) -> None:
+    store = MinioStore(StoreAddress(s3.endpoint, "rotation", secure=False), FileCredentials(tmp_path))
+    try:
+        with pytest.raises(StoreUnavailable, match="access-key is missing or empty"):
+            await store.stat("a")
+        write(tmp_path, "nobody", "wrong")
+        with pytest.raises(StoreDenied):
+            await store.read("a", 1)
+        write(tmp_path, s3.access_key, s3.secret_key)
+        with pytest.raises(StoreDenied, match="NoSuchBucket"):
+            await store.read("a", 1)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("left", "longest", "seconds"),
+    [(None, timedelta(days=7), 3600), (timedelta(minutes=5), timedelta(days=7), 300), (None, MINUTE, 60)],
+)
+def test_no_url_outlives_credentials_or_what_is_allowed(
+    left: timedelta | None, longest: timedelta, seconds: int
+) -> None:
+    until = datetime.now(UTC) + left if left else None
+    address = StoreAddress("127.0.0.1:9", "media", secure=False, longest_url=longest)
+    store = MinioStore(address, lambda: Credentials("a", "b", "token", until))
+    hour = timedelta(hours=1)
+    for url in (store.sign_get("a", hour), store.sign_put("a", hour)):
+        query = parse_qs(urlsplit(url).query)
+        assert seconds - 5 <= int(query["X-Amz-Expires"][0]) <= seconds
+        assert query["X-Amz-Security-Token"] == ["token"]
+    assert store.sign_post("a/", 1, hour).fields["x-amz-security-token"] == "token"
+    store.close()
+
+
+def test_nothing_is_signed_by_credentials_that_end_now() -> None:
+    end = datetime.now(UTC) + timedelta(seconds=5)
+    store = MinioStore(StoreAddress("127.0.0.1:9", "media"), lambda: Credentials("a", "b", "t", end))
+    with pytest.raises(StoreUnavailable, match="have ended"):
+        store.sign_get("a", MINUTE)
+    store.close()

@@ -1,0 +1,59 @@
+"""The settings that say how the operator's own store is spoken to, and what of them Pods get."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imagejob_operator.adapters.pod_manifest import secret_manifest
+from imagejob_operator.settings import MAX_TRUST, InvalidSettings, read_settings
+from imagejob_processor.contract import STORE_TRUST_VARIABLE
+from imagejob_processor.failure import BadOrder
+from imagejob_processor.main import run
+
+ENVIRONMENT = {
+    "IMAGEJOB_STORE_ENDPOINT": "store:9000",
+    "IMAGEJOB_STORE_BUCKET": "media",
+    "IMAGEJOB_PROCESSOR_IMAGE": "processor",
+    "POD_NAMESPACE": "imagejob-system",
+    "POD_NAME": "operator-1",
+}
+
+
+def test_what_is_not_said() -> None:
+    settings = read_settings(ENVIRONMENT)
+    assert settings.store_credentials == Path("/etc/imagejob/store")
+    assert (settings.store_addressing, settings.store_trust) == ("Path", "")
+
+
+def test_an_addressing_style_that_is_none_is_refused() -> None:
+    assert read_settings({**ENVIRONMENT, "IMAGEJOB_STORE_ADDRESSING": "VirtualHost"}).store_addressing
+    with pytest.raises(InvalidSettings, match="IMAGEJOB_STORE_ADDRESSING is 'Host': it must be Path or"):
+        read_settings({**ENVIRONMENT, "IMAGEJOB_STORE_ADDRESSING": "Host"})
+
+
+def test_authorities_are_read_from_a_file_and_checked(tmp_path: Path) -> None:
+    file = tmp_path / "ca.crt"
+    wanted = {**ENVIRONMENT, "IMAGEJOB_STORE_CA_FILE": str(file)}
+    with pytest.raises(InvalidSettings, match="must be a file of PEM certificates"):
+        read_settings(wanted)
+    file.write_text("no certificate")
+    with pytest.raises(InvalidSettings, match="must be a file of PEM certificates"):
+        read_settings(wanted)
+    authority = (Path(__file__).parent / "authority.crt").read_text()
+    file.write_text(authority)
+    assert read_settings(wanted).store_trust == authority
+    file.write_text(authority * (MAX_TRUST // len(authority) + 1))
+    with pytest.raises(InvalidSettings, match=f"{MAX_TRUST} may be"):
+        read_settings(wanted)
+
+
+def test_pods_get_the_authorities_that_they_need() -> None:
+    assert set(secret_manifest("shop", "pod", "uid", "url")["stringData"]) == {"order-url"}
+    assert secret_manifest("shop", "pod", "uid", "url", "PEM")["stringData"]["store-ca"] == "PEM"
+
+
+def test_a_pod_with_broken_authorities_says_so() -> None:
+    with pytest.raises(BadOrder, match="IMAGEJOB_STORE_CA holds no certificate"):
+        run({"IMAGEJOB_ORDER_URL": "https://store/order", STORE_TRUST_VARIABLE: "broken"})
