@@ -7,7 +7,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help demo test check e2e docs bench lock clean
+.PHONY: help demo test check e2e chaos docs bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ check: $(STAMP) ## the fast gates: format, lint, types, imports, unit tests (und
 
 e2e: $(STAMP) ## the end-to-end tests on a real cluster
 	@$(PYTHON) -m testsuite --only e2e
+
+chaos: $(STAMP) ## the operator killed at every request of every scenario, in memory (a few minutes)
+	@PYTHONPATH=tools:tests $(PYTHON) -m chaos
 
 docs: $(STAMP) ## make the generated pages anew, the failure matrix from what make e2e wrote last
 	@$(PYTHON) -m docgen $(wildcard out/failures.json)

@@ -6,7 +6,6 @@ played by a script that the test gives: each has its scenes, at moments of the m
 
 from __future__ import annotations
 
-import copy
 import itertools
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -86,6 +85,11 @@ class MemoryCluster:
         self._bodies: dict[Key, dict[str, Any]] = {}
         self._running: dict[tuple[str, str], _Running] = {}
         self._versions = itertools.count(1)
+        self._uids = itertools.count(1)
+
+    def _uid(self) -> str:
+        """The same ones in the same order, so that two worlds can be compared."""
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, str(next(self._uids))))
 
     # --- what users do ---------------------------------------------------------------------------------
 
@@ -99,11 +103,11 @@ class MemoryCluster:
             "metadata": {
                 "name": name,
                 "namespace": namespace,
-                "uid": str(uuid.uuid4()),
+                "uid": self._uid(),
                 "generation": 1,
                 "creationTimestamp": self.clock().isoformat(),
             },
-            "spec": copy.deepcopy(dict(spec)),
+            "spec": _copy(dict(spec)),
             "status": {"observedGeneration": -1},
         }
         return self._changed(key, "ADDED")
@@ -111,7 +115,7 @@ class MemoryCluster:
     def edit(self, key: Key, **fields: Any) -> ImageJob:
         """Change top-level fields of the spec."""
         body = self._body(key)
-        body["spec"].update(copy.deepcopy(fields))
+        body["spec"].update(_copy(fields))
         body["metadata"]["generation"] += 1
         return self._changed(key)
 
@@ -142,10 +146,10 @@ class MemoryCluster:
                 self.take_away(*place)
 
     def job(self, key: Key) -> ImageJob | None:
-        return parse_job(copy.deepcopy(self._bodies[key])) if key in self._bodies else None
+        return parse_job(_copy(self._bodies[key])) if key in self._bodies else None
 
     def jobs(self) -> list[ImageJob]:
-        return [parse_job(copy.deepcopy(body)) for body in self._bodies.values()]
+        return [parse_job(_copy(body)) for body in self._bodies.values()]
 
     def attempts(self) -> list[tuple[str, Attempt]]:
         return [(run.job_uid, run.attempt) for run in self._running.values()]
@@ -190,7 +194,7 @@ class MemoryCluster:
         wanted = msgspec.json.decode(msgspec.json.encode(status_body(status)))
         body = self._body(job.key)
         if body.get("status") == wanted:
-            return parse_job(copy.deepcopy(body))
+            return parse_job(_copy(body))
         body["status"] = wanted
         after = self._changed(job.key)
         await self.hooks.after("write_status", str(job.key))
@@ -219,7 +223,7 @@ class MemoryCluster:
             if shard in self.refusals:
                 raise Refused(self.refusals[shard])
             now = self.clock()
-            attempt = Attempt(name, str(uuid.uuid4()), run, shard, number, State.WAITING, now, epoch=epoch)
+            attempt = Attempt(name, self._uid(), run, shard, number, State.WAITING, now, epoch=epoch)
             known = self._running[place] = _Running(job.uid, job.key.namespace, attempt)
             self._attempt_changed(known, "ADDED")
         elif known.job_uid != job.uid:
@@ -238,9 +242,7 @@ class MemoryCluster:
         """Have somebody else's Pod under the name of an attempt."""
         run, epoch = (job.status.run.number, job.status.run.epoch) if job.status.run else (0, 0)
         name = attempt_name(job.key, job.uid, run, epoch, shard, number)
-        attempt = Attempt(
-            name, str(uuid.uuid4()), run, shard, number, State.WAITING, self.clock(), epoch=epoch
-        )
+        attempt = Attempt(name, self._uid(), run, shard, number, State.WAITING, self.clock(), epoch=epoch)
         self._running[job.key.namespace, name] = _Running("somebody else", job.key.namespace, attempt)
 
     async def deliver(self, attempt: Attempt, namespace: str, order_url: str, trust: str = "") -> None:
@@ -332,7 +334,7 @@ class MemoryCluster:
     def _changed(self, key: Key, kind: str = "MODIFIED") -> ImageJob:
         body = self._bodies[key]
         body["metadata"]["resourceVersion"] = str(next(self._versions))
-        job = parse_job(copy.deepcopy(body))
+        job = parse_job(_copy(body))
         self.on_job(kind, job)
         return job
 
@@ -347,9 +349,15 @@ class MemoryCluster:
     def _drop(self, key: Key) -> None:
         body = self._bodies.pop(key)
         body["metadata"]["resourceVersion"] = str(next(self._versions))
-        self.on_job("DELETED", parse_job(copy.deepcopy(body)))
+        self.on_job("DELETED", parse_job(_copy(body)))
 
     def _attempt_changed(self, running: _Running, kind: str) -> None:
         key = next((k for k, b in self._bodies.items() if b["metadata"]["uid"] == running.job_uid), None)
         if key is not None:
             self.on_attempt(kind, running.job_uid, key, running.attempt)
+
+
+def _copy(body: dict[str, Any]) -> dict[str, Any]:
+    """As over the wire, and many times faster than a deep copy."""
+    copied: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(body))
+    return copied

@@ -67,14 +67,18 @@ class ClusterOwners:
 
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
+        self.hooks = Hooks()
 
     async def cluster(self) -> str:
+        await self.hooks.before("cluster", "")
         return "cluster-a"
 
     async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
+        await self.hooks.before("uids", "")
         return {job.uid: job.key for job in self._cluster.jobs()}
 
     async def look(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+        await self.hooks.before("look", str(key))
         job = self._cluster.job(key)
         if job is None:
             return None

@@ -45,6 +45,7 @@ STEPS = (
         group="code",
     ),
     Step("scale", "test", _pytest("tests/scale")),
+    Step("chaos", "test", _pytest("tests/chaos")),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True),
     Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True, group="tool"),
     Step("processor", "test", _pytest("tests/unit/processor", "tests/golden"), group="tool"),

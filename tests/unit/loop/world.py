@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 from fakes.clock import ManualClock
 from fakes.hooks import Death, Gate
@@ -14,10 +14,10 @@ from fakes.memory_store import MemoryStore
 from fakes.memory_web import MemoryWeb, downloader
 from fakes.scripts import well
 from fakes.telemetry import CountingTelemetry
+from imagejob_operator.core.api import STAGING_ROOT
 from imagejob_operator.core.attempt import Attempt
 from imagejob_operator.core.effort import Clean, Collect, Effort, Progress, Publish, Stage, Validate
 from imagejob_operator.core.job import ImageJob, Key
-from imagejob_operator.core.keys import STAGING_ROOT
 from imagejob_operator.core.observation import Policy
 from imagejob_operator.core.phase import TERMINAL
 from imagejob_operator.loop.act import Actor
@@ -25,6 +25,7 @@ from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.efforts import Efforts
 from imagejob_operator.loop.observe import Observer
 from imagejob_operator.loop.publish import clean, publish
+from imagejob_operator.loop.queue import WorkQueue
 from imagejob_operator.loop.reconcile import Reconciler
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
@@ -71,11 +72,12 @@ class Operator:
         web: MemoryWeb,
         policy: Policy,
         selector: Mapping[str, str],
+        queue: ManualQueue | WorkQueue | None = None,
     ) -> None:
         clock = cluster.clock
         self.telemetry = CountingTelemetry()
         self.cache = Cache()
-        self.queue = ManualQueue(clock)
+        self.queue: Any = ManualQueue(clock) if queue is None else queue
         self.dead = False
         self.leads = True
 
@@ -102,7 +104,7 @@ class Operator:
         self.reconciler = Reconciler(
             self.cache, observer, actor, self.efforts, cluster, self.telemetry, clock, lambda: self.leads
         )
-        self.reconciler.queue = self.queue  # type: ignore[assignment]
+        self.reconciler.queue = cast("Any", self.queue)
         cluster.on_job = self.job_seen
         cluster.on_attempt = self.attempt_seen
         for job in cluster.jobs():

@@ -1,0 +1,144 @@
+"""Every crash point of a scenario: before a request, after it was sent, and after its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from chaos.arena import Arena, Killed, Plan, Request, Scenario
+from chaos.digest import Digest, differences, digest
+from chaos.link import Call
+from fakes.memory_owners import ClusterOwners, SweepCounts
+from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+
+
+class Moment(enum.StrEnum):
+    """When the operator ends, seen from one request."""
+
+    BEFORE = "before"
+    SENT = "sent"
+    """It took effect, with all else that was on its way, and nobody heard of it."""
+    ANSWERED = "answered"
+    LATE = "late"
+    """It takes effect when the next operator has looked around and made its first request."""
+
+
+THREE = (Moment.BEFORE, Moment.SENT, Moment.ANSWERED)
+
+
+class Kill(Plan):
+    """The operator ends at one request."""
+
+    def __init__(self, at: int, moment: Moment) -> None:
+        self.at, self.moment = at, moment
+        self.done = False
+        self._late: Call | None = None
+
+    def late(self, arena: Arena, call: Call) -> bool:
+        if self.moment is not Moment.LATE or self.done or len(arena.requests) != self.at:
+            return False
+        self.done, self._late = True, call
+        return True
+
+    def between(self, arena: Arena) -> None:
+        if self._late and len(arena.requests) > self.at:
+            call, self._late = self._late, None
+            arena.carry_out(call)
+
+    def before(self, arena: Arena, request: Request) -> None:
+        if self.moment is Moment.LATE:
+            return
+        beyond = request.number == self.at + 1 and not self.done
+        if beyond or (request.number == self.at and self.moment is Moment.BEFORE):
+            # The request before it was one of the same call: nothing lies in between.
+            self.done = True
+            raise Killed
+
+    def answer(self, arena: Arena, last: Request) -> str:
+        if self.done or last.number != self.at:
+            return ""
+        self.done = True
+        return "lost" if self.moment is Moment.SENT else "taken"
+
+
+@dataclass
+class Undisturbed:
+    """A scenario as it goes when nothing goes wrong."""
+
+    scenario: Scenario
+    digest: Digest
+    requests: list[Request]
+
+
+@dataclass
+class Tally:
+    """What came of some points of one scenario."""
+
+    name: str
+    points: int = 0
+    divergences: list[str] = field(default_factory=list)
+    duplicates: int = 0
+    orphans: int = 0
+
+    def add(self, where: str, arena: Arena, wanted: Digest) -> None:
+        """Hold a disturbed world against the undisturbed one."""
+        self.points += 1
+        wrong = [*arena.wrongs, *differences(wanted, digest(arena), arena.scenario.some_outputs)]
+        self.duplicates += any(text.startswith("duplicate launch") for text in wrong)
+        self.orphans += any(text.startswith("orphans") for text in wrong)
+        if wrong:
+            self.divergences.append(f"{self.name}: {where}: {'; '.join(wrong)}")
+
+
+def total(name: str, tallies: Iterable[Tally]) -> Tally:
+    """The sum of them."""
+    whole = Tally(name)
+    for tally in tallies:
+        whole.points += tally.points
+        whole.divergences += tally.divergences
+        whole.duplicates += tally.duplicates
+        whole.orphans += tally.orphans
+    return whole
+
+
+def undisturbed(scenario: Scenario) -> Undisturbed:
+    """Play a scenario with nothing going wrong."""
+    arena = Arena(scenario).run()
+    assert not arena.wrongs, f"{scenario.name}: {arena.wrongs}"
+    return Undisturbed(scenario, digest(arena), arena.requests)
+
+
+def sweep_up(arena: Arena) -> None:
+    """Let a sweeper come by when all that was signed has ended: what lands after the end is its to find."""
+    arena.clock.advance(timedelta(days=8).total_seconds())
+    owners, policy = ClusterOwners(arena.cluster), SweepPolicy("default", "sweeper")
+    sweeper = Sweeper(arena.store, owners, SweepCounts(), arena.clock, policy)
+
+    async def twice() -> None:
+        # The first time it only claims the installation.
+        await sweeper.sweep()
+        await sweeper.sweep()
+
+    asyncio.run(twice())
+
+
+Point = tuple[Undisturbed, int, Moment]
+
+
+def crash_points(base: Undisturbed) -> list[Point]:
+    """All of them: three at each request."""
+    return [(base, at, moment) for at in range(len(base.requests)) for moment in THREE]
+
+
+def kill_at(point: Point, scenario: Scenario | None = None) -> Tally:
+    """Kill the operator at one point, and let the next one go on to the end."""
+    base, at, moment = point
+    tally = Tally(base.scenario.name)
+    arena = Arena(scenario or base.scenario, Kill(at, moment)).run()
+    if moment is Moment.LATE:
+        sweep_up(arena)
+    tally.add(f"killed {moment} request {at} ({base.requests[at]})", arena, base.digest)
+    return tally

@@ -1,0 +1,128 @@
+"""One life of the operator, in a child process: the whole loop over a line to the world."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import random
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any, cast
+
+from chaos.link import Broke, Link, LinkedLoop, Remote
+from fakes.memory_cluster import MemoryCluster
+from fakes.memory_lease import LeaseLine
+from fakes.memory_owners import ClusterOwners, SweepCounts
+from fakes.memory_store import MemoryStore
+from fakes.memory_web import MemoryWeb
+from imagejob_operator.core.job import Key
+from imagejob_operator.core.observation import Policy
+from imagejob_operator.loop.election import Elector, Lost
+from imagejob_operator.loop.queue import WorkQueue
+from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from unit.loop.world import Operator
+
+EXIT_KILLED = 9
+EXIT_LOST = 3
+
+
+def no_bug(operator: Living) -> None:
+    """The operator as it is."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How the operator is started."""
+
+    policy: Policy = field(default_factory=Policy)
+    selector: Mapping[str, str] = field(default_factory=dict)
+    elects: bool = False
+    """Whether it stands for election; else it is in charge from the start."""
+    sweeps: bool = False
+    name: str = "operator-1"
+    bug: Callable[[Living], None] = no_bug
+
+
+class _Cluster(Remote):
+    """The cluster as the operator is wired to it: what happens there comes over the line by itself."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(link, "cluster", MemoryCluster)
+        self.clock = link.clock
+        self.on_job: Any = None
+        self.on_attempt: Any = None
+
+
+class Living(Operator):
+    """The operator with its own queue, sweeper and elector, as the program wires them."""
+
+    def __init__(self, link: Link, setup: Setup) -> None:
+        self.link = link
+        cluster: Any = _Cluster(link)
+        self.store = cast("Any", Remote(link, "store", MemoryStore))
+        super().__init__(
+            cluster, self.store, MemoryWeb(), setup.policy, setup.selector, WorkQueue(self._turn)
+        )
+        link.on_event = self._seen
+        self.elector = Elector(Remote(link, "lease", LeaseLine), setup.name, lambda: link.now)
+        if setup.elects:
+            self.reconciler._gate = self.elector.leads
+        self.leads = not setup.elects
+        policy = SweepPolicy(setup.policy.installation, setup.name)
+        self.owners: Any = Remote(link, "owners", ClusterOwners)
+        gate = self.elector.leads if setup.elects else lambda: True
+        self.sweeper = Sweeper(self.store, self.owners, SweepCounts(), link.clock, policy, gate)
+        self._setup = setup
+
+    async def _turn(self, key: Key) -> None:
+        await self.reconciler.turn(key)
+
+    def _seen(self, kind: str, *what: Any) -> None:
+        if kind == "job":
+            change, job = what
+            self.job_seen(change, job)
+        else:
+            change, uid, key, attempt = what
+            self.attempt_seen(change, uid, key, attempt)
+
+    async def live(self) -> None:
+        """Live until the world ends it, or the lease is lost."""
+        self.queue.start()
+        if self._setup.elects:
+            await self.elector.gain()
+            for job in self.cache.jobs():
+                self.queue.add(job.key)
+        if self._setup.sweeps:
+            self.sweeper.start()
+        if self._setup.elects:
+            try:
+                await self.elector.keep()
+            except Lost:
+                os._exit(EXIT_LOST)
+        await asyncio.Event().wait()
+
+
+def be_born(connection: Connection, setup: Setup) -> None:
+    """The child process: it ends by `os._exit` only, so that no `finally` runs."""
+    link = Link(connection, end=lambda: os._exit(EXIT_KILLED))
+    gc.disable()
+    logging.disable(logging.CRITICAL)
+    random.seed(0)
+
+    async def whole() -> None:
+        link.exchange(0)
+        living = Living(link, setup)
+        setup.bug(living)
+        await living.live()
+
+    try:
+        with asyncio.Runner(loop_factory=lambda: LinkedLoop(link)) as runner:
+            runner.run(whole())
+    except BaseException:  # noqa: BLE001  (whatever it is, the parent must hear of it)
+        connection.send(Broke(traceback.format_exc()))
+    finally:
+        os._exit(1)

@@ -1,0 +1,153 @@
+"""Bugs that operators of this kind really have, planted into the operator of a child process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from chaos.kills import Moment
+from chaos.living import Living
+from imagejob_operator.core.action import Action, AddFinalizer
+from imagejob_operator.core.attempt import Attempt, Problem
+from imagejob_operator.core.decide import decide
+from imagejob_operator.core.effort import Clean
+from imagejob_operator.core.ending import end_run
+from imagejob_operator.core.failure import Reason
+from imagejob_operator.core.job import ImageJob, Key, attempt_name
+from imagejob_operator.core.keys import report_key
+from imagejob_operator.core.observation import Decision, Observation
+from imagejob_operator.core.phase import TERMINAL, UNDOING, Phase
+from imagejob_operator.core.status import Status
+from imagejob_operator.core.sweep import Owner, Unknown
+from imagejob_operator.loop import reconcile
+from imagejob_operator.loop.publish import clean
+from imagejob_operator.ports.launcher import Refused
+
+Decide = Callable[[Observation], Decision]
+
+
+def _decides(other: Decide) -> None:
+    # In this process only: it is a child, and ends by being killed.
+    vars(reconcile)["decide"] = other
+
+
+def finalizer_after_upload(living: Living) -> None:
+    """The finalizer is put on the job when all is staged, not before the first byte."""
+
+    def late(o: Observation) -> Decision:
+        decision = decide(o)
+        actions: tuple[Action, ...] = tuple(a for a in decision.actions if not isinstance(a, AddFinalizer))
+        staged = o.job.status.at not in {Phase.PENDING, Phase.STAGING, *TERMINAL}
+        if staged and not o.job.guarded and not o.job.deleted_at:
+            actions = (AddFinalizer(), *actions)
+        return replace(decision, actions=actions)
+
+    _decides(late)
+
+
+def status_before_compensation(living: Living) -> None:
+    """The terminal phase is written first, and then somebody cleans."""
+    tasks: set[asyncio.Task[Any]] = set()
+
+    def hasty(o: Observation) -> Decision:
+        status, run = o.job.status, o.job.status.run
+        if status.at not in UNDOING or o.job.deleted_at or not run:
+            return decide(o)
+        report = report_key(o.job.key.namespace, o.job.key.name, o.job.uid, run.number)
+        effort = Clean((status.staging.prefix,) if status.staging else (), report)
+        tasks.add(asyncio.create_task(clean(living.store, living.link.clock, o.job, effort)))
+        target = Phase.FAILED if status.at is Phase.FAILING else Phase.CANCELLED
+        return end_run(o, msgspec.structs.replace(status, report=report), target, None, cleaned=True)
+
+    _decides(hasty)
+
+
+def create_without_adopt(living: Living) -> None:
+    """A Pod of the attempt's name is taken for somebody else's."""
+    actor = living.reconciler._actor
+    launcher: Any = actor._launcher
+
+    class Strict:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(launcher, name)
+
+        async def launch(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> Attempt:
+            run = job.status.run
+            name = attempt_name(
+                job.key, job.uid, run.number if run else 0, run.epoch if run else 0, shard, number
+            )
+            if any(attempt.name == name for _, attempt in launcher.attempts()):
+                raise Refused(Problem(Reason.POD_REJECTED, f"{name} already exists", certain=True))
+            made: Attempt = await launcher.launch(job, shard, number, ends_by)
+            return made
+
+    vars(actor)["_launcher"] = Strict()
+
+
+def attempt_not_written_first(living: Living) -> None:
+    """What was launched is kept in memory, and written when the run has come to its results."""
+    memory: dict[tuple[str, int, int], str] = {}
+
+    def forgetful(o: Observation) -> Decision:
+        run = o.job.status.run
+        if o.job.status.at not in (Phase.LAUNCHING, Phase.RUNNING) or run is None or run.shards is None:
+            return decide(o)
+        place = (o.job.uid, run.number, run.epoch)
+        known = memory.get(place, "")
+        decision = decide(replace(o, job=replace(o.job, status=_with_attempts(o.job.status, known))))
+        status = decision.status
+        if status.at not in (Phase.LAUNCHING, Phase.RUNNING) or status.run is None:
+            return decision
+        wanted = status.run.shards.attempts if status.run.shards else ""
+        memory[place] = wanted
+        again = decision.look_again if wanted == known else o.now
+        return replace(decision, status=_with_attempts(status, run.shards.attempts), look_again=again)
+
+    _decides(forgetful)
+
+
+def _with_attempts(status: Status, attempts: str) -> Status:
+    run = status.run
+    if run is None or run.shards is None:
+        return status
+    shards = msgspec.structs.replace(run.shards, attempts=attempts)
+    return msgspec.structs.replace(status, run=msgspec.structs.replace(run, shards=shards))
+
+
+def sweep_from_cache(living: Living) -> None:
+    """The sweeper asks a cache, and the watch has not told that cache of the job."""
+
+    class Stale:
+        async def cluster(self) -> str:
+            return "cluster-a"
+
+        async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
+            return {}
+
+        async def look(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+            return None
+
+    vars(living.sweeper)["_owners"] = Stale()
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A planted bug, and the crash points that have to find it."""
+
+    plant: Callable[[Living], None]
+    scenario: str
+    moment: Moment = Moment.SENT
+
+
+BUGS = (
+    Bug(finalizer_after_upload, "deleted in Staging"),
+    Bug(status_before_compensation, "an item fails"),
+    Bug(create_without_adopt, "success in one Pod", Moment.LATE),
+    Bug(attempt_not_written_first, "a crashed Pod is removed by somebody"),
+    Bug(sweep_from_cache, "a sweep while the staging waits"),
+)
