@@ -626,7 +626,7 @@ SPEC: list[Case] = [
     ),
     rule("spec.destination.keyTemplate", "control characters", CONTROL, NO_CONTROL),
     rule("spec.destination.keyTemplate", "the operator keeps", RESERVED, NOT_RESERVED),
-    case("spec.destination.overwrite", "enum", ["Never", ""], ["Always"]),
+    case("spec.destination.overwrite", "enum", ["always", ""], ["Always", "Never", "IfDifferent"]),
     case("spec.destination.publish", "enum", ["Direct", ""], ["Staged"]),
     case("spec.destination.onFailure", "enum", ["Delete", ""], ["Keep"]),
     *(

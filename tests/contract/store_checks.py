@@ -188,6 +188,7 @@ async def a_copy_may_get_headers_and_tags(bench: Bench) -> None:
     assert found["x-amz-meta-imagejob-run"] == "uid/7"
     assert found["x-amz-meta-owner"] == "the shop"
     assert bench.tags(below + "to") == headers.tags
+    assert (await bench.store.stat(below + "to")).metadata == headers.metadata
 
 
 @check

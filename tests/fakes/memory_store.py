@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -71,7 +71,8 @@ class MemoryStore:
 
     async def stat(self, key: str) -> StoredObject:
         await self.hooks.before("stat", key)
-        return self._seen(key)
+        seen = self._seen(key)
+        return replace(seen, metadata=self.objects[key].headers.metadata)
 
     async def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
         await self.hooks.before("list", prefix)

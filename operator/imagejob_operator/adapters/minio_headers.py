@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from minio.commonconfig import Tags
 
 from imagejob_operator.ports.object_store import ObjectHeaders
+
+PREFIX = "x-amz-meta-"
 
 
 def header_lines(headers: ObjectHeaders) -> dict[str, str | list[str] | tuple[str]]:
@@ -15,7 +19,7 @@ def header_lines(headers: ObjectHeaders) -> dict[str, str | list[str] | tuple[st
         "Content-Disposition": headers.content_disposition,
         "x-amz-storage-class": headers.storage_class,
     }
-    lines |= {f"x-amz-meta-{name}": value for name, value in headers.metadata.items()}
+    lines |= {f"{PREFIX}{name}": value for name, value in headers.metadata.items()}
     return {name: value for name, value in lines.items() if value}
 
 
@@ -24,3 +28,9 @@ def object_tags(headers: ObjectHeaders) -> Tags:
     tags = Tags.new_object_tags()
     tags.update(headers.tags)
     return tags
+
+
+def user_metadata(lines: Mapping[str, str]) -> dict[str, str]:
+    """The user's metadata in the headers of an answer."""
+    lower = {name.lower(): value for name, value in lines.items()}
+    return {name.removeprefix(PREFIX): value for name, value in lower.items() if name.startswith(PREFIX)}

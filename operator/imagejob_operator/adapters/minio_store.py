@@ -23,7 +23,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 
 from imagejob_operator.adapters.minio_client import StoreAddress, client, connections
 from imagejob_operator.adapters.minio_errors import MISSING, translate
-from imagejob_operator.adapters.minio_headers import header_lines, object_tags
+from imagejob_operator.adapters.minio_headers import header_lines, object_tags, user_metadata
 from imagejob_operator.ports.credentials import CredentialSource
 from imagejob_operator.ports.object_store import (
     Gate,
@@ -270,4 +270,5 @@ def _stored(found: Object) -> StoredObject:
         size=found.size or 0,
         etag=(found.etag or "").strip('"'),
         modified_at=found.last_modified or datetime.now(UTC),
+        metadata=user_metadata(found.metadata or {}),
     )

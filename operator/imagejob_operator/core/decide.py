@@ -186,13 +186,14 @@ def _staged(o: Observation, spec: Spec, staged: Staged) -> Decision:
         return begin_undoing(o, Failure(Code.CREATION, Reason.INVALID_SPEC, str(error)))
     status, run = o.job.status, o.job.status.run or RunStatus()
     shards = ShardStatus(total=shard_count(staged.items, per_shard))
+    total = staged.items + staged.skipped
     status = msgspec.structs.replace(
         status,
-        phase=Phase.LAUNCHING.value,
+        phase=Phase.LAUNCHING.value if staged.items else Phase.PUBLISHING.value,
         run=msgspec.structs.replace(run, shards=shards),
         items_per_shard=per_shard,
-        items=ItemCounts(total=staged.items),
-        progress=f"0/{staged.items}",
+        items=ItemCounts(total=total, skipped=staged.skipped),
+        progress=f"{staged.skipped}/{total}",
         staging=StagingStatus(status.staging.prefix if status.staging else "", staged.objects, staged.bytes),
     )
     first = survey(

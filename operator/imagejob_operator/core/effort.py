@@ -85,6 +85,8 @@ class Staged:
     items: int
     objects: int
     bytes: int
+    skipped: int = 0
+    """Items beside those, which need not be made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ def _announcement(status: Status, phase: Phase) -> Announce:
     if status.error is None:
         outputs, items = status.outputs or OutputCounts(), status.items or ItemCounts()
         made = f"{items.total} items gave {outputs.objects} outputs, {outputs.bytes} bytes"
+        made += f"; {items.skipped} were skipped, since nothing had changed" if items.skipped else ""
         told = [] if run.outcome == VALIDATED else [made]
         told += filter(None, [outcome_text(run.outcome, items)])
         text = "; ".join(told)

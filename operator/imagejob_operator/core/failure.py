@@ -80,6 +80,7 @@ class Reason(enum.StrEnum):
     RESULTS_INVALID = "ResultsInvalid"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     DESTINATION_DENIED = "DestinationDenied"
+    OVERWRITE_REFUSED = "OverwriteRefused"
     CANCELLED = "Cancelled"
     SUPERSEDED = "Superseded"
 
@@ -124,6 +125,7 @@ CATALOGUE: dict[tuple[Code, Reason], Entry] = {
     (Code.DEADLINE, Reason.DEADLINE_EXCEEDED): Entry(Fault.CLUSTER, True),
     (Code.PUBLISH, Reason.DESTINATION_DENIED): Entry(Fault.STORAGE, False),
     (Code.PUBLISH, Reason.STORE_UNAVAILABLE): Entry(Fault.STORAGE, True),
+    (Code.PUBLISH, Reason.OVERWRITE_REFUSED): Entry(Fault.USER, False),
     (Code.CANCELLED, Reason.CANCELLED): Entry(Fault.USER, False),
     (Code.CANCELLED, Reason.SUPERSEDED): Entry(Fault.USER, False),
 }

@@ -33,6 +33,16 @@ class KeyCollision(ValueError):
     """Two outputs would have the same key; the message names both."""
 
 
+def common_prefix(keys: Iterable[str]) -> str:
+    """The longest beginning that all keys share; empty if there are none."""
+    sorted_keys = sorted(keys)
+    if not sorted_keys:
+        return ""
+    first, last = sorted_keys[0], sorted_keys[-1]
+    length = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[:length]
+
+
 def check_relative_key(key: str, field: str) -> None:
     """Hold a user's key in its jail.
 
@@ -112,9 +122,14 @@ def job_staging_prefix(installation: str, namespace: str, uid: str) -> str:
     return f"{STAGING_ROOT}/{installation}/{namespace}/{uid}/"
 
 
+def reports_prefix(namespace: str, name: str) -> str:
+    """Where the reports of all ImageJobs of one name lie; ends with '/'."""
+    return f"{REPORT_ROOT}/{namespace}/{name}/"
+
+
 def report_key(namespace: str, name: str, uid: str, number: int) -> str:
     """Where the report of a run is written: the commit mark of the run."""
-    return f"{REPORT_ROOT}/{namespace}/{name}/{uid[:8]}/{number}.json"
+    return f"{reports_prefix(namespace, name)}{uid[:8]}/{number}.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -66,12 +67,20 @@ class Source(Wire, frozen=True):
     inline: Annotated[tuple[InlineFile, ...], Meta(min_length=1, max_length=8)] | None = None
 
 
+class Overwrite(enum.StrEnum):
+    """What happens to an object that has the key of an output already."""
+
+    ALWAYS = "Always"
+    NEVER = "Never"
+    IF_DIFFERENT = "IfDifferent"
+
+
 class Destination(Wire, frozen=True):
     """Where the outputs go: `prefix` + `key_template` below the namespace's part of the store."""
 
     prefix: Annotated[str, Meta(max_length=512)] = ""
     key_template: Annotated[str, Meta(min_length=1, max_length=256)] = "{dir}{stem}-{rendition}.{ext}"
-    overwrite: Literal["Always"] = "Always"
+    overwrite: Overwrite = Overwrite.ALWAYS
     publish: Literal["Staged"] = "Staged"
     on_failure: Literal["Keep"] = "Keep"
     headers: Headers = Headers()

@@ -114,12 +114,13 @@ def _collect(o: Observation, spec: Spec, view: Survey) -> Decision:
     if not isinstance(progress, Collected):
         broken = progress if isinstance(progress, Broken) else None
         return keep_going(o, effort, broken, o.job.ends_by(o.now))
-    total = o.job.status.items.total if o.job.status.items else 0
+    items = o.job.status.items or ItemCounts()
+    total, skipped = items.total, items.skipped
     status = with_tries(o.job.status, view, 0)
     status = msgspec.structs.replace(
         status,
-        items=ItemCounts(total, progress.succeeded, progress.failed, 0),
-        progress=f"{progress.succeeded + progress.failed}/{total}",
+        items=ItemCounts(total, progress.succeeded, progress.failed, skipped),
+        progress=f"{progress.succeeded + progress.failed + skipped}/{total}",
         failures=progress.failures[:MAX_FAILURES],
     )
     tolerated = tolerated_failures(spec.failure_policy, total)

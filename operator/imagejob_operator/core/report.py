@@ -13,7 +13,10 @@ MAX_REPORT_BYTES = 256 * 1024 * 1024
 
 
 class ReportOutput(Wire, frozen=True):
-    """One published object: key below the namespace's part, sizes in bytes and pixels, sha256 in hex."""
+    """One published object: key below the namespace's part, sizes in bytes and pixels, sha256 in hex.
+
+    `etag` is what the store knows it by; `content` is its content key, equal for what would come out equal.
+    """
 
     rendition: str
     key: str
@@ -21,15 +24,18 @@ class ReportOutput(Wire, frozen=True):
     width: int
     height: int
     sha256: str
+    etag: str = ""
+    content: str = ""
 
 
 class ReportItem(Wire, frozen=True):
-    """What became of one item."""
+    """What became of one item; a skipped one had all its outputs already, as it would have made them."""
 
     source: str
     size: int
     outputs: tuple[ReportOutput, ...] = ()
     error: ItemError | None = None
+    skipped: bool = False
 
 
 class ReportCheck(Wire, frozen=True):
@@ -65,12 +71,12 @@ class Report(Wire, frozen=True, omit_defaults=False):
     @property
     def objects(self) -> int:
         """Published objects."""
-        return sum(len(item.outputs) for item in self.items)
+        return sum(len(item.outputs) for item in self.items if not item.skipped)
 
     @property
     def bytes(self) -> int:
         """Published bytes."""
-        return sum(output.bytes for item in self.items for output in item.outputs)
+        return sum(output.bytes for item in self.items if not item.skipped for output in item.outputs)
 
 
 def encode_report(report: Report) -> bytes:

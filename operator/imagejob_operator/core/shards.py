@@ -156,13 +156,15 @@ def shard_count(total_items: int, per_shard: int) -> int:
 
 def count_items(status: Status, view: Survey) -> ItemCounts:
     """Items of finished and of lost shards."""
-    total = status.items.total if status.items else 0
-    lost = sum(len(shard_items(total, status.items_per_shard, shard)) for shard in view.lost)
+    items = status.items or ItemCounts()
+    lost = sum(
+        len(shard_items(items.total - items.skipped, status.items_per_shard, shard)) for shard in view.lost
+    )
     return ItemCounts(
-        total=total,
+        total=items.total,
         succeeded=sum(s.succeeded for s in view.done.values()),
         failed=sum(s.failed for s in view.done.values()) + lost,
-        skipped=sum(s.skipped for s in view.done.values()),
+        skipped=items.skipped,
     )
 
 

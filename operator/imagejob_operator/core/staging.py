@@ -19,7 +19,10 @@ URLS_SLACK = timedelta(minutes=10)
 
 
 class ManifestItem(Wire, frozen=True):
-    """One staged item: its index, the user's key, the copy's ETag, its size in bytes."""
+    """One staged item: its index, the user's key, the copy's ETag, its size in bytes.
+
+    `identity` is what its bytes are known by: the ETag of the source, or a hash.
+    """
 
     index: int
     source: str
@@ -27,6 +30,7 @@ class ManifestItem(Wire, frozen=True):
     size: int
     position: int | None = None
     """Where it stands in the whole source, if the run takes only some of it."""
+    identity: str = ""
 
     @property
     def place(self) -> int:
@@ -54,6 +58,8 @@ class Manifest(Wire, frozen=True):
     """No URL that is ever signed for this staging lives longer."""
     parts: Parts | None = None
     """Where it is set, `items` is empty as it was written."""
+    skipped: int = 0
+    """Items beside those that need not be made; what is known of each lies beside the manifest."""
 
     @property
     def count(self) -> int:
@@ -74,6 +80,11 @@ def manifest_key(prefix: str) -> str:
 def part_key(prefix: str, part: int) -> str:
     """Where a part of the manifest lies: its items from `part * ITEMS_A_PART` on."""
     return f"{prefix}items/{part}.json"
+
+
+def skipped_key(prefix: str) -> str:
+    """Where it lies what is known of the items that need not be made."""
+    return f"{prefix}skipped.json"
 
 
 def input_key(prefix: str, index: int) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
+from imagejob_operator.core.report import MAX_REPORT_BYTES, ReportItem
 from imagejob_operator.core.staging import (
     ITEMS_A_PART,
     MAX_MANIFEST_BYTES,
@@ -15,6 +18,7 @@ from imagejob_operator.core.staging import (
     part_key,
     read_manifest,
     read_part,
+    skipped_key,
 )
 from imagejob_operator.loop.concurrency import for_each
 from imagejob_operator.ports.object_store import ObjectStore
@@ -38,6 +42,30 @@ async def write_manifest(store: ObjectStore, prefix: str, manifest: Manifest) ->
         parts = Parts(len(manifest.items), manifest.bytes)
         manifest = msgspec.structs.replace(manifest, items=(), parts=parts)
     await store.put(manifest_key(prefix), msgspec.json.encode(manifest), JSON)
+
+
+async def write_skipped(store: ObjectStore, prefix: str, skipped: Sequence[ReportItem]) -> None:
+    """Write what the report will say of the items that need not be made; before the manifest.
+
+    Raises:
+        StoreError: when the store fails.
+    """
+    if skipped:
+        await store.put(skipped_key(prefix), msgspec.json.encode(skipped), JSON)
+
+
+async def read_skipped(store: ObjectStore, prefix: str, manifest: Manifest) -> tuple[ReportItem, ...]:
+    """What the report says of the items that need not be made.
+
+    Raises:
+        ObjectMissing: if it is gone.
+        msgspec.DecodeError: if it is not that.
+        StoreError: when the store fails.
+    """
+    if not manifest.skipped:
+        return ()
+    data = await store.read(skipped_key(prefix), MAX_REPORT_BYTES)
+    return msgspec.json.decode(data, type=tuple[ReportItem, ...])
 
 
 async def manifest_head(store: ObjectStore, prefix: str) -> Manifest:

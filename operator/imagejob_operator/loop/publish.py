@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 
 from imagejob_operator.core.effort import Clean, Cleaned, Publish, Published
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.outcome import ItemOutcome
 from imagejob_operator.core.report import (
     Report,
-    ReportItem,
     encode_report,
 )
-from imagejob_operator.core.spec import Spec
-from imagejob_operator.core.staging import output_prefix
-from imagejob_operator.loop.concurrency import for_each
 from imagejob_operator.loop.failed import EffortFailed
-from imagejob_operator.loop.headers import final_headers
+from imagejob_operator.loop.outputs import publish_outputs
 from imagejob_operator.loop.reporting import committed_report, make_report, report_failure, report_items
-from imagejob_operator.loop.results import accepted_spec, all_outcomes, read_staged
+from imagejob_operator.loop.results import accepted_spec, all_outcomes, read_staged, skipped_items
 from imagejob_operator.ports.object_store import (
     ObjectStore,
-    StoreDenied,
-    StoredObject,
     StoreError,
 )
-from imagejob_processor.contract import output_name
 
 Clock = Callable[[], datetime]
 
@@ -67,55 +58,13 @@ async def clean(store: ObjectStore, clock: Clock, job: ImageJob, effort: Clean) 
     return Cleaned(done)
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """One output in the staging, and the key that it is to have below the namespace's part."""
-
-    source: str
-    rendition: str
-    staged: StoredObject
-    key: str
-
-
-def _staged_outputs(
-    prefix: str, outcomes: Sequence[ItemOutcome], items: Sequence[ReportItem]
-) -> Iterator[_Output]:
-    final = {(i, output.rendition): output.key for i, item in enumerate(items) for output in item.outputs}
-    for outcome in outcomes:
-        below = output_prefix(prefix, outcome.shard, outcome.attempt)
-        for record, etag in zip(outcome.outputs, outcome.etags, strict=True):
-            name = below + output_name(outcome.index, record.rendition)
-            yield _Output(
-                source=items[outcome.index].source,
-                rendition=record.rendition,
-                staged=StoredObject(name, record.bytes, etag),
-                key=final[outcome.index, record.rendition],
-            )
-
-
-class _Publisher:
-    """Copies outputs to their final keys."""
-
-    def __init__(self, store: ObjectStore, job: ImageJob, spec: Spec) -> None:
-        self._store = store
-        self._root = job.outputs_prefix
-        self._headers = {r.name: final_headers(job, spec.destination.headers, r) for r in spec.renditions}
-
-    async def copy(self, output: _Output) -> None:
-        """Copy one; its ETag is that of the store's listing, so that nothing else is published."""
-        try:
-            await self._store.copy(output.staged, self._root + output.key, self._headers[output.rendition])
-        except StoreDenied as error:
-            text = f"the output {output.key!r} of {output.source!r} cannot be written: {error}"
-            raise EffortFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
-
-
 async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, effort: Publish) -> Report:
     manifest = await read_staged(store, effort.prefix)
     outcomes = await all_outcomes(store, job, manifest, effort.prefix, effort.lost)
     spec = accepted_spec(job)
     items = report_items(spec, manifest, outcomes)
-    await for_each(_staged_outputs(effort.prefix, outcomes, items), _Publisher(store, job, spec).copy)
+    items = await publish_outputs(store, job, spec, effort.prefix, outcomes, items)
+    items += await skipped_items(store, effort.prefix, manifest)
     if clock() >= effort.deadline:
         text = "spec.execution.activeDeadlineSeconds passed before the outputs were all published"
         raise EffortFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))

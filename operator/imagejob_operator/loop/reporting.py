@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from imagejob_operator.core.content import content_key
 from imagejob_operator.core.effort import Clean
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
@@ -24,7 +25,7 @@ from imagejob_operator.core.report import (
 from imagejob_operator.core.spec import InvalidSpec, Spec
 from imagejob_operator.core.staging import Manifest
 from imagejob_operator.loop.failed import EffortFailed
-from imagejob_operator.loop.results import known_outcomes, read_staged
+from imagejob_operator.loop.results import known_outcomes, read_staged, skipped_items
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoreDenied
 
 Clock = Callable[[], datetime]
@@ -64,9 +65,12 @@ async def unpublished_before(store: ObjectStore, job: ImageJob) -> frozenset[str
 
 
 def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]) -> list[ReportItem]:
-    """What the report says of every staged item; an item without an outcome has neither outputs nor error."""
+    """What the report says of every staged item, in the order of their index.
+
+    An item without an outcome has neither outputs nor error.
+    """
     sources = [item.source for item in manifest.items]
-    destination = spec.destination
+    destination, renditions = spec.destination, {r.name: r for r in spec.renditions}
     keys = {
         (final.index, final.rendition): final.key
         for final in output_keys(
@@ -83,8 +87,16 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
     for staged in manifest.items:
         outcome = by_index.get(staged.index)
         outputs = tuple(
-            ReportOutput(r.rendition, keys[staged.index, r.rendition], r.bytes, r.width, r.height, r.sha256)
-            for r in (outcome.outputs if outcome else ())
+            ReportOutput(
+                rendition=record.rendition,
+                key=keys[staged.index, record.rendition],
+                bytes=record.bytes,
+                width=record.width,
+                height=record.height,
+                sha256=record.sha256,
+                content=content_key(staged.identity, renditions[record.rendition], destination.headers),
+            )
+            for record in (outcome.outputs if outcome else ())
         )
         items.append(ReportItem(staged.source, staged.size, outputs, outcome.error if outcome else None))
     return items
@@ -106,7 +118,7 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
 
 
 async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, effort: Clean) -> None:
-    """Say what is known of every item. Nothing was published, so no outputs are named."""
+    """Say what is known of every item. Nothing was published, so only skipped ones have outputs."""
     items: list[ReportItem] = []
     if not isinstance(job.spec, InvalidSpec):
         try:
@@ -116,6 +128,7 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, effort
                 msgspec.structs.replace(item, outputs=())
                 for item in report_items(job.spec, manifest, outcomes)
             ]
+            items += await skipped_items(store, effort.prefixes[0], manifest)
         except (EffortFailed, InvalidKey, KeyCollision):
             pass  # nothing was staged to the end, or by another spec than this one: nothing to say of items
     report = make_report(job, clock(), "Cancelled" if job.status.phase == "Cancelling" else "Failed", items)

@@ -18,6 +18,7 @@ from imagejob_operator.core.outcome import (
     given_up,
     read_result,
 )
+from imagejob_operator.core.report import ReportItem
 from imagejob_operator.core.shards import shard_items
 from imagejob_operator.core.spec import InvalidSpec, Spec
 from imagejob_operator.core.staging import (
@@ -27,7 +28,7 @@ from imagejob_operator.core.staging import (
 )
 from imagejob_operator.loop.concurrency import for_each
 from imagejob_operator.loop.failed import EffortFailed
-from imagejob_operator.loop.manifest import whole_manifest
+from imagejob_operator.loop.manifest import read_skipped, whole_manifest
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 from imagejob_processor.contract import MAX_RESULT_BYTES
 
@@ -55,6 +56,19 @@ async def read_staged(store: ObjectStore, prefix: str) -> Manifest:
         return await whole_manifest(store, prefix)
     except (ObjectMissing, msgspec.DecodeError) as error:
         text = f"the manifest of the staged items cannot be read: {error}"
+        raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
+
+
+async def skipped_items(store: ObjectStore, prefix: str, manifest: Manifest) -> tuple[ReportItem, ...]:
+    """What the report says of the items that need not be made.
+
+    Raises:
+        EffortFailed: JOB_005/ResultsInvalid if it is gone or broken.
+    """
+    try:
+        return await read_skipped(store, prefix, manifest)
+    except (ObjectMissing, msgspec.DecodeError) as error:
+        text = f"what was noted of the skipped items cannot be read: {error}"
         raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from dataclasses import dataclass
 
 from imagejob_operator.core.failure import Code, Failure, Reason
@@ -27,6 +28,18 @@ class Found:
     stored: StoredObject | None = None
     url: UrlSource | None = None
     data: bytes = b""
+
+    @property
+    def identity(self) -> str:
+        """What its bytes are known by before they are read: ETag or hash; empty for what is behind a URL."""
+        if self.url is not None:
+            return ""
+        return self.stored.etag if self.stored else hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return self.stored.size if self.stored else len(self.data)
 
 
 async def find_sources(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str) -> list[Found]:

@@ -12,9 +12,10 @@ from imagejob_operator.core.staging import URLS_SLACK, Manifest, ManifestItem, i
 from imagejob_operator.loop.concurrency import AT_ONCE, for_each
 from imagejob_operator.loop.downloading import DOWNLOADS_AT_ONCE, Downloader
 from imagejob_operator.loop.failed import EffortFailed
-from imagejob_operator.loop.manifest import manifest_head, write_manifest
+from imagejob_operator.loop.manifest import manifest_head, write_manifest, write_skipped
 from imagejob_operator.loop.reporting import unpublished_before
 from imagejob_operator.loop.sources import Found, find_sources
+from imagejob_operator.loop.standing import plan_items
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
 from imagejob_operator.ports.telemetry import Telemetry
 
@@ -36,13 +37,15 @@ async def stage(
         pass
     base = folder_of(spec.source.match.prefix) if spec.source.match else ""
     found = await find_items(store, job, spec, base, effort.prefix)
+    plan = await plan_items(store, job, spec, found, base)
     present = {o.key: o async for o in store.walk(f"{effort.prefix}in/")}
 
     async def copy(one: tuple[int, tuple[int, Found]]) -> ManifestItem:
         index, (position, source) = one
         key = input_key(effort.prefix, index)
+        identity = source.identity
         if source.url is None:
-            copied = await _copy(store, source, key, present.get(key))
+            copied, identity = await _copy(store, source, key, present.get(key))
         elif key in present:
             copied = present[key]
         else:
@@ -50,12 +53,15 @@ async def stage(
                 copied = await store.put(key, data, "application/octet-stream")
         telemetry.staged(copied.size)
         place = None if position == index else position
-        return ManifestItem(index, source.name, copied.etag, copied.size, place)
+        # What was downloaded is known by what the store calls its copy.
+        return ManifestItem(index, source.name, copied.etag, copied.size, place, identity or copied.etag)
 
     at_once = DOWNLOADS_AT_ONCE if spec.source.urls else AT_ONCE
-    items = tuple(await for_each(enumerate(found), copy, at_once))
+    items = tuple(await for_each(enumerate(plan.wanted), copy, at_once))
     begun = job.status.run.counted_from if job.status.run else None
-    manifest = Manifest(items, base, urls_until=job.ends_by(begun) + URLS_SLACK if begun else None)
+    until = job.ends_by(begun) + URLS_SLACK if begun else None
+    manifest = Manifest(items, base, urls_until=until, skipped=len(plan.skipped))
+    await write_skipped(store, effort.prefix, plan.skipped)
     await write_manifest(store, effort.prefix, manifest)
     return _staged(manifest)
 
@@ -88,7 +94,8 @@ def folder_of(prefix: str) -> str:
 
 
 def _staged(manifest: Manifest) -> Staged:
-    return Staged(items=manifest.count, objects=manifest.count, bytes=manifest.bytes)
+    count = manifest.count
+    return Staged(items=count, objects=count, bytes=manifest.bytes, skipped=manifest.skipped)
 
 
 def _check_outputs(spec: Spec, sources: list[str], base: str) -> None:
@@ -114,16 +121,20 @@ async def _only_unpublished(
     return left
 
 
-async def _copy(store: ObjectStore, source: Found, key: str, present: StoredObject | None) -> StoredObject:
+async def _copy(
+    store: ObjectStore, source: Found, key: str, present: StoredObject | None
+) -> tuple[StoredObject, str]:
+    """The copy of a source, and what its bytes are known by."""
     if source.stored is None:
-        return await store.put(key, source.data, "application/octet-stream")
+        return await store.put(key, source.data, "application/octet-stream"), source.identity
     if present and (present.etag, present.size) == (source.stored.etag, source.stored.size):
-        return present
+        return present, source.identity
     try:
-        return await store.copy(source.stored, key)
+        return await store.copy(source.stored, key), source.identity
     except ObjectChanged:
         # Written anew since it was listed: the new one is as good, if it holds still now.
-        return await store.copy(await store.stat(source.stored.key), key)
+        now = await store.stat(source.stored.key)
+        return await store.copy(now, key), now.etag
     except ObjectMissing:
         text = f"the source {source.name!r} was deleted while it was being staged"
         raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, text)) from None

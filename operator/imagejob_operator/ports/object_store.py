@@ -53,6 +53,8 @@ class StoredObject:
     size: int
     etag: str
     modified_at: datetime = UNKNOWN
+    metadata: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """The user's metadata by its names in lower case, without any prefix; known to `stat` only."""
 
 
 @dataclass(frozen=True, slots=True)

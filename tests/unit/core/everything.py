@@ -160,7 +160,10 @@ def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effor
     deadline = later(3600)
     own: dict[Phase, tuple[Effort, list[Progress]]] = {
         Phase.VALIDATING: (Validate(PREFIX, report), [Validated(2), Validated(2, PERMANENT)]),
-        Phase.STAGING: (Stage(PREFIX), [Staged(2, 2, 10)]),
+        Phase.STAGING: (
+            Stage(PREFIX),
+            [Staged(2, 2, 10), Staged(1, 1, 5, skipped=1), Staged(0, 0, 0, skipped=2)],
+        ),
         Phase.LAUNCHING: (Collect(PREFIX), [Collected(2, 0, ())]),
         Phase.RUNNING: (
             Collect(PREFIX),

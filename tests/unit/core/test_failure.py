@@ -34,6 +34,7 @@ JOB_005 PROCESSING_FAILED   NodeLost               Cluster retriable
 JOB_005 PROCESSING_FAILED   ResultsInvalid         Storage retriable
 JOB_006 DEADLINE_EXCEEDED   DeadlineExceeded       Cluster retriable
 JOB_007 PUBLISH_FAILED      DestinationDenied      Storage final
+JOB_007 PUBLISH_FAILED      OverwriteRefused       User    final
 JOB_007 PUBLISH_FAILED      StoreUnavailable       Storage retriable
 JOB_008 JOB_CANCELLED       Cancelled              User    final
 JOB_008 JOB_CANCELLED       Superseded             User    final

@@ -96,6 +96,11 @@ CASES = [
     Case("JOB_006/DeadlineExceeded", {"execution": {"activeDeadlineSeconds": 30}}, script=well(run=500)),
     Case("JOB_007/DestinationDenied", prepare=lambda w: w.store.hooks.fail(DENIED, "copy", "shop/catalog/")),
     Case("JOB_007/StoreUnavailable", prepare=lambda w: w.store.hooks.fail(AWAY, "copy", "shop/catalog/")),
+    Case(
+        "JOB_007/OverwriteRefused",
+        {"destination": {"prefix": "catalog/", "overwrite": "Never"}},
+        prepare=lambda w: w.store.set("shop/catalog/uploads/b-web.webp", b"older"),
+    ),
     Case("JOB_008/Cancelled", {"cancelRunID": "1"}),
     Case("JOB_008/Superseded"),
 ]  # fmt: skip

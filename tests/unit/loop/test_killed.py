@@ -90,6 +90,50 @@ async def test_a_delete_finishes_wherever_the_operator_dies(after_effect: bool) 
         assert world.staged() == [], f"died at call {call}"
 
 
+@pytest.mark.parametrize("overwrite", ["Never", "IfDifferent"])
+@pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
+async def test_a_guarded_run_succeeds_wherever_the_operator_dies(after_effect: bool, overwrite: str) -> None:
+    destination = {"prefix": "catalog/", "overwrite": overwrite}
+    whole = World()
+    whole.create(execution={"itemsPerPod": 50}, destination=destination)
+    await whole.run()
+    for call in range(len(whole.cluster.hooks.calls) + len(whole.store.hooks.calls)):
+        world = World()
+        world.die_at(call, after_effect)
+        world.create(execution={"itemsPerPod": 50}, destination=destination)
+        await world.run()
+        where = f"died at call {call}"
+        assert world.job.status.phase == "Succeeded", where
+        assert world.store.keys("shop/catalog/") == OUTPUTS, where
+        assert world.staged() == [], where
+
+
+@pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
+async def test_a_run_with_nothing_to_do_succeeds_wherever_the_operator_dies(after_effect: bool) -> None:
+    async def twice(call: int | None) -> World:
+        world = World()
+        world.create(destination={"prefix": "catalog/", "overwrite": "IfDifferent"})
+        await world.run()
+        world.store.hooks.calls.clear()
+        world.cluster.hooks.calls.clear()
+        if call is not None:
+            world.die_at(call, after_effect)
+        world.cluster.edit(KEY, run={"id": "2"})
+        await world.run(until=lambda: world.job.status.run is not None and world.job.status.run.id == "2")
+        await world.run()
+        return world
+
+    whole = await twice(None)
+    for call in range(len(whole.cluster.hooks.calls) + len(whole.store.hooks.calls)):
+        world = await twice(call)
+        where = f"died at call {call}"
+        assert world.job.status.phase == "Succeeded", where
+        assert world.job.status.items, where
+        assert world.job.status.items.skipped == 2, where
+        assert world.cluster.hooks.count("launch") == 0, where
+        assert world.staged() == [], where
+
+
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
 async def test_a_run_is_suspended_and_goes_on_wherever_the_operator_dies(

@@ -26,7 +26,7 @@ from imagejob_operator.core.attempt import Problem, State
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.phase import Phase
 from imagejob_operator.ports.jobs import Conflict, Rejected, Unavailable
-from imagejob_operator.ports.object_store import ObjectHeaders, StoreDenied, StoreUnavailable
+from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 from unit.loop.world import KEY, World
 
 HAPPY = ["Staging", "Launching", "Running", "Publishing", "Succeeded"]
@@ -65,7 +65,14 @@ async def test_outputs_carry_their_type_and_their_run() -> None:
     job = world.create()
     await world.run()
     blob = world.store.objects["shop/catalog/uploads/a-web.webp"]
-    assert blob.headers == ObjectHeaders("image/webp", metadata={"imagejob-run": f"{job.uid}/1"})
+    assert blob.headers.content_type == "image/webp"
+    metadata = blob.headers.metadata
+    assert sorted(metadata) == ["imagejob-content", "imagejob-image", "imagejob-run"]
+    assert metadata["imagejob-run"] == f"{job.uid}/1"
+    output = report(world)["items"][0]["outputs"][0]
+    assert metadata["imagejob-content"] == output["content"]
+    assert metadata["imagejob-image"] == f"1x1/6/{output['sha256']}"
+    assert output["etag"] == blob.etag
     assert report(world)["outcome"] == "Succeeded"
 
 

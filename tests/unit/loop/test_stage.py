@@ -15,17 +15,20 @@ from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.staging import input_key, manifest_key, read_manifest
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.stage import stage
-from imagejob_operator.ports.object_store import ObjectChanged, StoreUnavailable
+from imagejob_operator.ports.object_store import ObjectChanged, ObjectHeaders, StoreUnavailable
 from unit.core.build import PREFIX, job, spec, status
 
 KEYS = {"keys": ["uploads/a.jpg", "uploads/b.png"]}
 MATCH = {"match": {"prefix": "uploads/", "include": ["**/*.jpg"], "exclude": ["**/no/**"]}}
 
 
+HEADERS = ObjectHeaders("image/x", metadata={"a": "1"})
+
+
 def store_with(*keys: str) -> MemoryStore:
     store = MemoryStore()
     for key in keys:
-        store.set(f"shop/{key}", f"bytes of {key}".encode(), "image/x", {"x-amz-meta-a": "1"})
+        store.set(f"shop/{key}", f"bytes of {key}".encode(), headers=HEADERS)
     return store
 
 

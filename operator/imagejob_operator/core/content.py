@@ -1,0 +1,25 @@
+"""The content key of an output: equal for what would come out equal, so that it need not be made again."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from imagejob_operator.core.headers import Headers
+from imagejob_processor.contract import PIXELS_VERSION, Rendition
+
+
+def content_key(identity: str, rendition: Rendition, headers: Headers) -> str:
+    """The content key of one output, in hex.
+
+    It does not depend on names: not on the key of the source, not on that of the output, not on the name of
+    the rendition. What has its default value is left out, so that a new field with a default keeps old keys.
+
+    Args:
+        identity: what the source's bytes are known by: its ETag, or a hash of them.
+        rendition: what is made of it.
+        headers: what the output is stored with beside its bytes.
+    """
+    parts = (PIXELS_VERSION, identity, rendition.steps, rendition.output, headers)
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
