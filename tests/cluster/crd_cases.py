@@ -659,6 +659,16 @@ SPEC: list[Case] = [
     rule(f"{HEADERS}.tags", "must not start with aws:", [{"aws:x": "y"}], [{"x:aws:": "y"}]),
     *length(f"{HEADERS}.tags{{team}}", 0, 256),
     case(f"{HEADERS}.tags{{team}}", "pattern", ["a,b", "ä", "a\n"], ["", "a b", "+-=._:/@"]),
+    # staging
+    case("spec.staging.mode", "enum", ["copy", ""], ["Copy", "Reference"]),
+    rule(
+        "spec.staging.mode",
+        "Reference needs sources that lie in the store",
+        ["Reference"],
+        ["Copy"],
+        base=INLINE,
+        constraint="spec",
+    ),
     # execution
     *between("spec.execution.parallelism", 1, 100),
     *between("spec.execution.itemsPerPod", 1, 1000),
@@ -862,6 +872,7 @@ NEEDS_NEW_RUN: list[Change] = [
     *_change(f"{STEP}.resize.height", ABSENT, 7, changed(KEYS, (STEP, {"resize": {"width": 1}}))),
     *_change("spec.destination", ABSENT, {"prefix": "out/"}),
     *_change("spec.destination.keyTemplate", ABSENT, "{dir}{stem}.{ext}"),
+    *_change("spec.staging", ABSENT, {"mode": "Reference"}),
     *_change("spec.limits.itemSize", ABSENT, "1Mi"),
     *_change("spec.failurePolicy.maxFailedItems", 5, "5%"),
     *_change("spec.execution.itemsPerPod", ABSENT, 5),

@@ -14,7 +14,15 @@ from pathlib import Path
 import pytest
 
 from e2e.faults import arena as shared
-from e2e.faults import cases_ends, cases_nodes, cases_pods, cases_runs, cases_sources, cases_store
+from e2e.faults import (
+    cases_ends,
+    cases_nodes,
+    cases_pods,
+    cases_publish,
+    cases_runs,
+    cases_sources,
+    cases_store,
+)
 from e2e.faults.arena import Arena, finished_runs
 from e2e.faults.bench import play
 from e2e.faults.results import Row
@@ -25,7 +33,15 @@ from localcluster.cluster import Status
 
 CASES = {
     case.name: case
-    for part in (cases_store, cases_sources, cases_pods, cases_runs, cases_nodes, cases_ends)
+    for part in (
+        cases_store,
+        cases_sources,
+        cases_pods,
+        cases_runs,
+        cases_publish,
+        cases_nodes,
+        cases_ends,
+    )
     for case in part.CASES
 }
 AT_ONCE = 8

@@ -281,6 +281,9 @@ class Shop:
         store = self.world.store
         store.client.put_object(store.bucket, f"{self.name}/{key}", io.BytesIO(data), len(data))
 
+    def remove(self, key: str) -> None:
+        self.world.store.client.remove_object(self.world.store.bucket, f"{self.name}/{key}")
+
     def upload_photos(self, *names: str, prefix: str = "photos/") -> list[str]:
         """Put photos there; their keys."""
         for name in names:

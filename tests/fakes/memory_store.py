@@ -159,13 +159,18 @@ class MemoryStore:
 
     # --- what somebody with a signed URL may do --------------------------------------------------------
 
-    def visit(self, verb: str, url: str, data: bytes = b"", if_none_match: bool = False) -> tuple[int, bytes]:
+    def visit(
+        self, verb: str, url: str, data: bytes = b"", if_none_match: bool = False, if_match: str = ""
+    ) -> tuple[int, bytes]:
         """Use a signed URL; the HTTP status and the body."""
         key, query = key_of(url), parse_qs(urlsplit(url).query)
         if query["verb"] != [verb] or datetime.fromisoformat(query["until"][0]) <= self._clock():
             return 403, b""
         if verb == "GET":
-            return (200, self.objects[key].data) if key in self.objects else (404, b"")
+            if key not in self.objects:
+                return 404, b""
+            changed = if_match not in ("", self.objects[key].etag)
+            return (412, b"") if changed else (200, self.objects[key].data)
         if if_none_match and key in self.objects:
             return 412, b""
         self.set(key, data)

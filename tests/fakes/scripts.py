@@ -22,13 +22,18 @@ from imagejob_processor.contract import (
     output_name,
 )
 
+GONE = {404: ItemCode.SOURCE_MISSING, 412: ItemCode.SOURCE_CHANGED}
+"""What an item fails with, by the store's answer to its source."""
+
 
 def do_order(store: MemoryStore, order: Order, failing: Collection[str] = ()) -> Summary:
     """What a processor Pod does with its order; items whose source is in `failing` fail."""
     items: list[ItemResult] = []
     for item in order.items:
-        status, data = store.visit("GET", item.url)
-        assert status == 200, f"the order names {item.source}, which is not there"
+        status, data = store.visit("GET", item.url, if_match=item.etag)
+        if code := GONE.get(status):
+            items.append(ItemResult(item.index, error=ItemError(code, "the source does not hold still")))
+            continue
         if item.source in failing:
             items.append(ItemResult(item.index, error=ItemError(ItemCode.UNDECODABLE, "not an image")))
             continue

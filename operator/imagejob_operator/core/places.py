@@ -67,6 +67,19 @@ class Source(Wire, frozen=True):
     inline: Annotated[tuple[InlineFile, ...], Meta(min_length=1, max_length=8)] | None = None
 
 
+class StagingMode(enum.StrEnum):
+    """What Pods read: a copy of each source in the run's staging, or the source itself with its ETag."""
+
+    COPY = "Copy"
+    REFERENCE = "Reference"
+
+
+class Staging(Wire, frozen=True):
+    """How the sources are held still while the run lasts."""
+
+    mode: StagingMode = StagingMode.COPY
+
+
 class Overwrite(enum.StrEnum):
     """What happens to an object that has the key of an output already."""
 

@@ -23,7 +23,15 @@ from imagejob_operator.core.keys import (
     check_reserved,
     check_template,
 )
-from imagejob_operator.core.places import SOURCE_KINDS, Destination, InlineFile, Source, UrlSource
+from imagejob_operator.core.places import (
+    SOURCE_KINDS,
+    Destination,
+    InlineFile,
+    Source,
+    Staging,
+    StagingMode,
+    UrlSource,
+)
 from imagejob_operator.core.pod_template import InvalidPodTemplate, check_pod_template
 from imagejob_operator.core.urls import InvalidURL, name_of, parse_url
 from imagejob_processor.contract import ItemLimits, Rendition, Wire
@@ -117,6 +125,7 @@ class Spec(Wire, frozen=True):
     cancel_run_id: RunID | None = msgspec.field(default=None, name="cancelRunID")
     suspend: bool = False
     destination: Destination = Destination()
+    staging: Staging = Staging()
     execution: Execution = Execution()
     limits: Limits = Limits()
     failure_policy: FailurePolicy = FailurePolicy()
@@ -147,6 +156,10 @@ def _check_unions(spec: Spec) -> None:
     if len(members) != 1:
         raise InvalidSpec(
             f"spec.source: exactly one of {', '.join(SOURCE_KINDS)} must be set, found {members or 'none'}"
+        )
+    if spec.staging.mode is StagingMode.REFERENCE and (spec.source.inline or spec.source.urls):
+        raise InvalidSpec(
+            "spec.staging.mode: Reference needs sources that lie in the store (keys, match or list); use Copy"
         )
     names = [rendition.name for rendition in spec.renditions]
     for name in names:

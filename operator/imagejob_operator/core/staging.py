@@ -31,6 +31,8 @@ class ManifestItem(Wire, frozen=True):
     position: int | None = None
     """Where it stands in the whole source, if the run takes only some of it."""
     identity: str = ""
+    key: str = ""
+    """Where it is read from if it was not copied: the source itself, whose ETag `etag` is then."""
 
     @property
     def place(self) -> int:
@@ -58,6 +60,8 @@ class Manifest(Wire, frozen=True):
     """No URL that is ever signed for this staging lives longer."""
     parts: Parts | None = None
     """Where it is set, `items` is empty as it was written."""
+    referred: bool = False
+    """Whether the items are read where they lie, and none was copied."""
     skipped: int = 0
     """Items beside those that need not be made; what is known of each lies beside the manifest."""
 
@@ -68,8 +72,15 @@ class Manifest(Wire, frozen=True):
 
     @property
     def bytes(self) -> int:
-        """Bytes of all items."""
+        """Bytes of all copies."""
+        if self.referred:
+            return 0
         return self.parts.bytes if self.parts else sum(item.size for item in self.items)
+
+    @property
+    def copies(self) -> int:
+        """How many items were copied."""
+        return 0 if self.referred else self.count
 
 
 def manifest_key(prefix: str) -> str:

@@ -51,7 +51,7 @@ async def write_order(
             OrderItem(
                 index=item.index,
                 source=item.source,
-                url=store.sign_get(input_key(prefix, item.index), live),
+                url=store.sign_get(item.key or input_key(prefix, item.index), live),
                 etag=item.etag,
             )
             for item in await items_of(store, prefix, head, indexes)

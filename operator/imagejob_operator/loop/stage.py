@@ -1,4 +1,4 @@
-"""Staging: copy each source into the run's prefix, write the manifest last."""
+"""Staging: find the items, hold each of them still, write the manifest last."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from imagejob_operator.core.effort import Stage, Staged
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.keys import InvalidKey, KeyCollision, output_keys
-from imagejob_operator.core.places import check_sources_stay
+from imagejob_operator.core.places import StagingMode, check_sources_stay
 from imagejob_operator.core.spec import InvalidSpec, Spec
-from imagejob_operator.core.staging import URLS_SLACK, Manifest, ManifestItem, input_key
-from imagejob_operator.loop.concurrency import AT_ONCE, for_each
-from imagejob_operator.loop.downloading import DOWNLOADS_AT_ONCE, Downloader
+from imagejob_operator.core.staging import URLS_SLACK, Manifest
+from imagejob_operator.loop.copying import copy_all, refer
+from imagejob_operator.loop.downloading import Downloader
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.manifest import manifest_head, write_manifest, write_skipped
 from imagejob_operator.loop.reporting import unpublished_before
 from imagejob_operator.loop.sources import Found, find_sources
 from imagejob_operator.loop.standing import plan_items
-from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
+from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 from imagejob_operator.ports.telemetry import Telemetry
 
 
@@ -38,29 +38,18 @@ async def stage(
     base = folder_of(spec.source.match.prefix) if spec.source.match else ""
     found = await find_items(store, job, spec, base, effort.prefix)
     plan = await plan_items(store, job, spec, found, base)
-    present = {o.key: o async for o in store.walk(f"{effort.prefix}in/")}
-
-    async def copy(one: tuple[int, tuple[int, Found]]) -> ManifestItem:
-        index, (position, source) = one
-        key = input_key(effort.prefix, index)
-        identity = source.identity
-        if source.url is None:
-            copied, identity = await _copy(store, source, key, present.get(key))
-        elif key in present:
-            copied = present[key]
-        else:
-            async with downloader.fetch(job, source.url, spec.limits) as data:
-                copied = await store.put(key, data, "application/octet-stream")
-        telemetry.staged(copied.size)
-        place = None if position == index else position
-        # What was downloaded is known by what the store calls its copy.
-        return ManifestItem(index, source.name, copied.etag, copied.size, place, identity or copied.etag)
-
-    at_once = DOWNLOADS_AT_ONCE if spec.source.urls else AT_ONCE
-    items = tuple(await for_each(enumerate(plan.wanted), copy, at_once))
+    if spec.staging.mode is StagingMode.REFERENCE:
+        items = refer(plan.wanted)
+    else:
+        items = await copy_all(store, downloader, telemetry, job, spec, effort.prefix, plan.wanted)
     begun = job.status.run.counted_from if job.status.run else None
-    until = job.ends_by(begun) + URLS_SLACK if begun else None
-    manifest = Manifest(items, base, urls_until=until, skipped=len(plan.skipped))
+    manifest = Manifest(
+        tuple(items),
+        base,
+        urls_until=job.ends_by(begun) + URLS_SLACK if begun else None,
+        referred=spec.staging.mode is StagingMode.REFERENCE,
+        skipped=len(plan.skipped),
+    )
     await write_skipped(store, effort.prefix, plan.skipped)
     await write_manifest(store, effort.prefix, manifest)
     return _staged(manifest)
@@ -94,8 +83,9 @@ def folder_of(prefix: str) -> str:
 
 
 def _staged(manifest: Manifest) -> Staged:
-    count = manifest.count
-    return Staged(items=count, objects=count, bytes=manifest.bytes, skipped=manifest.skipped)
+    return Staged(
+        items=manifest.count, objects=manifest.copies, bytes=manifest.bytes, skipped=manifest.skipped
+    )
 
 
 def _check_outputs(spec: Spec, sources: list[str], base: str) -> None:
@@ -119,22 +109,3 @@ async def _only_unpublished(
         text = "spec.run.items Failed: the run before left out none of these items; take All items"
         raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, text))
     return left
-
-
-async def _copy(
-    store: ObjectStore, source: Found, key: str, present: StoredObject | None
-) -> tuple[StoredObject, str]:
-    """The copy of a source, and what its bytes are known by."""
-    if source.stored is None:
-        return await store.put(key, source.data, "application/octet-stream"), source.identity
-    if present and (present.etag, present.size) == (source.stored.etag, source.stored.size):
-        return present, source.identity
-    try:
-        return await store.copy(source.stored, key), source.identity
-    except ObjectChanged:
-        # Written anew since it was listed: the new one is as good, if it holds still now.
-        now = await store.stat(source.stored.key)
-        return await store.copy(now, key), now.etag
-    except ObjectMissing:
-        text = f"the source {source.name!r} was deleted while it was being staged"
-        raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, text)) from None

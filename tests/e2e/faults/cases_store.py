@@ -126,56 +126,6 @@ SOURCES = (
     ),
 )
 
-NEVER = {"prefix": "out/", "overwrite": "Never"}
-TAKEN = "out/photos/china-thumb.jpg"
-
-OVERWRITES = (
-    Case(
-        "output-key-taken",
-        "overwrite is Never, and an object is at the key of an output",
-        "JOB_007/OverwriteRefused",
-        evidence=(TAKEN, "IfDifferent or Always"),
-        job=job(destination=NEVER),
-        outputs=1,
-        broken=lambda b: b.shop.upload(TAKEN, b"older"),
-    ),
-    Case(
-        "output-key-taken-meanwhile",
-        "overwrite is Never, and somebody writes to the key of an output while the Pods run",
-        "JOB_007/OverwriteRefused",
-        within=10,
-        evidence=(TAKEN,),
-        job=job(destination=NEVER),
-        outputs=1,
-        broken=lambda b: b.store(meanwhile(lambda: b.shop.upload(TAKEN, b"older")), "post", times=1),
-    ),
-    Case(
-        "destination-unlisted",
-        "overwrite is Never, and the store answers 503 to the listing of what is there",
-        "JOB_002/StoreUnavailable",
-        within=8,
-        evidence=("SlowDown",),
-        job=job(destination=NEVER, **HURRIED),
-        broken=lambda b: b.store(SLOW_DOWN, "list", about="/out/"),
-    ),
-    Case(
-        "output-key-unseen",
-        "overwrite is Never, and the store does not answer at first whether a key is taken",
-        "Succeeded",
-        within=20,
-        job=job(destination=NEVER),
-        broken=lambda b: b.store(SLOW_DOWN, "stat", about="/out/", times=4),
-    ),
-    Case(
-        "published-answer-lost",
-        "overwrite is Never, an output is copied and its answer is lost: it is the run's own",
-        "Succeeded",
-        within=10,
-        job=job(destination=NEVER),
-        broken=lambda b: b.store(lost_answer, "copy", about="/out/photos/", times=1),
-    ),
-)
-
 REFUSALS = (
     Case(
         "store-denies-reading",
@@ -318,4 +268,4 @@ SURVIVED = (
     ),
 )
 
-CASES = (*CREATION, *SOURCES, *OVERWRITES, *REFUSALS, *OUTAGES, *SURVIVED)
+CASES = (*CREATION, *SOURCES, *REFUSALS, *OUTAGES, *SURVIVED)

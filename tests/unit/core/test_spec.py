@@ -197,6 +197,16 @@ REFUSED = {
     "tag-name": (headers(tags={"ä": ""}), "spec.destination.headers.tags", "'ä'"),
     "tag-aws": (headers(tags={"aws:x": ""}), "spec.destination.headers.tags", "must not start with 'aws:'"),
     "tag-value": (headers(tags={"a": "b,c"}), "spec.destination.headers.tags.a", "at most 256"),
+    "reference-urls": (
+        spec(source={"urls": [{"url": "https://example.com/a.jpg"}]}, staging={"mode": "Reference"}),
+        "spec.staging.mode",
+        "needs sources that lie in the store",
+    ),
+    "reference-inline": (
+        {**inline(), "staging": {"mode": "Reference"}},
+        "spec.staging.mode",
+        "needs sources that lie in the store",
+    ),
     "run-id-empty": (spec(run={"id": ""}), "spec.run.id", ">= 1"),
     "run-id-64": (spec(run={"id": "x" * 64}), "spec.run.id", "<= 63"),
     "run-items": (spec(run={"items": "Some"}), "spec.run.items", "Some"),

@@ -5,6 +5,8 @@ The same world goes on with a new operator each time, and must come to the same 
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fakes.scripts import well
@@ -90,17 +92,24 @@ async def test_a_delete_finishes_wherever_the_operator_dies(after_effect: bool) 
         assert world.staged() == [], f"died at call {call}"
 
 
-@pytest.mark.parametrize("overwrite", ["Never", "IfDifferent"])
+KINDS: dict[str, dict[str, Any]] = {
+    "never": {"destination": {"prefix": "catalog/", "overwrite": "Never"}},
+    "if-different": {"destination": {"prefix": "catalog/", "overwrite": "IfDifferent"}},
+    "reference": {"staging": {"mode": "Reference"}},
+}
+"""Ways to stage and to publish."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
-async def test_a_guarded_run_succeeds_wherever_the_operator_dies(after_effect: bool, overwrite: str) -> None:
-    destination = {"prefix": "catalog/", "overwrite": overwrite}
+async def test_a_run_of_each_kind_succeeds_wherever_the_operator_dies(after_effect: bool, kind: str) -> None:
     whole = World()
-    whole.create(execution={"itemsPerPod": 50}, destination=destination)
+    whole.create(execution={"itemsPerPod": 50}, **KINDS[kind])
     await whole.run()
     for call in range(len(whole.cluster.hooks.calls) + len(whole.store.hooks.calls)):
         world = World()
         world.die_at(call, after_effect)
-        world.create(execution={"itemsPerPod": 50}, destination=destination)
+        world.create(execution={"itemsPerPod": 50}, **KINDS[kind])
         await world.run()
         where = f"died at call {call}"
         assert world.job.status.phase == "Succeeded", where
