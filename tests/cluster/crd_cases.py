@@ -675,6 +675,9 @@ SPEC: list[Case] = [
     *between("spec.execution.retriesPerShard", 0, 10),
     *between("spec.execution.stagingDeadlineSeconds", 1, 86400),
     *between("spec.execution.startDeadlineSeconds", 1, 86400),
+    *between("spec.execution.queueDeadlineSeconds", 1, 604800),
+    *length("spec.execution.queueName", 1, 63),
+    case("spec.execution.queueName", "pattern", ["-a", "a-", "A", "a.b", "a b", "a\n"], ["a", "team-a"]),
     *between("spec.execution.activeDeadlineSeconds", 1, 604800),
     *(
         case(f"{POD}.resources.{kind}", "maxProperties", [members(17)], [members(16)])
@@ -779,6 +782,8 @@ STATUS: list[Case] = [
     moment("status.run.finishedAt"),
     *length("status.run.duration", 0, 32),
     *length("status.run.outcome", 0, 64),
+    moment("status.run.queuedSince"),
+    moment("status.run.releasedAt"),
     *length("status.run.shards.attempts", 0, 16384),
     case(
         "status.conditions",
@@ -880,6 +885,9 @@ NEEDS_NEW_RUN: list[Change] = [
     *_change("spec.execution.retriesPerShard", ABSENT, 3),
     *_change("spec.execution.stagingDeadlineSeconds", ABSENT, 60),
     *_change("spec.execution.startDeadlineSeconds", ABSENT, 60),
+    *_change("spec.execution.queueDeadlineSeconds", ABSENT, 60),
+    *_change("spec.execution.queueName", ABSENT, "a"),
+    *_change("spec.execution.queueName", "a", "b"),
     *_change("spec.execution.activeDeadlineSeconds", ABSENT, 60),
     *_change(f"{POD}.labels", ABSENT, {"a": "b"}),
     *_change(f"{POD}.labels{{a}}", "b", "c"),

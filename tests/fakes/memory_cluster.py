@@ -23,10 +23,14 @@ from imagejob_operator.core.api import API_VERSION, FINALIZER, KIND
 from imagejob_operator.core.attempt import Attempt, Problem, State
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.job import ImageJob, Key, attempt_name, parse_job
+from imagejob_operator.core.spec import InvalidSpec
 from imagejob_operator.core.status import Status, status_body
 from imagejob_operator.ports.jobs import Conflict, Gone
 from imagejob_operator.ports.launcher import Refused
 from imagejob_processor.contract import Order, Summary
+
+GATED = Problem(Reason.START_DEADLINE_EXCEEDED, "Scheduling is blocked due to non-empty scheduling gates")
+"""What a Pod says of itself while a queue holds it back."""
 
 Work = Callable[[MemoryStore, Order], Summary]
 
@@ -40,6 +44,8 @@ class Scene:
     problem: Problem | None = None
     work: Work | None = None
     """Done as the scene begins, with the attempt's order; gives the summary."""
+    held: bool = False
+    """A queue holds the attempt back; where the job names a queue, it does from the beginning."""
 
 
 Script = Callable[[int, int], Sequence[Scene]]
@@ -224,6 +230,8 @@ class MemoryCluster:
                 raise Refused(self.refusals[shard])
             now = self.clock()
             attempt = Attempt(name, self._uid(), run, shard, number, State.WAITING, now, epoch=epoch)
+            if not isinstance(job.spec, InvalidSpec) and job.spec.execution.queue_name:
+                attempt = replace(attempt, held=True, problem=GATED)
             known = self._running[place] = _Running(job.uid, job.key.namespace, attempt)
             self._attempt_changed(known, "ADDED")
         elif known.job_uid != job.uid:
@@ -313,8 +321,10 @@ class MemoryCluster:
         running.attempt = replace(
             running.attempt,
             state=scene.state,
+            held=scene.held,
             problem=scene.problem,
             summary=summary if scene.state is State.SUCCEEDED else None,
+            started_at=running.attempt.started_at or (self.clock() if scene.state is State.RUNNING else None),
             finished_at=self.clock() if ended else None,
         )
         self._attempt_changed(running, "MODIFIED")

@@ -35,6 +35,11 @@ DEFAULT_RESOURCES: dict[str, Any] = {
 }
 GRACE_SECONDS = 10
 
+QUEUE_PREFIX = "kueue.x-k8s.io/"
+QUEUE_LABEL = f"{QUEUE_PREFIX}queue-name"
+QUEUE_GATE = f"{QUEUE_PREFIX}admission"
+"""Kueue's words for plain Pods: the queue's name, and the gate that it takes away when it admits one."""
+
 _COPIED = (
     "nodeSelector",
     "tolerations",
@@ -65,7 +70,7 @@ def pod_manifest(
     assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (only accepted jobs are launched)
     assert job.status.run is not None  # noqa: S101
     run, epoch = job.status.run.number, job.status.run.epoch
-    template = job.spec.execution.pod_template
+    template, queue = job.spec.execution.pod_template, job.spec.execution.queue_name
     name = attempt_name(job.key, job.uid, run, epoch, shard, number)
     return {
         "apiVersion": "v1",
@@ -75,6 +80,7 @@ def pod_manifest(
             "namespace": job.key.namespace,
             "labels": {
                 **template.get("labels", {}),
+                **({QUEUE_LABEL: queue} if queue else {}),
                 LABEL_MANAGED_BY: MANAGED_BY,
                 LABEL_INSTALLATION: settings.installation,
                 LABEL_JOB: job.key.name,
@@ -100,6 +106,8 @@ def pod_manifest(
         },
         "spec": {
             **{field: template[field] for field in _COPIED if field in template},
+            # Kueue sets the gate as well; where it does not serve the namespace, the Pod must not pass it by.
+            **({"schedulingGates": [{"name": QUEUE_GATE}]} if queue else {}),
             "restartPolicy": "Never",
             "activeDeadlineSeconds": max(1, int(remaining.total_seconds())),
             "terminationGracePeriodSeconds": GRACE_SECONDS,

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from imagejob_operator.adapters.pod_manifest import CONTAINER
+from imagejob_operator.adapters.pod_manifest import CONTAINER, QUEUE_PREFIX
 from imagejob_operator.core.api import LABEL_ATTEMPT, LABEL_EPOCH, LABEL_RUN, LABEL_SHARD
 from imagejob_operator.core.attempt import Attempt, Problem, State
 from imagejob_operator.core.failure import Reason, bounded
@@ -60,7 +60,9 @@ def read_attempt(pod: dict[str, Any]) -> tuple[str, Attempt] | None:
         state=state,
         created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
         problem=problem,
+        held=state is State.WAITING and _is_held(pod),
         summary=_summary(terminated) if state is State.SUCCEEDED else None,
+        started_at=datetime.fromisoformat(terminated["startedAt"]) if terminated.get("startedAt") else None,
         finished_at=datetime.fromisoformat(finished)
         if finished and state in (State.SUCCEEDED, State.FAILED)
         else None,
@@ -83,6 +85,11 @@ def _state(pod: dict[str, Any]) -> tuple[State, Problem | None]:
             return State.RUNNING, None
         case _:
             return State.WAITING, _waiting(status)
+
+
+def _is_held(pod: dict[str, Any]) -> bool:
+    gates = (pod.get("spec") or {}).get("schedulingGates") or ()
+    return any(gate["name"].startswith(QUEUE_PREFIX) for gate in gates)
 
 
 def _container(status: dict[str, Any]) -> dict[str, Any]:

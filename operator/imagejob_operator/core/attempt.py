@@ -48,12 +48,16 @@ class Attempt:
     created_at: datetime
     problem: Problem | None = None
     summary: Summary | None = None
+    started_at: datetime | None = None
+    """When its work began, of one that has ended."""
     finished_at: datetime | None = None
     deleting: bool = False
     gone_by: datetime | None = None
     """When an attempt that is being deleted should be gone."""
     gone: bool = False
     """It is not there any more, and this is what became of it."""
+    held: bool = False
+    """A queue holds it back: it is not to be scheduled yet."""
     order_delivered: bool = field(default=True)
     """Whether this process knows that the attempt has its order; unknown after a restart."""
     epoch: int = 1

@@ -34,7 +34,8 @@ from imagejob_operator.core.phase import TERMINAL, UNDOING, Phase
 from imagejob_operator.core.processing import process, with_tries
 from imagejob_operator.core.saying import change
 from imagejob_operator.core.shards import shard_count, survey
-from imagejob_operator.core.spec import InvalidSpec, Spec, items_per_pod
+from imagejob_operator.core.sizing import items_per_pod
+from imagejob_operator.core.spec import InvalidSpec, Spec
 from imagejob_operator.core.status import (
     ItemCounts,
     OutputCounts,
@@ -181,7 +182,7 @@ def _staging(o: Observation, spec: Spec) -> Decision:
 
 def _staged(o: Observation, spec: Spec, staged: Staged) -> Decision:
     try:
-        per_shard = items_per_pod(spec.execution, staged.items)
+        per_shard = items_per_pod(spec.execution, staged.items, staged.bytes, o.speed)
     except InvalidSpec as error:
         return begin_undoing(o, Failure(Code.CREATION, Reason.INVALID_SPEC, str(error)))
     status, run = o.job.status, o.job.status.run or RunStatus()

@@ -71,6 +71,7 @@ class Reason(enum.StrEnum):
     INVALID_IMAGE_NAME = "InvalidImageName"
     CONFIG_ERROR = "ConfigError"
     UNSCHEDULABLE = "Unschedulable"
+    QUEUE_DEADLINE_EXCEEDED = "QueueDeadlineExceeded"
     START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
     JOB_NOT_FOUND = "JobNotFound"
     ITEMS_FAILED = "ItemsFailed"
@@ -115,6 +116,7 @@ CATALOGUE: dict[tuple[Code, Reason], Entry] = {
     (Code.LAUNCH, Reason.INVALID_IMAGE_NAME): Entry(Fault.CLUSTER, False),
     (Code.LAUNCH, Reason.CONFIG_ERROR): Entry(Fault.CLUSTER, False),
     (Code.LAUNCH, Reason.UNSCHEDULABLE): Entry(Fault.CLUSTER, True),
+    (Code.LAUNCH, Reason.QUEUE_DEADLINE_EXCEEDED): Entry(Fault.CLUSTER, True),
     (Code.LAUNCH, Reason.START_DEADLINE_EXCEEDED): Entry(Fault.CLUSTER, True),
     (Code.NOT_FOUND, Reason.JOB_NOT_FOUND): Entry(Fault.USER, False),
     (Code.PROCESSING, Reason.ITEMS_FAILED): Entry(Fault.IMAGE, False),

@@ -54,12 +54,21 @@ class ImageJob:
     def ends_by(self, now: datetime) -> datetime:
         """When the active deadline of the current run passes; counted from `now` if it has not begun.
 
-        Time that the run was suspended does not count.
+        Time that the run was suspended, or held back by a queue, does not count.
         """
         run = self.status.run
         begun = run.counted_from if run and run.counted_from else now
+        held = now - run.queued_since if run and run.queued_since else timedelta()
         seconds = 0 if isinstance(self.spec, InvalidSpec) else self.spec.execution.active_deadline_seconds
-        return begun + timedelta(seconds=seconds)
+        return begun + held + timedelta(seconds=seconds)
+
+    def ends_at_the_latest(self, now: datetime) -> datetime:
+        """When the active deadline passes if a queue still holds the run back for as long as it may."""
+        end, run = self.ends_by(now), self.status.run
+        if isinstance(self.spec, InvalidSpec) or self.spec.execution.queue_name is None:
+            return end
+        allowed = timedelta(seconds=self.spec.execution.queue_deadline_seconds)
+        return end + max(timedelta(), allowed - (run.queued_for(now) if run else timedelta()))
 
 
 def parse_job(body: dict[str, Any]) -> ImageJob:

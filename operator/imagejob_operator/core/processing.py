@@ -13,6 +13,7 @@ from imagejob_operator.core.ending import begin_undoing
 from imagejob_operator.core.failure import CATALOGUE, Code, Failure, Reason
 from imagejob_operator.core.observation import Decision, Observation
 from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.queueing import is_queued, judge_queue, note_queue
 from imagejob_operator.core.saying import change
 from imagejob_operator.core.shards import (
     Survey,
@@ -41,9 +42,14 @@ def process(o: Observation, spec: Spec) -> Decision:
         if lost_items > tolerated_failures(spec.failure_policy, counts.total):
             problem = next(iter(view.lost.values()))
             return begin_undoing(o, _lost(status, problem))
+    queued = is_queued(view)
+    if queued != bool(status.run and status.run.queued_since):
+        # Recorded before anything else: from here on the deadlines stand still, or go on.
+        note = judge_queue(o, view, spec.execution).note if queued else ""
+        return Decision(change(o, note_queue(status, queued, o.now), note=note))
     if view.finished:
         return _collect(o, spec, view)
-    start = judge_start(o, view, spec.execution)
+    start = judge_queue(o, view, spec.execution) if queued else judge_start(o, view, spec.execution)
     if start.failure:
         return begin_undoing(o, start.failure)
     if view.running or view.done or view.lost:

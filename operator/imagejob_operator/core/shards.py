@@ -187,14 +187,17 @@ def judge_start(o: Observation, view: Survey, execution: Execution) -> Start:
     """
     if view.running:
         return Start()
-    unheard = {a.shard for a in view.waiting if not a.order_delivered}
+    waiting = [attempt for attempt in view.waiting if not attempt.held]
+    unheard = {a.shard for a in waiting if not a.order_delivered}
     refusals = [r for shard, r in o.refusals.items() if shard in unheard or shard in view.absent]
-    begun = [a.created_at for a in view.waiting] + [refusal.since for refusal in refusals]
+    begun = [a.created_at for a in waiting] + [refusal.since for refusal in refusals]
     if not begun:
         return Start()
     ended = [a.finished_at for a in o.attempts if a.finished_at]
+    run = o.job.status.run
+    ended += [run.released_at] if run and run.released_at else []
     since = max([min(begun), o.job.status.phase_since or min(begun), *ended])
-    told = [(a.name, problem) for a in view.waiting if (problem := a.problem or _remarked(o.remarks, a))]
+    told = [(a.name, problem) for a in waiting if (problem := a.problem or _remarked(o.remarks, a))]
     names = {id(problem): name for name, problem in told}
     # What was refused comes first: a Pod that waits for an order that was refused only says that it has none.
     problems = [refusal.problem for refusal in refusals] + [problem for _, problem in told]

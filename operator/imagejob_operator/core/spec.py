@@ -45,8 +45,6 @@ LONGEST_DEADLINE = timedelta(days=7)
 MAX_SHARDS = 1000
 """Pods of one run; more would make the attempts in the status too long."""
 
-DEFAULT_ITEMS_PER_POD = 50
-
 
 class InvalidSpec(ValueError):
     """The spec cannot be accepted; the message names the field, the value, the limit and what to do."""
@@ -54,6 +52,8 @@ class InvalidSpec(ValueError):
 
 RUN_ID = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z"
 
+
+QUEUE_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z"
 
 RunID = Annotated[str, Meta(min_length=1, max_length=63, pattern=RUN_ID)]
 
@@ -73,6 +73,8 @@ class Execution(Wire, frozen=True):
     items_per_pod: Annotated[int, Meta(ge=1, le=1000)] | None = None
     retries_per_shard: Annotated[int, Meta(ge=0, le=10)] = 2
     staging_deadline_seconds: Seconds = 600
+    queue_name: Annotated[str, Meta(min_length=1, max_length=63, pattern=QUEUE_NAME)] | None = None
+    queue_deadline_seconds: Annotated[int, Meta(ge=1, le=int(LONGEST_DEADLINE.total_seconds()))] = 86400
     start_deadline_seconds: Seconds = 300
     active_deadline_seconds: Annotated[int, Meta(ge=1, le=int(LONGEST_DEADLINE.total_seconds()))] = 3600
     pod_template: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -237,21 +239,3 @@ def tolerated_failures(policy: FailurePolicy, total: int) -> int:
     if isinstance(allowed, int):
         return allowed
     return math.floor(total * int(allowed.rstrip("%")) / 100)
-
-
-def items_per_pod(execution: Execution, total: int) -> int:
-    """Items of one shard: as asked, else spread over `parallelism` Pods, at most 50 each if MAX_SHARDS allow.
-
-    Raises:
-        InvalidSpec: when that would take more than MAX_SHARDS Pods.
-    """
-    if execution.items_per_pod is None:
-        chosen = max(1, min(DEFAULT_ITEMS_PER_POD, math.ceil(total / execution.parallelism)))
-        return max(chosen, math.ceil(total / MAX_SHARDS))
-    if math.ceil(total / execution.items_per_pod) > MAX_SHARDS:
-        needed = math.ceil(total / MAX_SHARDS)
-        raise InvalidSpec(
-            f"spec.execution.itemsPerPod: {execution.items_per_pod} with {total} items needs more than "
-            f"{MAX_SHARDS} Pods; set it to {needed} or more"
-        )
-    return execution.items_per_pod

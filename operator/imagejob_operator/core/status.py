@@ -26,8 +26,9 @@ class ShardStatus(Stanza, frozen=True):
 class RunStatus(Stanza, frozen=True):
     """The current run. `number` never goes back; `epoch` grows with each new staging of the run.
 
-    `suspended_seconds` are those of all suspensions that are over. `outcome` is how it succeeded, where that
-    was not the plain way.
+    `suspended_seconds` are those of all suspensions that are over, `queued_seconds` those in which a queue
+    held back all that was launched; it does since `queued_since`, or let go last at `released_at`. `outcome`
+    is how the run succeeded, where that was not the plain way.
     """
 
     id: str = ""
@@ -37,13 +38,22 @@ class RunStatus(Stanza, frozen=True):
     finished_at: datetime | None = None
     duration: str = ""
     suspended_seconds: int = 0
+    queued_since: datetime | None = None
+    queued_seconds: int = 0
+    released_at: datetime | None = None
     outcome: str = ""
     shards: ShardStatus | None = None
 
     @property
     def counted_from(self) -> datetime | None:
-        """From when on the active deadline counts: the start, moved by the time that was suspended."""
-        return self.started_at and self.started_at + timedelta(seconds=self.suspended_seconds)
+        """From when on the active deadline counts: the start, moved by the time suspended or queued."""
+        spent = timedelta(seconds=self.suspended_seconds + self.queued_seconds)
+        return self.started_at and self.started_at + spent
+
+    def queued_for(self, now: datetime) -> timedelta:
+        """How long a queue has been holding the run back by now, in all."""
+        held = now - self.queued_since if self.queued_since else timedelta()
+        return timedelta(seconds=self.queued_seconds) + held
 
 
 class Condition(Stanza, frozen=True, omit_defaults=False):

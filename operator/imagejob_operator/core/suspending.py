@@ -12,6 +12,7 @@ from imagejob_operator.core.ending import RETRY_DEFERRED
 from imagejob_operator.core.keys import staging_prefix
 from imagejob_operator.core.observation import Decision, Observation
 from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.queueing import released
 from imagejob_operator.core.saying import change
 from imagejob_operator.core.spec import InvalidSpec, Spec
 from imagejob_operator.core.status import RunStatus, StagingStatus
@@ -26,7 +27,7 @@ def suspend(o: Observation) -> Decision:
     wanted = msgspec.structs.replace(
         o.job.status,
         phase=Phase.SUSPENDED.value,
-        run=run and msgspec.structs.replace(run, shards=None),
+        run=run and msgspec.structs.replace(released(run, o.now), shards=None),
         items_per_shard=0,
         items=None,
         progress="",

@@ -141,7 +141,7 @@ class Actor:
             memory.results[shard] = Summary()
             return
         ends_by = job.ends_by(self._clock())
-        live = lifetime(self._clock(), ends_by)
+        live = lifetime(self._clock(), job.ends_at_the_latest(self._clock()))
         url = await write_order(store, job, prefix, shard, number, live)
         attempt = await self._launcher.launch(job, shard, number, ends_by)
         self._cache.put_attempt(job.uid, attempt)
@@ -149,7 +149,7 @@ class Actor:
         self._cache.delivered(attempt.uid)
 
     async def _deliver(self, job: ImageJob, attempt: Attempt, prefix: str, memory: RunMemory) -> None:
-        live = lifetime(self._clock(), job.ends_by(self._clock()))
+        live = lifetime(self._clock(), job.ends_at_the_latest(self._clock()))
         try:
             store = await self._stores.of(job)
             url = store.sign_get(order_key(prefix, attempt.shard, attempt.number), live)

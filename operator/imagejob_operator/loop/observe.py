@@ -12,6 +12,7 @@ from imagejob_operator.core.observation import Admission, Observation, Policy
 from imagejob_operator.core.phase import TERMINAL, Phase
 from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.efforts import Efforts
+from imagejob_operator.loop.speed import Speed
 from imagejob_operator.ports.jobs import Gone, Jobs, JobsError
 from imagejob_processor.contract import Summary
 
@@ -64,6 +65,7 @@ class Observer:
         self._policy = policy
         self._selector = selector
         self._memory: dict[Key, tuple[tuple[str, int, int], RunMemory]] = {}
+        self._speed = Speed()
         self._admissions: dict[str, tuple[datetime, Admission]] = {}
 
     async def observe(self, job: ImageJob) -> Observation:
@@ -83,7 +85,12 @@ class Observer:
             rejected=memory.rejected,
             effort=effort,
             progress=progress,
+            speed=self._speed.now,
         )
+
+    def learn(self, o: Observation) -> None:
+        """All Pods of a run have ended: how fast they were tells how much to give to the next ones."""
+        self._speed.learn(o)
 
     def memory(self, job: ImageJob) -> RunMemory:
         """What was learned of the job's current run, in its current epoch."""

@@ -46,7 +46,7 @@ async def stage(
     manifest = Manifest(
         tuple(items),
         base,
-        urls_until=job.ends_by(begun) + URLS_SLACK if begun else None,
+        urls_until=job.ends_at_the_latest(begun) + URLS_SLACK if begun else None,
         referred=spec.staging.mode is StagingMode.REFERENCE,
         skipped=len(plan.skipped),
     )

@@ -15,7 +15,8 @@ from imagejob_operator.core.effort import Validate, Validated
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.report import ReportCheck, ReportError, encode_report
-from imagejob_operator.core.spec import InvalidSpec, Spec, items_per_pod
+from imagejob_operator.core.sizing import items_per_pod
+from imagejob_operator.core.spec import InvalidSpec, Spec
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.reporting import make_report
 from imagejob_operator.loop.stage import find_items, folder_of
@@ -101,13 +102,13 @@ class _Looks:
             found = await find_items(self._store, self._job, self._spec, base)
             plan = await plan_items(self._store, self._job, self._spec, found, base)
             self.items = len(found)
-            per_pod = items_per_pod(self._spec.execution, len(plan.wanted))
+            items_per_pod(self._spec.execution, len(plan.wanted))
         except InvalidSpec as error:
             raise EffortFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
         except StoreDenied as error:
             text = f"the store refuses the sources: {error}"
             raise EffortFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
-        text = f"{self.items} items are there, {per_pod} for a Pod; no two outputs have one key"
+        text = f"{self.items} items are there, and no two outputs have one key"
         return text + (f"; {len(plan.skipped)} items need not be made" if plan.skipped else "")
 
     async def _look_at_staging(self) -> str:

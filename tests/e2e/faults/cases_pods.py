@@ -262,6 +262,18 @@ STARTING = (
         job=starting(podTemplate={"schedulerName": "no-such-scheduler"}),
     ),
     Case(
+        "queue-holds-on",
+        "a queue admits no Pod",
+        "JOB_003/QueueDeadlineExceeded",
+        within=5,
+        evidence=(
+            "the queue 'team-a' has held back all Pods",
+            "scheduling gates",
+            "queueDeadlineSeconds is 4",
+        ),
+        job=job(execution={"queueName": "team-a", "queueDeadlineSeconds": 4}),
+    ),
+    Case(
         "scheduling-gate",
         "a gate that nobody opens holds the Pod back",
         "JOB_003/StartDeadlineExceeded",

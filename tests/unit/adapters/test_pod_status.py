@@ -12,7 +12,7 @@ from imagejob_operator.core.attempt import State, Tries
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.phase import Phase
 from imagejob_processor.contract import ExitCode, Summary
-from unit.core.build import UID, job, later, status
+from unit.core.build import SPEC, UID, job, later, status
 
 MOMENT = "2026-01-01T12:00:05Z"
 
@@ -23,6 +23,28 @@ def pod(stands: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]
     made = pod_manifest(PodSettings("i", "image:1"), of, 3, 2, later(60) - later(0))
     made["metadata"] |= {"uid": "pod-uid", "creationTimestamp": "2026-01-01T12:00:00Z", **metadata}
     return {**made, "status": stands or {}}
+
+
+def test_a_pod_of_a_queue_waits_behind_its_gate_until_it_is_taken_away() -> None:
+    of = job(status(Phase.LAUNCHING), {**SPEC, "execution": {"queueName": "team-a"}})
+    made = pod_manifest(PodSettings("i", "image:1"), of, 0, 1, later(60) - later(0))
+    made["metadata"] |= {"uid": "pod-uid", "creationTimestamp": "2026-01-01T12:00:00Z"}
+    assert made["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
+    assert made["spec"]["schedulingGates"] == [{"name": "kueue.x-k8s.io/admission"}]
+
+    def held(*gates: str) -> bool:
+        seen = read_attempt(
+            {**made, "spec": {**made["spec"], "schedulingGates": [{"name": g} for g in gates]}}
+        )
+        assert seen
+        return seen[1].held
+
+    assert held("kueue.x-k8s.io/admission")
+    assert held("kueue.x-k8s.io/topology")
+    assert not held()
+    assert not held("example.com/other")
+    assert "schedulingGates" not in pod()["spec"]
+    assert "kueue.x-k8s.io/queue-name" not in pod()["metadata"]["labels"]
 
 
 def waiting(reason: str, message: str = "evidence") -> dict[str, Any]:

@@ -107,6 +107,7 @@ def attempt(
     deleting: bool = False,
     gone_by: datetime | None = None,
     delivered: bool = True,
+    held: bool = False,
 ) -> Attempt:
     name = attempt_name(KEY, UID, run, epoch, shard, number)
     # So long ago that its shard has rested.
@@ -125,6 +126,7 @@ def attempt(
         deleting=deleting,
         gone_by=gone_by,
         order_delivered=delivered,
+        held=held,
     )
 
 

@@ -71,6 +71,7 @@ SPECS = {
     "cancelled": spec(cancelRunID="1", suspend=True),
     "another-cancelled": spec(cancelRunID="0"),
     "validated": spec(run={"mode": "Validate"}),
+    "queued": spec(execution={"queueName": "team-a"}),
 }
 ASKED = ("suspended", "cancelled", "another-cancelled")
 """Specs that ask for something which no deadline has a say in."""
@@ -105,6 +106,7 @@ CRASH = Problem(Reason.CRASHED, "exit 70")
 OOM = Problem(Reason.OUT_OF_MEMORY, "killed")
 NEVER_RAN = Problem(Reason.CONFIG_ERROR, "no such program")
 DRAINED = Problem(Reason.NODE_LOST, "drained", counted=False)
+GATED = Problem(Reason.START_DEADLINE_EXCEEDED, "Scheduling is blocked")
 QUOTA = Problem(Reason.QUOTA_EXCEEDED, "exceeded quota")
 REJECTED = Problem(Reason.POD_REJECTED, "violates", certain=True)
 
@@ -139,6 +141,7 @@ def sights(stands: Status, few: bool) -> dict[str, Seen]:
         | {f"waiting-{name}": one(State.WAITING, problem) for name, problem in WAITING_PROBLEMS.items()}
         | {
             "waiting-no-order": Seen(attempt(State.WAITING, number=number, delivered=False)),
+            "held": Seen(attempt(State.WAITING, GATED, number=number, held=True)),
             "waiting-remarked": Seen(attempt(State.WAITING, number=number), remark="no runtime"),
             "refused": Seen(refusal=QUOTA),
             "rejected": Seen(refusal=REJECTED),
@@ -213,7 +216,10 @@ def recorded(phase: Phase, tries: Tries) -> Status:
 def standings(phase: Phase) -> dict[str, Status]:
     """How the status of a job in a phase may stand."""
     if phase in (Phase.LAUNCHING, Phase.RUNNING):
-        return {name: recorded(phase, tries) for name, tries in TRIES.items()}
+        first = recorded(phase, Tries(1))
+        run = first.run and msgspec.structs.replace(first.run, queued_since=NOW)
+        queued = {"queued": msgspec.structs.replace(first, run=run)}
+        return {name: recorded(phase, tries) for name, tries in TRIES.items()} | queued
     stands = recorded(phase, Tries(1))
     if phase is Phase.PUBLISHING:
         failures = msgspec.structs.replace(stands, items=ItemCounts(total=2, succeeded=1, failed=1))
@@ -240,7 +246,7 @@ def observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
             SPECS.items(), LIVES.items()
         ):
             of = job(stands, wanted, guarded=guarded, deleted_at=deleted)
-            few = not processing or deleted is not None or spec_name != "same-run"
+            few = not processing or deleted is not None or spec_name not in ("same-run", "queued")
             brief = deleted or phase in UNDOING or phase is Phase.SUSPENDED
             moments = BUDGET_MOMENTS if brief else MOMENTS
             if spec_name in ASKED and not brief:
@@ -320,18 +326,25 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
         return ""
     age = o.now - NOW
     wants = ""
+    run = o.job.status.run
+    if run and run.queued_since and old in (Phase.LAUNCHING, Phase.RUNNING):
+        # No deadline counts but the queue's; that it is queued no more is recorded before anything else.
+        held = [a for a in o.attempts if (a.run, a.epoch) == (1, 1) and a.held]
+        late = bool(held) and age >= timedelta(seconds=86400)
+        return "passed over the queue deadline" if late and new is not Phase.FAILING else ""
     looking = old in (Phase.STAGING, Phase.VALIDATING) and not isinstance(o.progress, Staged | Validated)
     if looking and age >= timedelta(seconds=600):
         wants = "the staging deadline"
     published = isinstance(o.progress, Published) and isinstance(o.effort, Publish)
-    if old in (*FORWARD[1:], Phase.VALIDATING) and age >= timedelta(seconds=3600) and not published:
+    counted = age - timedelta(seconds=run.queued_seconds if run else 0)
+    waited = o.now - (run.released_at or NOW) if run else age
+    if old in (*FORWARD[1:], Phase.VALIDATING) and counted >= timedelta(seconds=3600) and not published:
         wants = "the active deadline"
-    waited_for = any((a.run, a.epoch) == (1, 1) and a.state is State.WAITING for a in o.attempts) or bool(
-        o.refusals
-    )
+    ours = [a for a in o.attempts if (a.run, a.epoch) == (1, 1)]
+    waited_for = any(a.state is State.WAITING and not a.held for a in ours) or bool(o.refusals)
     shards = o.job.status.run.shards if o.job.status.run else None
     launched = shards is not None and shards.attempts != ""
-    if old is Phase.LAUNCHING and age >= timedelta(seconds=300) and waited_for and launched:
+    if old is Phase.LAUNCHING and waited >= timedelta(seconds=300) and waited_for and launched:
         wants = "the start deadline"
     if wants:
         given_up = Phase.FAILED if old is Phase.VALIDATING else Phase.FAILING

@@ -69,6 +69,7 @@ def test_a_world_that_stands_still_is_not_written_to_for_ever(phase: Phase) -> N
 @pytest.mark.parametrize("phase", [p for p in Phase if p not in TERMINAL], ids=str)
 def test_a_job_whose_world_never_moves_again_still_ends(phase: Phase) -> None:
     longest = NOW + timedelta(seconds=90000) + timedelta(seconds=3600 + 60 + 60)
+    longest += timedelta(seconds=86400)  # the queue's own deadline
     for name, o in itertools.islice(observations(phase), 0, None, 41):
         gone = o.job.deleted_at is not None and not o.job.guarded
         if not isinstance(o.job.spec, InvalidSpec) and o.job.spec.suspend and not o.job.deleted_at:
@@ -110,6 +111,15 @@ def unpunctual(o: Observation) -> Decision:
     return decide(replace(o, job=generous))
 
 
+def queueing(o: Observation) -> Decision:
+    """Forgets the queue's deadline."""
+    if isinstance(o.job.spec, InvalidSpec):
+        return decide(o)
+    execution = msgspec.structs.replace(o.job.spec.execution, queue_deadline_seconds=10**6)
+    generous = replace(o.job, spec=msgspec.structs.replace(o.job.spec, execution=execution))
+    return decide(replace(o, job=generous))
+
+
 def raising(o: Observation) -> Decision:
     if any(a.state is State.FAILED and a.problem is None for a in o.attempts):
         raise KeyError("problem")
@@ -133,6 +143,7 @@ OTHER = error_status(Failure(Code.CREATION, Reason.INVALID_SPEC, "a later cause"
 PLANTED: dict[str, tuple[Decide, Phase, str]] = {
     "no-staging-deadline": (patient, Phase.STAGING, "passed over the staging deadline"),
     "no-start-deadline": (unpunctual, Phase.LAUNCHING, "passed over the start deadline"),
+    "no-queue-deadline": (queueing, Phase.LAUNCHING, "passed over the queue deadline"),
     "no-look-again": (
         after(lambda o, d: replace(d, look_again=None)),
         Phase.STAGING,

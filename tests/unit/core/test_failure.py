@@ -25,6 +25,7 @@ JOB_003 TASK_QUEUE_FAILED   ImagePullFailed        Cluster retriable
 JOB_003 TASK_QUEUE_FAILED   InvalidImageName       Cluster final
 JOB_003 TASK_QUEUE_FAILED   ConfigError            Cluster final
 JOB_003 TASK_QUEUE_FAILED   Unschedulable          Cluster retriable
+JOB_003 TASK_QUEUE_FAILED   QueueDeadlineExceeded  Cluster retriable
 JOB_003 TASK_QUEUE_FAILED   StartDeadlineExceeded  Cluster retriable
 JOB_004 JOB_NOT_FOUND       JobNotFound            User    final
 JOB_005 PROCESSING_FAILED   ItemsFailed            Image   final

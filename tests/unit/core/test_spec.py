@@ -7,11 +7,9 @@ import pytest
 from imagejob_operator.core.keys import KeyCollision
 from imagejob_operator.core.places import Match, check_sources_stay
 from imagejob_operator.core.spec import (
-    Execution,
     FailurePolicy,
     InvalidSpec,
     item_limits,
-    items_per_pod,
     parse_spec,
     quantity_bytes,
     tolerated_failures,
@@ -294,19 +292,6 @@ def test_limits_reach_the_processor_in_its_units() -> None:
 )
 def test_percentages_are_rounded_down(policy: int | str, total: int, wanted: int) -> None:
     assert tolerated_failures(FailurePolicy(policy), total) == wanted
-
-
-@pytest.mark.parametrize(
-    ("wanted", "parallelism", "total", "per_pod"),
-    [(None, 4, 2, 1), (None, 4, 9, 3), (None, 4, 1000, 50), (None, 1, 3, 3), (7, 4, 1000, 7)],
-)
-def test_items_of_a_pod(wanted: int | None, parallelism: int, total: int, per_pod: int) -> None:
-    assert items_per_pod(Execution(parallelism=parallelism, items_per_pod=wanted), total) == per_pod
-
-
-def test_too_many_pods_are_refused_with_the_number_that_fits() -> None:
-    with pytest.raises(InvalidSpec, match=r"itemsPerPod: 1 with 1001 items .* set it to 2"):
-        items_per_pod(Execution(items_per_pod=1), 1001)
 
 
 @pytest.mark.parametrize(

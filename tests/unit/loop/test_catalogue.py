@@ -88,6 +88,7 @@ CASES = [
     Case("JOB_003/ConfigError", script=waiting(Reason.CONFIG_ERROR)),
     Case("JOB_003/Unschedulable", script=waiting(Reason.UNSCHEDULABLE)),
     Case("JOB_003/StartDeadlineExceeded", script=idle),
+    Case("JOB_003/QueueDeadlineExceeded", {"execution": {"queueName": "team-a"}}, script=idle),
     Case("JOB_005/ItemsFailed", script=well(failing=["uploads/a.jpg"])),
     Case("JOB_005/OutOfMemory", script=badly(Problem(Reason.OUT_OF_MEMORY, "limit 1Gi"))),
     Case("JOB_005/Crashed", script=badly(Problem(Reason.CRASHED, "exit 70"))),

@@ -134,4 +134,4 @@ async def test_a_report_that_cannot_be_read_is_not_guessed_at(left: bytes | None
     assert world.error() == "JOB_001/NoPreviousReport"
     assert world.job.status.error
     assert "run 1" in world.job.status.error.message
-    assert world.cluster.hooks.count("launch") == 2, "nothing is launched"
+    assert world.cluster.hooks.count("launch") == 1, "nothing is launched"

@@ -20,7 +20,7 @@ def ends(url: str) -> datetime:
 async def test_every_url_of_every_order_ends_before_the_manifest_says() -> None:
     # Attempts that never begin are launched until the start deadline, which here is the active deadline.
     world = World(idle)
-    world.create(execution={"activeDeadlineSeconds": 600, "startDeadlineSeconds": 600})
+    world.create(execution={"itemsPerPod": 1, "activeDeadlineSeconds": 600, "startDeadlineSeconds": 600})
     untils: list[datetime] = []
 
     async def note(operation: str, about: str, done: bool) -> None:
