@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from imagejob_processor.contract import ItemError, ItemLimits, Rendition
+from imagejob_processor.contract import ImageFacts, ItemError, ItemLimits, Rendition
 
 LENGTH_BYTES = 8
 
@@ -50,6 +50,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     """The item is finished; with an error, the pictures sent before do not count."""
 
     error: ItemError | None = None
+    facts: ImageFacts | None = None
 
 
 Reply = Ready | Picture | Done

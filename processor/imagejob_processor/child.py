@@ -23,7 +23,7 @@ from imagejob_processor.channel import (
     read_frame,
     write_frame,
 )
-from imagejob_processor.contract import ItemCode
+from imagejob_processor.contract import ImageFacts, ItemCode
 from imagejob_processor.failure import CodecFailure, ItemFailure, describe
 
 
@@ -47,9 +47,12 @@ def main() -> None:
 
 def _serve(data: bytes, setup: Setup, sink: BinaryIO) -> None:
     """Answer one item."""
-    error = None
+    error = facts = None
     try:
         for made in pipeline.render(data, setup.renditions, setup.limits):
+            if isinstance(made, ImageFacts):
+                facts = made
+                continue
             _check_output(made, setup)
             write_frame(sink, encode(Picture(made.rendition, made.width, made.height, made.data)))
     except CodecFailure as failure:
@@ -65,7 +68,7 @@ def _serve(data: bytes, setup: Setup, sink: BinaryIO) -> None:
     except Exception as unforeseen:  # noqa: BLE001 - the last net: one item's failure, with its cause
         traceback.print_exc()
         error = ItemFailure(ItemCode.STEP_FAILED, f"cannot be processed: {describe(unforeseen)}").as_error()
-    write_frame(sink, encode(Done(error)))
+    write_frame(sink, encode(Done(error, facts)))
 
 
 def _check_output(made: pipeline.Encoded, setup: Setup) -> None:

@@ -147,12 +147,50 @@ class ItemError(Wire, frozen=True):
     message: Message
 
 
+class SourceRecord(Wire, frozen=True):
+    """The source file as it was fetched: its bytes, and sha256 of them in hex."""
+
+    bytes: Count
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class ImageFacts(Wire, frozen=True):
+    """What a source looks like; from the decoder, so for people and never for a decision about safety.
+
+    Attributes:
+        format: What it was recognised as.
+        width: In pixels, upright.
+        height: In pixels, upright.
+        perceptual_hash: 64 bits in hex of which few differ between pictures that look alike (dHash).
+        dominant_color: What most of the picture is near to, as #rrggbb.
+        thumb_hash: A blurred preview, ThumbHash in base64.
+    """
+
+    format: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3,4}$")]
+    width: Side
+    height: Side
+    perceptual_hash: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+    dominant_color: Annotated[str, msgspec.Meta(pattern="^#[0-9a-f]{6}$")]
+    thumb_hash: Annotated[str, msgspec.Meta(max_length=40, pattern="^[A-Za-z0-9+/]*={0,2}$")]
+
+
+class Timings(Wire, frozen=True):
+    """Milliseconds of wall time: to fetch the source, to make all pictures, to store them."""
+
+    fetch: Count = 0
+    process: Count = 0
+    store: Count = 0
+
+
 class ItemResult(Wire, frozen=True):
-    """What became of one item: all renditions, or an error and none."""
+    """What became of one item: all renditions, or an error and none; and what is known of its source."""
 
     index: Count
     outputs: tuple[OutputRecord, ...] = ()
     error: ItemError | None = None
+    source: SourceRecord | None = None
+    image: ImageFacts | None = None
+    timings: Timings = Timings()
 
 
 class Result(Wire, frozen=True):

@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from imagejob_processor import limits
+from imagejob_processor import machine, memory
 from imagejob_processor.channel import Setup
 from imagejob_processor.contract import (
     MAX_RESULT_BYTES,
@@ -30,7 +30,7 @@ from imagejob_processor.contract import (
 )
 from imagejob_processor.failure import BadOrder, PodFailure, describe, message_of
 from imagejob_processor.logs import LOGGER, set_up
-from imagejob_processor.shard import Shard
+from imagejob_processor.shard import Finished, Shard
 from imagejob_processor.storage import Store
 from imagejob_processor.worker import Worker
 
@@ -68,10 +68,15 @@ def run(environment: Mapping[str, str], store: Store | None = None) -> Summary:
     if not url:
         raise BadOrder(f"{ORDER_URL_VARIABLE} is not set")
     store = store or _store(environment)
-    with contextlib.closing(Worker()) as worker:
+    with contextlib.ExitStack() as closing:
+        # The first process loads its libraries while the order is fetched.
+        workers = [closing.enter_context(contextlib.closing(Worker()))]
         order = read_order(store.get_order(url))
-        worker.configure(_setup(order))
-        results = _process(order, store, worker)
+        setup, count = _setup(order, machine.cpus(), machine.memory_limit())
+        workers += [closing.enter_context(contextlib.closing(Worker())) for _ in range(count - 1)]
+        for worker in workers:
+            worker.configure(setup)
+        results = _process(order, store, workers)
     _store_result(order, store, results)
     failed = sum(result.error is not None for result in results)
     return Summary(succeeded=len(results) - failed, failed=failed)
@@ -103,22 +108,27 @@ def read_order(content: bytes) -> Order:
     return order
 
 
-def _setup(order: Order) -> Setup:
-    memory = limits.allowed_bytes(order.renditions, order.limits, limits.pod_memory_bytes())
-    return Setup(order.renditions, order.limits, memory, order.upload.max_bytes)
+def _setup(order: Order, cpus: int, memory_limit: int | None) -> tuple[Setup, int]:
+    """Decide how many decoding processes there are, and how much memory each of them gets."""
+    need = memory.memory_bytes(order.renditions, order.limits)
+    wanted = min(cpus, max(1, len(order.items)))
+    count = memory.fitting_workers(wanted, need, order.limits, memory_limit)
+    allowed = memory.allowed_bytes(need, order.limits, count, memory_limit)
+    return Setup(order.renditions, order.limits, allowed, order.upload.max_bytes), count
 
 
-def _process(order: Order, store: Store, worker: Worker) -> tuple[ItemResult, ...]:
+def _process(order: Order, store: Store, workers: Sequence[Worker]) -> tuple[ItemResult, ...]:
     """Do all items, with a line in the log for each."""
     about = {"job": order.job, "run": order.run, "shard": order.shard, "attempt": order.attempt}
-    LOGGER.info("order read", extra={**about, "items": len(order.items), "renditions": len(order.renditions)})
+    asked = {"items": len(order.items), "renditions": len(order.renditions), "workers": len(workers)}
+    LOGGER.info("order read", extra={**about, **asked})
     started = time.monotonic()
-    shard = Shard(order, store, worker)
+    shard = Shard(order, store, workers)
     results = []
     try:
-        for item, result in zip(order.items, shard.results(), strict=True):
-            results.append(result)
-            _log_item(item.source, result, worker)
+        for finished in shard.results():
+            results.append(finished.result)
+            _log_item(finished)
     finally:
         shard.close()
     seconds = round(time.monotonic() - started, 3)
@@ -126,13 +136,14 @@ def _process(order: Order, store: Store, worker: Worker) -> tuple[ItemResult, ..
     return tuple(results)
 
 
-def _log_item(source: str, result: ItemResult, worker: Worker) -> None:
-    about = {"item": result.index, "source": source}
+def _log_item(finished: Finished) -> None:
+    result = finished.result
+    about: dict[str, object] = {"item": result.index, "source": finished.item.source}
     if result.error is None:
         LOGGER.info("item done", extra={**about, "bytes": sum(output.bytes for output in result.outputs)})
         return
-    if worker.last_words:
-        about["decoder"] = worker.last_words
+    if finished.words:
+        about["decoder"] = finished.words
     LOGGER.warning("item failed", extra={**about, "code": result.error.code, "cause": result.error.message})
 
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from imagejob_processor import limits as checks
-from imagejob_processor import steps
-from imagejob_processor.contract import ItemCode, ItemLimits, Rendition, Step
-from imagejob_processor.failure import CodecFailure, describe
+from imagejob_processor import memory, steps
+from imagejob_processor.contract import ImageFacts, ItemCode, ItemLimits, Rendition, Step
+from imagejob_processor.facts import facts_of
+from imagejob_processor.failure import CodecFailure, ItemFailure, describe
 from imagejob_processor.plan import Branch, Plan, make_plan, naming
 from imagejob_processor.source import Frame, decode, open_source
 from imagejob_processor.steps import colour, encode, resize
@@ -35,7 +35,9 @@ class Encoded:
     data: bytes
 
 
-def render(data: bytes, renditions: tuple[Rendition, ...], limits: ItemLimits) -> Iterator[Encoded]:
+def render(
+    data: bytes, renditions: tuple[Rendition, ...], limits: ItemLimits
+) -> Iterator[ImageFacts | Encoded]:
     """Make all renditions of one image.
 
     Args:
@@ -44,15 +46,16 @@ def render(data: bytes, renditions: tuple[Rendition, ...], limits: ItemLimits) -
         limits: What is refused.
 
     Yields:
-        Each rendition as soon as it is encoded, in an order of our choice.
+        What the source looks like, then each rendition as soon as it is encoded, in an order of our choice.
 
     Raises:
         ItemFailure: With the code for the result. What was yielded before does not count then.
         MemoryError: The memory limit of this process is not enough.
     """
     source = open_source(data, limits)
-    plan = make_plan(source.size, source.orientation, renditions, checks.work_pixels(renditions, limits))
+    plan = make_plan(source.size, source.orientation, renditions, memory.work_pixels(renditions, limits))
     frame = decode(source, plan.draft, limits)
+    yield facts_of(source, frame)
     for branch, scaled in _scale(frame, plan, source.profile):
         finished = _finish(scaled, branch)
         yield _encode(finished, branch.rendition, source.need)
@@ -126,15 +129,19 @@ def _encode(image: Image.Image, rendition: Rendition, need: int) -> Encoded:
     """Encode one rendition; `need` is the memory that all before has surely been enough with.
 
     Raises:
+        ItemFailure: IMG_009, where the size target is out of reach.
         CodecFailure: IMG_005, for whatever an encoder raises that was not foreseen.
     """
     try:
         data = encode.encode(image, rendition.output)
     except MemoryError:
         raise
+    except ItemFailure as failure:
+        message = f"rendition {rendition.name!r}, output: {failure.message}"
+        raise ItemFailure(failure.code, message) from None
     except Exception as error:
         form = rendition.output.format
         message = f"rendition {rendition.name!r}, output: cannot be encoded as {form}: {describe(error)}"
-        need += checks.encode_bytes(form, image.size)
+        need += memory.encode_bytes(form, image.size)
         raise CodecFailure(ItemCode.STEP_FAILED, message, need) from error
     return Encoded(rendition.name, image.width, image.height, data)

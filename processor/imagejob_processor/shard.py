@@ -1,29 +1,35 @@
-"""Shard: all items of an order, one after the other, with the network beside the decoding.
+"""Shard: all items of an order, several at once, with the network beside the decoding.
 
-While an item is in the decoding child, the next source is being fetched and the outputs of the one before
-are being stored; never more, so that memory has a bound.
+Each decoding process has one item. Meanwhile the next sources are being fetched and the outputs of items
+before are being stored: at most two items more for each process, so that memory has a bound.
 """
 
 from __future__ import annotations
 
 import hashlib
+import queue
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from imagejob_processor.channel import Picture
 from imagejob_processor.contract import (
     CONTENT_TYPES,
+    ImageFacts,
     ItemResult,
     Order,
     OrderItem,
     OutputRecord,
+    SourceRecord,
+    Timings,
     Upload,
     output_name,
 )
 from imagejob_processor.failure import ItemFailure
+from imagejob_processor.worker import Made
 
 _UPLOADS = 4
 
@@ -41,26 +47,62 @@ class Sources(Protocol):
 class Decoder(Protocol):
     """What makes pictures; see `worker.Worker`."""
 
-    def process(self, source: bytes) -> list[Picture]:
+    last_words: str
+
+    def process(self, source: bytes) -> Made:
         """Make all renditions of one item."""
 
 
 @dataclass(frozen=True)
+class Finished:
+    """One item at its end: its result, and the last that its decoding process printed."""
+
+    item: OrderItem
+    result: ItemResult
+    words: str
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    """A source that has arrived."""
+
+    data: bytes
+    record: SourceRecord
+    seconds: float
+
+
+@dataclass
 class _UnderWay:
     """An item whose outputs are being stored, or which failed before there were any."""
 
     item: OrderItem
+    source: SourceRecord | None = None
+    facts: ImageFacts | None = None
     outputs: tuple[Future[OutputRecord], ...] = ()
     failure: ItemFailure | None = None
+    words: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Of each part of the work, by the names of `Timings`."""
 
-    def result(self) -> ItemResult:
+    def finished(self) -> Finished:
         """Wait for the outputs; one that fails costs the item, and the others do not count then."""
+        outputs: tuple[OutputRecord, ...] = ()
+        failure = self.failure
         try:
-            if self.failure is not None:
-                raise self.failure
-            return ItemResult(self.item.index, outputs=tuple(output.result() for output in self.outputs))
-        except ItemFailure as failure:
-            return ItemResult(self.item.index, error=failure.as_error())
+            outputs = tuple(output.result() for output in self.outputs)
+        except ItemFailure as refused:
+            failure = refused
+        error = failure.as_error() if failure else None
+        timings = Timings(**{part: round(seconds * 1000) for part, seconds in self.seconds.items()})
+        result = ItemResult(
+            self.item.index,
+            outputs=() if error else outputs,
+            error=error,
+            source=self.source,
+            image=self.facts,
+            timings=timings,
+        )
+        return Finished(self.item, result, self.words)
 
 
 class Shard:
@@ -70,58 +112,76 @@ class Shard:
     requests that are under way to themselves.
     """
 
-    def __init__(self, order: Order, store: Sources, decoder: Decoder) -> None:
+    def __init__(self, order: Order, store: Sources, decoders: Sequence[Decoder]) -> None:
         self._order = order
         self._store = store
-        self._decoder = decoder
         self._outputs = {rendition.name: rendition.output for rendition in order.renditions}
-        self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="fetch")
+        self._idle: queue.SimpleQueue[Decoder] = queue.SimpleQueue()
+        for decoder in decoders:
+            self._idle.put(decoder)
+        self._count = len(decoders)
+        self._fetcher = ThreadPoolExecutor(self._count, thread_name_prefix="fetch")
+        self._decoders = ThreadPoolExecutor(self._count, thread_name_prefix="decode")
         self._uploader = ThreadPoolExecutor(_UPLOADS, thread_name_prefix="upload")
 
-    def results(self) -> Iterator[ItemResult]:
+    def results(self) -> Iterator[Finished]:
         """Do all items; gives what became of each, in the order's sequence.
 
         Raises:
             PodFailure: The rest cannot be done.
         """
-        before: _UnderWay | None = None
-        for item, source in self._sources():
-            now = self._decode(item, source)
-            if before is not None:
-                yield before.result()
-            before = now if isinstance(now, _UnderWay) else self._upload(item, now)
-        if before is not None:
-            yield before.result()
+        ahead: deque[Future[_UnderWay]] = deque()
+        for item in self._order.items:
+            source = self._fetcher.submit(self._fetch, item)
+            ahead.append(self._decoders.submit(self._decode, item, source))
+            if len(ahead) > 2 * self._count:
+                yield ahead.popleft().result().finished()
+        while ahead:
+            yield ahead.popleft().result().finished()
 
     def close(self) -> None:
         """Start nothing more and wait for nothing."""
-        self._fetcher.shutdown(wait=False, cancel_futures=True)
-        self._uploader.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._fetcher, self._decoders, self._uploader):
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    def _sources(self) -> Iterator[tuple[OrderItem, Future[bytes]]]:
-        """Give each item with its source on the way, and that of the next one already asked for."""
-        ahead: deque[tuple[OrderItem, Future[bytes]]] = deque()
-        for item in self._order.items:
-            most = self._order.limits.item_bytes
-            ahead.append((item, self._fetcher.submit(self._store.get_source, item.url, item.etag, most)))
-            if len(ahead) == 2:
-                yield ahead.popleft()
-        yield from ahead
+    def _fetch(self, item: OrderItem) -> _Fetched:
+        started = time.monotonic()
+        data = self._store.get_source(item.url, item.etag, self._order.limits.item_bytes)
+        record = SourceRecord(len(data), hashlib.sha256(data).hexdigest())
+        return _Fetched(data, record, time.monotonic() - started)
 
-    def _decode(self, item: OrderItem, source: Future[bytes]) -> list[Picture] | _UnderWay:
+    def _decode(self, item: OrderItem, source: Future[_Fetched]) -> _UnderWay:
+        """Make the pictures of an item as soon as it is there, and begin to store them."""
+        under_way = _UnderWay(item)
         try:
-            return self._decoder.process(source.result())
+            fetched = source.result()
+            under_way.source, under_way.seconds["fetch"] = fetched.record, fetched.seconds
+            made = self._make(fetched.data, under_way)
         except ItemFailure as failure:
-            return _UnderWay(item, failure=failure)
-
-    def _upload(self, item: OrderItem, pictures: list[Picture]) -> _UnderWay:
-        return _UnderWay(
-            item, tuple(self._uploader.submit(self._store_one, item, picture) for picture in pictures)
+            under_way.failure = failure
+            return under_way
+        under_way.facts = made.facts
+        under_way.outputs = tuple(
+            self._uploader.submit(self._store_one, under_way, picture) for picture in made.pictures
         )
+        return under_way
 
-    def _store_one(self, item: OrderItem, picture: Picture) -> OutputRecord:
+    def _make(self, data: bytes, under_way: _UnderWay) -> Made:
+        decoder = self._idle.get()
+        started = time.monotonic()
+        try:
+            return decoder.process(data)
+        finally:
+            under_way.seconds["process"] = time.monotonic() - started
+            under_way.words = decoder.last_words
+            self._idle.put(decoder)
+
+    def _store_one(self, under_way: _UnderWay, picture: Picture) -> OutputRecord:
+        started = time.monotonic()
         output = self._outputs[picture.rendition]
-        name = output_name(item.index, picture.rendition)
+        name = output_name(under_way.item.index, picture.rendition)
         self._store.post_output(self._order.upload, name, CONTENT_TYPES[output.format], picture.data)
         digest = hashlib.sha256(picture.data).hexdigest()
+        # Outputs are stored beside each other: the time of the slowest is that of the item, nearly.
+        under_way.seconds["store"] = max(under_way.seconds.get("store", 0.0), time.monotonic() - started)
         return OutputRecord(picture.rendition, len(picture.data), picture.width, picture.height, digest)

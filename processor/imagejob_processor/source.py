@@ -18,6 +18,7 @@ from io import BytesIO
 from PIL import Image
 
 from imagejob_processor import limits as checks
+from imagejob_processor import memory
 from imagejob_processor.contract import ItemCode, ItemLimits
 from imagejob_processor.failure import CodecFailure, ItemFailure, describe
 from imagejob_processor.steps import colour, orient
@@ -66,6 +67,7 @@ class Source:
     """An image whose header has passed all checks; its pixels are not decoded yet.
 
     Attributes:
+        format: Pillow's name of the format that it was recognised as.
         image: Pillow's lazy image.
         size: Width and height as stored, before it is put upright.
         orientation: EXIF orientation, 1..8.
@@ -73,6 +75,7 @@ class Source:
         need: Bytes of address space that are surely enough to decode it.
     """
 
+    format: str
     image: Image.Image
     size: Size
     orientation: int
@@ -140,7 +143,7 @@ def open_source(data: bytes, limits: ItemLimits) -> Source:
     with _decoder_errors(limits, need):
         _check_frames(name, image, limits)
         profile = image.info.get("icc_profile")
-        return Source(image, image.size, orient.orientation_of(image), profile or None, need)
+        return Source(name, image, image.size, orient.orientation_of(image), profile or None, need)
 
 
 def decode(source: Source, draft: Size | None, limits: ItemLimits) -> Frame:
@@ -186,7 +189,7 @@ def _decoder_errors(limits: ItemLimits, need: int) -> Iterator[None]:
 
 
 def _need(data: bytes, size: Size | None) -> int:
-    return checks.decode_bytes(len(data), size) if size else 0
+    return memory.decode_bytes(len(data), size) if size else 0
 
 
 def _webp_size(data: bytes) -> Size | None:

@@ -36,7 +36,8 @@ class Target:
 
 
 _CONTRACT = tuple(
-    f"processor/imagejob_processor/{name}.py" for name in ("__init__", "contract", "recipe", "rules")
+    f"processor/imagejob_processor/{name}.py"
+    for name in ("__init__", "contract", "memory", "recipe", "rules")
 )
 TARGETS = {
     "operator": Target(

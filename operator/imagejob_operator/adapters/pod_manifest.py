@@ -18,8 +18,9 @@ from imagejob_operator.core.api import (
     LABEL_SHARD,
     MANAGED_BY,
 )
+from imagejob_operator.core.capacity import pod_resources
 from imagejob_operator.core.job import ImageJob, attempt_name
-from imagejob_operator.core.spec import InvalidSpec
+from imagejob_operator.core.spec import InvalidSpec, item_limits
 from imagejob_processor.contract import ORDER_URL_VARIABLE, STORE_TRUST_VARIABLE
 
 ORDER_ENTRY = "order-url"
@@ -29,10 +30,6 @@ TRUST_ENTRY = "store-ca"
 """Name of the entry with the authorities that sign the store's certificate, unless they are usual."""
 
 CONTAINER = "processor"
-DEFAULT_RESOURCES: dict[str, Any] = {
-    "requests": {"cpu": "500m", "memory": "512Mi"},
-    "limits": {"cpu": "1", "memory": "1Gi"},
-}
 GRACE_SECONDS = 10
 
 QUEUE_PREFIX = "kueue.x-k8s.io/"
@@ -71,6 +68,9 @@ def pod_manifest(
     assert job.status.run is not None  # noqa: S101
     run, epoch = job.status.run.number, job.status.run.epoch
     template, queue = job.spec.execution.pod_template, job.spec.execution.queue_name
+    resources = pod_resources(
+        job.spec.renditions, item_limits(job.spec.limits), template.get("resources", {})
+    )
     name = attempt_name(job.key, job.uid, run, epoch, shard, number)
     return {
         "apiVersion": "v1",
@@ -117,7 +117,7 @@ def pod_manifest(
                 "runAsNonRoot": True,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "containers": [_container(settings, name, template.get("resources") or DEFAULT_RESOURCES)],
+            "containers": [_container(settings, name, resources)],
         },
     }
 

@@ -9,13 +9,16 @@ import msgspec
 
 from imagejob_operator.core.status import FailedItem
 from imagejob_processor.contract import (
+    ImageFacts,
     ItemCode,
     ItemError,
     ItemResult,
     OutputRecord,
     Rendition,
     Result,
+    SourceRecord,
     Summary,
+    Timings,
     output_name,
 )
 
@@ -35,6 +38,9 @@ class ItemOutcome:
     error: ItemError | None = None
     etags: tuple[str, ...] = ()
     """ETags of the outputs by the store's own listing, in their order."""
+    source: SourceRecord | None = None
+    image: ImageFacts | None = None
+    timings: Timings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,9 @@ def believe(
             outputs=item.outputs,
             error=item.error,
             etags=() if item.error else _believe_item(item, wanted, listing, where),
+            source=item.source,
+            image=item.image,
+            timings=item.timings,
         )
         for item in result.items
     ]

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from imagejob_processor.contract import ItemError, Wire
+from imagejob_processor.contract import ImageFacts, ItemError, Timings, Wire
 
 MAX_REPORT_BYTES = 256 * 1024 * 1024
 
@@ -28,14 +28,52 @@ class ReportOutput(Wire, frozen=True):
     content: str = ""
 
 
+class SourceSet(Wire, frozen=True):
+    """A content type, and the keys of all outputs of it with their widths, as `srcset` takes them."""
+
+    type: str
+    srcset: str
+
+
 class ReportItem(Wire, frozen=True):
-    """What became of one item; a skipped one had all its outputs already, as it would have made them."""
+    """What became of one item: the source's key, size in bytes and sha256, what it looks like, its outputs.
+
+    A skipped one had all its outputs already, as it would have made them. All but `source` and `size` is
+    what the Pod said; keys of outputs are the operator's own.
+    """
 
     source: str
     size: int
     outputs: tuple[ReportOutput, ...] = ()
     error: ItemError | None = None
     skipped: bool = False
+    sha256: str = ""
+    image: ImageFacts | None = None
+    timings: Timings | None = None
+    srcset: tuple[SourceSet, ...] = ()
+
+
+class Totals(Wire, frozen=True, omit_defaults=False):
+    """Sums over all items; outputs and their bytes without those that were there already.
+
+    `bytes_saved` is what serving the largest output in place of each source would save.
+    """
+
+    items: int = 0
+    failed: int = 0
+    skipped: int = 0
+    outputs: int = 0
+    source_bytes: int = 0
+    output_bytes: int = 0
+    bytes_saved: int = 0
+    process_milliseconds: int = 0
+
+
+class Duplicates(Wire, frozen=True):
+    """Sources that are the same file (Same), or look the same by their perceptual hash (Alike)."""
+
+    kind: str
+    sources: tuple[str, ...]
 
 
 class ReportCheck(Wire, frozen=True):
@@ -67,6 +105,8 @@ class Report(Wire, frozen=True, omit_defaults=False):
     error: ReportError | None = None
     checks: tuple[ReportCheck, ...] = ()
     """What a run that was only to be validated has looked at; then there are no items."""
+    totals: Totals = Totals()
+    duplicates: tuple[Duplicates, ...] = ()
 
     @property
     def objects(self) -> int:
@@ -79,9 +119,13 @@ class Report(Wire, frozen=True, omit_defaults=False):
         return sum(output.bytes for item in self.items if not item.skipped for output in item.outputs)
 
 
-def encode_report(report: Report) -> bytes:
-    """The report as it is stored."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=1)
+def encode_report(report: Report, most: int = MAX_REPORT_BYTES) -> bytes:
+    """The report as it is stored; one too long to be read back goes without what can be told anew."""
+    data = msgspec.json.format(msgspec.json.encode(report), indent=1)
+    if len(data) <= most:
+        return data
+    items = tuple(msgspec.structs.replace(item, srcset=(), timings=None) for item in report.items)
+    return msgspec.json.encode(msgspec.structs.replace(report, items=items))
 
 
 def read_report(data: bytes) -> Report:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from imagejob_operator.core.capacity import TooSmall, check_capacity
 from imagejob_operator.core.headers import InvalidHeaders, check_headers
 from imagejob_operator.core.keys import (
     InvalidKey,
@@ -148,7 +149,10 @@ def parse_spec(raw: object) -> Spec:
     _check_keys(spec)
     try:
         check_pod_template(spec.execution.pod_template)
-    except InvalidPodTemplate as error:
+        check_capacity(
+            spec.renditions, item_limits(spec.limits), spec.execution.pod_template.get("resources", {})
+        )
+    except (InvalidPodTemplate, TooSmall) as error:
         raise InvalidSpec(str(error)) from None
     return spec
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from imagejob_operator.core.content import content_key
+from imagejob_operator.core.digest import duplicates, totals, with_source_sets
 from imagejob_operator.core.effort import Clean
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
@@ -27,6 +28,7 @@ from imagejob_operator.core.staging import Manifest
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.results import known_outcomes, read_staged, skipped_items
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoreDenied
+from imagejob_processor.contract import CONTENT_TYPES
 
 Clock = Callable[[], datetime]
 
@@ -86,6 +88,9 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
     items: list[ReportItem] = []
     for staged in manifest.items:
         outcome = by_index.get(staged.index)
+        if outcome is None:
+            items.append(ReportItem(staged.source, staged.size))
+            continue
         outputs = tuple(
             ReportOutput(
                 rendition=record.rendition,
@@ -96,15 +101,28 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
                 sha256=record.sha256,
                 content=content_key(staged.identity, renditions[record.rendition], destination.headers),
             )
-            for record in (outcome.outputs if outcome else ())
+            for record in outcome.outputs
         )
-        items.append(ReportItem(staged.source, staged.size, outputs, outcome.error if outcome else None))
+        items.append(
+            ReportItem(
+                source=staged.source,
+                size=staged.size,
+                outputs=outputs,
+                error=outcome.error,
+                sha256=outcome.source.sha256 if outcome.source else "",
+                image=outcome.image,
+                timings=outcome.timings,
+            )
+        )
     return items
 
 
 def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem]) -> Report:
     """The report of the current run, with the error that the status names."""
     run, error = job.status.run, job.status.error
+    if not isinstance(job.spec, InvalidSpec):
+        types = {rendition.name: CONTENT_TYPES[rendition.output.format] for rendition in job.spec.renditions}
+        items = [with_source_sets(item, types) for item in items]
     return Report(
         job=str(job.key),
         uid=job.uid,
@@ -114,6 +132,8 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
         written_at=now,
         items=tuple(items),
         error=ReportError(error.code, error.reason, error.message) if error else None,
+        totals=totals(items),
+        duplicates=duplicates(items),
     )
 
 

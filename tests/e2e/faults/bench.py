@@ -25,7 +25,8 @@ def job(keys: tuple[str, ...] = ("photos/china.jpg",), **fields: Any) -> Job:
     """A job of one small Pod, not tried again and not kept, unless the fields say otherwise."""
     execution = {"retriesPerShard": 0, "startDeadlineSeconds": 60, **fields.pop("execution", {})}
     execution["podTemplate"] = {**SMALL, **execution.get("podTemplate", {})}
-    spec = {"retention": {"pods": "Never"}, **fields, "execution": execution}
+    limits = {"pixels": 8_000_000, "itemSize": "8Mi"}
+    spec = {"retention": {"pods": "Never"}, "limits": limits, **fields, "execution": execution}
     return image_job(spec.pop("source", {"keys": [*keys]}), **spec)
 
 

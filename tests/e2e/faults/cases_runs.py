@@ -26,6 +26,15 @@ def corrupt(bench: Bench) -> None:
     bench.shop.upload("photos/china.jpg", b"this is no picture")
 
 
+def starved(bench: Bench) -> None:
+    """Have admission give every Pod less memory than its program needs to start."""
+    where = "/spec/containers/0/resources"
+    bench.patch_pods(
+        {"op": "replace", "path": f"{where}/requests/memory", "value": "20Mi"},
+        {"op": "replace", "path": f"{where}/limits/memory", "value": "20Mi"},
+    )
+
+
 def kill(bench: Bench, name: str) -> None:
     pod = bench.await_pod(running, "a running Pod")
     until("it works", lambda: all(rule.hits for rule in bench.rules), 30)
@@ -49,6 +58,14 @@ PROCESSING = (
         "JOB_005/OutOfMemory",
         within=10,
         evidence=("limit 20Mi", "podTemplate.resources"),
+        broken=starved,
+    ),
+    Case(
+        "too-little-memory-for-the-limits",
+        "the template gives Pods less memory than an image at spec.limits may need",
+        "JOB_001/InvalidSpec",
+        within=10,
+        evidence=("podTemplate.resources.limits.memory: 20Mi is not enough", "may need"),
         job=job(execution={"podTemplate": {"resources": {"limits": {"memory": "20Mi"}}}}),
     ),
     Case(

@@ -89,7 +89,7 @@ FAILED = {
     "exit-65": (ended(ExitCode.BAD_ORDER), Reason.CRASHED, True, "exit code 65"),
     "order-expired": (ended(ExitCode.ORDER_EXPIRED), Reason.CRASHED, False, "expired"),
     "told-to-stop": (ended(143), Reason.NODE_LOST, False, "told to stop"),
-    "out-of-memory": (ended(137, reason="OOMKilled"), Reason.OUT_OF_MEMORY, True, "limit 1Gi"),
+    "out-of-memory": (ended(137, reason="OOMKilled"), Reason.OUT_OF_MEMORY, True, "Mi); raise the memory"),
     "killed": (ended(137), Reason.CRASHED, True, "exit code 137"),
     "never-ran": (
         ended(128, reason="StartError", message="no such file"),

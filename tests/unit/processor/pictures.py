@@ -48,7 +48,8 @@ def resized(width: int | None, height: int | None, fit: Fit = Fit.INSIDE) -> Ste
 
 
 def make(data: bytes, *renditions: Rendition, limits: ItemLimits = LIMITS) -> dict[str, Encoded]:
-    return {made.rendition: made for made in render(data, renditions, limits)}
+    found = render(data, renditions, limits)
+    return {made.rendition: made for made in found if isinstance(made, Encoded)}
 
 
 def made(data: bytes, *steps: Step, limits: ItemLimits = LIMITS) -> Image.Image:

@@ -3,13 +3,11 @@
 import struct
 import time
 import zlib
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from imagejob_processor import limits as checks
-from imagejob_processor.contract import Fit, Format, ItemCode, ItemLimits
+from imagejob_processor.contract import Format, ItemCode, ItemLimits
 from imagejob_processor.failure import ItemFailure, message_of
 from imagejob_processor.source import _webp_size, open_source, sniff
 from unit.processor.pictures import LIMITS, file, jpeg, made, make, photo, rendition, resized, stored
@@ -179,37 +177,6 @@ def test_opening_decodes_nothing():
     started = time.process_time()
     assert make(data, rendition(form=Format.JPEG))
     assert opening < (time.process_time() - started) / 4
-
-
-MIB = 1 << 20
-
-
-def test_memory_grows_with_what_is_allowed():
-    few, many = limits(item_bytes=MIB, pixels=1_000_000), limits(item_bytes=MIB, pixels=100_000_000)
-    thumb = (rendition(resized(100, 100), form=Format.JPEG),)
-    assert checks.memory_bytes(thumb, few) < checks.memory_bytes(thumb, many)
-    assert checks.memory_bytes(thumb, few) < checks.memory_bytes((rendition(form=Format.AVIF),), few)
-    enlarged = (rendition(resized(16384, 16384, Fit.FILL), form=Format.JPEG),)
-    assert checks.memory_bytes(enlarged, few) > 16384 * 16384 * 16
-
-
-def test_the_pod_has_the_last_word_on_memory():
-    ways = (rendition(form=Format.AVIF),)
-    needed = checks.memory_bytes(ways, LIMITS)
-    assert checks.allowed_bytes(ways, LIMITS, None) == needed
-    assert checks.allowed_bytes(ways, LIMITS, 64 << 30) == needed
-    assert checks.allowed_bytes(ways, LIMITS, 512 * MIB) == 512 * MIB - 64 * MIB - 128 * MIB
-    assert checks.allowed_bytes(ways, LIMITS, 64 * MIB) == checks.LEAST_BYTES
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("max\n", None), ("536870912\n", 512 * MIB), ("9223372036854771712\n", None), (None, None)],
-)
-def test_the_pods_memory_limit_is_read(tmp_path: Path, text, expected):
-    if text is not None:
-        (tmp_path / "memory.max").write_text(text)
-    assert checks.pod_memory_bytes([tmp_path / "memory.max"]) == expected
 
 
 def test_messages_are_short_and_without_secrets():

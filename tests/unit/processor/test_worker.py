@@ -9,10 +9,11 @@ import time
 import pytest
 from PIL import Image
 
+from imagejob_processor import worker as worker_module
 from imagejob_processor.channel import Setup
 from imagejob_processor.contract import ORDER_URL_VARIABLE, Fit, Format, ItemCode, ItemLimits
 from imagejob_processor.failure import ItemFailure, WorkerBroken
-from imagejob_processor.limits import memory_bytes
+from imagejob_processor.memory import memory_bytes
 from imagejob_processor.worker import Worker
 from unit.processor.pictures import LIMITS, file, photo, rendition, resized, stored
 
@@ -65,7 +66,7 @@ def failure(worker: Worker, data: bytes = b"x") -> ItemFailure:
 
 
 def test_pictures_come_in_the_order_of_the_spec(hire):
-    pictures = hire().process(stored("PNG"))
+    pictures = hire().process(stored("PNG")).pictures
     assert [picture.rendition for picture in pictures] == ["b", "a", "c"]
     assert [picture.width for picture in pictures] == [40, 10, 160]
 
@@ -75,7 +76,7 @@ def test_a_bad_image_costs_one_item_and_no_process(hire):
     worker.process(stored("PNG"))
     before = worker.pid
     assert failure(worker, b"junk").code is ItemCode.UNDECODABLE
-    assert len(worker.process(stored("JPEG"))) == 3
+    assert len(worker.process(stored("JPEG")).pictures) == 3
     assert worker.pid == before
 
 
@@ -91,7 +92,7 @@ def test_a_spinning_child_is_killed_in_time_and_replaced(hire):
     assert 0.9 < time.monotonic() - started < 5
     assert late.code is ItemCode.TIMED_OUT
     assert late.message == "took longer than 1 s (limits.itemTimeoutSeconds)"
-    assert len(worker.process(stored("PNG"))) == 3
+    assert len(worker.process(stored("PNG")).pictures) == 3
     assert worker.pid != before
     assert not os.path.exists(f"/proc/{before}"), "a zombie stays"
 
@@ -103,7 +104,7 @@ def test_a_child_that_does_not_read_is_late_too(hire):
     worker.process(stored("PNG"))
     os.kill(worker.pid, signal.SIGSTOP)
     assert failure(worker, b"x" * (8 << 20)).code is ItemCode.TIMED_OUT
-    assert len(worker.process(stored("PNG"))) == 3
+    assert len(worker.process(stored("PNG")).pictures) == 3
 
 
 def test_a_child_killed_in_mid_item_costs_that_item(hire):
@@ -113,7 +114,7 @@ def test_a_child_killed_in_mid_item_costs_that_item(hire):
     killed = failure(worker, b"wait")
     assert killed.code is ItemCode.KILLED
     assert "SIGKILL" in killed.message
-    assert len(worker.process(stored("PNG"))) == 3
+    assert len(worker.process(stored("PNG")).pictures) == 3
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_a_child_that_died_while_idle_is_nobodys_fault(hire):
     worker.process(stored("PNG"))
     os.kill(worker.pid, signal.SIGKILL)
     os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
-    assert len(worker.process(stored("PNG"))) == 3
+    assert len(worker.process(stored("PNG")).pictures) == 3
 
 
 def test_eating_memory_is_refused_and_survived(hire):
@@ -149,7 +150,7 @@ def test_eating_memory_is_refused_and_survived(hire):
     assert refused.code is ItemCode.TOO_LARGE
     assert "300 MiB" in refused.message
     assert "limits.pixels" in refused.message
-    assert len(worker.process(stored("PNG"))) == 3
+    assert len(worker.process(stored("PNG")).pictures) == 3
     assert worker.pid == before
 
 
@@ -183,7 +184,7 @@ def test_the_memory_formula_is_enough(hire, source, form):
     ways = (rendition(form=form),)
     limits = ItemLimits(len(data), 800 * 600, 1, 30)
     worker = hire(address_space=memory_bytes(ways, limits), ways=ways)
-    assert worker.process(data)[0].width == 800
+    assert worker.process(data).pictures[0].width == 800
 
 
 def test_an_output_that_may_not_be_uploaded(hire):
@@ -201,7 +202,7 @@ def test_whatever_the_pipeline_raises_is_an_answer(hire):
 def test_what_a_library_prints_does_not_get_between(hire):
     noisy = "print('hello'); os.write(1, b'x' * 300000); sys.stdout.flush()"
     worker = hire(child(f"{noisy}\nyield from real(data, renditions, limits)"))
-    assert len(worker.process(stored("PNG"))) == 3
+    assert len(worker.process(stored("PNG")).pictures) == 3
     assert "xxx" in worker.last_words
     assert len(worker.last_words) <= 2000
 
@@ -231,7 +232,38 @@ def test_the_child_knows_no_url(hire, monkeypatch):
 
 def test_a_large_source_goes_through(hire):
     data = file(photo()) + bytes(20 << 20)
-    assert len(hire().process(data)) == 3
+    assert len(hire().process(data).pictures) == 3
+
+
+def test_a_child_is_replaced_after_so_many_items(hire, monkeypatch):
+    monkeypatch.setattr(worker_module, "RECYCLE_AFTER", 2)
+    worker = hire()
+    pids = []
+    for _ in range(4):
+        pids.append(worker.pid)
+        worker.process(stored("PNG"))
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+    assert not os.path.exists(f"/proc/{pids[0]}"), "a zombie stays"
+
+
+def test_a_child_that_holds_much_is_replaced(hire, monkeypatch):
+    worker = hire(address_space=1 << 30)
+    worker.process(stored("PNG"))
+    before = worker.pid
+    worker.process(stored("PNG"))
+    assert worker.pid == before
+    monkeypatch.setattr(worker_module.machine, "resident_bytes", lambda pid: 800 << 20)
+    worker.process(stored("PNG"))
+    assert worker.pid != before
+
+
+def test_a_closed_worker_starts_nothing_more(hire):
+    worker = hire()
+    worker.process(stored("PNG"))
+    worker.close()
+    with pytest.raises((WorkerBroken, OSError, ValueError)):
+        worker.process(stored("PNG"))
+    assert not os.path.exists(f"/proc/{worker.pid}")
 
 
 def test_close_leaves_nothing_behind(hire):

@@ -1,0 +1,120 @@
+"""Totals, duplicates and source sets of a report."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from imagejob_operator.core import digest
+from imagejob_operator.core.report import (
+    Report,
+    ReportItem,
+    ReportOutput,
+    SourceSet,
+    encode_report,
+    read_report,
+)
+from imagejob_processor.contract import (
+    MAX_MESSAGE_CHARACTERS,
+    MAX_RESULT_BYTES,
+    ImageFacts,
+    ItemCode,
+    ItemError,
+    ItemResult,
+    OutputRecord,
+    Result,
+    SourceRecord,
+    Timings,
+)
+
+A, B = "a" * 64, "b" * 64
+CAT, DOG = "0f" * 8, "f0" * 8
+
+
+def facts(look: str) -> ImageFacts:
+    return ImageFacts("JPEG", 65535, 65535, look, "#010203", "A" * 36)
+
+
+def output(rendition: str, key: str, size: int, width: int) -> ReportOutput:
+    return ReportOutput(rendition, key, size, width, 10, A)
+
+
+def item(
+    source: str, sha256: str = "", look: str = "", *outputs: ReportOutput, size: int = 100
+) -> ReportItem:
+    return ReportItem(source, size, outputs, sha256=sha256, image=facts(look) if look else None)
+
+
+def test_totals() -> None:
+    items = [
+        item("a", A, CAT, output("web", "a.webp", 40, 800), output("thumb", "a.jpg", 5, 100)),
+        item("b", B, DOG, output("web", "b.webp", 130, 800)),
+        ReportItem("c", 7, error=ItemError(ItemCode.UNDECODABLE, "no"), timings=Timings(1, 20, 3)),
+    ]
+    summed = digest.totals(items)
+    assert (summed.items, summed.failed, summed.outputs) == (3, 1, 3)
+    assert (summed.source_bytes, summed.output_bytes) == (207, 175)
+    assert summed.bytes_saved == (100 - 40) + (100 - 130)
+    assert summed.process_milliseconds == 20
+
+
+def test_duplicates_are_named_once() -> None:
+    items = [
+        item("a", A, CAT),
+        item("copy", A, CAT),
+        item("resaved", B, CAT),
+        item("other", "c" * 64, DOG),
+        item("wall", "d" * 64, digest.FLAT),
+        item("ceiling", "e" * 64, digest.FLAT),
+        item("failed"),
+    ]
+    found = digest.duplicates(items)
+    assert [(group.kind, group.sources) for group in found] == [
+        ("Same", ("a", "copy")),
+        ("Alike", ("a", "resaved")),
+    ]
+    assert digest.duplicates(items[3:]) == ()
+
+
+def test_source_sets_are_what_a_page_takes() -> None:
+    outputs = [
+        output("large", "x/a b,c.webp", 9, 1600),
+        output("small", "x/small.webp", 9, 400),
+        output("same", "x/same.webp", 9, 400),
+        output("old", "x/old.jpg", 9, 400),
+    ]
+    types = dict.fromkeys(("large", "small", "same"), "image/webp") | {"old": "image/jpeg"}
+    assert digest.source_sets(outputs, types) == (
+        SourceSet("image/webp", "x/small.webp 400w, x/a%20b%2Cc.webp 1600w"),
+        SourceSet("image/jpeg", "x/old.jpg 400w"),
+    )
+
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def test_a_report_is_read_back_and_older_ones_too() -> None:
+    items = (item("a", A, CAT, output("web", "a.webp", 40, 800)),)
+    report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, items, totals=digest.totals(items))
+    assert read_report(encode_report(report)) == report
+    older = {"job": "ns/j", "uid": "u", "runId": "1", "run": 1, "outcome": "Succeeded", "writtenAt": NOW}
+    assert read_report(msgspec.json.encode({**older, "items": [{"source": "a", "size": 1}]})).items
+
+
+def test_a_report_too_long_goes_without_what_can_be_told_anew() -> None:
+    long = msgspec.structs.replace(item("a", A, CAT), srcset=(SourceSet("image/webp", "x" * 5000),))
+    report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, (long,))
+    assert read_report(encode_report(report)) == report
+    short = read_report(encode_report(report, most=4000))
+    assert short.items[0].srcset == ()
+    assert short.items[0].sha256 == A
+
+
+def test_the_longest_result_of_a_pod_is_within_its_limit() -> None:
+    outputs = tuple(OutputRecord(f"{n:032d}", 2**40, 65535, 65535, A) for n in range(32))
+    source, timings = SourceRecord(2**40, A), Timings(10**7, 10**7, 10**7)
+    done = ItemResult(10**6, outputs, None, source, facts(CAT), timings)
+    failed = ItemResult(
+        10**6, (), ItemError(ItemCode.KILLED, "\u20ac" * MAX_MESSAGE_CHARACTERS), source, facts(CAT), timings
+    )
+    for each in (done, failed):
+        assert len(msgspec.json.encode(Result(1, 999, 9, (each,) * 1000))) <= MAX_RESULT_BYTES

@@ -1,0 +1,131 @@
+"""Several items at once: in order, bounded, each with a process of its own."""
+
+import threading
+
+import pytest
+
+from imagejob_processor.channel import Picture
+from imagejob_processor.contract import ItemCode, Order, OrderItem, Upload
+from imagejob_processor.failure import ItemFailure, StoreUnavailable
+from imagejob_processor.shard import Shard
+from imagejob_processor.worker import Made
+from unit.processor.pictures import LIMITS, rendition
+
+
+class Store:
+    """Gives every source its index as bytes, and counts what is held."""
+
+    def __init__(self) -> None:
+        self.fetched: list[str] = []
+        self.stored: dict[str, bytes] = {}
+
+    def get_source(self, url: str, etag: str, most: int) -> bytes:
+        self.fetched.append(url)
+        if url == "gone":
+            raise ItemFailure(ItemCode.SOURCE_MISSING, "gone")
+        if url == "down":
+            raise StoreUnavailable("down")
+        return url.encode()
+
+    def post_output(self, upload: Upload, name: str, content_type: str, data: bytes) -> None:
+        if data == b"refused":
+            raise ItemFailure(ItemCode.WRITE_FAILED, "refused")
+        self.stored[name] = data
+
+
+class Decoder:
+    """Works when it is let, and notes how many work at once."""
+
+    together = 0
+    most = 0
+    lock = threading.Lock()
+
+    def __init__(self, gate: threading.Event | None = None) -> None:
+        self.last_words = ""
+        self.gate = gate
+
+    def process(self, source: bytes) -> Made:
+        kind = type(self)
+        with kind.lock:
+            kind.together += 1
+            kind.most = max(kind.most, kind.together)
+        if self.gate is not None and source == b"0":
+            assert self.gate.wait(10)
+        with kind.lock:
+            kind.together -= 1
+        self.last_words = f"did {source.decode()}"
+        return Made((Picture("out", 1, 1, source),), None)
+
+
+def order(*urls: str) -> Order:
+    return Order(
+        version=1,
+        job="a/b",
+        run=1,
+        shard=0,
+        attempt=1,
+        items=tuple(OrderItem(n, f"s{n}", url, "e") for n, url in enumerate(urls)),
+        renditions=(rendition(),),
+        limits=LIMITS,
+        upload=Upload("u", "p/", {}, 100),
+        result_url="r",
+    )
+
+
+@pytest.fixture
+def shard_of():
+    made = []
+
+    def shard_of(order, store, decoders):
+        made.append(Shard(order, store, decoders))
+        return made[-1]
+
+    yield shard_of
+    for shard in made:
+        shard.close()
+
+
+def test_results_come_in_order_though_the_first_is_slow(shard_of):
+    gate = threading.Event()
+    store = Store()
+    shard = shard_of(order(*map(str, range(20))), store, [Decoder(gate) for _ in range(3)])
+    threading.Timer(0.1, gate.set).start()
+    finished = list(shard.results())
+    assert [each.result.index for each in finished] == list(range(20))
+    assert [each.words for each in finished] == [f"did {n}" for n in range(20)]
+    assert store.stored == {f"{n:06d}-out": str(n).encode() for n in range(20)}
+
+
+def test_no_more_is_fetched_than_the_bound(shard_of):
+    gate = threading.Event()
+    store = Store()
+    shard = shard_of(order(*map(str, range(20))), store, [Decoder(gate) for _ in range(2)])
+    threading.Timer(0.3, gate.set).start()
+    first = next(shard.results())
+    assert first.result.index == 0
+    assert len(store.fetched) <= 2 * 2 + 1
+
+
+def test_each_process_has_one_item_at_a_time(shard_of):
+    Decoder.most = 0
+    list(shard_of(order(*map(str, range(12))), Store(), [Decoder(), Decoder()]).results())
+    assert Decoder.most <= 2
+
+
+def test_a_failed_item_costs_itself_only(shard_of):
+    shard = shard_of(order("0", "gone", "refused", "3"), Store(), [Decoder(), Decoder()])
+    codes = [each.result.error and each.result.error.code for each in shard.results()]
+    assert codes == [None, ItemCode.SOURCE_MISSING, ItemCode.WRITE_FAILED, None]
+
+
+def test_what_ends_the_pod_comes_through(shard_of):
+    with pytest.raises(StoreUnavailable):
+        list(shard_of(order("0", "down", "2"), Store(), [Decoder(), Decoder()]).results())
+
+
+def test_sources_are_recorded_and_time_is_measured(shard_of):
+    (done,) = shard_of(order("refused"), Store(), [Decoder()]).results()
+    assert done.result.source is not None
+    assert done.result.source.bytes == 7
+    assert done.result.outputs == ()
+    assert done.result.timings.fetch >= 0
