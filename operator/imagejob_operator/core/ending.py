@@ -27,6 +27,8 @@ from imagejob_operator.core.status import (
     with_history,
 )
 
+FIRST_TRY = timedelta(seconds=10)
+"""How long cleaning is waited for where the budget was spent before anybody had tried it."""
 RETRY_DEFERRED = timedelta(minutes=5)
 """How often a cleaning that was deferred is tried again."""
 
@@ -124,15 +126,26 @@ def decide_undoing(o: Observation) -> Decision:
             status = msgspec.structs.replace(status, outputs=OutputCounts(done.objects, done.bytes))
             return end_run(o, status, Phase.SUCCEEDED, None, cleaned=True)
         return end_run(o, status, target, None, cleaned=True)
-    if o.now >= begun + o.policy.cleaning_budget:
+    end = _spent(o, effort, begun)
+    if o.now >= end:
         return end_run(o, status, target, None, cleaned=False)
     live = any(a.live for a in o.attempts)
     patient = live and o.now < begun + o.policy.cleaning_budget / 2
-    moments = [begun + o.policy.cleaning_budget, *([begun + o.policy.cleaning_budget / 2] if patient else [])]
+    moments = [end, *([begun + o.policy.cleaning_budget / 2] if patient else [])]
     moments += _retry(progress, o.now)
     return Decision(
         change(o, status), tuple(_stop_live(o)), effort=None if patient else effort, look_again=min(moments)
     )
+
+
+def _spent(o: Observation, effort: Clean, begun: datetime) -> datetime:
+    """When the cleaning budget is spent; whatever the clocks say, not before cleaning was tried.
+
+    Nobody may have been there to clean, and the moment of a deletion is by the API server's clock.
+    """
+    tried_since = o.effort_since if o.effort == effort else o.now
+    end = begun + o.policy.cleaning_budget
+    return max(end, tried_since + FIRST_TRY) if tried_since else end
 
 
 def _retry(progress: object, now: datetime) -> list[datetime]:
@@ -146,11 +159,12 @@ def decide_deleted(o: Observation) -> Decision:
     status = o.job.status
     if not o.job.guarded or o.job.deleted_at is None:
         return Decision(status)
-    end = o.job.deleted_at + o.policy.cleaning_budget
+    budget = o.policy.cleaning_budget
     effort = Clean((job_staging_prefix(o.policy.installation, o.job.key.namespace, o.job.uid),))
     progress = o.progress if o.effort == effort else None
     if isinstance(progress, Cleaned):
         return Decision(status, (ReleaseFinalizer(),))
+    end = _spent(o, effort, o.job.deleted_at)
     if o.now >= end:
         text = "staging could not be emptied within the cleaning budget"
         if isinstance(progress, Broken):
@@ -159,8 +173,9 @@ def decide_deleted(o: Observation) -> Decision:
         late = Announce(warning=True, reason="CleaningDeferred", message=text, run=run)
         return Decision(status, (late, ReleaseFinalizer(deferred=True)))
     live = any(a.live for a in o.attempts)
-    patient = live and o.now < end - o.policy.cleaning_budget / 2
-    moments = [end, *([end - o.policy.cleaning_budget / 2] if patient else []), *_retry(progress, o.now)]
+    half = o.job.deleted_at + budget / 2
+    patient = live and o.now < half
+    moments = [end, *([half] if patient else []), *_retry(progress, o.now)]
     return Decision(status, tuple(_stop_live(o)), effort=None if patient else effort, look_again=min(moments))
 
 

@@ -57,6 +57,8 @@ class Observation:
     progress: Progress | None = None
     speed: float = DEFAULT_SPEED
     """Bytes of work that a Pod does in a second, as far as this process has seen."""
+    effort_since: datetime | None = None
+    """When this process began with the effort."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ Clock = Callable[[], datetime]
 @dataclass(slots=True)
 class _Entry:
     effort: Effort
+    begun: datetime
     ending: tuple[asyncio.Task[None], ...] = ()
     """Tasks of efforts before it that were told to end and whose last writes may not have landed."""
     task: asyncio.Task[None] | None = None
@@ -70,6 +71,11 @@ class Efforts:
         entry = self._entries.get(key)
         return (entry.effort, entry.progress) if entry else (None, None)
 
+    def since(self, key: Key) -> datetime | None:
+        """When the effort of a job was begun, in this process."""
+        entry = self._entries.get(key)
+        return entry.begun if entry else None
+
     def want(self, job: ImageJob, effort: Effort | None) -> None:
         """Have exactly this effort for the job: start it, keep it, try it again, or end another one."""
         entry = self._entries.get(job.key)
@@ -81,11 +87,11 @@ class Efforts:
             return
         ending = entry.end() if entry else ()
         if effort is not None:
-            entry = self._entries[job.key] = _Entry(effort, ending)
+            entry = self._entries[job.key] = _Entry(effort, self._clock(), ending)
             entry.task = asyncio.create_task(self._run(job, entry))
         elif ending:
             # A last write has not landed yet: whatever comes next waits for it.
-            self._entries[job.key] = _Entry(_ENDING, ending)
+            self._entries[job.key] = _Entry(_ENDING, self._clock(), ending)
         else:
             self._entries.pop(job.key, None)
 

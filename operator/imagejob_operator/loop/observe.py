@@ -86,6 +86,7 @@ class Observer:
             effort=effort,
             progress=progress,
             speed=self._speed.now,
+            effort_since=self._efforts.since(job.key),
         )
 
     def learn(self, o: Observation) -> None:

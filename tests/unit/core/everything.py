@@ -349,16 +349,22 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
     if wants:
         given_up = Phase.FAILED if old is Phase.VALIDATING else Phase.FAILING
         return "" if new is given_up else f"passed over {wants}"
-    if old in UNDOING and age >= timedelta(seconds=60) and new not in TERMINAL:
+    if old in UNDOING and age >= timedelta(seconds=60) and new not in TERMINAL and not _begins(o, decision):
         return "undoes for longer than the cleaning budget"
     return ""
+
+
+def _begins(o: Observation, decision: Decision) -> bool:
+    """Whether cleaning is tried for the first time, and not waited for much longer."""
+    soon = decision.look_again is not None and decision.look_again <= o.now + timedelta(seconds=10)
+    return isinstance(decision.effort, Clean) and decision.effort != o.effort and soon
 
 
 def _holds_deletion(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     if o.job.deleted_at is None or not o.job.guarded:
         return ""
     released = any(isinstance(a, ReleaseFinalizer) for a in decision.actions)
-    if o.now >= o.job.deleted_at + timedelta(seconds=60) and not released:
+    if o.now >= o.job.deleted_at + timedelta(seconds=60) and not released and not _begins(o, decision):
         return "holds a deletion for longer than the cleaning budget"
     clean = isinstance(o.progress, Cleaned) and isinstance(o.effort, Clean)
     if released and o.now < o.job.deleted_at + timedelta(seconds=60) and not clean:

@@ -477,6 +477,18 @@ async def test_a_delete_finishes_and_leaves_nothing(phase: str) -> None:
     assert world.staged() == []
 
 
+async def test_what_was_deleted_while_nobody_was_there_is_still_cleaned() -> None:
+    world = World()
+    world.create()
+    await world.run(until=lambda: world.job.status.phase == "Running")
+    world.cluster.user_deletes(KEY)
+    world.clock.advance(600)
+    await world.restart()
+    await world.run(until=lambda: world.cluster.job(KEY) is None, within=11)
+    assert world.staged() == []
+    assert world.operator.telemetry.deferrals == 0
+
+
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize(
     "error",
