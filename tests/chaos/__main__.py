@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from chaos.faults import Fault, fault_at, fault_points
 from chaos.kills import Tally, crash_points, kill_at, total, undisturbed
 from chaos.scenarios import LONG, SCENARIOS
 from chaos.spread import spread
@@ -15,26 +17,44 @@ EVERY = 25
 """Of the scenarios that take hours of the world, every so manyth request is a crash point."""
 
 
+FAULTS_EVERY = 4
+"""Every so manyth of the faults is tried."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one scenario."""
+
+    requests: int
+    kills: Tally
+    faults: Tally
+
+
 def main() -> int:
     """Play them all; 0 only if nothing diverged."""
-    rows: list[tuple[int, Tally]] = []
-    sys.stdout.write(f"{'scenario':<44}{'requests':>9}{'points':>8}{'divergences':>13}\n")
+    rows: list[Row] = []
+    sys.stdout.write(f"{'scenario':<44}{'requests':>9}{'kills':>8}{'faults':>8}{'divergences':>13}\n")
     for scenario in (*SCENARIOS, *LONG):
         base = undisturbed(scenario)
         points = crash_points(base)
         if scenario in LONG:
             points = [point for point in points if point[1] % EVERY == 0]
         tally = total(scenario.name, spread(kill_at, points))
-        rows.append((len(base.requests), tally))
+        broken_at = fault_points(base)[:: FAULTS_EVERY if scenario not in LONG else 50 * FAULTS_EVERY]
+        broken = total(scenario.name, spread(fault_at, broken_at))
+        rows.append(Row(len(base.requests), tally, broken))
+        wrong = len(tally.divergences) + len(broken.divergences)
         sys.stdout.write(
-            f"{scenario.name:<44}{len(base.requests):>9}{tally.points:>8}{len(tally.divergences):>13}\n"
+            f"{scenario.name:<44}{len(base.requests):>9}{tally.points:>8}{broken.points:>8}{wrong:>13}\n"
         )
         sys.stdout.flush()
-    whole = total("all", (tally for _, tally in rows))
+    kills, faults = total("kills", (row.kills for row in rows)), total("faults", (row.faults for row in rows))
+    whole = total("all", (kills, faults))
     for text in whole.divergences[:20]:
         sys.stdout.write(f"DIVERGED {text}\n")
     sys.stdout.write(
-        f"\n{len(rows)} scenarios, {whole.points} crash points (before, sent, answered), "
+        f"\n{len(rows)} scenarios, {kills.points} crash points (before, sent, answered), "
+        f"{faults.points} faults of {len(Fault)} kinds\n"
         f"divergences {len(whole.divergences)}, duplicate launches {whole.duplicates}, "
         f"orphans {whole.orphans}\n"
     )
@@ -42,17 +62,16 @@ def main() -> int:
     return 1 if whole.divergences else 0
 
 
-def _keep(rows: list[tuple[int, Tally]]) -> None:
+def _keep(rows: list[Row]) -> None:
     found = [
         {
-            "scenario": tally.name,
-            "requests": requests,
-            "points": tally.points,
-            "divergences": len(tally.divergences),
-            "duplicates": tally.duplicates,
-            "orphans": tally.orphans,
+            "scenario": row.kills.name,
+            "requests": row.requests,
+            "kills": row.kills.points,
+            "faults": row.faults.points,
+            "divergences": len(row.kills.divergences) + len(row.faults.divergences),
         }
-        for requests, tally in rows
+        for row in rows
     ]
     place = Path("out/chaos.json")
     place.parent.mkdir(exist_ok=True)

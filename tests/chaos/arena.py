@@ -6,7 +6,6 @@ goes wrong at which of them.
 
 from __future__ import annotations
 
-import math
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +56,9 @@ class Killed(Exception):
 class Plan:
     """What goes wrong; here nothing."""
 
+    remembers = False
+    """Whether it needs listings of before."""
+
     def before(self, arena: Arena, request: Request) -> None:
         """A request is about to take effect: raise Killed, or the error that it ends with."""
 
@@ -84,6 +86,10 @@ class Plan:
     def between(self, arena: Arena) -> None:
         """Nothing is being carried out just now."""
 
+    def next_moment(self, arena: Arena) -> float | None:
+        """When it does something by itself."""
+        return None
+
 
 @dataclass(frozen=True)
 class Step:
@@ -110,16 +116,19 @@ class Scenario:
     """Whether it depends on the moment how many outputs there are; never which."""
 
 
+Listing = tuple[list[ImageJob], list[tuple[str, Attempt]]]
+
+
 class Process:
     """One operator as the world sees it."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, begun: Go) -> None:
         self.name = setup.name
         self.connection, theirs = Pipe()
         self.pid = os.fork()
         if self.pid == 0:
             self.connection.close()
-            be_born(theirs, setup)
+            be_born(theirs, setup, begun)
         theirs.close()
         self.calls: deque[Call] = deque()
         self.events: deque[tuple[Any, ...]] = deque()
@@ -127,6 +136,8 @@ class Process:
         self.waits = False
         self.lives = True
         self.frozen = False
+        self.listing: Listing | None = None
+        """What it is told when it lists, if that is not what there is."""
 
     def send(self, go: Go) -> None:
         self.waits = False
@@ -141,6 +152,8 @@ class Process:
                 self.reap()
                 break
             match message:
+                case Ask(call) if self.listing and call.method in ("jobs", "attempts"):
+                    self.connection.send(Answer(call.number, self.listing[call.method == "attempts"]))
                 case Ask(call):
                     self.connection.send(answer(call))
                 case Wish(calls, wake_at):
@@ -177,6 +190,10 @@ class Arena:
         self.wrongs: list[str] = []
         """What must never be seen, wherever the operator ends."""
         self.restarts = 0
+        self.listed_before = 0
+        """How many changes old the listing is that the next operator gets."""
+        self._told: list[tuple[tuple[Any, ...], Listing]] = []
+        """Every event, and what a listing said just before it."""
         self.processes: list[Process] = []
         self._fakes: dict[str, Any] = {
             "cluster": self.cluster,
@@ -189,6 +206,7 @@ class Arena:
         self.cluster.on_job = self._job_changed
         self.cluster.on_attempt = self._attempt_changed
         self._steps = deque(scenario.steps)
+        self._before: Listing = ([], [])
         self._ended_at: float | None = None
         for key, data in scenario.sources.items():
             self.store.set(f"shop/{key}", data, "image/any")
@@ -228,14 +246,24 @@ class Arena:
         return self
 
     def begin(self, setup: Setup) -> Process:
-        process = Process(setup)
+        process = Process(setup, self._word())
         self.processes.append(process)
+        if self.listed_before:
+            missed = self._told[-self.listed_before :]
+            process.listing = missed[0][1]
+            process.events.extend(event for event, _ in missed)
+            self.listed_before = 0
         return process
+
+    def listing(self) -> Listing:
+        """All that is there, as a listing tells it."""
+        jobs = self.cluster.jobs()
+        return jobs, self.cluster.attempts()
 
     def end(self, process: Process) -> None:
         """End an operator where it stands."""
         self.processes.remove(process)
-        if process.receive(self._tell):
+        if process.receive(self.tell):
             process.kill(self._word())
 
     def restart(self, process: Process) -> None:
@@ -246,7 +274,7 @@ class Arena:
 
     def carry_out(self, call: Call) -> None:
         """Have a call of an operator that is no more take effect."""
-        self._tell(call)
+        self.tell(call)
 
     def _over(self) -> bool:
         if self._steps or not self.ended():
@@ -261,7 +289,7 @@ class Arena:
             self._steps.popleft().do(self)
         self.plan.between(self)
         for process in list(self.processes):
-            if not process.receive(self._tell):
+            if not process.receive(self.tell):
                 self.processes.remove(process)
         able = [process for process in self.processes if not process.frozen]
         assert self.processes, f"no operator is left: {self._where()}"
@@ -285,12 +313,15 @@ class Arena:
         coming = self.cluster.next_event()
         if coming:
             moments.append((coming - START).total_seconds())
+        planned = self.plan.next_moment(self)
+        if planned is not None:
+            moments.append(planned)
         if self._ended_at is not None:
             moments.append(self._ended_at + SETTLING)
         assert moments, f"nothing will ever happen again: {self._where()}"
         assert min(moments) < LONGEST, f"no end in sight: {self._where()}"
-        # Up to the next microsecond, or it would never be reached.
-        self.clock.advance_to(START + timedelta(microseconds=math.ceil(min(moments) * 1e6)))
+        # A microsecond beyond it, or it might never be reached.
+        self.clock.advance_to(START + timedelta(microseconds=int(min(moments) * 1e6) + 1))
 
     def _serve(self, process: Process) -> None:
         call = process.calls.popleft()
@@ -298,7 +329,7 @@ class Arena:
             self.restart(process)
             return
         try:
-            answer = self._tell(call)
+            answer = self.tell(call)
         except Killed:
             self.restart(process)
             return
@@ -306,7 +337,7 @@ class Arena:
         if fate == "lost":
             # Whatever else was on its way arrives, and nobody hears of it.
             while process.calls:
-                self._tell(process.calls.popleft())
+                self.tell(process.calls.popleft())
             self.restart(process)
             return
         events = tuple(self.plan.events(self, process.events))
@@ -323,7 +354,7 @@ class Arena:
         wall = self.clock() + timedelta(seconds=self.plan.wall(self))
         return Go(self.now, wall, answers, events)
 
-    def _tell(self, call: Call) -> Answer:
+    def tell(self, call: Call) -> Answer:
         try:
             return Answer(call.number, carry_out(self._fakes[call.target], call))
         except Killed:
@@ -346,12 +377,17 @@ class Arena:
     # --- what must never be seen -----------------------------------------------------------------------
 
     def _job_changed(self, kind: str, job: ImageJob) -> None:
+        self._happened(("job", kind, job))
+
+    def _happened(self, event: tuple[Any, ...]) -> None:
+        if self.plan.remembers:
+            self._told.append((event, self._before))
+            self._before = self.listing()
         for process in self.processes:
-            process.events.append(("job", kind, job))
+            process.events.append(event)
 
     def _attempt_changed(self, kind: str, uid: str, key: Key, attempt: Attempt) -> None:
-        for process in self.processes:
-            process.events.append(("attempt", kind, uid, key, attempt))
+        self._happened(("attempt", kind, uid, key, attempt))
         if kind == "ADDED":
             self._watch_launch(attempt)
 

@@ -19,7 +19,8 @@ TIMES = {
     "suspendedSeconds",
     "writtenAt",
 }
-SPAN = re.compile(r"\b(\d+h)?(\d+m)?\d+s\b")
+SPAN = re.compile(r"\b(\d+h)?(\d+m)?\d+s\b|\bpod [a-z0-9-]+")
+"""Spans of time, and which of several Pods is taken for evidence."""
 
 Digest = dict[str, Any]
 
@@ -73,3 +74,11 @@ def _part_of(outputs: dict[str, Any]) -> bool:
 
 def _short(value: Any) -> str:
     return msgspec.json.encode(value).decode()[:600]
+
+
+def without_conditions(of: Digest) -> Digest:
+    """The same, where a phase of a moment may have been passed over."""
+    status = of["status"]
+    if not isinstance(status, dict):
+        return of
+    return {**of, "status": {name: value for name, value in status.items() if name != "conditions"}}

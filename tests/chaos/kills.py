@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from chaos.arena import Arena, Killed, Plan, Request, Scenario
-from chaos.digest import Digest, differences, digest
+from chaos.digest import Digest, differences, digest, without_conditions
 from chaos.link import Call
 from fakes.memory_owners import ClusterOwners, SweepCounts
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
@@ -83,10 +83,13 @@ class Tally:
     duplicates: int = 0
     orphans: int = 0
 
-    def add(self, where: str, arena: Arena, wanted: Digest) -> None:
-        """Hold a disturbed world against the undisturbed one."""
+    def add(self, where: str, arena: Arena, wanted: Digest, every_phase: bool = True) -> None:
+        """Hold a disturbed world against the undisturbed one; conditions tell which phases were seen."""
         self.points += 1
-        wrong = [*arena.wrongs, *differences(wanted, digest(arena), arena.scenario.some_outputs)]
+        got = digest(arena)
+        if not every_phase:
+            wanted, got = without_conditions(wanted), without_conditions(got)
+        wrong = [*arena.wrongs, *differences(wanted, got, arena.scenario.some_outputs)]
         self.duplicates += any(text.startswith("duplicate launch") for text in wrong)
         self.orphans += any(text.startswith("orphans") for text in wrong)
         if wrong:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, cast
 
-from chaos.link import Broke, Link, LinkedLoop, Remote
+from chaos.link import Broke, Go, Link, LinkedLoop, Remote
 from fakes.memory_cluster import MemoryCluster
 from fakes.memory_lease import LeaseLine
 from fakes.memory_owners import ClusterOwners, SweepCounts
@@ -106,15 +106,14 @@ class Living(Operator):
         await asyncio.Event().wait()
 
 
-def be_born(connection: Connection, setup: Setup) -> None:
+def be_born(connection: Connection, setup: Setup, begun: Go) -> None:
     """The child process: it ends by `os._exit` only, so that no `finally` runs."""
-    link = Link(connection, end=lambda: os._exit(EXIT_KILLED))
+    link = Link(connection, lambda: os._exit(EXIT_KILLED), begun.now, begun.wall)
     gc.disable()
     logging.disable(logging.CRITICAL)
     random.seed(0)
 
     async def whole() -> None:
-        link.exchange(0)
         living = Living(link, setup)
         setup.bug(living)
         await living.live()
