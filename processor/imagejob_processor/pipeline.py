@@ -20,9 +20,11 @@ from imagejob_processor.contract import ImageFacts, ItemCode, ItemLimits, Rendit
 from imagejob_processor.facts import facts_of
 from imagejob_processor.failure import CodecFailure, ItemFailure, describe
 from imagejob_processor.plan import Branch, Plan, make_plan, naming
+from imagejob_processor.recipe import Metadata
 from imagejob_processor.source import Frame, decode, open_source
 from imagejob_processor.steps import colour, encode, resize
 from imagejob_processor.steps.geometry import Box, map_box, whole
+from imagejob_processor.steps.records import NOTHING, Records, records_of
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,14 @@ def render(
     """
     source = open_source(data, limits)
     plan = make_plan(source.size, source.orientation, renditions, memory.work_pixels(renditions, limits))
+    # The decoder may forget them.
+    keeps = any(rendition.output.metadata is not Metadata.STRIP for rendition in renditions)
+    records = records_of(source.image) if keeps else NOTHING
     frame = decode(source, plan.draft, limits)
     yield facts_of(source, frame)
     for branch, scaled in _scale(frame, plan, source.profile):
         finished = _finish(scaled, branch)
-        yield _encode(finished, branch.rendition, source.need)
+        yield _encode(finished, branch.rendition, source.need, records)
 
 
 def _scale(frame: Frame, plan: Plan, profile: bytes | None) -> Iterator[tuple[Branch, Image.Image]]:
@@ -125,7 +130,7 @@ def _finish(image: Image.Image, branch: Branch) -> Image.Image:
     return image
 
 
-def _encode(image: Image.Image, rendition: Rendition, need: int) -> Encoded:
+def _encode(image: Image.Image, rendition: Rendition, need: int, records: Records) -> Encoded:
     """Encode one rendition; `need` is the memory that all before has surely been enough with.
 
     Raises:
@@ -133,7 +138,7 @@ def _encode(image: Image.Image, rendition: Rendition, need: int) -> Encoded:
         CodecFailure: IMG_005, for whatever an encoder raises that was not foreseen.
     """
     try:
-        data = encode.encode(image, rendition.output)
+        data = encode.encode(image, rendition.output, records)
     except MemoryError:
         raise
     except ItemFailure as failure:

@@ -9,21 +9,27 @@ from __future__ import annotations
 import enum
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-PIXELS_VERSION = 2
+from imagejob_processor.output import CONTENT_TYPES as CONTENT_TYPES
+from imagejob_processor.output import EXTENSIONS as EXTENSIONS
+from imagejob_processor.output import ByteQuantity as ByteQuantity
+from imagejob_processor.output import Chroma as Chroma
+from imagejob_processor.output import Compression as Compression
+from imagejob_processor.output import Format as Format
+from imagejob_processor.output import Metadata as Metadata
+from imagejob_processor.output import Output as Output
+from imagejob_processor.output import quantity_bytes as quantity_bytes
+from imagejob_processor.wire import Percent
+from imagejob_processor.wire import Wire as Wire
+
+PIXELS_VERSION = 3
 """Version of the pixels that this code makes of a recipe; grows whenever they change."""
-
-
-class Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
-    """Base of everything that crosses a boundary: frozen, camelCase, nothing unknown accepted."""
 
 
 # --- words that several operations share ----------------------------------------------------------------
 
 Side = Annotated[int, Meta(ge=1, le=16384)]
-Percent = Annotated[int, Meta(ge=1, le=100)]
 Share = Annotated[int, Meta(ge=0, le=100)]
 Colour = Annotated[str, Meta(max_length=9, pattern=r"^#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?\Z")]
 """sRGB as #rrggbb, or #rrggbbaa with its opacity."""
@@ -164,11 +170,21 @@ class Grayscale(Wire, frozen=True):
 
 
 class Watermark(Wire, frozen=True):
-    """Write a text over the image, white with a dark edge, 1/20 of the shorter side high."""
+    """Write a text over the image, white with a dark edge.
+
+    Attributes:
+        text: In the font of the program: Latin, Greek, Cyrillic, Hebrew, Arabic and more, no CJK.
+        gravity: Where it stands; of no matter if it is everywhere.
+        opacity_percent: 1 (hardly seen) to 100 (solid).
+        scale_percent: Its height, in percent of the shorter side; absent: 5. Less where it would not fit.
+        tile: Repeat it all over the image.
+    """
 
     text: Annotated[str, Meta(min_length=1, max_length=256)]
     gravity: Gravity = Gravity.SOUTH_EAST
     opacity_percent: Percent = 50
+    scale_percent: Percent | None = None
+    tile: bool = False
 
 
 class Step(Wire, frozen=True):
@@ -195,69 +211,7 @@ def members(step: Step) -> list[str]:
     return [name for name in OPERATIONS if getattr(step, name) is not None]
 
 
-# --- the output -----------------------------------------------------------------------------------------
-
-
-class Format(enum.StrEnum):
-    """Output formats."""
-
-    JPEG = "JPEG"
-    PNG = "PNG"
-    WEBP = "WebP"
-    AVIF = "AVIF"
-    GIF = "GIF"
-    TIFF = "TIFF"
-
-
-class Metadata(enum.StrEnum):
-    """What becomes of EXIF, XMP and IPTC. Colours are always converted to sRGB."""
-
-    STRIP = "Strip"
-
-
-class Chroma(enum.StrEnum):
-    """How many samples of colour there are for each of lightness: 4:4:4, 4:2:2 or 4:2:0."""
-
-    FULL = "Full"
-    HALF = "Half"
-    QUARTER = "Quarter"
-
-
-class Compression(enum.StrEnum):
-    """What WebP may change: what is hardly seen, any sample by one step, or nothing."""
-
-    LOSSY = "Lossy"
-    NEAR_LOSSLESS = "NearLossless"
-    LOSSLESS = "Lossless"
-
-
-ByteQuantity = Annotated[str, Meta(max_length=12, pattern=r"^[1-9][0-9]{0,9}(Ki|Mi|Gi)?\Z")]
-
-
-class Output(Wire, frozen=True):
-    """How a rendition is encoded.
-
-    Attributes:
-        format: File format.
-        quality: 1..100; absent: the format's own default. JPEG, lossy WebP and AVIF have one.
-        metadata: What is kept beside the pixels.
-        progressive: JPEG: in scans that get finer, smaller and dearer to make.
-        chroma: JPEG and AVIF: how finely colours are kept; absent: Quarter.
-        compression: WebP: what it may change; absent: Lossy.
-        speed: AVIF: 0 (slowest, smallest) to 10; absent: 8.
-        colors: PNG and GIF: a palette of at most so many colours; absent: none for PNG, 256 for GIF.
-        max_size: JPEG, lossy WebP and AVIF: quality is lowered until the file has no more bytes than this.
-    """
-
-    format: Format
-    quality: Percent | None = None
-    metadata: Metadata = Metadata.STRIP
-    progressive: bool = False
-    chroma: Chroma | None = None
-    compression: Compression | None = None
-    speed: Annotated[int, Meta(ge=0, le=10)] | None = None
-    colors: Annotated[int, Meta(ge=2, le=256)] | None = None
-    max_size: ByteQuantity | None = None
+# --- the whole ---------------------------------------------------------------------------------------------
 
 
 class Rendition(Wire, frozen=True):
@@ -266,28 +220,3 @@ class Rendition(Wire, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?\Z")]
     output: Output
     steps: Annotated[tuple[Step, ...], Meta(max_length=16)] = ()
-
-
-EXTENSIONS: dict[Format, str] = {
-    Format.JPEG: "jpg",
-    Format.PNG: "png",
-    Format.WEBP: "webp",
-    Format.AVIF: "avif",
-    Format.GIF: "gif",
-    Format.TIFF: "tif",
-}
-CONTENT_TYPES: dict[Format, str] = {
-    Format.JPEG: "image/jpeg",
-    Format.PNG: "image/png",
-    Format.WEBP: "image/webp",
-    Format.AVIF: "image/avif",
-    Format.GIF: "image/gif",
-    Format.TIFF: "image/tiff",
-}
-
-
-def quantity_bytes(quantity: str) -> int:
-    """Bytes of a quantity such as `64Mi`; binary suffixes Ki, Mi, Gi only."""
-    factors = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
-    suffix = quantity[-2:]
-    return int(quantity[:-2]) * factors[suffix] if suffix in factors else int(quantity)

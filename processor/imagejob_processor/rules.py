@@ -14,6 +14,7 @@ from imagejob_processor.recipe import (
     Crop,
     Fit,
     Format,
+    Metadata,
     Output,
     Pad,
     Rendition,
@@ -86,5 +87,7 @@ def _output(output: Output) -> Iterator[str]:
     for name, value, formats in only:
         if value and form not in formats:
             yield f"{name} is for format {' or '.join(formats)}, not {form}"
+    if output.metadata is not Metadata.STRIP and form is Format.GIF:
+        yield f"metadata {output.metadata} is not for format GIF, which has no place for it"
     if output.max_size and output.compression not in (None, Compression.LOSSY):
         yield f"maxSize needs compression Lossy, not {output.compression}, which has no quality to lower"

@@ -343,7 +343,13 @@ OUTPUTS: list[Case] = [
     case(f"{OUT}.format", "required", [ABSENT], ["JPEG"]),
     case(f"{OUT}.format", "enum", ["jpeg", "BMP", ""], FORMATS),
     *between(f"{OUT}.quality", 1, 100),
-    case(f"{OUT}.metadata", "enum", ["Keep", ""], ["Strip"]),
+    case(f"{OUT}.metadata", "enum", ["keep", ""], ["Strip", "KeepCopyright", "Keep"]),
+    rule(
+        OUT,
+        "metadata other than Strip is not for format GIF",
+        [{"format": "GIF", "metadata": "Keep"}, {"format": "GIF", "metadata": "KeepCopyright"}],
+        [{"format": "GIF", "metadata": "Strip"}, {"format": "TIFF", "metadata": "Keep"}],
+    ),
     only_for("progressive", True, "JPEG"),
     only_for("chroma", "Full", "JPEG", "AVIF"),
     case(f"{OUT}.chroma", "enum", ["full", "", "4:4:4"], ["Full", "Half", "Quarter"]),
@@ -577,6 +583,7 @@ SPEC: list[Case] = [
         base=WATERMARK,
     ),
     *between(f"{STEP}.watermark.opacityPercent", 1, 100, WATERMARK),
+    *between(f"{STEP}.watermark.scalePercent", 1, 100, WATERMARK),
     *OUTPUTS,
     # destination
     *length("spec.destination.prefix", 0, 512),

@@ -15,6 +15,7 @@ from imagejob_processor.limits import MAX_SIDES
 from imagejob_processor.recipe import Chroma, Compression, Format, Output, Rendition, quantity_bytes
 from imagejob_processor.steps.canvas import flattened
 from imagejob_processor.steps.geometry import Size
+from imagejob_processor.steps.records import NOTHING, Records
 
 DEFAULT_QUALITIES = {Format.JPEG: 82, Format.WEBP: 80, Format.AVIF: 60}
 LOWEST_QUALITY = 10
@@ -46,8 +47,13 @@ def check_size(rendition: Rendition, size: Size) -> None:
         )
 
 
-def encode(image: Image.Image, output: Output) -> bytes:
+def encode(image: Image.Image, output: Output, records: Records = NOTHING) -> bytes:
     """Encode an L, RGB or RGBA image; colours are sRGB by convention, so no profile is written.
+
+    Args:
+        image: What to encode.
+        output: How.
+        records: What the source says beside its pixels, of which `output.metadata` keeps some.
 
     Raises:
         ItemFailure: IMG_009, the size target cannot be reached.
@@ -56,10 +62,11 @@ def encode(image: Image.Image, output: Output) -> bytes:
     if form in _WRITERS:
         importlib.import_module(_WRITERS[form])
     image = _without_memory(_prepared(image, output))
+    beside = records.options(form, output.metadata)
 
     def at(quality: int) -> bytes:
         file = BytesIO()
-        image.save(file, form.upper(), **_options(output, quality, grey=image.mode == "L"))
+        image.save(file, form.upper(), **_options(output, quality, grey=image.mode == "L"), **beside)
         return file.getvalue()
 
     best = output.quality or DEFAULT_QUALITIES.get(form, 0)

@@ -1,22 +1,17 @@
-"""Watermark: a text, white with a dark edge, in the font that Pillow carries.
-
-A text that the font cannot write or that does not fit is refused: a picture without the mark that was
-asked for, or with boxes in its place, would be worse than none.
-"""
+"""Watermark: a text over the image, once or all over it."""
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Iterator
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from imagejob_processor.recipe import Gravity, Watermark
 from imagejob_processor.steps.canvas import leaning
-from imagejob_processor.steps.geometry import Size, StepImpossible
+from imagejob_processor.steps.geometry import Size
+from imagejob_processor.steps.lettering import check_glyphs, fitting_height, lettered
 
-_SHARE = 20
-_SMALLEST = 4
-_MISSING = "\U0010ffff"
+_TEXT_SCALE = 5
 
 
 def size_after(step: Watermark, size: Size) -> Size:
@@ -25,31 +20,40 @@ def size_after(step: Watermark, size: Size) -> Size:
     Raises:
         StepImpossible: The font has no glyph for a character, or the text does not fit at 4 pixels.
     """
-    _check_glyphs(step.text)
-    _fitting_height(step.text, size)
+    _height(step, size)
     return size
 
 
 def apply(step: Watermark, image: Image.Image) -> Image.Image:
-    """Write the text; 1/20 of the shorter side high, less where it would not fit, at least 4 pixels."""
-    _check_glyphs(step.text)
-    height = _fitting_height(step.text, image.size)
-    mark = _mark(step.text, height, step.opacity_percent)
-    position = _position(step.gravity, image.size, mark.size)
+    """Put the mark on the image: `scale_percent` of the shorter side high, less where it would not fit."""
+    mark = _faded(lettered(step.text, _height(step, image.size)), step.opacity_percent)
     marked = image.copy()
-    if marked.mode == "RGBA":
-        marked.alpha_composite(mark, position)
-    else:
-        marked.paste(mark.convert(marked.mode), position, mark.getchannel("A"))
+    places = _all_over(image.size, mark.size) if step.tile else [_place(step.gravity, image.size, mark.size)]
+    for place in places:
+        _put(marked, mark, place)
     return marked
+
+
+def _height(step: Watermark, size: Size) -> int:
+    """Find the height of the letters in pixels; raises as `size_after`."""
+    check_glyphs(step.text)
+    margin = _margin(size)
+    room = (size[0] - 2 * margin, size[1] - 2 * margin)
+    return fitting_height(step.text, min(size) * (step.scale_percent or _TEXT_SCALE) // 100, room)
 
 
 def _margin(size: Size) -> int:
     return min(size) // 40
 
 
-def _position(gravity: Gravity, size: Size, mark: Size) -> Size:
-    """Give the upper left corner of the mark."""
+def _faded(mark: Image.Image, opacity_percent: int) -> Image.Image:
+    faded = mark.copy()
+    faded.putalpha(mark.getchannel("A").point([value * opacity_percent // 100 for value in range(256)]))
+    return faded
+
+
+def _place(gravity: Gravity, size: Size, mark: Size) -> Size:
+    """Give the upper left corner of the one mark."""
     margin = _margin(size)
     x, y = (
         margin + (side - 2 * margin - own) * step // 2
@@ -58,68 +62,26 @@ def _position(gravity: Gravity, size: Size, mark: Size) -> Size:
     return (x, y)
 
 
-def _check_glyphs(text: str) -> None:
-    for character in text:
-        if not character.isspace() and _glyph(character) == _glyph(_MISSING):
-            raise StepImpossible(f"the built-in font has no character {character!r}")
+def _all_over(size: Size, mark: Size) -> Iterator[Size]:
+    """Give corners in rows that are shifted against each other, from one mark in the very middle."""
+    across, down = mark[0] * 3 // 2 + 1, mark[1] * 3 + 1
+    x, y = (size[0] - mark[0]) // 2, (size[1] - mark[1]) // 2
+    for row in range(-(-(y + mark[1]) // down) * -1, (size[1] - y) // down + 1):
+        shift = across // 2 if row % 2 else 0
+        first = -(-(x + shift + mark[0]) // across) * -1
+        for column in range(first, (size[0] - x - shift) // across + 1):
+            yield (x + shift + column * across, y + row * down)
 
 
-@functools.lru_cache(maxsize=512)
-def _glyph(character: str) -> tuple[Size, bytes]:
-    mask = _font(16).getmask(character)
-    return (mask.size, bytes(mask))
-
-
-@functools.lru_cache(maxsize=64)
-def _fitting_height(text: str, size: Size) -> int:
-    """Find the font size in pixels."""
-    height = max(_SMALLEST, min(size) // _SHARE)
-    room = tuple(side - 2 * _margin(size) for side in size)
-    while height >= _SMALLEST:
-        needed = _extent(text, height)
-        if needed[0] <= room[0] and needed[1] <= room[1]:
-            return height
-        height = min(height - 1, height * room[0] // needed[0])
-    raise StepImpossible(
-        f"a text of {len(text)} characters does not fit on {size[0]}x{size[1]} pixels, "
-        f"even {_SMALLEST} pixels high"
-    )
-
-
-def _edge(height: int) -> int:
-    return max(1, height // 16)
-
-
-@functools.lru_cache(maxsize=8)
-def _font(height: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(height)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # noqa: S101 - the wheel has FreeType
-    return font
-
-
-def _bounds(text: str, height: int) -> tuple[int, int, int, int]:
-    canvas = ImageDraw.Draw(Image.new("L", (1, 1)))
-    left, top, right, bottom = canvas.textbbox((0, 0), text, font=_font(height), stroke_width=_edge(height))
-    return (int(left), int(top), int(right) + 1, int(bottom) + 1)
-
-
-def _extent(text: str, height: int) -> Size:
-    left, top, right, bottom = _bounds(text, height)
-    return (right - left, bottom - top)
-
-
-@functools.lru_cache(maxsize=8)
-def _mark(text: str, height: int, opacity_percent: int) -> Image.Image:
-    """Draw the text on a transparent tile of its own size, RGBA; never changed by those who use it."""
-    left, top, right, bottom = _bounds(text, height)
-    tile = Image.new("RGBA", (right - left, bottom - top), (0, 0, 0, 0))
-    ImageDraw.Draw(tile).text(
-        (-left, -top),
-        text,
-        font=_font(height),
-        fill=(255, 255, 255, 255),
-        stroke_width=_edge(height),
-        stroke_fill=(0, 0, 0, 255),
-    )
-    tile.putalpha(tile.getchannel("A").point([value * opacity_percent // 100 for value in range(256)]))
-    return tile
+def _put(image: Image.Image, mark: Image.Image, at: Size) -> None:
+    """Lay the part of a mark that is inside the image over it, in place."""
+    left, top = max(0, -at[0]), max(0, -at[1])
+    right, bottom = min(mark.width, image.width - at[0]), min(mark.height, image.height - at[1])
+    if left >= right or top >= bottom:
+        return
+    seen = mark if (left, top, right, bottom) == (0, 0, *mark.size) else mark.crop((left, top, right, bottom))
+    corner = (at[0] + left, at[1] + top)
+    if image.mode == "RGBA":
+        image.alpha_composite(seen, corner)
+    else:
+        image.paste(seen.convert(image.mode), corner, seen.getchannel("A"))

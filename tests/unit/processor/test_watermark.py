@@ -1,0 +1,91 @@
+"""Text over a picture: every script that the font has, in any size, once or all over."""
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from imagejob_processor.contract import Gravity, ItemCode, Step
+from imagejob_processor.failure import ItemFailure
+from imagejob_processor.recipe import Watermark
+from imagejob_processor.steps.lettering import lettered
+from unit.processor.pictures import difference, file, made
+
+GREY = Image.new("RGB", (600, 400), "gray")
+
+SCRIPTS = {
+    "Latin": "© Zażółć gęślą jaźń, Ærøskøbing",
+    "Greek": "δείγμα",
+    "Cyrillic": "образец",
+    "Hebrew": "דוגמה",
+    "Arabic": "نموذج",
+    "Armenian": "նմուշ",
+    "Georgian": "ნიმუში",
+    "signs": "→ ★ € ½ ♫ ✓",
+}
+
+
+def changed(*steps: Step, image: Image.Image = GREY) -> np.ndarray:
+    """Where pixels differ from a plain grey."""
+    return np.argwhere(np.asarray(made(file(image), *steps).convert("RGB"))[..., 0] != 128)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_of_the_font_is_written(script):
+    found = changed(Step(watermark=Watermark(text=SCRIPTS[script])))
+    assert len(found) > 50
+    assert (found[:, 1].max() - found[:, 1].min()) / len(SCRIPTS[script]) > 3, "one glyph beside the other"
+
+
+@pytest.mark.parametrize("text", ["漢字", "नमूना", "샘플", "ok \U0010ffff"])
+def test_a_script_that_it_lacks_is_refused(text):
+    with pytest.raises(ItemFailure, match="has no character") as caught:
+        changed(Step(watermark=Watermark(text=text)))
+    assert caught.value.code is ItemCode.STEP_FAILED
+
+
+def test_arabic_letters_are_joined():
+    assert features.check("raqm"), "what shapes letters is in Pillow's own wheel"
+    apart = sum(lettered(letter, 60).width for letter in "نموذج")
+    assert lettered("نموذج", 60).width < apart * 0.85
+
+
+@pytest.mark.parametrize(("percent", "height"), [(None, 20), (5, 20), (10, 40), (20, 80), (1, 4)])
+def test_the_height_follows_the_scale(percent, height):
+    found = changed(Step(watermark=Watermark(text="Ag", scale_percent=percent, opacity_percent=100)))
+    tall = found[:, 0].max() - found[:, 0].min() + 1
+    assert 0.7 * height - 1 <= tall <= 1.3 * height + 3
+
+
+def test_a_scale_that_would_not_fit_is_less():
+    found = changed(Step(watermark=Watermark(text="a long text " * 5, scale_percent=100)))
+    assert found[:, 1].min() >= 0
+    assert found[:, 1].max() < 600
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+@pytest.mark.parametrize("size", [(600, 400), (401, 799), (200, 200)])
+def test_a_tiled_mark_is_everywhere(mode, size):
+    image = Image.new(mode, size, "gray")
+    found = changed(Step(watermark=Watermark(text="Shop", tile=True, opacity_percent=100)), image=image)
+    once = changed(Step(watermark=Watermark(text="Shop", opacity_percent=100)), image=image)
+    assert len(found) > 4 * len(once)
+    for axis, length in ((0, size[1]), (1, size[0])):
+        quarters = np.histogram(found[:, axis], bins=4, range=(0, length))[0]
+        assert quarters.min() > len(found) / 12, "no quarter of the picture is left out"
+
+
+def test_a_tiled_mark_knows_no_gravity():
+    one, other = (
+        made(file(GREY), Step(watermark=Watermark(text="x", tile=True, gravity=gravity)))
+        for gravity in (Gravity.NORTH, Gravity.SOUTH)
+    )
+    assert difference(one, other) == 0
+
+
+def test_clear_parts_stay_clear_beside_the_mark():
+    image = made(
+        file(Image.new("RGBA", (200, 200), (0, 0, 0, 0))), Step(watermark=Watermark(text="x", tile=True))
+    )
+    alpha = np.asarray(image)[..., 3]
+    assert (alpha == 0).any()
+    assert alpha.max() <= 128
