@@ -635,7 +635,7 @@ SPEC: list[Case] = [
     rule("spec.destination.keyTemplate", "the operator keeps", RESERVED, NOT_RESERVED),
     case("spec.destination.overwrite", "enum", ["always", ""], ["Always", "Never", "IfDifferent"]),
     case("spec.destination.publish", "enum", ["Direct", ""], ["Staged"]),
-    case("spec.destination.onFailure", "enum", ["Delete", ""], ["Keep"]),
+    case("spec.destination.onFailure", "enum", ["delete", ""], ["Keep", "Delete"]),
     *(
         found
         for field in ("cacheControl", "contentDisposition")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -123,6 +123,12 @@ class MemoryStore:
         stored = self.set(key, blob.data, headers=headers or blob.headers)
         await self.hooks.after("copy", key)
         return stored
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            await self.hooks.before("delete", key)
+            self.objects.pop(key, None)
+            await self.hooks.after("delete", key)
 
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
         if not prefix.endswith("/"):

@@ -17,6 +17,7 @@ from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.saying import change
 from imagejob_operator.core.spec import Compaction, InvalidSpec, KeepPods, Retention
 from imagejob_operator.core.status import (
+    ALREADY_PUBLISHED,
     PARTIAL,
     VALIDATED,
     ItemCounts,
@@ -63,7 +64,7 @@ def end_run(
 def _succeeded(status: Status) -> Status:
     """The status without an error, and with the outcome if the success is not a plain one."""
     run = status.run or RunStatus()
-    if status.items and status.items.failed:
+    if status.items and status.items.failed and not run.outcome:
         run = msgspec.structs.replace(run, outcome=PARTIAL)
     return msgspec.structs.replace(status, error=None, run=run)
 
@@ -74,7 +75,7 @@ def _announcement(status: Status, phase: Phase) -> Announce:
         outputs, items = status.outputs or OutputCounts(), status.items or ItemCounts()
         made = f"{items.total} items gave {outputs.objects} outputs, {outputs.bytes} bytes"
         made += f"; {items.skipped} were skipped, since nothing had changed" if items.skipped else ""
-        told = [] if run.outcome == VALIDATED else [made]
+        told = [] if run.outcome in (VALIDATED, ALREADY_PUBLISHED) else [made]
         told += filter(None, [outcome_text(run.outcome, items)])
         text = "; ".join(told)
         return Announce(warning=False, reason=run.outcome or phase.value, message=text, run=run.number)
@@ -117,7 +118,8 @@ def decide_undoing(o: Observation) -> Decision:
     status = o.job.status
     target = Phase.FAILED if status.at is Phase.FAILING else Phase.CANCELLED
     begun = status.phase_since or o.now
-    effort = Clean((status.staging.prefix,) if status.staging else (), report=_report(o))
+    report = _report(o)
+    effort = Clean((status.staging.prefix,) if status.staging else (), report=report, withdraw=report)
     progress = o.progress if o.effort == effort else None
     if isinstance(progress, Cleaned):
         status = msgspec.structs.replace(status, report=effort.report)
@@ -212,7 +214,7 @@ def _owed(o: Observation) -> tuple[Clean | None, Progress | None]:
     staging, cleaned = o.job.status.staging, o.job.status.condition("StagingCleaned")
     if staging is None or cleaned is None or cleaned.status == "True":
         return None, None
-    effort = Clean((staging.prefix,))
+    effort = Clean((staging.prefix,), withdraw="" if o.job.status.at is Phase.SUCCEEDED else _report(o))
     return effort, o.progress if o.effort == effort else None
 
 

@@ -95,7 +95,7 @@ class Destination(Wire, frozen=True):
     key_template: Annotated[str, Meta(min_length=1, max_length=256)] = "{dir}{stem}-{rendition}.{ext}"
     overwrite: Overwrite = Overwrite.ALWAYS
     publish: Literal["Staged"] = "Staged"
-    on_failure: Literal["Keep"] = "Keep"
+    on_failure: Literal["Keep", "Delete"] = "Keep"
     headers: Headers = Headers()
 
 

@@ -16,6 +16,7 @@ from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.outputs import publish_outputs
 from imagejob_operator.loop.reporting import committed_report, make_report, report_failure, report_items
 from imagejob_operator.loop.results import accepted_spec, all_outcomes, read_staged, skipped_items
+from imagejob_operator.loop.withdraw import note_keys, withdraw
 from imagejob_operator.ports.object_store import (
     ObjectStore,
     StoreError,
@@ -53,6 +54,8 @@ async def clean(store: ObjectStore, clock: Clock, job: ImageJob, effort: Clean) 
         if committed is None and effort.prefixes:
             await report_failure(store, clock, job, effort)
     for prefix in effort.prefixes:
+        if effort.withdraw and committed is None:
+            await withdraw(store, job, prefix, effort.withdraw)
         await store.delete_prefix(prefix)
     done = Published(committed.objects, committed.bytes, cleaned=True) if committed else None
     return Cleaned(done)
@@ -63,6 +66,9 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, effort: Publ
     outcomes = await all_outcomes(store, job, manifest, effort.prefix, effort.lost)
     spec = accepted_spec(job)
     items = report_items(spec, manifest, outcomes)
+    if spec.destination.on_failure == "Delete":
+        keys = [job.outputs_prefix + output.key for item in items for output in item.outputs]
+        await note_keys(store, effort.prefix, keys)
     items = await publish_outputs(store, job, spec, effort.prefix, outcomes, items)
     items += await skipped_items(store, effort.prefix, manifest)
     if clock() >= effort.deadline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagejob_operator.core.effort import Stage, Staged
+from imagejob_operator.core.effort import Recalled, Stage, Staged
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.keys import InvalidKey, KeyCollision, output_keys
@@ -13,6 +13,7 @@ from imagejob_operator.loop.copying import copy_all, refer
 from imagejob_operator.loop.downloading import Downloader
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.manifest import manifest_head, write_manifest, write_skipped
+from imagejob_operator.loop.recall import recall
 from imagejob_operator.loop.reporting import unpublished_before
 from imagejob_operator.loop.sources import Found, find_sources
 from imagejob_operator.loop.standing import plan_items
@@ -22,7 +23,7 @@ from imagejob_operator.ports.telemetry import Telemetry
 
 async def stage(
     store: ObjectStore, downloader: Downloader, telemetry: Telemetry, job: ImageJob, effort: Stage
-) -> Staged:
+) -> Staged | Recalled:
     """Stage all sources of a job; goes on from what the prefix already holds.
 
     Raises:
@@ -35,6 +36,10 @@ async def stage(
         return _staged(await manifest_head(store, effort.prefix))
     except ObjectMissing:
         pass
+    if recalled := await recall(store, job, spec):
+        # Something may have been staged before the report came.
+        await store.delete_prefix(effort.prefix)
+        return recalled
     base = folder_of(spec.source.match.prefix) if spec.source.match else ""
     found = await find_items(store, job, spec, base, effort.prefix)
     plan = await plan_items(store, job, spec, found, base)

@@ -164,7 +164,7 @@ class _Proofs:
         """Take from the newest reports what they say of the objects that are there."""
         if not self._there:
             return
-        async for report in recent_reports(self._store, self._job.key):
+        async for _, report in recent_reports(self._store, self._job.key):
             for output in (output for item in report.items for output in item.outputs):
                 stored = self._there.get(output.key)
                 if stored and output.content and (output.etag, output.bytes) == (stored.etag, stored.size):

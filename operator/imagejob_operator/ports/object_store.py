@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -120,6 +120,10 @@ class ObjectStore(Protocol):
         With `headers`, all that is stored beside the bytes is set anew, else taken over. Raises ObjectMissing
         or ObjectChanged for the source.
         """
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects by their keys; those that are not there are no error."""
         ...
 
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:

@@ -57,6 +57,67 @@ OVERWRITES = (
     ),
 )
 
+DELETE = {"prefix": "out/", "onFailure": "Delete"}
+TWO = ("china.jpg", "flower.jpg")
+KEYS = ("photos/china.jpg", "photos/flower.jpg")
+DENIED = refused(403, "AccessDenied")
+
+
+def half_published(bench: Bench) -> None:
+    """The first output is published, and the second is not."""
+    bench.store(DENIED, "copy", about="/out/photos/flower")
+
+
+WITHDRAWN = (
+    Case(
+        "published-half",
+        "the store denies one of two outputs, and onFailure is Keep",
+        "JOB_007/DestinationDenied",
+        within=10,
+        evidence=("out/photos/flower-thumb.jpg",),
+        job=job(KEYS),
+        photos=TWO,
+        outputs=1,
+        broken=half_published,
+    ),
+    Case(
+        "published-half-and-taken-back",
+        "the store denies one of two outputs, and onFailure is Delete",
+        "JOB_007/DestinationDenied",
+        within=10,
+        evidence=("out/photos/flower-thumb.jpg",),
+        job=job(KEYS, destination=DELETE),
+        photos=TWO,
+        outputs=0,
+        broken=half_published,
+    ),
+    Case(
+        "taken-back-later",
+        "onFailure is Delete, and the store answers 503 to the first deletion",
+        "JOB_007/DestinationDenied",
+        within=15,
+        evidence=("out/photos/flower-thumb.jpg",),
+        job=job(KEYS, destination=DELETE),
+        photos=TWO,
+        outputs=0,
+        broken=lambda b: (
+            half_published(b),
+            b.store(SLOW_DOWN, "delete", about="/out/photos/china", times=1),
+        ),
+    ),
+    Case(
+        "taken-back-never",
+        "onFailure is Delete, and the store denies the deletion of outputs",
+        "JOB_007/DestinationDenied",
+        within=15,
+        evidence=("out/photos/flower-thumb.jpg",),
+        job=job(KEYS, destination=DELETE),
+        photos=TWO,
+        outputs=1,
+        broken=lambda b: (half_published(b), b.store(DENIED, "delete", about="/out/photos/china")),
+    ),
+)
+
 REFERENCE = {"mode": "Reference"}
 
 
@@ -101,4 +162,4 @@ REFERENCES = (
     ),
 )
 
-CASES = (*OVERWRITES, *REFERENCES)
+CASES = (*OVERWRITES, *WITHDRAWN, *REFERENCES)

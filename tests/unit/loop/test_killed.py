@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fakes.scripts import well
+from imagejob_operator.ports.object_store import StoreDenied
 from unit.loop.world import KEY, World
 
 OUTPUTS = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]
@@ -96,6 +97,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "never": {"destination": {"prefix": "catalog/", "overwrite": "Never"}},
     "if-different": {"destination": {"prefix": "catalog/", "overwrite": "IfDifferent"}},
     "reference": {"staging": {"mode": "Reference"}},
+    "delete-on-failure": {"destination": {"prefix": "catalog/", "onFailure": "Delete"}},
 }
 """Ways to stage and to publish."""
 
@@ -114,6 +116,52 @@ async def test_a_run_of_each_kind_succeeds_wherever_the_operator_dies(after_effe
         where = f"died at call {call}"
         assert world.job.status.phase == "Succeeded", where
         assert world.store.keys("shop/catalog/") == OUTPUTS, where
+        assert world.staged() == [], where
+
+
+@pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
+async def test_what_was_published_is_taken_back_wherever_the_operator_dies(after_effect: bool) -> None:
+    async def fail(call: int | None) -> World:
+        world = World()
+        world.store.hooks.fail(StoreDenied("AccessDenied"), "copy", about=OUTPUTS[1])
+        if call is not None:
+            world.die_at(call, after_effect)
+        world.create(execution={"itemsPerPod": 50}, destination={"prefix": "catalog/", "onFailure": "Delete"})
+        await world.run()
+        return world
+
+    whole = await fail(None)
+    for call in range(len(whole.cluster.hooks.calls) + len(whole.store.hooks.calls)):
+        world = await fail(call)
+        where = f"died at call {call}"
+        assert world.error() == "JOB_007/DestinationDenied", where
+        assert world.store.keys("shop/catalog/") == [], where
+        assert world.staged() == [], where
+
+
+@pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
+async def test_a_run_of_before_is_recalled_wherever_the_operator_dies(after_effect: bool) -> None:
+    async def anew(call: int | None) -> World:
+        world = World()
+        world.create()
+        await world.run()
+        world.cluster.vanish(KEY)
+        await world.restart()
+        world.store.hooks.calls.clear()
+        world.cluster.hooks.calls.clear()
+        if call is not None:
+            world.die_at(call, after_effect)
+        world.create()
+        await world.run()
+        return world
+
+    whole = await anew(None)
+    for call in range(len(whole.cluster.hooks.calls) + len(whole.store.hooks.calls)):
+        world = await anew(call)
+        where = f"died at call {call}"
+        assert world.job.status.run, where
+        assert world.job.status.run.outcome == "AlreadyPublished", where
+        assert world.cluster.hooks.count("launch") == 0, where
         assert world.staged() == [], where
 
 
