@@ -155,7 +155,8 @@ class Operator:
             return kopf.AiohttpSession(server=self._configuration.host, aiohttp_session=session)
 
         register_process(registry, connect, installation, self._drain)
-        register_watches(registry, self._cache, self._reconciler.queue, read_attempt, installation)
+        job_class = self._settings.job_class
+        register_watches(registry, self._cache, self._reconciler.queue, read_attempt, installation, job_class)
         return registry
 
     async def _see_pods(self) -> None:

@@ -16,6 +16,7 @@ PREFIX = "IMAGEJOB_"
 PROXY = re.compile(r"http://[^/?#\s]+:[0-9]{1,5}/?")
 MAX_TRUST = 65536
 """Bytes of certificates that the store's one is signed by."""
+CLASS = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 INSTALLATION = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
 
 
@@ -40,6 +41,7 @@ class Settings:
     store_region: str = "us-east-1"
     store_pod_endpoint: str = ""
     installation: str = "default"
+    job_class: str = ""
     namespace_selector: Mapping[str, str] = field(default_factory=dict)
     watch_namespaces: tuple[str, ...] = ()
     start_grace_seconds: int = 300
@@ -74,6 +76,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         store_region=_get(environment, "STORE_REGION", "us-east-1"),
         store_pod_endpoint=_get(environment, "STORE_POD_ENDPOINT", ""),
         installation=_installation(environment),
+        job_class=_class(environment),
         namespace_selector=_pairs(environment, "NAMESPACE_SELECTOR"),
         watch_namespaces=tuple(n for n in _get(environment, "WATCH_NAMESPACES", "").split(",") if n),
         start_grace_seconds=_number(environment, "START_GRACE_SECONDS", 300),
@@ -115,6 +118,16 @@ def _installation(environment: Mapping[str, str]) -> str:
         raise InvalidSettings(
             f"{PREFIX}INSTALLATION is {value!r}: it must be at most 50 of a-z, 0-9 and '-', and "
             "begin and end with a letter or digit"
+        )
+    return value
+
+
+def _class(environment: Mapping[str, str]) -> str:
+    value = _get(environment, "CLASS", "")
+    if value and not CLASS.fullmatch(value):
+        raise InvalidSettings(
+            f"{PREFIX}CLASS is {value!r}: it must be empty or at most 63 of a-z, 0-9 and '-', and begin and "
+            "end with a letter or digit, as spec.class is"
         )
     return value
 

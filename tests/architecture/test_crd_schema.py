@@ -9,14 +9,14 @@ import pytest
 from msgspec import inspect
 
 from architecture import crd_walk
-from cluster.crd_cases import CASES, FREE, NEEDS_NEW_RUN, RUN_ID_ASKED, changed
+from cluster.crd_cases import CASES, CLASS_STAYS, FREE, NEEDS_NEW_RUN, NEVER, RUN_ID_ASKED, changed
 from imagejob_operator.core import failure, pod_template, status
 from imagejob_operator.core.api import GROUP, KIND, PLURAL, VERSION
 from imagejob_operator.core.spec import Spec
 from imagejob_processor.contract import MAX_MESSAGE_CHARACTERS
 
 POD_TEMPLATE = "spec.execution.podTemplate"
-TRANSITION = [("spec", RUN_ID_ASKED)]
+TRANSITION = [("spec", RUN_ID_ASKED), ("spec", CLASS_STAYS)]
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def transition_rule(schema: dict[str, Any]) -> str:
 
 
 def test_only_these_fields_change_without_a_new_run(schema: dict[str, Any]) -> None:
-    free = crd_walk.fields_free_to_change(transition_rule(schema), part(schema, "spec"))
+    free = crd_walk.fields_free_to_change(transition_rule(schema), part(schema, "spec")) - {"class"}
     assert free == {"run", "cancelRunID", "suspend", "retention", "execution.parallelism"}
 
 
@@ -211,9 +211,9 @@ def test_a_field_that_the_transition_rule_forgets_is_found(schema: dict[str, Any
 
 def test_every_field_has_a_change_that_is_tried(schema: dict[str, Any]) -> None:
     spec = part(schema, "spec")
-    free = crd_walk.fields_free_to_change(transition_rule(schema), spec)
-    bound = crd_walk.fields_free_to_change("", spec) - free
-    for fields, changes in ((bound, NEEDS_NEW_RUN), (free, FREE)):
+    free = crd_walk.fields_free_to_change(transition_rule(schema), spec) - {"class"}
+    bound = crd_walk.fields_free_to_change("", spec) - free - {"class"}
+    for fields, changes in ((bound, NEEDS_NEW_RUN), (free, FREE), ({"class"}, NEVER)):
         tried = {path for change in changes for path, _ in (*change.old, *change.new)}
         missing = {
             name for name in fields if not any(f"{path}.".startswith(f"spec.{name}") for path in tried)

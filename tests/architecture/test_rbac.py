@@ -130,6 +130,52 @@ def test_nothing_that_would_give_secrets_away() -> None:
     assert not any("*" in part for rule in rules for part in rule)
 
 
+NAMESPACED = ROOT / "manifests" / "overlays" / "namespaced"
+ACCESS = ROOT / "manifests" / "access" / "rolebinding.yaml"
+
+
+def bindings(paths: list[Path], kind: str) -> dict[str, str]:
+    """Bindings by name, and what each binds."""
+    documents = [d for path in paths for d in yaml.safe_load_all(path.read_text()) if d["kind"] == kind]
+    return {d["metadata"]["name"]: f"{d['roleRef']['kind']}/{d['roleRef']['name']}" for d in documents}
+
+
+def deleted(overlay: Path) -> set[str]:
+    """The ClusterRoleBindings that an overlay takes away."""
+    patches = [
+        yaml.safe_load(p["patch"]) for p in yaml.safe_load(overlay.read_text())["patches"] if "patch" in p
+    ]
+    return {
+        p["metadata"]["name"]
+        for p in patches
+        if p["kind"] == "ClusterRoleBinding" and p.get("$patch") == "delete"
+    }
+
+
+def cluster_wide(overlay: Path, own: Path) -> dict[str, str]:
+    left = bindings([RBAC, own], "ClusterRoleBinding")
+    return {name: role for name, role in left.items() if name not in deleted(overlay)}
+
+
+def test_a_namespaced_operator_has_no_rights_in_other_namespaces() -> None:
+    overlay, own = NAMESPACED / "kustomization.yaml", NAMESPACED / "identity.yaml"
+    found = cluster_wide(overlay, own)
+    assert found == {"imagejob-operator-identity": "ClusterRole/imagejob-operator-identity"}
+    assert granted(own, "imagejob-operator-identity", "ClusterRole") == {("", "namespaces", "get")}
+    (role,) = [d for d in yaml.safe_load_all(own.read_text()) if d["kind"] == "ClusterRole"]
+    assert role["rules"][0]["resourceNames"] == ["kube-system"]
+    assert bindings([ACCESS], "RoleBinding") == {"imagejob-operator": "ClusterRole/imagejob-operator"}
+    assert bindings([ACCESS], "ClusterRoleBinding") == {}
+
+
+def test_a_right_too_wide_is_found(tmp_path: Path) -> None:
+    planted = tmp_path / "kustomization.yaml"
+    planted.write_text(
+        (NAMESPACED / "kustomization.yaml").read_text().replace("$patch: delete", "labels: {}")
+    )
+    assert "imagejob-operator" in cluster_wide(planted, NAMESPACED / "identity.yaml")
+
+
 async def test_a_verb_too_many_is_found(tmp_path: Path) -> None:
     planted = tmp_path / "rbac.yaml"
     planted.write_text(RBAC.read_text().replace("verbs: [create]", "verbs: [create, list]"))

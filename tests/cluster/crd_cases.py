@@ -387,6 +387,8 @@ SPEC: list[Case] = [
     case("spec", "required", [ABSENT], [KEYS["spec"]]),
     case("spec.source", "required", [ABSENT], [KEYS["spec"]["source"]]),
     case("spec.renditions", "required", [ABSENT], [KEYS["spec"]["renditions"]]),
+    *length("spec.class", 1, 63),
+    case("spec.class", "pattern", ["-a", "a-", "A", "a.b", "a b", "a\n"], ["a", "team-a"]),
     # run
     *length("spec.run.id", 1, 63),
     case("spec.run.id", "pattern", ["a b", "-a", "a-", "ä", "a/b", "a\n"], ["1", "A-b_c.9", "2026-11-23"]),
@@ -905,6 +907,14 @@ NEEDS_NEW_RUN: list[Change] = [
     *_change(f"{POD}.topologySpreadConstraints", [SPREAD], [{**SPREAD, "minDomains": 2}]),
 ]
 """Each is refused, and accepted together with a new run.id."""
+
+CLASS_STAYS = "spec.class cannot be changed"
+
+NEVER: list[Change] = [
+    *_change("spec.class", ABSENT, "a"),
+    *_change("spec.class", "a", "b"),
+]
+"""Each is refused, also with a new run.id."""
 
 FREE: list[Change] = [
     *_change("spec.run.id", ABSENT, "2"),

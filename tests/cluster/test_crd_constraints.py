@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from cluster.crd_cases import FREE, KEYS, NEEDS_NEW_RUN, RUN_ID_ASKED, SPEC, STATUS, Case, Change, changed
+from cluster.crd_cases import (
+    CLASS_STAYS,
+    FREE,
+    KEYS,
+    NEEDS_NEW_RUN,
+    NEVER,
+    RUN_ID_ASKED,
+    SPEC,
+    STATUS,
+    Case,
+    Change,
+    changed,
+)
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -79,6 +91,13 @@ def test_change_needs_a_new_run(update: Any, change: Change) -> None:
     assert refused(answer)
     assert answer.names("spec.run.id", RUN_ID_ASKED), answer.causes
     assert not refused(update(change, ("spec.run.id", "2")))
+
+
+@pytest.mark.parametrize("change", NEVER, ids=str)
+def test_change_is_never_allowed(update: Any, change: Change) -> None:
+    answer = update(change, ("spec.run.id", "2"))
+    assert refused(answer)
+    assert answer.names("spec.class", CLASS_STAYS), answer.causes
 
 
 @pytest.mark.parametrize("change", FREE, ids=str)

@@ -54,7 +54,7 @@ class InvalidSpec(ValueError):
 RUN_ID = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z"
 
 
-QUEUE_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z"
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z"
 
 RunID = Annotated[str, Meta(min_length=1, max_length=63, pattern=RUN_ID)]
 
@@ -74,7 +74,7 @@ class Execution(Wire, frozen=True):
     items_per_pod: Annotated[int, Meta(ge=1, le=1000)] | None = None
     retries_per_shard: Annotated[int, Meta(ge=0, le=10)] = 2
     staging_deadline_seconds: Seconds = 600
-    queue_name: Annotated[str, Meta(min_length=1, max_length=63, pattern=QUEUE_NAME)] | None = None
+    queue_name: Annotated[str, Meta(min_length=1, max_length=63, pattern=DNS_LABEL)] | None = None
     queue_deadline_seconds: Annotated[int, Meta(ge=1, le=int(LONGEST_DEADLINE.total_seconds()))] = 86400
     start_deadline_seconds: Seconds = 300
     active_deadline_seconds: Annotated[int, Meta(ge=1, le=int(LONGEST_DEADLINE.total_seconds()))] = 3600
@@ -127,6 +127,9 @@ class Spec(Wire, frozen=True):
     run: Run = Run()
     cancel_run_id: RunID | None = msgspec.field(default=None, name="cancelRunID")
     suspend: bool = False
+    class_: Annotated[str, Meta(min_length=1, max_length=63, pattern=DNS_LABEL)] | None = msgspec.field(
+        default=None, name="class"
+    )
     destination: Destination = Destination()
     staging: Staging = Staging()
     execution: Execution = Execution()

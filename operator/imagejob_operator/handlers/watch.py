@@ -16,17 +16,29 @@ from imagejob_operator.loop.queue import WorkQueue
 ReadAttempt = Callable[[dict[str, Any]], tuple[str, Attempt] | None]
 
 
+def class_of(body: dict[str, Any]) -> str:
+    """Which installation serves an ImageJob; read from its body, so that a bad spec has one as well."""
+    spec = body.get("spec")
+    found = spec.get("class", "") if isinstance(spec, dict) else ""
+    return str(found)
+
+
 def register_watches(
     registry: kopf.OperatorRegistry,
     cache: Cache,
     queue: WorkQueue,
     read_attempt: ReadAttempt,
     installation: str,
+    job_class: str,
 ) -> None:
     """Have Kopf tell the cache and the queue of every ImageJob and every Pod of ours."""
 
     async def imagejob_seen(event: kopf.RawEvent, **_: Any) -> None:
-        job = parse_job(dict(event["object"]))
+        body: dict[str, Any] = dict(event["object"])
+        job = parse_job(body)
+        if event["type"] != "DELETED" and class_of(body) != job_class:
+            cache.pass_over(job.uid)
+            return
         if event["type"] == "DELETED":
             cache.drop_job(job.key, job.uid)
             queue.add(job.key)

@@ -20,6 +20,8 @@ class Cache:
 
     def __init__(self) -> None:
         self._jobs: dict[Key, ImageJob] = {}
+        self._passed_over: set[str] = set()
+        """Uids of the jobs that other installations serve."""
         self._under_way: set[str] = set()
         """Uids of the jobs whose run has not ended."""
         self._attempts: dict[str, dict[str, Attempt]] = {}
@@ -32,6 +34,14 @@ class Cache:
     def jobs(self) -> Iterable[ImageJob]:
         """All jobs."""
         return list(self._jobs.values())
+
+    def pass_over(self, uid: str) -> None:
+        """A job is there that another installation serves."""
+        self._passed_over.add(uid)
+
+    def seen(self) -> set[str]:
+        """The uids of all jobs that were seen, ours or not."""
+        return self._passed_over | {job.uid for job in self._jobs.values()}
 
     def put_job(self, job: ImageJob) -> bool:
         """Take a sight of a job; whether it says anything new."""
@@ -54,6 +64,7 @@ class Cache:
 
     def drop_job(self, key: Key, uid: str) -> None:
         """The job is gone."""
+        self._passed_over.discard(uid)
         known = self._jobs.get(key)
         if known and known.uid == uid:
             del self._jobs[key]

@@ -22,7 +22,7 @@ async def await_warmth(cache: Cache, owners: Owners, namespaces: tuple[str, ...]
         try:
             there = set(await owners.uids(namespaces))
             # Those that came since are no matter, or a busy cluster would never be warm.
-            missing = (there if missing is None else missing & there) - {job.uid for job in cache.jobs()}
+            missing = (there if missing is None else missing & there) - cache.seen()
             if not missing:
                 return
         except JobsError as error:

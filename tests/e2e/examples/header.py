@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from imagejob_operator.core.failure import CATALOGUE
 from imagejob_operator.core.phase import TERMINAL, Phase
 
-SETTLED = frozenset({*TERMINAL, Phase.SUSPENDED})
-"""Phases in which nothing goes on by itself: what a step may end in."""
+UNSEEN = "Unseen"
+"""What stands for the phase of a job that no operator looks at."""
+
+SETTLED = frozenset({*TERMINAL, Phase.SUSPENDED, UNSEEN})
+"""What a step may end in: nothing goes on by itself then."""
 
 DIRECTIVE = re.compile(r"# (Needs|Ends|Gives|Then):(.*)")
 CONTINUED = re.compile(r"# {3,}(\S.*)")
@@ -106,7 +109,7 @@ def _directives(text: str) -> list[tuple[str, str]]:
 
 def _end(value: str) -> tuple[str, End]:
     words = value.split()
-    name = words.pop(0) if words and words[0] not in set(Phase) else ""
+    name = words.pop(0) if words and words[0] not in {*Phase, UNSEEN} else ""
     if not words or words[0] not in SETTLED or len(words) > 2:
         allowed = ", ".join(sorted(SETTLED))
         raise BadHeader(f"Ends: {value!r} is not [NAME] PHASE [CODE/Reason], with PHASE one of {allowed}")

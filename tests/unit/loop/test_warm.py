@@ -33,6 +33,21 @@ def test_warm_when_all_jobs_were_seen_or_are_gone() -> None:
     run(play())
 
 
+def test_jobs_of_another_installation_are_seen_and_no_more() -> None:
+    async def play() -> None:
+        cache, owners = Cache(), MemoryOwners()
+        owners.put("theirs")
+        waiting = asyncio.create_task(await_warmth(cache, owners, ()))
+        await asyncio.sleep(2 * PAUSE)
+        assert not waiting.done()
+        cache.pass_over("theirs")
+        await asyncio.sleep(2 * PAUSE)
+        assert waiting.done()
+        assert cache.jobs() == []
+
+    run(play())
+
+
 def test_jobs_that_keep_coming_are_not_waited_for() -> None:
     async def play() -> None:
         owners, numbers = MemoryOwners(), itertools.count()
