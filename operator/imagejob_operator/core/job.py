@@ -85,6 +85,8 @@ def parse_job(body: dict[str, Any]) -> ImageJob:
         _ = status.at
     except ValueError:
         status = _unreadable(raw_status)
+    if not _speaks_of(status, metadata["uid"]):
+        status = _unreadable(raw_status)
     deleted, created = metadata.get("deletionTimestamp"), metadata.get("creationTimestamp")
     return ImageJob(
         key=Key(metadata["namespace"], metadata["name"]),
@@ -100,8 +102,18 @@ def parse_job(body: dict[str, Any]) -> ImageJob:
     )
 
 
+def _speaks_of(status: Status, uid: str) -> bool:
+    """Whether a status is that of this very object.
+
+    An object that was restored from a backup has a new uid, and may bring the status of the one that was
+    saved. Nothing of that one is ours to delete: it may still be there.
+    """
+    staging, report = status.staging, status.report
+    return (staging is None or f"/{uid}/" in staging.prefix) and (not report or f"/{uid[:8]}/" in report)
+
+
 def _unreadable(raw_status: dict[str, Any]) -> Status:
-    """A status that cannot be read tells nothing, but for the run's number: it must not be used again."""
+    """A status that cannot be read, or is another's, tells nothing but the run's number, never used again."""
     run = raw_status.get("run")
     number = run.get("number") if isinstance(run, dict) else None
     if not isinstance(number, int) or number < 1:
