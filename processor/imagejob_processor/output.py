@@ -49,6 +49,13 @@ class Compression(enum.StrEnum):
     LOSSLESS = "Lossless"
 
 
+class Animation(enum.StrEnum):
+    """Which frames of an animation are taken."""
+
+    FIRST = "First"
+    ALL = "All"
+
+
 ByteQuantity = Annotated[str, Meta(max_length=12, pattern=r"^[1-9][0-9]{0,9}(Ki|Mi|Gi)?\Z")]
 
 
@@ -64,6 +71,7 @@ class Output(Wire, frozen=True):
         compression: WebP: what it may change; absent: Lossy.
         speed: AVIF: 0 (slowest, smallest) to 10; absent: 8.
         colors: PNG and GIF: a palette of at most so many colours; absent: none for PNG, 256 for GIF.
+        animation: GIF and WebP: which frames of a source that moves are taken.
         max_size: JPEG, lossy WebP and AVIF: quality is lowered until the file has no more bytes than this.
     """
 
@@ -76,6 +84,7 @@ class Output(Wire, frozen=True):
     speed: Annotated[int, Meta(ge=0, le=10)] | None = None
     colors: Annotated[int, Meta(ge=2, le=256)] | None = None
     max_size: ByteQuantity | None = None
+    animation: Animation = Animation.FIRST
 
 
 EXTENSIONS: dict[Format, str] = {

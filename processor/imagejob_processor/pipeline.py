@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from imagejob_processor import memory, steps
+from imagejob_processor import animation, memory, steps
 from imagejob_processor.contract import ImageFacts, ItemCode, ItemLimits, Rendition, Step
 from imagejob_processor.facts import facts_of
 from imagejob_processor.failure import CodecFailure, ItemFailure, describe
@@ -55,7 +55,12 @@ def render(
         MemoryError: The memory limit of this process is not enough.
     """
     source = open_source(data, limits)
-    plan = make_plan(source.size, source.orientation, renditions, memory.work_pixels(renditions, limits))
+    most_pixels = memory.work_pixels(renditions, limits)
+    moving = animation.moving(source, renditions, limits)
+    plan = make_plan(source.size, source.orientation, renditions, most_pixels)
+    if moving:
+        still = tuple(rendition for rendition in renditions if rendition not in moving)
+        plan = make_plan(source.size, source.orientation, still, most_pixels)
     # The decoder may forget them.
     keeps = any(rendition.output.metadata is not Metadata.STRIP for rendition in renditions)
     records = records_of(source.image) if keeps else NOTHING
@@ -64,6 +69,9 @@ def render(
     for branch, scaled in _scale(frame, plan, source.profile):
         finished = _finish(scaled, branch)
         yield _encode(finished, branch.rendition, source.need, records)
+    for rendition in moving:
+        motion = animation.motion_of(data, rendition, limits, most_pixels)
+        yield _encode(motion.frames[0], rendition, source.need, records, motion)
 
 
 def _scale(frame: Frame, plan: Plan, profile: bytes | None) -> Iterator[tuple[Branch, Image.Image]]:
@@ -130,7 +138,13 @@ def _finish(image: Image.Image, branch: Branch) -> Image.Image:
     return image
 
 
-def _encode(image: Image.Image, rendition: Rendition, need: int, records: Records) -> Encoded:
+def _encode(
+    image: Image.Image,
+    rendition: Rendition,
+    need: int,
+    records: Records,
+    motion: encode.Motion | None = None,
+) -> Encoded:
     """Encode one rendition; `need` is the memory that all before has surely been enough with.
 
     Raises:
@@ -138,7 +152,7 @@ def _encode(image: Image.Image, rendition: Rendition, need: int, records: Record
         CodecFailure: IMG_005, for whatever an encoder raises that was not foreseen.
     """
     try:
-        data = encode.encode(image, rendition.output, records)
+        data = encode.encode(image, rendition.output, records, motion)
     except MemoryError:
         raise
     except ItemFailure as failure:

@@ -156,6 +156,8 @@ def _density(placement: Placement) -> tuple[float, float]:
 def _draft(size: Size, orientation: int, branches: tuple[Branch, ...]) -> Size | None:
     """Find the least size, as stored, that serves every branch; None where one needs the image in full."""
     needs = []
+    if not branches:
+        return None
     for branch in branches:
         if branch.before or branch.placement is None:
             return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from imagejob_processor.output import Animation
 from imagejob_processor.recipe import (
     OPERATIONS,
     Compression,
@@ -37,6 +38,8 @@ def broken(rendition: Rendition) -> Iterator[Finding]:
             yield f".steps[{position}]{below}", text
     for text in _output(rendition.output):
         yield ".output", text
+    if rendition.output.animation is Animation.ALL and any(_smart(step) for step in rendition.steps):
+        yield ".output", "animation All with smartCrop would jump; use gravity or focalPoint"
 
 
 def _step(step: Step) -> Iterator[Finding]:
@@ -49,6 +52,10 @@ def _step(step: Step) -> Iterator[Finding]:
         yield from ((".crop", text) for text in _crop(step.crop))
     if step.pad and step.pad == Pad(background=step.pad.background):
         yield ".pad", "at least one of top, right, bottom, left must be more than 0"
+
+
+def _smart(step: Step) -> bool:
+    return any(part is not None and part.smart_crop is not None for part in (step.resize, step.crop))
 
 
 def _resize(step: Resize) -> Iterator[str]:
@@ -83,6 +90,7 @@ def _output(output: Output) -> Iterator[str]:
         ("speed", output.speed is not None, (Format.AVIF,)),
         ("colors", output.colors, (Format.PNG, Format.GIF)),
         ("maxSize", output.max_size, LOSSY),
+        ("animation All", output.animation is Animation.ALL, (Format.GIF, Format.WEBP)),
     ]
     for name, value, formats in only:
         if value and form not in formats:

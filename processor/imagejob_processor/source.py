@@ -134,13 +134,13 @@ def open_source(data: bytes, limits: ItemLimits) -> Source:
     checks.check_bytes(len(data), limits)
     name = sniff(data)
     _check_gif_frames(name, data, limits)
-    with _decoder_errors(limits, _need(data, _webp_size(data) if name == "WEBP" else None)):
+    with decoder_errors(limits, _need(data, _webp_size(data) if name == "WEBP" else None)):
         _import_plugin(name)
         Image.MAX_IMAGE_PIXELS = limits.pixels
         image = Image.open(BytesIO(data), formats=[name])
     checks.check_pixels(image.size, limits)
     need = _need(data, image.size)
-    with _decoder_errors(limits, need):
+    with decoder_errors(limits, need):
         _check_frames(name, image, limits)
         profile = image.info.get("icc_profile")
         return Source(name, image, image.size, orient.orientation_of(image), profile or None, need)
@@ -159,7 +159,7 @@ def decode(source: Source, draft: Size | None, limits: ItemLimits) -> Frame:
         ItemFailure: IMG_001 for truncated and corrupt files, IMG_002, IMG_003.
     """
     image, box = source.image, None
-    with _decoder_errors(limits, source.need):
+    with decoder_errors(limits, source.need):
         if draft is not None:
             drafted = image.draft(None, draft)
             box = drafted[1] if drafted else None
@@ -171,7 +171,7 @@ def decode(source: Source, draft: Size | None, limits: ItemLimits) -> Frame:
 
 
 @contextlib.contextmanager
-def _decoder_errors(limits: ItemLimits, need: int) -> Iterator[None]:
+def decoder_errors(limits: ItemLimits, need: int) -> Iterator[None]:
     """Turn whatever a decoder raises into an `ItemFailure`: Pillow's raise nearly anything."""
     try:
         with warnings.catch_warnings():

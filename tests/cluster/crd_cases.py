@@ -339,6 +339,8 @@ def only_for(field: str, value: Any, *formats: str) -> Case:
     )
 
 
+MOVING = {"format": "GIF", "animation": "All"}
+
 OUTPUTS: list[Case] = [
     case(f"{OUT}.format", "required", [ABSENT], ["JPEG"]),
     case(f"{OUT}.format", "enum", ["jpeg", "BMP", ""], FORMATS),
@@ -349,6 +351,30 @@ OUTPUTS: list[Case] = [
         "metadata other than Strip is not for format GIF",
         [{"format": "GIF", "metadata": "Keep"}, {"format": "GIF", "metadata": "KeepCopyright"}],
         [{"format": "GIF", "metadata": "Strip"}, {"format": "TIFF", "metadata": "Keep"}],
+    ),
+    case(f"{OUT}.animation", "enum", ["all", "", "Last"], ["First", "All"], base=in_format("GIF")),
+    rule(
+        OUT,
+        "animation All is for format",
+        [{"format": form, "animation": "All"} for form in FORMATS if form not in ("GIF", "WebP")],
+        [{"format": form, "animation": "All"} for form in ("GIF", "WebP")],
+    ),
+    rule(
+        "spec.renditions[0]",
+        "animation All with smartCrop",
+        [
+            {"name": "a", "output": MOVING, "steps": [first_step(SMART)]},
+            {
+                "name": "a",
+                "output": MOVING,
+                "steps": [{"grayscale": {}}, {"resize": {**BOX, "fit": "Cover", "smartCrop": "Edges"}}],
+            },
+        ],
+        [
+            {"name": "a", "output": MOVING, "steps": [first_step(CENTRED), first_step(FOCUS)]},
+            {"name": "a", "output": {"format": "GIF"}, "steps": [first_step(SMART)]},
+        ],
+        at=OUT,
     ),
     only_for("progressive", True, "JPEG"),
     only_for("chroma", "Full", "JPEG", "AVIF"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -32,6 +33,21 @@ _WRITERS = {
 }
 
 
+@dataclass(frozen=True)
+class Motion:
+    """The frames of an animation.
+
+    Attributes:
+        frames: All of them, of one size.
+        durations: How long each is shown, in milliseconds.
+        loop: How often all is repeated, 0 for ever; None: it is shown once.
+    """
+
+    frames: tuple[Image.Image, ...]
+    durations: tuple[int, ...]
+    loop: int | None
+
+
 def check_size(rendition: Rendition, size: Size) -> None:
     """Refuse what the format cannot hold.
 
@@ -47,13 +63,16 @@ def check_size(rendition: Rendition, size: Size) -> None:
         )
 
 
-def encode(image: Image.Image, output: Output, records: Records = NOTHING) -> bytes:
+def encode(
+    image: Image.Image, output: Output, records: Records = NOTHING, motion: Motion | None = None
+) -> bytes:
     """Encode an L, RGB or RGBA image; colours are sRGB by convention, so no profile is written.
 
     Args:
         image: What to encode.
         output: How.
         records: What the source says beside its pixels, of which `output.metadata` keeps some.
+        motion: All frames, if there are several; `image` is the first of them.
 
     Raises:
         ItemFailure: IMG_009, the size target cannot be reached.
@@ -63,6 +82,8 @@ def encode(image: Image.Image, output: Output, records: Records = NOTHING) -> by
         importlib.import_module(_WRITERS[form])
     image = _without_memory(_prepared(image, output))
     beside = records.options(form, output.metadata)
+    if motion is not None:
+        beside |= _motion_options(motion, output)
 
     def at(quality: int) -> bytes:
         file = BytesIO()
@@ -127,6 +148,20 @@ def _options(output: Output, quality: int, *, grey: bool) -> dict[str, Any]:
             return {"optimize": False}
         case Format.TIFF:
             return {"compression": "tiff_adobe_deflate"}
+
+
+def _motion_options(motion: Motion, output: Output) -> dict[str, Any]:
+    """Give the options that add the other frames; each is whole and takes the place of the one before."""
+    options: dict[str, Any] = {
+        "save_all": True,
+        "append_images": [_without_memory(_prepared(frame, output)) for frame in motion.frames[1:]],
+        "duration": list(motion.durations),
+    }
+    if output.format is Format.GIF:
+        return {**options, "disposal": 2, **({} if motion.loop is None else {"loop": motion.loop})}
+    # Parts of frames lose the mark that there is anything clear, so that some decoders fill it with black.
+    whole = {"kmin": 1, "kmax": 1} if any(frame.mode == "RGBA" for frame in motion.frames) else {}
+    return {**options, **whole, "loop": 1 if motion.loop is None else motion.loop}
 
 
 def _prepared(image: Image.Image, output: Output) -> Image.Image:

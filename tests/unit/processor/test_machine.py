@@ -12,8 +12,8 @@ from unit.processor.pictures import LIMITS, rendition, resized
 MIB = 1 << 20
 
 
-def limits(item_bytes: int = 1 << 30, pixels: int = 1 << 30) -> ItemLimits:
-    return ItemLimits(item_bytes=item_bytes, pixels=pixels, frames=1, item_timeout_seconds=30)
+def limits(item_bytes: int = 1 << 30, pixels: int = 1 << 30, frames: int = 100) -> ItemLimits:
+    return ItemLimits(item_bytes=item_bytes, pixels=pixels, frames=frames, item_timeout_seconds=30)
 
 
 @pytest.mark.parametrize(

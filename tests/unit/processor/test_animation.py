@@ -1,0 +1,142 @@
+"""Animations: all frames, with their times, each like the still picture would be; or the first one only."""
+
+import io
+
+import pytest
+from PIL import Image, ImageSequence
+
+from imagejob_processor.contract import ItemCode, Output, Rendition, Step
+from imagejob_processor.failure import ItemFailure
+from imagejob_processor.output import Animation, Compression
+from imagejob_processor.recipe import Fit, Format, Grayscale, Pad, Watermark
+from unit.processor.pictures import difference, file, made, make, photo, resized
+from unit.processor.test_machine import limits
+
+TIMES = [40, 200, 100, 70]
+FRAMES = [
+    photo(120, 80).rotate(90 * number, translate=(5 * number, 0)).convert("RGB")
+    for number in range(len(TIMES))
+]
+MOVING = [Format.GIF, Format.WEBP]
+
+
+def animation(form: str, frames: list[Image.Image] = FRAMES, **options: object) -> bytes:
+    times = TIMES[: len(frames)]
+    way = {"lossless": True} if form == "WEBP" else {"speed": 10, "quality": 95} if form == "AVIF" else {}
+    return file(frames[0], form, save_all=True, append_images=frames[1:], duration=times, **way, **options)
+
+
+def way(form: Format, *steps: Step, name: str = "out", every: bool = True, **options: object) -> Rendition:
+    which = Animation.ALL if every else Animation.FIRST
+    return Rendition(name, Output(form, animation=which, **options), steps)
+
+
+def played(data: bytes) -> tuple[list[Image.Image], list[int], Image.Image]:
+    image = Image.open(io.BytesIO(data))
+    frames, times = [], []
+    for frame in ImageSequence.Iterator(image):
+        frames.append(frame.convert("RGBA"))
+        times.append(image.info["duration"])
+    return frames, times, image
+
+
+@pytest.mark.parametrize("source", ["GIF", "WEBP", "PNG", "AVIF"])
+@pytest.mark.parametrize("form", MOVING)
+def test_every_frame_is_there_with_its_time(source, form):
+    options = {"compression": Compression.LOSSLESS} if form is Format.WEBP else {}
+    frames, times, _ = played(make(animation(source), way(form, **options))["out"].data)
+    assert times == TIMES
+    for frame, wanted in zip(frames, FRAMES, strict=True):
+        assert difference(frame, wanted) < 8
+
+
+@pytest.mark.parametrize("form", MOVING)
+def test_each_frame_goes_through_the_steps(form):
+    steps = (
+        resized(40, 40, Fit.COVER),
+        Step(watermark=Watermark(text="x", opacity_percent=100)),
+        Step(pad=Pad(left=3, background="#ff0000")),
+    )
+    encoded = make(animation("WEBP"), way(form, *steps))["out"]
+    frames, _, _ = played(encoded.data)
+    assert (encoded.width, encoded.height) == frames[0].size == (43, 40)
+    for frame, wanted in zip(frames, FRAMES, strict=True):
+        assert difference(frame, made(file(wanted), *steps)) < 10
+
+
+def test_first_is_one_picture():
+    for form in MOVING:
+        image = Image.open(io.BytesIO(make(animation("GIF"), way(form, every=False))["out"].data))
+        assert getattr(image, "n_frames", 1) == 1
+        assert difference(image, FRAMES[0]) < 8
+
+
+def test_all_of_a_picture_that_does_not_move_is_that_picture():
+    for form in MOVING:
+        assert make(file(photo()), way(form))["out"] == make(file(photo()), way(form, every=False))["out"]
+
+
+def test_one_rendition_moves_and_another_stands_still():
+    out = make(
+        animation("GIF"),
+        way(Format.WEBP, resized(60, 60), name="moves"),
+        way(Format.JPEG, resized(60, 60), name="stands", every=False),
+    )
+    assert len(played(out["moves"].data)[0]) == len(TIMES)
+    assert difference(Image.open(io.BytesIO(out["stands"].data)), made(file(FRAMES[0]), resized(60, 60))) < 10
+
+
+@pytest.mark.parametrize("form", MOVING)
+@pytest.mark.parametrize("loop", [0, 3])
+def test_it_is_repeated_as_often_as_before(form, loop):
+    image = Image.open(io.BytesIO(make(animation("GIF", loop=loop), way(form))["out"].data))
+    image.seek(1)
+    assert image.info["loop"] == loop
+
+
+def test_a_gif_that_is_shown_once_stays_so():
+    assert "loop" not in Image.open(io.BytesIO(make(animation("GIF"), way(Format.GIF))["out"].data)).info
+    assert Image.open(io.BytesIO(make(animation("GIF"), way(Format.WEBP))["out"].data)).info["loop"] == 1
+
+
+def test_clear_parts_stay_clear_in_every_frame():
+    frames = []
+    for number in range(3):
+        frame = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+        frame.paste((255, 0, 0, 255), (number * 10, 0, number * 10 + 10, 40))
+        frames.append(frame)
+    for form in MOVING:
+        shown, _, _ = played(make(animation("PNG", frames), way(form))["out"].data)
+        for number, frame in enumerate(shown):
+            assert frame.getpixel((number * 10 + 5, 20))[3] == 255
+            assert frame.getpixel((39, 20))[3] == 0
+            assert number == 0 or frame.getpixel((5, 20))[3] == 0, "the frame before is gone"
+
+
+def test_grey_frames_are_grey():
+    shown, _, _ = played(make(animation("GIF"), way(Format.GIF, Step(grayscale=Grayscale())))["out"].data)
+    red, green, blue, _ = shown[1].split()
+    assert red.tobytes() == green.tobytes() == blue.tobytes()
+
+
+def test_all_frames_count_against_the_limit():
+    data = animation("GIF")
+    assert make(data, way(Format.GIF), limits=limits(pixels=4 * 120 * 80))
+    with pytest.raises(ItemFailure, match=r"4 frames of 120x80 = 38400 .* of 38399") as caught:
+        make(data, way(Format.GIF), limits=limits(pixels=4 * 120 * 80 - 1))
+    assert caught.value.code is ItemCode.TOO_LARGE
+    assert make(data, way(Format.GIF, every=False), limits=limits(pixels=120 * 80))
+
+
+def test_what_all_frames_would_become_is_bounded_too():
+    with pytest.raises(ItemFailure, match=r"frames of 400x400, over the limit of 300000") as caught:
+        make(animation("GIF"), way(Format.GIF, resized(400, 400, Fit.FILL)), limits=limits(pixels=300_000))
+    assert caught.value.code is ItemCode.STEP_FAILED
+
+
+@pytest.mark.parametrize("percent", range(10, 100, 20))
+def test_a_truncated_animation_is_undecodable(percent):
+    data = animation("WEBP")
+    with pytest.raises(ItemFailure) as caught:
+        make(data[: len(data) * percent // 100], way(Format.GIF))
+    assert caught.value.code is ItemCode.UNDECODABLE
