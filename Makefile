@@ -42,7 +42,7 @@ bench: $(STAMP) ## benchmarks, as ratios
 	@$(PYTHON) -m pytest bench -q
 
 lock: $(STAMP) ## make the lock files anew from pyproject.toml
-	@for part in operator processor cli dev; do .venv/bin/uv pip compile --quiet pyproject.toml --extra $$part \
+	@for part in operator processor cli dev; do .venv/bin/uv pip compile --quiet --universal pyproject.toml --extra $$part \
 	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	  -o locks/$$part.txt || exit 1; done
 

@@ -88,7 +88,8 @@ class Operator:
         self._session = open_session(configuration)
         http = KubeHTTP(configuration.host, self._session, self._metrics.api_call)
         jobs = KubeJobs(http, now)
-        pods = PodSettings(settings.installation, settings.processor_image, settings.processor_pull_policy)
+        image, pull_policy = settings.processor_image, settings.processor_pull_policy
+        pods = PodSettings(settings.installation, image, pull_policy, settings.engine)
         self._launcher = KubeLauncher(http, pods, now)
         self._owners = KubeOwners(http)
         self._downloads = HttpDownloads(

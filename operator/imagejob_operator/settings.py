@@ -11,6 +11,7 @@ from typing import Literal
 
 from imagejob_operator.core.networks import Network, read_networks
 from imagejob_operator.core.sweep import Mode
+from imagejob_processor.contract import EngineName
 
 PREFIX = "IMAGEJOB_"
 PROXY = re.compile(r"http://[^/?#\s]+:[0-9]{1,5}/?")
@@ -34,6 +35,7 @@ class Settings:
     pod_namespace: str
     pod_name: str
     processor_pull_policy: str = "IfNotPresent"
+    engine: EngineName = EngineName.SIMD
     store_credentials: Path = Path("/etc/imagejob/store")
     store_trust: str = ""
     store_addressing: Literal["Path", "VirtualHost"] = "Path"
@@ -69,6 +71,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         pod_namespace=_own(environment, "POD_NAMESPACE", "namespace of this Pod"),
         pod_name=_own(environment, "POD_NAME", "name of this Pod"),
         processor_pull_policy=_get(environment, "PROCESSOR_PULL_POLICY", "IfNotPresent"),
+        engine=_engine(environment, "ENGINE"),
         store_credentials=Path(_get(environment, "STORE_CREDENTIALS", "/etc/imagejob/store")),
         store_trust=_certificates(environment, "STORE_CA_FILE"),
         store_addressing=_addressing(environment, "STORE_ADDRESSING"),
@@ -177,6 +180,13 @@ def _mode(environment: Mapping[str, str], name: str) -> Mode:
     if value not in list(Mode):
         raise InvalidSettings(f"{PREFIX}{name} is {value!r}: it must be {', '.join(Mode)}")
     return Mode(value)
+
+
+def _engine(environment: Mapping[str, str], name: str) -> EngineName:
+    value = _get(environment, name, EngineName.SIMD.value)
+    if value not in list(EngineName):
+        raise InvalidSettings(f"{PREFIX}{name} is {value!r}: it must be {' or '.join(EngineName)}")
+    return EngineName(value)
 
 
 def _pairs(environment: Mapping[str, str], name: str) -> Mapping[str, str]:

@@ -19,6 +19,7 @@ from imagejob_processor.recipe import Rendition
 from imagejob_processor.source import Source, decoder_errors, open_source
 from imagejob_processor.steps import colour, orient
 from imagejob_processor.steps.encode import Motion
+from imagejob_processor.steps.engine import Engine
 
 _MOVING = ("GIF", "WEBP", "PNG", "AVIF")
 """Formats whose frames are moments; the pages of a TIFF are not."""
@@ -48,7 +49,9 @@ def moving(source: Source, renditions: tuple[Rendition, ...], limits: ItemLimits
     return wanted
 
 
-def motion_of(data: bytes, rendition: Rendition, limits: ItemLimits, most_pixels: int) -> Motion:
+def motion_of(
+    data: bytes, rendition: Rendition, limits: ItemLimits, most_pixels: int, engine: Engine
+) -> Motion:
     """Take all frames of a source through the steps of a rendition.
 
     Args:
@@ -56,6 +59,7 @@ def motion_of(data: bytes, rendition: Rendition, limits: ItemLimits, most_pixels
         rendition: What is to be made.
         limits: What is refused.
         most_pixels: The most pixels that all finished frames may have together.
+        engine: What resamples.
 
     Raises:
         ItemFailure: IMG_001 for a broken frame, IMG_005 for a step, or too many pixels in the end.
@@ -65,7 +69,7 @@ def motion_of(data: bytes, rendition: Rendition, limits: ItemLimits, most_pixels
     for image, milliseconds in _frames(source, limits):
         for index, step in enumerate(rendition.steps):
             with naming(rendition, index):
-                image = steps.apply(step, image)
+                image = steps.apply(step, image, engine)
         frames.append(image)
         durations.append(milliseconds)
         if len(frames) * image.width * image.height > most_pixels:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from imagejob_processor.contract import ImageFacts, ItemError, ItemLimits, Rendition
+from imagejob_processor.contract import EngineName, ImageFacts, ItemError, ItemLimits, Rendition
 
 LENGTH_BYTES = 8
 
@@ -25,16 +25,20 @@ class Setup(msgspec.Struct, frozen=True):
         limits: What to refuse.
         address_space: Bytes of address space that the child allows itself; 0 for no limit.
         output_bytes: The longest encoded rendition that may be sent.
+        engine: What is to resample, where it can.
     """
 
     renditions: tuple[Rendition, ...]
     limits: ItemLimits
     address_space: int
     output_bytes: int
+    engine: EngineName = EngineName.SIMD
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The child is set up and waits for items."""
+    """The child is set up, with the engine that it found, and waits for items."""
+
+    engine: EngineName = EngineName.PILLOW
 
 
 class Picture(msgspec.Struct, frozen=True, tag=True):

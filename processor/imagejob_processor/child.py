@@ -25,6 +25,7 @@ from imagejob_processor.channel import (
 )
 from imagejob_processor.contract import ImageFacts, ItemCode
 from imagejob_processor.failure import CodecFailure, ItemFailure, describe
+from imagejob_processor.steps.engine import Engine, engine_of
 
 
 def main() -> None:
@@ -40,16 +41,17 @@ def main() -> None:
         return
     setup = decode_setup(content)
     _limit_memory(setup.address_space)
-    write_frame(sink, encode(Ready()))
+    engine = engine_of(setup.engine)
+    write_frame(sink, encode(Ready(engine.name)))
     while (data := read_frame(source)) is not None:
-        _serve(data, setup, sink)
+        _serve(data, setup, engine, sink)
 
 
-def _serve(data: bytes, setup: Setup, sink: BinaryIO) -> None:
+def _serve(data: bytes, setup: Setup, engine: Engine, sink: BinaryIO) -> None:
     """Answer one item."""
     error = facts = None
     try:
-        for made in pipeline.render(data, setup.renditions, setup.limits):
+        for made in pipeline.render(data, setup.renditions, setup.limits, engine):
             if isinstance(made, ImageFacts):
                 facts = made
                 continue

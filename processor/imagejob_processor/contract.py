@@ -38,6 +38,9 @@ STORE_TRUST_VARIABLE = "IMAGEJOB_STORE_CA"
 TERMINATION_LOG_VARIABLE = "IMAGEJOB_TERMINATION_LOG"
 """Environment variable that overrides `/dev/termination-log`, for runs outside a Pod."""
 
+ENGINE_VARIABLE = "IMAGEJOB_ENGINE"
+"""Environment variable of a Pod with the name of the engine that its administrator chose."""
+
 MAX_ORDER_BYTES = 16 * 1024 * 1024
 MAX_RESULT_BYTES = 16 * 1024 * 1024
 MAX_MESSAGE_CHARACTERS = 300
@@ -52,6 +55,13 @@ class ExitCode(enum.IntEnum):
     INTERNAL = 70
     RESULT_NOT_STORED = 74
     ORDER_EXPIRED = 75
+
+
+class EngineName(enum.StrEnum):
+    """What an administrator may choose: Pillow's own filters, or the same ones in SIMD instructions."""
+
+    PILLOW = "Pillow"
+    SIMD = "Simd"
 
 
 class ItemCode(enum.StrEnum):

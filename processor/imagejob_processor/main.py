@@ -18,10 +18,12 @@ import msgspec
 from imagejob_processor import machine, memory
 from imagejob_processor.channel import Setup
 from imagejob_processor.contract import (
+    ENGINE_VARIABLE,
     MAX_RESULT_BYTES,
     ORDER_URL_VARIABLE,
     STORE_TRUST_VARIABLE,
     TERMINATION_LOG_VARIABLE,
+    EngineName,
     ExitCode,
     ItemResult,
     Order,
@@ -72,7 +74,8 @@ def run(environment: Mapping[str, str], store: Store | None = None) -> Summary:
         # The first process loads its libraries while the order is fetched.
         workers = [closing.enter_context(contextlib.closing(Worker()))]
         order = read_order(store.get_order(url))
-        setup, count = _setup(order, machine.cpus(), machine.memory_limit())
+        engine = _engine(environment)
+        setup, count = _setup(order, engine, machine.cpus(), machine.memory_limit())
         workers += [closing.enter_context(contextlib.closing(Worker())) for _ in range(count - 1)]
         for worker in workers:
             worker.configure(setup)
@@ -108,13 +111,25 @@ def read_order(content: bytes) -> Order:
     return order
 
 
-def _setup(order: Order, cpus: int, memory_limit: int | None) -> tuple[Setup, int]:
+def _engine(environment: Mapping[str, str]) -> EngineName:
+    """Read what the administrator chose.
+
+    Raises:
+        BadOrder: There is no such engine.
+    """
+    name = environment.get(ENGINE_VARIABLE) or EngineName.SIMD
+    if name not in list(EngineName):
+        raise BadOrder(f"{ENGINE_VARIABLE} is {name!r}: it must be one of {', '.join(EngineName)}")
+    return EngineName(name)
+
+
+def _setup(order: Order, engine: EngineName, cpus: int, memory_limit: int | None) -> tuple[Setup, int]:
     """Decide how many decoding processes there are, and how much memory each of them gets."""
     need = memory.memory_bytes(order.renditions, order.limits)
     wanted = min(cpus, max(1, len(order.items)))
     count = memory.fitting_workers(wanted, need, order.limits, memory_limit)
     allowed = memory.allowed_bytes(need, order.limits, count, memory_limit)
-    return Setup(order.renditions, order.limits, allowed, order.upload.max_bytes), count
+    return Setup(order.renditions, order.limits, allowed, order.upload.max_bytes, engine), count
 
 
 def _process(order: Order, store: Store, workers: Sequence[Worker]) -> tuple[ItemResult, ...]:
@@ -132,7 +147,10 @@ def _process(order: Order, store: Store, workers: Sequence[Worker]) -> tuple[Ite
     finally:
         shard.close()
     seconds = round(time.monotonic() - started, 3)
-    LOGGER.info("items done", extra={**about, "items": len(results), "seconds": seconds})
+    LOGGER.info(
+        "items done",
+        extra={**about, "items": len(results), "seconds": seconds, "engine": workers[0].engine},
+    )
     return tuple(results)
 
 

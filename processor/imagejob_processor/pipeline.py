@@ -23,6 +23,7 @@ from imagejob_processor.plan import Branch, Plan, make_plan, naming
 from imagejob_processor.recipe import Metadata
 from imagejob_processor.source import Frame, decode, open_source
 from imagejob_processor.steps import colour, encode, resize
+from imagejob_processor.steps.engine import PILLOW, Engine
 from imagejob_processor.steps.geometry import Box, map_box, whole
 from imagejob_processor.steps.records import NOTHING, Records, records_of
 
@@ -38,7 +39,7 @@ class Encoded:
 
 
 def render(
-    data: bytes, renditions: tuple[Rendition, ...], limits: ItemLimits
+    data: bytes, renditions: tuple[Rendition, ...], limits: ItemLimits, engine: Engine = PILLOW
 ) -> Iterator[ImageFacts | Encoded]:
     """Make all renditions of one image.
 
@@ -46,6 +47,7 @@ def render(
         data: The source file.
         renditions: What to make; at least one.
         limits: What is refused.
+        engine: What resamples.
 
     Yields:
         What the source looks like, then each rendition as soon as it is encoded, in an order of our choice.
@@ -66,53 +68,53 @@ def render(
     records = records_of(source.image) if keeps else NOTHING
     frame = decode(source, plan.draft, limits)
     yield facts_of(source, frame)
-    for branch, scaled in _scale(frame, plan, source.profile):
-        finished = _finish(scaled, branch)
+    for branch, scaled in _scale(_Start(frame, source.profile, engine), plan, engine):
+        finished = _finish(scaled, branch, engine)
         yield _encode(finished, branch.rendition, source.need, records)
     for rendition in moving:
-        motion = animation.motion_of(data, rendition, limits, most_pixels)
+        motion = animation.motion_of(data, rendition, limits, most_pixels, engine)
         yield _encode(motion.frames[0], rendition, source.need, records, motion)
 
 
-def _scale(frame: Frame, plan: Plan, profile: bytes | None) -> Iterator[tuple[Branch, Image.Image]]:
+def _scale(start: _Start, plan: Plan, engine: Engine) -> Iterator[tuple[Branch, Image.Image]]:
     """Make the scaled image of every branch, keeping those that later ones start from."""
-    start = _Start(frame, profile)
     kept: dict[int, Image.Image] = {}
     for position, branch in enumerate(plan.branches):
-        scaled = start.scaled(branch) if branch.parent is None else _reduced(branch, plan, kept)
+        scaled = start.scaled(branch) if branch.parent is None else _reduced(branch, plan, kept, engine)
         needed = {later.parent for later in plan.branches[position + 1 :]}
         kept = {other: image for other, image in {**kept, position: scaled}.items() if other in needed}
         yield branch, scaled
 
 
-def _reduced(branch: Branch, plan: Plan, kept: dict[int, Image.Image]) -> Image.Image:
+def _reduced(branch: Branch, plan: Plan, kept: dict[int, Image.Image], engine: Engine) -> Image.Image:
     """Scale down from a larger rendition."""
     assert branch.parent is not None and branch.placement is not None  # noqa: S101, PT018 - the plan's own rule
     parent, image = plan.branches[branch.parent].placement, kept[branch.parent]
     assert parent is not None  # noqa: S101 - as above
     box = map_box(branch.placement.box, parent.box, whole(image.size))
-    return resize.scale(image, box, branch.placement.size)
+    return resize.scale(image, box, branch.placement.size, branch.resample, engine)
 
 
 class _Start:
     """The decoded image; what the last steps ahead of a resize made of it is kept for the next branch."""
 
-    def __init__(self, frame: Frame, profile: bytes | None) -> None:
+    def __init__(self, frame: Frame, profile: bytes | None, engine: Engine) -> None:
         self._frame = frame
         self._profile = profile
+        self._engine = engine
         self._prepared: tuple[tuple[Step, ...], Image.Image] | None = None
 
     def scaled(self, branch: Branch) -> Image.Image:
         """Give the scaled image of a branch that starts here, in sRGB."""
         if branch.placement is not None and not branch.before:
-            image = resize.scale(
-                self._frame.image, self._in_frame(branch.placement.box), branch.placement.size
-            )
+            box = self._in_frame(branch.placement.box)
+            image = resize.scale(self._frame.image, box, branch.placement.size, branch.resample, self._engine)
             return colour.to_srgb(image, self._profile)
         image = self._after_first_steps(branch)
         if branch.placement is None:
             return image
-        return resize.scale(image, branch.placement.box, branch.placement.size)
+        placement = branch.placement
+        return resize.scale(image, placement.box, placement.size, branch.resample, self._engine)
 
     def _in_frame(self, box: Box) -> Box:
         """Carry a box over from pixels of the source to those of a decode at reduced size."""
@@ -123,18 +125,18 @@ class _Start:
             image = colour.to_srgb(self._frame.image, self._profile)
             for index, step in enumerate(branch.before):
                 with naming(branch.rendition, index):
-                    image = steps.apply(step, image)
+                    image = steps.apply(step, image, self._engine)
             self._prepared = (branch.before, image)
         return self._prepared[1]
 
 
-def _finish(image: Image.Image, branch: Branch) -> Image.Image:
+def _finish(image: Image.Image, branch: Branch, engine: Engine) -> Image.Image:
     """Do what comes after the first resize."""
     if branch.placement is not None:
         image = resize.settle(image, branch.placement)
     for index, step in enumerate(branch.after, start=len(branch.before) + 1):
         with naming(branch.rendition, index):
-            image = steps.apply(step, image)
+            image = steps.apply(step, image, engine)
     return image
 
 

@@ -23,7 +23,7 @@ from imagejob_processor.output import quantity_bytes as quantity_bytes
 from imagejob_processor.wire import Percent
 from imagejob_processor.wire import Wire as Wire
 
-PIXELS_VERSION = 3
+PIXELS_VERSION = 4
 """Version of the pixels that this code makes of a recipe; grows whenever they change."""
 
 
@@ -80,6 +80,18 @@ class Fit(enum.StrEnum):
     OUTSIDE = "Outside"
 
 
+class Resample(enum.StrEnum):
+    """How careful a resize is, and how dear.
+
+    Fast lets a JPEG decoder do most of a reduction, which photos do not show and patterns as fine as pixels
+    do; Balanced only where they do not either; Best filters every rendition out of all pixels of the source.
+    """
+
+    FAST = "Fast"
+    BALANCED = "Balanced"
+    BEST = "Best"
+
+
 class Resize(Wire, frozen=True):
     """Bring the image into a box of `width` x `height` pixels; Inside and Outside need only one of them.
 
@@ -94,6 +106,7 @@ class Resize(Wire, frozen=True):
         focal_point: What Cover keeps in the middle, as far as the edges allow.
         smart_crop: Let Cover look for what it keeps.
         background: What Contain pads with; absent: white.
+        resample: How careful the filter is.
     """
 
     width: Side | None = None
@@ -104,6 +117,7 @@ class Resize(Wire, frozen=True):
     focal_point: FocalPoint | None = None
     smart_crop: Smart | None = None
     background: Colour | None = None
+    resample: Resample = Resample.BALANCED
 
 
 class Rotate(Wire, frozen=True):

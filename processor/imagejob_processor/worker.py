@@ -17,12 +17,21 @@ from dataclasses import dataclass
 
 from imagejob_processor import channel, machine
 from imagejob_processor.channel import Done, Picture, Ready, Setup
-from imagejob_processor.contract import ORDER_URL_VARIABLE, ImageFacts, ItemCode
+from imagejob_processor.contract import ORDER_URL_VARIABLE, EngineName, ImageFacts, ItemCode
 from imagejob_processor.failure import ItemFailure, WorkerBroken, message_of
 from imagejob_processor.pipes import Died, Late, Pipes
 
 COMMAND = (sys.executable, "-P", "-m", "imagejob_processor.child")
 START_SECONDS = 60.0
+MEMORY_ENVIRONMENT = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+"""For the child: pixels come in blocks of 16 MiB, and to have each one mapped and cleared by the kernel for
+every image anew costs more than a resize does, so up to 128 MiB are kept.
+"""
 _FRAME_SLACK = 64 * 1024
 
 
@@ -55,6 +64,7 @@ class Worker:
         self._closed = False
         self._items = 0
         self.last_words = ""
+        self.engine = EngineName.PILLOW
         self._start()
 
     @property
@@ -105,7 +115,7 @@ class Worker:
         if self._closed:
             raise WorkerBroken("the Pod is ending")
         environment = {name: value for name, value in os.environ.items() if name != ORDER_URL_VARIABLE}
-        environment |= {"MALLOC_ARENA_MAX": "2", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= MEMORY_ENVIRONMENT
         try:
             self._child = subprocess.Popen(
                 self._command,
@@ -137,7 +147,9 @@ class Worker:
         deadline = time.monotonic() + START_SECONDS
         try:
             self._pipes.send(channel.encode(setup), deadline)
-            if isinstance(self._pipes.receive(deadline, _FRAME_SLACK), Ready):
+            reply = self._pipes.receive(deadline, _FRAME_SLACK)
+            if isinstance(reply, Ready):
+                self.engine = reply.engine
                 return
             ending = "it does not speak our language"
         except Late:

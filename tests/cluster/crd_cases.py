@@ -221,6 +221,7 @@ STEPS: list[Case] = [
         ["Cover", "Contain", "Fill", "Inside", "Outside"],
         base=RESIZE,
     ),
+    case(f"{STEP}.resize.resample", "enum", ["fast", "", "Draft"], ["Fast", "Balanced", "Best"], base=RESIZE),
     case(f"{STEP}.resize.gravity", "enum", NO_COMPASS, COMPASS, base=COVER),
     case(f"{STEP}.resize.smartCrop", "enum", ["entropy", "", "Faces"], ["Entropy", "Edges"], base=COVER),
     *(

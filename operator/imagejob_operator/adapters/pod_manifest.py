@@ -21,7 +21,7 @@ from imagejob_operator.core.api import (
 from imagejob_operator.core.capacity import pod_resources
 from imagejob_operator.core.job import ImageJob, attempt_name
 from imagejob_operator.core.spec import InvalidSpec, item_limits
-from imagejob_processor.contract import ORDER_URL_VARIABLE, STORE_TRUST_VARIABLE
+from imagejob_processor.contract import ENGINE_VARIABLE, ORDER_URL_VARIABLE, STORE_TRUST_VARIABLE, EngineName
 
 ORDER_ENTRY = "order-url"
 """Name of the Secret's entry with the order's URL."""
@@ -58,6 +58,7 @@ class PodSettings:
     installation: str
     image: str
     pull_policy: str = "IfNotPresent"
+    engine: EngineName = EngineName.SIMD
 
 
 def pod_manifest(
@@ -136,6 +137,7 @@ def _container(settings: PodSettings, secret: str, resources: dict[str, Any]) ->
                 "name": STORE_TRUST_VARIABLE,
                 "valueFrom": {"secretKeyRef": {"name": secret, "key": TRUST_ENTRY, "optional": True}},
             },
+            {"name": ENGINE_VARIABLE, "value": settings.engine.value},
         ],
         "resources": resources,
         "terminationMessagePolicy": "File",

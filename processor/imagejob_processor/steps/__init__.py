@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from imagejob_processor.recipe import Step, Wire
+    from imagejob_processor.steps.engine import Engine
 
 __all__ = ["Operation", "apply", "members", "name_of", "operation_of", "size_after"]
 
@@ -61,7 +62,9 @@ def size_after(step: Step, size: Size) -> Size:
     return after
 
 
-def apply(step: Step, image: Image.Image) -> Image.Image:
+def apply(step: Step, image: Image.Image, engine: Engine) -> Image.Image:
     """Give the image after `step`; raises as `size_after`, and for a text that cannot be written."""
+    if step.resize is not None:
+        return resize.apply(step.resize, image, engine)
     changed: Image.Image = _MODULES[name_of(step)].apply(operation_of(step), image)
     return changed

@@ -1,6 +1,7 @@
 """Resize: bring an image into a box. `place` decides where everything goes, `scale` and `settle` do it.
 
-All scaling is one LANCZOS resample of a region of the image, so Cover loses nothing to a separate crop.
+All scaling is one LANCZOS resample of a region of the image, by the engine, so Cover loses nothing to a
+separate crop.
 """
 
 from __future__ import annotations
@@ -9,13 +10,11 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from imagejob_processor.recipe import Fit, Gravity, Resize, Smart
+from imagejob_processor.recipe import Fit, Gravity, Resample, Resize, Smart
 from imagejob_processor.steps.attention import most_interesting
 from imagejob_processor.steps.canvas import corner, laid, window
+from imagejob_processor.steps.engine import Engine
 from imagejob_processor.steps.geometry import Box, Size, StepImpossible, whole
-
-REDUCING_GAP = 3.0
-"""Pillow first shrinks by whole numbers down to this multiple of the target: about as good, much faster."""
 
 
 @dataclass(frozen=True)
@@ -92,17 +91,17 @@ def size_after(step: Resize, size: Size) -> Size:
     return place(step, size).canvas
 
 
-def apply(step: Resize, image: Image.Image) -> Image.Image:
+def apply(step: Resize, image: Image.Image, engine: Engine) -> Image.Image:
     """Resize the whole image."""
     placement = place(step, image.size)
-    return settle(scale(image, placement.box, placement.size), placement)
+    return settle(scale(image, placement.box, placement.size, step.resample, engine), placement)
 
 
-def scale(image: Image.Image, box: Box, size: Size) -> Image.Image:
+def scale(image: Image.Image, box: Box, size: Size, how: Resample, engine: Engine) -> Image.Image:
     """Resample the part `box` of `image` to `size`."""
     if image.size == size and box == whole(size):
         return image
-    return image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=REDUCING_GAP)
+    return engine.resample(image, box, size, how)
 
 
 def settle(image: Image.Image, placement: Placement) -> Image.Image:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from imagejob_processor.contract import Fit, Format, ItemLimits, Output, Rendition, Resize, Step
 from imagejob_processor.pipeline import Encoded, render
+from imagejob_processor.recipe import Resample
 
 LIMITS = ItemLimits(item_bytes=64 << 20, pixels=50_000_000, frames=100, item_timeout_seconds=30)
 
@@ -43,8 +44,10 @@ def rendition(
     return Rendition(name=name, output=Output(format=form, quality=quality), steps=steps)
 
 
-def resized(width: int | None, height: int | None, fit: Fit = Fit.INSIDE) -> Step:
-    return Step(resize=Resize(width=width, height=height, fit=fit))
+def resized(
+    width: int | None, height: int | None, fit: Fit = Fit.INSIDE, how: Resample = Resample.BALANCED
+) -> Step:
+    return Step(resize=Resize(width=width, height=height, fit=fit, resample=how))
 
 
 def make(data: bytes, *renditions: Rendition, limits: ItemLimits = LIMITS) -> dict[str, Encoded]:

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from imagejob_processor.contract import Crop, Fit, Format, ItemCode, Resize, Rotate, Step, Watermark
 from imagejob_processor.failure import ItemFailure
 from imagejob_processor.plan import make_plan
+from imagejob_processor.recipe import Resample
 from imagejob_processor.steps.resize import place
 from unit.processor.pictures import rendition, resized
 
 MOST = 50_000_000
+FAST = Resample.FAST
 sides = st.integers(1, 16384)
 sizes = st.tuples(st.integers(1, 65535), st.integers(1, 65535))
 targets = st.tuples(sides, sides)
@@ -135,16 +137,28 @@ def drafted(*steps, size=(4000, 3000), orientation=1):
 
 
 def test_the_largest_need_decides_the_draft():
-    assert drafted([resized(1600, 1600)], [resized(200, 200)]) == (2000, 1500)
+    assert drafted([resized(1600, 1600, how=FAST)], [resized(200, 200, how=FAST)]) == (2000, 1500)
+
+
+@pytest.mark.parametrize(
+    ("how", "draft"), [(FAST, (1000, 750)), (Resample.BALANCED, (2400, 1800)), (Resample.BEST, None)]
+)
+def test_the_more_careful_the_more_is_decoded(how, draft):
+    assert drafted([resized(800, 800, how=how)]) == draft
+
+
+def test_the_most_careful_decides():
+    assert drafted([resized(1600, 1600, how=FAST)], [resized(10, 10, how=Resample.BEST)]) is None
+    assert drafted([resized(400, 400, how=FAST)], [resized(300, 300)]) == (900, 675)
 
 
 def test_cover_needs_more_than_its_box_across():
-    assert drafted([resized(300, 300, Fit.COVER)]) == (500, 375)
+    assert drafted([resized(300, 300, Fit.COVER, FAST)]) == (500, 375)
 
 
 def test_a_draft_is_in_stored_coordinates():
-    assert drafted([resized(600, 1000, Fit.FILL)], orientation=6) == (1250, 750)
-    assert drafted([resized(600, 1000, Fit.FILL)], orientation=3) == (750, 1250)
+    assert drafted([resized(600, 1000, Fit.FILL, FAST)], orientation=6) == (1250, 750)
+    assert drafted([resized(600, 1000, Fit.FILL, FAST)], orientation=3) == (750, 1250)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +177,7 @@ def test_one_rendition_may_need_the_full_image(steps):
 
 
 def test_an_exact_half_is_not_spoiled_by_rounding():
-    assert drafted([resized(256, None)], size=(641, 427))[0] == 320
+    assert drafted([resized(256, None, how=FAST)], size=(641, 427))[0] == 320
 
 
 def parents(*steps, size=(4000, 3000)):
@@ -209,6 +223,16 @@ def parents(*steps, size=(4000, 3000)):
             ],
             {"r0": None, "r1": None, "r2": "r1"},
             id="another crop, another chain",
+        ),
+        pytest.param(
+            [[resized(1600, 1600)], [resized(200, 200, how=Resample.BEST)], [resized(100, 100)]],
+            {"r0": None, "r1": None, "r2": "r1"},
+            id="the best one from the source",
+        ),
+        pytest.param(
+            [[resized(9, 9)], [resized(9, 9, how=FAST)], [resized(9, 9, how=Resample.BEST)]],
+            {"r0": None, "r1": "r0", "r2": None},
+            id="the same, but the best one",
         ),
         pytest.param([[], [resized(200, 200)]], {"r0": None, "r1": None}, id="no resize is no parent"),
     ],

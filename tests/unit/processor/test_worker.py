@@ -25,13 +25,13 @@ WAYS = (
 
 
 def child(code: str) -> tuple[str, ...]:
-    """A real child whose pipeline is replaced by `code`, the body of `render(data, renditions, limits)`."""
+    """A real child whose pipeline is replaced by `code`, the body of `render(…)`."""
     lines = "\n".join(f"    {line}" for line in code.splitlines())
     program = f"""
 import os, sys, time
 from imagejob_processor import child, pipeline
 real = pipeline.render
-def render(data, renditions, limits):
+def render(data, renditions, limits, engine):
 {lines}
 pipeline.render = render
 child.main()
