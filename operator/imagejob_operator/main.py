@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, assert_never, cast
 
 import kopf
@@ -21,13 +22,16 @@ from imagejob_operator.adapters.kube_lease import KubeLease
 from imagejob_operator.adapters.kube_owners import KubeOwners
 from imagejob_operator.adapters.kube_secrets import KubeSecrets
 from imagejob_operator.adapters.kube_session import KubeHTTP, load_configuration, open_session
+from imagejob_operator.adapters.kube_stores import KubeStores
 from imagejob_operator.adapters.logs import set_up_logs
 from imagejob_operator.adapters.metrics import Metrics
 from imagejob_operator.adapters.minio_client import StoreAddress
-from imagejob_operator.adapters.minio_lifecycle import NotOffered, keep_expiry_rule
+from imagejob_operator.adapters.minio_lifecycle import expire_staging
+from imagejob_operator.adapters.minio_open import open_store
 from imagejob_operator.adapters.minio_store import MinioStore
 from imagejob_operator.adapters.pod_manifest import PodSettings
 from imagejob_operator.adapters.pod_status import read_attempt
+from imagejob_operator.adapters.sts import exchange
 from imagejob_operator.adapters.web import serve
 from imagejob_operator.core.effort import Clean, Collect, Effort, Progress, Publish, Stage, Validate
 from imagejob_operator.core.job import ImageJob
@@ -41,15 +45,16 @@ from imagejob_operator.loop.downloading import Downloader
 from imagejob_operator.loop.efforts import Efforts
 from imagejob_operator.loop.election import LEASE, Elector, Lost
 from imagejob_operator.loop.observe import Observer
+from imagejob_operator.loop.patrol import Patrol
 from imagejob_operator.loop.publish import clean, publish
 from imagejob_operator.loop.reconcile import Reconciler
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
+from imagejob_operator.loop.store_book import OwnStore, StoreBook
+from imagejob_operator.loop.store_turns import StoreTurns
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.loop.validate import validate
 from imagejob_operator.loop.warm import await_warmth
-from imagejob_operator.ports.object_store import StoreError
-from imagejob_operator.ports.stores import OneStore, Stores
 from imagejob_operator.settings import InvalidSettings, Settings, read_settings
 
 log = logging.getLogger(__name__)
@@ -84,7 +89,6 @@ class Operator:
         address = _address(settings)
         self._credentials = FileCredentials(settings.store_credentials)
         self._store = MinioStore(address, self._credentials, self._metrics.store_call)
-        self._stores: Stores = OneStore(self._store, address.trust)
         self._session = open_session(configuration)
         http = KubeHTTP(configuration.host, self._session, self._metrics.api_call)
         jobs = KubeJobs(http, now)
@@ -98,10 +102,31 @@ class Operator:
         )
         self._downloader = Downloader(self._downloads, KubeSecrets(http))
         gate, policy = self._elector.leads, _sweep_policy(settings)
-        self._sweeper = Sweeper(self._store, self._owners, self._metrics.sweep, now, policy, gate)
+        stores = KubeStores(http, settings.pod_namespace, settings.installation)
+        self._stores = StoreBook(
+            OwnStore(self._store, address.trust),
+            stores,
+            partial(open_store, observe=self._metrics.store_call),
+            exchange,
+            settings.installation,
+            settings.allowed_endpoints,
+            lambda key: self._store_turns.queue.add(key),
+        )
+        self._store_turns = StoreTurns(
+            self._stores, stores, self._cache, lambda key: self._reconciler.queue.add(key), now, gate
+        )
+        self._patrol = Patrol(
+            self._stores.to_sweep,
+            lambda store, told: Sweeper(store, self._owners, told, now, policy, gate),
+            lambda uid: self._stores.release(uid, self._cache.jobs()),
+            self._metrics.sweep,
+            policy.interval,
+        )
         self._efforts = Efforts(self._work, lambda key: self._reconciler.queue.add(key), now)
         selector = settings.namespace_selector
-        observer = Observer(self._cache, self._efforts, jobs, now, _policy(settings), selector)
+        observer = Observer(
+            self._cache, self._efforts, jobs, now, _policy(settings), selector, self._stores.views
+        )
         actor = Actor(jobs, self._launcher, self._stores, self._metrics, self._cache, now)
         self._reconciler = Reconciler(
             self._cache, observer, actor, self._efforts, jobs, self._metrics, now, gate
@@ -113,6 +138,7 @@ class Operator:
             case Validate():
                 return await validate(store, self._launcher, now, job, effort)
             case Stage():
+                await self._stores.hold(job)
                 return await stage(store, self._downloader, self._metrics, job, effort)
             case Collect():
                 return await collect(store, job, effort)
@@ -129,6 +155,7 @@ class Operator:
         await self._see_pods()
         # Started before Kopf, or Kopf would end its tasks as left over when it stops.
         self._reconciler.queue.start()
+        self._store_turns.queue.start()
         self._leading = asyncio.create_task(_or_end(self._lead()))
         try:
             await kopf.operator(
@@ -146,6 +173,7 @@ class Operator:
             await self._downloads.close()
             await self._session.close()
             self._store.close()
+            self._stores.close()
 
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
@@ -156,8 +184,9 @@ class Operator:
             return kopf.AiohttpSession(server=self._configuration.host, aiohttp_session=session)
 
         register_process(registry, connect, installation, self._drain)
-        job_class = self._settings.job_class
-        register_watches(registry, self._cache, self._reconciler.queue, read_attempt, installation, job_class)
+        told = (self._cache, self._reconciler.queue, read_attempt)
+        settings, see_store = self._settings, self._store_turns.seen
+        register_watches(registry, *told, settings.installation, settings.job_class, see_store)
         return registry
 
     async def _see_pods(self) -> None:
@@ -175,10 +204,13 @@ class Operator:
         await await_warmth(self._cache, self._owners, self._settings.watch_namespaces)
         self._ready.set()
         await self._elector.gain()
+        await self._store_turns.begin()
         for job in self._cache.jobs():
             self._reconciler.queue.add(job.key)
-        self._sweeper.start()
-        expiring = asyncio.create_task(_expire_staging(self._settings, self._credentials))
+        self._patrol.start()
+        address, installation = _address(self._settings), self._settings.installation
+        wanted = self._settings.lifecycle_rule
+        expiring = asyncio.create_task(expire_staging(address, self._credentials, installation, wanted))
         try:
             await self._elector.keep()
         finally:
@@ -187,7 +219,8 @@ class Operator:
     async def _drain(self) -> None:
         """End what is under way; a second time there is nothing left to end."""
         await self._reconciler.queue.stop()
-        await self._sweeper.stop()
+        await self._store_turns.queue.stop()
+        await self._patrol.stop()
         await self._efforts.close()
         # Only now: until the last write has landed, nobody else may begin.
         if self._leading:
@@ -233,25 +266,6 @@ async def _or_end(leading: Awaitable[None]) -> None:
     except Exception:
         log.critical("the election failed unexpectedly, this process ends", exc_info=True)
         os._exit(EXIT_LOST)
-
-
-async def _expire_staging(settings: Settings, credentials: FileCredentials) -> None:
-    """Set the bucket's own rule. The sweeper does not rest on it, so that it fails is no reason to stop."""
-    if not settings.lifecycle_rule:
-        return
-    try:
-        new = await asyncio.to_thread(
-            keep_expiry_rule,
-            _address(settings),
-            FileCredentials(settings.store_credentials),
-            settings.installation,
-        )
-    except NotOffered as error:
-        log.info("the store offers no lifecycle rules", extra={"answer": str(error)})
-    except StoreError as error:
-        log.warning("the lifecycle rule of staging cannot be set", extra={"error": str(error)})
-    else:
-        log.info("the lifecycle rule of staging %s", "was set" if new else "is as it should be")
 
 
 def _address(settings: Settings) -> StoreAddress:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from imagejob_operator.core.endpoints import AllowedEndpoint, read_allowed
 from imagejob_operator.core.networks import Network, read_networks
 from imagejob_operator.core.sweep import Mode
 from imagejob_processor.contract import EngineName
@@ -39,6 +40,7 @@ class Settings:
     store_credentials: Path = Path("/etc/imagejob/store")
     store_trust: str = ""
     store_addressing: Literal["Path", "VirtualHost"] = "Path"
+    allowed_endpoints: tuple[AllowedEndpoint, ...] = ()
     store_secure: bool = True
     store_region: str = "us-east-1"
     store_pod_endpoint: str = ""
@@ -75,6 +77,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         store_credentials=Path(_get(environment, "STORE_CREDENTIALS", "/etc/imagejob/store")),
         store_trust=_certificates(environment, "STORE_CA_FILE"),
         store_addressing=_addressing(environment, "STORE_ADDRESSING"),
+        allowed_endpoints=_endpoints(environment, "ALLOWED_ENDPOINTS"),
         store_secure=_boolean(environment, "STORE_SECURE", True),
         store_region=_get(environment, "STORE_REGION", "us-east-1"),
         store_pod_endpoint=_get(environment, "STORE_POD_ENDPOINT", ""),
@@ -147,6 +150,20 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     if not value.isdigit() or not 1 <= int(value) <= 86400:
         raise InvalidSettings(f"{PREFIX}{name} is {value!r}: it must be a whole number from 1 to 86400")
     return int(value)
+
+
+def _endpoints(environment: Mapping[str, str], name: str) -> tuple[AllowedEndpoint, ...]:
+    """The endpoints that ImageStores may name."""
+    found: list[AllowedEndpoint] = []
+    for entry in filter(None, (part.strip() for part in _get(environment, name, "").split(","))):
+        try:
+            found.append(read_allowed(entry))
+        except ValueError:
+            raise InvalidSettings(
+                f"{PREFIX}{name} is {entry!r}: it must be host[:port] or *.domain[:port], with http:// "
+                "in front if plain HTTP is to be allowed; several by commas"
+            ) from None
+    return tuple(found)
 
 
 def _certificates(environment: Mapping[str, str], name: str) -> str:

@@ -17,7 +17,7 @@ import pytest
 from kubernetes import client, config
 
 ROOT = Path(__file__).parents[2]
-CRD = ROOT / "crds" / "imagejob.yaml"
+CRDS = ROOT / "crds"
 GROUP, VERSION, PLURAL = "imagejob.dev", "v1alpha1", "imagejobs"
 
 
@@ -49,16 +49,24 @@ class Cluster:
         command = [self.kubectl_path, "--kubeconfig", self.kubeconfig, *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
-    def create(self, namespace: str, body: dict[str, Any], dry_run: bool = False) -> dict[str, Any] | Refusal:
+    def create(
+        self, namespace: str, body: dict[str, Any], dry_run: bool = False, plural: str = PLURAL
+    ) -> dict[str, Any] | Refusal:
         """Create an ImageJob with strict validation; a refusal is an answer, not an error."""
         options = {"dry_run": "All"} if dry_run else {}
         return self._answer(
             self.objects.create_namespaced_custom_object,
-            GROUP, VERSION, namespace, PLURAL, body, field_validation="Strict", **options,
+            GROUP, VERSION, namespace, plural, body, field_validation="Strict", **options,
         )  # fmt: skip
 
     def replace(
-        self, namespace: str, body: dict[str, Any], *, status: bool = False, dry_run: bool = False
+        self,
+        namespace: str,
+        body: dict[str, Any],
+        *,
+        status: bool = False,
+        dry_run: bool = False,
+        plural: str = PLURAL,
     ) -> dict[str, Any] | Refusal:
         """Replace an ImageJob, or its status, with strict validation."""
         call = self.objects.replace_namespaced_custom_object
@@ -67,7 +75,7 @@ class Cluster:
         options = {"dry_run": "All"} if dry_run else {}
         name = body["metadata"]["name"]
         return self._answer(
-            call, GROUP, VERSION, namespace, PLURAL, name, body, field_validation="Strict", **options
+            call, GROUP, VERSION, namespace, plural, name, body, field_validation="Strict", **options
         )
 
     def stop_operator(self) -> None:
@@ -78,8 +86,8 @@ class Cluster:
             waited = self.kubectl("wait", "--for=delete", *pods, *place, "--timeout=60s")
             assert waited.returncode == 0, waited.stderr
 
-    def delete(self, namespace: str, name: str) -> None:
-        self.objects.delete_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, name)
+    def delete(self, namespace: str, name: str, plural: str = PLURAL) -> None:
+        self.objects.delete_namespaced_custom_object(GROUP, VERSION, namespace, plural, name)
 
     def _answer(self, call: Any, *arguments: Any, **options: Any) -> dict[str, Any] | Refusal:
         try:
@@ -117,9 +125,10 @@ def cluster() -> Iterator[Cluster]:
     api = config.new_client_from_config(kubeconfig)
     made = Cluster(kubeconfig, kubectl, api)
     try:
-        applied = made.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
+        applied = made.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(CRDS))
         assert applied.returncode == 0, applied.stderr
-        waited = made.kubectl("wait", "--for=condition=Established", f"crd/{PLURAL}.{GROUP}", "--timeout=60s")
+        names = [f"crd/{plural}.{GROUP}" for plural in (PLURAL, "imagestores")]
+        waited = made.kubectl("wait", "--for=condition=Established", *names, "--timeout=60s")
         assert waited.returncode == 0, waited.stderr
         if local:
             made.stop_operator()

@@ -125,6 +125,15 @@ def required(path: str, value: Any, base: dict[str, Any]) -> Case:
     return case(path, "required", [ABSENT], [value], base=changed(base, (path, value)))
 
 
+def store_ref(path: str) -> list[Case]:
+    base = changed(KEYS, (path, {"name": "media"}))
+    return [
+        required(f"{path}.name", "a", base),
+        *length(f"{path}.name", 1, 253, base),
+        case(f"{path}.name", "pattern", ["A", "-a", "a/b", "../b", "a\n"], ["a.b-c.9"], base=base),
+    ]
+
+
 MATCH = changed(KEYS, ("spec.source", {"match": {"prefix": "uploads/"}}))
 INLINE = changed(KEYS, ("spec.source", {"inline": [{"name": "a.png", "data": "QUJD"}]}))
 LIST = changed(KEYS, ("spec.source", {"list": {"key": "lists/a"}}))
@@ -524,6 +533,8 @@ SPEC: list[Case] = [
         ["0123456789abcdef" * 4],
         base=URLS,
     ),
+    *store_ref("spec.storeRef"),
+    *store_ref("spec.destination.storeRef"),
     required("spec.source.urls[0].headersSecretRef.name", "a", URLS),
     *length("spec.source.urls[0].headersSecretRef.name", 1, 253, URLS),
     case(
@@ -820,6 +831,7 @@ STATUS: list[Case] = [
     *length("status.run.outcome", 0, 64),
     moment("status.run.queuedSince"),
     moment("status.run.releasedAt"),
+    *length("status.run.storeUID", 0, 64),
     *length("status.run.shards.attempts", 0, 16384),
     case(
         "status.conditions",
@@ -912,6 +924,9 @@ NEEDS_NEW_RUN: list[Change] = [
     *_change("spec.renditions[0].steps", ABSENT, [{"rotate": {"degrees": 90}}]),
     *_change(f"{STEP}.resize.height", ABSENT, 7, changed(KEYS, (STEP, {"resize": {"width": 1}}))),
     *_change("spec.destination", ABSENT, {"prefix": "out/"}),
+    *_change("spec.destination.storeRef", ABSENT, {"name": "media"}),
+    *_change("spec.storeRef", ABSENT, {"name": "media"}),
+    *_change("spec.storeRef.name", "a", "b"),
     *_change("spec.destination.keyTemplate", ABSENT, "{dir}{stem}.{ext}"),
     *_change("spec.staging", ABSENT, {"mode": "Reference"}),
     *_change("spec.limits.itemSize", ABSENT, "1Mi"),

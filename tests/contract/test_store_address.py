@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import socket
 import subprocess
@@ -19,8 +21,16 @@ from contract.conftest import ACCESS_KEY, SECRET_KEY, S3Server, await_ready, com
 from imagejob_operator.adapters.file_credentials import FileCredentials
 from imagejob_operator.adapters.minio_client import StoreAddress
 from imagejob_operator.adapters.minio_store import MinioStore
+from imagejob_operator.adapters.minio_streams import PART
 from imagejob_operator.ports.credentials import Credentials
-from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
+from imagejob_operator.ports.object_store import (
+    ObjectChanged,
+    ObjectHeaders,
+    ObjectMissing,
+    StoreDenied,
+    StoreUnavailable,
+    Stream,
+)
 from imagejob_processor.storage import Store
 
 pytestmark = pytest.mark.store
@@ -172,3 +182,70 @@ def test_nothing_is_signed_by_credentials_that_end_now() -> None:
     with pytest.raises(StoreUnavailable, match="have ended"):
         store.sign_get("a", MINUTE)
     store.close()
+
+
+@pytest.mark.parametrize("size", [0, 7, PART + 1], ids=["empty", "small", "in parts"])
+async def test_an_object_passes_from_one_store_to_another(address: StoreAddress, size: int) -> None:
+    """In parts, with its headers; what is not as was said leaves nothing behind."""
+    store = MinioStore(address, good)
+    try:
+        data = os.urandom(size)
+        put = replace(await store.put("from/a", data, "image/png"), sha256=hashlib.sha256(data).hexdigest())
+        headers = ObjectHeaders(
+            "image/webp", cache_control="no-store", metadata={"who": "me"}, tags={"a": "b"}
+        )
+        await store.put_from("to/a", store.reader(put), put, headers)
+        assert await store.read("to/a", size) == data
+        seen = Store(trust=address.trust).get_source(store.sign_get("to/a", MINUTE), "", size + 1)
+        assert seen == data
+        with pytest.raises(ObjectChanged):
+            await store.put_from("to/b", store.reader(put), replace(put, sha256="0" * 64))
+        assert [found.key async for found in store.walk("to/")] == ["to/a"]
+        for wrong in (replace(put, size=size + 1), replace(put, etag="0" * 32)):
+            with pytest.raises((ObjectChanged, StoreUnavailable)):
+                await store.put_from("to/b", store.reader(wrong), wrong)
+            assert [found.key async for found in store.walk("to/")] == ["to/a"], wrong
+        assert [found.key async for found in store.walk("to/")] == ["to/a"]
+        gone = replace(put, key="from/none")
+        with pytest.raises(ObjectMissing):
+            await store.put_from("to/b", store.reader(gone), gone)
+        assert [found.key async for found in store.walk("to/")] == ["to/a"]
+        await store.delete_prefix("from/")
+        await store.delete_prefix("to/")
+    finally:
+        store.close()
+
+
+async def test_a_copy_that_breaks_is_begun_anew(address: StoreAddress) -> None:
+    """Each try opens its own stream from the first byte; nothing of a broken one is left."""
+    store = MinioStore(address, good)
+    opened: list[int] = []
+    try:
+        data = os.urandom(100_000)
+        put = await store.put("from/a", data, "image/png")
+        inner = store.reader(put)
+
+        class Breaking:
+            def __init__(self, stream: Stream) -> None:
+                self._stream, self._given = stream, 0
+
+            def read(self, amount: int, /) -> bytes:
+                if self._given > 50_000 and len(opened) == 1:
+                    raise urllib3.exceptions.ProtocolError("cut")
+                data = self._stream.read(min(amount, 30_000))
+                self._given += len(data)
+                return data
+
+        @contextlib.contextmanager
+        def breaking() -> Iterator[Stream]:
+            opened.append(1)
+            with inner() as stream:
+                yield Breaking(stream)
+
+        with pytest.raises(StoreUnavailable):
+            await store.put_from("to/a", breaking, put)
+        await store.put_from("to/a", breaking, put)
+        assert len(opened) == 2
+        assert await store.read("to/a", len(data)) == data
+    finally:
+        store.close()

@@ -315,8 +315,9 @@ class MemoryCluster:
     def _enact(self, running: _Running, scene: Scene) -> None:
         summary = None
         if scene.work:
-            data = self.store.objects[key_of(running.order_url)].data
-            summary = scene.work(self.store, msgspec.json.decode(data, type=Order))
+            store = self.store.behind(running.order_url)
+            data = store.objects[key_of(running.order_url)].data
+            summary = scene.work(store, msgspec.json.decode(data, type=Order))
         ended = scene.state in (State.SUCCEEDED, State.FAILED)
         running.attempt = replace(
             running.attempt,

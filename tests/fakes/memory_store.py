@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+import io
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -17,8 +19,10 @@ from imagejob_operator.ports.object_store import (
     ObjectHeaders,
     ObjectMissing,
     PostForm,
+    Reader,
     StoreDenied,
     StoredObject,
+    Stream,
     always_open,
 )
 
@@ -44,6 +48,9 @@ class MemoryStore:
 
     def __init__(self, clock: Callable[[], datetime] = lambda: START) -> None:
         self.objects: dict[str, Blob] = {}
+        self.name = "bucket"
+        self.neighbours: dict[str, MemoryStore] = {}
+        """Other buckets, by the names that signed URLs have for them."""
         self.hooks = Hooks()
         self.page = PAGE
         """Keys that are deleted in one request."""
@@ -130,6 +137,28 @@ class MemoryStore:
             self.objects.pop(key, None)
             await self.hooks.after("delete", key)
 
+    def reader(self, source: StoredObject) -> Reader:
+        @contextlib.contextmanager
+        def opened() -> Iterator[Stream]:
+            if self._seen(source.key).etag != source.etag:
+                raise ObjectChanged(f"PreconditionFailed: {source.key}")
+            yield io.BytesIO(self.objects[source.key].data)
+
+        return opened
+
+    async def put_from(
+        self, key: str, reader: Reader, source: StoredObject, headers: ObjectHeaders | None = None
+    ) -> StoredObject:
+        await self.hooks.before("put_from", key)
+        with reader() as stream:
+            data = stream.read(source.size + 1)
+        wrong = source.sha256 and hashlib.sha256(data).hexdigest() != source.sha256
+        if len(data) != source.size or wrong:
+            raise ObjectChanged(f"{source.key} is not what was said")
+        stored = self.set(key, data, headers=headers)
+        await self.hooks.after("put_from", key)
+        return stored
+
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
         if not prefix.endswith("/"):
             raise ValueError(f"a prefix to delete ends with '/', {prefix!r} does not")
@@ -155,13 +184,16 @@ class MemoryStore:
 
     def _sign(self, verb: str, key: str, lifetime: timedelta) -> str:
         until = quote((self._clock() + lifetime).isoformat())
-        return f"memory://bucket/{quote(key)}?verb={verb}&until={until}"
+        return f"memory://{self.name}/{quote(key)}?verb={verb}&until={until}"
 
     def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
         until = (self._clock() + lifetime).isoformat()
-        return PostForm(
-            "memory://bucket/", {"x-prefix": prefix, "x-max-bytes": str(max_bytes), "x-until": until}
-        )
+        fields = {"x-prefix": prefix, "x-max-bytes": str(max_bytes), "x-until": until}
+        return PostForm(f"memory://{self.name}/", fields, prefix)
+
+    def behind(self, url: str) -> MemoryStore:
+        """The bucket that a signed URL leads to."""
+        return self.neighbours.get(urlsplit(url).netloc, self)
 
     # --- what somebody with a signed URL may do --------------------------------------------------------
 

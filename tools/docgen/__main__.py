@@ -22,12 +22,15 @@ MEASURED = ROOT / "docs" / "measured" / "failures.json"
 
 def pages() -> dict[Path, str]:
     """Every generated page by its path."""
-    crd = yaml.safe_load((ROOT / "crds" / "imagejob.yaml").read_text())
+    jobs, stores = (
+        yaml.safe_load((ROOT / "crds" / name).read_text()) for name in ("imagejob.yaml", "imagestore.yaml")
+    )
     docs = ROOT / "docs"
     return {
         docs / "states.md": states(),
         docs / "errors.md": errors(),
-        docs / "api.md": api(crd),
+        docs / "api.md": api(jobs),
+        docs / "imagestore.md": api(stores),
         docs / "failures.md": failures(json.loads(MEASURED.read_text())),
     }
 

@@ -101,13 +101,14 @@ def _failure(row: dict[str, Any]) -> str:
 
 
 def api(crd: dict[str, Any]) -> str:
-    """Every field of the CRD with its type, limits, default and description."""
-    version = crd["spec"]["versions"][0]
+    """Every field of a CRD with its type, limits, default and description."""
+    version, names = crd["spec"]["versions"][0], crd["spec"]["names"]
     properties = version["schema"]["openAPIV3Schema"]["properties"]
     lines = [
         NOTE,
-        "# The ImageJob API\n",
-        f"`{crd['spec']['group']}/{version['name']}`, kind `ImageJob`, short name `ij`.\n",
+        f"# The {names['kind']} API\n",
+        f"`{crd['spec']['group']}/{version['name']}`, kind `{names['kind']}`, "
+        f"short name `{names['shortNames'][0]}`.\n",
     ]
     for part in ("spec", "status"):
         lines += [f"## {part}\n", "| field | type | default | meaning |", "|---|---|---|---|"]

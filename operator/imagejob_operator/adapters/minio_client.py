@@ -60,6 +60,8 @@ def connections(address: StoreAddress, most: int) -> urllib3.PoolManager:
         # The last answer is given back, not only that there were too many: it says what is wrong.
         raise_on_status=False,
         raise_on_redirect=False,
+        # A pause that the store asks for would hold a thread; efforts have pauses of their own.
+        respect_retry_after_header=False,
     )
     timeout = urllib3.Timeout(connect=3, read=15)
     if not address.trust:

@@ -6,8 +6,10 @@ write the rules of others back without the rest.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+import logging
 import math
 from datetime import timedelta
 from xml.etree import ElementTree
@@ -21,7 +23,9 @@ from imagejob_operator.adapters.minio_client import client as make_client
 from imagejob_operator.core.spec import LONGEST_DEADLINE
 from imagejob_operator.core.sweep import installation_prefix
 from imagejob_operator.ports.credentials import CredentialSource
-from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
+from imagejob_operator.ports.object_store import StoreDenied, StoreError, StoreUnavailable
+
+log = logging.getLogger(__name__)
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 SHORTEST_DAYS = 7
@@ -34,6 +38,22 @@ class NotOffered(Exception):
 def expiry_days(longest_deadline: timedelta = LONGEST_DEADLINE) -> int:
     """Days after which an object of staging is not needed by any run: longer than the longest deadline."""
     return max(SHORTEST_DAYS, math.ceil(longest_deadline / timedelta(days=1)) + 1)
+
+
+async def expire_staging(
+    address: StoreAddress, credentials: CredentialSource, installation: str, wanted: bool
+) -> None:
+    """Set the bucket's own rule. The sweeper does not rest on it, so that it fails is no reason to stop."""
+    if not wanted:
+        return
+    try:
+        new = await asyncio.to_thread(keep_expiry_rule, address, credentials, installation)
+    except NotOffered as error:
+        log.info("the store offers no lifecycle rules", extra={"answer": str(error)})
+    except StoreError as error:
+        log.warning("the lifecycle rule of staging cannot be set", extra={"error": str(error)})
+    else:
+        log.info("the lifecycle rule of staging %s", "was set" if new else "is as it should be")
 
 
 def keep_expiry_rule(address: StoreAddress, credentials: CredentialSource, installation: str) -> bool:

@@ -24,6 +24,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from imagejob_operator.adapters.minio_client import StoreAddress, client, connections
 from imagejob_operator.adapters.minio_errors import MISSING, translate
 from imagejob_operator.adapters.minio_headers import header_lines, object_tags, user_metadata
+from imagejob_operator.adapters.minio_streams import read_object, write_object
 from imagejob_operator.ports.credentials import CredentialSource
 from imagejob_operator.ports.object_store import (
     Gate,
@@ -31,6 +32,7 @@ from imagejob_operator.ports.object_store import (
     ObjectChanged,
     ObjectHeaders,
     PostForm,
+    Reader,
     StoreDenied,
     StoredObject,
     StoreError,
@@ -198,6 +200,21 @@ class MinioStore:
         for start in range(0, len(keys), PAGE):
             await self._run("delete", partial(self._delete, list(keys[start : start + PAGE])))
 
+    def reader(self, source: StoredObject) -> Reader:
+        """See the port."""
+        return lambda: read_object(self._client, self._bucket, source)
+
+    async def put_from(
+        self, key: str, reader: Reader, source: StoredObject, headers: ObjectHeaders | None = None
+    ) -> StoredObject:
+        """See the port."""
+
+        def send() -> StoredObject:
+            etag = write_object(self._client, self._bucket, key, reader, source, headers)
+            return StoredObject(key, source.size, etag, datetime.now(UTC))
+
+        return await self._run("put", send)
+
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
         """See the port."""
         if not prefix.endswith("/"):
@@ -237,7 +254,7 @@ class MinioStore:
         policy.add_starts_with_condition("key", prefix)
         policy.add_starts_with_condition("Content-Type", "image/")
         policy.add_content_length_range_condition(1, max_bytes)
-        return PostForm(self._post_url, self._signer.presigned_post_policy(policy))
+        return PostForm(self._post_url, self._signer.presigned_post_policy(policy), prefix)
 
     def _lasting(self, lifetime: timedelta) -> timedelta:
         """No URL outlives the credentials that sign it, or what the store's administrator allows."""

@@ -4,6 +4,8 @@ GROUP = "imagejob.dev"
 VERSION = "v1alpha1"
 KIND = "ImageJob"
 PLURAL = "imagejobs"
+STORE_KIND = "ImageStore"
+STORE_PLURAL = "imagestores"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 FINALIZER = f"{GROUP}/staging"
@@ -23,5 +25,8 @@ STAGING_ROOT = ".imagejob-staging"
 
 REPORT_ROOT = ".imagejob"
 """Top-level folder of all reports."""
+
+OUTPUTS_ROOT = ".imagejob-outputs"
+"""Where a run finds the place of its outputs if that is in another store; nothing is stored by this name."""
 
 RESERVED_ROOTS = (STAGING_ROOT, REPORT_ROOT)

@@ -146,15 +146,29 @@ def _unread(o: Observation) -> Decision:
     return Decision(change(o, o.job.status, note=note), look_again=min(end, o.now + timedelta(seconds=5)))
 
 
+def _unready(o: Observation, failure: Failure) -> Decision:
+    """An ImageStore cannot be used: GitOps applies in any order, so for a while that may pass."""
+    begun = o.job.status.phase_since or o.job.created_at or o.now
+    end = begun + o.policy.start_grace
+    if o.now >= end:
+        text = f"{failure.message} (given up after {duration_text(o.policy.start_grace)})"
+        return _refuse(o, replace(failure, message=text))
+    return Decision(
+        change(o, o.job.status, note=failure.message), look_again=min(end, o.now + timedelta(seconds=5))
+    )
+
+
 def _pending(o: Observation, spec: Spec) -> Decision:
     if spec.cancel_run_id == spec.run.id:
         return _end_unbegun(o, Phase.CANCELLED, _cancelled(spec.run.id))
     if spec.suspend:
         return suspend(o)
-    if o.admission is None:
+    if spec.store_ref is None and o.admission is None:
         return _unread(o)
-    if not o.admission.admitted:
+    if o.admission and not o.admission.admitted:
         return _refuse(o, Failure(Code.CREATION, Reason.NOT_PERMITTED, o.admission.message))
+    if unready := o.stores.failure:
+        return _unready(o, unready)
     if spec.run.mode == "Validate":
         return begin_validating(o, spec)
     if o.rejected:
@@ -165,7 +179,13 @@ def _pending(o: Observation, spec: Spec) -> Decision:
     status = msgspec.structs.replace(
         o.job.status,
         phase=Phase.STAGING.value,
-        run=RunStatus(id=spec.run.id, number=number, epoch=1, started_at=o.now.replace(microsecond=0)),
+        run=RunStatus(
+            id=spec.run.id,
+            number=number,
+            epoch=1,
+            started_at=o.now.replace(microsecond=0),
+            store_uid=o.stores.staging_uid,
+        ),
         staging=StagingStatus(prefix=prefix),
     )
     guard: tuple[Action, ...] = () if o.job.guarded else (AddFinalizer(),)

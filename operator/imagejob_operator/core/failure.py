@@ -55,6 +55,8 @@ class Reason(enum.StrEnum):
     KEY_COLLISION = "KeyCollision"
     NOT_PERMITTED = "NotPermitted"
     NO_PREVIOUS_REPORT = "NoPreviousReport"
+    STORE_NOT_FOUND = "StoreNotFound"
+    STORE_NOT_READY = "StoreNotReady"
     SOURCE_NOT_FOUND = "SourceNotFound"
     SOURCE_EMPTY = "SourceEmpty"
     TOO_MANY_ITEMS = "TooManyItems"
@@ -100,6 +102,8 @@ CATALOGUE: dict[tuple[Code, Reason], Entry] = {
     (Code.CREATION, Reason.KEY_COLLISION): Entry(Fault.USER, False),
     (Code.CREATION, Reason.NOT_PERMITTED): Entry(Fault.CLUSTER, False),
     (Code.CREATION, Reason.NO_PREVIOUS_REPORT): Entry(Fault.USER, False),
+    (Code.CREATION, Reason.STORE_NOT_FOUND): Entry(Fault.USER, True),
+    (Code.CREATION, Reason.STORE_NOT_READY): Entry(Fault.STORAGE, True),
     (Code.STAGING, Reason.SOURCE_NOT_FOUND): Entry(Fault.USER, False),
     (Code.STAGING, Reason.SOURCE_EMPTY): Entry(Fault.USER, False),
     (Code.STAGING, Reason.TOO_MANY_ITEMS): Entry(Fault.USER, False),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from imagejob_operator.core.api import FINALIZER
+from imagejob_operator.core.api import FINALIZER, OUTPUTS_ROOT
 from imagejob_operator.core.keys import namespace_prefix
 from imagejob_operator.core.spec import InvalidSpec, Spec, parse_spec
 from imagejob_operator.core.status import RunStatus, Status, parse_status
@@ -49,7 +49,11 @@ class ImageJob:
     @property
     def outputs_prefix(self) -> str:
         """Below which the run's outputs lie in its store."""
-        return namespace_prefix(self.key.namespace)
+        own = namespace_prefix(self.key.namespace)
+        if isinstance(self.spec, InvalidSpec):
+            return own
+        elsewhere = self.spec.destination.store_ref not in (None, self.spec.store_ref)
+        return f"{OUTPUTS_ROOT}/{own}" if elsewhere else own
 
     def ends_by(self, now: datetime) -> datetime:
         """When the active deadline of the current run passes; counted from `now` if it has not begun.

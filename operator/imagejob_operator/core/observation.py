@@ -12,6 +12,7 @@ from imagejob_operator.core.effort import Effort, Progress
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.sizing import DEFAULT_SPEED
 from imagejob_operator.core.status import Status
+from imagejob_operator.core.store_waiting import StoreViews
 from imagejob_processor.contract import Summary
 
 
@@ -44,7 +45,9 @@ class Observation:
     job: ImageJob
     policy: Policy = Policy()
     admission: Admission | None = None
-    """None while it is not known (asked only of Pending jobs)."""
+    """None while it is not known (asked only of Pending jobs that use the operator's own store)."""
+    stores: StoreViews = field(default_factory=StoreViews)
+    """The ImageStores that the job names."""
     attempts: tuple[Attempt, ...] = ()
     results: Mapping[int, Summary] = field(default_factory=dict)
     """Shards whose result is known to be in the store, with their counts."""

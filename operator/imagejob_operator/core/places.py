@@ -48,6 +48,12 @@ class SecretRef(Wire, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=253, pattern=SUBDOMAIN)]
 
 
+class StoreRef(Wire, frozen=True):
+    """An ImageStore of the job's namespace."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=253, pattern=SUBDOMAIN)]
+
+
 class UrlSource(Wire, frozen=True):
     """A source on a web server, fetched by the operator."""
 
@@ -97,6 +103,7 @@ class Destination(Wire, frozen=True):
     publish: Literal["Staged"] = "Staged"
     on_failure: Literal["Keep", "Delete"] = "Keep"
     headers: Headers = Headers()
+    store_ref: StoreRef | None = None
 
 
 def check_sources_stay(outputs: Sequence[str], sources: Sequence[str], match: Match | None) -> None:

@@ -31,6 +31,7 @@ from imagejob_operator.core.places import (
     Source,
     Staging,
     StagingMode,
+    StoreRef,
     UrlSource,
 )
 from imagejob_operator.core.pod_template import InvalidPodTemplate, check_pod_template
@@ -132,6 +133,7 @@ class Spec(Wire, frozen=True):
     )
     destination: Destination = Destination()
     staging: Staging = Staging()
+    store_ref: StoreRef | None = None
     execution: Execution = Execution()
     limits: Limits = Limits()
     failure_policy: FailurePolicy = FailurePolicy()

@@ -19,7 +19,13 @@ def begin_validating(o: Observation, spec: Spec) -> Decision:
     """Record the run; without a finalizer, since it never owes a cleaning."""
     before = o.job.status.run or RunStatus()
     started = o.now.replace(microsecond=0)
-    run = RunStatus(id=spec.run.id, number=before.number + 1, epoch=1, started_at=started)
+    run = RunStatus(
+        id=spec.run.id,
+        number=before.number + 1,
+        epoch=1,
+        started_at=started,
+        store_uid=o.stores.staging_uid,
+    )
     return Decision(
         change(o, msgspec.structs.replace(o.job.status, phase=Phase.VALIDATING.value, run=run, staging=None))
     )

@@ -7,12 +7,14 @@ from typing import Any
 
 import kopf
 
-from imagejob_operator.core.api import GROUP, LABEL_INSTALLATION, LABEL_JOB, PLURAL, VERSION
+from imagejob_operator.core.api import GROUP, LABEL_INSTALLATION, LABEL_JOB, PLURAL, STORE_PLURAL, VERSION
 from imagejob_operator.core.attempt import Attempt
+from imagejob_operator.core.image_store import ImageStore, parse_store
 from imagejob_operator.core.job import Key, parse_job
 from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.queue import WorkQueue
 
+SeeStore = Callable[[ImageStore, bool], None]
 ReadAttempt = Callable[[dict[str, Any]], tuple[str, Attempt] | None]
 
 
@@ -23,15 +25,16 @@ def class_of(body: dict[str, Any]) -> str:
     return str(found)
 
 
-def register_watches(
+def register_watches(  # noqa: PLR0913  (one for each thing that is told of)
     registry: kopf.OperatorRegistry,
     cache: Cache,
     queue: WorkQueue,
     read_attempt: ReadAttempt,
     installation: str,
     job_class: str,
+    see_store: SeeStore,
 ) -> None:
-    """Have Kopf tell the cache and the queue of every ImageJob and every Pod of ours."""
+    """Have Kopf tell of every ImageJob, every Pod of ours, and every ImageStore."""
 
     async def imagejob_seen(event: kopf.RawEvent, **_: Any) -> None:
         body: dict[str, Any] = dict(event["object"])
@@ -57,6 +60,10 @@ def register_watches(
             cache.put_attempt(job_uid, attempt)
         queue.add(Key(pod["metadata"]["namespace"], pod["metadata"]["labels"][LABEL_JOB]))
 
+    async def store_seen(event: kopf.RawEvent, **_: Any) -> None:
+        see_store(parse_store(dict(event["object"])), event["type"] == "DELETED")
+
+    kopf.on.event(GROUP, VERSION, STORE_PLURAL, registry=registry, id="imagestores")(store_seen)
     kopf.on.event(GROUP, VERSION, PLURAL, registry=registry, id="imagejobs")(imagejob_seen)
     kopf.on.event("", "v1", "pods", registry=registry, id="pods", labels={LABEL_INSTALLATION: installation})(
         pod_seen

@@ -10,6 +10,8 @@ from imagejob_operator.core.attempt import Problem, Refusal, Remark
 from imagejob_operator.core.job import ImageJob, Key
 from imagejob_operator.core.observation import Admission, Observation, Policy
 from imagejob_operator.core.phase import TERMINAL, Phase
+from imagejob_operator.core.spec import InvalidSpec
+from imagejob_operator.core.store_waiting import StoreViews
 from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.efforts import Efforts
 from imagejob_operator.loop.speed import Speed
@@ -49,7 +51,7 @@ class RunMemory:
 class Observer:
     """Looks at the cache first, and at the world only where the phase needs it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (one for each thing that is looked at)
         self,
         cache: Cache,
         efforts: Efforts,
@@ -57,6 +59,7 @@ class Observer:
         clock: Clock,
         policy: Policy,
         selector: Mapping[str, str],
+        views: Callable[[ImageJob], StoreViews] = lambda job: StoreViews(),
     ) -> None:
         self._cache = cache
         self._efforts = efforts
@@ -64,6 +67,7 @@ class Observer:
         self._clock = clock
         self._policy = policy
         self._selector = selector
+        self._views = views
         self._memory: dict[Key, tuple[tuple[str, int, int], RunMemory]] = {}
         self._speed = Speed()
         self._admissions: dict[str, tuple[datetime, Admission]] = {}
@@ -77,7 +81,8 @@ class Observer:
             now=self._clock(),
             job=job,
             policy=self._policy,
-            admission=await self._admission(job.key.namespace) if pending else None,
+            admission=await self._admission(job.key.namespace) if pending and _uses_own(job) else None,
+            stores=self._views(job) if pending else StoreViews(),
             attempts=self._cache.attempts(job.uid),
             results=dict(memory.results),
             refusals=dict(memory.refusals),
@@ -129,3 +134,8 @@ class Observer:
             # A refusal is asked anew each time: the label may have just been set.
             self._admissions[namespace] = (self._clock(), admission)
         return admission
+
+
+def _uses_own(job: ImageJob) -> bool:
+    """Whether a job uses the operator's own store."""
+    return isinstance(job.spec, InvalidSpec) or job.spec.store_ref is None

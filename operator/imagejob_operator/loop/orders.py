@@ -41,6 +41,7 @@ async def write_order(
     indexes = shard_items(head.count, job.status.items_per_shard, shard)
     below = output_prefix(prefix, shard, attempt)
     form = store.sign_post(below, MAX_OUTPUT_BYTES, live)
+    upload = Upload(form.url, form.key_prefix, dict(form.fields), MAX_OUTPUT_BYTES)
     order = Order(
         version=1,
         job=str(job.key),
@@ -58,7 +59,7 @@ async def write_order(
         ),
         renditions=job.spec.renditions,
         limits=item_limits(job.spec.limits),
-        upload=Upload(url=form.url, key_prefix=below, fields=dict(form.fields), max_bytes=MAX_OUTPUT_BYTES),
+        upload=upload,
         result_url=store.sign_put(result_key(prefix, shard), live),
     )
     key = order_key(prefix, shard, attempt)

@@ -67,7 +67,7 @@ def _staged_outputs(
         item = items[outcome.index]
         for record, etag, final in zip(outcome.outputs, outcome.etags, item.outputs, strict=True):
             name = below + output_name(outcome.index, record.rendition)
-            staged = StoredObject(name, record.bytes, etag)
+            staged = StoredObject(name, record.bytes, etag, sha256=record.sha256)
             yield _Output(outcome.index, item.source, staged, record, final)
 
 

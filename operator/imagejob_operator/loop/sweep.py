@@ -94,33 +94,18 @@ class Sweeper:
         self._policy = policy
         self._gate = gate
         self._guard = OwnerGuard(store, policy.installation, policy.instance, clock)
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Start to sweep."""
-        self._task = asyncio.create_task(self._run())
+    async def sweep(self) -> bool:
+        """Sweep once; whether there was nothing at all in staging.
 
-    async def stop(self) -> None:
-        """End, and wait for the last request."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        timer = asyncio.get_running_loop()
-        while True:
-            begun = timer.time()
-            await self.sweep()
-            await asyncio.sleep(max(0.0, begun + self._policy.interval - timer.time()))
-
-    async def sweep(self) -> None:
-        """Sweep once. Whatever fails is tried again at the next sweep; nothing is raised."""
+        Whatever fails is tried again at the next sweep; nothing is raised.
+        """
         if not self._gate():
             self._guard.let_go()
-            return
+            return False
         try:
             async with asyncio.timeout(self._policy.interval):
-                await self._sweep()
+                return await self._sweep()
         except Halted:
             log.info("the sweep was ended: somebody else is in charge now")
         except (StoreError, JobsError, TimeoutError) as error:
@@ -129,12 +114,13 @@ class Sweeper:
         except Exception:
             self._telemetry.sweep_failed()
             log.exception("the sweep failed unexpectedly")
+        return False
 
-    async def _sweep(self) -> None:
+    async def _sweep(self) -> bool:
         renewal = await self._guard.renew(await self._owners.cluster())
         self._telemetry.identity(renewal.standing is Standing.SHARED)
         if self._policy.mode is Mode.OFF:
-            return
+            return False
         # First what lies in staging, then who is there: never the other way round.
         folders, foreign = await self._list_jobs()
         uids = await self._owners.uids(self._policy.namespaces)
@@ -160,6 +146,7 @@ class Sweeper:
                 left.prefixes,
                 extra={"objects": left.objects, "bytes": left.bytes, "deleting": deleting, "first": first},
             )
+        return not folders and not foreign
 
     async def _list_jobs(self) -> tuple[list[StagedJob], int]:
         """The folders of jobs, and how many folders are none of ours."""

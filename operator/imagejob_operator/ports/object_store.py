@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -55,6 +56,8 @@ class StoredObject:
     modified_at: datetime = UNKNOWN
     metadata: Mapping[str, str] = field(default_factory=dict, compare=False)
     """The user's metadata by its names in lower case, without any prefix; known to `stat` only."""
+    sha256: str = field(default="", compare=False)
+    """What its bytes must hash to, if that is known; held where they pass through this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,23 @@ class ObjectHeaders:
 
 @dataclass(frozen=True, slots=True)
 class PostForm:
-    """A signed form for browser-style uploads below one key prefix."""
+    """A signed form for browser-style uploads below one key prefix, as the store itself has it."""
 
     url: str
     fields: Mapping[str, str]
+    key_prefix: str
+
+
+class Stream(Protocol):
+    """The bytes of one object."""
+
+    def read(self, amount: int, /) -> bytes:
+        """At most so many of the next bytes; none at the end."""
+        ...
+
+
+Reader = Callable[[], AbstractContextManager[Stream]]
+"""Opens a fresh stream of one object, from its first byte; it blocks, so only `put_from` calls it."""
 
 
 class ObjectStore(Protocol):
@@ -124,6 +140,20 @@ class ObjectStore(Protocol):
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete objects by their keys; those that are not there are no error."""
+        ...
+
+    def reader(self, source: StoredObject) -> Reader:
+        """How another store reads an object of this one, if it still has its ETag."""
+        ...
+
+    async def put_from(
+        self, key: str, reader: Reader, source: StoredObject, headers: ObjectHeaders | None = None
+    ) -> StoredObject:
+        """Write an object of another store: each try reads it from a fresh stream.
+
+        Length and, if it is known, hash of what is read must be those of `source`, or nothing is written
+        (ObjectChanged). Raises ObjectMissing or ObjectChanged for the source.
+        """
         ...
 
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:

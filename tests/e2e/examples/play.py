@@ -64,11 +64,16 @@ def play(world: World, path: Path) -> list[str]:
 
 
 def _apply(world: World, path: Path, namespace: str) -> None:
-    """The file as it is, or, if it names the web server of the tests, with the address of that one."""
-    if PLACE not in path.read_text():
+    """The file as it is, but for the place of the tests' web server and the folder of the namespace."""
+    text = path.read_text()
+    if PLACE not in text and "kind: ImageStore" not in text:
         world.kubectl("apply", "-f", str(path), "-n", namespace)
         return
     for document in placed(documents(path), world.pictures):
+        if document["kind"] == "ImageStore":
+            # Where the example has the folder of its user's namespace, the test has that of its own.
+            spec = document["spec"]
+            spec["prefix"] = spec["prefix"].replace("shop/", f"{namespace}/")
         world.kubectl.apply(document, "-n", namespace)
 
 

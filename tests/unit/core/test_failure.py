@@ -9,6 +9,8 @@ JOB_001 JOB_CREATION_FAILED InvalidSpec            User    final
 JOB_001 JOB_CREATION_FAILED KeyCollision           User    final
 JOB_001 JOB_CREATION_FAILED NotPermitted           Cluster final
 JOB_001 JOB_CREATION_FAILED NoPreviousReport       User    final
+JOB_001 JOB_CREATION_FAILED StoreNotFound          User    retriable
+JOB_001 JOB_CREATION_FAILED StoreNotReady          Storage retriable
 JOB_002 STAGING_FAILED      SourceNotFound         User    final
 JOB_002 STAGING_FAILED      SourceEmpty            User    final
 JOB_002 STAGING_FAILED      TooManyItems           User    final

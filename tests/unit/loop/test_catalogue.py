@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fakes.memory_cluster import Scene, Script, idle
+from fakes.memory_stores import image_store
 from fakes.scripts import badly, never_running, well, without_result
 from imagejob_operator.core.attempt import Problem, State
 from imagejob_operator.core.failure import CATALOGUE, Code, Reason
@@ -67,6 +68,12 @@ CASES = [
     Case("JOB_001/KeyCollision", {"destination": {"keyTemplate": "one"}}),
     Case("JOB_001/NotPermitted", selector={"imagejob.dev/admitted": "true"}),
     Case("JOB_001/NoPreviousReport", {"run": {"id": "1", "items": "Failed"}}),
+    Case("JOB_001/StoreNotFound", {"storeRef": {"name": "media"}}),
+    Case(
+        "JOB_001/StoreNotReady",
+        {"destination": {"storeRef": {"name": "media"}}},
+        prepare=lambda w: w.operator.stores.name(image_store()),
+    ),
     Case("JOB_002/SourceNotFound", {"source": {"keys": ["no.jpg"]}}),
     Case("JOB_002/SourceEmpty", {"source": {"match": {"prefix": "none/"}}}),
     Case("JOB_002/TooManyItems", {"source": {"match": {"prefix": "uploads/", "maxItems": 1}}}),

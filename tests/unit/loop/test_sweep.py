@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -382,24 +381,6 @@ async def test_a_sweep_ends_when_the_next_one_begins() -> None:
     yard.store.hooks.remove(hook)
     await yard.sweep()
     assert yard.left() == []
-
-
-async def test_it_sweeps_again_and_again_until_it_is_stopped() -> None:
-    yard = Yard(interval=0.01)
-    yard.stage()
-    yard.clock.advance(2 * HOUR)
-    yard.sweeper.start()
-    async with asyncio.timeout(5):
-        while yard.left():
-            await asyncio.sleep(0.005)
-    await yard.sweeper.stop()
-    calls = len(yard.store.hooks.calls)
-    await asyncio.sleep(0.03)
-    assert len(yard.store.hooks.calls) == calls
-
-
-async def test_stopping_what_was_never_started_is_nothing() -> None:
-    await Yard().sweeper.stop()
 
 
 # --- modes and strangers -------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from fakes.clock import ManualClock
 from fakes.hooks import Death, Gate
 from fakes.memory_cluster import MemoryCluster, Script
 from fakes.memory_store import MemoryStore
+from fakes.memory_stores import ALLOWED, MemoryStores
 from fakes.memory_web import MemoryWeb, downloader
 from fakes.scripts import well
 from fakes.telemetry import CountingTelemetry
@@ -29,8 +30,8 @@ from imagejob_operator.loop.queue import WorkQueue
 from imagejob_operator.loop.reconcile import Reconciler
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
+from imagejob_operator.loop.store_book import OwnStore, StoreBook
 from imagejob_operator.loop.validate import validate
-from imagejob_operator.ports.stores import OneStore
 from unit.core.build import SPEC
 
 KEY = Key("shop", "spring")
@@ -68,13 +69,14 @@ class Operator:
     def __init__(
         self,
         cluster: MemoryCluster,
-        store: MemoryStore,
+        stores: MemoryStores,
         web: MemoryWeb,
         policy: Policy,
         selector: Mapping[str, str],
         queue: ManualQueue | WorkQueue | None = None,
     ) -> None:
         clock = cluster.clock
+        store = stores.own
         self.telemetry = CountingTelemetry()
         self.cache = Cache()
         self.queue: Any = ManualQueue(clock) if queue is None else queue
@@ -83,11 +85,17 @@ class Operator:
 
         fetching = downloader(web)
 
+        self.stores = StoreBook(
+            OwnStore(store), stores, stores.open, stores.exchange, "default", ALLOWED, lambda key: None
+        )
+
         async def work(job: ImageJob, effort: Effort) -> Progress:
+            store = await self.stores.of(job)
             match effort:
                 case Validate():
                     return await validate(store, cluster, clock, job, effort)
                 case Stage():
+                    await self.stores.hold(job)
                     return await stage(store, fetching, self.telemetry, job, effort)
                 case Collect():
                     return await collect(store, job, effort)
@@ -99,8 +107,8 @@ class Operator:
                     assert_never(effort)
 
         self.efforts = Efforts(work, self.queue.add, clock)
-        observer = Observer(self.cache, self.efforts, cluster, clock, policy, selector)
-        actor = Actor(cluster, cluster, OneStore(store), self.telemetry, self.cache, clock)
+        observer = Observer(self.cache, self.efforts, cluster, clock, policy, selector, self.stores.views)
+        actor = Actor(cluster, cluster, self.stores, self.telemetry, self.cache, clock)
         self.reconciler = Reconciler(
             self.cache, observer, actor, self.efforts, cluster, self.telemetry, clock, lambda: self.leads
         )
@@ -144,6 +152,7 @@ class World:
     ) -> None:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
+        self.stores = MemoryStores(self.clock, self.store)
         self.cluster = MemoryCluster(self.clock, self.store, script or well())
         self.web = MemoryWeb(self.cluster.hooks)
         self.policy = policy or Policy()
@@ -157,7 +166,7 @@ class World:
         """Whether efforts may wait for what never comes."""
 
     def _start(self) -> Operator:
-        return Operator(self.cluster, self.store, self.web, self.policy, self.selector)
+        return Operator(self.cluster, self.stores, self.web, self.policy, self.selector)
 
     def create(self, **fields: Any) -> ImageJob:
         return self.cluster.create(KEY.name, {**SPEC, **fields})

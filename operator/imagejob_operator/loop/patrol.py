@@ -1,0 +1,128 @@
+"""The sweeper's round: one store after the other, each with an owner object of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from imagejob_operator.core.sweep import Orphans
+from imagejob_operator.loop.sweep import Sweeper
+from imagejob_operator.ports.jobs import JobsError
+from imagejob_operator.ports.object_store import ObjectStore
+from imagejob_operator.ports.telemetry import SweepTelemetry
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Post:
+    """One store on the round, its sweeper, and what that said last."""
+
+    store: ObjectStore
+    sweeper: Sweeper
+    told: _Told
+
+
+class Patrol:
+    """Sweeps all stores, again and again; what is counted is the sum over all of them.
+
+    Args:
+        stores: all stores by uid, as they are when a round begins.
+        make: makes the sweeper of one store.
+        clean: told of each store in which a sweep found nothing at all.
+        telemetry: what is counted.
+        interval: seconds from the beginning of one round to that of the next.
+    """
+
+    def __init__(
+        self,
+        stores: Callable[[], Mapping[str, ObjectStore]],
+        make: Callable[[ObjectStore, SweepTelemetry], Sweeper],
+        clean: Callable[[str], Awaitable[None]],
+        telemetry: SweepTelemetry,
+        interval: float,
+    ) -> None:
+        self._stores = stores
+        self._make = make
+        self._clean = clean
+        self._telemetry = telemetry
+        self._interval = interval
+        self._posts: dict[str, _Post] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the round."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End, and wait for the last request."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        timer = asyncio.get_running_loop()
+        while True:
+            begun = timer.time()
+            await self.round()
+            await asyncio.sleep(max(0.0, begun + self._interval - timer.time()))
+
+    async def round(self) -> None:
+        """Sweep every store once; nothing is raised."""
+        stores = self._stores()
+        for uid in self._posts.keys() - stores.keys():
+            del self._posts[uid]
+        for uid, store in stores.items():
+            if uid not in self._posts or self._posts[uid].store is not store:
+                told = _Told(self._telemetry, self._tell)
+                self._posts[uid] = _Post(store, self._make(store, told), told)
+            if await self._posts[uid].sweeper.sweep():
+                try:
+                    await self._clean(uid)
+                except JobsError as error:
+                    log.warning(
+                        "a store is clean, and cannot be let go", extra={"uid": uid, "error": str(error)}
+                    )
+
+    def _tell(self) -> None:
+        """The sum over all stores."""
+        all_told = [post.told for post in self._posts.values()]
+        self._telemetry.identity(any(told.shared for told in all_told))
+        left = [told.left for told in all_told]
+        self._telemetry.orphans(
+            Orphans(
+                prefixes=sum(one.prefixes for one in left),
+                objects=sum(one.objects for one in left),
+                bytes=sum(one.bytes for one in left),
+                oldest=max((one.oldest for one in left), default=timedelta(0)),
+                waiting=sum(one.waiting for one in left),
+                foreign=sum(one.foreign for one in left),
+            )
+        )
+
+
+class _Told:
+    """What the sweeper of one store said; the rest is passed on."""
+
+    def __init__(self, telemetry: SweepTelemetry, changed: Callable[[], None]) -> None:
+        self._telemetry = telemetry
+        self._changed = changed
+        self.shared = False
+        self.left = Orphans()
+
+    def identity(self, shared: bool) -> None:
+        self.shared = shared
+        self._changed()
+
+    def orphans(self, left: Orphans) -> None:
+        self.left = left
+        self._changed()
+
+    def swept(self, objects: int) -> None:
+        self._telemetry.swept(objects)
+
+    def sweep_failed(self) -> None:
+        self._telemetry.sweep_failed()

@@ -1,0 +1,165 @@
+"""Buckets of tenants in memory, what their ImageStores refer to, and what the operator keeps of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from fakes.memory_store import MemoryStore
+from imagejob_operator.core.endpoints import AllowedEndpoint
+from imagejob_operator.core.image_store import ImageStore, StoreStatus, WebIdentity, parse_store
+from imagejob_operator.core.kept_store import Location
+from imagejob_operator.core.store_standing import StoreReason
+from imagejob_operator.ports.credentials import Credentials, CredentialSource
+from imagejob_operator.ports.jobs import Gone
+from imagejob_operator.ports.object_store import StoreDenied
+from imagejob_operator.ports.store_keeper import NotUsable
+
+ENDPOINT = "store.example"
+ALLOWED = (AllowedEndpoint(ENDPOINT, 443, True),)
+
+
+def image_store(
+    name: str = "media", namespace: str = "shop", uid: str = "", generation: int = 1, **spec: Any
+) -> ImageStore:
+    """An ImageStore of a bucket that is called like its namespace."""
+    wanted = {
+        "endpoint": ENDPOINT,
+        "bucket": namespace,
+        "auth": {"secretRef": {"name": "keys"}},
+        **spec,
+    }
+    metadata = {
+        "namespace": namespace,
+        "name": name,
+        "uid": uid or f"uid-of-{namespace}-{name}",
+        "resourceVersion": "1",
+        "generation": generation,
+    }
+    return parse_store({"metadata": metadata, "spec": wanted})
+
+
+@dataclass
+class Bucket:
+    """One bucket, and who may use it."""
+
+    store: MemoryStore
+    keys: set[tuple[str, str]] = field(default_factory=set)
+
+
+class LockedStore(MemoryStore):
+    """A bucket as somebody with credentials sees it."""
+
+    def __init__(self, bucket: Bucket, credentials: CredentialSource, clock: Callable[[], datetime]) -> None:
+        super().__init__(clock)
+        self.objects = bucket.store.objects
+        self.name = bucket.store.name
+        self.closed = False
+        outer = bucket.store.hooks
+        inner = self.hooks.before
+
+        async def before(operation: str, about: str) -> None:
+            now = credentials()
+            if (now.access_key, now.secret_key) not in bucket.keys:
+                raise StoreDenied("InvalidAccessKeyId: the key is not known")
+            await outer.before(operation, about)
+            await inner(operation, about)
+
+        self.hooks.before = before  # type: ignore[method-assign]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class MemoryStores:
+    """Keeper, opener and token service of ImageStores."""
+
+    def __init__(self, clock: Callable[[], datetime], own: MemoryStore | None = None) -> None:
+        self._clock = clock
+        self.own = own or MemoryStore(clock)
+        """The operator's own bucket."""
+        self.buckets: dict[str, Bucket] = {}
+        self.secrets: dict[tuple[str, str], dict[str, str]] = {}
+        self.config_maps: dict[tuple[str, str], dict[str, str]] = {}
+        self.permitted = True
+        self.statuses: dict[str, StoreStatus] = {}
+        self.gone: set[str] = set()
+        self.kept_data: dict[str, bytes] = {}
+        self.opened: list[LockedStore] = []
+        self.issued = Credentials("temporary", "t", "session", None)
+
+    def bucket(self, name: str = "shop", *keys: str) -> Bucket:
+        """A bucket that such access keys may use, each with its own name as the secret one."""
+        made = self.buckets.setdefault(name, Bucket(MemoryStore(self._clock)))
+        made.store.name = name
+        self.own.neighbours[name] = made.store
+        made.keys |= {(key, f"secret-of-{key}") for key in keys}
+        return made
+
+    def secret_of(self, access: str, namespace: str = "shop", name: str = "keys") -> None:
+        """A Secret with credentials."""
+        self.secrets[namespace, name] = {"access-key": access, "secret-key": f"secret-of-{access}"}
+
+    # --- the opener ---------------------------------------------------------------------------------------
+
+    def open(self, location: Location, credentials: CredentialSource) -> LockedStore:
+        if location.trust == "broken":
+            raise NotUsable(StoreReason.CA_BUNDLE_INVALID, "no certificate")
+        bucket = self.buckets.get(location.bucket)
+        if bucket is None:
+            bucket = Bucket(MemoryStore(self._clock))
+            bucket.store.hooks.fail(StoreDenied("NoSuchBucket: there is none"), "folders")
+            bucket.keys = _Everybody()
+        self.opened.append(LockedStore(bucket, credentials, self._clock))
+        return self.opened[-1]
+
+    async def exchange(self, identity: WebIdentity, token: str, secure: bool, trust: str) -> Credentials:
+        if token != f"token of {identity.service_account_name} for {identity.audience}":
+            raise NotUsable(StoreReason.IDENTITY_REFUSED, "the token is refused")
+        return self.issued
+
+    # --- the keeper ---------------------------------------------------------------------------------------
+
+    async def write_status(self, store: ImageStore, status: StoreStatus) -> ImageStore:
+        if store.uid in self.gone:
+            raise Gone("it is gone")
+        self.statuses[store.uid] = status
+        return ImageStore(store.key, store.uid, "2", store.generation, store.spec, status)
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
+        return self._refer(self.secrets, namespace, name, StoreReason.SECRET_NOT_FOUND)
+
+    async def config_map(self, namespace: str, name: str) -> Mapping[str, str]:
+        return self._refer(self.config_maps, namespace, name, StoreReason.CONFIG_MAP_NOT_FOUND)
+
+    def _refer(
+        self,
+        there: Mapping[tuple[str, str], Mapping[str, str]],
+        namespace: str,
+        name: str,
+        missing: StoreReason,
+    ) -> Mapping[str, str]:
+        if not self.permitted:
+            raise NotUsable(StoreReason.NOT_PERMITTED, "apply the Role")
+        if (namespace, name) not in there:
+            raise NotUsable(missing, f"there is no {name}")
+        return there[namespace, name]
+
+    async def token(self, namespace: str, account: str, audience: str) -> str:
+        return f"token of {account} for {audience}"
+
+    async def kept(self) -> Mapping[str, bytes]:
+        return dict(self.kept_data)
+
+    async def keep(self, name: str, data: bytes | None) -> None:
+        if data is None:
+            self.kept_data.pop(name, None)
+        else:
+            self.kept_data[name] = data
+
+
+class _Everybody(set[tuple[str, str]]):
+    def __contains__(self, item: object) -> bool:
+        return True
