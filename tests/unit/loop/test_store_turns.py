@@ -1,0 +1,282 @@
+"""Turns of ImageStores: looked at, said, looked at again; and the round of the sweeper over all stores."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fakes.clock import ManualClock
+from fakes.memory_owners import MemoryOwners, SweepCounts
+from fakes.memory_store import MemoryStore
+from fakes.memory_stores import ALLOWED, MemoryStores, image_store
+from imagejob_operator.core.image_store import ImageStore, StoreStatus
+from imagejob_operator.core.job import ImageJob, Key, parse_job
+from imagejob_operator.core.store_standing import LOOK_AGAIN, Standing, StoreReason, next_look, said
+from imagejob_operator.loop.cache import Cache
+from imagejob_operator.loop.patrol import Patrol
+from imagejob_operator.loop.store_book import OwnStore, StoreBook
+from imagejob_operator.loop.store_turns import StoreTurns
+from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from imagejob_operator.ports.credentials import Credentials
+from imagejob_operator.ports.jobs import Conflict, Unavailable
+from unit.core.build import SPEC
+
+KEY = Key("shop", "media")
+UID = "0000aaaa-1111-2222-3333-444455556666"
+
+
+def job_in(namespace: str, name: str, phase: str) -> ImageJob:
+    metadata = {"namespace": namespace, "name": name, "uid": f"{namespace}/{name}", "resourceVersion": "1"}
+    return parse_job({"metadata": metadata, "spec": SPEC, "status": {"phase": phase}})
+
+
+class Bench:
+    """Turns over stores in memory, with the queue's wishes at hand."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.stores = MemoryStores(self.clock)
+        self.stores.bucket("shop", "key")
+        self.stores.secret_of("key")
+        self.woken: list[Key] = []
+        self.later: list[float] = []
+        self.now: list[Key] = []
+        self.leads = True
+        self.cache = Cache()
+        own = OwnStore(self.stores.own)
+        stores = self.stores
+        self.book = StoreBook(own, stores, stores.open, stores.exchange, "default", ALLOWED, lambda key: None)
+        self.turns = StoreTurns(
+            self.book, stores, self.cache, self.woken.append, self.clock, lambda: self.leads
+        )
+        self.turns.queue.add = self.now.append  # type: ignore[method-assign]
+        self.turns.queue.add_after = lambda key, seconds: self.later.append(seconds)  # type: ignore[method-assign]
+
+    async def see(self, store: ImageStore) -> str:
+        """See it, take its turn; the reason that was said."""
+        self.turns.seen(store, gone=False)
+        await self.turns.turn(store.key)
+        return self.stores.statuses[store.uid].conditions[0].reason
+
+
+async def test_what_was_found_is_said_and_looked_at_again() -> None:
+    bench = Bench()
+    assert await bench.see(image_store()) == "Ready"
+    assert bench.later == [LOOK_AGAIN.total_seconds()]
+    condition = bench.stores.statuses["uid-of-shop-media"].conditions[0]
+    assert (condition.type, condition.status, condition.observed_generation) == ("Ready", "True", 1)
+
+
+async def test_one_that_is_not_ready_is_looked_at_sooner_and_less_and_less_often() -> None:
+    bench = Bench()
+    bench.stores.secrets.clear()
+    for _ in range(8):
+        assert await bench.see(image_store()) == "SecretNotFound"
+    assert bench.later == [2, 4, 8, 16, 32, 60, 60, 60]
+    bench.stores.secret_of("key")
+    assert await bench.see(image_store(generation=2)) == "Ready"
+    assert bench.later[-1] == LOOK_AGAIN.total_seconds()
+
+
+async def test_nothing_new_is_not_said_again() -> None:
+    bench = Bench()
+    await bench.see(image_store())
+    bench.stores.statuses.clear()
+    await bench.turns.turn(KEY)
+    assert bench.stores.statuses == {}
+
+
+async def test_our_own_word_on_it_is_no_news() -> None:
+    bench = Bench()
+    bench.turns.seen(image_store(), gone=False)
+    assert bench.now == [KEY]
+    seen = image_store()
+    bench.turns.seen(
+        ImageStore(seen.key, seen.uid, "2", 1, seen.spec, StoreStatus(observed_generation=1)), gone=False
+    )
+    assert bench.now == [KEY]
+    bench.turns.seen(ImageStore(seen.key, seen.uid, "3", 2, seen.spec, seen.status), gone=False)
+    assert bench.now == [KEY, KEY]
+
+
+async def test_jobs_that_wait_are_woken_and_no_others() -> None:
+    bench = Bench()
+    for namespace, name, phase in (("shop", "a", ""), ("shop", "b", "Running"), ("other", "c", "")):
+        bench.cache.put_job(job_in(namespace, name, phase))
+    await bench.see(image_store())
+    assert bench.woken == [Key("shop", "a")]
+
+
+async def test_nothing_is_done_behind_a_closed_gate() -> None:
+    bench = Bench()
+    bench.leads = False
+    bench.turns.seen(image_store(), gone=False)
+    await bench.turns.turn(KEY)
+    assert bench.stores.opened == []
+    assert bench.stores.statuses == {}
+
+
+async def test_one_that_is_gone_is_closed_and_forgotten() -> None:
+    bench = Bench()
+    await bench.see(image_store())
+    bench.turns.seen(image_store(uid="another"), gone=True)
+    assert not bench.stores.opened[0].closed, "an old sight of another one of its name is no end"
+    bench.turns.seen(image_store(), gone=True)
+    await bench.turns.turn(KEY)
+    assert bench.stores.opened[0].closed
+
+
+@pytest.mark.parametrize(("error", "seconds"), [(Conflict("seen by others"), 0.5), (Unavailable("away"), 5)])
+async def test_an_error_of_the_api_server_is_a_later_turn(error: Exception, seconds: float) -> None:
+    bench = Bench()
+
+    async def fail(*_: object) -> ImageStore:
+        raise error
+
+    bench.stores.write_status = fail  # type: ignore[method-assign]
+    bench.turns.seen(image_store(), gone=False)
+    await bench.turns.turn(KEY)
+    assert bench.later == [seconds]
+
+
+async def test_one_that_went_meanwhile_is_no_error() -> None:
+    bench = Bench()
+    bench.stores.gone.add("uid-of-shop-media")
+    bench.turns.seen(image_store(), gone=False)
+    await bench.turns.turn(KEY)
+    assert bench.later == []
+
+
+async def test_temporary_credentials_are_renewed_before_they_end() -> None:
+    bench = Bench()
+    bench.stores.issued = Credentials("temporary", "t", "s", bench.clock() + timedelta(minutes=13))
+    bench.stores.bucket("shop").keys.add(("temporary", "t"))
+    identity = {"webIdentity": {"serviceAccountName": "robot", "endpoint": "store.example"}}
+    assert await bench.see(image_store(auth=identity)) == "Ready"
+    assert bench.later == [180]
+
+
+async def test_what_was_kept_is_known_before_any_store_has_its_turn() -> None:
+    bench = Bench()
+    failures = [Unavailable("away")]
+    real = bench.stores.kept
+
+    async def kept() -> Any:
+        if failures:
+            raise failures.pop()
+        assert bench.now == []
+        return await real()
+
+    bench.stores.kept = kept  # type: ignore[method-assign]
+    bench.turns.seen(image_store(), gone=False)
+    bench.now.clear()
+    begun = asyncio.create_task(bench.turns.begin())
+    await asyncio.sleep(0)
+    assert bench.now == []
+    begun.cancel()
+    await asyncio.gather(begun, return_exceptions=True)
+    await bench.turns.begin()
+    assert bench.now == [KEY]
+
+
+def test_a_status_keeps_the_time_of_its_last_change() -> None:
+    clock = ManualClock()
+    store = image_store()
+    first = said(store, Standing(StoreReason.UNREACHABLE, "away"), clock())
+    again = ImageStore(store.key, store.uid, "2", 1, store.spec, first)
+    clock.advance(60)
+    second = said(again, Standing(StoreReason.BUCKET_NOT_FOUND, "gone"), clock())
+    assert second.conditions[0].last_transition_time == first.conditions[0].last_transition_time
+    third = said(again, Standing(StoreReason.READY), clock())
+    assert third.conditions[0].last_transition_time == clock()
+
+
+def test_pauses_have_an_end() -> None:
+    assert next_look(Standing(StoreReason.UNREACHABLE), 1000) == timedelta(minutes=1)
+
+
+# --- the round of the sweeper ----------------------------------------------------------------------------
+
+
+class Yard:
+    """Two stores, and who sweeps them."""
+
+    def __init__(self, interval: float = 900.0) -> None:
+        self.clock = ManualClock()
+        self.stores = {"": MemoryStore(self.clock), "uid": MemoryStore(self.clock)}
+        self.counts = SweepCounts()
+        self.clean: list[str] = []
+        policy = SweepPolicy("default", "one", interval=interval)
+        owners = MemoryOwners()
+
+        async def clean(uid: str) -> None:
+            self.clean.append(uid)
+
+        self.patrol = Patrol(
+            lambda: dict(self.stores),
+            lambda store, told: Sweeper(store, owners, told, self.clock, policy),
+            clean,
+            self.counts,
+            interval,
+        )
+
+    def litter(self, uid: str) -> None:
+        for number in range(3):
+            self.stores[uid].set(f".imagejob-staging/default/shop/{UID}/1-1/in/{number}", b"xx")
+
+    def left(self) -> int:
+        return sum(len(store.keys(".imagejob-staging/default/shop")) for store in self.stores.values())
+
+
+async def test_every_store_is_swept_with_an_owner_of_its_own() -> None:
+    yard = Yard()
+    for uid in yard.stores:
+        yard.litter(uid)
+    yard.clock.advance(7200)
+    await yard.patrol.round()
+    assert yard.left() == 6, "who is new holds back"
+    assert (yard.counts.left[-1].prefixes, yard.counts.left[-1].objects) == (2, 6), "summed over all stores"
+    assert yard.clean == []
+    await yard.patrol.round()
+    assert yard.left() == 0
+    assert all(".imagejob-staging/default/owner.json" in store.objects for store in yard.stores.values())
+    await yard.patrol.round()
+    assert yard.clean == ["", "uid"]
+    assert yard.counts.left[-1].objects == 0
+
+
+async def test_a_store_that_goes_takes_what_it_told_with_it() -> None:
+    yard = Yard()
+    yard.litter("uid")
+    yard.clock.advance(7200)
+    await yard.patrol.round()
+    assert yard.counts.left[-1].objects == 3
+    del yard.stores["uid"]
+    await yard.patrol.round()
+    assert yard.counts.left[-1].objects == 0
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+async def test_it_sweeps_again_and_again_until_it_is_stopped() -> None:
+    yard = Yard(interval=0.01)
+    yard.litter("uid")
+    yard.clock.advance(7200)
+    yard.patrol.start()
+    await _until(lambda: not yard.left())
+    await yard.patrol.stop()
+    calls = len(yard.stores["uid"].hooks.calls)
+    await asyncio.sleep(0.03)
+    assert len(yard.stores["uid"].hooks.calls) == calls
+
+
+async def test_stopping_what_was_never_started_is_nothing() -> None:
+    await Yard().patrol.stop()
