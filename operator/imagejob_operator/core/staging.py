@@ -41,9 +41,10 @@ class ManifestItem(Wire, frozen=True):
 
 
 class Parts(Wire, frozen=True):
-    """What a manifest that was written in parts has in them: how many items, and their bytes."""
+    """What a manifest that was written in parts has in them: how many items, and their copies and bytes."""
 
     items: int
+    copies: int
     bytes: int
 
 
@@ -60,8 +61,6 @@ class Manifest(Wire, frozen=True):
     """No URL that is ever signed for this staging lives longer."""
     parts: Parts | None = None
     """Where it is set, `items` is empty as it was written."""
-    referred: bool = False
-    """Whether the items are read where they lie, and none was copied."""
     skipped: int = 0
     """Items beside those that need not be made; what is known of each lies beside the manifest."""
 
@@ -73,14 +72,12 @@ class Manifest(Wire, frozen=True):
     @property
     def bytes(self) -> int:
         """Bytes of all copies."""
-        if self.referred:
-            return 0
-        return self.parts.bytes if self.parts else sum(item.size for item in self.items)
+        return self.parts.bytes if self.parts else sum(item.size for item in self.items if not item.key)
 
     @property
     def copies(self) -> int:
         """How many items were copied."""
-        return 0 if self.referred else self.count
+        return self.parts.copies if self.parts else sum(not item.key for item in self.items)
 
 
 def manifest_key(prefix: str) -> str:

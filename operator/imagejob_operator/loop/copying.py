@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.spec import Spec
+from imagejob_operator.core.spec import Spec, item_limits
 from imagejob_operator.core.staging import ManifestItem, input_key
 from imagejob_operator.loop.concurrency import AT_ONCE, for_each
 from imagejob_operator.loop.downloading import DOWNLOADS_AT_ONCE, Downloader
@@ -15,28 +15,30 @@ from imagejob_operator.loop.sources import Found
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
 from imagejob_operator.ports.telemetry import Telemetry
 
+MAX_COPY_BYTES = 5 * 1024**3
+"""S3's own limit on a copy within one request."""
+
 Placed = tuple[int, Found]
 """A source and its place among all."""
 
 
 def refer(sources: Sequence[Placed]) -> list[ManifestItem]:
     """Items that Pods read where they lie, if each is still what it was when it was found."""
-    items: list[ManifestItem] = []
-    for index, (position, source) in enumerate(sources):
-        stored = source.stored
-        assert stored is not None  # noqa: S101  (the spec is refused if its sources lie elsewhere)
-        items.append(
-            ManifestItem(
-                index=index,
-                source=source.name,
-                etag=stored.etag,
-                size=stored.size,
-                position=None if position == index else position,
-                identity=source.identity,
-                key=stored.key,
-            )
-        )
-    return items
+    return [_referred(index, position, source) for index, (position, source) in enumerate(sources)]
+
+
+def _referred(index: int, position: int, source: Found) -> ManifestItem:
+    stored = source.stored
+    assert stored is not None  # noqa: S101  (the spec is refused if its sources lie elsewhere)
+    return ManifestItem(
+        index=index,
+        source=source.name,
+        etag=stored.etag,
+        size=stored.size,
+        position=None if position == index else position,
+        identity=source.identity,
+        key=stored.key,
+    )
 
 
 async def copy_all(  # noqa: PLR0913  (where from, where to, and who is told)
@@ -50,14 +52,22 @@ async def copy_all(  # noqa: PLR0913  (where from, where to, and who is told)
 ) -> list[ManifestItem]:
     """A snapshot of all items below `prefix`; what is there already is not copied again.
 
+    What is larger than an item may be is not copied either: its Pod reads it where it lies, and refuses it by
+    its size.
+
     Raises:
         EffortFailed: with JOB_002.
         StoreError: when the store fails.
     """
+    largest = item_limits(spec.limits).item_bytes
+    for _, source in sources:
+        _check_size(source, largest)
     present = {o.key: o async for o in store.walk(f"{prefix}in/")}
 
     async def copy(one: tuple[int, Placed]) -> ManifestItem:
         index, (position, source) = one
+        if source.stored and source.stored.size > largest:
+            return _referred(index, position, source)
         key = input_key(prefix, index)
         identity = source.identity
         if source.url is None:
@@ -79,6 +89,16 @@ async def copy_all(  # noqa: PLR0913  (where from, where to, and who is told)
         )
 
     return await for_each(enumerate(sources), copy, DOWNLOADS_AT_ONCE if spec.source.urls else AT_ONCE)
+
+
+def _check_size(source: Found, largest: int) -> None:
+    if source.stored and MAX_COPY_BYTES < source.stored.size <= largest:
+        text = (
+            f"the source {source.name!r} has {source.stored.size} bytes; a store copies at most "
+            f"{MAX_COPY_BYTES} (5Gi); leave it out, set spec.staging.mode Reference, or lower "
+            "spec.limits.itemSize so that it fails alone"
+        )
+        raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_TOO_LARGE, text))
 
 
 async def _copy(

@@ -39,7 +39,7 @@ async def write_manifest(store: ObjectStore, prefix: str, manifest: Manifest) ->
             await store.put(part_key(prefix, part), msgspec.json.encode(items), JSON)
 
         await for_each(range(_parts(len(manifest.items))), write)
-        parts = Parts(len(manifest.items), manifest.bytes)
+        parts = Parts(manifest.count, manifest.copies, manifest.bytes)
         manifest = msgspec.structs.replace(manifest, items=(), parts=parts)
     await store.put(manifest_key(prefix), msgspec.json.encode(manifest), JSON)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from imagejob_operator.core.effort import Recalled, Stage, Staged
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
@@ -19,6 +21,9 @@ from imagejob_operator.loop.sources import Found, find_sources
 from imagejob_operator.loop.standing import plan_items
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 from imagejob_operator.ports.telemetry import Telemetry
+
+MAX_OUTPUTS = 320_000
+"""Of one run: 10,000 items of 32 renditions, or 100,000 of 3; its report names each of them."""
 
 
 async def stage(
@@ -52,7 +57,6 @@ async def stage(
         tuple(items),
         base,
         urls_until=job.ends_at_the_latest(begun) + URLS_SLACK if begun else None,
-        referred=spec.staging.mode is StagingMode.REFERENCE,
         skipped=len(plan.skipped),
     )
     await write_skipped(store, effort.prefix, plan.skipped)
@@ -77,8 +81,9 @@ async def find_items(
         StoreError: when the store fails.
     """
     found = list(enumerate(await find_sources(store, job, spec, prefix)))
-    # All items are looked at, also by a run of some: an output must not take the key of another one's.
-    _check_outputs(spec, [source.name for _, source in found], base)
+    # All items are looked at, also by a run of some: an output must not take the key of another one's. Beside
+    # the loop, since of a large run it takes seconds, in which the Lease must be renewed.
+    await asyncio.to_thread(_check_outputs, spec, [source.name for _, source in found], base)
     return await _only_unpublished(store, job, found) if spec.run.items == "Failed" else found
 
 
@@ -95,10 +100,17 @@ def _staged(manifest: Manifest) -> Staged:
 
 def _check_outputs(spec: Spec, sources: list[str], base: str) -> None:
     destination = spec.destination
+    if (count := len(sources) * len(spec.renditions)) > MAX_OUTPUTS:
+        text = (
+            f"spec.source: {len(sources)} items of {len(spec.renditions)} renditions give {count} outputs, "
+            f"and a run may have {MAX_OUTPUTS}; split it into several jobs"
+        )
+        raise EffortFailed(Failure(Code.STAGING, Reason.TOO_MANY_ITEMS, text))
+    listed = [spec.source.list.key] if spec.source.list else []
     try:
         keys = output_keys(sources, spec.renditions, destination.prefix, destination.key_template, base)
         if not (spec.source.inline or spec.source.urls):
-            check_sources_stay([final.key for final in keys], sources, spec.source.match)
+            check_sources_stay([final.key for final in keys], [*sources, *listed], spec.source.match)
     except KeyCollision as error:
         raise EffortFailed(Failure(Code.CREATION, Reason.KEY_COLLISION, str(error))) from None
     except InvalidKey as error:

@@ -230,4 +230,15 @@ LISTS = (
     ),
 )
 
-CASES = (*URLS, *LISTS)
+SIZES = (
+    Case(
+        "source-too-large",
+        "a source has more bytes than an item may have; it is not copied, and its Pod says so",
+        "JOB_005/ItemsFailed",
+        within=10,
+        evidence=("photos/china.jpg: IMG_002", "limits.itemSize"),
+        job=job(limits={"itemSize": "1Ki"}),
+    ),
+)
+
+CASES = (*URLS, *LISTS, *SIZES)

@@ -66,6 +66,16 @@ async def test_of_a_small_run_nothing_more_is_read() -> None:
     assert len(store.hooks.calls) == before
 
 
+async def test_what_is_read_where_it_is_counts_as_no_copy() -> None:
+    store = MemoryStore()
+    whole = manifest(1500)
+    far = ManifestItem(1500, "far.jpg", "etag", 1 << 40, key="shop/far.jpg")
+    await write_manifest(store, PREFIX, Manifest((*whole.items, far)))
+    head = await manifest_head(store, PREFIX)
+    assert (head.count, head.copies, head.bytes) == (1501, 1500, sum(range(1500)))
+    assert (await items_of(store, PREFIX, head, range(1500, 1501))) == [far]
+
+
 async def test_the_parts_come_before_the_manifest() -> None:
     store = MemoryStore()
     store.hooks.fail(StoreUnavailable("away"), "put", about=part_key(PREFIX, 2))

@@ -8,6 +8,7 @@ from fakes.memory_store import MemoryStore
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
 from imagejob_operator.core.effort import Stage, Staged
+from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.source_list import MAX_LIST_BYTES
 from imagejob_operator.core.staging import input_key, list_key, manifest_key, read_manifest
@@ -96,6 +97,26 @@ async def test_what_is_wrong_is_said_with_its_line(lines: bytes, wanted: str) ->
     store = store_with(lines)
     assert (await refused(store)).startswith(wanted)
     assert not [key for key in store.keys(PREFIX) if "/in/" in key]
+
+
+async def test_no_output_takes_the_place_of_the_list() -> None:
+    store = store_with()
+    destination = {"prefix": "lists/", "keyTemplate": "spring"}
+    of = job(status(Phase.STAGING), spec(source=LIST, destination=destination))
+    store.set("shop/lists/spring", b"uploads/a.jpg")
+    with pytest.raises(EffortFailed, match="'lists/spring' would overwrite a source"):
+        await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
+
+
+async def test_a_run_has_no_more_outputs_than_its_report_can_name() -> None:
+    store = store_with(b"\n".join(b"uploads/%d.jpg" % n for n in range(10_001)))
+    for number in range(10_001):
+        store.set(f"shop/uploads/{number}.jpg", b"x")
+    many = [{"name": f"r{n}", "output": {"format": "JPEG"}} for n in range(32)]
+    of = job(status(Phase.STAGING), spec(source=LIST, renditions=many))
+    with pytest.raises(EffortFailed, match="10001 items of 32 renditions give 320032 outputs") as refusal:
+        await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
+    assert refusal.value.failure.reason is Reason.TOO_MANY_ITEMS
 
 
 async def test_no_list_and_a_list_that_is_no_list() -> None:

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
-from fakes.memory_store import MemoryStore
+from fakes.memory_store import MemoryStore, key_of
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
 from imagejob_operator.core.effort import Stage, Staged
 from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.staging import input_key, manifest_key, read_manifest
+from imagejob_operator.core.staging import input_key, manifest_key, order_key, read_manifest
 from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.loop.orders import write_order
 from imagejob_operator.loop.stage import stage
-from imagejob_operator.ports.object_store import ObjectChanged, ObjectHeaders, StoreUnavailable
+from imagejob_operator.ports.object_store import (
+    ObjectChanged,
+    ObjectHeaders,
+    StoredObject,
+    StoreUnavailable,
+)
+from imagejob_processor.contract import Order
 from unit.core.build import PREFIX, job, spec, status
 
 KEYS = {"keys": ["uploads/a.jpg", "uploads/b.png"]}
@@ -167,6 +177,46 @@ async def test_a_source_that_will_not_hold_still_is_tried_again_later() -> None:
     with pytest.raises(ObjectChanged):
         await staged(store, KEYS)
     assert manifest_key(PREFIX) not in store.objects
+
+
+class Sized(MemoryStore):
+    """A store whose listing tells of objects larger than they are."""
+
+    size = 0
+
+    def _seen(self, key: str) -> StoredObject:
+        seen = super()._seen(key)
+        return replace(seen, size=self.size) if key == "shop/uploads/b.png" else seen
+
+
+@pytest.mark.parametrize("source", [KEYS, {"match": {"prefix": "uploads/"}}], ids=["keys", "match"])
+@pytest.mark.parametrize("size", [1025, 6 * 1024**3], ids=["a-byte-too-many", "six-gibibytes"])
+async def test_what_no_pod_will_take_is_not_copied(source: dict[str, Any], size: int) -> None:
+    """It fails as an item: its Pod is given the source itself, and sees by its size what it is."""
+    store = Sized()
+    store.size = size
+    for key in ("uploads/a.jpg", "uploads/b.png"):
+        store.set(f"shop/{key}", f"bytes of {key}".encode())
+    done = await staged(store, source, limits={"itemSize": "1Ki"})
+    assert (done.items, done.objects, done.bytes) == (2, 1, len("bytes of uploads/a.jpg"))
+    assert [key for operation, key in store.hooks.calls if operation == "copy"] == [input_key(PREFIX, 0)]
+    too_large = read_manifest(store.objects[manifest_key(PREFIX)].data).items[1]
+    assert (too_large.key, too_large.size) == ("shop/uploads/b.png", size)
+    standing = status(Phase.LAUNCHING, items=2, per_shard=2)
+    of = job(standing, spec(source=source, limits={"itemSize": "1Ki"}))
+    await write_order(store, of, PREFIX, 0, 1, timedelta(hours=1))
+    order = msgspec.json.decode(store.objects[order_key(PREFIX, 0, 1)].data, type=Order)
+    assert [key_of(item.url) for item in order.items] == [input_key(PREFIX, 0), "shop/uploads/b.png"]
+    assert order.items[1].etag == too_large.etag
+
+
+async def test_more_than_a_store_copies_at_once_is_refused_before_any_copy() -> None:
+    store = Sized()
+    store.size = 5 * 1024**3 + 1
+    for key in ("uploads/a.jpg", "uploads/b.png"):
+        store.set(f"shop/{key}", b"bytes")
+    said = await refused(store, KEYS, limits={"itemSize": "6Gi"})
+    assert said.startswith("JOB_002/SourceTooLarge: the source 'uploads/b.png' has 5368709121 bytes")
 
 
 async def test_a_source_deleted_while_it_is_staged_is_named() -> None:
