@@ -163,7 +163,7 @@ def output_keys(
         KeyCollision: when two outputs would have one key.
         InvalidKey: when a key would be longer than the store takes.
     """
-    taken: dict[str, tuple[str, str]] = {}
+    taken: dict[str, int] = {}
     keys: list[FinalKey] = []
     wanted = list(renditions)
     for index, source in enumerate(sources):
@@ -185,13 +185,13 @@ def output_keys(
                 )
             check_jail(key, "spec.destination.keyTemplate")
             if key in taken:
-                other, other_rendition = taken[key]
+                other = keys[taken[key]]
                 raise KeyCollision(
-                    f"spec.destination.keyTemplate: {source!r} ({rendition.name}) and {other!r} "
-                    f"({other_rendition}) would both be written to {key!r}; use {{dir}}, {{name}}, "
-                    "{rendition} or {index}"
+                    f"spec.destination.keyTemplate: {source!r} ({rendition.name}) and "
+                    f"{sources[other.index]!r} ({other.rendition}) would both be written to {key!r}; use "
+                    "{dir}, {name}, {rendition} or {index}"
                 )
-            taken[key] = (source, rendition.name)
+            taken[key] = len(keys)
             keys.append(FinalKey(index, rendition.name, key))
     return keys
 

@@ -10,6 +10,8 @@ import msgspec
 from imagejob_processor.contract import ImageFacts, ItemError, Timings, Wire
 
 MAX_REPORT_BYTES = 256 * 1024 * 1024
+ITEMS_FOR_PEOPLE = 10_000
+"""A report of more items is written in one line."""
 
 
 class ReportOutput(Wire, frozen=True):
@@ -122,8 +124,13 @@ class Report(Wire, frozen=True, omit_defaults=False):
 
 
 def encode_report(report: Report, most: int = MAX_REPORT_BYTES) -> bytes:
-    """The report as it is stored; one too long to be read back goes without what can be told anew."""
-    data = msgspec.json.format(msgspec.json.encode(report), indent=1)
+    """The report as it is stored: set out for people, unless it is too long for them.
+
+    One too long to be read back goes without what can be told anew.
+    """
+    data = msgspec.json.encode(report)
+    if len(report.items) <= ITEMS_FOR_PEOPLE:
+        data = msgspec.json.format(data, indent=1)
     if len(data) <= most:
         return data
     items = tuple(msgspec.structs.replace(item, srcset=(), timings=None) for item in report.items)

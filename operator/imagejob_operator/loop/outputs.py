@@ -21,6 +21,9 @@ from imagejob_operator.loop.standing import refused
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoreDenied, StoredObject
 from imagejob_processor.contract import OutputRecord, output_name
 
+ITEMS_AT_ONCE = 1000
+"""Whose outputs are on their way at the same time: a run may have hundreds of thousands of them."""
+
 
 async def publish_outputs(
     store: ObjectStore,
@@ -28,24 +31,23 @@ async def publish_outputs(
     spec: Spec,
     prefix: str,
     outcomes: Sequence[ItemOutcome],
-    items: Sequence[ReportItem],
-) -> list[ReportItem]:
-    """Copy all outputs to the keys that `items` name; the items again, with the ETag of each.
+    items: list[ReportItem],
+) -> None:
+    """Copy all outputs to the keys that `items` name, and write the ETag of each into them.
 
     Raises:
         EffortFailed: JOB_007.
         StoreError: when the store fails.
     """
     publisher = _Publisher(store, job, spec)
-    outputs = list(_staged_outputs(prefix, outcomes, items))
-    done = await for_each(outputs, publisher.publish)
-    by_item: dict[int, list[ReportOutput]] = {}
-    for output, published in zip(outputs, done, strict=True):
-        by_item.setdefault(output.index, []).append(published)
-    return [
-        msgspec.structs.replace(item, outputs=tuple(by_item[index])) if index in by_item else item
-        for index, item in enumerate(items)
-    ]
+    for begin in range(0, len(outcomes), ITEMS_AT_ONCE):
+        outputs = list(_staged_outputs(prefix, outcomes[begin : begin + ITEMS_AT_ONCE], items))
+        done = await for_each(outputs, publisher.publish)
+        by_item: dict[int, list[ReportOutput]] = {}
+        for output, published in zip(outputs, done, strict=True):
+            by_item.setdefault(output.index, []).append(published)
+        for index, finals in by_item.items():
+            items[index] = msgspec.structs.replace(items[index], outputs=tuple(finals))
 
 
 @dataclass(frozen=True, slots=True)

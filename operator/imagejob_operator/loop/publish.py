@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -65,17 +66,20 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, effort: Publ
     manifest = await read_staged(store, effort.prefix)
     outcomes = await all_outcomes(store, job, manifest, effort.prefix, effort.lost)
     spec = accepted_spec(job)
-    items = report_items(spec, manifest, outcomes)
+    # Beside the loop, as all that takes seconds for a large run: the Lease must be renewed meanwhile.
+    items = await asyncio.to_thread(report_items, spec, manifest, outcomes)
     if spec.destination.on_failure == "Delete":
         keys = [job.outputs_prefix + output.key for item in items for output in item.outputs]
         await note_keys(store, effort.prefix, keys)
-    items = await publish_outputs(store, job, spec, effort.prefix, outcomes, items)
+    await publish_outputs(store, job, spec, effort.prefix, outcomes, items)
     items += await skipped_items(store, effort.prefix, manifest)
     if clock() >= effort.deadline:
         text = "spec.execution.activeDeadlineSeconds passed before the outputs were all published"
         raise EffortFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
-    report = make_report(job, clock(), "Succeeded", items)
-    if await store.put_if_absent(effort.report, encode_report(report), "application/json"):
+    report = await asyncio.to_thread(make_report, job, clock(), "Succeeded", items)
+    del items, outcomes
+    data = await asyncio.to_thread(encode_report, report)
+    if await store.put_if_absent(effort.report, data, "application/json"):
         return report
     # Our own report, its answer lost; anything else there means that nobody can see this run as committed.
     committed = await committed_report(store, job, effort.report)

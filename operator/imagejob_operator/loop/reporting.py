@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -73,17 +74,14 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
     """
     sources = [item.source for item in manifest.items]
     destination, renditions = spec.destination, {r.name: r for r in spec.renditions}
-    keys = {
-        (final.index, final.rendition): final.key
-        for final in output_keys(
-            sources,
-            spec.renditions,
-            destination.prefix,
-            destination.key_template,
-            manifest.base,
-            [item.place for item in manifest.items],
-        )
-    }
+    finals = output_keys(
+        sources,
+        spec.renditions,
+        destination.prefix,
+        destination.key_template,
+        manifest.base,
+        [item.place for item in manifest.items],
+    )
     by_index = {outcome.index: outcome for outcome in outcomes}
     items: list[ReportItem] = []
     for staged in manifest.items:
@@ -91,10 +89,12 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
         if outcome is None:
             items.append(ReportItem(staged.source, staged.size))
             continue
+        first = staged.index * len(renditions)
+        keys = {final.rendition: final.key for final in finals[first : first + len(renditions)]}
         outputs = tuple(
             ReportOutput(
                 rendition=record.rendition,
-                key=keys[staged.index, record.rendition],
+                key=keys[record.rendition],
                 bytes=record.bytes,
                 width=record.width,
                 height=record.height,
@@ -145,15 +145,14 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, effort
         try:
             manifest = await read_staged(store, effort.prefixes[0])
             outcomes = await known_outcomes(store, job, manifest, effort.prefixes[0])
-            items = [
-                msgspec.structs.replace(item, outputs=())
-                for item in report_items(job.spec, manifest, outcomes)
-            ]
+            known = await asyncio.to_thread(report_items, job.spec, manifest, outcomes)
+            items = [msgspec.structs.replace(item, outputs=()) for item in known]
             items += await skipped_items(store, effort.prefixes[0], manifest)
         except (EffortFailed, InvalidKey, KeyCollision):
             pass  # nothing was staged to the end, or by another spec than this one: nothing to say of items
     report = make_report(job, clock(), "Cancelled" if job.status.phase == "Cancelling" else "Failed", items)
     try:
-        await store.put_if_absent(effort.report, encode_report(report), "application/json")
+        data = await asyncio.to_thread(encode_report, report)
+        await store.put_if_absent(effort.report, data, "application/json")
     except StoreDenied:
         return  # a store that takes no report may still be cleaned
