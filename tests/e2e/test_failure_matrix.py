@@ -5,6 +5,7 @@ The cases run beside each other, each in a namespace of its own; each test waits
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.stack import NAMESPACE, OPERATOR
 from e2e.faults import arena as shared
 from e2e.faults import (
     cases_ends,
@@ -45,6 +47,8 @@ CASES = {
     for case in part.CASES
 }
 AT_ONCE = 8
+HIDDEN = ("token=hidden", "open-sesame")
+"""What stands in the queries of URLs, and in a Secret with headers."""
 ENOUGH = 40
 
 
@@ -96,6 +100,18 @@ def test_each_end_is_counted_once(arena: Arena, played: dict[str, Future[Outcome
     """One metric each: the operator's counter against what was seen to end."""
     ends = [outcome.ended for outcome in (future.result() for future in played.values()) if outcome.ended]
     assert finished_runs(arena.world) == Counter(verdict(job) for job in ends)
+
+
+def test_what_urls_and_headers_hide_is_told_nowhere(arena: Arena, played: dict[str, Future[Outcome]]) -> None:
+    """Neither by a status nor in the log of the operator, which speaks of the URLs themselves."""
+    outcomes = {name: future.result() for name, future in played.items()}
+    told = {name: json.dumps(outcome.ended["status"]) for name, outcome in outcomes.items() if outcome.ended}
+    log = arena.world.kubectl("logs", "-n", NAMESPACE, f"deployment/{OPERATOR}", "--tail=-1")
+    if "url-busy" in played:
+        assert "/busy/a.jpg answered 503" in told["url-busy"]
+        assert "/busy/a.jpg answered 503" in log
+    found = [name for name, text in {**told, "the log": log}.items() for word in HIDDEN if word in text]
+    assert not found
 
 
 def test_there_are_enough_cases_of_different_causes() -> None:
