@@ -63,6 +63,8 @@ class Manifest(Wire, frozen=True):
     """Where it is set, `items` is empty as it was written."""
     skipped: int = 0
     """Items beside those that need not be made; what is known of each lies beside the manifest."""
+    work: int = 0
+    """Bytes that Pods will read of all items: of each no more than it may have."""
 
     @property
     def count(self) -> int:

@@ -9,7 +9,7 @@ from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.keys import InvalidKey, KeyCollision, output_keys
 from imagejob_operator.core.places import StagingMode, check_sources_stay
-from imagejob_operator.core.spec import InvalidSpec, Spec
+from imagejob_operator.core.spec import InvalidSpec, Spec, item_limits
 from imagejob_operator.core.staging import URLS_SLACK, Manifest
 from imagejob_operator.loop.copying import copy_all, refer
 from imagejob_operator.loop.downloading import Downloader
@@ -58,6 +58,7 @@ async def stage(
         base,
         urls_until=job.ends_at_the_latest(begun) + URLS_SLACK if begun else None,
         skipped=len(plan.skipped),
+        work=sum(min(item.size, item_limits(spec.limits).item_bytes) for item in items),
     )
     await write_skipped(store, effort.prefix, plan.skipped)
     await write_manifest(store, effort.prefix, manifest)
@@ -94,7 +95,11 @@ def folder_of(prefix: str) -> str:
 
 def _staged(manifest: Manifest) -> Staged:
     return Staged(
-        items=manifest.count, objects=manifest.copies, bytes=manifest.bytes, skipped=manifest.skipped
+        items=manifest.count,
+        objects=manifest.copies,
+        bytes=manifest.bytes,
+        skipped=manifest.skipped,
+        work=manifest.work,
     )
 
 

@@ -237,7 +237,7 @@ SIZES = (
         "JOB_005/ItemsFailed",
         within=10,
         evidence=("photos/china.jpg: IMG_002", "limits.itemSize"),
-        job=job(limits={"itemSize": "1Ki"}),
+        job=job(limits={"itemSize": "1Ki", "pixels": 1_000_000}),
     ),
 )
 
