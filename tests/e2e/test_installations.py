@@ -15,7 +15,7 @@ import yaml
 from kubernetes import client
 
 from demo.stack import OPERATOR
-from e2e.world import Shop, World, image_job, phase, verdict
+from e2e.world import STAGING, Shop, World, image_job, phase, verdict
 from localcluster.errors import ClusterError
 from localcluster.paths import repository
 
@@ -93,6 +93,8 @@ def blue(world: World, tmp_path: Path) -> Iterator[Shop]:
     finally:
         with contextlib.suppress(client.ApiException):
             world.core.delete_namespace(HOME)
+        for key in world.store.keys(f"{STAGING}blue/"):
+            world.store.client.remove_object(world.store.bucket, key)
         world.kubectl("delete", "clusterrole,clusterrolebinding", CLUSTER_RIGHTS, "--ignore-not-found")
 
 

@@ -242,6 +242,15 @@ def standings(phase: Phase) -> dict[str, Status]:
     }
 
 
+def _matters(spec_name: str, standing: str, phase: Phase) -> bool:
+    """Whether a spec is read in a phase in which a job may stand so."""
+    if spec_name == "validated":
+        return phase in (Phase.PENDING, Phase.VALIDATING)
+    if spec_name == "queued":
+        return phase in (Phase.LAUNCHING, Phase.RUNNING) and standing in ("first", "queued")
+    return standing != "queued" or spec_name in ("next-run", *ASKED)
+
+
 def observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
     """Everything that may be observed of a job in a phase, each with a name.
 
@@ -253,6 +262,8 @@ def observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
         for (spec_name, wanted), (life, (guarded, deleted)) in itertools.product(
             SPECS.items(), LIVES.items()
         ):
+            if not _matters(spec_name, standing, phase):
+                continue
             of = job(stands, wanted, guarded=guarded, deleted_at=deleted)
             few = not processing or deleted is not None or spec_name not in ("same-run", "queued")
             brief = deleted or phase in UNDOING or phase is Phase.SUSPENDED
