@@ -26,9 +26,14 @@ def check_bytes(size: int, limits: ItemLimits) -> None:
 
 def check_pixels(size: tuple[int, int], limits: ItemLimits) -> None:
     """Refuse an image whose first frame has more than `limits.pixels` pixels; raises as `check_bytes`."""
-    if size[0] * size[1] > limits.pixels:
-        value = f"{size[0]}x{size[1]} = {size[0] * size[1]} pixels"
-        raise _too_large(value, limits.pixels, "limits.pixels")
+    pixels = size[0] * size[1]
+    if pixels > limits.pixels:
+        raise too_many_pixels(f"{size[0]}x{size[1]} = {pixels} pixels", limits)
+
+
+def too_many_pixels(value: str, limits: ItemLimits) -> ItemFailure:
+    """Give the failure for an image with more than `limits.pixels` pixels; `value` says what it has."""
+    return _too_large(value, limits.pixels, "limits.pixels")
 
 
 def check_frames(frames: int, limits: ItemLimits, *, at_least: bool = False) -> None:

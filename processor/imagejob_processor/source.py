@@ -181,8 +181,8 @@ def decoder_errors(limits: ItemLimits, need: int) -> Iterator[None]:
         raise
     except Image.DecompressionBombError as error:
         found = _BOMB.search(str(error))
-        checks.check_pixels((int(found.group(1)) if found else limits.pixels + 1, 1), limits)
-        raise
+        value = f"{found.group(1)} pixels" if found else describe(error)
+        raise checks.too_many_pixels(value, limits) from error
     except Exception as error:
         message = f"cannot be decoded, truncated or corrupt: {describe(error)}"
         raise CodecFailure(ItemCode.UNDECODABLE, message, need) from error

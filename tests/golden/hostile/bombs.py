@@ -1,0 +1,81 @@
+"""Files that lie: small ones that would be huge, cut ones, ones that are two things at once."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+from PIL import Image, PngImagePlugin
+
+from unit.processor.pictures import file, photo
+
+SIDE = 60_000
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(side: tuple[int, int], pixels: bytes, *extra: bytes) -> bytes:
+    """A PNG that says it has `side`, in grey, whatever its pixels are."""
+    header = struct.pack(">IIBBBBB", *side, 8, 0, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), *extra, chunk(b"IDAT", zlib.compress(pixels, 9)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def huge_png() -> bytes:
+    """60,000 x 60,000 pixels of zeros, all of them there: 3.6 GB from 3.5 MB."""
+    packer = zlib.compressobj(9)
+    rows = bytes((SIDE + 1) * 100)
+    first = packer.compress(rows) + packer.flush(zlib.Z_FULL_FLUSH)
+    # After a full flush nothing refers to what was before, so this may stand as often as it likes.
+    again = packer.compress(rows) + packer.flush(zlib.Z_FULL_FLUSH)
+    packed = first + again * (SIDE // 100 - 1) + packer.flush()
+    header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+
+def gif(frames: int) -> bytes:
+    """A GIF of so many frames of one pixel."""
+    frame = b"\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00"
+    head = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff"
+    return head + frame * frames + b";"
+
+
+def lying_jpeg(side: int) -> bytes:
+    """A small JPEG whose header says that it is `side` pixels wide and high."""
+    data = bytearray(file(photo(), "JPEG"))
+    at = data.index(b"\xff\xc0")
+    data[at + 5 : at + 9] = struct.pack(">HH", side, side)
+    return bytes(data)
+
+
+def text_bomb(size: int = 300 << 20) -> bytes:
+    """A small PNG with a compressed comment of 300 MiB."""
+    packed = zlib.compress(bytes(size), 9)
+    return png((8, 8), bytes(8 * 9), chunk(b"zTXt", b"Comment\x00\x00" + packed))
+
+
+def profile_bomb(size: int = 300 << 20) -> bytes:
+    """A small PNG with a colour profile of 300 MiB."""
+    return png((8, 8), bytes(8 * 9), chunk(b"iCCP", b"sRGB\x00\x00" + zlib.compress(bytes(size), 9)))
+
+
+def cut(data: bytes) -> dict[str, bytes]:
+    """The file, cut at every tenth."""
+    return {f"{tenth * 10} %": data[: len(data) * tenth // 10] for tenth in range(1, 10)}
+
+
+def webp_animation(frames: int) -> bytes:
+    pictures = [Image.new("RGB", (2, 2), (number % 256, number // 256, 0)) for number in range(frames)]
+    buffer = io.BytesIO()
+    pictures[0].save(buffer, "WEBP", save_all=True, append_images=pictures[1:], lossless=True)
+    return buffer.getvalue()
+
+
+def located_png() -> bytes:
+    """A good PNG with a comment, to have something that is no bomb."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Comment", "here")
+    return file(photo(), "PNG", pnginfo=info)

@@ -1,0 +1,172 @@
+"""What is thrown at a decoding process: it may refuse and it may die, the parent and the limits stay.
+
+Each file goes through a real child with a limit of memory; figures are printed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+from golden.hostile import bombs
+from golden.hostile.corpus import corpus
+from imagejob_processor.channel import Setup
+from imagejob_processor.contract import EngineName, ItemCode, ItemLimits
+from imagejob_processor.failure import ItemFailure
+from imagejob_processor.worker import Worker
+from unit.processor.pictures import file, photo, rendition, resized
+
+MEMORY = 512 << 20
+LIMITS = ItemLimits(item_bytes=8 << 20, pixels=20_000_000, frames=100, item_timeout_seconds=30)
+WAYS = (rendition(resized(64, 64), name="small"), rendition(resized(300, 300), name="large"))
+FILES = 1060
+REFUSALS = {ItemCode.UNDECODABLE, ItemCode.TOO_LARGE, ItemCode.UNSUPPORTED_FORMAT}
+
+
+def limited(engine: EngineName = EngineName.SIMD) -> Worker:
+    worker = Worker()
+    worker.configure(Setup(WAYS, LIMITS, MEMORY, 64 << 20, engine))
+    return worker
+
+
+@pytest.fixture(params=list(EngineName))
+def worker(request: pytest.FixtureRequest):
+    worker = limited(request.param)
+    yield worker
+    worker.close()
+
+
+def peak(worker: Worker) -> int:
+    """The most address space that the present child ever had."""
+    with open(f"/proc/{worker.pid}/status") as status:
+        found = re.search(r"VmPeak:\s+(\d+) kB", status.read())
+    assert found
+    return int(found.group(1)) * 1024
+
+
+def outcome(worker: Worker, data: bytes) -> ItemFailure | None:
+    try:
+        made = worker.process(data)
+    except ItemFailure as failure:
+        return failure
+    assert len(made.pictures) == len(WAYS)
+    return None
+
+
+@pytest.mark.timeout(240)
+def test_the_images_that_broke_pillow_once() -> None:
+    files = corpus()
+    assert len(files) >= FILES
+    ends: Counter[str] = Counter()
+    slowest, most, pids = 0.0, 0, set()
+    worker = limited()
+    try:
+        for name, data in sorted(files.items()):
+            began = time.monotonic()
+            failure = outcome(worker, data)
+            slowest = max(slowest, time.monotonic() - began)
+            most = max(most, peak(worker))
+            pids.add(worker.pid)
+            ends[failure.code.value if failure else "made"] += 1
+            assert failure is None or failure.code in REFUSALS | {ItemCode.STEP_FAILED}, (name, failure)
+    finally:
+        worker.close()
+    print(  # noqa: T201 - figures for people
+        f"\n{len(files)} files: {dict(sorted(ends.items()))}, slowest {slowest:.2f} s, most memory "
+        f"{most >> 20} of {MEMORY >> 20} MiB, {len(pids)} processes",
+        file=sys.stderr,
+    )
+    assert most <= MEMORY
+    assert ends["made"] >= 600
+
+
+TOO_LARGE = ItemCode.TOO_LARGE
+REFUSED = [
+    pytest.param(bombs.huge_png, TOO_LARGE, "3600000000 pixels", "20000000", id="huge PNG"),
+    pytest.param(lambda: bombs.gif(10_000), TOO_LARGE, "frames", "100", id="GIF of 10,000 frames"),
+    pytest.param(lambda: bombs.webp_animation(200), TOO_LARGE, "200 frames", "100", id="WebP of 200 frames"),
+    pytest.param(
+        lambda: bombs.lying_jpeg(60_000), TOO_LARGE, "3600000000 pixels", "20000000", id="lying JPEG"
+    ),
+    pytest.param(lambda: bytes(9 << 20), TOO_LARGE, f"{9 << 20} bytes", f"{8 << 20}", id="too many bytes"),
+]
+
+
+@pytest.mark.parametrize(("make", "code", "value", "limit"), REFUSED)
+def test_a_bomb_is_refused_with_code_value_and_limit(worker, make, code, value, limit):
+    pid = worker.pid
+    failure = outcome(worker, make())
+    assert failure is not None
+    assert failure.code is code
+    assert value in failure.message
+    assert limit in failure.message
+    assert peak(worker) <= MEMORY
+    assert outcome(worker, file(photo())) is None
+    assert worker.pid == pid, "nothing of it may be decoded"
+
+
+@pytest.mark.parametrize("make", [bombs.text_bomb, bombs.profile_bomb], ids=["zTXt", "iCCP"])
+def test_what_is_packed_beside_the_pixels_does_not_fill_the_memory(worker, make):
+    failure = outcome(worker, make())
+    assert failure is None or failure.code in REFUSALS
+    assert peak(worker) <= MEMORY
+    assert outcome(worker, file(photo())) is None
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP"])
+def test_a_file_cut_at_every_tenth_is_refused(form):
+    worker = limited()
+    try:
+        for where, data in bombs.cut(file(photo(), form)).items():
+            failure = outcome(worker, data)
+            assert failure is not None or form == "GIF", f"{form} at {where} was made into pictures"
+            assert failure is None or failure.code is ItemCode.UNDECODABLE, (where, failure)
+        assert outcome(worker, file(photo(), form)) is None
+    finally:
+        worker.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        pytest.param(
+            lambda: bombs.png((3000, 3000), bytes(99)), ItemCode.UNDECODABLE, id="a PNG with few pixels"
+        ),
+        pytest.param(lambda: b"%PDF-1.7\n" + file(photo()), ItemCode.UNSUPPORTED_FORMAT, id="a PDF ahead"),
+        pytest.param(lambda: b"<svg/>" + file(photo()), ItemCode.UNSUPPORTED_FORMAT, id="an SVG ahead"),
+        pytest.param(lambda: b"PK\x03\x04" + file(photo()), ItemCode.UNDECODABLE, id="a ZIP ahead"),
+    ],
+)
+def test_lies_and_chimeras_are_refused(data, code):
+    worker = limited()
+    try:
+        failure = outcome(worker, data())
+        assert failure is not None
+        assert failure.code is code
+    finally:
+        worker.close()
+
+
+def test_a_jpeg_that_says_more_than_it_has_costs_no_more_than_it_says():
+    """The decoder fills it up with grey, and tells nobody."""
+    worker = limited()
+    try:
+        assert outcome(worker, bombs.lying_jpeg(4400)) is None
+        assert peak(worker) <= MEMORY
+    finally:
+        worker.close()
+
+
+def test_what_stands_behind_a_picture_does_not_come_into_the_outputs():
+    worker = limited()
+    try:
+        for data in (file(photo(), "JPEG") + b"PK\x03\x04<?php evil ?>", bombs.located_png()):
+            for picture in worker.process(data).pictures:
+                assert b"evil" not in picture.data
+                assert b"here" not in picture.data
+    finally:
+        worker.close()
