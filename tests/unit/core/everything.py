@@ -55,6 +55,8 @@ from imagejob_operator.core.status import (
     Status,
     error_status,
 )
+from imagejob_operator.core.store_standing import Standing, StoreReason
+from imagejob_operator.core.store_waiting import StoreView, StoreViews
 from unit.core.build import KEY, NOW, PREFIX, SPEC, UID, attempt, job, later, seen, spec, status
 
 Decide = Callable[[Observation], Decision]
@@ -73,6 +75,7 @@ SPECS = {
     "another-cancelled": spec(cancelRunID="0"),
     "validated": spec(run={"mode": "Validate"}),
     "queued": spec(execution={"queueName": "team-a"}),
+    "stored": spec(storeRef={"name": "media"}),
 }
 ASKED = ("suspended", "cancelled", "another-cancelled")
 """Specs that ask for something which no deadline has a say in."""
@@ -207,7 +210,17 @@ def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effor
 
 HISTORY = tuple(PastRun(id=str(n), number=n, phase="Succeeded") for n in range(5, 0, -1))
 
-ADMISSIONS = {"unknown": None, "admitted": Admission(True), "refused": Admission(False, "no label")}
+AWAY = Standing(StoreReason.UNREACHABLE, "away")
+READY = Standing(StoreReason.READY)
+ADMISSIONS: dict[str, tuple[Admission | None, StoreViews]] = {
+    "unknown": (None, StoreViews()),
+    "admitted": (Admission(True), StoreViews()),
+    "refused": (Admission(False, "no label"), StoreViews()),
+    "store-absent": (Admission(True), StoreViews(source=StoreView("media"))),
+    "store-unready": (Admission(True), StoreViews(destination=StoreView("media", "uid", AWAY))),
+    "store-ready": (None, StoreViews(source=StoreView("media", "uid", READY))),
+}
+"""Whether the operator's store admits the namespace, and how the ImageStores stand that a job names."""
 
 
 def recorded(phase: Phase, tries: Tries) -> Status:
@@ -279,27 +292,32 @@ def observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
 
 def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterator[tuple[str, Observation]]:
     phase = of.status.at
-    admissions = ADMISSIONS if phase is Phase.PENDING else {"": None}
-    for (sight_name, sight), (admission_name, admission), (
+    admissions = ADMISSIONS if phase is Phase.PENDING else {"": (None, StoreViews())}
+    for (sight_name, sight), (admission_name, (admission, stores)), (
         effort_name,
         (effort, progress),
     ) in itertools.product(
         seen_there.items(), admissions.items(), efforts(phase, now, of.deleted_at is not None).items()
     ):
+        if sight.attempt and (stores.source or stores.destination):
+            continue  # attempts that are there change nothing of what a store does
         attempts = (sight.attempt,) if sight.attempt else ()
         refusals = {0: Refusal(sight.refusal, NOW, now + timedelta(seconds=1))} if sight.refusal else {}
         said = {sight.attempt.uid: Remark(sight.remark, NOW)} if sight.attempt and sight.remark else {}
         yield (
             f"{sight_name}/{admission_name}/{effort_name}",
-            seen(
-                of,
-                *attempts,
-                now=now,
-                effort=effort,
-                progress=progress,
-                admission=admission,
-                refusals=refusals,
-                remarks=said,
+            replace(
+                seen(
+                    of,
+                    *attempts,
+                    now=now,
+                    effort=effort,
+                    progress=progress,
+                    admission=admission,
+                    refusals=refusals,
+                    remarks=said,
+                ),
+                stores=stores,
             ),
         )
 
