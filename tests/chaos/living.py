@@ -18,10 +18,12 @@ from fakes.memory_cluster import MemoryCluster
 from fakes.memory_lease import LeaseLine
 from fakes.memory_owners import ClusterOwners, SweepCounts
 from fakes.memory_store import MemoryStore
+from fakes.memory_stores import MemoryStores
 from fakes.memory_web import MemoryWeb
 from imagejob_operator.core.job import Key
 from imagejob_operator.core.observation import Policy
 from imagejob_operator.loop.election import Elector, Lost
+from imagejob_operator.loop.patrol import Patrol
 from imagejob_operator.loop.queue import WorkQueue
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from unit.loop.world import Operator
@@ -57,6 +59,10 @@ class _Cluster(Remote):
         self.on_attempt: Any = None
 
 
+async def _kept_by_nobody(uid: str) -> None:
+    """The operator's own store is always there."""
+
+
 class Living(Operator):
     """The operator with its own queue, sweeper and elector, as the program wires them."""
 
@@ -65,7 +71,12 @@ class Living(Operator):
         cluster: Any = _Cluster(link)
         self.store = cast("Any", Remote(link, "store", MemoryStore))
         super().__init__(
-            cluster, self.store, MemoryWeb(), setup.policy, setup.selector, WorkQueue(self._turn)
+            cluster,
+            MemoryStores(link.clock, self.store),
+            MemoryWeb(),
+            setup.policy,
+            setup.selector,
+            WorkQueue(self._turn),
         )
         link.on_event = self._seen
         self.elector = Elector(Remote(link, "lease", LeaseLine), setup.name, lambda: link.now)
@@ -76,6 +87,13 @@ class Living(Operator):
         self.owners: Any = Remote(link, "owners", ClusterOwners)
         gate = self.elector.leads if setup.elects else lambda: True
         self.sweeper = Sweeper(self.store, self.owners, SweepCounts(), link.clock, policy, gate)
+        self.patrol = Patrol(
+            lambda: {"": self.store},
+            lambda store, told: self.sweeper,
+            _kept_by_nobody,
+            SweepCounts(),
+            policy.interval,
+        )
         self._setup = setup
 
     async def _turn(self, key: Key) -> None:
@@ -97,7 +115,7 @@ class Living(Operator):
             for job in self.cache.jobs():
                 self.queue.add(job.key)
         if self._setup.sweeps:
-            self.sweeper.start()
+            self.patrol.start()
         if self._setup.elects:
             try:
                 await self.elector.keep()
