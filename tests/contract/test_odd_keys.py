@@ -22,7 +22,8 @@ from minio.versioningconfig import VersioningConfig
 from contract.benches import ServerBench
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
-from imagejob_operator.adapters.minio_store import MinioStore, StoreAddress
+from imagejob_operator.adapters.minio_client import StoreAddress
+from imagejob_operator.adapters.minio_store import MinioStore
 from imagejob_operator.core.attempt import Tries
 from imagejob_operator.core.effort import Publish, Stage
 from imagejob_operator.core.keys import InvalidKey, check_relative_key, output_keys, report_key
@@ -122,8 +123,8 @@ def place(s3: Any) -> Iterator[Place]:
     bucket = f"odd-{next(numbers)}"
     client = minio.Minio(s3.endpoint, s3.access_key, s3.secret_key, secure=False, region="us-east-1")
     client.make_bucket(bucket)
-    address = StoreAddress(s3.endpoint, bucket, s3.access_key, s3.secret_key, secure=False)
-    bench = ServerBench(MinioStore(address), client, bucket)
+    address = StoreAddress(s3.endpoint, bucket, secure=False)
+    bench = ServerBench(MinioStore(address, s3.credentials), client, bucket)
     yield Place(s3.kind, client, bench, bucket)
     bench.close()
 
