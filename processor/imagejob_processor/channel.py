@@ -26,6 +26,7 @@ class Setup(msgspec.Struct, frozen=True):
         address_space: Bytes of address space that the child allows itself; 0 for no limit.
         output_bytes: The longest encoded rendition that may be sent.
         engine: What is to resample, where it can.
+        marks: The images that watermarks are made of, by their keys.
     """
 
     renditions: tuple[Rendition, ...]
@@ -33,6 +34,7 @@ class Setup(msgspec.Struct, frozen=True):
     address_space: int
     output_bytes: int
     engine: EngineName = EngineName.SIMD
+    marks: dict[str, bytes] = msgspec.field(default_factory=dict)
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

@@ -25,6 +25,7 @@ from imagejob_processor.channel import (
 )
 from imagejob_processor.contract import ImageFacts, ItemCode
 from imagejob_processor.failure import CodecFailure, ItemFailure, describe
+from imagejob_processor.steps import marks
 from imagejob_processor.steps.engine import Engine, engine_of
 
 
@@ -42,6 +43,7 @@ def main() -> None:
     setup = decode_setup(content)
     _limit_memory(setup.address_space)
     engine = engine_of(setup.engine)
+    marks.bring(setup.marks)
     write_frame(sink, encode(Ready(engine.name)))
     while (data := read_frame(source)) is not None:
         _serve(data, setup, engine, sink)

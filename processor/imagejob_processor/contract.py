@@ -42,6 +42,9 @@ ENGINE_VARIABLE = "IMAGEJOB_ENGINE"
 """Environment variable of a Pod with the name of the engine that its administrator chose."""
 
 MAX_ORDER_BYTES = 16 * 1024 * 1024
+MAX_MARK_BYTES = 1024 * 1024
+"""The longest image that a watermark may be made of."""
+
 MAX_RESULT_BYTES = 16 * 1024 * 1024
 MAX_MESSAGE_CHARACTERS = 300
 """Length limit of every message in a result; longer ones are cut by the writer."""
@@ -100,6 +103,14 @@ class OrderItem(Wire, frozen=True):
     etag: str
 
 
+class OrderMark(Wire, frozen=True):
+    """One image that watermarks are made of: the key by which steps name it, and where to get it."""
+
+    key: str
+    url: str
+    etag: str
+
+
 class Upload(Wire, frozen=True):
     """Where outputs go: an S3 POST policy that admits keys below `key_prefix` only.
 
@@ -126,6 +137,7 @@ class Order(Wire, frozen=True):
     limits: ItemLimits
     upload: Upload
     result_url: str
+    marks: tuple[OrderMark, ...] = ()
 
 
 def output_name(index: int, rendition: str) -> str:

@@ -19,6 +19,7 @@ from imagejob_processor import machine, memory
 from imagejob_processor.channel import Setup
 from imagejob_processor.contract import (
     ENGINE_VARIABLE,
+    MAX_MARK_BYTES,
     MAX_RESULT_BYTES,
     ORDER_URL_VARIABLE,
     STORE_TRUST_VARIABLE,
@@ -30,7 +31,7 @@ from imagejob_processor.contract import (
     Result,
     Summary,
 )
-from imagejob_processor.failure import BadOrder, PodFailure, describe, message_of
+from imagejob_processor.failure import BadOrder, ItemFailure, PodFailure, describe, message_of
 from imagejob_processor.logs import LOGGER, set_up
 from imagejob_processor.shard import Finished, Shard
 from imagejob_processor.storage import Store
@@ -74,8 +75,9 @@ def run(environment: Mapping[str, str], store: Store | None = None) -> Summary:
         # The first process loads its libraries while the order is fetched.
         workers = [closing.enter_context(contextlib.closing(Worker()))]
         order = read_order(store.get_order(url))
+        marks = _marks(order, store)
         engine = _engine(environment)
-        setup, count = _setup(order, engine, machine.cpus(), machine.memory_limit())
+        setup, count = _setup(order, marks, engine, machine.cpus(), machine.memory_limit())
         workers += [closing.enter_context(contextlib.closing(Worker())) for _ in range(count - 1)]
         for worker in workers:
             worker.configure(setup)
@@ -123,13 +125,27 @@ def _engine(environment: Mapping[str, str]) -> EngineName:
     return EngineName(name)
 
 
-def _setup(order: Order, engine: EngineName, cpus: int, memory_limit: int | None) -> tuple[Setup, int]:
+def _marks(order: Order, store: Store) -> dict[str, bytes]:
+    """Fetch the images that watermarks are made of.
+
+    Raises:
+        BadOrder: One is not as it was staged.
+    """
+    try:
+        return {mark.key: store.get_source(mark.url, mark.etag, MAX_MARK_BYTES) for mark in order.marks}
+    except ItemFailure as failure:
+        raise BadOrder(f"an image of a watermark cannot be had: {failure}") from failure
+
+
+def _setup(
+    order: Order, marks: dict[str, bytes], engine: EngineName, cpus: int, memory_limit: int | None
+) -> tuple[Setup, int]:
     """Decide how many decoding processes there are, and how much memory each of them gets."""
     need = memory.memory_bytes(order.renditions, order.limits)
     wanted = min(cpus, max(1, len(order.items)))
     count = memory.fitting_workers(wanted, need, order.limits, memory_limit)
     allowed = memory.allowed_bytes(need, order.limits, count, memory_limit)
-    return Setup(order.renditions, order.limits, allowed, order.upload.max_bytes, engine), count
+    return Setup(order.renditions, order.limits, allowed, order.upload.max_bytes, engine, marks), count
 
 
 def _process(order: Order, store: Store, workers: Sequence[Worker]) -> tuple[ItemResult, ...]:

@@ -184,17 +184,20 @@ class Grayscale(Wire, frozen=True):
 
 
 class Watermark(Wire, frozen=True):
-    """Write a text over the image, white with a dark edge.
+    """Lay a text, white with a dark edge, or another image over the image; exactly one of both.
 
     Attributes:
         text: In the font of the program: Latin, Greek, Cyrillic, Hebrew, Arabic and more, no CJK.
+        image: Key of a PNG, WebP, JPEG or GIF below the namespace's part of the store.
         gravity: Where it stands; of no matter if it is everywhere.
         opacity_percent: 1 (hardly seen) to 100 (solid).
-        scale_percent: Its height, in percent of the shorter side; absent: 5. Less where it would not fit.
+        scale_percent: Height of the letters, or longer side of the image, in percent of the shorter side;
+            absent: 5, and 25 for an image. Less where it would not fit.
         tile: Repeat it all over the image.
     """
 
-    text: Annotated[str, Meta(min_length=1, max_length=256)]
+    text: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    image: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     gravity: Gravity = Gravity.SOUTH_EAST
     opacity_percent: Percent = 50
     scale_percent: Percent | None = None

@@ -50,6 +50,8 @@ def _step(step: Step) -> Iterator[Finding]:
         yield from ((".resize", text) for text in _resize(step.resize))
     if step.crop:
         yield from ((".crop", text) for text in _crop(step.crop))
+    if step.watermark and (step.watermark.text is None) == (step.watermark.image is None):
+        yield ".watermark", "exactly one of text and image must be set"
     if step.pad and step.pad == Pad(background=step.pad.background):
         yield ".pad", "at least one of top, right, bottom, left must be more than 0"
 

@@ -143,6 +143,7 @@ STEP = "spec.renditions[0].steps[0]"
 RESIZE = changed(KEYS, (STEP, {"resize": {"width": 100, "height": 100}}))
 ROTATE = changed(KEYS, (STEP, {"rotate": {"degrees": 90}}))
 CROP = changed(KEYS, (STEP, {"crop": {"x": 0, "y": 0, "width": 10, "height": 10}}))
+LOGO = changed(KEYS, (STEP, {"watermark": {"image": "brand/logo.png"}}))
 WATERMARK = changed(KEYS, (STEP, {"watermark": {"text": "x"}}))
 POD = "spec.execution.podTemplate"
 
@@ -613,7 +614,16 @@ SPEC: list[Case] = [
         [[{"rotate": {"degrees": 90}}] * 16, []],
     ),
     *STEPS,
-    required(f"{STEP}.watermark.text", "x", WATERMARK),
+    rule(
+        f"{STEP}.watermark",
+        "exactly one of text and image",
+        [{}, {"text": "x", "image": "brand/logo.png"}, {"tile": True}],
+        [{"text": "x"}, {"image": "brand/logo.png"}],
+    ),
+    *length(f"{STEP}.watermark.image", 1, 512, LOGO, letter="ü"),
+    rule(f"{STEP}.watermark.image", "a key must be relative", [*OUT_OF_JAIL, "a/"], IN_JAIL, base=LOGO),
+    rule(f"{STEP}.watermark.image", "control characters", CONTROL, NO_CONTROL, base=LOGO),
+    rule(f"{STEP}.watermark.image", "the operator keeps", RESERVED, NOT_RESERVED, base=LOGO),
     *length(f"{STEP}.watermark.text", 1, 256, WATERMARK, "©"),
     case(
         f"{STEP}.watermark.gravity",

@@ -19,7 +19,7 @@ def content_key(identity: str, rendition: Rendition, headers: Headers) -> str:
 
     Args:
         identity: what the source's bytes are known by: its ETag, or a hash of them.
-        rendition: what is made of it.
+        rendition: what is made of it, `identified` by the images of its watermarks.
         headers: what the output is stored with beside its bytes.
     """
     parts = (PIXELS_VERSION, identity, rendition.steps, rendition.output, headers)

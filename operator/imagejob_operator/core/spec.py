@@ -24,6 +24,7 @@ from imagejob_operator.core.keys import (
     check_reserved,
     check_template,
 )
+from imagejob_operator.core.marks import mark_keys
 from imagejob_operator.core.places import (
     SOURCE_KINDS,
     Destination,
@@ -186,6 +187,8 @@ def _check_keys(spec: Spec) -> None:
         target = spec.destination.prefix + spec.destination.key_template
         for position, key in enumerate(spec.source.keys or ()):
             check_relative_key(key, f"spec.source.keys[{position}]")
+        for key in mark_keys(spec.renditions):
+            check_relative_key(key, "spec.renditions: watermark.image")
         if spec.source.match:
             check_prefix(spec.source.match.prefix, "spec.source.match.prefix")
             if target.startswith(spec.source.match.prefix):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from imagejob_operator.core.marks import Mark
 from imagejob_processor.contract import Wire
 
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
@@ -61,6 +62,8 @@ class Manifest(Wire, frozen=True):
     """No URL that is ever signed for this staging lives longer."""
     parts: Parts | None = None
     """Where it is set, `items` is empty as it was written."""
+    marks: tuple[Mark, ...] = ()
+    """Copies of the images that watermarks are made of."""
     skipped: int = 0
     """Items beside those that need not be made; what is known of each lies beside the manifest."""
     work: int = 0

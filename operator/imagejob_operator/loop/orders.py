@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 import msgspec
 
 from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.marks import copy_key
 from imagejob_operator.core.shards import shard_items
 from imagejob_operator.core.spec import InvalidSpec, item_limits
 from imagejob_operator.core.staging import input_key, order_key, output_prefix, result_key
 from imagejob_operator.loop.manifest import items_of, manifest_head
 from imagejob_operator.ports.object_store import ObjectStore
-from imagejob_processor.contract import Order, OrderItem, Upload
+from imagejob_processor.contract import Order, OrderItem, OrderMark, Upload
 
 MAX_OUTPUT_BYTES = 512 * 1024 * 1024
 SLACK = timedelta(minutes=1)
@@ -61,6 +62,10 @@ async def write_order(
         limits=item_limits(job.spec.limits),
         upload=upload,
         result_url=store.sign_put(result_key(prefix, shard), live),
+        marks=tuple(
+            OrderMark(mark.key, store.sign_get(copy_key(prefix, position), live), mark.etag)
+            for position, mark in enumerate(head.marks)
+        ),
     )
     key = order_key(prefix, shard, attempt)
     await store.put(key, msgspec.json.encode(order), "application/json")

@@ -14,6 +14,7 @@ from imagejob_operator.core.effort import Clean
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.keys import InvalidKey, KeyCollision, output_keys
+from imagejob_operator.core.marks import identified
 from imagejob_operator.core.outcome import ItemOutcome
 from imagejob_operator.core.report import (
     MAX_REPORT_BYTES,
@@ -73,7 +74,8 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
     An item without an outcome has neither outputs nor error.
     """
     sources = [item.source for item in manifest.items]
-    destination, renditions = spec.destination, {r.name: r for r in spec.renditions}
+    identities = {mark.key: mark.identity for mark in manifest.marks}
+    destination, renditions = spec.destination, {r.name: r for r in identified(spec.renditions, identities)}
     finals = output_keys(
         sources,
         spec.renditions,

@@ -15,6 +15,7 @@ from imagejob_operator.loop.copying import copy_all, refer
 from imagejob_operator.loop.downloading import Downloader
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.manifest import manifest_head, write_manifest, write_skipped
+from imagejob_operator.loop.marks import copy_marks, find_marks, with_identities
 from imagejob_operator.loop.recall import recall
 from imagejob_operator.loop.reporting import unpublished_before
 from imagejob_operator.loop.sources import Found, find_sources
@@ -47,7 +48,8 @@ async def stage(
         return recalled
     base = folder_of(spec.source.match.prefix) if spec.source.match else ""
     found = await find_items(store, job, spec, base, effort.prefix)
-    plan = await plan_items(store, job, spec, found, base)
+    marks = await find_marks(store, job, spec)
+    plan = await plan_items(store, job, with_identities(spec, marks), found, base)
     if spec.staging.mode is StagingMode.REFERENCE:
         items = refer(plan.wanted)
     else:
@@ -59,6 +61,7 @@ async def stage(
         urls_until=job.ends_at_the_latest(begun) + URLS_SLACK if begun else None,
         skipped=len(plan.skipped),
         work=sum(min(item.size, item_limits(spec.limits).item_bytes) for item in items),
+        marks=await copy_marks(store, effort.prefix, marks),
     )
     await write_skipped(store, effort.prefix, plan.skipped)
     await write_manifest(store, effort.prefix, manifest)

@@ -18,6 +18,7 @@ from imagejob_operator.core.report import ReportCheck, ReportError, encode_repor
 from imagejob_operator.core.sizing import items_per_pod
 from imagejob_operator.core.spec import InvalidSpec, Spec
 from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.loop.marks import find_marks, with_identities
 from imagejob_operator.loop.reporting import make_report
 from imagejob_operator.loop.stage import find_items, folder_of
 from imagejob_operator.loop.standing import plan_items
@@ -100,7 +101,9 @@ class _Looks:
         base = folder_of(match.prefix) if match else ""
         try:
             found = await find_items(self._store, self._job, self._spec, base)
-            plan = await plan_items(self._store, self._job, self._spec, found, base)
+            marks = await find_marks(self._store, self._job, self._spec)
+            spec = with_identities(self._spec, marks)
+            plan = await plan_items(self._store, self._job, spec, found, base)
             self.items = len(found)
             items_per_pod(self._spec.execution, len(plan.wanted))
         except InvalidSpec as error:

@@ -1,4 +1,4 @@
-"""Watermark: a text over the image, once or all over it."""
+"""Watermark: a text or another image over the image, once or all over it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,32 @@ from collections.abc import Iterator
 from PIL import Image
 
 from imagejob_processor.recipe import Gravity, Watermark
+from imagejob_processor.steps import marks
 from imagejob_processor.steps.canvas import leaning
 from imagejob_processor.steps.geometry import Size
 from imagejob_processor.steps.lettering import check_glyphs, fitting_height, lettered
 
 _TEXT_SCALE = 5
+_IMAGE_SCALE = 25
 
 
 def size_after(step: Watermark, size: Size) -> Size:
     """Give the size of the result: unchanged.
 
     Raises:
-        StepImpossible: The font has no glyph for a character, or the text does not fit at 4 pixels.
+        StepImpossible: The font has no glyph for a character, the text does not fit at 4 pixels, or the
+            image cannot be decoded.
     """
-    _height(step, size)
+    if step.image is not None:
+        marks.picture(step.image)
+    else:
+        _height(step, size)
     return size
 
 
 def apply(step: Watermark, image: Image.Image) -> Image.Image:
-    """Put the mark on the image: `scale_percent` of the shorter side high, less where it would not fit."""
-    mark = _faded(lettered(step.text, _height(step, image.size)), step.opacity_percent)
+    """Put the mark on the image."""
+    mark = _faded(_mark(step, image.size), step.opacity_percent)
     marked = image.copy()
     places = _all_over(image.size, mark.size) if step.tile else [_place(step.gravity, image.size, mark.size)]
     for place in places:
@@ -34,12 +40,23 @@ def apply(step: Watermark, image: Image.Image) -> Image.Image:
     return marked
 
 
+def _mark(step: Watermark, size: Size) -> Image.Image:
+    if step.image is None:
+        return lettered(step.text or "", _height(step, size))
+    longest = max(1, min(size) * (step.scale_percent or _IMAGE_SCALE) // 100)
+    return marks.fitted(step.image, longest, _room(size))
+
+
 def _height(step: Watermark, size: Size) -> int:
     """Find the height of the letters in pixels; raises as `size_after`."""
-    check_glyphs(step.text)
+    text = step.text or ""
+    check_glyphs(text)
+    return fitting_height(text, min(size) * (step.scale_percent or _TEXT_SCALE) // 100, _room(size))
+
+
+def _room(size: Size) -> Size:
     margin = _margin(size)
-    room = (size[0] - 2 * margin, size[1] - 2 * margin)
-    return fitting_height(step.text, min(size) * (step.scale_percent or _TEXT_SCALE) // 100, room)
+    return (size[0] - 2 * margin, size[1] - 2 * margin)
 
 
 def _margin(size: Size) -> int:

@@ -85,7 +85,35 @@ CREATION = (
     ),
 )
 
+MARKED = [
+    {
+        "name": "marked",
+        "steps": [{"watermark": {"image": "brand/logo.png"}}],
+        "output": {"format": "JPEG"},
+    }
+]
+
+
+def heavy_mark(bench: Bench) -> None:
+    bench.shop.upload("brand/logo.png", bytes(1024 * 1024 + 1))
+
+
 SOURCES = (
+    Case(
+        "mark-missing",
+        "the image that a watermark is made of is not there",
+        "JOB_002/SourceNotFound",
+        evidence=("watermark.image", "brand/logo.png"),
+        job=job(renditions=MARKED),
+    ),
+    Case(
+        "mark-too-large",
+        "the image that a watermark is made of has more bytes than are allowed",
+        "JOB_002/SourceTooLarge",
+        evidence=("watermark.image: 'brand/logo.png' has 1048577 bytes", "1048576 are allowed"),
+        job=job(renditions=MARKED),
+        broken=heavy_mark,
+    ),
     Case(
         "source-missing",
         "a key of `source.keys` is not there",

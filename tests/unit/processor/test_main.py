@@ -21,9 +21,12 @@ from imagejob_processor.contract import (
     ItemCode,
     Order,
     OrderItem,
+    OrderMark,
     Result,
+    Step,
     Summary,
     Upload,
+    Watermark,
     output_name,
 )
 from imagejob_processor.failure import BadOrder
@@ -136,6 +139,37 @@ def test_an_order_becomes_outputs_a_result_and_a_message(script, start):
             assert len(data) == record.bytes
             assert hashlib.sha256(data).hexdigest() == record.sha256
             assert Image.open(io.BytesIO(data)).size == (record.width, record.height)
+
+
+def with_mark(script: Script) -> None:
+    logo = Step(watermark=Watermark(image="brand/logo.png", opacity_percent=100))
+    way = rendition(resized(60, 60), logo, name="web", form=Format.PNG)
+    of = msgspec.structs.replace(
+        order(script, 1), renditions=(way,), marks=(OrderMark("brand/logo.png", script.url("/logo"), "e"),)
+    )
+    script.answers["/order"] = [Answer(body=msgspec.json.encode(of))]
+
+
+def test_an_image_for_the_watermark_is_fetched_once_for_all_items(script, start):
+    with_mark(script)
+    red = io.BytesIO()
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(red, "PNG")
+    script.answers["/logo"] = [Answer(body=red.getvalue())]
+    assert start().wait() == ExitCode.DONE
+    assert len(asked(script, "/logo")) == 1
+    (post,) = asked(script, "/bucket")
+    image = Image.open(io.BytesIO(post.form()["file"]))
+    corner = image.crop((image.width - 8, image.height - 8, image.width - 2, image.height - 2))
+    assert corner.getpixel((2, 2)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("answer", [Answer(404), Answer(412), Answer(body=b"x" * (1 << 20) + b"x")])
+def test_an_image_for_the_watermark_that_is_not_what_was_staged(script, start, answer):
+    with_mark(script)
+    script.answers["/logo"] = [answer]
+    pod = start()
+    assert pod.wait() == ExitCode.BAD_ORDER
+    assert "an image of a watermark cannot be had" in pod.summary().error
 
 
 def test_the_log_is_json_and_names_items(script, start):

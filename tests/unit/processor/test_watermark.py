@@ -7,8 +7,9 @@ from PIL import Image, features
 from imagejob_processor.contract import Gravity, ItemCode, Step
 from imagejob_processor.failure import ItemFailure
 from imagejob_processor.recipe import Watermark
+from imagejob_processor.steps import marks
 from imagejob_processor.steps.lettering import lettered
-from unit.processor.pictures import difference, file, made
+from unit.processor.pictures import difference, file, jpeg, made, photo
 
 GREY = Image.new("RGB", (600, 400), "gray")
 
@@ -80,6 +81,85 @@ def test_a_tiled_mark_knows_no_gravity():
         for gravity in (Gravity.NORTH, Gravity.SOUTH)
     )
     assert difference(one, other) == 0
+
+
+def logo(size: tuple[int, int] = (80, 40)) -> Image.Image:
+    """Red, with a clear hole of green that must not be seen."""
+    image = Image.new("RGBA", size, (255, 0, 0, 255))
+    image.paste((0, 255, 0, 0), (size[0] // 4, size[1] // 4, size[0] * 3 // 4, size[1] * 3 // 4))
+    return image
+
+
+@pytest.fixture
+def brought():
+    marks.bring(
+        {
+            "logo": file(logo()),
+            "photo": jpeg(photo()),
+            "junk": b"junk",
+            "huge": file(Image.new("1", (3000, 2000))),
+        }
+    )
+    yield
+    marks.bring({})
+
+
+def image_mark(key: str = "logo", **options: object) -> Step:
+    return Step(watermark=Watermark(image=key, **{"opacity_percent": 100, **options}))
+
+
+@pytest.mark.parametrize("gravity", list(Gravity))
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_an_image_is_where_it_should_be(brought, gravity, mode):
+    found = changed(image_mark(gravity=gravity), image=GREY.convert(mode))
+    (top, left), (bottom, right) = found.min(axis=0), found.max(axis=0)
+    assert (right - left + 1, bottom - top + 1) == (100, 50), (
+        "a quarter of the shorter side, in its own shape"
+    )
+    across = "West" if right < 300 else "East" if left > 300 else ""
+    down = "North" if bottom < 200 else "South" if top > 200 else ""
+    assert (down + across or "Center") == gravity
+
+
+@pytest.mark.parametrize(("percent", "width"), [(10, 40), (50, 200), (95, 380), (100, 390)])
+def test_an_image_follows_its_scale_as_far_as_it_fits(brought, percent, width):
+    found = changed(
+        image_mark(scale_percent=percent, gravity=Gravity.CENTER), image=Image.new("RGB", (400, 400), "gray")
+    )
+    assert abs(found[:, 1].max() - found[:, 1].min() + 1 - min(width, 380)) <= 1
+
+
+def test_what_is_clear_in_an_image_is_not_seen(brought):
+    image = np.asarray(made(file(GREY), image_mark(gravity=Gravity.CENTER))).astype(int)
+    assert tuple(image[200, 300]) == (128, 128, 128)
+    assert image[..., 1].max() <= 130, "no green came through the edge"
+    assert image[..., 0].max() == 255
+
+
+def test_an_image_follows_its_opacity_and_is_tiled(brought):
+    strong, weak = (difference(made(file(GREY), image_mark(opacity_percent=p)), GREY) for p in (100, 20))
+    assert 0 < weak * 3 < strong
+    assert len(changed(image_mark(tile=True))) > 4 * len(changed(image_mark()))
+
+
+def test_a_grey_picture_takes_the_lightness_of_an_image(brought):
+    assert made(file(GREY.convert("L")), image_mark()).mode == "L"
+    assert len(changed(image_mark("photo"))) > 1000
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("junk", "the image 'junk' cannot be decoded as PNG, WebP, JPEG or GIF"),
+        ("huge", "the image 'huge' has 3000x2000 pixels, 4000000 are allowed"),
+        ("other", "the order has no image 'other'"),
+    ],
+)
+def test_an_image_that_is_none_fails_the_item_and_names_the_step(brought, key, says):
+    with pytest.raises(ItemFailure, match=says) as caught:
+        changed(image_mark(key))
+    assert caught.value.code is ItemCode.STEP_FAILED
+    assert "steps[0] (watermark)" in caught.value.message
 
 
 def test_clear_parts_stay_clear_beside_the_mark():

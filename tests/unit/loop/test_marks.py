@@ -1,0 +1,113 @@
+"""Images of watermarks: found in the jail, copied once a run, named by every order, part of content keys."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from fakes.memory_store import MemoryStore
+from fakes.memory_web import downloader
+from fakes.telemetry import CountingTelemetry
+from imagejob_operator.core.attempt import Tries
+from imagejob_operator.core.content import content_key
+from imagejob_operator.core.effort import Stage
+from imagejob_operator.core.headers import Headers
+from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.marks import Mark, copy_key, identified, mark_keys
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.spec import InvalidSpec, parse_spec
+from imagejob_operator.core.staging import manifest_key, read_manifest
+from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.loop.orders import write_order
+from imagejob_operator.loop.stage import stage
+from imagejob_processor.contract import MAX_MARK_BYTES, Order
+from unit.core.build import PREFIX, job, spec, status
+
+SOURCE = {"keys": ["uploads/a.jpg"]}
+LOGO, SEAL = "brand/logo.png", "brand/seal.png"
+
+
+def marked(*images: str) -> list[dict[str, Any]]:
+    """One rendition for each image, and one with all of them."""
+    steps = [{"watermark": {"image": image}} for image in images]
+    alone = [{"name": f"r{n}", "steps": [step], "output": {"format": "JPEG"}} for n, step in enumerate(steps)]
+    return [*alone, {"name": "all", "steps": steps, "output": {"format": "PNG"}}]
+
+
+def job_with(*images: str) -> ImageJob:
+    of = spec(source=SOURCE, renditions=marked(*images))
+    return job(status(Phase.STAGING, tries=(Tries(1),), items=1, per_shard=1), of)
+
+
+def store_with(**objects: bytes) -> MemoryStore:
+    store = MemoryStore()
+    store.set("shop/uploads/a.jpg", b"photo")
+    for name, data in objects.items():
+        store.set(f"shop/brand/{name}.png", data)
+    return store
+
+
+async def staged(store: MemoryStore, of: ImageJob) -> tuple[Mark, ...]:
+    await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
+    return read_manifest(store.objects[manifest_key(PREFIX)].data).marks
+
+
+async def test_each_image_is_copied_once_and_named_by_the_order() -> None:
+    store, of = store_with(logo=b"logo", seal=b"seal"), job_with(LOGO, SEAL, LOGO)
+    assert [mark.key for mark in await staged(store, of)] == [LOGO, SEAL]
+    # What is put in its place later is not what this run takes.
+    store.set(f"shop/{LOGO}", b"another")
+    url = await write_order(store, of, PREFIX, 0, 1, timedelta(hours=1))
+    order = msgspec.json.decode(store.visit("GET", url)[1], type=Order)
+    assert [mark.key for mark in order.marks] == [LOGO, SEAL]
+    assert [store.visit("GET", mark.url) for mark in order.marks] == [(200, b"logo"), (200, b"seal")]
+    assert [store.objects[copy_key(PREFIX, n)].etag for n in (0, 1)] == [mark.etag for mark in order.marks]
+
+
+async def test_without_images_nothing_is_copied() -> None:
+    store = store_with()
+    assert await staged(store, job(status(Phase.STAGING), spec(source=SOURCE))) == ()
+    assert not [key for key in store.objects if "/marks/" in key]
+
+
+@pytest.mark.parametrize(
+    ("objects", "said"),
+    [
+        ({}, "JOB_002/SourceNotFound: watermark.image: there is no object 'brand/logo.png' below 'shop/'"),
+        (
+            {"logo": b"x" * (MAX_MARK_BYTES + 1)},
+            f"JOB_002/SourceTooLarge: watermark.image: 'brand/logo.png' has {MAX_MARK_BYTES + 1} bytes",
+        ),
+    ],
+    ids=["gone", "too-large"],
+)
+async def test_an_image_that_cannot_be_had_launches_nothing(objects: dict[str, bytes], said: str) -> None:
+    store = store_with(**objects)
+    store.set("other/brand/logo.png", b"not ours")
+    with pytest.raises(EffortFailed) as refusal:
+        await staged(store, job_with(LOGO))
+    failure = refusal.value.failure
+    assert f"{failure.code}/{failure.reason}: {failure.message}".startswith(said)
+    assert manifest_key(PREFIX) not in store.objects
+
+
+@pytest.mark.parametrize("key", ["../other/logo.png", "/logo.png", "a//b.png", ".imagejob/x.png", "a\n.png"])
+def test_no_key_leads_out_of_the_jail(key: str) -> None:
+    raw = {"source": SOURCE, "renditions": marked(key)}
+    with pytest.raises(InvalidSpec, match=r"watermark\.image"):
+        parse_spec(raw)
+
+
+def test_an_output_is_another_one_with_another_image() -> None:
+    first = job_with(LOGO).spec
+    assert not isinstance(first, InvalidSpec)
+    assert mark_keys(first.renditions) == [LOGO]
+    keys = {
+        content_key("source", identified(first.renditions, {LOGO: etag})[0], Headers())
+        for etag in ("one", "other", "one")
+    }
+    assert len(keys) == 2
+    assert identified(first.renditions, {}) == first.renditions
