@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -24,6 +25,7 @@ LOWEST_QUALITY = 10
 
 _CHROMA = {Chroma.FULL: "4:4:4", Chroma.HALF: "4:2:2", Chroma.QUARTER: "4:2:0"}
 _ALL_COLOURS = 256
+_PALETTE_PIXELS = 1_000_000
 
 # Not loaded by Pillow itself, and not by us before they are needed: they cost memory and time.
 _WRITERS = {
@@ -188,15 +190,22 @@ def _with_palette(image: Image.Image, colours: int, *, solid: bool) -> Image.Ima
     """Reduce to at most `colours` colours; GIF knows only clear and solid, PNG degrees of it."""
     if image.mode == "RGBA" and (solid or image.getchannel("A").getextrema() == (255, 255)):
         return image.quantize(colours, method=Image.Quantize.FASTOCTREE)
-    if image.mode != "RGBA":
+    return _with_clear_colour(image, colours) if image.mode == "RGBA" else _reduced(image, colours)
+
+
+def _reduced(image: Image.Image, colours: int) -> Image.Image:
+    """Take the palette from at most a megapixel: the search for it remembers every colour that it meets."""
+    excess = math.ceil(math.sqrt(image.width * image.height / _PALETTE_PIXELS))
+    if excess <= 1:
         return image.quantize(colours, method=Image.Quantize.MEDIANCUT)
-    return _with_clear_colour(image, colours)
+    small = image.reduce(excess).convert("RGB").quantize(colours, method=Image.Quantize.MEDIANCUT)
+    return image.convert("RGB").quantize(palette=small, dither=Image.Dither.NONE)
 
 
 def _with_clear_colour(image: Image.Image, colours: int) -> Image.Image:
     """Make a palette with one clear entry more: for where the image is less than half solid."""
     opacity = image.getchannel("A")
-    reduced = image.convert("RGB").quantize(colours - 1, method=Image.Quantize.MEDIANCUT)
+    reduced = _reduced(image.convert("RGB"), colours - 1)
     reduced.paste(colours - 1, mask=opacity.point([255 * (value < 128) for value in range(256)]))
     reduced.info["transparency"] = colours - 1
     return reduced

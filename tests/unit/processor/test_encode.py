@@ -100,6 +100,16 @@ def test_a_palette_has_so_many_colours_at_most(colours, form, clear):
         assert len(data) < len(written(source, form)[0])
 
 
+@pytest.mark.parametrize("colours", [2, 16, 255])
+@pytest.mark.parametrize("form", [Format.PNG, Format.GIF])
+def test_the_palette_of_a_large_picture_is_as_good(colours, form):
+    large = ASTRONAUT.resize((1200, 1000))
+    _, image = written(large, form, colors=colours)
+    assert len(image.getcolors(300)) <= colours
+    plain = large.quantize(colours, method=Image.Quantize.MEDIANCUT)
+    assert difference(image, large) < difference(plain, large) * 1.3 + 1
+
+
 def test_a_gif_is_clear_where_the_picture_is_more_clear_than_solid():
     alpha = np.asarray(written(see_through(ASTRONAUT), Format.GIF)[1].convert("RGBA"))[..., 3]
     wanted = np.asarray(see_through(ASTRONAUT))[..., 3] >= 128
