@@ -7,15 +7,16 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, assert_never, cast
 
 import kopf
 
+from imagejob_operator.adapters.ending import end_when_deaf, end_when_lost
 from imagejob_operator.adapters.file_credentials import FileCredentials
 from imagejob_operator.adapters.http_downloads import HttpDownloads
+from imagejob_operator.adapters.kube_census import KubeCensus
 from imagejob_operator.adapters.kube_jobs import KubeJobs
 from imagejob_operator.adapters.kube_launcher import KubeLauncher
 from imagejob_operator.adapters.kube_lease import KubeLease
@@ -43,7 +44,7 @@ from imagejob_operator.loop.act import Actor
 from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.downloading import Downloader
 from imagejob_operator.loop.efforts import Efforts
-from imagejob_operator.loop.election import LEASE, Elector, Lost
+from imagejob_operator.loop.election import LEASE, Elector
 from imagejob_operator.loop.observe import Observer
 from imagejob_operator.loop.patrol import Patrol
 from imagejob_operator.loop.publish import clean, publish
@@ -54,13 +55,11 @@ from imagejob_operator.loop.store_book import OwnStore, StoreBook
 from imagejob_operator.loop.store_turns import StoreTurns
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.loop.validate import validate
+from imagejob_operator.loop.vigil import Vigil
 from imagejob_operator.loop.warm import await_warmth
 from imagejob_operator.settings import InvalidSettings, Settings, read_settings
 
 log = logging.getLogger(__name__)
-
-EXIT_LOST = 3
-"""Exit code of a process that is no longer in charge."""
 
 
 def now() -> datetime:
@@ -131,6 +130,8 @@ class Operator:
         self._reconciler = Reconciler(
             self._cache, observer, actor, self._efforts, jobs, self._metrics, now, gate
         )
+        census = KubeCensus(http, settings.installation)
+        self._vigil = Vigil(census, self._cache, self._reconciler.queue, settings.watch_namespaces)
 
     async def _work(self, job: ImageJob, effort: Effort) -> Progress:
         store = await self._stores.of(job)
@@ -151,12 +152,13 @@ class Operator:
 
     async def run(self) -> None:
         """Watch, and do the work when it is this replica's to do, until told to stop."""
-        web = await serve(self._settings.http_port, self._metrics.registry, self._ready.is_set)
+        web = await serve(self._settings.http_port, self._metrics.registry, self._ready.is_set, self._vigil)
         await self._see_pods()
         # Started before Kopf, or Kopf would end its tasks as left over when it stops.
         self._reconciler.queue.start()
         self._store_turns.queue.start()
-        self._leading = asyncio.create_task(_or_end(self._lead()))
+        self._leading = asyncio.create_task(end_when_lost(self._lead()))
+        vigil = asyncio.create_task(end_when_deaf(self._vigil.keep()))
         try:
             await kopf.operator(
                 registry=self._registry(),
@@ -167,6 +169,7 @@ class Operator:
                 namespaces=self._settings.watch_namespaces,
             )
         finally:
+            vigil.cancel()
             await self._drain()
             await self._lease_session.close()
             await web.cleanup()
@@ -184,9 +187,10 @@ class Operator:
             return kopf.AiohttpSession(server=self._configuration.host, aiohttp_session=session)
 
         register_process(registry, connect, installation, self._drain)
+        heard = (self._vigil.jobs, self._vigil.attempts)
         told = (self._cache, self._reconciler.queue, read_attempt)
         settings, see_store = self._settings, self._store_turns.seen
-        register_watches(registry, *told, settings.installation, settings.job_class, see_store)
+        register_watches(registry, *told, settings.installation, settings.job_class, see_store, heard)
         return registry
 
     async def _see_pods(self) -> None:
@@ -250,22 +254,6 @@ def _sweep_policy(settings: Settings) -> SweepPolicy:
         interval=settings.sweep_interval_seconds,
         namespaces=settings.watch_namespaces,
     )
-
-
-async def _or_end(leading: Awaitable[None]) -> None:
-    """Take part in the election for as long as that goes well.
-
-    Else the process ends at once and in no good order: turns and efforts under way must not go on beside
-    those of whoever is in charge now.
-    """
-    try:
-        await leading
-    except Lost as error:
-        log.critical("the lease is lost, this process ends", extra={"why": str(error)})
-        os._exit(EXIT_LOST)
-    except Exception:
-        log.critical("the election failed unexpectedly, this process ends", exc_info=True)
-        os._exit(EXIT_LOST)
 
 
 def _address(settings: Settings) -> StoreAddress:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from imagejob_operator.adapters.kube_census import KubeCensus
 from imagejob_operator.adapters.kube_jobs import KubeJobs
 from imagejob_operator.adapters.kube_launcher import KubeLauncher
 from imagejob_operator.adapters.kube_lease import KubeLease
@@ -102,6 +103,9 @@ async def verbs_used() -> set[Rule]:
         await owners.look(job.key)
         stores = KubeStores(http, "imagejob-system", "default")  # type: ignore[arg-type]
         await stores.write_status(parse_store(STORE), StoreStatus())
+        census = KubeCensus(http, "default")  # type: ignore[arg-type]
+        await census.jobs(())
+        await census.attempts(("shop",))
         used |= http.used
     # What Kopf does of itself with event handlers only.
     watched = (("imagejob.dev", "imagejobs"), ("imagejob.dev", "imagestores"), ("", "pods"))

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 
-async def serve(port: int, registry: CollectorRegistry, ready: Callable[[], bool]) -> web.AppRunner:
+class Health(Protocol):
+    """Whether the process is of use, and what there is to know of it."""
+
+    def complaints(self) -> list[str]:
+        """Why it is of no use; empty if all is well."""
+        ...
+
+    def facts(self) -> dict[str, object]:
+        """What people want to know of it."""
+        ...
+
+
+async def serve(
+    port: int, registry: CollectorRegistry, ready: Callable[[], bool], health: Health
+) -> web.AppRunner:
     """Serve /healthz, /readyz and /metrics on all addresses; the runner to clean up in the end."""
 
     async def healthz(request: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        complaints = health.complaints()
+        body = {"ok": not complaints, "complaints": complaints, **health.facts()}
+        return web.json_response(body, status=503 if complaints else 200)
 
     async def readyz(request: web.Request) -> web.Response:
         return web.Response(text="ready\n") if ready() else web.Response(text="not ready\n", status=503)

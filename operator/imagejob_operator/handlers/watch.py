@@ -13,6 +13,7 @@ from imagejob_operator.core.image_store import ImageStore, parse_store
 from imagejob_operator.core.job import Key, parse_job
 from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.queue import WorkQueue
+from imagejob_operator.loop.vigil import Heard
 
 SeeStore = Callable[[ImageStore, bool], None]
 ReadAttempt = Callable[[dict[str, Any]], tuple[str, Attempt] | None]
@@ -33,10 +34,16 @@ def register_watches(  # noqa: PLR0913  (one for each thing that is told of)
     installation: str,
     job_class: str,
     see_store: SeeStore,
+    heard: tuple[Heard, Heard],
 ) -> None:
-    """Have Kopf tell of every ImageJob, every Pod of ours, and every ImageStore."""
+    """Have Kopf tell of every ImageJob, every Pod of ours, and every ImageStore.
+
+    What is told of jobs and of Pods is noted in `heard` as well, whoever's they are.
+    """
+    jobs_heard, pods_heard = heard
 
     async def imagejob_seen(event: kopf.RawEvent, **_: Any) -> None:
+        _note(jobs_heard, event)
         body: dict[str, Any] = dict(event["object"])
         job = parse_job(body)
         if event["type"] != "DELETED" and class_of(body) != job_class:
@@ -49,6 +56,7 @@ def register_watches(  # noqa: PLR0913  (one for each thing that is told of)
             queue.add(job.key)
 
     async def pod_seen(event: kopf.RawEvent, **_: Any) -> None:
+        _note(pods_heard, event)
         pod: dict[str, Any] = dict(event["object"])
         found = read_attempt(pod)
         if found is None:
@@ -68,3 +76,8 @@ def register_watches(  # noqa: PLR0913  (one for each thing that is told of)
     kopf.on.event("", "v1", "pods", registry=registry, id="pods", labels={LABEL_INSTALLATION: installation})(
         pod_seen
     )
+
+
+def _note(heard: Heard, event: kopf.RawEvent) -> None:
+    metadata = event["object"]["metadata"]
+    heard.note(metadata["uid"], metadata["resourceVersion"], deleted=event["type"] == "DELETED")

@@ -80,6 +80,15 @@ class Cache:
             for _, a in sorted(found.items())
         )
 
+    def all_attempts(self) -> Iterable[tuple[str, Attempt]]:
+        """Every attempt that is not known to be gone, with the uid of its job."""
+        return [
+            (uid, attempt)
+            for uid, found in self._attempts.items()
+            for attempt in found.values()
+            if not attempt.gone
+        ]
+
     def put_attempt(self, job_uid: str, attempt: Attempt) -> None:
         """Take a sight of an attempt; one that is gone does not come back."""
         found = self._attempts.setdefault(job_uid, {})

@@ -24,7 +24,8 @@ class WorkQueue:
         self._workers = workers
         self._ready: OrderedDict[str, deque[Key]] = OrderedDict()
         self._queued: set[Key] = set()
-        self._active: set[Key] = set()
+        self._active: dict[Key, float] = {}
+        """Keys that have a turn now, and since when."""
         self._again: set[Key] = set()
         self._timers: list[tuple[float, int, Key]] = []
         self._due: dict[Key, float] = {}
@@ -62,6 +63,15 @@ class WorkQueue:
         heapq.heappush(self._timers, (when, next(self._order), key))
         self._notify()
 
+    def longest_turn(self) -> tuple[Key, float] | None:
+        """The key whose turn has lasted longest, and its seconds; None if none has a turn."""
+        key = min(self._active, key=self._active.__getitem__, default=None)
+        return (key, asyncio.get_running_loop().time() - self._active[key]) if key else None
+
+    def dead_workers(self) -> int:
+        """Workers that have ended, as none does before the queue is stopped."""
+        return sum(task.done() for task in self._tasks)
+
     def __len__(self) -> int:
         """Keys that wait for a turn now."""
         return len(self._queued)
@@ -78,14 +88,14 @@ class WorkQueue:
     async def _work(self) -> None:
         while True:
             key = await self._next()
-            self._active.add(key)
+            self._active[key] = asyncio.get_running_loop().time()
             try:
                 await self._turn(key)
             except Exception:
                 log.exception("a turn failed unexpectedly", extra={"job": str(key)})
                 self.add_after(key, 5.0)
             finally:
-                self._active.discard(key)
+                self._active.pop(key, None)
                 if key in self._again:
                     self._again.discard(key)
                     self.add(key)

@@ -1,0 +1,201 @@
+"""Is this process still seeing and doing what it is there for? A watch can go deaf without any error.
+
+What the watch has told is held against a listing that it has no part in. What the listing has and the watch
+does not tell of in time ends the process: it is started anew, with a listing. What the watch never said is
+gone (it does not tell of deletions that it missed) is repaired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from imagejob_operator.loop.cache import Cache
+from imagejob_operator.loop.queue import WorkQueue
+from imagejob_operator.ports.census import Census, Sight
+from imagejob_operator.ports.jobs import JobsError
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 25.0
+"""Seconds from one census to the next."""
+STEP = 5.0
+"""Seconds from one look at what is missing to the next."""
+GRACE = 55.0
+"""Seconds in which the watch must tell of what a census has: Kopf connects anew after 70 without a byte."""
+LONGEST_LAG = 300.0
+"""Seconds by which a watch that still tells of other things may be behind."""
+LONGEST_TURN = 180.0
+"""Seconds after which a turn that has not ended never will: each of its calls ends within 15."""
+
+
+class Deaf(Exception):
+    """This process is of no use any more; the message says why. It must end and be started anew."""
+
+
+def newer(version: str, than: str) -> bool:
+    """Whether a resource version is newer than another one; unlike ones are when they differ."""
+    if version.isdigit() and than.isdigit():
+        return int(version) > int(than)
+    return version != than
+
+
+@dataclass
+class Heard:
+    """The versions that the watch of one kind has told of, by uid, and when it told of anything last."""
+
+    clock: Callable[[], float]
+    versions: dict[str, str] = field(default_factory=dict)
+    last: float = float("-inf")
+
+    def note(self, uid: str, version: str, deleted: bool) -> None:
+        """The watch has told of an object."""
+        self.last = self.clock()
+        if deleted:
+            self.versions.pop(uid, None)
+        elif uid not in self.versions or newer(version, self.versions[uid]):
+            self.versions[uid] = version
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """What a census has and the watch has not told of: which version, and since when that is known."""
+
+    sight: Sight
+    heard: Heard
+    since: float
+
+
+class Vigil:
+    """Looks after the watches, the queue and the tasks of one process."""
+
+    def __init__(
+        self,
+        census: Census,
+        cache: Cache,
+        queue: WorkQueue,
+        namespaces: tuple[str, ...] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.jobs = Heard(clock)
+        self.attempts = Heard(clock)
+        self._census = census
+        self._cache = cache
+        self._queue = queue
+        self._namespaces = namespaces
+        self._clock = clock
+        self._missing: dict[str, _Missing] = {}
+        self._counted_at = clock()
+
+    async def keep(self) -> None:
+        """Look again and again.
+
+        Raises:
+            Deaf: when this process must end.
+        """
+        next_look = self._clock()
+        while True:
+            if self._clock() >= next_look:
+                next_look = self._clock() + INTERVAL
+                try:
+                    await self.look()
+                except JobsError as error:
+                    log.warning("the census failed", extra={"error": str(error)})
+            if whys := self.complaints():
+                raise Deaf("; ".join(whys))
+            await asyncio.sleep(STEP)
+
+    async def look(self) -> None:
+        """Hold what the watches told against what is there, and repair what they missed.
+
+        Raises:
+            JobsError: if the listing failed; nothing follows from that.
+        """
+        known = dict(self.jobs.versions), dict(self.attempts.versions)
+        jobs = await self._census.jobs(self._namespaces)
+        attempts = await self._census.attempts(self._namespaces)
+        self._counted_at = self._clock()
+        self._forget_jobs(known[0].keys() - jobs.keys())
+        self._forget_attempts(known[1].keys() - attempts.keys())
+        # What was missing before keeps its time, with the version that was missing then.
+        self._missing = {
+            uid: self._missing[uid] if self._still(uid) else _Missing(sight, heard, self._counted_at)
+            for there, heard in ((jobs, self.jobs), (attempts, self.attempts))
+            for uid, sight in _late(there, heard)
+        }
+
+    def complaints(self) -> list[str]:
+        """Why this process is of no use; empty if all is well."""
+        now = self._clock()
+        told = [
+            f"the watch has not told of {missing.sight.key} at version {missing.sight.version} for "
+            f"{now - missing.since:.0f} s"
+            for uid, missing in self._missing.items()
+            if self._still(uid) and _is_deaf(missing, now)
+        ]
+        turn = self._queue.longest_turn()
+        if turn and turn[1] > LONGEST_TURN:
+            told.append(f"the turn of {turn[0]} has not ended for {turn[1]:.0f} s")
+        if self._queue.dead_workers():
+            told.append(f"{self._queue.dead_workers()} workers of the queue have ended")
+        return told[:3]
+
+    def facts(self) -> dict[str, object]:
+        """What people want to know of a process that is alive."""
+        turn = self._queue.longest_turn()
+        return {
+            "jobs": len(self.jobs.versions),
+            "attempts": len(self.attempts.versions),
+            "secondsSinceCensus": round(self._clock() - self._counted_at, 1),
+            "notToldYet": len(self._missing),
+            "waitingForTurns": len(self._queue),
+            "longestTurnSeconds": round(turn[1], 1) if turn else 0,
+        }
+
+    def _still(self, uid: str) -> bool:
+        """Whether the version that was missing still is; the object may have changed again since."""
+        missing = self._missing.get(uid)
+        if missing is None:
+            return False
+        told = missing.heard.versions.get(uid)
+        return told is None or newer(missing.sight.version, told)
+
+    def _forget_jobs(self, uids: Iterable[str]) -> None:
+        gone = set(uids) & self.jobs.versions.keys()
+        for job in self._cache.jobs() if gone else ():
+            if job.uid in gone:
+                log.warning("the watch did not tell that a job is gone", extra={"job": str(job.key)})
+                self._cache.drop_job(job.key, job.uid)
+                self._queue.add(job.key)
+        for uid in gone:
+            del self.jobs.versions[uid]
+
+    def _forget_attempts(self, uids: Iterable[str]) -> None:
+        gone = set(uids) & self.attempts.versions.keys()
+        owners = {job.uid: job.key for job in self._cache.jobs()} if gone else {}
+        for job_uid, attempt in self._cache.all_attempts() if gone else ():
+            if attempt.uid in gone:
+                log.warning("the watch did not tell that a Pod is gone", extra={"pod": attempt.name})
+                self._cache.drop_attempt(job_uid, attempt)
+                if job_uid in owners:
+                    self._queue.add(owners[job_uid])
+        for uid in gone:
+            del self.attempts.versions[uid]
+
+
+def _is_deaf(missing: _Missing, now: float) -> bool:
+    """A watch that tells of other things may be behind; one that tells of nothing is deaf."""
+    waited = now - missing.since
+    return waited >= LONGEST_LAG or (waited >= GRACE and now - missing.heard.last >= GRACE)
+
+
+def _late(there: Mapping[str, Sight], heard: Heard) -> list[tuple[str, Sight]]:
+    """What is there in a version that the watch has not told of."""
+    return [
+        (uid, sight)
+        for uid, sight in there.items()
+        if uid not in heard.versions or newer(sight.version, heard.versions[uid])
+    ]

@@ -1,0 +1,245 @@
+"""A watch that has gone deaf, a turn that never ends, a deletion that nobody told of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from fakes.jumping_loop import run
+from imagejob_operator.core.attempt import Attempt, State
+from imagejob_operator.core.job import Key, parse_job
+from imagejob_operator.loop.cache import Cache
+from imagejob_operator.loop.queue import WorkQueue
+from imagejob_operator.loop.vigil import GRACE, INTERVAL, LONGEST_LAG, LONGEST_TURN, Deaf, Vigil, newer
+from imagejob_operator.ports.census import Sight
+from imagejob_operator.ports.jobs import Unavailable
+from unit.core.build import NOW
+
+KEY = Key("shop", "spring")
+PROMISE = 90.0
+
+
+class Count:
+    """See the port Census: what is there, as the test says."""
+
+    def __init__(self) -> None:
+        self.of_jobs: dict[str, Sight] = {}
+        self.of_attempts: dict[str, Sight] = {}
+        self.fails = False
+
+    async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, Sight]:
+        if self.fails:
+            raise Unavailable("503")
+        return dict(self.of_jobs)
+
+    async def attempts(self, namespaces: Sequence[str]) -> Mapping[str, Sight]:
+        return dict(self.of_attempts)
+
+
+class Watched:
+    """A process with its vigil, on a loop whose time jumps."""
+
+    def __init__(self) -> None:
+        self.turns: list[Key] = []
+        self.cache, self.census = Cache(), Count()
+        self.queue = WorkQueue(self._turn, workers=2)
+        self.loop = asyncio.get_running_loop()
+        self.vigil = Vigil(self.census, self.cache, self.queue, clock=self.loop.time)
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.queue.start()
+
+    async def _turn(self, key: Key) -> None:
+        self.turns.append(key)
+        await self.hold.wait()
+
+    def change(self, version: str, told: bool = True) -> None:
+        """The job changes; the watch tells of it or does not."""
+        self.census.of_jobs["u1"] = Sight(KEY, version)
+        if told:
+            self.vigil.jobs.note("u1", version, deleted=False)
+
+    async def deaf_after(self, longest: float) -> tuple[float, str]:
+        """Seconds until the vigil gives the process up, and why."""
+        begun = self.loop.time()
+        with pytest.raises(Deaf) as caught:
+            async with asyncio.timeout(longest):
+                await self.vigil.keep()
+        return self.loop.time() - begun, str(caught.value)
+
+    async def is_well_for(self, seconds: float) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.vigil.keep()
+
+    async def close(self) -> None:
+        self.hold.set()
+        await self.queue.stop()
+
+
+def play(scenario: Any) -> None:
+    async def whole() -> None:
+        watched = Watched()
+        try:
+            await scenario(watched)
+        finally:
+            await watched.close()
+
+    run(whole())
+
+
+def test_a_watch_that_goes_silent_is_noticed_within_90_seconds() -> None:
+    async def scenario(w: Watched) -> None:
+        w.change("1")
+        await w.is_well_for(600)
+        w.change("2", told=False)
+        seconds, why = await w.deaf_after(PROMISE)
+        assert GRACE <= seconds <= PROMISE
+        assert "shop/spring at version 2" in why
+        assert w.vigil.complaints()
+
+    play(scenario)
+
+
+def test_also_when_the_change_comes_just_after_a_census() -> None:
+    async def scenario(w: Watched) -> None:
+        w.change("1")
+        w.loop.call_later(1, w.change, "2", False)
+        seconds, _ = await w.deaf_after(1 + PROMISE)
+        assert INTERVAL < seconds <= 1 + PROMISE
+
+    play(scenario)
+
+
+def test_a_watch_that_is_told_in_time_is_not_deaf() -> None:
+    async def scenario(w: Watched) -> None:
+        w.change("1")
+        w.change("2", told=False)
+        w.loop.call_later(GRACE - 5, w.vigil.jobs.note, "u1", "2", False)
+        await w.is_well_for(900)
+        assert w.vigil.facts()["notToldYet"] == 0
+
+    play(scenario)
+
+
+def test_a_watch_that_is_behind_is_given_more_time_but_not_for_ever() -> None:
+    async def scenario(w: Watched) -> None:
+        def tell_of_another(number: int) -> None:
+            w.vigil.jobs.note("u2", str(number), deleted=False)
+            w.loop.call_later(10, tell_of_another, number + 1)
+
+        w.change("1")
+        w.census.of_jobs["u2"] = Sight(Key("shop", "other"), "1")
+        tell_of_another(1)
+        w.change("2", told=False)
+        seconds, _ = await w.deaf_after(LONGEST_LAG + PROMISE)
+        assert seconds >= LONGEST_LAG
+
+    play(scenario)
+
+
+def test_a_job_that_changes_on_and_on_is_no_sign_of_deafness() -> None:
+    async def scenario(w: Watched) -> None:
+        def change(number: int) -> None:
+            # The watch is always five seconds behind.
+            w.change(str(number), told=False)
+            w.loop.call_later(5, w.vigil.jobs.note, "u1", str(number), False)
+            w.loop.call_later(6, change, number + 1)
+
+        change(1)
+        await w.is_well_for(900)
+
+    play(scenario)
+
+
+def test_an_api_server_that_is_away_is_no_sign_of_deafness() -> None:
+    async def scenario(w: Watched) -> None:
+        w.change("1")
+        w.census.fails = True
+        await w.is_well_for(3600)
+
+    play(scenario)
+
+
+def test_a_turn_that_never_ends_is_noticed() -> None:
+    async def scenario(w: Watched) -> None:
+        w.hold.clear()
+        w.queue.add(KEY)
+        seconds, why = await w.deaf_after(LONGEST_TURN + INTERVAL + 1)
+        assert seconds >= LONGEST_TURN
+        assert "the turn of shop/spring" in why
+
+    play(scenario)
+
+
+def test_workers_that_have_ended_are_noticed() -> None:
+    async def scenario(w: Watched) -> None:
+        w.queue._tasks[0].cancel()
+        _, why = await w.deaf_after(INTERVAL + 1)
+        assert "1 workers of the queue" in why
+
+    play(scenario)
+
+
+def test_a_job_whose_end_was_missed_is_forgotten() -> None:
+    async def scenario(w: Watched) -> None:
+        metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
+        w.cache.put_job(parse_job({"metadata": metadata}))
+        w.change("1")
+        await w.vigil.look()
+        assert w.cache.job(KEY)
+        del w.census.of_jobs["u1"]
+        await w.vigil.look()
+        assert w.cache.job(KEY) is None
+        await asyncio.sleep(1)
+        assert w.turns == [KEY]
+        assert w.vigil.jobs.versions == {}
+
+    play(scenario)
+
+
+def test_a_pod_whose_end_was_missed_is_a_disruption() -> None:
+    async def scenario(w: Watched) -> None:
+        metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
+        w.cache.put_job(parse_job({"metadata": metadata}))
+        w.change("1")
+        w.cache.put_attempt("u1", Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
+        w.vigil.attempts.note("p1", "5", deleted=False)
+        w.census.of_attempts["p1"] = Sight(KEY, "5")
+        await w.vigil.look()
+        assert w.turns == []
+        w.census.of_attempts.clear()
+        await w.vigil.look()
+        await asyncio.sleep(1)
+        assert w.turns == [KEY]
+        (attempt,) = w.cache.attempts("u1")
+        assert attempt.gone
+        assert attempt.state is State.FAILED
+
+    play(scenario)
+
+
+def test_what_came_during_the_census_is_not_taken_for_gone() -> None:
+    async def scenario(w: Watched) -> None:
+        class Slow(Count):
+            async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, Sight]:
+                answer = await super().jobs(namespaces)
+                w.vigil.jobs.note("u9", "9", deleted=False)
+                return answer
+
+        w.vigil._census = Slow()
+        await w.vigil.look()
+        assert w.vigil.jobs.versions == {"u9": "9"}
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("version", "than", "answer"),
+    [("10", "9", True), ("9", "10", False), ("9", "9", False), ("a", "b", True), ("a", "a", False)],
+)
+def test_versions_are_numbers_where_they_can_be(version: str, than: str, answer: bool) -> None:
+    assert newer(version, than) is answer
