@@ -7,7 +7,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help demo test check e2e chaos docs bench lock clean
+.PHONY: help demo test check e2e chaos docs bench bench-images lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -41,8 +41,11 @@ docs: $(STAMP) ## make the generated pages anew, the failure matrix from what ma
 bench: $(STAMP) ## benchmarks, as ratios
 	@$(PYTHON) -m pytest bench -q
 
+bench-images: $(STAMP) ## what an image costs, beside pyvips, sharp and the floor (minutes; needs npm)
+	@$(PYTHON) bench/images/run.py
+
 lock: $(STAMP) ## make the lock files anew from pyproject.toml
-	@for part in operator processor cli dev; do .venv/bin/uv pip compile --quiet --universal pyproject.toml --extra $$part \
+	@for part in operator processor cli bench dev; do .venv/bin/uv pip compile --quiet --universal pyproject.toml --extra $$part \
 	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	  -o locks/$$part.txt || exit 1; done
 

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import yaml
 
+from docgen.benchmarks import bench_images
 from docgen.pages import api, errors, failures, states
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 MEASURED = ROOT / "docs" / "measured" / "failures.json"
+IMAGES = ROOT / "docs" / "measured" / "bench-images.json"
 
 
 def pages() -> dict[Path, str]:
@@ -26,7 +28,10 @@ def pages() -> dict[Path, str]:
         yaml.safe_load((ROOT / "crds" / name).read_text()) for name in ("imagejob.yaml", "imagestore.yaml")
     )
     docs = ROOT / "docs"
-    return {
+    measured = (
+        {docs / "bench-images.md": bench_images(json.loads(IMAGES.read_text()))} if IMAGES.exists() else {}
+    )
+    return measured | {
         docs / "states.md": states(),
         docs / "errors.md": errors(),
         docs / "api.md": api(jobs),

@@ -1,0 +1,75 @@
+"""The processor's own decoding process, fed as a Pod feeds it: over its pipes, in its environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagejob_processor import channel, worker
+from imagejob_processor.contract import EngineName, Format, ItemLimits, Output, Rendition, Resize, Step
+from imagejob_processor.recipe import Resample
+
+LIMITS = ItemLimits(item_bytes=64 << 20, pixels=50_000_000, frames=100, item_timeout_seconds=120)
+SIDES = (1600, 800, 200)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a process took: CPU in seconds (user and system), and the most memory it held, in bytes."""
+
+    cpu: float
+    memory: int
+
+
+def run(engine: EngineName, how: Resample, form: str, sources: list[bytes], out: Path | None = None) -> Spent:
+    """Do `sources` in one process, one after the other; the first one's pictures go to `out`."""
+    output = Output(format=Format(form))
+    renditions = tuple(
+        Rendition(
+            name=str(side),
+            steps=(Step(resize=Resize(width=side, height=side, resample=how)),),
+            output=output,
+        )
+        for side in SIDES
+    )
+    child = subprocess.Popen(
+        worker.COMMAND,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **worker.MEMORY_ENVIRONMENT},
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    _write(child, channel.encode(channel.Setup(renditions, LIMITS, 0, 1 << 30, engine)))
+    ready = next(_replies(child))
+    assert isinstance(ready, channel.Ready)
+    assert ready.engine is engine, f"{engine} is not to be had here"
+    for number, source in enumerate(sources):
+        _write(child, source)
+        for reply in _replies(child):
+            if isinstance(reply, channel.Done):
+                assert reply.error is None, reply.error
+                break
+            if out is not None and number == 0 and isinstance(reply, channel.Picture):
+                (out / f"{reply.rendition}.png").write_bytes(reply.data)
+    child.stdin.close()
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    child.stdout.close()
+    assert child.returncode == 0
+    return Spent(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def _write(child: subprocess.Popen[bytes], content: bytes) -> None:
+    assert child.stdin is not None
+    channel.write_frame(child.stdin, content)
+    child.stdin.flush()
+
+
+def _replies(child: subprocess.Popen[bytes]) -> Iterator[channel.Reply]:
+    assert child.stdout is not None
+    while (content := channel.read_frame(child.stdout)) is not None:
+        yield channel.decode_reply(content)
