@@ -24,6 +24,7 @@ from e2e.faults import (
     cases_runs,
     cases_sources,
     cases_store,
+    cases_stores,
 )
 from e2e.faults.arena import Arena, finished_runs
 from e2e.faults.bench import play
@@ -43,6 +44,7 @@ CASES = {
         cases_publish,
         cases_nodes,
         cases_ends,
+        cases_stores,
     )
     for case in part.CASES
 }

@@ -273,6 +273,10 @@ class Shop:
     def __init__(self, world: World, name: str) -> None:
         self.world = world
         self.name = name
+        self.buckets: list[str] = []
+        """Buckets of its own, beside its part of the operator's."""
+        self.own_secrets: set[str] = set()
+        """Secrets that it brings itself."""
         stack.prepare_namespace(world.kubectl, name)
 
     # sources and outputs
@@ -301,7 +305,13 @@ class Shop:
         return keys
 
     def outputs(self, prefix: str = "out/") -> list[str]:
-        return sorted(k.removeprefix(f"{self.name}/") for k in self.world.store.keys(f"{self.name}/{prefix}"))
+        found = [k.removeprefix(f"{self.name}/") for k in self.world.store.keys(f"{self.name}/{prefix}")]
+        return sorted([*found, *(key for key in self._own_keys() if key.startswith(prefix))])
+
+    def _own_keys(self) -> list[str]:
+        client = self.world.store.client
+        listings = (client.list_objects(bucket, recursive=True) for bucket in self.buckets)
+        return [found.object_name or "" for listing in listings for found in listing]
 
     def read(self, key: str) -> bytes:
         store = self.world.store
@@ -367,13 +377,15 @@ class Shop:
     # what is left
 
     def staging(self) -> list[str]:
-        return [key for key in self.world.store.keys(STAGING) if f"/{self.name}/" in key]
+        keys = [*self.world.store.keys(STAGING), *(k for k in self._own_keys() if k.startswith(STAGING))]
+        return [key for key in keys if f"/{self.name}/" in key]
 
     def pods(self) -> list[str]:
         return [p.metadata.name for p in self.world.core.list_namespaced_pod(self.name).items]
 
     def secrets(self) -> list[str]:
-        return [s.metadata.name for s in self.world.core.list_namespaced_secret(self.name).items]
+        found = [s.metadata.name for s in self.world.core.list_namespaced_secret(self.name).items]
+        return [name for name in found if name not in self.own_secrets]
 
     def leaks(self) -> list[str]:
         """Everything that a finished or deleted job must not leave behind."""

@@ -1,0 +1,149 @@
+"""What may be wrong with the ImageStores that a job names."""
+
+from __future__ import annotations
+
+import threading
+
+from demo import photos
+from e2e.faults.arena import BUDGET, GRACE
+from e2e.faults.bench import Bench, Case, job
+from e2e.tenants import Tenant
+
+STORE = {"storeRef": {"name": "media"}}
+ARCHIVE = {"destination": {"prefix": "out/", "storeRef": {"name": "media"}}}
+
+
+def tenant(bench: Bench) -> Tenant:
+    """A tenant with a photo in its own bucket."""
+    made = Tenant(bench.shop)
+    bench.undo.callback(made.close)
+    made.upload("photos/china.jpg", photos.photo("china.jpg"))
+    return made
+
+
+def without_role(bench: Bench) -> None:
+    tenant(bench).declare(role=False)
+
+
+def without_bucket(bench: Bench) -> None:
+    tenant(bench).declare(bucket="own-no-such-bucket")
+
+
+def not_allowed(bench: Bench) -> None:
+    tenant(bench).declare(endpoint="kubernetes.default.svc:443", tls={"mode": "Verify"})
+
+
+def late(bench: Bench) -> None:
+    made = tenant(bench)
+    made.keep_secret()
+    made.permit()
+    timer = threading.Timer(GRACE / 4, made.apply)
+    timer.start()
+    bench.undo.callback(timer.join)
+
+
+def rotated(bench: Bench) -> None:
+    """At the first order: the operator has read the sources with the old keys."""
+    made = tenant(bench)
+    made.declare()
+    made.await_reason("Ready")
+    made.rotate()
+
+
+def revoked(bench: Bench) -> None:
+    made = tenant(bench)
+    made.declare()
+    made.await_reason("Ready")
+    made.revoke()
+
+
+def owned(bench: Bench) -> None:
+    """A quota holds the run back when its sources are staged."""
+    made = tenant(bench)
+    _TENANTS[bench.shop.name] = made
+    made.declare()
+    bench.shop.set_quota(pods="0")
+
+
+def taken_away(bench: Bench, name: str) -> None:
+    """The namespace is deleted, its Secret and its ImageStore before its job."""
+    bench.shop.await_phase(name, "Launching")
+    assert _TENANTS.pop(bench.shop.name).kept()
+    bench.core.delete_namespaced_secret("keys", bench.shop.name)
+    bench.shop.world.kubectl("delete", "imagestore", "media", "-n", bench.shop.name)
+    bench.core.delete_namespace(bench.shop.name)
+
+
+_TENANTS: dict[str, Tenant] = {}
+
+CASES = (
+    Case(
+        "store-not-there",
+        "the job names an ImageStore that nobody creates",
+        "JOB_001/StoreNotFound",
+        within=GRACE,
+        evidence=("no ImageStore 'media'", "given up after"),
+        job=job(**STORE),
+    ),
+    Case(
+        "store-not-permitted",
+        "no Role lets the operator read the Secret of the job's ImageStore",
+        "JOB_001/StoreNotReady",
+        within=GRACE,
+        evidence=("NotPermitted", "'keys'", "imagestore-role.yaml"),
+        job=job(**STORE),
+        broken=without_role,
+    ),
+    Case(
+        "store-not-reached",
+        "the ImageStore for the outputs names a bucket that its credentials do not reach",
+        "JOB_001/StoreNotReady",
+        within=GRACE,
+        evidence=("CredentialsRefused",),
+        job=job(**ARCHIVE),
+        broken=without_bucket,
+    ),
+    Case(
+        "store-not-allowed",
+        "the ImageStore leads to an address that only the operator should reach",
+        "JOB_001/StoreNotReady",
+        within=GRACE,
+        evidence=("EndpointNotAllowed", "kubernetes.default.svc:443"),
+        job=job(**STORE),
+        broken=not_allowed,
+    ),
+    Case(
+        "store-comes-late",
+        "the ImageStore is applied some seconds after the job",
+        "Succeeded",
+        within=GRACE + 10,
+        job=job(**STORE),
+        broken=late,
+    ),
+    Case(
+        "store-rotated",
+        "the credentials of the ImageStore are replaced, the old ones refused, when it was last looked at",
+        "Succeeded",
+        within=10,
+        job=job(**STORE),
+        broken=rotated,
+    ),
+    Case(
+        "store-revoked",
+        "the credentials of the ImageStore are revoked after it was last looked at",
+        "JOB_002/AccessDenied",
+        within=BUDGET,
+        job=job(**STORE),
+        broken=revoked,
+        deferred=True,
+    ),
+    Case(
+        "namespace-deleted-with-its-store",
+        "the namespace is deleted while a run owns staging in its store; Secret and ImageStore go first",
+        "Deleted",
+        within=2 * BUDGET,
+        job=job(**STORE),
+        broken=owned,
+        then=taken_away,
+    ),
+)

@@ -1,0 +1,162 @@
+"""A tenant with a store of its own: a bucket, a user who may use only that one, and an ImageStore for it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import uuid
+from typing import Any
+
+from kubernetes import client
+from minio import MinioAdmin
+from minio.credentials.providers import StaticProvider
+from minio.deleteobjects import DeleteObject
+from minio.error import MinioException
+
+from demo.stack import NAMESPACE, OPERATOR
+from e2e.world import GROUP, VERSION, Shop, until
+
+ENDPOINT = f"minio.{NAMESPACE}.svc.cluster.local:9000"
+STORES = "imagestores"
+
+
+class Tenant:
+    """What a namespace brings besides its jobs."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self.bucket = f"own-{shop.name}"
+        self.access = f"user-{uuid.uuid4().hex[:8]}"
+        self.secret = uuid.uuid4().hex
+        self._client = shop.world.store.client
+        self._core = shop.world.core
+        self._admin = _admin(shop)
+        self._users = [self.access]
+        self._client.make_bucket(self.bucket)
+        self._grant()
+        shop.buckets.append(self.bucket)
+
+    def _grant(self) -> None:
+        own = [f"arn:aws:s3:::{self.bucket}", f"arn:aws:s3:::{self.bucket}/*"]
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": own}],
+        }
+        self._admin.policy_add(self.bucket, policy=policy)
+        self._admin.user_add(self.access, self.secret)
+        self._admin.policy_set(self.bucket, user=self.access)
+
+    def upload(self, key: str, data: bytes) -> None:
+        """Put a source into the tenant's bucket."""
+        self._client.put_object(self.bucket, key, io.BytesIO(data), len(data))
+
+    def declare(self, name: str = "media", role: bool = True, **spec: Any) -> None:
+        """Apply Secret, Role and ImageStore, as a tenant does."""
+        self.keep_secret()
+        if role:
+            self.permit()
+        self.apply(name, **spec)
+
+    def apply(self, name: str = "media", **spec: Any) -> None:
+        """Apply the ImageStore."""
+        self.shop.world.kubectl.apply(self.manifest(name, **spec), "-n", self.shop.name)
+
+    def manifest(self, name: str = "media", **spec: Any) -> dict[str, Any]:
+        """The ImageStore of the tenant's bucket."""
+        wanted = {
+            "endpoint": ENDPOINT,
+            "tls": {"mode": "Disabled"},
+            "bucket": self.bucket,
+            "auth": {"secretRef": {"name": "keys"}},
+            **spec,
+        }
+        return {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": "ImageStore",
+            "metadata": {"name": name},
+            "spec": wanted,
+        }
+
+    def keep_secret(self) -> None:
+        """The Secret, with the credentials of now."""
+        data = {"access-key": self.access, "secret-key": self.secret}
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": data}
+        self.shop.world.kubectl.apply(body, "-n", self.shop.name)
+        self.shop.own_secrets.add("keys")
+
+    def permit(self) -> None:
+        """Let the operator read the Secret, and no other."""
+        api = "rbac.authorization.k8s.io"
+        rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["keys"], "verbs": ["get"]}
+        meta = {"name": "imagejob-store"}
+        subject = {"kind": "ServiceAccount", "name": OPERATOR, "namespace": NAMESPACE}
+        reference = {"apiGroup": api, "kind": "Role", "name": "imagejob-store"}
+        for body in (
+            {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": meta, "rules": [rule]},
+            {
+                "apiVersion": f"{api}/v1",
+                "kind": "RoleBinding",
+                "metadata": meta,
+                "roleRef": reference,
+                "subjects": [subject],
+            },
+        ):
+            self.shop.world.kubectl.apply(body, "-n", self.shop.name)
+
+    def reason(self, name: str = "media") -> str:
+        """How the operator says that the store stands."""
+        found = self.shop.world.objects.get_namespaced_custom_object(
+            GROUP, VERSION, self.shop.name, STORES, name
+        )
+        conditions = found.get("status", {}).get("conditions", [])
+        return next((c["reason"] for c in conditions if c["type"] == "Ready"), "")
+
+    def await_reason(self, wanted: str, name: str = "media", seconds: float = 30) -> None:
+        """Wait until the operator says so."""
+        until(f"{name} is {wanted}", lambda: self.reason(name) == wanted, seconds, lambda: self.reason(name))
+
+    def rotate(self) -> None:
+        """Other credentials in the Secret; the old ones are worth nothing any more."""
+        old = self.access
+        self.access, self.secret = f"user-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
+        self._users.append(self.access)
+        self._grant()
+        self.keep_secret()
+        self._admin.user_remove(old)
+        self._users.remove(old)
+
+    def revoke(self) -> None:
+        """The credentials are worth nothing any more, and nobody has others."""
+        self._admin.user_disable(self.access)
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """What lies in the tenant's bucket."""
+        listing = self._client.list_objects(self.bucket, prefix=prefix, recursive=True)
+        return [found.object_name or "" for found in listing]
+
+    def kept(self) -> bool:
+        """Whether the operator keeps credentials of one of the tenant's stores."""
+        with contextlib.suppress(client.ApiException):
+            found = self._core.read_namespaced_secret("imagejob-kept-stores", NAMESPACE).data or {}
+            return any(json.loads(base64.b64decode(v))["namespace"] == self.shop.name for v in found.values())
+        return False
+
+    def close(self) -> None:
+        """Nothing of the tenant is left."""
+        orders = [DeleteObject(key) for key in self.keys()]
+        assert not list(self._client.remove_objects(self.bucket, iter(orders)))
+        self._client.remove_bucket(self.bucket)
+        self.shop.buckets.remove(self.bucket)
+        for user in self._users:
+            with contextlib.suppress(MinioException):
+                self._admin.user_remove(user)
+
+
+def _admin(shop: Shop) -> MinioAdmin:
+    """The administrator of the demo's MinIO, at the address at which the store is reached."""
+    secret = shop.world.core.read_namespaced_secret("imagejob-store", NAMESPACE).data
+    access, hidden = (base64.b64decode(secret[name]).decode() for name in ("access-key", "secret-key"))
+    endpoint = shop.world.store.client._base_url.host  # the library has no other way to ask
+    return MinioAdmin(endpoint=endpoint, credentials=StaticProvider(access, hidden), secure=False)
