@@ -28,19 +28,3 @@ class Stores(Protocol):
         Empty if they are the usual ones.
         """
         ...
-
-
-class OneStore:
-    """Everything lies in the operator's own store."""
-
-    def __init__(self, store: ObjectStore, trust: str = "") -> None:
-        self._store = store
-        self._trust = trust
-
-    async def of(self, job: ImageJob) -> ObjectStore:
-        """See the protocol."""
-        return self._store
-
-    def trust(self, job: ImageJob) -> str:
-        """See the protocol."""
-        return self._trust
