@@ -1,0 +1,28 @@
+"""The engine that an administrator chooses, from the operator's environment to the Pod's."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagejob_operator.settings import InvalidSettings, read_settings
+from imagejob_processor.contract import ENGINE_VARIABLE, EngineName
+from imagejob_processor.failure import BadOrder
+from imagejob_processor.main import _engine
+from unit.adapters.test_store_settings import ENVIRONMENT
+
+
+@pytest.mark.parametrize("name", EngineName)
+def test_both_sides_read_the_same_names(name: EngineName) -> None:
+    assert read_settings({**ENVIRONMENT, ENGINE_VARIABLE: name}).engine is name
+    assert _engine({ENGINE_VARIABLE: name}) is name
+
+
+def test_the_fast_one_unless_said_otherwise() -> None:
+    assert read_settings(ENVIRONMENT).engine is _engine({}) is EngineName.SIMD
+
+
+def test_an_engine_that_is_none_is_refused_by_both() -> None:
+    with pytest.raises(InvalidSettings, match="IMAGEJOB_ENGINE is 'Vips': it must be Pillow or Simd"):
+        read_settings({**ENVIRONMENT, ENGINE_VARIABLE: "Vips"})
+    with pytest.raises(BadOrder, match="IMAGEJOB_ENGINE is 'Vips': it must be one of Pillow, Simd"):
+        _engine({ENGINE_VARIABLE: "Vips"})
