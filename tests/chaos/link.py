@@ -185,6 +185,15 @@ class LinkedLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._link.now
 
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        """At once: what a thread does takes no time of the world, and nobody would wait for it."""
+        done = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001  (whoever awaits it is to see it)
+            done.set_exception(error)
+        return done
+
 
 class Remote:
     """A port of the world: what it does there is a call, what it only computes is asked at once."""
