@@ -11,7 +11,7 @@ from fakes.scripts import CRASHED, DISRUPTED, badly, in_turn, never_running, wel
 from imagejob_operator.core.api import STAGING_ROOT
 from imagejob_operator.core.attempt import Problem
 from imagejob_operator.core.failure import Reason
-from imagejob_operator.ports.object_store import StoreUnavailable
+from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 
 When = Callable[[Arena], bool]
 
@@ -96,6 +96,16 @@ SCENARIOS: tuple[Scenario, ...] = (
         "an item fails and may", {"failurePolicy": {"maxFailedItems": 1}}, well(failing=["uploads/a.jpg"])
     ),
     Scenario("validated only", {"run": {"id": "1", "mode": "Validate"}}),
+    Scenario("sources that are read where they lie", {"staging": {"mode": "Reference"}}),
+    Scenario("nothing may be replaced", {"destination": {"prefix": "catalog/", "overwrite": "Never"}}),
+    Scenario("published by the Pods", {"destination": {"prefix": "catalog/", "publish": "Direct"}}),
+    Scenario(
+        "what was published is taken back",
+        {"destination": {"prefix": "catalog/", "onFailure": "Delete"}, "execution": {"itemsPerPod": 1}},
+        prepare=lambda arena: arena.store.hooks.fail(
+            StoreDenied("AccessDenied"), "copy", about="catalog/uploads/b"
+        ),
+    ),
     Scenario("sources by URL", {"source": {"urls": [{"url": "https://example.com/a.jpg"}]}}),
     Scenario("a source is missing", {"source": {"keys": ["uploads/a.jpg", "uploads/none.jpg"]}}),
     Scenario("two outputs with one key", {"destination": {"prefix": "catalog/", "keyTemplate": "x.{ext}"}}),

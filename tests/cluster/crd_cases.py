@@ -164,6 +164,7 @@ OUT_OF_JAIL = ["/a", "a//b", ".", "..", "./a", "../a", "a/./b", "a/../b", "a/.",
 IN_JAIL = ["a", "a/b", "...", "a/...", ".a/b.", "..a/b..", "a/.b/c"]
 
 HEADERS = "spec.destination.headers"
+IN_A_FOLDER = changed(KEYS, ("spec.destination", {"prefix": "out/"}))
 NOT_A_HEADER = ["a\nb", "ä", "x\n", "\x7f"]
 
 RUN_ID_ASKED = "give spec.run.id a new value in the same apply"
@@ -684,7 +685,23 @@ SPEC: list[Case] = [
     rule("spec.destination.keyTemplate", "control characters", CONTROL, NO_CONTROL),
     rule("spec.destination.keyTemplate", "the operator keeps", RESERVED, NOT_RESERVED),
     case("spec.destination.overwrite", "enum", ["always", ""], ["Always", "Never", "IfDifferent"]),
-    case("spec.destination.publish", "enum", ["Direct", ""], ["Staged"]),
+    case("spec.destination.publish", "enum", ["direct", ""], ["Staged", "Direct"], base=IN_A_FOLDER),
+    rule(
+        "spec.destination.prefix",
+        "publish Direct needs one",
+        ["", ABSENT],
+        ["out/", "o"],
+        base=changed(IN_A_FOLDER, ("spec.destination.publish", "Direct")),
+        constraint="spec.destination",
+    ),
+    rule(
+        "spec.destination.onFailure",
+        "Delete needs publish Staged or overwrite Never",
+        ["Delete"],
+        ["Keep"],
+        base=changed(IN_A_FOLDER, ("spec.destination.publish", "Direct")),
+        constraint="spec.destination",
+    ),
     case("spec.destination.onFailure", "enum", ["delete", ""], ["Keep", "Delete"]),
     *(
         found

@@ -121,7 +121,8 @@ def test_a_false_signature_is_not_expired(bucket, store):
 @pytest.mark.parametrize("form", list(Format))
 def test_an_output_is_stored_whole(bucket, store, form):
     content_type = f"image/{form.lower()}"
-    store.post_output(bucket.upload(), "000001-web", content_type, LARGE)
+    to = bucket.upload()
+    store.post_output(to, f"{to.key_prefix}000001-web", content_type, LARGE)
     assert bucket.get("stage/out/000001-web") == LARGE
     assert bucket.client.stat_object(bucket.name, "stage/out/000001-web").content_type == content_type
 
@@ -136,14 +137,15 @@ def test_an_output_is_stored_whole(bucket, store, form):
 def test_the_policy_holds(bucket, store, change, data):
     upload = msgspec.structs.replace(bucket.upload(most=1000), **change)
     with pytest.raises(ItemFailure) as caught:
-        store.post_output(upload, "x", "image/png", data)
+        store.post_output(upload, f"{upload.key_prefix}x", "image/png", data)
     assert caught.value.code is ItemCode.WRITE_FAILED
     assert not list(bucket.client.list_objects(bucket.name, recursive=True))
 
 
 def test_an_expired_policy_is_told(bucket, store):
+    to = bucket.upload(expired=True)
     with pytest.raises(OrderExpired):
-        store.post_output(bucket.upload(expired=True), "x", "image/png", b"x")
+        store.post_output(to, f"{to.key_prefix}x", "image/png", b"x")
 
 
 def test_the_first_result_stays(bucket, store):

@@ -11,7 +11,9 @@ from fakes.memory_cluster import Scene, Script
 from fakes.memory_store import MemoryStore, key_of
 from imagejob_operator.core.attempt import Problem, State
 from imagejob_operator.core.failure import Reason
+from imagejob_operator.ports.object_store import PostForm
 from imagejob_processor.contract import (
+    CONTENT_TYPES,
     ItemCode,
     ItemError,
     ItemResult,
@@ -19,6 +21,7 @@ from imagejob_processor.contract import (
     OutputRecord,
     Result,
     Summary,
+    facts,
     output_name,
 )
 
@@ -40,9 +43,14 @@ def do_order(store: MemoryStore, order: Order, failing: Collection[str] = ()) ->
         records: list[OutputRecord] = []
         for rendition in order.renditions:
             output = data + rendition.name.encode()
-            store.set(order.upload.key_prefix + output_name(item.index, rendition.name), output)
             digest = hashlib.sha256(output).hexdigest()
-            records.append(OutputRecord(rendition.name, len(output), 1, 1, digest))
+            record = OutputRecord(rendition.name, len(output), 1, 1, digest)
+            form = PostForm(order.upload.url, order.upload.fields, order.upload.key_prefix)
+            key, extra = order.upload.key_prefix + output_name(item.index, rendition.name), {}
+            if target := item.targets.get(rendition.name):
+                key, extra = target.key, {**target.fields, order.upload.facts_field: facts(record)}
+            assert store.visit_form(form, key, output, CONTENT_TYPES[rendition.output.format], extra) == 204
+            records.append(record)
         items.append(ItemResult(item.index, tuple(records)))
     result = Result(1, order.shard, order.attempt, tuple(items))
     store.visit("PUT", order.result_url, msgspec.json.encode(result), if_none_match=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from xml.sax.saxutils import escape
 
 from minio.commonconfig import Tags
 
@@ -21,6 +22,18 @@ def header_lines(headers: ObjectHeaders) -> dict[str, str | list[str] | tuple[st
     }
     lines |= {f"{PREFIX}{name}": value for name, value in headers.metadata.items()}
     return {name: value for name, value in lines.items() if value}
+
+
+def form_fields(headers: ObjectHeaders) -> dict[str, str]:
+    """The fields of a form that stores an object with these headers; its type is another one."""
+    fields = {name: str(value) for name, value in header_lines(headers).items() if name != "Content-Type"}
+    if headers.tags:
+        tags = "".join(
+            f"<Tag><Key>{escape(name)}</Key><Value>{escape(value)}</Value></Tag>"
+            for name, value in headers.tags.items()
+        )
+        fields["tagging"] = f"<Tagging><TagSet>{tags}</TagSet></Tagging>"
+    return fields
 
 
 def object_tags(headers: ObjectHeaders) -> Tags:

@@ -23,7 +23,13 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 
 from imagejob_operator.adapters.minio_client import StoreAddress, client, connections
 from imagejob_operator.adapters.minio_errors import MISSING, translate
-from imagejob_operator.adapters.minio_headers import header_lines, object_tags, user_metadata
+from imagejob_operator.adapters.minio_headers import (
+    PREFIX,
+    form_fields,
+    header_lines,
+    object_tags,
+    user_metadata,
+)
 from imagejob_operator.adapters.minio_streams import read_object, write_object
 from imagejob_operator.ports.credentials import CredentialSource
 from imagejob_operator.ports.object_store import (
@@ -248,13 +254,25 @@ class MinioStore:
         """See the port."""
         return self._signer.presigned_put_object(self._bucket, key, expires=self._lasting(lifetime))
 
-    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
+    def sign_post(
+        self,
+        prefix: str,
+        max_bytes: int,
+        lifetime: timedelta,
+        headers: ObjectHeaders | None = None,
+        free: Sequence[str] = (),
+    ) -> PostForm:
         """See the port."""
         policy = PostPolicy(self._bucket, datetime.now(UTC) + self._lasting(lifetime))
         policy.add_starts_with_condition("key", prefix)
         policy.add_starts_with_condition("Content-Type", "image/")
         policy.add_content_length_range_condition(1, max_bytes)
-        return PostForm(self._post_url, self._signer.presigned_post_policy(policy), prefix)
+        fixed = form_fields(headers) if headers else {}
+        for name, value in fixed.items():
+            policy.add_equals_condition(name, value)
+        for name in free:
+            policy.add_starts_with_condition(f"{PREFIX}{name}", "")
+        return PostForm(self._post_url, {**fixed, **self._signer.presigned_post_policy(policy)}, prefix)
 
     def _lasting(self, lifetime: timedelta) -> timedelta:
         """No URL outlives the credentials that sign it, or what the store's administrator allows."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 from e2e.faults.bench import Bench, Case, job
-from e2e.faults.store_faults import lost_answer, meanwhile, refused
+from e2e.faults.store_faults import lost_answer, meanwhile, pretended, refused, silence
+from e2e.world import process_of, until
 
 HURRIED = {"execution": {"stagingDeadlineSeconds": 5}}
 SLOW_DOWN = refused(503, "SlowDown")
@@ -118,6 +122,70 @@ WITHDRAWN = (
     ),
 )
 
+DIRECT = {"prefix": "out/", "publish": "Direct"}
+NEVER_DELETE = {**DIRECT, "overwrite": "Never", "onFailure": "Delete"}
+SLOW_JOB = {"execution": {"retriesPerShard": 1, "parallelism": 1}}
+
+
+def kill_at_the_result(bench: Bench, name: str) -> None:
+    """Its outputs are written, and its result is on its way."""
+    pod = bench.await_pod(lambda found: found.status.phase == "Running", "a running Pod")
+    until("the result is sent", lambda: all(rule.hits for rule in bench.rules), 30)
+    os.kill(process_of(pod, "imagejob_processor"), signal.SIGKILL)
+
+
+WRITTEN_DIRECTLY = (
+    Case(
+        "direct",
+        "publish is Direct, and an output's answer is lost: it is sent again",
+        "Succeeded",
+        within=10,
+        job=job(destination=DIRECT),
+        broken=lambda b: b.store(lost_answer, "post", times=1),
+    ),
+    Case(
+        "direct-pod-killed",
+        "publish is Direct, and a Pod is killed when its outputs are written and its result is not",
+        "Succeeded",
+        within=25,
+        job=job(destination=DIRECT, **SLOW_JOB),
+        attempts="0=2",
+        broken=lambda b: b.store(silence, "put", about="/results/", who="pod", times=1),
+        then=kill_at_the_result,
+    ),
+    Case(
+        "direct-output-lost",
+        "publish is Direct, and the store confirms an output and does not keep it",
+        "JOB_005/ResultsInvalid",
+        within=10,
+        evidence=("the store says nothing is there",),
+        job=job(destination=DIRECT),
+        broken=lambda b: b.store(pretended(204), "post"),
+    ),
+    Case(
+        "direct-half",
+        "publish is Direct, and the store denies one of two outputs: the other one stays",
+        "JOB_005/ItemsFailed",
+        within=10,
+        evidence=("IMG_006",),
+        job=job(KEYS, destination=DIRECT),
+        photos=TWO,
+        outputs=1,
+        broken=lambda b: b.store(DENIED, "post", about="out/photos/flower"),
+    ),
+    Case(
+        "direct-half-and-taken-back",
+        "publish is Direct, onFailure is Delete, and the store denies one of two outputs",
+        "JOB_005/ItemsFailed",
+        within=10,
+        evidence=("IMG_006",),
+        job=job(KEYS, destination=NEVER_DELETE),
+        photos=TWO,
+        outputs=0,
+        broken=lambda b: b.store(DENIED, "post", about="out/photos/flower"),
+    ),
+)
+
 REFERENCE = {"mode": "Reference"}
 
 
@@ -162,4 +230,4 @@ REFERENCES = (
     ),
 )
 
-CASES = (*OVERWRITES, *WITHDRAWN, *REFERENCES)
+CASES = (*OVERWRITES, *WITHDRAWN, *WRITTEN_DIRECTLY, *REFERENCES)

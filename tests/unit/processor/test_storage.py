@@ -33,7 +33,8 @@ def upload(script: Script) -> Upload:
 
 
 def post(store: Store, script: Script, data: bytes = LARGE) -> None:
-    store.post_output(upload(script), "000001-web", "image/webp", data)
+    to = upload(script)
+    store.post_output(to, f"{to.key_prefix}000001-web", "image/webp", data)
 
 
 def test_a_source_is_fetched_on_the_condition_that_it_is_the_same(store, script):
@@ -176,6 +177,16 @@ def test_a_url_that_is_none(store, url):
     with pytest.raises(PodFailure) as caught:
         store.get_order(url)
     assert "TOPSECRET" not in str(caught.value)
+
+
+def test_fields_of_its_own_go_before_the_file(store, script):
+    script.answers["/bucket"] = [Answer(204)]
+    extra = {"x-amz-meta-imagejob-content": "a hash"}
+    store.post_output(upload(script), "shop/catalog/a.webp", "image/webp", b"x", extra)
+    form = script.asked[0].form()
+    assert list(form)[-4:] == ["x-amz-meta-imagejob-content", "key", "Content-Type", "file"]
+    assert form["key"] == b"shop/catalog/a.webp"
+    assert form["x-amz-meta-imagejob-content"] == b"a hash"
 
 
 def test_an_output_is_a_form_with_the_file_last(store, script):

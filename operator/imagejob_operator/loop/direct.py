@@ -1,0 +1,68 @@
+"""`publish: Direct`: Pods write outputs to their final keys, and the store's listing is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from imagejob_operator.core.content import content_key
+from imagejob_operator.core.finals import final_keys
+from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.outcome import Listed
+from imagejob_operator.core.spec import Spec
+from imagejob_operator.core.staging import Manifest, ManifestItem
+from imagejob_operator.loop.headers import CONTENT, FACTS, common_headers, form_field
+from imagejob_operator.loop.standing import standing
+from imagejob_operator.ports.object_store import ObjectStore
+from imagejob_processor.contract import Target, Upload, output_name
+
+
+def direct_upload(store: ObjectStore, job: ImageJob, spec: Spec, most: int, live: timedelta) -> Upload:
+    """A form for keys below the job's destination, all headers fixed but those of the single output."""
+    prefix = job.outputs_prefix + spec.destination.prefix
+    headers = common_headers(job, spec.destination.headers)
+    form = store.sign_post(prefix, most, live, headers, free=(CONTENT, FACTS))
+    return Upload(
+        url=form.url,
+        key_prefix=form.key_prefix,
+        fields=dict(form.fields),
+        max_bytes=most,
+        facts_field=form_field(FACTS),
+    )
+
+
+def targets(spec: Spec, items: Sequence[ManifestItem], base: str, key_prefix: str) -> list[dict[str, Target]]:
+    """The final keys of some items, one place for each rendition.
+
+    Args:
+        spec: what is wanted of them.
+        items: as they were staged.
+        base: folder that `{dir}` of the key template is relative to.
+        key_prefix: the destination's prefix as the store that the form is for has it.
+    """
+    renditions = {rendition.name: rendition for rendition in spec.renditions}
+    found: list[dict[str, Target]] = [{} for _ in items]
+    for final in final_keys(spec, items, base):
+        content = content_key(
+            items[final.index].identity, renditions[final.rendition], spec.destination.headers
+        )
+        found[final.index][final.rendition] = Target(
+            key=key_prefix + final.key.removeprefix(spec.destination.prefix),
+            fields={form_field(CONTENT): content},
+        )
+    return found
+
+
+async def written(store: ObjectStore, job: ImageJob, spec: Spec, manifest: Manifest) -> dict[str, Listed]:
+    """What stands at the final keys of a run, by the names that outputs have in results.
+
+    Raises:
+        StoreError: when the store fails.
+    """
+    finals = final_keys(spec, manifest.items, manifest.base)
+    there = await standing(store, job.outputs_prefix, [final.key for final in finals])
+    return {
+        output_name(final.index, final.rendition): Listed(there[final.key].size, there[final.key].etag)
+        for final in finals
+        if final.key in there
+    }
