@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from xml.sax.saxutils import escape
 
 from minio.commonconfig import Tags
+from minio.datatypes import PostPolicy
 
 from imagejob_operator.ports.object_store import ObjectHeaders
 
@@ -24,8 +26,10 @@ def header_lines(headers: ObjectHeaders) -> dict[str, str | list[str] | tuple[st
     return {name: value for name, value in lines.items() if value}
 
 
-def form_fields(headers: ObjectHeaders) -> dict[str, str]:
+def form_fields(headers: ObjectHeaders | None) -> dict[str, str]:
     """The fields of a form that stores an object with these headers; its type is another one."""
+    if headers is None:
+        return {}
     fields = {name: str(value) for name, value in header_lines(headers).items() if name != "Content-Type"}
     if headers.tags:
         tags = "".join(
@@ -47,3 +51,23 @@ def user_metadata(lines: Mapping[str, str]) -> dict[str, str]:
     """The user's metadata in the headers of an answer."""
     lower = {name.lower(): value for name, value in lines.items()}
     return {name.removeprefix(PREFIX): value for name, value in lower.items() if name.startswith(PREFIX)}
+
+
+def post_policy(
+    bucket: str,
+    prefix: str,
+    max_bytes: int,
+    until: datetime,
+    fixed: Mapping[str, str],
+    free: Iterable[str],
+) -> PostPolicy:
+    """What a form admits: images below a prefix with exactly these fields; what is free has any value."""
+    policy = PostPolicy(bucket, until)
+    policy.add_starts_with_condition("key", prefix)
+    policy.add_starts_with_condition("Content-Type", "image/")
+    policy.add_content_length_range_condition(1, max_bytes)
+    for name, value in fixed.items():
+        policy.add_equals_condition(name, value)
+    for name in free:
+        policy.add_starts_with_condition(f"{PREFIX}{name}", "")
+    return policy

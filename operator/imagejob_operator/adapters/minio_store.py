@@ -1,7 +1,4 @@
-"""The object store over the minio client: any server that speaks the plain part of S3.
-
-The client is synchronous, so every call runs in a thread pool of its own.
-"""
+"""The object store over the minio client, which is synchronous: every call runs in a pool of threads."""
 
 from __future__ import annotations
 
@@ -17,19 +14,13 @@ from typing import TypeVar
 
 import urllib3
 from minio.commonconfig import REPLACE, CopySource
-from minio.datatypes import Object, PostPolicy
+from minio.datatypes import Object
 from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, S3Error, ServerError
 
+from imagejob_operator.adapters import minio_headers
 from imagejob_operator.adapters.minio_client import StoreAddress, client, connections
 from imagejob_operator.adapters.minio_errors import MISSING, translate
-from imagejob_operator.adapters.minio_headers import (
-    PREFIX,
-    form_fields,
-    header_lines,
-    object_tags,
-    user_metadata,
-)
 from imagejob_operator.adapters.minio_streams import read_object, write_object
 from imagejob_operator.ports.credentials import CredentialSource
 from imagejob_operator.ports.object_store import (
@@ -186,9 +177,9 @@ class MinioStore:
                 self._bucket,
                 key,
                 CopySource(self._bucket, source.key, match_etag=source.etag),
-                metadata=header_lines(headers) if headers else None,
+                metadata=minio_headers.header_lines(headers) if headers else None,
                 metadata_directive=REPLACE if headers else None,
-                tags=object_tags(headers) if headers else None,
+                tags=minio_headers.object_tags(headers) if headers else None,
                 tagging_directive=REPLACE if headers else None,
             )
             try:
@@ -263,22 +254,15 @@ class MinioStore:
         free: Sequence[str] = (),
     ) -> PostForm:
         """See the port."""
-        policy = PostPolicy(self._bucket, datetime.now(UTC) + self._lasting(lifetime))
-        policy.add_starts_with_condition("key", prefix)
-        policy.add_starts_with_condition("Content-Type", "image/")
-        policy.add_content_length_range_condition(1, max_bytes)
-        fixed = form_fields(headers) if headers else {}
-        for name, value in fixed.items():
-            policy.add_equals_condition(name, value)
-        for name in free:
-            policy.add_starts_with_condition(f"{PREFIX}{name}", "")
+        until, fixed = datetime.now(UTC) + self._lasting(lifetime), minio_headers.form_fields(headers)
+        policy = minio_headers.post_policy(self._bucket, prefix, max_bytes, until, fixed, free)
         return PostForm(self._post_url, {**fixed, **self._signer.presigned_post_policy(policy)}, prefix)
 
     def _lasting(self, lifetime: timedelta) -> timedelta:
         """No URL outlives the credentials that sign it, or what the store's administrator allows."""
         until = self._credentials().expires_at
         left = until - datetime.now(UTC) if until else lifetime
-        if left < SHORTEST_URL:
+        if until and left < SHORTEST_URL:
             raise StoreUnavailable("the store's temporary credentials have ended, or are about to")
         return min(lifetime, left, self._longest_url)
 
@@ -310,5 +294,5 @@ def _stored(found: Object) -> StoredObject:
         size=found.size or 0,
         etag=(found.etag or "").strip('"'),
         modified_at=found.last_modified or datetime.now(UTC),
-        metadata=user_metadata(found.metadata or {}),
+        metadata=minio_headers.user_metadata(found.metadata or {}),
     )

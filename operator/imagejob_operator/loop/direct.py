@@ -8,6 +8,7 @@ from datetime import timedelta
 from imagejob_operator.core.content import content_key
 from imagejob_operator.core.finals import final_keys
 from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.marks import identified
 from imagejob_operator.core.outcome import Listed
 from imagejob_operator.core.spec import Spec
 from imagejob_operator.core.staging import Manifest, ManifestItem
@@ -31,24 +32,25 @@ def direct_upload(store: ObjectStore, job: ImageJob, spec: Spec, most: int, live
     )
 
 
-def targets(spec: Spec, items: Sequence[ManifestItem], base: str, key_prefix: str) -> list[dict[str, Target]]:
+def targets(
+    spec: Spec, manifest: Manifest, items: Sequence[ManifestItem], key_prefix: str
+) -> list[dict[str, Target]]:
     """The final keys of some items, one place for each rendition.
 
     Args:
         spec: what is wanted of them.
-        items: as they were staged.
-        base: folder that `{dir}` of the key template is relative to.
+        manifest: what was staged, of a large run without its items.
+        items: those that are asked for.
         key_prefix: the destination's prefix as the store that the form is for has it.
     """
-    renditions = {rendition.name: rendition for rendition in spec.renditions}
+    identities = {mark.key: mark.identity for mark in manifest.marks}
+    renditions = {rendition.name: rendition for rendition in identified(spec.renditions, identities)}
+    destination = spec.destination
     found: list[dict[str, Target]] = [{} for _ in items]
-    for final in final_keys(spec, items, base):
-        content = content_key(
-            items[final.index].identity, renditions[final.rendition], spec.destination.headers
-        )
+    for final in final_keys(spec, items, manifest.base):
+        content = content_key(items[final.index].identity, renditions[final.rendition], destination.headers)
         found[final.index][final.rendition] = Target(
-            key=key_prefix + final.key.removeprefix(spec.destination.prefix),
-            fields={form_field(CONTENT): content},
+            key=key_prefix + final.key.removeprefix(destination.prefix), fields={form_field(CONTENT): content}
         )
     return found
 

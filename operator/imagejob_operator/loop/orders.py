@@ -51,7 +51,7 @@ async def write_order(
     items = await items_of(store, prefix, head, indexes)
     if spec.destination.publish == "Direct":
         upload = direct_upload(store, job, spec, MAX_OUTPUT_BYTES, live)
-        places = targets(spec, items, head.base, upload.key_prefix)
+        places = targets(spec, head, items, upload.key_prefix)
     else:
         upload = _staged_upload(store, output_prefix(prefix, shard, attempt), live)
         places = [{} for _ in items]

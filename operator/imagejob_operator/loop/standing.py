@@ -71,6 +71,8 @@ async def standing(store: ObjectStore, root: str, keys: Sequence[str]) -> dict[s
     By one listing, unless there is so much else that looking at each key is less.
     """
     wanted = {root + key for key in keys}
+    if not wanted:
+        return {}
     most = FEW + TIMES * len(wanted)
     found: dict[str, StoredObject] = {}
     seen, last = 0, ""
@@ -145,7 +147,16 @@ async def _unchanged(
         if output is None:
             return None
         outputs.append(output)
-    return ReportItem(source.name, source.size, tuple(outputs), skipped=True)
+    # What a report said of the source is still so: the content keys have its identity in them.
+    before = proofs.item_with(outputs[0].key)
+    return ReportItem(
+        source=source.name,
+        size=source.size,
+        outputs=tuple(outputs),
+        skipped=True,
+        sha256=before.sha256 if before else "",
+        image=before.image if before else None,
+    )
 
 
 class _Proofs:
@@ -159,18 +170,28 @@ class _Proofs:
         self._root = root
         self._there = there
         self._told: dict[str, ReportOutput] = {}
+        self._items: dict[str, ReportItem] = {}
 
     async def read_reports(self) -> None:
         """Take from the newest reports what they say of the objects that are there."""
         if not self._there:
             return
         async for _, report in recent_reports(self._store, self._job.key):
-            for output in (output for item in report.items for output in item.outputs):
-                stored = self._there.get(output.key)
-                if stored and output.content and (output.etag, output.bytes) == (stored.etag, stored.size):
-                    self._told.setdefault(output.key, output)
+            for item in report.items:
+                self._take(item)
             if len(self._told) == len(self._there):
                 return
+
+    def _take(self, item: ReportItem) -> None:
+        for output in item.outputs:
+            stored = self._there.get(output.key)
+            proven = stored and output.content and (output.etag, output.bytes) == (stored.etag, stored.size)
+            if proven and output.key not in self._told:
+                self._told[output.key], self._items[output.key] = output, item
+
+    def item_with(self, key: str) -> ReportItem | None:
+        """The item of a report that proves what is at a key, if one does."""
+        return self._items.get(key)
 
     async def of(self, key: str, rendition: str, content: str) -> ReportOutput | None:
         """What is at a key, if it is the output with this content key."""

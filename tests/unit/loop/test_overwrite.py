@@ -176,6 +176,25 @@ async def test_skipped_items_are_in_the_report_with_their_outputs() -> None:
     assert world.job.status.outputs.objects == 0, "this run published nothing"
 
 
+async def test_what_a_source_looks_like_is_taken_over_from_the_report() -> None:
+    world = await made(IF_DIFFERENT)
+    told = report(world)
+    looks = {
+        "format": "JPEG",
+        "width": 3,
+        "height": 2,
+        "perceptualHash": "00ff00ff00ff00ff",
+        "dominantColor": "#102030",
+        "thumbHash": "1QcSHQRnh493V4dIh4eXh1h4kJUI",
+    }
+    for item in told["items"]:
+        item |= {"sha256": "1" * 64, "image": looks}
+    world.store.set(world.job.status.report, json.dumps(told).encode())
+    await again(world)
+    assert [(i["sha256"], i["image"]) for i in report(world)["items"]] == [("1" * 64, looks)] * 2
+    assert report(world)["duplicates"][0]["kind"] == "Same"
+
+
 async def test_it_goes_on_for_run_after_run() -> None:
     world = await made(IF_DIFFERENT)
     for number in ("2", "3", "4"):
