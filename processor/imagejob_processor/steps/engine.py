@@ -1,7 +1,7 @@
 """Engine: the arithmetic of resampling, which is most of what is left to gain once a codec is chosen.
 
 An engine resamples Pillow's images into Pillow's images and does nothing else: decoding, the operations and
-encoding are shared, so that whatever holds for one engine holds for all (docs/decisions/0011-engines.md has
+encoding are shared, so that whatever holds for one engine holds for all (docs/decisions/0017-engines.md has
 the measurements). One that lacks a way falls back to Pillow for that picture.
 """
 
