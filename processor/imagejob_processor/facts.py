@@ -1,6 +1,7 @@
 """Facts: what can be told of a picture in a few bytes, for people's pages and for finding duplicates.
 
-All is made from one small copy of the decoded image, so that it costs a hundredth of the decode.
+All is made from one small copy of the decoded image, and that from samples of it: to read every pixel once
+more would cost a sixth of what the whole image does.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from imagejob_processor.steps.canvas import flattened
 
 _SIDE = 32
 """The longest side of the small copy in pixels."""
+
+_SAMPLES = 16
+"""How many pixels across, and down, a pixel of the small copy is the mean of."""
 
 _DIFFERENCE = (9, 8)
 _PALETTE = 8
@@ -39,12 +43,12 @@ def facts_of(source: Source, frame: Frame) -> ImageFacts:
 
 def _small(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Shrink to at most 32 pixels a side, in sRGB."""
-    longest = max(image.size)
-    reduced = image.reduce(max(1, longest // (2 * _SIDE)))
-    size = (max(1, round(image.width * _SIDE / longest)), max(1, round(image.height * _SIDE / longest)))
-    if longest > _SIDE:
-        reduced = reduced.resize(size, Image.Resampling.BOX)
-    return colour.to_srgb(reduced, profile)
+    for side, how in ((_SIDE * _SAMPLES, Image.Resampling.NEAREST), (_SIDE, Image.Resampling.BOX)):
+        longest = max(image.size)
+        if longest > side:
+            size = (max(1, round(image.width * side / longest)), max(1, round(image.height * side / longest)))
+            image = image.resize(size, how)
+    return colour.to_srgb(image, profile)
 
 
 def difference_hash(image: Image.Image) -> str:
