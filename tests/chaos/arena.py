@@ -285,8 +285,9 @@ class Arena:
         return self.now >= self._ended_at + SETTLING
 
     def _go_on(self) -> None:
-        while self._steps and self._steps[0].when(self):
+        if self._steps and self._steps[0].when(self):
             self._steps.popleft().do(self)
+            return
         self.plan.between(self)
         for process in list(self.processes):
             if not process.receive(self.tell):
