@@ -240,14 +240,17 @@ def _remarked(remarks: Mapping[str, Remark], attempt: Attempt) -> Problem | None
 def silent_attempt(o: Observation, view: Survey) -> tuple[Attempt | None, datetime | None]:
     """The attempt that waits longest without a word, if somebody should ask now; else when to ask.
 
-    At first when its wait is worth a note, then each time the wait has doubled.
+    At first when its wait is worth a note, then each time the wait has doubled; never in a hurry, though a
+    clock that was set back says that it was asked about before it was made.
     """
     silent = [a for a in view.waiting if a.problem is None and a.order_delivered]
     if view.running or not silent:
         return None, None
     oldest = min(silent, key=lambda a: a.created_at)
     remark = o.remarks.get(oldest.uid)
-    ask_at = oldest.created_at + (2 * (remark.asked_at - oldest.created_at) if remark else NOTEWORTHY)
+    ask_at = oldest.created_at + NOTEWORTHY
+    if remark:
+        ask_at = remark.asked_at + max(NOTEWORTHY, remark.asked_at - oldest.created_at)
     return (oldest, None) if o.now >= ask_at else (None, ask_at)
 
 

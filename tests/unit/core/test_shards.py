@@ -277,6 +277,8 @@ def test_what_was_said_of_a_silent_attempt_is_the_evidence() -> None:
         (10, 20, "ask"),
         (160, 319, 320),
         (160, 320, "ask"),
+        pytest.param(-3600, -3595, -3590, id="asked by a clock an hour behind"),
+        (-3600, -3590, "ask"),
     ],
 )
 def test_a_silent_attempt_is_asked_about_each_time_its_wait_has_doubled(
