@@ -14,7 +14,7 @@ import pytest
 import yaml
 from kubernetes import client
 
-from cluster.conftest import CRD, PLURAL, VERSION
+from cluster.conftest import CRDS, PLURAL, VERSION
 from cluster.crd_cases import KEYS, changed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
@@ -29,7 +29,7 @@ FINALIZER = "imagejob.dev/staging"
 
 def shipped() -> dict[str, Any]:
     """The CRD as it is, in this test's group."""
-    crd: dict[str, Any] = yaml.safe_load(CRD.read_text())
+    crd: dict[str, Any] = yaml.safe_load((CRDS / "imagejob.yaml").read_text())
     crd["metadata"]["name"] = f"{PLURAL}.{GROUP}"
     crd["spec"]["group"] = GROUP
     crd["spec"]["names"].pop("shortNames", None)
@@ -130,7 +130,7 @@ def upgraded(cluster: Any, namespace: str) -> Iterator[Objects]:
     new = shipped()
 
     def apply(crd: dict[str, Any]) -> None:
-        path = CRD.parent.parent / "out"
+        path = CRDS.parent / "out"
         path.mkdir(exist_ok=True)
         file = path / "lifecycle.json"
         file.write_text(json.dumps(crd))

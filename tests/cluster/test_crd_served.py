@@ -103,11 +103,14 @@ def test_defaults_are_filled(jobs: dict[str, dict[str, Any]]) -> None:
         "overwrite": "Always",
         "publish": "Staged",
         "onFailure": "Keep",
+        "headers": {"metadata": {}, "tags": {}},
     }
+    assert spec["staging"] == {"mode": "Copy"}
     assert spec["execution"] == {
         "parallelism": 4,
         "retriesPerShard": 2,
         "stagingDeadlineSeconds": 600,
+        "queueDeadlineSeconds": 86400,
         "startDeadlineSeconds": 300,
         "activeDeadlineSeconds": 3600,
         "podTemplate": {},
@@ -133,7 +136,7 @@ def test_status_is_not_written_through_the_spec(cluster: Any, namespace: str) ->
     "path",
     [
         "spec.sources",
-        "spec.storeRef",
+        "spec.storeReference",
         "spec.run.ids",
         "spec.renditions[0].quality",
         "spec.execution.podTemplate.containers",
