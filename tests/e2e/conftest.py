@@ -28,12 +28,6 @@ from localcluster.paths import layout
 from localcluster.providers import cluster as find_cluster
 
 ROWS: pytest.StashKey[list[Row]] = pytest.StashKey()
-CHANGED_SETTINGS = (
-    "IMAGEJOB_PROCESSOR_IMAGE",
-    "IMAGEJOB_STORE_ENDPOINT",
-    "IMAGEJOB_START_GRACE_SECONDS",
-    "IMAGEJOB_CLEANING_BUDGET_SECONDS",
-)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -123,19 +117,10 @@ def pictures_address(where: Status) -> Iterator[str]:
 def world(stacked: tuple[Kubectl, Status], pictures_address: str) -> Iterator[World]:
     """The stack, with its shipped settings, but that sources may come from the web server of the tests."""
     kubectl, cluster = stacked
-    # A session that was killed may have left the operator with a test's settings.
-    kubectl(
-        "set",
-        "env",
-        "-n",
-        stack.NAMESPACE,
-        f"deployment/{stack.OPERATOR}",
-        *(f"{n}-" for n in CHANGED_SETTINGS),
-        f"IMAGEJOB_SOURCE_ALLOWED_NETWORKS={pictures_address.rpartition(':')[0]}/32",
-    )
-    stack.await_rollout(kubectl, stack.OPERATOR)
     with config.new_client_from_config(str(kubectl.kubeconfig)) as api, stack.reach_store(kubectl) as store:
         made = World(kubectl, api, store, cluster.audit_log, pictures_address)
+        # A session that was killed may have left the operator with a test's settings, or an outage.
+        made.reset_operator()
         made.end_outage()
         unregister(made)
         yield made

@@ -60,7 +60,7 @@ def production(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         # What it adds beside the Deployment's own fields goes with it; they are told anew.
         world.kubectl("delete", "pdb,deployment", OPERATOR, "-n", NAMESPACE, "--ignore-not-found")
         world.kubectl(*apply, str(OVERLAYS / "demo"))
-        world.await_operator()
+        world.reset_operator()
 
 
 class Replicas:

@@ -35,6 +35,14 @@ add table inet outage
 add chain inet outage input { type filter hook input priority 0; }
 add rule inet outage input tcp dport 9000 reject with tcp reset
 """
+CHANGED_SETTINGS = (
+    "IMAGEJOB_PROCESSOR_IMAGE",
+    "IMAGEJOB_STORE_ENDPOINT",
+    "IMAGEJOB_START_GRACE_SECONDS",
+    "IMAGEJOB_CLEANING_BUDGET_SECONDS",
+)
+"""What tests set and take back."""
+
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 
 Job = dict[str, Any]
@@ -186,6 +194,15 @@ class World:
 
     def await_operator(self) -> None:
         stack.await_rollout(self.kubectl, OPERATOR)
+
+    def reset_operator(self) -> None:
+        """Give it its shipped settings, but that sources may come from the web server of the tests."""
+        settings = [
+            *(f"{name}-" for name in CHANGED_SETTINGS),
+            f"IMAGEJOB_SOURCE_ALLOWED_NETWORKS={self.pictures.rpartition(':')[0]}/32",
+        ]
+        self.kubectl("set", "env", "-n", NAMESPACE, f"deployment/{OPERATOR}", *settings)
+        self.await_operator()
 
     @contextmanager
     def operator_environment(self, **variables: str) -> Iterator[None]:
