@@ -48,7 +48,7 @@ CASES = {
     )
     for case in part.CASES
 }
-AT_ONCE = 8
+AT_ONCE = 12
 HIDDEN = ("token=hidden", "open-sesame")
 """What stands in the queries of URLs, and in a Secret with headers."""
 ENOUGH = 40

@@ -55,7 +55,7 @@ STEPS = (
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True),
     Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True, group="tool"),
     Step("processor", "test", _pytest("tests/unit/processor", "tests/golden"), group="tool"),
-    Step("alerts", "test", _pytest("tests/alerts")),
+    Step("alerts", "test", _pytest("tests/alerts"), group="tool"),
     Step("cluster-up", "e2e", (PYTHON, "-m", "localcluster", "up", "--name", CLUSTER), needs_cluster=True),
     Step("images", "e2e", (PYTHON, "-m", "localcluster", "images", "--name", CLUSTER), needs_cluster=True),
     Step("contract", "test", _pytest("tests/contract"), needs_cluster=True),
