@@ -122,7 +122,6 @@ def test_there_are_enough_cases_of_different_causes() -> None:
 
 ELSEWHERE = {
     "JOB_004/JobNotFound": "tests/unit/cli/test_imagejob.py: no job ends so, the command line does",
-    "JOB_008/Superseded": "tests/e2e/test_runs.py: it is over as soon as the next run begins",
 }
 """Entries of the catalogue that no case of the matrix comes to, and where they are reached."""
 

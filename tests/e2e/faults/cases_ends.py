@@ -221,6 +221,16 @@ OWN = (
         then=lambda b, name: change(b, name, cancelRunID="1"),
     ),
     Case(
+        "superseded",
+        "`spec.run.id` names another run while a Pod of this one works",
+        "JOB_008/Superseded",
+        within=5 + BUDGET,
+        evidence=("spec.run.id",),
+        broken=lambda b: slow_source(b, 60),
+        # The next run rests at once, so that nothing but this end is seen.
+        then=lambda b, name: change(b, name, run={"id": "2"}, suspend=True),
+    ),
+    Case(
         "own-status-refused",
         "the API server refuses the operator's status: the fault is the operator's, and it says less",
         "Succeeded/SucceededWithFailures",

@@ -45,7 +45,7 @@ def failed() -> dict[str, Any]:
         "runbook": Failure(*pair, "").runbook,
     }
     conditions = [{"type": "Finished", "status": "True"}, {"type": "StagingCleaned", "status": "True"}]
-    run = {"shards": {"attempts": "0=1"}}
+    run = {"number": 1, "shards": {"attempts": "0=1"}}
     return {
         "status": {
             "phase": "Failed",
@@ -68,6 +68,12 @@ GOOD = Outcome(
     outputs=[],
     missed=[],
 )
+
+
+def followed(**past: Any) -> dict[str, Any]:
+    """The job with its next run, and what the history says of the one before."""
+    entry = {"number": 1, "phase": "Failed", "code": "JOB_003", "reason": "QuotaExceeded", **past}
+    return {"status": {"phase": "Suspended", "run": {"number": 1}, "history": [entry]}}
 
 
 def error(**fields: Any) -> Outcome:
@@ -103,11 +109,14 @@ PLANTED = {
     "not-cleaned": (stands(lambda s: s["conditions"].pop()), "StagingCleaned"),
     "tried-twice": (stands(lambda s: s["run"]["shards"].update(attempts="0=2")), "attempts are '0=2'"),
     "changed-its-mind": (replace(GOOD, job=error(code="JOB_005").job), "the end did not stay"),
+    "history-changed": (replace(GOOD, job=followed(code="JOB_005")), "the end did not stay"),
+    "history-of-another-run": (replace(GOOD, job=followed(number=2)), "the end did not stay"),
 }
 
 
 def test_what_is_right_passes() -> None:
     assert objections(Promise(), GOOD) == []
+    assert objections(Promise(), replace(GOOD, job=followed())) == []
 
 
 @pytest.mark.parametrize(("outcome", "words"), PLANTED.values(), ids=PLANTED)
