@@ -5,6 +5,7 @@ It is applied as its users do: from an overlay of their own that sets images and
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -23,6 +24,13 @@ from localcluster.paths import repository
 TAKEOVER = 20
 GRACEFUL = 3
 LEASE = "imagejob-production"
+SMALL_NODE = {
+    "op": "replace",
+    "path": "/spec/template/spec/containers/0/resources/requests/cpu",
+    "value": "50m",
+}
+"""On a node of two CPUs a replica with half of one would preempt the Pods of the jobs."""
+
 OVERLAYS = repository() / "manifests" / "overlays"
 
 
@@ -39,6 +47,7 @@ def own_overlay(folder: Path) -> dict[str, Any]:
         "images": [
             {"name": "registry.example.com/imagejob-operator", **_place(demo["images"][0])},
         ],
+        "patches": [{"target": {"kind": "Deployment", "name": OPERATOR}, "patch": json.dumps([SMALL_NODE])}],
     }
 
 
