@@ -57,7 +57,7 @@ def outcome(worker: Worker, data: bytes) -> ItemFailure | None:
     return None
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_the_images_that_broke_pillow_once() -> None:
     files = corpus()
     assert len(files) >= FILES
