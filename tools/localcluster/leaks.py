@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcluster import cgroups
+from localcluster.binaries import CLUSTER_MODULES
 from localcluster.commands import run
 from localcluster.mounts import mount_points
 from localcluster.namespaces import PRIVATE_FOLDERS
@@ -111,8 +112,9 @@ def _network_namespaces(others: Beside) -> Iterable[str]:
 
 
 def _processes(others: Beside) -> Iterable[str]:
-    """Those that look like a part of a cluster: the machine has many others."""
-    signs = (str(clusters_root()), str(cache_root() / "bin"), "containerd-shim", "imagejob-")
+    """Those that look like a part of a cluster: the machine has many others, and other tests start some."""
+    programs = (str(cache_root() / "bin" / f"{module.name}-") for module in CLUSTER_MODULES)
+    signs = (str(clusters_root()), *programs, "containerd-shim", "imagejob-")
     for process in _own_processes(others):
         try:
             command = (process / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
