@@ -39,7 +39,7 @@ COPY operator/imagejob_operator /opt/app/imagejob_operator
 # Of the processor only what both sides speak.
 COPY processor/imagejob_processor/__init__.py processor/imagejob_processor/contract.py \
      processor/imagejob_processor/recipe.py processor/imagejob_processor/rules.py \
-     processor/imagejob_processor/memory.py \
+     processor/imagejob_processor/memory.py processor/imagejob_processor/same.py \
      processor/imagejob_processor/output.py processor/imagejob_processor/wire.py \
      /opt/app/imagejob_processor/
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/app

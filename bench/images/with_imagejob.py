@@ -48,6 +48,7 @@ def run(engine: EngineName, how: Resample, form: str, sources: list[bytes], out:
     assert isinstance(ready, channel.Ready)
     assert ready.engine is engine, f"{engine} is not to be had here"
     for number, source in enumerate(sources):
+        _write(child, b"")
         _write(child, source)
         for reply in _replies(child):
             if isinstance(reply, channel.Done):

@@ -1,9 +1,9 @@
 """Channel: what the Pod's main process and its decoding child say to each other, over two pipes.
 
 Every message is a frame: eight bytes of length, big-endian, then that many bytes. To the child goes one
-`Setup` (msgpack), which it answers with `Ready`, then one frame per item, the source file as it is. For
-each of those the child answers with any number of `Picture` and one `Done`. Pipes need no writable
-directory, no shared memory and no semaphore.
+`Setup` (msgpack), which it answers with `Ready`, then two frames per item: the name of the source,
+and the file as it is. For each item the child answers with any number of `Picture` and one `Done`. Pipes
+need no writable directory, no shared memory and no semaphore.
 """
 
 from __future__ import annotations

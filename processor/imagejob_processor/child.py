@@ -25,6 +25,7 @@ from imagejob_processor.channel import (
 )
 from imagejob_processor.contract import ImageFacts, ItemCode
 from imagejob_processor.failure import CodecFailure, ItemFailure, describe
+from imagejob_processor.same import for_source
 from imagejob_processor.steps import marks
 from imagejob_processor.steps.engine import Engine, engine_of
 
@@ -45,15 +46,16 @@ def main() -> None:
     engine = engine_of(setup.engine)
     marks.bring(setup.marks)
     write_frame(sink, encode(Ready(engine.name)))
-    while (data := read_frame(source)) is not None:
-        _serve(data, setup, engine, sink)
+    while (name := read_frame(source)) is not None and (data := read_frame(source)) is not None:
+        _serve(name.decode(), data, setup, engine, sink)
 
 
-def _serve(data: bytes, setup: Setup, engine: Engine, sink: BinaryIO) -> None:
+def _serve(name: str, data: bytes, setup: Setup, engine: Engine, sink: BinaryIO) -> None:
     """Answer one item."""
     error = facts = None
     try:
-        for made in pipeline.render(data, setup.renditions, setup.limits, engine):
+        renditions = tuple(for_source(rendition, name) for rendition in setup.renditions)
+        for made in pipeline.render(data, renditions, setup.limits, engine):
             if isinstance(made, ImageFacts):
                 facts = made
                 continue

@@ -33,6 +33,7 @@ from imagejob_processor.contract import (
 )
 from imagejob_processor.failure import BadOrder, ItemFailure, PodFailure, describe, message_of
 from imagejob_processor.logs import LOGGER, set_up
+from imagejob_processor.same import UnknownEnding, for_source
 from imagejob_processor.shard import Finished, Shard
 from imagejob_processor.storage import Store
 from imagejob_processor.worker import Worker
@@ -110,6 +111,12 @@ def read_order(content: bytes) -> Order:
         raise BadOrder("the order has two renditions of one name")
     if len({item.index for item in order.items}) < len(order.items):
         raise BadOrder("the order has two items of one index")
+    try:
+        for item in order.items:
+            for rendition in order.renditions:
+                for_source(rendition, item.source)
+    except UnknownEnding as error:
+        raise BadOrder(f"the order cannot be done: {error}") from error
     return order
 
 

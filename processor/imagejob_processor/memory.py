@@ -22,7 +22,9 @@ _INTERPRETER_BYTES = 80 * MIB
 _SOURCE_COPIES = 2
 _DECODE_BYTES_PER_PIXEL = 16
 _LIKELY_BYTES_PER_PIXEL = 5
-_ENCODE_BYTES_PER_PIXEL = dict.fromkeys(Format, 6) | {Format.WEBP: 28, Format.AVIF: 28}
+_ENCODE_BYTES_PER_PIXEL = dict.fromkeys(Format, 6) | dict.fromkeys(
+    (Format.WEBP, Format.AVIF, Format.SAME), 28
+)
 _MOST_WORKERS = 64
 
 
@@ -31,7 +33,8 @@ def memory_bytes(renditions: Sequence[Rendition], limits: ItemLimits) -> int:
 
     80 MiB for the interpreter and its libraries, two copies of the source's bytes, 16 bytes for each pixel
     of a decoded image (Pillow's 4, the decoder's own buffers, one more copy on the way; WebP is the
-    dearest) and for each pixel of the largest output what its encoder takes: 6 bytes, 28 for WebP and AVIF.
+    dearest) and for each pixel of the largest output what its encoder takes: 6 bytes, 28 for WebP and AVIF
+    and where the format is that of each source.
     """
     decode = _DECODE_BYTES_PER_PIXEL * work_pixels(renditions, limits)
     encode = max(

@@ -11,7 +11,7 @@ from imagejob_processor.wire import Percent, Wire
 
 
 class Format(enum.StrEnum):
-    """Output formats."""
+    """Output formats; `Same` stands for the one that a source's name says, see `same`."""
 
     JPEG = "JPEG"
     PNG = "PNG"
@@ -19,6 +19,11 @@ class Format(enum.StrEnum):
     AVIF = "AVIF"
     GIF = "GIF"
     TIFF = "TIFF"
+    SAME = "Same"
+
+
+FORMATS: tuple[Format, ...] = tuple(form for form in Format if form is not Format.SAME)
+"""The formats that a file can have."""
 
 
 class Metadata(enum.StrEnum):
@@ -63,7 +68,7 @@ class Output(Wire, frozen=True):
     """How a rendition is encoded.
 
     Attributes:
-        format: File format.
+        format: File format; Same: that of each source, as its name says.
         quality: 1..100; absent: the format's own default. JPEG, lossy WebP and AVIF have one.
         metadata: What is kept beside the pixels.
         progressive: JPEG: in scans that get finer, smaller and dearer to make.

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from imagejob_processor.output import CONTENT_TYPES as CONTENT_TYPES
 from imagejob_processor.output import EXTENSIONS as EXTENSIONS
+from imagejob_processor.output import FORMATS as FORMATS
 from imagejob_processor.output import ByteQuantity as ByteQuantity
 from imagejob_processor.output import Chroma as Chroma
 from imagejob_processor.output import Compression as Compression

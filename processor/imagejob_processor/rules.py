@@ -92,7 +92,7 @@ def _output(output: Output) -> Iterator[str]:
         ("speed", output.speed is not None, (Format.AVIF,)),
         ("colors", output.colors, (Format.PNG, Format.GIF)),
         ("maxSize", output.max_size, LOSSY),
-        ("animation All", output.animation is Animation.ALL, (Format.GIF, Format.WEBP)),
+        ("animation All", output.animation is Animation.ALL, (Format.GIF, Format.WEBP, Format.SAME)),
     ]
     for name, value, formats in only:
         if value and form not in formats:

@@ -30,6 +30,7 @@ from imagejob_processor.contract import (
     output_name,
 )
 from imagejob_processor.failure import ItemFailure
+from imagejob_processor.same import for_source
 from imagejob_processor.worker import Made
 
 _UPLOADS = 4
@@ -52,7 +53,7 @@ class Decoder(Protocol):
 
     last_words: str
 
-    def process(self, source: bytes) -> Made:
+    def process(self, source: bytes, name: str) -> Made:
         """Make all renditions of one item."""
 
 
@@ -118,7 +119,7 @@ class Shard:
     def __init__(self, order: Order, store: Sources, decoders: Sequence[Decoder]) -> None:
         self._order = order
         self._store = store
-        self._outputs = {rendition.name: rendition.output for rendition in order.renditions}
+        self._renditions = {rendition.name: rendition for rendition in order.renditions}
         self._idle: queue.SimpleQueue[Decoder] = queue.SimpleQueue()
         for decoder in decoders:
             self._idle.put(decoder)
@@ -159,7 +160,7 @@ class Shard:
         try:
             fetched = source.result()
             under_way.source, under_way.seconds["fetch"] = fetched.record, fetched.seconds
-            made = self._make(fetched.data, under_way)
+            made = self._make(item.source, fetched.data, under_way)
         except ItemFailure as failure:
             under_way.failure = failure
             return under_way
@@ -169,11 +170,11 @@ class Shard:
         )
         return under_way
 
-    def _make(self, data: bytes, under_way: _UnderWay) -> Made:
+    def _make(self, name: str, data: bytes, under_way: _UnderWay) -> Made:
         decoder = self._idle.get()
         started = time.monotonic()
         try:
-            return decoder.process(data)
+            return decoder.process(data, name)
         finally:
             under_way.seconds["process"] = time.monotonic() - started
             under_way.words = decoder.last_words
@@ -181,8 +182,8 @@ class Shard:
 
     def _store_one(self, under_way: _UnderWay, picture: Picture) -> OutputRecord:
         started = time.monotonic()
-        output = self._outputs[picture.rendition]
         item, upload = under_way.item, self._order.upload
+        output = for_source(self._renditions[picture.rendition], item.source).output
         target = item.targets.get(picture.rendition)
         digest = hashlib.sha256(picture.data).hexdigest()
         record = OutputRecord(picture.rendition, len(picture.data), picture.width, picture.height, digest)

@@ -76,8 +76,12 @@ class Worker:
         """Tell what all items are to become; may be called once."""
         self._setup = setup
 
-    def process(self, source: bytes) -> Made:
+    def process(self, source: bytes, name: str = "") -> Made:
         """Make all renditions of one item, in a child that is replaced in time.
+
+        Args:
+            source: The file.
+            name: What it is called; the format that Same stands for goes by it.
 
         Raises:
             ItemFailure: From the child; or IMG_007 if it took too long, IMG_008 if it died.
@@ -86,7 +90,7 @@ class Worker:
         setup = self._ready_setup()
         self._pipes.words = ""
         try:
-            made = self._exchange(source, setup)
+            made = self._exchange(source, name, setup)
             self._recycle(setup)
             return made
         except Late:
@@ -183,16 +187,17 @@ class Worker:
 
     # --- one item ---
 
-    def _exchange(self, source: bytes, setup: Setup) -> Made:
+    def _exchange(self, source: bytes, name: str, setup: Setup) -> Made:
         try:
-            return self._answers(source, setup)
+            return self._answers(source, name, setup)
         finally:
             self.last_words = self._pipes.words
 
-    def _answers(self, source: bytes, setup: Setup) -> Made:
+    def _answers(self, source: bytes, name: str, setup: Setup) -> Made:
         deadline = time.monotonic() + setup.limits.item_timeout_seconds
         names = {rendition.name: position for position, rendition in enumerate(setup.renditions)}
         pictures: dict[str, Picture] = {}
+        self._pipes.send(name.encode(), deadline)
         self._pipes.send(source, deadline)
         while True:
             reply = self._pipes.receive(deadline, setup.output_bytes + _FRAME_SLACK)

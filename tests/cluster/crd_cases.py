@@ -333,7 +333,7 @@ STEPS: list[Case] = [
     *between(f"{STEP}.blur.radiusPixels", 1, 250, BLUR),
 ]
 
-FORMATS = ["JPEG", "PNG", "WebP", "AVIF", "GIF", "TIFF"]
+FORMATS = ["JPEG", "PNG", "WebP", "AVIF", "GIF", "TIFF", "Same"]
 OUT = "spec.renditions[0].output"
 
 
@@ -352,6 +352,7 @@ def only_for(field: str, value: Any, *formats: str) -> Case:
 
 
 MOVING = {"format": "GIF", "animation": "All"}
+MOVE = ("GIF", "WebP", "Same")
 
 OUTPUTS: list[Case] = [
     case(f"{OUT}.format", "required", [ABSENT], ["JPEG"]),
@@ -368,8 +369,8 @@ OUTPUTS: list[Case] = [
     rule(
         OUT,
         "animation All is for format",
-        [{"format": form, "animation": "All"} for form in FORMATS if form not in ("GIF", "WebP")],
-        [{"format": form, "animation": "All"} for form in ("GIF", "WebP")],
+        [{"format": form, "animation": "All"} for form in FORMATS if form not in MOVE],
+        [{"format": form, "animation": "All"} for form in MOVE],
     ),
     rule(
         "spec.renditions[0]",

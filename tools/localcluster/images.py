@@ -37,7 +37,7 @@ class Target:
 
 _CONTRACT = tuple(
     f"processor/imagejob_processor/{name}.py"
-    for name in ("__init__", "contract", "memory", "output", "recipe", "rules", "wire")
+    for name in ("__init__", "contract", "memory", "output", "recipe", "rules", "same", "wire")
 )
 TARGETS = {
     "operator": Target(

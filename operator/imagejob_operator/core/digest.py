@@ -9,6 +9,8 @@ from urllib.parse import quote
 import msgspec
 
 from imagejob_operator.core.report import Duplicates, ReportItem, ReportOutput, SourceSet, Totals
+from imagejob_processor.contract import CONTENT_TYPES, Rendition
+from imagejob_processor.same import for_source
 
 FLAT = "0" * 16
 """Perceptual hash of a picture without any detail: all of those have the same."""
@@ -54,9 +56,15 @@ def _groups(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
     return [tuple(group) for group in by_mark.values() if len(group) > 1]
 
 
-def with_source_sets(item: ReportItem, types: Mapping[str, str]) -> ReportItem:
-    """Add what a web page needs of an item; `types` are content types by the rendition's name."""
-    return msgspec.structs.replace(item, srcset=source_sets(item.outputs, types)) if item.outputs else item
+def with_source_sets(item: ReportItem, renditions: Iterable[Rendition]) -> ReportItem:
+    """Add what a web page needs of an item that has outputs."""
+    if not item.outputs:
+        return item
+    types = {
+        rendition.name: CONTENT_TYPES[for_source(rendition, item.source).output.format]
+        for rendition in renditions
+    }
+    return msgspec.structs.replace(item, srcset=source_sets(item.outputs, types))
 
 
 def source_sets(outputs: Sequence[ReportOutput], types: Mapping[str, str]) -> tuple[SourceSet, ...]:

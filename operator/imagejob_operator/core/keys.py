@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from imagejob_operator.core.api import REPORT_ROOT, RESERVED_ROOTS, STAGING_ROOT
 from imagejob_processor.contract import EXTENSIONS, Rendition
+from imagejob_processor.same import UnknownEnding, for_source
 
 MAX_KEY_CHARACTERS = 512
 MAX_OUTPUT_KEY_BYTES = 1024
@@ -161,7 +162,8 @@ def output_keys(
 
     Raises:
         KeyCollision: when two outputs would have one key.
-        InvalidKey: when a key would be longer than the store takes.
+        InvalidKey: when a key would be longer than the store takes, or a source's name does not say
+            the format that a rendition takes over from it.
     """
     taken: dict[str, int] = {}
     keys: list[FinalKey] = []
@@ -176,7 +178,7 @@ def output_keys(
                 name=name,
                 index=f"{places[index] if places else index:06d}",
                 rendition=rendition.name,
-                ext=EXTENSIONS[rendition.output.format],
+                ext=_extension(rendition, source),
             )
             if len(key.encode()) > MAX_OUTPUT_KEY_BYTES:
                 raise InvalidKey(
@@ -194,6 +196,13 @@ def output_keys(
             taken[key] = len(keys)
             keys.append(FinalKey(index, rendition.name, key))
     return keys
+
+
+def _extension(rendition: Rendition, source: str) -> str:
+    try:
+        return EXTENSIONS[for_source(rendition, source).output.format]
+    except UnknownEnding as error:
+        raise InvalidKey(f"spec.renditions: {error}") from None
 
 
 def matches(key: str, include: Sequence[str], exclude: Sequence[str]) -> bool:

@@ -16,6 +16,7 @@ from imagejob_operator.loop.headers import CONTENT, FACTS, common_headers, form_
 from imagejob_operator.loop.standing import standing
 from imagejob_operator.ports.object_store import ObjectStore
 from imagejob_processor.contract import Target, Upload, output_name
+from imagejob_processor.same import for_source
 
 
 def direct_upload(store: ObjectStore, job: ImageJob, spec: Spec, most: int, live: timedelta) -> Upload:
@@ -48,7 +49,9 @@ def targets(
     destination = spec.destination
     found: list[dict[str, Target]] = [{} for _ in items]
     for final in final_keys(spec, items, manifest.base):
-        content = content_key(items[final.index].identity, renditions[final.rendition], destination.headers)
+        item = items[final.index]
+        rendition = for_source(renditions[final.rendition], item.source)
+        content = content_key(item.identity, rendition, destination.headers)
         found[final.index][final.rendition] = Target(
             key=key_prefix + final.key.removeprefix(destination.prefix), fields={form_field(CONTENT): content}
         )

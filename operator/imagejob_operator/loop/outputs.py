@@ -20,6 +20,7 @@ from imagejob_operator.loop.headers import CONTENT, RUN, final_headers, run_mark
 from imagejob_operator.loop.standing import refused
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoreDenied, StoredObject
 from imagejob_processor.contract import OutputRecord, output_name
+from imagejob_processor.same import for_source
 
 ITEMS_AT_ONCE = 1000
 """Whose outputs are on their way at the same time: a run may have hundreds of thousands of them."""
@@ -89,7 +90,7 @@ class _Publisher:
         headers = final_headers(
             self._job,
             self._destination.headers,
-            self._renditions[final.rendition],
+            for_source(self._renditions[final.rendition], output.source),
             output.record,
             final.content,
         )

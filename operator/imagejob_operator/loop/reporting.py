@@ -31,7 +31,7 @@ from imagejob_operator.core.staging import Manifest
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.results import known_outcomes, read_staged, skipped_items
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoreDenied
-from imagejob_processor.contract import CONTENT_TYPES
+from imagejob_processor.same import for_source
 
 Clock = Callable[[], datetime]
 
@@ -94,7 +94,11 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
                 width=record.width,
                 height=record.height,
                 sha256=record.sha256,
-                content=content_key(staged.identity, renditions[record.rendition], destination.headers),
+                content=content_key(
+                    staged.identity,
+                    for_source(renditions[record.rendition], staged.source),
+                    destination.headers,
+                ),
             )
             for record in outcome.outputs
         )
@@ -129,8 +133,7 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
     """The report of the current run, with the error that the status names."""
     run, error = job.status.run, job.status.error
     if not isinstance(job.spec, InvalidSpec):
-        types = {rendition.name: CONTENT_TYPES[rendition.output.format] for rendition in job.spec.renditions}
-        items = [with_source_sets(item, types) for item in items]
+        items = [with_source_sets(item, job.spec.renditions) for item in items]
     return Report(
         job=str(job.key),
         uid=job.uid,

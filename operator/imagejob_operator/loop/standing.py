@@ -20,6 +20,7 @@ from imagejob_operator.loop.headers import CONTENT, RUN, read_facts, run_mark
 from imagejob_operator.loop.reports import recent_reports
 from imagejob_operator.loop.sources import Found
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoredObject
+from imagejob_processor.same import for_source
 
 FEW = 1000
 TIMES = 10
@@ -142,7 +143,7 @@ async def _unchanged(
         return None
     outputs: list[ReportOutput] = []
     for rendition in spec.renditions:
-        content = content_key(source.identity, rendition, spec.destination.headers)
+        content = content_key(source.identity, for_source(rendition, source.name), spec.destination.headers)
         output = await proofs.of(finals[rendition.name].key, rendition.name, content)
         if output is None:
             return None

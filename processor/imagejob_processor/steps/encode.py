@@ -150,6 +150,8 @@ def _options(output: Output, quality: int, *, grey: bool) -> dict[str, Any]:
             return {"optimize": False}
         case Format.TIFF:
             return {"compression": "tiff_adobe_deflate"}
+        case Format.SAME:
+            raise ValueError("output.format Same stands for another one, which each source's name says")
 
 
 def _motion_options(motion: Motion, output: Output) -> dict[str, Any]:

@@ -241,4 +241,18 @@ SIZES = (
     ),
 )
 
-CASES = (*URLS, *LISTS, *SIZES)
+NAMES = (
+    Case(
+        "same-unknown-ending",
+        "renditions keep the format of each source, and the name of one says none",
+        "JOB_001/InvalidSpec",
+        evidence=("output.format Same", "photos/scan", "name a format"),
+        job=job(
+            source={"keys": ["photos/scan"]},
+            renditions=[{"name": "web", "output": {"format": "Same"}}],
+        ),
+        broken=lambda bench: bench.shop.upload("photos/scan", b"whatever it is"),
+    ),
+)
+
+CASES = (*URLS, *LISTS, *SIZES, *NAMES)

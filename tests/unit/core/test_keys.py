@@ -149,6 +149,18 @@ def test_an_output_may_not_leave_the_jail_by_its_source() -> None:
         output_keys(["x/...jpg"], [WEB], "", "{stem}/{ext}")
 
 
+def test_a_rendition_in_the_format_of_each_source() -> None:
+    same = Rendition("s", Output(Format.SAME))
+    keys = output_keys(["a.JPEG", "b.tif"], [same, WEB], "", "{stem}-{rendition}.{ext}")
+    assert [k.key for k in keys] == ["a-s.jpg", "a-web.webp", "b-s.tif", "b-web.webp"]
+    with pytest.raises(
+        InvalidKey, match=r"spec\.renditions: rendition 's' has output\.format Same.*'a\.bmp'"
+    ):
+        output_keys(["a.bmp"], [same], "", "{stem}.{ext}")
+    with pytest.raises(KeyCollision, match=r"'a\.jpeg'.*'a\.jpg'"):
+        output_keys(["a.jpg", "a.jpeg"], [same], "", "{stem}.{ext}")
+
+
 @given(st.lists(st.lists(segments, min_size=1, max_size=3).map("/".join), unique=True, max_size=6))
 def test_output_keys_are_all_there_and_all_different(sources: list[str]) -> None:
     try:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from imagejob_processor.channel import Picture
-from imagejob_processor.contract import ItemCode, Order, OrderItem, Target, Upload
+from imagejob_processor.contract import Format, ItemCode, Order, OrderItem, Target, Upload
 from imagejob_processor.failure import ItemFailure, StoreUnavailable
 from imagejob_processor.shard import Shard
 from imagejob_processor.worker import Made
@@ -21,6 +21,7 @@ class Store:
         self.fetched: list[str] = []
         self.stored: dict[str, bytes] = {}
         self.fields: dict[str, dict[str, str]] = {}
+        self.types: dict[str, str] = {}
 
     def get_source(self, url: str, etag: str, most: int) -> bytes:
         self.fetched.append(url)
@@ -37,6 +38,7 @@ class Store:
             raise ItemFailure(ItemCode.WRITE_FAILED, "refused")
         self.stored[key.removeprefix(upload.key_prefix)] = data
         self.fields[key] = dict(fields)
+        self.types[key] = content_type
 
 
 class Decoder:
@@ -50,7 +52,7 @@ class Decoder:
         self.last_words = ""
         self.gate = gate
 
-    def process(self, source: bytes) -> Made:
+    def process(self, source: bytes, name: str) -> Made:
         kind = type(self)
         with kind.lock:
             kind.together += 1
@@ -118,6 +120,17 @@ def test_an_output_with_a_target_goes_there_and_says_what_it_is(shard_of):
         "final/a.jpg": {"content": "a hash", "facts": f"1x1/1/{digest}"},
         "p/000001-out": {},
     }
+
+
+def test_an_output_in_the_format_of_its_source_is_stored_as_that(shard_of):
+    wanted = msgspec.structs.replace(order("0", "1"), renditions=(rendition(form=Format.SAME),))
+    named = [
+        msgspec.structs.replace(item, source=name)
+        for item, name in zip(wanted.items, ("a.JPEG", "b.avif"), strict=True)
+    ]
+    store = Store()
+    list(shard_of(msgspec.structs.replace(wanted, items=tuple(named)), store, [Decoder()]).results())
+    assert store.types == {"p/000000-out": "image/jpeg", "p/000001-out": "image/avif"}
 
 
 def test_no_more_is_fetched_than_the_bound(shard_of):

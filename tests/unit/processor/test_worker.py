@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from io import BytesIO
 
 import pytest
 from PIL import Image
@@ -14,6 +15,7 @@ from imagejob_processor.channel import Setup
 from imagejob_processor.contract import ORDER_URL_VARIABLE, Fit, Format, ItemCode, ItemLimits
 from imagejob_processor.failure import ItemFailure, WorkerBroken
 from imagejob_processor.memory import memory_bytes
+from imagejob_processor.recipe import FORMATS
 from imagejob_processor.worker import Worker
 from unit.processor.pictures import LIMITS, file, photo, rendition, resized, stored
 
@@ -69,6 +71,14 @@ def test_pictures_come_in_the_order_of_the_spec(hire):
     pictures = hire().process(stored("PNG")).pictures
     assert [picture.rendition for picture in pictures] == ["b", "a", "c"]
     assert [picture.width for picture in pictures] == [40, 10, 160]
+
+
+@pytest.mark.parametrize(("name", "form"), [("d/a.JPG", "JPEG"), ("a.webp", "WEBP"), ("a.png", "PNG")])
+def test_same_is_the_format_that_the_name_says_whatever_the_file_is(hire, name, form):
+    worker = hire(ways=(rendition(form=Format.SAME),))
+    (picture,) = worker.process(stored("PNG"), name).pictures
+    with Image.open(BytesIO(picture.data)) as image:
+        assert image.format == form
 
 
 def test_a_bad_image_costs_one_item_and_no_process(hire):
@@ -176,7 +186,7 @@ def test_a_codec_that_lacks_memory_is_not_taken_for_a_corrupt_file(hire, form, m
 
 
 @pytest.mark.parametrize("source", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
-@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("form", FORMATS)
 def test_the_memory_formula_is_enough(hire, source, form):
     image = Image.effect_noise((800, 600), 60).convert("RGB")
     image.putalpha(Image.linear_gradient("L").resize(image.size))
