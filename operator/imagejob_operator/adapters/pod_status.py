@@ -62,7 +62,7 @@ def read_attempt(pod: dict[str, Any]) -> tuple[str, Attempt] | None:
         problem=problem,
         held=state is State.WAITING and _is_held(pod),
         summary=_summary(terminated) if state is State.SUCCEEDED else None,
-        started_at=datetime.fromisoformat(terminated["startedAt"]) if terminated.get("startedAt") else None,
+        started_at=_started(terminated),
         finished_at=datetime.fromisoformat(finished)
         if finished and state in (State.SUCCEEDED, State.FAILED)
         else None,
@@ -72,6 +72,12 @@ def read_attempt(pod: dict[str, Any]) -> tuple[str, Attempt] | None:
         else None,
     )
     return owner["uid"], attempt
+
+
+def _started(terminated: dict[str, Any]) -> datetime | None:
+    """When a container that has ended began; of one that could not be started the kubelet says 1970."""
+    told = terminated.get("startedAt")
+    return datetime.fromisoformat(told) if told and terminated.get("reason") not in _NEVER_RAN else None
 
 
 def _state(pod: dict[str, Any]) -> tuple[State, Problem | None]:

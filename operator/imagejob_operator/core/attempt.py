@@ -68,6 +68,11 @@ class Attempt:
         """Whether it may still do something."""
         return self.state in (State.WAITING, State.RUNNING)
 
+    @property
+    def ran(self) -> bool:
+        """Whether its work has ever begun."""
+        return self.state in (State.RUNNING, State.SUCCEEDED) or self.started_at is not None
+
 
 def buried(attempt: Attempt) -> Attempt:
     """What became of an attempt that is gone: what it ended with, or a disruption if it had not ended."""
@@ -78,6 +83,7 @@ def buried(attempt: Attempt) -> Attempt:
         attempt,
         state=State.FAILED,
         problem=problem,
+        started_at=attempt.created_at if attempt.ran else None,
         finished_at=attempt.gone_by,
         deleting=True,
         gone=True,

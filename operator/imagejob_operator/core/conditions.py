@@ -29,9 +29,14 @@ _ORDER = [Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING, Phase.PU
 
 
 def with_conditions(
-    status: Status, before: Status, now: datetime, note: str = "", cleaned: bool | None = None
+    status: Status,
+    before: Status,
+    now: datetime,
+    note: str = "",
+    cleaned: bool | None = None,
+    launched: bool = False,
 ) -> Status:
-    """The status with all its conditions, made from phase, error and outcome alone.
+    """The status with all its conditions, made from phase, error and outcome, and the facts given here.
 
     Args:
         status: the wanted status, conditions not yet made.
@@ -39,6 +44,7 @@ def with_conditions(
         now: the time of this turn.
         note: what is being waited for, shown while the job is on its way.
         cleaned: whether staging is known to be empty; None while nobody has tried.
+        launched: whether a Pod of the run is known to have run, though the phase may never have been Running.
     """
     same = before.run and status.run and _place(before.run) == _place(status.run)
     kept = {c.type: c for c in before.conditions} if same else {}
@@ -47,7 +53,7 @@ def with_conditions(
         kept = {kind: kept[kind] for kind in ("Accepted", "StagingCleaned") if kind in kept}
     facts: list[tuple[str, str, str, str]] = [*_summary(status, note)]
     for kind, (since, code) in _MILESTONES.items():
-        reached = _reached(status, since)
+        reached = _reached(status, since) or (kind == "Launched" and launched)
         held = reached or (kind in kept and kept[kind].status == "True")
         own = status.error is not None and status.error.code == code
         # What was reached stays reached, but for Accepted: a collision of keys shows only in the listing.

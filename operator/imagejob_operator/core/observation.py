@@ -11,7 +11,7 @@ from imagejob_operator.core.attempt import Attempt, Refusal, Remark
 from imagejob_operator.core.effort import Effort, Progress
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.sizing import DEFAULT_SPEED
-from imagejob_operator.core.status import Status
+from imagejob_operator.core.status import RunStatus, Status
 from imagejob_operator.core.store_waiting import StoreViews
 from imagejob_processor.contract import Summary
 
@@ -62,6 +62,15 @@ class Observation:
     """Bytes of work that a Pod does in a second, as far as this process has seen."""
     effort_since: datetime | None = None
     """When this process began with the effort."""
+
+    def launched(self, run: RunStatus | None) -> bool:
+        """Whether an attempt of a run, in its epoch, is known to have run."""
+        if run is None:
+            return False
+        place = (run.number, run.epoch)
+        own = self.job.status.run
+        with_result = bool(self.results) and own is not None and (own.number, own.epoch) == place
+        return with_result or any(a.ran and (a.run, a.epoch) == place for a in self.attempts)
 
 
 @dataclass(frozen=True, slots=True)

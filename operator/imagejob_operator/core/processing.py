@@ -41,7 +41,7 @@ def process(o: Observation, spec: Spec) -> Decision:
         lost_items = counts.failed - sum(s.failed for s in view.done.values())
         if lost_items > tolerated_failures(spec.failure_policy, counts.total):
             problem = next(iter(view.lost.values()))
-            return begin_undoing(o, _lost(status, problem))
+            return begin_undoing(o, _lost(o, problem))
     queued = is_queued(view)
     if queued != bool(status.run and status.run.queued_since):
         # Recorded before anything else: from here on the deadlines stand still, or go on.
@@ -65,11 +65,12 @@ def process(o: Observation, spec: Spec) -> Decision:
     return Decision(change(o, status, note=start.note), actions, look_again=min(moments))
 
 
-def _lost(status: Status, problem: Problem) -> Failure:
+def _lost(o: Observation, problem: Problem) -> Failure:
     """Why a shard was given up: JOB_003 if no Pod of the run got running, JOB_005 if one did."""
     if (Code.LAUNCH, problem.reason) not in CATALOGUE:
         return Failure(Code.PROCESSING, problem.reason, problem.message)
-    if status.at is Phase.LAUNCHING:
+    status = o.job.status
+    if status.at is Phase.LAUNCHING and not o.launched(status.run):
         return Failure(Code.LAUNCH, problem.reason, problem.message)
     return Failure(Code.PROCESSING, Reason.CRASHED, problem.message)
 

@@ -31,7 +31,9 @@ def change(o: Observation, wanted: Status, note: str = "", cleaned: bool | None 
         run=run,
         error=None if phase in (Phase.PENDING, Phase.SUCCEEDED) else wanted.error,
     )
-    return with_conditions(complete, before, o.now.replace(microsecond=0), note, cleaned)
+    return with_conditions(
+        complete, before, o.now.replace(microsecond=0), note, cleaned, launched=o.launched(run)
+    )
 
 
 def _ended(o: Observation, run: RunStatus) -> RunStatus:

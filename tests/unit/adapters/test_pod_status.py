@@ -57,6 +57,24 @@ def ended(code: int, phase: str = "Failed", **more: Any) -> dict[str, Any]:
     return {"phase": phase, "containerStatuses": [{"name": "processor", "state": state}]}
 
 
+@pytest.mark.parametrize(
+    ("stands", "ran"),
+    [
+        (ended(0, phase="Succeeded", startedAt=MOMENT), True),
+        (ended(70, startedAt=MOMENT), True),
+        (ended(128, reason="StartError", startedAt="1970-01-01T00:00:00Z"), False),
+        ({"phase": "Running"}, True),
+        ({"phase": "Failed", "reason": "Evicted"}, False),
+        (waiting("ImagePullBackOff"), False),
+    ],
+    ids=["done", "crashed", "not-started", "running", "evicted-before", "waiting"],
+)
+def test_whether_a_pod_ever_ran(stands: dict[str, Any], ran: bool) -> None:
+    found = read_attempt(pod(stands))
+    assert found
+    assert found[1].ran is ran
+
+
 def condition(kind: str, value: str, **more: Any) -> dict[str, Any]:
     return {"phase": "Pending", "conditions": [{"type": kind, "status": value, **more}]}
 
