@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from fakes.hooks import Hooks
 from fakes.memory_store import MemoryStore
 from imagejob_operator.core.endpoints import AllowedEndpoint
 from imagejob_operator.core.image_store import ImageStore, StoreStatus, WebIdentity, parse_store
+from imagejob_operator.core.job import Key
 from imagejob_operator.core.kept_store import Location
 from imagejob_operator.core.store_standing import StoreReason
 from imagejob_operator.ports.credentials import Credentials, CredentialSource
@@ -80,6 +82,11 @@ class MemoryStores:
         self._clock = clock
         self.own = own or MemoryStore(clock)
         """The operator's own bucket."""
+        self.hooks = Hooks()
+        """What is asked of the API server and the token service."""
+        self.declared: dict[Key, ImageStore] = {}
+        """The ImageStores that a watch tells of."""
+        self.on_store: Callable[[ImageStore, bool], None] = lambda store, gone: None
         self.buckets: dict[str, Bucket] = {}
         self.secrets: dict[tuple[str, str], dict[str, str]] = {}
         self.config_maps: dict[tuple[str, str], dict[str, str]] = {}
@@ -102,12 +109,31 @@ class MemoryStores:
         """A Secret with credentials."""
         self.secrets[namespace, name] = {"access-key": access, "secret-key": f"secret-of-{access}"}
 
+    def declare(self, store: ImageStore) -> None:
+        """Have a user apply an ImageStore."""
+        self.declared[store.key] = store
+        self.on_store(store, False)
+
+    def withdraw(self, key: Key) -> None:
+        """Have a user delete an ImageStore."""
+        store = self.declared.pop(key)
+        self.gone.add(store.uid)
+        self.on_store(store, True)
+
+    def listed(self) -> list[ImageStore]:
+        """What a listing of the ImageStores tells."""
+        return list(self.declared.values())
+
     # --- the opener ---------------------------------------------------------------------------------------
 
     def open(self, location: Location, credentials: CredentialSource) -> LockedStore:
         if location.trust == "broken":
             raise NotUsable(StoreReason.CA_BUNDLE_INVALID, "no certificate")
-        bucket = self.buckets.get(location.bucket)
+        return self.open_bucket(location.bucket, credentials)
+
+    def open_bucket(self, name: str, credentials: CredentialSource) -> LockedStore:
+        """A bucket, whatever leads to it."""
+        bucket = self.buckets.get(name)
         if bucket is None:
             bucket = Bucket(MemoryStore(self._clock))
             bucket.store.hooks.fail(StoreDenied("NoSuchBucket: there is none"), "folders")
@@ -116,6 +142,7 @@ class MemoryStores:
         return self.opened[-1]
 
     async def exchange(self, identity: WebIdentity, token: str, secure: bool, trust: str) -> Credentials:
+        await self.hooks.before("exchange", identity.service_account_name)
         if token != f"token of {identity.service_account_name} for {identity.audience}":
             raise NotUsable(StoreReason.IDENTITY_REFUSED, "the token is refused")
         return self.issued
@@ -123,15 +150,22 @@ class MemoryStores:
     # --- the keeper ---------------------------------------------------------------------------------------
 
     async def write_status(self, store: ImageStore, status: StoreStatus) -> ImageStore:
+        await self.hooks.before("write_store_status", str(store.key))
         if store.uid in self.gone:
             raise Gone("it is gone")
         self.statuses[store.uid] = status
-        return ImageStore(store.key, store.uid, "2", store.generation, store.spec, status)
+        after = ImageStore(store.key, store.uid, "2", store.generation, store.spec, status)
+        if store.key in self.declared:
+            self.declare(after)
+        await self.hooks.after("write_store_status", str(store.key))
+        return after
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
+        await self.hooks.before("secret", name)
         return self._refer(self.secrets, namespace, name, StoreReason.SECRET_NOT_FOUND)
 
     async def config_map(self, namespace: str, name: str) -> Mapping[str, str]:
+        await self.hooks.before("config_map", name)
         return self._refer(self.config_maps, namespace, name, StoreReason.CONFIG_MAP_NOT_FOUND)
 
     def _refer(
@@ -148,16 +182,20 @@ class MemoryStores:
         return there[namespace, name]
 
     async def token(self, namespace: str, account: str, audience: str) -> str:
+        await self.hooks.before("token", account)
         return f"token of {account} for {audience}"
 
     async def kept(self) -> Mapping[str, bytes]:
+        await self.hooks.before("kept", "")
         return dict(self.kept_data)
 
     async def keep(self, name: str, data: bytes | None) -> None:
+        await self.hooks.before("keep", name)
         if data is None:
             self.kept_data.pop(name, None)
         else:
             self.kept_data[name] = data
+        await self.hooks.after("keep", name)
 
 
 class _Everybody(set[tuple[str, str]]):

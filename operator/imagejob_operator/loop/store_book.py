@@ -80,6 +80,10 @@ class StoreBook:
         standing, opened = await self._opening.look(store, self._entries.get(store.uid))
         self._standings[store.uid] = standing
         if opened:
+            before = self._entries.get(store.uid)
+            if before and before is not opened:
+                # What was kept may have been read while the store was looked at.
+                opened.kept = opened.kept or before.kept
             self._entries[store.uid] = opened
         return standing
 

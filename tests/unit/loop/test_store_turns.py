@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fakes.clock import ManualClock
+from fakes.hooks import Gate
 from fakes.memory_owners import MemoryOwners, SweepCounts
 from fakes.memory_store import MemoryStore
 from fakes.memory_stores import ALLOWED, MemoryStores, image_store
@@ -280,3 +281,26 @@ async def test_it_sweeps_again_and_again_until_it_is_stopped() -> None:
 
 async def test_stopping_what_was_never_started_is_nothing() -> None:
     await Yard().patrol.stop()
+
+
+async def test_what_was_kept_is_not_lost_while_its_store_is_being_looked_at() -> None:
+    bench = Bench()
+    store = image_store()
+    await bench.book.look(store)
+    metadata = {"namespace": "shop", "name": "spring", "uid": "u", "resourceVersion": "1"}
+    status = {"phase": "Staging", "run": {"id": "1", "number": 1, "epoch": 1, "storeUID": store.uid}}
+    await bench.book.hold(parse_job({"metadata": metadata, "spec": SPEC, "status": status}))
+    assert list(bench.stores.kept_data) == [store.uid]
+    # The next operator: the watch tells of the store before what was kept has been read.
+    own = OwnStore(bench.stores.own)
+    book = StoreBook(
+        own, bench.stores, bench.stores.open, bench.stores.exchange, "default", ALLOWED, lambda key: None
+    )
+    gate = bench.stores.hooks.install(Gate("secret"))
+    looking = asyncio.create_task(book.look(store))
+    await asyncio.sleep(0.01)
+    await book.load()
+    gate.open()
+    await looking
+    book.forget(store.key)
+    assert store.uid in book.to_sweep(), "its staging would never be cleaned"
