@@ -43,6 +43,7 @@ from imagejob_operator.handlers.watch import register_watches
 from imagejob_operator.loop.act import Actor
 from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.downloading import Downloader
+from imagejob_operator.loop.drain import drain
 from imagejob_operator.loop.efforts import Efforts
 from imagejob_operator.loop.election import LEASE, Elector
 from imagejob_operator.loop.observe import Observer
@@ -76,6 +77,7 @@ class Operator:
         self._name = f"imagejob-{settings.installation}"
         self._ready = asyncio.Event()
         self._leading: asyncio.Task[None] | None = None
+        self._drained = False
         self._cache = Cache()
         # Followers know the jobs as well: only one replica tells of them.
         self._metrics = Metrics(lambda: self._cache.jobs() if self._elector.leads() else ())
@@ -131,7 +133,14 @@ class Operator:
             self._cache, observer, actor, self._efforts, jobs, self._metrics, now, gate
         )
         census = KubeCensus(http, settings.installation)
-        self._vigil = Vigil(census, self._cache, self._reconciler.queue, settings.watch_namespaces)
+        self._vigil = Vigil(
+            census,
+            self._cache,
+            self._reconciler.queue,
+            self._store_turns.queue,
+            (self._patrol.complaint,),
+            settings.watch_namespaces,
+        )
 
     async def _work(self, job: ImageJob, effort: Effort) -> Progress:
         store = await self._stores.of(job)
@@ -222,15 +231,17 @@ class Operator:
 
     async def _drain(self) -> None:
         """End what is under way; a second time there is nothing left to end."""
-        await self._reconciler.queue.stop()
-        await self._store_turns.queue.stop()
-        await self._patrol.stop()
-        await self._efforts.close()
-        # Only now: until the last write has landed, nobody else may begin.
+        if self._drained:
+            return
+        self._drained = True
+        queues = (self._reconciler.queue, self._store_turns.queue)
+        landed = await drain(queues, self._patrol, self._efforts)
         if self._leading:
             self._leading.cancel()
             await asyncio.gather(self._leading, return_exceptions=True)
-        await self._elector.release()
+        # Until the last write has landed, nobody else may begin.
+        if landed:
+            await self._elector.release()
 
 
 async def run(settings: Settings) -> None:

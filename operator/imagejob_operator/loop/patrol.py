@@ -52,6 +52,7 @@ class Patrol:
         self._interval = interval
         self._posts: dict[str, _Post] = {}
         self._task: asyncio.Task[None] | None = None
+        self._stopped = False
 
     def start(self) -> None:
         """Start the round."""
@@ -59,9 +60,17 @@ class Patrol:
 
     async def stop(self) -> None:
         """End, and wait for the last request."""
+        self._stopped = True
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def complaint(self) -> str:
+        """Why nobody sweeps any more; empty while somebody does, or need not."""
+        if self._stopped or self._task is None or not self._task.done():
+            return ""
+        error = None if self._task.cancelled() else self._task.exception()
+        return f"the sweeper has ended: {error!r}"
 
     async def _run(self) -> None:
         timer = asyncio.get_running_loop()

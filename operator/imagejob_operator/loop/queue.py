@@ -33,6 +33,8 @@ class WorkQueue:
         self._wakeup = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
         self._wakers: set[asyncio.Task[None]] = set()
+        self.begun = 0
+        """Turns that have begun."""
 
     def start(self) -> None:
         """Start the workers and the clock."""
@@ -40,9 +42,11 @@ class WorkQueue:
 
     async def stop(self) -> None:
         """Cancel the workers and wait for them."""
-        for task in self._tasks:
+        # From here on nobody expects workers.
+        ending, self._tasks = self._tasks, []
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
 
     def add(self, key: Key) -> None:
         """Give the key a turn as soon as can be; after its present one if it has one."""
@@ -68,6 +72,12 @@ class WorkQueue:
         key = min(self._active, key=self._active.__getitem__, default=None)
         return (key, asyncio.get_running_loop().time() - self._active[key]) if key else None
 
+    def is_owed_a_turn(self) -> bool:
+        """Whether a key waits whose time has come, and a worker is free to take it."""
+        now = asyncio.get_running_loop().time()
+        due = bool(self._timers) and self._timers[0][0] <= now
+        return (bool(self._queued) or due) and len(self._active) < len(self._tasks)
+
     def dead_workers(self) -> int:
         """Workers that have ended, as none does before the queue is stopped."""
         return sum(task.done() for task in self._tasks)
@@ -89,6 +99,7 @@ class WorkQueue:
         while True:
             key = await self._next()
             self._active[key] = asyncio.get_running_loop().time()
+            self.begun += 1
             try:
                 await self._turn(key)
             except Exception:

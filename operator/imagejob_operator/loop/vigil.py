@@ -2,7 +2,8 @@
 
 What the watch has told is held against a listing that it has no part in. What the listing has and the watch
 does not tell of in time ends the process: it is started anew, with a listing. What the watch never said is
-gone (it does not tell of deletions that it missed) is repaired.
+gone (it does not tell of deletions that it missed) is repaired. Queues that stand still and tasks that have
+ended end it as well.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.queue import WorkQueue
+from imagejob_operator.loop.stalls import Stalls
 from imagejob_operator.ports.census import Census, Sight
 from imagejob_operator.ports.jobs import JobsError
 
@@ -28,8 +30,6 @@ GRACE = 55.0
 """Seconds in which the watch must tell of what a census has: Kopf connects anew after 70 without a byte."""
 LONGEST_LAG = 300.0
 """Seconds by which a watch that still tells of other things may be behind."""
-LONGEST_TURN = 180.0
-"""Seconds after which a turn that has not ended never will: each of its calls ends within 15."""
 
 
 class Deaf(Exception):
@@ -70,13 +70,21 @@ class _Missing:
 
 
 class Vigil:
-    """Looks after the watches, the queue and the tasks of one process."""
+    """Looks after the watches, the queues and the tasks of one process.
 
-    def __init__(
+    Args:
+        queue: the queue of jobs.
+        stores: the queue of ImageStores.
+        tasks: each says why a task of this process is of no use any more; nothing if all is well.
+    """
+
+    def __init__(  # noqa: PLR0913  (one for each thing that is looked after)
         self,
         census: Census,
         cache: Cache,
         queue: WorkQueue,
+        stores: WorkQueue,
+        tasks: Sequence[Callable[[], str]] = (),
         namespaces: tuple[str, ...] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -85,6 +93,8 @@ class Vigil:
         self._census = census
         self._cache = cache
         self._queue = queue
+        self._stalls = (Stalls(queue, "jobs"), Stalls(stores, "ImageStores"))
+        self._tasks = tasks
         self._namespaces = namespaces
         self._clock = clock
         self._missing: dict[str, _Missing] = {}
@@ -104,6 +114,8 @@ class Vigil:
                     await self.look()
                 except JobsError as error:
                     log.warning("the census failed", extra={"error": str(error)})
+            for stalls in self._stalls:
+                stalls.look()
             if whys := self.complaints():
                 raise Deaf("; ".join(whys))
             await asyncio.sleep(STEP)
@@ -136,11 +148,8 @@ class Vigil:
             for uid, missing in self._missing.items()
             if self._still(uid) and _is_deaf(missing, now)
         ]
-        turn = self._queue.longest_turn()
-        if turn and turn[1] > LONGEST_TURN:
-            told.append(f"the turn of {turn[0]} has not ended for {turn[1]:.0f} s")
-        if self._queue.dead_workers():
-            told.append(f"{self._queue.dead_workers()} workers of the queue have ended")
+        told += [why for stalls in self._stalls for why in stalls.complaints()]
+        told += filter(None, (why() for why in self._tasks))
         return told[:3]
 
     def facts(self) -> dict[str, object]:

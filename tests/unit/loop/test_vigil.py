@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 
 from fakes.jumping_loop import run
+from fakes.memory_owners import SweepCounts
 from imagejob_operator.core.attempt import Attempt, State
 from imagejob_operator.core.job import Key, parse_job
 from imagejob_operator.loop.cache import Cache
+from imagejob_operator.loop.patrol import Patrol
 from imagejob_operator.loop.queue import WorkQueue
-from imagejob_operator.loop.vigil import GRACE, INTERVAL, LONGEST_LAG, LONGEST_TURN, Deaf, Vigil, newer
+from imagejob_operator.loop.stalls import LONGEST_TURN, MOST_LOOKS
+from imagejob_operator.loop.sweep import Sweeper
+from imagejob_operator.loop.vigil import GRACE, INTERVAL, LONGEST_LAG, STEP, Deaf, Vigil, newer
 from imagejob_operator.ports.census import Sight
 from imagejob_operator.ports.jobs import Unavailable
 from unit.core.build import NOW
@@ -47,10 +51,26 @@ class Watched:
         self.cache, self.census = Cache(), Count()
         self.queue = WorkQueue(self._turn, workers=2)
         self.loop = asyncio.get_running_loop()
-        self.vigil = Vigil(self.census, self.cache, self.queue, clock=self.loop.time)
+        self.stores = WorkQueue(self._turn, workers=2)
+        self.patrol = Patrol(dict, self._no_sweeper, self._clean, SweepCounts(), 900)
+        self.vigil = Vigil(
+            self.census,
+            self.cache,
+            self.queue,
+            self.stores,
+            (self.patrol.complaint,),
+            clock=self.loop.time,
+        )
         self.hold = asyncio.Event()
         self.hold.set()
         self.queue.start()
+        self.stores.start()
+
+    def _no_sweeper(self, store: Any, told: Any) -> Sweeper:
+        raise AssertionError("there is no store")
+
+    async def _clean(self, uid: str) -> None:
+        raise AssertionError("there is no store")
 
     async def _turn(self, key: Key) -> None:
         self.turns.append(key)
@@ -78,6 +98,7 @@ class Watched:
     async def close(self) -> None:
         self.hold.set()
         await self.queue.stop()
+        await self.stores.stop()
 
 
 def play(scenario: Any) -> None:
@@ -179,7 +200,73 @@ def test_workers_that_have_ended_are_noticed() -> None:
     async def scenario(w: Watched) -> None:
         w.queue._tasks[0].cancel()
         _, why = await w.deaf_after(INTERVAL + 1)
-        assert "1 workers of the queue" in why
+        assert "1 workers of the queue of jobs have ended" in why
+
+    play(scenario)
+
+
+def test_the_queue_of_stores_is_looked_after_as_well() -> None:
+    async def scenario(w: Watched) -> None:
+        w.stores._tasks[0].cancel()
+        _, why = await w.deaf_after(INTERVAL + 1)
+        assert "1 workers of the queue of ImageStores have ended" in why
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("later", [0.0, 3.0], ids=["ready", "due"])
+def test_a_queue_that_stands_still_is_noticed(later: float) -> None:
+    # Planted: nobody is woken, so workers sleep beside a key that waits.
+    async def scenario(w: Watched) -> None:
+        await asyncio.sleep(1)
+        vars(w.queue)["_notify"] = lambda: None
+        if later:
+            w.queue.add_after(KEY, later)
+        else:
+            w.queue.add(KEY)
+        seconds, why = await w.deaf_after(2 * MOST_LOOKS * STEP)
+        assert MOST_LOOKS * STEP - STEP <= seconds <= PROMISE
+        assert "the queue of jobs stands still" in why
+        assert w.turns == []
+
+    play(scenario)
+
+
+def test_a_queue_whose_workers_are_all_at_work_does_not_stand_still() -> None:
+    async def scenario(w: Watched) -> None:
+        w.hold.clear()
+        for name in ("a", "b", "c"):
+            w.queue.add(Key("shop", name))
+        seconds, why = await w.deaf_after(LONGEST_TURN + INTERVAL + 1)
+        assert seconds >= LONGEST_TURN
+        assert "stands still" not in why
+
+    play(scenario)
+
+
+def test_a_sweeper_that_has_ended_is_noticed() -> None:
+    # Planted: a round raises, which none does.
+    async def scenario(w: Watched) -> None:
+        async def breaks() -> None:
+            raise KeyError("planted")
+
+        vars(w.patrol)["round"] = breaks
+        w.patrol.start()
+        _, why = await w.deaf_after(INTERVAL + 1)
+        assert why == "the sweeper has ended: KeyError('planted')"
+
+    play(scenario)
+
+
+def test_a_process_that_was_told_to_stop_is_not_given_up() -> None:
+    async def scenario(w: Watched) -> None:
+        w.patrol.start()
+        w.queue.add(KEY)
+        await asyncio.sleep(1)
+        w.queue.add(KEY)
+        await w.close()
+        await w.patrol.stop()
+        await w.is_well_for(2 * PROMISE)
 
     play(scenario)
 

@@ -86,7 +86,7 @@ class Operator:
         fetching = downloader(web)
 
         self.stores = StoreBook(
-            OwnStore(store), stores, stores.open, stores.exchange, "default", ALLOWED, lambda key: None
+            OwnStore(store), stores, stores.open, stores.exchange, "default", ALLOWED, self.store_wanted
         )
 
         async def work(job: ImageJob, effort: Effort) -> Progress:
@@ -121,6 +121,9 @@ class Operator:
             key = next((j.key for j in cluster.jobs() if j.uid == uid), None)
             if key:
                 self.attempt_seen("ADDED", uid, key, attempt)
+
+    def store_wanted(self, key: Key) -> None:
+        """A store is to be looked at soon."""
 
     def job_seen(self, kind: str, job: ImageJob) -> None:
         if kind == "DELETED":

@@ -1,0 +1,104 @@
+"""A process that is told to stop ends in the time that it is given, and says whether another may begin."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fakes.clock import START
+from fakes.jumping_loop import run
+from fakes.memory_owners import SweepCounts
+from imagejob_operator.core.effort import Effort, Progress, Stage
+from imagejob_operator.core.job import ImageJob, Key
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.loop.drain import LONGEST, drain
+from imagejob_operator.loop.efforts import Efforts
+from imagejob_operator.loop.election import CALL
+from imagejob_operator.loop.patrol import Patrol
+from imagejob_operator.loop.queue import WorkQueue
+from unit.core.build import PREFIX, job, status
+
+DEPLOYMENT = Path(__file__).parents[3] / "manifests" / "base" / "deployment.yaml"
+OF_KOPF = 25.0
+"""After these seconds Kopf ends the process (`ultimate_exiting_timeout`)."""
+FOR_EVER = 1e6
+
+
+async def landing(seconds: float) -> None:
+    """A call in a thread: whoever is cancelled meanwhile waits until it has landed."""
+    call = asyncio.ensure_future(asyncio.sleep(seconds))
+    try:
+        await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await asyncio.wait({call})
+        raise
+
+
+class Busy:
+    """A process in the middle of a turn, of a sweep and of an effort, each with a call that takes so long."""
+
+    def __init__(self, turn: float, sweep: float, effort: float) -> None:
+        self.loop = asyncio.get_running_loop()
+
+        async def work(of: ImageJob, what: Effort) -> Progress:
+            await landing(effort)
+            raise AssertionError("it was not cancelled")
+
+        async def one_turn(key: Key) -> None:
+            await landing(turn)
+
+        async def one_round() -> None:
+            await landing(sweep)
+
+        self.queue = WorkQueue(one_turn, workers=2)
+        self.efforts = Efforts(work, self.queue.add, lambda: START)
+        nothing: Any = None
+        self.patrol = Patrol(dict, nothing, nothing, SweepCounts(), 900)
+        vars(self.patrol)["round"] = one_round
+        self.queue.start()
+        self.patrol.start()
+        self.efforts.want(job(status(Phase.STAGING)), Stage(PREFIX))
+        self.queue.add(Key("shop", "spring"))
+
+    async def ends(self) -> tuple[bool, float]:
+        """Whether all has landed, and after how many seconds."""
+        await asyncio.sleep(1)
+        begun = self.loop.time()
+        landed = await drain((self.queue,), self.patrol, self.efforts)
+        return landed, self.loop.time() - begun
+
+
+def ends(turn: float = 0.0, sweep: float = 0.0, effort: float = 0.0) -> tuple[bool, float]:
+    async def scenario() -> tuple[bool, float]:
+        return await Busy(turn, sweep, effort).ends()
+
+    return run(scenario())
+
+
+def test_what_is_idle_ends_at_once() -> None:
+    landed, seconds = ends()
+    assert landed
+    assert seconds < 1
+
+
+def test_last_writes_are_waited_for_side_by_side() -> None:
+    landed, seconds = ends(sweep=11, effort=12)
+    assert landed
+    assert seconds == pytest.approx(11, abs=1)
+
+
+@pytest.mark.parametrize("what", ["turn", "sweep", "effort"])
+def test_one_that_hangs_is_not_waited_for_longer_than_there_is_time(what: str) -> None:
+    landed, seconds = ends(**{what: FOR_EVER})
+    assert not landed, "nobody may begin before the lease has ended by itself"
+    assert seconds == LONGEST
+
+
+def test_there_is_time_enough_to_release_the_lease() -> None:
+    objects = yaml.safe_load_all(DEPLOYMENT.read_text())
+    pod = next(one for one in objects if one["kind"] == "Deployment")["spec"]["template"]["spec"]
+    assert LONGEST + CALL < OF_KOPF < pod["terminationGracePeriodSeconds"]
