@@ -32,11 +32,11 @@ check: $(STAMP) ## the fast gates: format, lint, types, imports, unit tests (und
 e2e: $(STAMP) ## the end-to-end tests on a real cluster
 	@$(PYTHON) -m testsuite --only e2e
 
-chaos: $(STAMP) ## the operator killed at every request of every scenario, in memory (a few minutes)
+chaos: $(STAMP) ## the operator killed at every request of every scenario, in memory, and every fault (20 minutes)
 	@PYTHONPATH=tools:tests $(PYTHON) -m chaos
 
-docs: $(STAMP) ## make the generated pages anew, the failure matrix from what make e2e wrote last
-	@$(PYTHON) -m docgen $(wildcard out/failures.json)
+docs: $(STAMP) ## make the generated pages anew, what was measured from what make e2e and make chaos wrote last
+	@$(PYTHON) -m docgen $(wildcard out/failures.json out/chaos.json)
 
 bench: $(STAMP) ## benchmarks, as ratios
 	@$(PYTHON) -m pytest bench -q

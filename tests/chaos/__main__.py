@@ -1,82 +1,86 @@
-"""`python -m chaos`: every crash point of every scenario, with a table of what came of them."""
+"""`python -m chaos [words]`: every crash point and every fault of every scenario, and what came of them.
+
+Args:
+    words: only scenarios whose name has one of them; then nothing is kept.
+    --every N: only every so manyth crash point and fault of a scenario; what is kept says so.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-
-import msgspec
+import time
+from collections.abc import Sequence
 
 from chaos.faults import Fault, fault_at, fault_points
-from chaos.kills import Tally, crash_points, kill_at, total, undisturbed
-from chaos.scenarios import LONG, SCENARIOS
+from chaos.kills import crash_points, kill_at, total, undisturbed
+from chaos.measured import Found, Row, document, keep
+from chaos.planted import BUGS, find
+from chaos.scenarios import SCENARIOS, Scenario
 from chaos.spread import spread
 
-EVERY = 25
-"""Of the scenarios that take hours of the world, every so manyth request is a crash point."""
+SHOWN = 10
+"""Divergences of one scenario that are told in full."""
 
 
-FAULTS_EVERY = 4
-"""Every so manyth of the faults is tried."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """What came of one scenario."""
-
-    requests: int
-    kills: Tally
-    faults: Tally
-
-
-def main() -> int:
-    """Play them all; 0 only if nothing diverged."""
-    rows: list[Row] = []
-    sys.stdout.write(f"{'scenario':<44}{'requests':>9}{'kills':>8}{'faults':>8}{'divergences':>13}\n")
-    for scenario in (*SCENARIOS, *LONG):
-        base = undisturbed(scenario)
-        points = crash_points(base)
-        if scenario in LONG:
-            points = [point for point in points if point[1] % EVERY == 0]
-        tally = total(scenario.name, spread(kill_at, points))
-        broken_at = fault_points(base)[:: FAULTS_EVERY if scenario not in LONG else 50 * FAULTS_EVERY]
-        broken = total(scenario.name, spread(fault_at, broken_at))
-        rows.append(Row(len(base.requests), tally, broken))
-        wrong = len(tally.divergences) + len(broken.divergences)
-        sys.stdout.write(
-            f"{scenario.name:<44}{len(base.requests):>9}{tally.points:>8}{broken.points:>8}{wrong:>13}\n"
-        )
-        sys.stdout.flush()
-    kills, faults = total("kills", (row.kills for row in rows)), total("faults", (row.faults for row in rows))
-    whole = total("all", (kills, faults))
-    for text in whole.divergences[:20]:
-        sys.stdout.write(f"DIVERGED {text}\n")
-    sys.stdout.write(
-        f"\n{len(rows)} scenarios, {kills.points} crash points (before, sent, answered), "
-        f"{faults.points} faults of {len(Fault)} kinds\n"
-        f"divergences {len(whole.divergences)}, duplicate launches {whole.duplicates}, "
-        f"orphans {whole.orphans}\n"
+def main(words: Sequence[str], every: int) -> int:
+    """Play them all; 0 only if nothing diverged and every planted bug was found."""
+    begun = time.monotonic()
+    chosen = [one for one in SCENARIOS if not words or any(word in one.name for word in words)]
+    say(f"{'scenario':<58}{'requests':>9}{'kills':>7}{'faults':>8}{'divergences':>13}{'seconds':>9}")
+    rows = [play(scenario, every) for scenario in chosen]
+    planted = [] if words else [plant(bug.words, bug.scenario, find(bug)) for bug in BUGS]
+    found = document(rows, planted, every, time.monotonic() - begun)
+    totals, all_found = found["totals"], sum(bool(one.found) for one in planted)
+    extent = "all" if every == 1 else f"every {every}th"
+    say(
+        f"\n{totals['scenarios']} scenarios, {totals['kills']} crash points ({extent}: before, sent, "
+        f"answered), {totals['faults']} faults ({extent}) of {len(Fault)} kinds, {found['seconds']} seconds\n"
+        f"divergences {totals['divergences']}, duplicate launches {totals['duplicates']}, "
+        f"orphans {totals['orphans']}\n"
+        f"planted bugs found: {all_found} of {len(planted)}"
     )
-    _keep(rows)
-    return 1 if whole.divergences else 0
+    if not words:
+        keep(found)
+    return 1 if totals["divergences"] or all_found < len(planted) else 0
 
 
-def _keep(rows: list[Row]) -> None:
-    found = [
-        {
-            "scenario": row.kills.name,
-            "requests": row.requests,
-            "kills": row.kills.points,
-            "faults": row.faults.points,
-            "divergences": len(row.kills.divergences) + len(row.faults.divergences),
-        }
-        for row in rows
-    ]
-    place = Path("out/chaos.json")
-    place.parent.mkdir(exist_ok=True)
-    place.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+def play(scenario: Scenario, every: int) -> Row:
+    """The crash points and faults of one scenario."""
+    begun = time.monotonic()
+    base = undisturbed(scenario)
+    kills = total(scenario.name, spread(kill_at, crash_points(base)[::every]))
+    points = fault_points(base)[::every]
+    broken = list(zip(points, spread(fault_at, points), strict=True))
+    faults = {
+        fault: total(fault.value, (tally for point, tally in broken if point.fault is fault))
+        for fault in {point.fault for point in points}
+    }
+    row = Row(scenario.name, len(base.requests), kills, faults)
+    say(
+        f"{row.name:<58}{row.requests:>9}{kills.points:>7}{row.all_faults.points:>8}"
+        f"{len(row.whole.divergences):>13}{time.monotonic() - begun:>9.0f}"
+    )
+    for text in row.whole.divergences[:SHOWN]:
+        say(f"    DIVERGED {text}")
+    return row
+
+
+def plant(bug: str, scenario: str, found: str) -> Found:
+    """Say how a planted bug showed."""
+    say(f"planted: {bug} {f'Found: {found[:120]}' if found else 'NOT FOUND'}")
+    return Found(bug, scenario, found[:200])
+
+
+def say(text: str) -> None:
+    """At once: a run takes minutes."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="python -m chaos")
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--every", type=int, default=1)
+    given = parser.parse_args()
+    sys.exit(main(given.words, given.every))

@@ -6,26 +6,28 @@ goes wrong at which of them.
 
 from __future__ import annotations
 
-import os
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from multiprocessing import Pipe
-from typing import Any
+from typing import Any, cast
 
-from chaos.link import Answer, Ask, Broke, Call, Go, Packed, Wish, carry_out
-from chaos.living import Setup, be_born
+from chaos.link import Answer, Call, Go, Packed, carry_out
+from chaos.living import Setup, warm_up
+from chaos.plan import Killed, Plan, Request
+from chaos.process import Listing, Process
+from chaos.promises import Promises
+from chaos.remote_stores import Body, opened
+from chaos.scenario import Scenario
 from fakes.clock import START, ManualClock
-from fakes.memory_cluster import MemoryCluster, Script
+from fakes.memory_cluster import MemoryCluster
 from fakes.memory_lease import LeaseLine, MemoryLease
 from fakes.memory_owners import ClusterOwners
 from fakes.memory_store import MemoryStore
-from fakes.scripts import well
+from fakes.memory_stores import MemoryStores
 from imagejob_operator.core.attempt import Attempt
 from imagejob_operator.core.job import ImageJob, Key
-from imagejob_operator.core.phase import TERMINAL, Phase
-from imagejob_operator.core.staging import manifest_key
+from imagejob_operator.core.phase import TERMINAL
 from unit.core.build import SPEC
 
 KEY = Key("shop", "spring")
@@ -33,146 +35,6 @@ SETTLING = 20.0
 """Seconds of the world after the end in which what is still to come must have come."""
 LONGEST = 200_000.0
 MOST_STEPS = 20_000
-FORWARD = {Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING}
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request of an operator to the API server or the store, numbered from 0."""
-
-    number: int
-    target: str
-    operation: str
-    about: str
-
-    def __str__(self) -> str:
-        return f"{self.operation} {self.about}".strip()
-
-
-class Killed(Exception):
-    """The operator ends here."""
-
-
-class Plan:
-    """What goes wrong; here nothing."""
-
-    remembers = False
-    """Whether it needs listings of before."""
-
-    def before(self, arena: Arena, request: Request) -> None:
-        """A request is about to take effect: raise Killed, or the error that it ends with."""
-
-    def effect(self, arena: Arena, request: Request) -> None:
-        """It has taken effect: raise what becomes of the answer."""
-
-    def late(self, arena: Arena, call: Call) -> bool:
-        """Whether the operator ends with this call on its way, which then takes effect later."""
-        return False
-
-    def answer(self, arena: Arena, last: Request) -> str:
-        """A call is over, and `last` was its last request: "", "lost", or "taken" by one that then ends."""
-        return ""
-
-    def events(self, arena: Arena, waiting: deque[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """Which of the watch's events are told now; they are taken out of `waiting`."""
-        told = list(waiting)
-        waiting.clear()
-        return told
-
-    def wall(self, arena: Arena) -> float:
-        """Seconds by which the operator's wall clock is wrong now."""
-        return 0.0
-
-    def between(self, arena: Arena) -> None:
-        """Nothing is being carried out just now."""
-
-    def next_moment(self, arena: Arena) -> float | None:
-        """When it does something by itself."""
-        return None
-
-
-@dataclass(frozen=True)
-class Step:
-    """Something that somebody does as soon as something holds."""
-
-    when: Callable[[Arena], bool]
-    do: Callable[[Arena], object]
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What is asked of the operator, and how the world goes on beside it."""
-
-    name: str
-    spec: Mapping[str, Any] = field(default_factory=dict)
-    script: Script = field(default_factory=well)
-    steps: Sequence[Step] = ()
-    prepare: Callable[[Arena], object] = lambda arena: None
-    sources: Mapping[str, bytes] = field(
-        default_factory=lambda: {"uploads/a.jpg": b"aaa", "uploads/b.png": b"bb"}
-    )
-    setup: Setup = field(default_factory=Setup)
-    some_outputs: bool = False
-    """Whether it depends on the moment how many outputs there are; never which."""
-
-
-Listing = tuple[list[ImageJob], list[tuple[str, Attempt]]]
-
-
-class Process:
-    """One operator as the world sees it."""
-
-    def __init__(self, setup: Setup, begun: Go) -> None:
-        self.name = setup.name
-        self.connection, theirs = Pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            self.connection.close()
-            be_born(theirs, setup, begun)
-        theirs.close()
-        self.calls: deque[Call] = deque()
-        self.events: deque[tuple[Any, ...]] = deque()
-        self.wake_at: float | None = None
-        self.waits = False
-        self.lives = True
-        self.frozen = False
-        self.listing: Listing | None = None
-        """What it is told when it lists, if that is not what there is."""
-
-    def send(self, go: Go) -> None:
-        self.waits = False
-        self.connection.send(go)
-
-    def receive(self, answer: Callable[[Call], Answer]) -> bool:
-        """Hear it until it can do nothing more by itself; False if it has ended."""
-        while not self.waits and self.lives:
-            try:
-                message = self.connection.recv()
-            except (EOFError, ConnectionResetError):
-                self.reap()
-                break
-            match message:
-                case Ask(call) if self.listing and call.method in ("jobs", "attempts"):
-                    self.connection.send(Answer(call.number, self.listing[call.method == "attempts"]))
-                case Ask(call):
-                    self.connection.send(answer(call))
-                case Wish(calls, wake_at):
-                    self.calls.extend(calls)
-                    self.wake_at = wake_at
-                    self.waits = True
-                case Broke(text):
-                    self.reap()
-                    raise AssertionError(f"the operator broke:\n{text}")
-        return self.lives
-
-    def kill(self, go: Go) -> None:
-        self.connection.send(replace(go, die=True))
-        self.reap()
-
-    def reap(self) -> None:
-        self.lives = False
-        self.connection.close()
-        os.waitpid(self.pid, 0)
 
 
 class Arena:
@@ -183,12 +45,11 @@ class Arena:
         self.plan = plan or Plan()
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
+        self.stores = MemoryStores(self.clock, self.store)
         self.cluster = MemoryCluster(self.clock, self.store, scenario.script)
         self.lease = MemoryLease()
         self.requests: list[Request] = []
-        self.launched: Counter[str] = Counter()
-        self.wrongs: list[str] = []
-        """What must never be seen, wherever the operator ends."""
+        self.promises = Promises(self)
         self.restarts = 0
         self.listed_before = 0
         """How many changes old the listing is that the next operator gets."""
@@ -198,16 +59,20 @@ class Arena:
         self._fakes: dict[str, Any] = {
             "cluster": self.cluster,
             "store": self.store,
+            "stores": self.stores,
             "owners": ClusterOwners(self.cluster),
             "lease": LeaseLine(self.lease),
         }
         for target, fake in self._fakes.items():
-            fake.hooks.install(self._hook(target))
+            if target != "stores" or scenario.tenants:
+                fake.hooks.install(self._hook(target))
         self.cluster.on_job = self._job_changed
         self.cluster.on_attempt = self._attempt_changed
+        self.stores.on_store = lambda store, gone: self._happened(("store", store, gone))
         self._steps = deque(scenario.steps)
         self._before: Listing = ([], [])
         self._ended_at: float | None = None
+        self._job_at, self._job = -1, cast("ImageJob | None", None)
         for key, data in scenario.sources.items():
             self.store.set(f"shop/{key}", data, "image/any")
         scenario.prepare(self)
@@ -220,8 +85,17 @@ class Arena:
         return (self.clock() - START).total_seconds()
 
     @property
+    def wrongs(self) -> list[str]:
+        """What must never be seen, and was."""
+        return self.promises.wrongs
+
+    @property
     def job(self) -> ImageJob | None:
-        return self.cluster.job(KEY)
+        """The job as it is, read anew only when it has changed: this is asked at every step."""
+        version = self.cluster.version
+        if version != self._job_at:
+            self._job_at, self._job = version, self.cluster.job(KEY)
+        return self._job
 
     def ended(self) -> bool:
         job = self.job
@@ -231,15 +105,16 @@ class Arena:
 
     def run(self) -> Arena:
         """Play it to its end; what is wrong is in `wrongs`."""
+        warm_up()
         self.begin(self.scenario.setup)
         try:
             for _ in range(MOST_STEPS):
                 if self._over():
                     return self
                 self._go_on()
-            self.wrongs.append(f"no end in sight after {MOST_STEPS} steps: {self._where()}")
+            self.promises.wrongs.append(f"no end in sight after {MOST_STEPS} steps: {self._where()}")
         except AssertionError as error:
-            self.wrongs.append(str(error))
+            self.promises.wrongs.append(str(error))
         finally:
             for process in list(self.processes):
                 self.end(process)
@@ -254,6 +129,27 @@ class Arena:
             process.events.extend(event for event, _ in missed)
             self.listed_before = 0
         return process
+
+    def away(self, seconds: float) -> None:
+        """No operator is there for so long."""
+        for process in list(self.processes):
+            self.end(process)
+        self.clock.advance(seconds)
+        self.begin(self.scenario.setup)
+
+    def everywhere(self) -> dict[str, MemoryStore]:
+        """All buckets, by what their keys begin with here; the operator's own one by nothing."""
+        tenants = {f"{name}:": bucket.store for name, bucket in sorted(self.stores.buckets.items())}
+        return {"": self.store, **tenants}
+
+    def somewhere(self, key: str) -> bool:
+        """Whether there is an object in any bucket whose key ends so."""
+        return any(found.endswith(key) for store in self.everywhere().values() for found in store.objects)
+
+    def somewhere_in(self, folder: str, but: str) -> bool:
+        """Whether there is an object in any bucket below such a folder; what ends so does not count."""
+        keys = (found for store in self.everywhere().values() for found in store.objects)
+        return any(folder in found and not found.endswith(but) for found in keys)
 
     def listing(self) -> Listing:
         """All that is there, as a listing tells it."""
@@ -329,12 +225,13 @@ class Arena:
         if self.plan.late(self, call):
             self.restart(process)
             return
+        before = len(self.requests)
         try:
             answer = self.tell(call)
         except Killed:
             self.restart(process)
             return
-        fate = self.plan.answer(self, self.requests[-1])
+        fate = self.plan.answer(self, self.requests[-1]) if len(self.requests) > before else ""
         if fate == "lost":
             # Whatever else was on its way arrives, and nobody hears of it.
             while process.calls:
@@ -357,11 +254,24 @@ class Arena:
 
     def tell(self, call: Call) -> Answer:
         try:
-            return Answer(call.number, carry_out(self._fakes[call.target], call))
+            return Answer(call.number, carry_out(self._fake(call.target), self._with_bodies(call)))
         except Killed:
             raise
         except Exception as error:  # noqa: BLE001  (the operator is to see it)
             return Answer(call.number, Packed.of(error), failed=True)
+
+    def _fake(self, target: str) -> Any:
+        if target not in self._fakes:
+            self._fakes[target] = bucket = opened(self.stores, target)
+            bucket.hooks.install(self._hook("store"))
+        return self._fakes[target]
+
+    def _with_bodies(self, call: Call) -> Call:
+        """A call that is given the bytes of an object reads them now."""
+        if not any(isinstance(given, Body) for given in call.arguments):
+            return call
+        given = (self._fake(a.target).reader(a.source) if isinstance(a, Body) else a for a in call.arguments)
+        return replace(call, arguments=tuple(given))
 
     def _hook(self, target: str) -> Callable[[str, str, bool], Any]:
         async def hook(operation: str, about: str, done: bool) -> None:
@@ -371,11 +281,9 @@ class Arena:
             request = Request(len(self.requests), target, operation, about)
             self.requests.append(request)
             self.plan.before(self, request)
-            self._watch_over(request)
+            self.promises.deletes(request)
 
         return hook
-
-    # --- what must never be seen -----------------------------------------------------------------------
 
     def _job_changed(self, kind: str, job: ImageJob) -> None:
         self._happened(("job", kind, job))
@@ -390,29 +298,7 @@ class Arena:
     def _attempt_changed(self, kind: str, uid: str, key: Key, attempt: Attempt) -> None:
         self._happened(("attempt", kind, uid, key, attempt))
         if kind == "ADDED":
-            self._watch_launch(attempt)
-
-    def _watch_launch(self, attempt: Attempt) -> None:
-        self.launched[attempt.name] += 1
-        if self.launched[attempt.name] > 1:
-            self.wrongs.append(
-                f"duplicate launch: {attempt.name} was launched {self.launched[attempt.name]} times"
-            )
-        job = self.job
-        staging = job.status.staging if job else None
-        if staging is None or manifest_key(staging.prefix) not in self.store.objects:
-            self.wrongs.append(f"{attempt.name} was launched before all was staged")
-        others = [a for _, a in self.cluster.attempts() if a.live and not a.deleting]
-        if sum((a.run, a.epoch, a.shard) == (attempt.run, attempt.epoch, attempt.shard) for a in others) > 1:
-            self.wrongs.append(f"{attempt.name} was launched beside another live attempt at its shard")
-
-    def _watch_over(self, request: Request) -> None:
-        job = self.job
-        if request.operation != "delete" or request.target != "store" or job is None or job.deleted_at:
-            return
-        staging = job.status.staging
-        if job.status.at in FORWARD and staging and staging.prefix == request.about:
-            self.wrongs.append(f"staging was deleted under a run that is {job.status.phase}")
+            self.promises.launched(attempt)
 
     def _where(self) -> str:
         job = self.job

@@ -17,6 +17,9 @@ TIMES = {
     "lastTransitionTime",
     "duration",
     "suspendedSeconds",
+    "queuedSince",
+    "queuedSeconds",
+    "releasedAt",
     "writtenAt",
 }
 SPAN = re.compile(r"\b(\d+h)?(\d+m)?\d+s\b|\bpod [a-z0-9-]+")
@@ -28,24 +31,31 @@ Digest = dict[str, Any]
 def digest(arena: Arena) -> Digest:
     """All that stays: each entry is compared by itself."""
     job = arena.job
-    objects = arena.store.objects
-    staged = [key for key in arena.store.keys(f"{STAGING_ROOT}/") if not key.endswith("/owner.json")]
-    reports = {
-        key: _timeless(msgspec.json.decode(objects[key].data)) for key in arena.store.keys(f"{REPORT_ROOT}/")
+    objects = {
+        f"{at}{key}": blob for at, store in arena.everywhere().items() for key, blob in store.objects.items()
     }
+    staged = sorted(key for key in objects if f"{STAGING_ROOT}/" in key and not key.endswith("/owner.json"))
+    reported = sorted(key for key in objects if f"{REPORT_ROOT}/" in key)
+    outputs = sorted(
+        objects.keys() - {*staged, *reported, *(k for k in objects if k.endswith("/owner.json"))}
+    )
     return {
-        "status": _timeless(job.raw_status) if job else "gone",
+        "status": _status(job.raw_status) if job else "gone",
         "finalizers": list(job.finalizers) if job else [],
-        "outputs": {
-            key: (objects[key].etag, repr(objects[key].headers)) for key in arena.store.keys("shop/")
-        },
-        "reports": reports,
+        "outputs": {key: (objects[key].etag, repr(objects[key].headers)) for key in outputs},
+        "reports": {key: _timeless(msgspec.json.decode(objects[key].data)) for key in reported},
         "orphans": staged,
+        "kept": sorted(arena.stores.kept_data.items()),
         "pods": sorted((a.name, a.state.value) for _, a in arena.cluster.attempts()),
         "events": sorted(
             (e.reason, e.warning, e.run) for (uid, _, _), e in arena.cluster.events.items() if uid
         ),
     }
+
+
+def _status(raw: dict[str, Any]) -> dict[str, Any]:
+    conditions = {one["type"]: one for one in raw.get("conditions", [])}
+    return {**_timeless(raw), "conditions": _timeless(conditions)}
 
 
 def _timeless(value: Any) -> Any:
@@ -57,15 +67,27 @@ def _timeless(value: Any) -> Any:
 
 
 def differences(wanted: Digest, got: Digest, some_outputs: bool = False) -> list[str]:
-    """What is not as in the undisturbed world."""
+    """What is not as in the undisturbed world, each with the place at which it is not."""
     found: list[str] = []
     for name, value in wanted.items():
-        if got[name] == value:
-            continue
         if name == "outputs" and some_outputs and _part_of(got[name]):
             continue
-        found.append(f"{name}: {_short(got[name])} instead of {_short(value)}")
+        found += _differ(name, value, got[name])
     return found
+
+
+def _differ(place: str, wanted: Any, got: Any) -> list[str]:
+    if wanted == got:
+        return []
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        names = sorted({*wanted, *got})
+        return [
+            text for name in names for text in _differ(f"{place}/{name}", wanted.get(name), got.get(name))
+        ]
+    if isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
+        both = enumerate(zip(wanted, got, strict=True))
+        return [text for at, (one, other) in both for text in _differ(f"{place}/{at}", one, other)]
+    return [f"{place} is {_short(got)} instead of {_short(wanted)}"]
 
 
 def _part_of(outputs: dict[str, Any]) -> bool:
@@ -73,7 +95,7 @@ def _part_of(outputs: dict[str, Any]) -> bool:
 
 
 def _short(value: Any) -> str:
-    return msgspec.json.encode(value).decode()[:600]
+    return msgspec.json.encode(value).decode()[:300]
 
 
 def without_conditions(of: Digest) -> Digest:

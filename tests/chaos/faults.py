@@ -8,16 +8,39 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chaos.arena import Arena, Killed, Plan, Request
+from chaos.arena import Arena
 from chaos.kills import Tally, Undisturbed, sweep_up
+from chaos.plan import Killed, Plan, Request
 from imagejob_operator.core.attempt import Problem
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.ports.jobs import Conflict, Unavailable
 from imagejob_operator.ports.launcher import Refused
 from imagejob_operator.ports.object_store import StoreUnavailable
 
-GUARDED = {"add_finalizer", "remove_finalizer", "write_status", "delete"}
+GUARDED = {
+    ("cluster", "add_finalizer"),
+    ("cluster", "remove_finalizer"),
+    ("cluster", "write_status"),
+    ("cluster", "delete"),
+    ("stores", "write_store_status"),
+}
 """Writes that rest on a resource version."""
+READS = {
+    "stat",
+    "list",
+    "folders",
+    "get",
+    "namespace",
+    "secret",
+    "config_map",
+    "kept",
+    "cluster",
+    "uids",
+    "look",
+}
+"""Requests that change nothing: it is all one whether they were not made, or their answer was lost."""
+PACED = {"cluster", "stores", "owners"}
+"""Whose 429 says when to come again; that of an object store, or to a new Pod, is a 5xx like any other."""
 
 
 def no_answer(request: Request, retry_after: float | None = None) -> Exception | None:
@@ -45,7 +68,7 @@ class Conflicts(Wrong):
     """409: somebody wrote in between."""
 
     def before(self, arena: Arena, request: Request) -> None:
-        if request.number == self.at and request.target == "cluster" and request.operation in GUARDED:
+        if request.number == self.at and (request.target, request.operation) in GUARDED:
             raise Conflict("the object has been modified")
 
 
@@ -209,20 +232,27 @@ class Freezes(Wrong):
 
 
 class TwoLead(Wrong):
-    """For a while two operators are in charge, each with its own view of the world."""
+    """For some seconds two operators are in charge, each with its own view of the world."""
 
     REQUESTS = 12
+    SECONDS = 10.0
 
     def __init__(self, at: int) -> None:
         super().__init__(at)
         self.first: Any = None
+        self.until = 0.0
         self.over = False
+
+    def next_moment(self, arena: Arena) -> float | None:
+        return self.until if self.first is not None and not self.over else None
 
     def between(self, arena: Arena) -> None:
         if self.first is None and self.begun(arena):
-            self.first = arena.processes[0]
+            self.first, self.until = arena.processes[0], arena.now + self.SECONDS
             arena.begin(replace(arena.scenario.setup, name="operator-2"))
-        elif self.first is not None and not self.over and len(arena.requests) > self.at + self.REQUESTS:
+            return
+        made = len(arena.requests) > self.at + self.REQUESTS
+        if self.first is not None and not self.over and (made or arena.now >= self.until):
             self.over = True
             if self.first in arena.processes:
                 arena.end(self.first)
@@ -285,13 +315,29 @@ def fault_points(base: Undisturbed) -> list[FaultPoint]:
 
 
 def _means_something(base: Undisturbed, fault: Fault, request: Request) -> bool:
-    if fault is Fault.CONFLICT:
-        return request.operation in GUARDED
-    if fault is Fault.CLOCK_FORWARD:
-        # It passes deadlines that are shorter, and rightly.
-        return "DeadlineSeconds" not in repr(base.scenario.spec)
-    # Whoever waits for a phase may wait in vain: a watch that was silent passes over some.
-    return fault is not Fault.EXPIRED or not base.scenario.steps
+    """Whether the fault at this request makes a world that no other point makes."""
+    match fault:
+        case Fault.CONFLICT:
+            return (request.target, request.operation) in GUARDED
+        case Fault.TOO_MANY:
+            return request.target in PACED and isinstance(no_answer(request), Unavailable)
+        case Fault.REFUSED | Fault.REFUSED_THRICE:
+            return no_answer(request) is not None
+        case Fault.ANSWER_LOST:
+            return no_answer(request) is not None and request.operation not in READS
+        case Fault.TOLD_TWICE | Fault.TOLD_LATE | Fault.REORDERED:
+            # Wherever it begins between two events, the next one is the first that it meets.
+            return request.number + 1 in base.told_at
+        case Fault.CLOCK_FORWARD:
+            # It passes deadlines that are shorter, and rightly.
+            return "DeadlineSeconds" not in repr(base.scenario.spec) and not base.scenario.timed
+        case Fault.CLOCK_BACK:
+            return not base.scenario.timed
+        case Fault.EXPIRED:
+            # Whoever waits for a phase may wait in vain: a watch that was silent passes over some.
+            return not base.scenario.steps
+        case _:
+            return True
 
 
 def fault_at(point: FaultPoint) -> Tally:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import enum
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
-from chaos.arena import Arena, Killed, Plan, Request, Scenario
+from chaos.arena import Arena
 from chaos.digest import Digest, differences, digest, without_conditions
 from chaos.link import Call
+from chaos.plan import Killed, Plan, Request
+from chaos.scenario import Scenario
 from fakes.memory_owners import ClusterOwners, SweepCounts
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 
@@ -26,7 +30,12 @@ class Moment(enum.StrEnum):
     """It takes effect when the next operator has looked around and made its first request."""
 
 
-THREE = (Moment.BEFORE, Moment.SENT, Moment.ANSWERED)
+MOMENTS = {
+    Moment.BEFORE: "before it: nothing of the request was sent",
+    Moment.SENT: "after it was sent: it takes effect, with all that was on its way, and nobody hears of it",
+    Moment.ANSWERED: "after its answer: the operator has taken it in, and ends before its next request",
+}
+"""The three that are tried at each request, in words."""
 
 
 class Kill(Plan):
@@ -71,6 +80,20 @@ class Undisturbed:
     scenario: Scenario
     digest: Digest
     requests: list[Request]
+    told_at: set[int]
+    """How many requests had been made when the watch told of something."""
+
+
+class Notes(Plan):
+    """Nothing goes wrong; it is noted when the watch tells."""
+
+    def __init__(self) -> None:
+        self.told_at: set[int] = set()
+
+    def events(self, arena: Arena, waiting: deque[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        if waiting:
+            self.told_at.add(len(arena.requests))
+        return super().events(arena, waiting)
 
 
 @dataclass
@@ -109,9 +132,10 @@ def total(name: str, tallies: Iterable[Tally]) -> Tally:
 
 def undisturbed(scenario: Scenario) -> Undisturbed:
     """Play a scenario with nothing going wrong."""
-    arena = Arena(scenario).run()
+    notes = Notes()
+    arena = Arena(scenario, notes).run()
     assert not arena.wrongs, f"{scenario.name}: {arena.wrongs}"
-    return Undisturbed(scenario, digest(arena), arena.requests)
+    return Undisturbed(scenario, digest(arena), arena.requests, notes.told_at)
 
 
 def sweep_up(arena: Arena) -> None:
@@ -133,7 +157,7 @@ Point = tuple[Undisturbed, int, Moment]
 
 def crash_points(base: Undisturbed) -> list[Point]:
     """All of them: three at each request."""
-    return [(base, at, moment) for at in range(len(base.requests)) for moment in THREE]
+    return [(base, at, moment) for at in range(len(base.requests)) for moment in MOMENTS]
 
 
 def kill_at(point: Point, scenario: Scenario | None = None) -> Tally:

@@ -205,7 +205,7 @@ class Remote:
         function = getattr(self._kind, method)
 
         def call(*arguments: Any, **words: Any) -> Any:
-            made = self._link.make(self._target, method, arguments, words)
+            made = self.made(method, arguments, words)
             if inspect.isasyncgenfunction(function):
                 return self._stream(made)
             if inspect.iscoroutinefunction(function):
@@ -213,6 +213,9 @@ class Remote:
             return self._link.ask(made)
 
         return call
+
+    def made(self, method: str, arguments: tuple[Any, ...], words: dict[str, Any]) -> Call:
+        return self._link.make(self._target, method, arguments, words)
 
     async def _stream(self, made: Call) -> AsyncIterator[Any]:
         for item in await self._link.call(made):

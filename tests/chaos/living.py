@@ -10,23 +10,24 @@ import random
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing.connection import Connection
-from typing import Any, cast
+from typing import Any
 
 from chaos.link import Broke, Go, Link, LinkedLoop, Remote
+from chaos.remote_stores import RemoteStores
 from fakes.memory_cluster import MemoryCluster
 from fakes.memory_lease import LeaseLine
 from fakes.memory_owners import ClusterOwners, SweepCounts
-from fakes.memory_store import MemoryStore
-from fakes.memory_stores import MemoryStores
 from fakes.memory_web import MemoryWeb
 from imagejob_operator.core.job import Key
 from imagejob_operator.core.observation import Policy
 from imagejob_operator.loop.election import Elector, Lost
 from imagejob_operator.loop.patrol import Patrol
 from imagejob_operator.loop.queue import WorkQueue
+from imagejob_operator.loop.store_turns import StoreTurns
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
-from unit.loop.world import Operator
+from unit.loop.world import Operator, World
 
 EXIT_KILLED = 9
 EXIT_LOST = 3
@@ -45,6 +46,8 @@ class Setup:
     elects: bool = False
     """Whether it stands for election; else it is in charge from the start."""
     sweeps: bool = False
+    sweep_every: float = 900.0
+    """Seconds."""
     name: str = "operator-1"
     bug: Callable[[Living], None] = no_bug
 
@@ -59,42 +62,37 @@ class _Cluster(Remote):
         self.on_attempt: Any = None
 
 
-async def _kept_by_nobody(uid: str) -> None:
-    """The operator's own store is always there."""
-
-
 class Living(Operator):
-    """The operator with its own queue, sweeper and elector, as the program wires them."""
+    """The operator with its own queues, sweeper and elector, as the program wires them."""
 
     def __init__(self, link: Link, setup: Setup) -> None:
         self.link = link
         cluster: Any = _Cluster(link)
-        self.store = cast("Any", Remote(link, "store", MemoryStore))
-        super().__init__(
-            cluster,
-            MemoryStores(link.clock, self.store),
-            MemoryWeb(),
-            setup.policy,
-            setup.selector,
-            WorkQueue(self._turn),
-        )
+        stores: Any = RemoteStores(link)
+        self.store = stores.own
+        super().__init__(cluster, stores, MemoryWeb(), setup.policy, setup.selector, WorkQueue(self._turn))
         link.on_event = self._seen
         self.elector = Elector(Remote(link, "lease", LeaseLine), setup.name, lambda: link.now)
         if setup.elects:
             self.reconciler._gate = self.elector.leads
         self.leads = not setup.elects
-        policy = SweepPolicy(setup.policy.installation, setup.name)
-        self.owners: Any = Remote(link, "owners", ClusterOwners)
         gate = self.elector.leads if setup.elects else lambda: True
-        self.sweeper = Sweeper(self.store, self.owners, SweepCounts(), link.clock, policy, gate)
+        self.store_turns = StoreTurns(self.stores, stores, self.cache, self.queue.add, link.clock, gate)
+        for store in stores.listed():
+            self.store_turns.seen(store, gone=False)
+        policy = SweepPolicy(setup.policy.installation, setup.name, interval=setup.sweep_every)
+        self.owners: Any = Remote(link, "owners", ClusterOwners)
         self.patrol = Patrol(
-            lambda: {"": self.store},
-            lambda store, told: self.sweeper,
-            _kept_by_nobody,
+            self.stores.to_sweep,
+            lambda store, told: Sweeper(store, self.owners, told, link.clock, policy, gate),
+            lambda uid: self.stores.release(uid, self.cache.jobs()),
             SweepCounts(),
             policy.interval,
         )
         self._setup = setup
+
+    def store_wanted(self, key: Key) -> None:
+        self.store_turns.queue.add(key)
 
     async def _turn(self, key: Key) -> None:
         await self.reconciler.turn(key)
@@ -103,6 +101,9 @@ class Living(Operator):
         if kind == "job":
             change, job = what
             self.job_seen(change, job)
+        elif kind == "store":
+            store, gone = what
+            self.store_turns.seen(store, gone)
         else:
             change, uid, key, attempt = what
             self.attempt_seen(change, uid, key, attempt)
@@ -110,10 +111,12 @@ class Living(Operator):
     async def live(self) -> None:
         """Live until the world ends it, or the lease is lost."""
         self.queue.start()
+        self.store_turns.queue.start()
         if self._setup.elects:
             await self.elector.gain()
-            for job in self.cache.jobs():
-                self.queue.add(job.key)
+        await self.store_turns.begin()
+        for job in self.cache.jobs():
+            self.queue.add(job.key)
         if self._setup.sweeps:
             self.patrol.start()
         if self._setup.elects:
@@ -122,6 +125,19 @@ class Living(Operator):
             except Lost:
                 os._exit(EXIT_LOST)
         await asyncio.Event().wait()
+
+
+@cache
+def warm_up() -> None:
+    """Live once in this process, undisturbed: what is learned of types need not be learned in each child."""
+
+    async def once() -> None:
+        world = World()
+        world.create()
+        await world.run()
+        await world.operator.efforts.close()
+
+    asyncio.run(once())
 
 
 def be_born(connection: Connection, setup: Setup, begun: Go) -> None:

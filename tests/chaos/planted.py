@@ -10,8 +10,11 @@ from typing import Any
 
 import msgspec
 
-from chaos.kills import Moment
+from chaos.arena import Arena
+from chaos.kills import Moment, kill_at, undisturbed
 from chaos.living import Living
+from chaos.scenarios import BY_NAME
+from chaos.spread import spread
 from imagejob_operator.core.action import Action, AddFinalizer
 from imagejob_operator.core.attempt import Attempt, Problem
 from imagejob_operator.core.decide import decide
@@ -132,7 +135,7 @@ def sweep_from_cache(living: Living) -> None:
         async def look(self, key: Key) -> tuple[str, Owner | Unknown] | None:
             return None
 
-    vars(living.sweeper)["_owners"] = Stale()
+    living.owners = Stale()
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,22 @@ class Bug:
     plant: Callable[[Living], None]
     scenario: str
     moment: Moment = Moment.SENT
+
+    @property
+    def words(self) -> str:
+        """What is wrong with it."""
+        return (self.plant.__doc__ or "").strip()
+
+
+def find(bug: Bug) -> str:
+    """How the bug shows, undisturbed or at one of the crash points; empty if it does not."""
+    base = undisturbed(BY_NAME[bug.scenario])
+    planted = replace(base.scenario, setup=replace(base.scenario.setup, bug=bug.plant))
+    if wrongs := Arena(planted).run().wrongs:
+        return f"undisturbed: {wrongs[0]}"
+    points = [(base, at, bug.moment) for at in range(len(base.requests))]
+    tallies = spread(lambda point: kill_at(point, planted), points)
+    return next((text for tally in tallies for text in tally.divergences), "")
 
 
 BUGS = (

@@ -1,192 +1,226 @@
-"""What the operator is asked to do while it is killed: each a few lines."""
+"""Whole runs while the operator is killed: how they succeed, and how they fail. Each is a few lines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from chaos.arena import KEY, Arena, Scenario, Step
+from chaos.interventions import INTERVENTIONS
 from chaos.living import Setup
-from fakes.scripts import CRASHED, DISRUPTED, badly, in_turn, never_running, well
-from imagejob_operator.core.api import STAGING_ROOT
-from imagejob_operator.core.attempt import Problem
+from chaos.scenario import Scenario, Step
+from chaos.steps import (
+    all_copied,
+    collected,
+    create,
+    delete,
+    edit,
+    fail,
+    fail_until,
+    finished,
+    gone,
+    launched,
+    nothing_staged,
+    phase,
+    refuse,
+    runs_before,
+    upload,
+    wait,
+)
+from chaos.steps import away as nobody_there
+from chaos.tenants import TENANTS
+from fakes.memory_cluster import Scene
+from fakes.scripts import (
+    CRASHED,
+    DISRUPTED,
+    badly,
+    by_shard,
+    in_turn,
+    never_running,
+    well,
+    with_garbage,
+    without_result,
+)
+from imagejob_operator.core.attempt import Problem, State
 from imagejob_operator.core.failure import Reason
-from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
+from imagejob_operator.ports.object_store import StoreDenied
+from unit.core.build import SPEC
 
-When = Callable[[Arena], bool]
-
-
-def phase(*names: str) -> When:
-    """When the job is in one of these phases."""
-    return lambda arena: arena.job is not None and arena.job.status.phase in names
-
-
-def epoch(number: int) -> When:
-    """When the run is staged for the n-th time."""
-    return lambda arena: bool(arena.job and arena.job.status.run and arena.job.status.run.epoch == number)
-
-
-def clean(arena: Arena) -> bool:
-    """When the job says that its staging is empty."""
-    said = arena.job.status.condition("StagingCleaned") if arena.job else None
-    return said is not None and said.status == "True"
-
-
-def edit(**fields: Any) -> Callable[[Arena], object]:
-    return lambda arena: arena.cluster.edit(KEY, **fields)
-
-
-def delete(arena: Arena) -> None:
-    arena.cluster.user_deletes(KEY)
-
-
-def half_staged(arena: Arena) -> bool:
-    """When something is staged, and not all."""
-    staged = arena.store.keys(f"{STAGING_ROOT}/")
-    return phase("Staging")(arena) and bool(staged)
-
-
-def gone(arena: Arena) -> bool:
-    return arena.job is None
-
-
-def nothing(arena: Arena) -> None:
-    """Only wait."""
-
-
-def deleted_in(name: str) -> Scenario:
-    return Scenario(
-        f"deleted in {name}",
-        steps=[Step(half_staged if name == "Staging" else phase(name), delete), Step(gone, nothing)],
-        some_outputs=name == "Publishing",
-    )
-
-
-def suspended_in(name: str) -> Scenario:
-    return Scenario(
-        f"suspended in {name}, and gone on",
-        steps=[
-            Step(half_staged if name == "Staging" else phase(name), edit(suspend=True)),
-            Step(lambda arena: phase("Suspended")(arena) and clean(arena), edit(suspend=False)),
-        ],
-    )
-
-
-def refuse(problem: Problem, *shards: int) -> Callable[[Arena], object]:
-    return lambda arena: arena.cluster.refusals.update(dict.fromkeys(shards, problem))
-
-
-def collected(arena: Arena) -> None:
-    """Somebody removes a Pod that has ended."""
-    first = next(a for _, a in arena.cluster.attempts() if not a.live)
-    arena.cluster.take_away(KEY.namespace, first.name)
-
-
+A, B = "shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"
+ONE_POD = {"execution": {"itemsPerPod": 50}}
+NO_A = well(failing=["uploads/a.jpg"])
+SLOW_START = 30
+"""Seconds until a Pod runs, where it must not before somebody else has had his say, whatever goes wrong."""
 QUOTA = Problem(Reason.QUOTA_EXCEEDED, "exceeded quota: none")
 REJECTED = Problem(Reason.POD_REJECTED, "denied by a webhook", certain=True)
 IMAGE = Problem(Reason.IMAGE_PULL_FAILED, "no such image")
-PHASES = ("Staging", "Launching", "Running", "Publishing")
+DENIED = StoreDenied("AccessDenied")
 
-SCENARIOS: tuple[Scenario, ...] = (
+
+def to(**destination: Any) -> dict[str, Any]:
+    return {"destination": {"prefix": "catalog/", **destination}}
+
+
+def again(**run: Any) -> tuple[Step, ...]:
+    """Another run, when the first one has succeeded."""
+    return Step(finished("Succeeded"), edit(run={"id": "2", **run})), wait(runs_before(1))
+
+
+def queued(seconds: float) -> Any:
+    """A queue holds every Pod back for so long."""
+    return lambda shard, number: (Scene(seconds, State.WAITING), *well()(shard, number))
+
+
+def ends_with(work: Any) -> Any:
+    """Every Pod runs, and does this instead of its order."""
+    return lambda shard, number: (Scene(1, State.RUNNING), Scene(2, State.SUCCEEDED, work=work))
+
+
+_SUCCESS = (
     Scenario("success"),
-    Scenario("success in one Pod", {"execution": {"itemsPerPod": 50}}),
+    Scenario("success in one Pod", ONE_POD),
     Scenario("success, one Pod at a time", {"execution": {"itemsPerPod": 1, "parallelism": 1}}),
-    Scenario("an item fails", script=well(failing=["uploads/a.jpg"])),
+    Scenario("success, the operator says how many items a Pod has", {"execution": {}}),
     Scenario(
-        "an item fails and may", {"failurePolicy": {"maxFailedItems": 1}}, well(failing=["uploads/a.jpg"])
+        "success after a time in a queue",
+        {"execution": {"itemsPerPod": 50, "queueName": "team-a"}},
+        queued(60),
     ),
+    Scenario("an item fails and may", {"failurePolicy": {"maxFailedItems": 1}}, NO_A),
     Scenario("validated only", {"run": {"id": "1", "mode": "Validate"}}),
     Scenario("sources that are read where they lie", {"staging": {"mode": "Reference"}}),
-    Scenario("nothing may be replaced", {"destination": {"prefix": "catalog/", "overwrite": "Never"}}),
-    Scenario("published by the Pods", {"destination": {"prefix": "catalog/", "publish": "Direct"}}),
+    Scenario("sources by a prefix", {"source": {"match": {"prefix": "uploads/"}}, **ONE_POD}),
     Scenario(
-        "what was published is taken back",
-        {"destination": {"prefix": "catalog/", "onFailure": "Delete"}, "execution": {"itemsPerPod": 1}},
-        prepare=lambda arena: arena.store.hooks.fail(
-            StoreDenied("AccessDenied"), "copy", about="catalog/uploads/b"
-        ),
+        "sources by a list",
+        {"source": {"list": {"key": "lists/spring"}}, **ONE_POD},
+        prepare=upload("shop/lists/spring", b"uploads/b.png\nuploads/a.jpg\n"),
     ),
     Scenario("sources by URL", {"source": {"urls": [{"url": "https://example.com/a.jpg"}]}}),
+    Scenario("sources in the job itself", {"source": {"inline": [{"name": "logo.png", "data": "AAA="}]}}),
+    Scenario("a Pod crashes once", ONE_POD, in_turn(badly(CRASHED), well())),
+    Scenario("a Pod is drained", ONE_POD, in_turn(badly(DISRUPTED), well())),
+    Scenario(
+        "a crashed Pod is removed by somebody",
+        ONE_POD,
+        in_turn(badly(CRASHED), well(start=3, run=5)),
+        steps=[Step(launched(2), collected)],
+    ),
+    Scenario(
+        "kept for no time",
+        {"retention": {"ttlSecondsAfterFinished": 0, "policy": "Delete"}},
+        steps=[wait(gone)],
+    ),
+)
+
+_PUBLISHED = (
+    Scenario("published over what is older", to(), prepare=upload(A, b"older")),
+    Scenario("nothing may be replaced, and nothing is there", to(overwrite="Never")),
+    Scenario(
+        "nothing may be replaced, and something is there", to(overwrite="Never"), prepare=upload(A, b"older")
+    ),
+    Scenario("only what differs, and nothing is there", to(overwrite="IfDifferent")),
+    Scenario("only what differs, and nothing does", to(overwrite="IfDifferent"), steps=again()),
+    Scenario(
+        "only what differs, and one source does",
+        to(overwrite="IfDifferent"),
+        steps=[Step(finished("Succeeded"), upload("shop/uploads/a.jpg", b"another one")), *again()],
+    ),
+    Scenario("published by the Pods", to(publish="Direct")),
+    Scenario("published by the Pods, and an item fails", to(publish="Direct"), NO_A),
+    Scenario(
+        "published by the Pods, and taken back",
+        to(publish="Direct", overwrite="Never", onFailure="Delete"),
+        NO_A,
+    ),
+    Scenario(
+        "what was published is taken back",
+        to(onFailure="Delete"),
+        prepare=fail(DENIED, "copy", "catalog/uploads/b"),
+    ),
+    Scenario("what was published stays", to(), prepare=fail(DENIED, "copy", "catalog/uploads/b")),
+)
+
+_AGAIN = (
+    Scenario("run again", steps=again()),
+    Scenario(
+        "run again, the failed items",
+        {"failurePolicy": {"maxFailedItems": 1}},
+        NO_A,
+        steps=again(items="Failed"),
+    ),
+    Scenario(
+        "made anew when it had succeeded",
+        steps=[
+            Step(finished("Succeeded"), delete),
+            Step(gone, create({**SPEC, "execution": {"itemsPerPod": 1}})),
+            wait(finished("Succeeded")),
+        ],
+    ),
+)
+
+_FAILURES = (
+    Scenario("an item fails", script=NO_A),
     Scenario("a source is missing", {"source": {"keys": ["uploads/a.jpg", "uploads/none.jpg"]}}),
-    Scenario("two outputs with one key", {"destination": {"prefix": "catalog/", "keyTemplate": "x.{ext}"}}),
-    Scenario("a Pod is refused for good", prepare=refuse(REJECTED, 1)),
+    Scenario("two outputs with one key", to(keyTemplate="x.{ext}")),
+    Scenario(
+        "the sources cannot be read in time",
+        {"execution": {"stagingDeadlineSeconds": 30}},
+        prepare=fail_until(1e9, "copy", "/in/"),
+    ),
+    # The other Pod must not run before the refusal is known, or there is something to report of it.
+    Scenario("a Pod is refused for good", script=well(start=SLOW_START), prepare=refuse(REJECTED, 1)),
+    Scenario(
+        "a Pod is refused when another one has ended",
+        {"execution": {"itemsPerPod": 1, "parallelism": 1}},
+        prepare=refuse(REJECTED, 1),
+    ),
     Scenario(
         "a Pod is refused by a quota",
         {"execution": {"startDeadlineSeconds": 30}},
         prepare=refuse(QUOTA, 0, 1),
     ),
     Scenario("the image cannot be pulled", {"execution": {"startDeadlineSeconds": 60}}, never_running(IMAGE)),
-    Scenario("a Pod crashes once", {"execution": {"itemsPerPod": 50}}, in_turn(badly(CRASHED), well())),
+    Scenario(
+        "a queue lets nothing go",
+        {"execution": {"queueName": "team-a", "queueDeadlineSeconds": 60}},
+        lambda shard, number: (),
+    ),
     Scenario("every Pod crashes", {"execution": {"itemsPerPod": 50, "retriesPerShard": 1}}, badly(CRASHED)),
-    Scenario("a Pod is drained", {"execution": {"itemsPerPod": 50}}, in_turn(badly(DISRUPTED), well())),
-    Scenario(
-        "a crashed Pod is removed by somebody",
-        {"execution": {"itemsPerPod": 50}},
-        in_turn(badly(CRASHED), well(start=3, run=5)),
-        steps=[Step(lambda arena: len(arena.launched) == 2, collected)],
-    ),
+    Scenario("one Pod always crashes", script=by_shard({1: badly(CRASHED)}, well())),
+    Scenario("a Pod leaves no result", ONE_POD, ends_with(without_result)),
+    Scenario("a Pod leaves what is no result", ONE_POD, ends_with(with_garbage)),
     Scenario("the deadline passes", {"execution": {"activeDeadlineSeconds": 30}}, never_running(None)),
-    *(deleted_in(name) for name in (*PHASES, "Succeeded")),
-    Scenario(
-        "deleted in Failing",
-        script=well(failing=["uploads/a.jpg"]),
-        steps=[Step(phase("Failing"), delete), Step(gone, nothing)],
-    ),
-    *(suspended_in(name) for name in PHASES),
-    Scenario("cancelled", steps=[Step(phase("Running"), edit(cancelRunID="1"))]),
-    Scenario(
-        "superseded",
-        script=well(start=5),
-        steps=[Step(phase("Launching"), edit(run={"id": "2"})), Step(phase("Succeeded"), nothing)],
-    ),
-    Scenario(
-        "run again",
-        steps=[
-            Step(lambda arena: phase("Succeeded")(arena) and arena.ended(), edit(run={"id": "2"})),
-            Step(lambda arena: bool(arena.job and len(arena.job.status.history) == 1), nothing),
-        ],
-    ),
-    Scenario(
-        "run again, the failed items",
-        {"failurePolicy": {"maxFailedItems": 1}},
-        well(failing=["uploads/a.jpg"]),
-        steps=[
-            Step(
-                lambda arena: phase("Succeeded")(arena) and arena.ended(),
-                edit(run={"id": "2", "items": "Failed"}),
-            ),
-            Step(lambda arena: bool(arena.job and len(arena.job.status.history) == 1), nothing),
-        ],
-    ),
-    Scenario(
-        "kept for no time",
-        {"retention": {"ttlSecondsAfterFinished": 0, "policy": "Delete"}},
-        steps=[Step(gone, nothing)],
-    ),
 )
 
-
-def no_manifest_for(seconds: float) -> Callable[[Arena], object]:
-    """The store takes all but manifests for so long."""
-
-    def prepare(arena: Arena) -> None:
-        async def refuse(operation: str, about: str, done: bool) -> None:
-            if not done and operation == "put" and about.endswith("manifest.json") and arena.now < seconds:
-                raise StoreUnavailable("no answer")
-
-        arena.store.hooks.install(refuse)
-
-    return prepare
-
-
-LONG: tuple[Scenario, ...] = (
+_SWEPT = (
+    Scenario(
+        "cleaning takes longer than it may, and is done later",
+        script=NO_A,
+        prepare=fail_until(100, "delete"),
+        timed=True,
+    ),
     Scenario(
         "a sweep while the staging waits",
-        {"execution": {"stagingDeadlineSeconds": 7200, "activeDeadlineSeconds": 14400}},
-        prepare=no_manifest_for(5400),
+        {"execution": {"stagingDeadlineSeconds": 14400, "activeDeadlineSeconds": 28800}},
+        prepare=fail_until(7200 + 150, "put", "manifest.json"),
+        # What is staged is old by then, and nothing newer comes.
+        steps=[Step(all_copied, nobody_there(7200))],
+        setup=Setup(sweeps=True, sweep_every=60),
+    ),
+    Scenario(
+        "let go with its staging, which is swept",
+        prepare=fail_until(600, "delete"),
+        steps=[Step(phase("Running"), delete), Step(gone, nobody_there(7200)), wait(nothing_staged)],
         setup=Setup(sweeps=True),
+        timed=True,
     ),
 )
-"""Hours of the world, with so many requests that only some of their crash points are tried."""
 
-BY_NAME = {scenario.name: scenario for scenario in (*SCENARIOS, *LONG)}
+SCENARIOS: tuple[Scenario, ...] = (
+    *_SUCCESS,
+    *_PUBLISHED,
+    *_AGAIN,
+    *_FAILURES,
+    *_SWEPT,
+    *TENANTS,
+    *INTERVENTIONS,
+)
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -90,7 +90,8 @@ class MemoryCluster:
         self.on_attempt: Callable[[str, str, Key, Attempt], None] = lambda kind, uid, key, attempt: None
         self._bodies: dict[Key, dict[str, Any]] = {}
         self._running: dict[tuple[str, str], _Running] = {}
-        self._versions = itertools.count(1)
+        self.version = 0
+        """The resource version of the last change to any job."""
         self._uids = itertools.count(1)
 
     def _uid(self) -> str:
@@ -342,9 +343,13 @@ class MemoryCluster:
         if (metadata["uid"], metadata["resourceVersion"]) != (job.uid, job.resource_version):
             raise Conflict(f"{job.key} has changed")
 
+    def _next_version(self) -> str:
+        self.version += 1
+        return str(self.version)
+
     def _changed(self, key: Key, kind: str = "MODIFIED") -> ImageJob:
         body = self._bodies[key]
-        body["metadata"]["resourceVersion"] = str(next(self._versions))
+        body["metadata"]["resourceVersion"] = self._next_version()
         job = parse_job(_copy(body))
         self.on_job(kind, job)
         return job
@@ -359,7 +364,7 @@ class MemoryCluster:
 
     def _drop(self, key: Key) -> None:
         body = self._bodies.pop(key)
-        body["metadata"]["resourceVersion"] = str(next(self._versions))
+        body["metadata"]["resourceVersion"] = self._next_version()
         self.on_job("DELETED", parse_job(_copy(body)))
 
     def _attempt_changed(self, running: _Running, kind: str) -> None:

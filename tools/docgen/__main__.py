@@ -1,7 +1,7 @@
-"""`python -m docgen [failures.json]`: write the generated pages below docs/.
+"""`python -m docgen [JSON…]`: write the generated pages below docs/.
 
 Args:
-    failures.json: what a run of the failure matrix wrote; it is kept in docs/measured/.
+    JSON: what commands measured (failures.json, chaos.json, …); each is kept in docs/measured/ by its name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from docgen.benchmarks import bench_images
+from docgen.chaos import SECTIONS, chaos
 from docgen.pages import api, errors, failures, states
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 MEASURED = ROOT / "docs" / "measured" / "failures.json"
 IMAGES = ROOT / "docs" / "measured" / "bench-images.json"
+CRASHES = {name: ROOT / "docs" / "measured" / name for name in SECTIONS}
 
 
 def pages() -> dict[Path, str]:
@@ -31,6 +33,9 @@ def pages() -> dict[Path, str]:
     measured = (
         {docs / "bench-images.md": bench_images(json.loads(IMAGES.read_text()))} if IMAGES.exists() else {}
     )
+    crashes = {name: json.loads(place.read_text()) for name, place in CRASHES.items() if place.exists()}
+    if crashes:
+        measured[docs / "chaos.md"] = chaos(crashes)
     return measured | {
         docs / "states.md": states(),
         docs / "errors.md": errors(),
@@ -42,8 +47,8 @@ def pages() -> dict[Path, str]:
 
 def main() -> None:
     """Write them."""
-    for measured in sys.argv[1:]:
-        MEASURED.write_text(Path(measured).read_text())
+    for measured in map(Path, sys.argv[1:]):
+        (MEASURED.parent / measured.name).write_text(measured.read_text())
     for path, text in pages().items():
         path.write_text(text)
 

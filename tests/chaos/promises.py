@@ -1,0 +1,51 @@
+"""What must never be seen, wherever the operator ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from chaos.plan import Request
+from imagejob_operator.core.attempt import Attempt
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.staging import manifest_key
+
+if TYPE_CHECKING:
+    from chaos.arena import Arena
+
+FORWARD = {Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING}
+
+
+class Promises:
+    """Looks at every launch and every deletion, and says what is wrong with it."""
+
+    def __init__(self, arena: Arena) -> None:
+        self._arena = arena
+        self.wrongs: list[str] = []
+        self.launches: Counter[str] = Counter()
+
+    def launched(self, attempt: Attempt) -> None:
+        """A Pod was made."""
+        self.launches[attempt.name] += 1
+        if self.launches[attempt.name] > 1:
+            self.wrongs.append(
+                f"duplicate launch: {attempt.name} was launched {self.launches[attempt.name]} times"
+            )
+        job = self._arena.job
+        staging = job.status.staging if job else None
+        if staging is None or not self._arena.somewhere(manifest_key(staging.prefix)):
+            self.wrongs.append(f"{attempt.name} was launched before all was staged")
+        others = [a for _, a in self._arena.cluster.attempts() if a.live and not a.deleting]
+        if sum((a.run, a.epoch, a.shard) == (attempt.run, attempt.epoch, attempt.shard) for a in others) > 1:
+            self.wrongs.append(f"{attempt.name} was launched beside another live attempt at its shard")
+
+    def deletes(self, request: Request) -> None:
+        """Something is about to be deleted from a store."""
+        if request.operation != "delete" or request.target != "store":
+            return
+        job = self._arena.job
+        if job is None or job.deleted_at:
+            return
+        staging = job.status.staging
+        if job.status.at in FORWARD and staging and request.about.endswith(staging.prefix):
+            self.wrongs.append(f"staging was deleted under a run that is {job.status.phase}")

@@ -1,0 +1,155 @@
+"""The words of scenarios: when something holds, and what somebody does then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chaos.arena import KEY, Arena
+from chaos.scenario import Step
+from imagejob_operator.core.api import STAGING_ROOT
+from imagejob_operator.core.attempt import Problem
+from imagejob_operator.core.phase import Phase
+from imagejob_operator.ports.object_store import StoreError, StoreUnavailable
+
+When = Callable[[Arena], bool]
+Do = Callable[[Arena], object]
+
+# --- when ---------------------------------------------------------------------------------------------------
+
+
+def phase(name: str) -> When:
+    """When the job is in this phase; Staging means that something is staged, and not all."""
+
+    def holds(arena: Arena) -> bool:
+        if arena.job is None or arena.job.status.at is not Phase(name):
+            return False
+        return name != "Staging" or arena.somewhere("/in/000000")
+
+    return holds
+
+
+def all_copied(arena: Arena) -> bool:
+    """When the run is still in Staging, though both sources are there."""
+    return phase("Staging")(arena) and arena.somewhere("/in/000001")
+
+
+def finished(name: str) -> When:
+    """When the run has ended so, and nothing is left to do for it."""
+    return lambda arena: phase(name)(arena) and arena.ended()
+
+
+def clean(arena: Arena) -> bool:
+    """When the job says that its staging is empty."""
+    said = arena.job.status.condition("StagingCleaned") if arena.job else None
+    return said is not None and said.status == "True"
+
+
+def rested(arena: Arena) -> bool:
+    """When the job is suspended, and its staging was emptied if there was any."""
+    job = arena.job
+    return phase("Suspended")(arena) and (clean(arena) or job is None or job.status.staging is None)
+
+
+def gone(arena: Arena) -> bool:
+    return arena.job is None
+
+
+def runs_before(count: int) -> When:
+    """When so many runs are history."""
+    return lambda arena: bool(arena.job and len(arena.job.status.history) == count)
+
+
+def launched(count: int) -> When:
+    return lambda arena: len(arena.promises.launches) == count
+
+
+def nothing_staged(arena: Arena) -> bool:
+    return not arena.somewhere_in(f"{STAGING_ROOT}/", but="/owner.json")
+
+
+def nothing_kept(arena: Arena) -> bool:
+    return not arena.stores.kept_data
+
+
+# --- what somebody does -------------------------------------------------------------------------------------
+
+
+def edit(**fields: Any) -> Do:
+    return lambda arena: arena.cluster.edit(KEY, **fields)
+
+
+def delete(arena: Arena) -> None:
+    arena.cluster.user_deletes(KEY)
+
+
+def create(spec: Mapping[str, Any]) -> Do:
+    return lambda arena: arena.cluster.create(KEY.name, spec)
+
+
+def nothing(arena: Arena) -> None:
+    """Only wait."""
+
+
+def collected(arena: Arena) -> None:
+    """Somebody removes a Pod that has ended."""
+    first = next(a for _, a in arena.cluster.attempts() if not a.live)
+    arena.cluster.take_away(KEY.namespace, first.name)
+
+
+def upload(key: str, data: bytes) -> Do:
+    return lambda arena: arena.store.set(key, data, "image/any")
+
+
+def away(seconds: float) -> Do:
+    """No operator is there for so long."""
+    return lambda arena: arena.away(seconds)
+
+
+def wait(when: When) -> Step:
+    return Step(when, nothing)
+
+
+# --- what the world does with requests ------------------------------------------------------------
+
+
+def refuse(problem: Problem, *shards: int) -> Do:
+    """Pods of these shards cannot be created."""
+    return lambda arena: arena.cluster.refusals.update(dict.fromkeys(shards, problem))
+
+
+def fail(error: StoreError, operation: str, about: str = "") -> Do:
+    """Such calls to the store always fail."""
+    return lambda arena: arena.store.hooks.fail(error, operation, about)
+
+
+def fail_until(seconds: float, operation: str, about: str = "") -> Do:
+    """The store does not answer such calls before that second of the world."""
+    return fail_while(lambda arena: arena.now < seconds, operation, about)
+
+
+def fail_while(when: When, operation: str, about: str = "") -> Do:
+    """The store does not answer such calls while something holds."""
+
+    def prepare(arena: Arena) -> None:
+        async def refuse(called: str, key: str, done: bool) -> None:
+            if not done and called == operation and about in key and when(arena):
+                raise StoreUnavailable("no answer")
+
+        arena.store.hooks.install(refuse)
+
+    return prepare
+
+
+def first_run(arena: Arena) -> bool:
+    """When the job is in its first run, which was not suspended yet."""
+    run = arena.job.status.run if arena.job else None
+    return run is not None and run.number == 1 and run.epoch <= 1
+
+
+never_validated = fail(StoreUnavailable("no answer"), "put_if_absent", "/1.json")
+"""The first run stays in Validating until somebody acts."""
+never_staged = fail(StoreUnavailable("no answer"), "put", "/1-1/manifest.json")
+"""The first run stays in Staging until somebody acts."""
+never_published = fail_while(first_run, "copy", "catalog/uploads/b")
+"""The first run stays in Publishing until somebody acts; one of two outputs is there."""

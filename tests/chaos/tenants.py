@@ -1,0 +1,106 @@
+"""Runs in the stores of a namespace: its own buckets, with credentials that come, change and go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chaos.arena import Arena
+from chaos.interventions import SLOW
+from chaos.living import Setup
+from chaos.scenario import Scenario, Step
+from chaos.steps import delete, finished, gone, nothing_kept, nothing_staged, phase, wait
+from fakes.memory_stores import image_store
+from imagejob_operator.core.job import Key
+
+MEDIA = {"storeRef": {"name": "media"}}
+ARCHIVE = {"destination": {"prefix": "out/", "storeRef": {"name": "archive"}}}
+SWEPT = Setup(sweeps=True, sweep_every=60)
+
+
+def bucket(arena: Arena, name: str) -> Any:
+    """A bucket and the ImageStore of it."""
+    arena.stores.bucket(name, "key")
+    arena.stores.secret_of("key")
+    arena.stores.declare(image_store(name, bucket=name, prefix="here/"))
+    return arena.stores.bucket(name).store
+
+
+def with_stores(*names: str) -> Callable[[Arena], None]:
+    """ImageStores that are there from the start; the first one has the sources."""
+
+    def prepare(arena: Arena) -> None:
+        for name in names:
+            store = bucket(arena, name)
+            store.set("here/uploads/a.jpg", b"aaa", "image/any")
+            store.set("here/uploads/b.png", b"bb", "image/any")
+
+    return prepare
+
+
+def rotated(arena: Arena) -> None:
+    """The Secret has other credentials now, and the ones before count no more."""
+    media = arena.stores.bucket("media", "new")
+    arena.stores.secret_of("new")
+    media.keys.discard(("key", "secret-of-key"))
+
+
+def kept_anew(arena: Arena) -> bool:
+    """What is kept for cleaning is what counts now."""
+    return any(b"secret-of-new" in kept for kept in arena.stores.kept_data.values())
+
+
+def taken_away(arena: Arena) -> None:
+    """ImageStore and Secret are gone before the job, as where a namespace is deleted."""
+    arena.stores.withdraw(Key("shop", "media"))
+    arena.stores.secrets.clear()
+    delete(arena)
+
+
+TENANTS: tuple[Scenario, ...] = (
+    Scenario(
+        "in a store of the namespace",
+        MEDIA,
+        prepare=with_stores("media"),
+        steps=[wait(finished("Succeeded")), wait(nothing_kept)],
+        setup=SWEPT,
+        tenants=True,
+    ),
+    Scenario(
+        "from one store to another",
+        {**MEDIA, **ARCHIVE},
+        prepare=with_stores("media", "archive"),
+        tenants=True,
+    ),
+    Scenario(
+        "from the operator's store to one of the namespace",
+        ARCHIVE,
+        prepare=with_stores("archive"),
+        tenants=True,
+    ),
+    Scenario(
+        "the store comes late",
+        MEDIA,
+        steps=[Step(lambda arena: arena.now > 20, with_stores("media"))],
+        tenants=True,
+    ),
+    Scenario("the store never comes", MEDIA, tenants=True),
+    Scenario("deleted in Pending", MEDIA, steps=[Step(phase("Pending"), delete), wait(gone)], tenants=True),
+    Scenario(
+        "credentials are rotated in Running",
+        MEDIA,
+        prepare=with_stores("media"),
+        script=SLOW,
+        steps=[Step(phase("Running"), rotated), wait(kept_anew)],
+        tenants=True,
+    ),
+    Scenario(
+        "store and Secret are gone before the job",
+        MEDIA,
+        prepare=with_stores("media"),
+        script=SLOW,
+        steps=[Step(phase("Running"), taken_away), wait(gone), wait(nothing_staged), wait(nothing_kept)],
+        setup=SWEPT,
+        tenants=True,
+    ),
+)

@@ -1,0 +1,82 @@
+"""The page on crashes, made from what `make chaos`, `make chaos-cluster` and the failover test measured.
+
+Each file in `docs/measured/` that is named in SECTIONS gives its section; one that is not there gives none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
+
+_INTRODUCTION = """\
+# Crash anywhere
+
+The operator may be killed at any moment, and nothing is lost or done twice. This page has what was killed,
+where, and what came of it, as the commands measured it.
+"""
+
+_MEMORY = """\
+## At every request, in memory
+
+`make chaos`. The world (API server, store, Pods, users, clock) lives in one process, the operator as it is
+shipped, but for its adapters and Kopf, in a child of it. The requests of a scenario are numbered, and at
+each of them the operator is ended by `os._exit`, so that no `finally` runs:
+
+{moments}
+
+Then a fresh operator goes on to the end. All that stays must be as in the undisturbed world: the status
+with its conditions, outputs and reports by their content, staging, Pods, Events, finalizers, kept
+credentials. Times are not compared, nor which of several Pods a message names. At every moment it is held
+that no Pod is launched twice for one attempt, none beside another live one of its shard, none before all is
+staged, and that no staging is deleted under a run that needs it.
+
+The same with faults instead of death, each beginning at every request at which it means something.
+
+{scenarios} scenarios, {kills} crash points, {faults} faults ({extent}): **{divergences} divergences,
+{duplicates} duplicate launches, {orphans} orphans**.
+
+Measured at commit {commit} on {date} ({machine}), {minutes:.0f} minutes.
+"""
+
+
+def chaos(measured: Mapping[str, dict[str, Any]]) -> str:
+    """The page, from what was measured, by the name of its file."""
+    lines = [NOTE, _INTRODUCTION]
+    for name, section in SECTIONS.items():
+        if name in measured:
+            lines += section(measured[name])
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _memory(measured: dict[str, Any]) -> list[str]:
+    moments = "\n".join(f"- {text}" for text in measured["moments"])
+    about = {key: measured[key] for key in ("commit", "date", "machine")}
+    every = measured["every"]
+    about["extent"] = "all of them" if every == 1 else f"every {every}th of each scenario"
+    head = _MEMORY.format(moments=moments, minutes=measured["seconds"] / 60, **about, **measured["totals"])
+    lines = [head, "| scenario | requests | crash points | faults | divergences |", "|---|---|---|---|---|"]
+    lines += [
+        _cells(row, "scenario", "requests", "kills", "faults", "divergences") for row in measured["rows"]
+    ]
+    lines += ["", "| fault | points | divergences |", "|---|---|---|"]
+    lines += [_cells(row, "fault", "points", "divergences") for row in measured["faults"]]
+    lines += [
+        "\nA harness that finds nothing may be blind, so bugs that operators of this kind really have are",
+        "planted into the operator, and each must be found:\n",
+        "| planted | found in the scenario | by |",
+        "|---|---|---|",
+    ]
+    lines += [_cells(row, "bug", "scenario", "found") for row in measured["planted"]]
+    return [*lines, ""]
+
+
+def _cells(row: dict[str, Any], *names: str) -> str:
+    return f"| {' | '.join(str(row[name]).replace('|', '&#124;') for name in names)} |"
+
+
+SECTIONS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+    "chaos.json": _memory,
+}
+"""What makes a section of each file of `docs/measured/`, in the order of the page."""
