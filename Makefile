@@ -7,7 +7,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help demo test check e2e chaos docs bench bench-images lock clean
+.PHONY: help demo test check e2e chaos docs bench bench-images soak lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ bench: $(STAMP) ## benchmarks, as ratios
 
 bench-images: $(STAMP) ## what an image costs, beside pyvips, sharp and the floor (minutes; needs npm)
 	@$(PYTHON) bench/images/run.py
+
+soak: $(STAMP) ## 5,000 ImageJobs on simulated nodes: the operator's memory must not grow (most of an hour)
+	@PYTHONPATH=tools:bench $(PYTHON) -m soak
 
 lock: $(STAMP) ## make the lock files anew from pyproject.toml
 	@for part in operator processor cli bench dev; do .venv/bin/uv pip compile --quiet --universal pyproject.toml --extra $$part \

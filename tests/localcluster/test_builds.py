@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localcluster import binaries, images, wheels
+from localcluster import binaries, cli, images, wheels
 from localcluster.errors import ClusterError
 from localcluster.fingerprints import of_tree
 from localcluster.golang import go_environment, parse_version
@@ -50,10 +50,26 @@ def test_what_others_wait_for_is_built_first() -> None:
 
 
 def test_every_module_has_a_folder_with_pinned_versions() -> None:
-    for module in binaries.ALL_MODULES:
+    for module in (*binaries.ALL_MODULES, *binaries.ON_REQUEST):
         text = (module.sources / "go.mod").read_text()
         assert "@latest" not in text
         assert text.startswith(f"module imagejob.dev/localcluster/{module.name}\n")
+
+
+def test_what_no_test_needs_is_built_only_when_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+
+    def note(module: binaries.Module) -> Path:
+        built.append(module.name)
+        return Path(module.name)
+
+    monkeypatch.setattr(binaries, "ensure", note)
+    assert cli.main(["build"]) == 0
+    assert built == [module.name for module in binaries.ALL_MODULES]
+    assert "kwok" not in built
+    built.clear()
+    assert cli.main(["build", "kwok"]) == 0
+    assert built == ["kwok"]
 
 
 @pytest.mark.parametrize(

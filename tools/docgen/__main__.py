@@ -15,6 +15,7 @@ import yaml
 from docgen.benchmarks import bench_images
 from docgen.chaos import SECTIONS, chaos
 from docgen.pages import api, errors, failures, states
+from docgen.soaking import soak
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MEASURED = ROOT / "docs" / "measured" / "failures.json"
 IMAGES = ROOT / "docs" / "measured" / "bench-images.json"
 CRASHES = {name: ROOT / "docs" / "measured" / name for name in SECTIONS}
+SOAK = ROOT / "docs" / "measured" / "soak.json"
 
 
 def pages() -> dict[Path, str]:
@@ -41,6 +43,7 @@ def pages() -> dict[Path, str]:
         docs / "errors.md": errors(),
         docs / "api.md": api(jobs),
         docs / "imagestore.md": api(stores),
+        docs / "soak.md": soak(json.loads(SOAK.read_text())),
         docs / "failures.md": failures(json.loads(MEASURED.read_text())),
     }
 

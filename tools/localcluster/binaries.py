@@ -72,6 +72,10 @@ VERSITYGW = Module("versitygw", (("versitygw", "github.com/versity/versitygw/cmd
 CLUSTER_MODULES = (KUBERNETES, PAUSE, COREDNS)
 ALL_MODULES = (*CLUSTER_MODULES, MINIO, VERSITYGW)
 
+KWOK = Module("kwok", (("kwok", "sigs.k8s.io/kwok/cmd/kwok"),), minutes=2)
+ON_REQUEST = (KWOK,)
+"""What neither a cluster nor a test needs: built when it is asked for by name."""
+
 
 def is_built(module: Module) -> bool:
     """Say whether every program of a module is in the cache."""

@@ -53,7 +53,8 @@ def _kubeconfig(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    modules = [m for m in binaries.ALL_MODULES if not options.modules or m.name in options.modules]
+    known = (*binaries.ALL_MODULES, *binaries.ON_REQUEST)
+    modules = [m for m in known if m.name in options.modules] if options.modules else binaries.ALL_MODULES
     for module in modules:
         _answer(str(binaries.ensure(module)))
     return 0
@@ -145,7 +146,9 @@ def _parser() -> argparse.ArgumentParser:
     verb("bin", _bin, "print the folder that has kubectl, building it if need be")
     build = verb("build", _build, "build the programs with Go, without starting any", named=False)
     names = [module.name for module in binaries.ALL_MODULES]
-    build.add_argument("modules", nargs="*", metavar="MODULE", help=f"of: {', '.join(names)} (default: all)")
+    asked = [module.name for module in binaries.ON_REQUEST]
+    text = f"of: {', '.join(names)} (default: all of these), {', '.join(asked)} (only when named)"
+    build.add_argument("modules", nargs="*", metavar="MODULE", help=text)
     image = verb("images", _images, "build our images and load them into the cluster")
     image.add_argument("targets", nargs="*", metavar="TARGET", help=f"of: {', '.join(images.TARGETS)}")
     image.add_argument("--no-load", action="store_true", help="only build; needs no cluster")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -23,6 +23,7 @@ class Metrics:
 
     def __init__(self, jobs: Callable[[], Iterable[ImageJob]]) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.registry.register(_JobsByPhase(jobs))
         self.sweep = SweepMetrics(self.registry)
         self._leader = Gauge("imagejob_leader", "1 if this replica is in charge.", registry=self.registry)

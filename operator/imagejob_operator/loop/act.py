@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -114,7 +113,7 @@ class Actor:
         match action:
             case Stop(attempt):
                 await self._launcher.stop(attempt, job.key.namespace)
-                self._cache.put_attempt(job.uid, replace(attempt, deleting=True))
+                self._cache.stopping(job.uid, attempt)
             case DeliverOrder(attempt, prefix):
                 await self._deliver(job, attempt, prefix, memory)
             case Launch(prefix, shard, number):
@@ -146,7 +145,7 @@ class Actor:
         attempt = await self._launcher.launch(job, shard, number, ends_by)
         self._cache.put_attempt(job.uid, attempt)
         await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.trust(job))
-        self._cache.delivered(attempt.uid)
+        self._cache.delivered(job.uid, attempt)
 
     async def _deliver(self, job: ImageJob, attempt: Attempt, prefix: str, memory: RunMemory) -> None:
         live = lifetime(self._clock(), job.ends_at_the_latest(self._clock()))
@@ -163,4 +162,4 @@ class Actor:
             memory.refuse(attempt.shard, Problem(Reason.START_DEADLINE_EXCEEDED, text), self._clock())
             return
         memory.accept(attempt.shard)
-        self._cache.delivered(attempt.uid)
+        self._cache.delivered(job.uid, attempt)

@@ -35,9 +35,12 @@ class Cache:
         """All jobs."""
         return list(self._jobs.values())
 
-    def pass_over(self, uid: str) -> None:
-        """A job is there that another installation serves."""
-        self._passed_over.add(uid)
+    def pass_over(self, uid: str, gone: bool = False) -> None:
+        """A job is there that another installation serves, or it is gone."""
+        if gone:
+            self._passed_over.discard(uid)
+        else:
+            self._passed_over.add(uid)
 
     def seen(self) -> set[str]:
         """The uids of all jobs that were seen, ours or not."""
@@ -93,6 +96,8 @@ class Cache:
         """Take a sight of an attempt; one that is gone does not come back."""
         found = self._attempts.setdefault(job_uid, {})
         known = found.get(attempt.name)
+        if known and known.uid != attempt.uid:
+            self._delivered.discard(known.uid)
         if known is None or known.uid != attempt.uid or not known.gone:
             found[attempt.name] = attempt
 
@@ -112,6 +117,14 @@ class Cache:
         if found:
             self._attempts[job_uid] = found
 
-    def delivered(self, attempt_uid: str) -> None:
-        """The attempt has its order."""
-        self._delivered.add(attempt_uid)
+    def stopping(self, job_uid: str, attempt: Attempt) -> None:
+        """The attempt was told to end; of one that is gone since, nothing more is known."""
+        known = self._attempts.get(job_uid, {}).get(attempt.name)
+        if known and known.uid == attempt.uid and not known.gone:
+            self._attempts[job_uid][attempt.name] = replace(known, deleting=True)
+
+    def delivered(self, job_uid: str, attempt: Attempt) -> None:
+        """The attempt has its order, unless it is gone since."""
+        known = self._attempts.get(job_uid, {}).get(attempt.name)
+        if known and known.uid == attempt.uid and not known.gone:
+            self._delivered.add(attempt.uid)

@@ -132,7 +132,9 @@ class Observer:
         admission = Admission(not missing, text if missing else "")
         if admission.admitted:
             # A refusal is asked anew each time: the label may have just been set.
-            self._admissions[namespace] = (self._clock(), admission)
+            now = self._clock()
+            fresh = {k: v for k, v in self._admissions.items() if now < v[0] + ADMISSION_LIFETIME}
+            self._admissions = {**fresh, namespace: (now, admission)}
         return admission
 
 

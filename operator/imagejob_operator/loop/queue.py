@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 
 Turn = Callable[[Key], Awaitable[None]]
 
+SLACK = 256
+"""Timers that count no more may be so many beside those that do; no more of them are kept."""
+
 
 class WorkQueue:
     """Keys that want a turn. Adding a key twice before its turn is adding it once."""
@@ -65,7 +68,22 @@ class WorkQueue:
             return
         self._due[key] = when
         heapq.heappush(self._timers, (when, next(self._order), key))
+        self._drop_stale()
         self._notify()
+
+    def _drop_stale(self) -> None:
+        """Keep only timers that count once most of them do not.
+
+        A key that had a turn before its time leaves its timer behind, and there are many turns in the five
+        minutes of the longest one.
+        """
+        if len(self._timers) > 2 * len(self._due) + SLACK:
+            self._timers = [timer for timer in self._timers if self._due.get(timer[2]) == timer[0]]
+            heapq.heapify(self._timers)
+
+    def forget(self, key: Key) -> None:
+        """Nothing will ever be due for the key: what it names is gone."""
+        self._due.pop(key, None)
 
     def longest_turn(self) -> tuple[Key, float] | None:
         """The key whose turn has lasted longest, and its seconds; None if none has a turn."""

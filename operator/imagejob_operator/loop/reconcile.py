@@ -155,6 +155,7 @@ class Reconciler:
             self.queue.add_after(key, max(SHORTEST_PAUSE, min(moments)))
 
     def _forget(self, key: Key) -> None:
+        self.queue.forget(key)
         self._observer.forget(key)
         self._efforts.forget(key)
 

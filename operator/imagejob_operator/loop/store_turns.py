@@ -55,6 +55,7 @@ class StoreTurns:
         if gone:
             if known and known.uid == store.uid:
                 del self._stores[store.key]
+            self._failed.pop(store.uid, None)
         elif known and (known.uid, known.resource_version) == (store.uid, store.resource_version):
             return
         else:
@@ -97,7 +98,10 @@ class StoreTurns:
     async def _turn(self, store: ImageStore) -> timedelta:
         standing = await self._book.look(store)
         failed = 0 if standing.ready else self._failed.get(store.uid, 0) + 1
-        self._failed[store.uid] = failed
+        if failed and store.key in self._stores:
+            self._failed[store.uid] = failed
+        else:
+            self._failed.pop(store.uid, None)
         await self._say(store, standing)
         for job in self._cache.jobs():
             if job.key.namespace == store.key.namespace and job.status.at is Phase.PENDING:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from imagejob_operator.loop.cache import Cache
@@ -126,12 +126,14 @@ class Vigil:
         Raises:
             JobsError: if the listing failed; nothing follows from that.
         """
-        known = dict(self.jobs.versions), dict(self.attempts.versions)
+        # Also what only the cache knows: an answer that came after the word that its object is gone.
+        known_jobs = self.jobs.versions.keys() | self._cache.seen()
+        known_attempts = self.attempts.versions.keys() | {a.uid for _, a in self._cache.all_attempts()}
         jobs = await self._census.jobs(self._namespaces)
         attempts = await self._census.attempts(self._namespaces)
         self._counted_at = self._clock()
-        self._forget_jobs(known[0].keys() - jobs.keys())
-        self._forget_attempts(known[1].keys() - attempts.keys())
+        self._forget_jobs(known_jobs - jobs.keys())
+        self._forget_attempts(known_attempts - attempts.keys())
         # What was missing before keeps its time, with the version that was missing then.
         self._missing = {
             uid: self._missing[uid] if self._still(uid) else _Missing(sight, heard, self._counted_at)
@@ -172,18 +174,17 @@ class Vigil:
         told = missing.heard.versions.get(uid)
         return told is None or newer(missing.sight.version, told)
 
-    def _forget_jobs(self, uids: Iterable[str]) -> None:
-        gone = set(uids) & self.jobs.versions.keys()
+    def _forget_jobs(self, gone: Set[str]) -> None:
         for job in self._cache.jobs() if gone else ():
             if job.uid in gone:
                 log.warning("the watch did not tell that a job is gone", extra={"job": str(job.key)})
                 self._cache.drop_job(job.key, job.uid)
                 self._queue.add(job.key)
         for uid in gone:
-            del self.jobs.versions[uid]
+            self._cache.pass_over(uid, gone=True)
+            self.jobs.versions.pop(uid, None)
 
-    def _forget_attempts(self, uids: Iterable[str]) -> None:
-        gone = set(uids) & self.attempts.versions.keys()
+    def _forget_attempts(self, gone: Set[str]) -> None:
         owners = {job.uid: job.key for job in self._cache.jobs()} if gone else {}
         for job_uid, attempt in self._cache.all_attempts() if gone else ():
             if attempt.uid in gone:
@@ -192,7 +193,7 @@ class Vigil:
                 if job_uid in owners:
                     self._queue.add(owners[job_uid])
         for uid in gone:
-            del self.attempts.versions[uid]
+            self.attempts.versions.pop(uid, None)
 
 
 def _is_deaf(missing: _Missing, now: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -115,7 +116,7 @@ def test_whether_an_order_was_delivered_is_known_only_of_this_process() -> None:
     waiting = attempt(State.WAITING)
     cache.put_attempt(UID, waiting)
     assert not cache.attempts(UID)[0].order_delivered
-    cache.delivered(waiting.uid)
+    cache.delivered(UID, waiting)
     assert cache.attempts(UID)[0].order_delivered
     cache.put_attempt(UID, replace(waiting, state=State.RUNNING))
     assert Cache.attempts(cache, UID)[0].order_delivered
@@ -125,3 +126,27 @@ def test_what_runs_has_its_order() -> None:
     cache = Cache()
     cache.put_attempt(UID, attempt(State.RUNNING))
     assert cache.attempts(UID)[0].order_delivered
+
+
+@pytest.mark.parametrize("tell", [Cache.stopping, Cache.delivered], ids=["stopping", "delivered"])
+def test_an_answer_that_comes_after_the_end_brings_nothing_back(
+    tell: Callable[[Cache, str, Attempt], None],
+) -> None:
+    cache = Cache()
+    late = attempt(State.WAITING)
+    cache.put_attempt(UID, late)
+    cache.drop_attempt(UID, late)
+    tell(cache, UID, late)
+    assert list(cache.all_attempts()) == []
+    assert cache._delivered == set()
+
+
+def test_a_pod_of_the_same_name_has_not_the_order_of_the_one_before() -> None:
+    cache = Cache()
+    cache.put_job(at("5"))
+    first = attempt(State.WAITING)
+    cache.put_attempt(UID, first)
+    cache.delivered(UID, first)
+    cache.put_attempt(UID, replace(first, uid="another"))
+    assert not cache.attempts(UID)[0].order_delivered
+    assert cache._delivered == set()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from imagejob_operator.core.job import Key
-from imagejob_operator.loop.queue import WorkQueue
+from imagejob_operator.loop.queue import SLACK, WorkQueue
 
 A, B, C = Key("shop", "a"), Key("shop", "b"), Key("shop", "c")
 SOON = 5
@@ -183,3 +183,26 @@ async def test_thousands_of_keys_all_get_their_turn(turns: Turns) -> None:
     await turns.until(2000)
     await queue.stop()
     assert set(turns.begun) == keys
+
+
+async def test_timers_that_count_no_more_are_not_kept(turns: Turns) -> None:
+    queue = WorkQueue(turns, workers=1)
+    queue.start()
+    queue.add_after(B, 300)
+    for turn in range(3 * SLACK):
+        queue.add_after(A, 300 + turn)
+        queue.add(A)
+        await turns.until(turn + 1)
+        assert len(queue._timers) <= 2 * SLACK
+    queue.add_after(A, 0.01)
+    await turns.until(3 * SLACK + 1)
+    await queue.stop()
+    assert B in queue._due, "what counts is kept"
+
+
+async def test_what_is_gone_has_no_turn_any_more(queue: WorkQueue, turns: Turns) -> None:
+    queue.add_after(A, 0.01)
+    queue.forget(A)
+    queue.add_after(B, 0.05)
+    await turns.until(1)
+    assert turns.begun == [B]

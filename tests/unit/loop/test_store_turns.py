@@ -25,6 +25,7 @@ from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.jobs import Conflict, Unavailable
 from unit.core.build import SPEC
+from unit.loop.traces import traces
 
 KEY = Key("shop", "media")
 UID = "0000aaaa-1111-2222-3333-444455556666"
@@ -129,6 +130,16 @@ async def test_one_that_is_gone_is_closed_and_forgotten() -> None:
     bench.turns.seen(image_store(), gone=True)
     await bench.turns.turn(KEY)
     assert bench.stores.opened[0].closed
+
+
+async def test_nothing_stays_of_one_that_never_was_ready() -> None:
+    bench = Bench()
+    bench.stores.secrets.clear()
+    await bench.see(image_store())
+    assert traces(bench.turns, {"uid-of-shop-media"})
+    bench.turns.seen(image_store(), gone=True)
+    await bench.turns.turn(KEY)
+    assert traces(bench.turns, {"uid-of-shop-media"}) == []
 
 
 @pytest.mark.parametrize(("error", "seconds"), [(Conflict("seen by others"), 0.5), (Unavailable("away"), 5)])

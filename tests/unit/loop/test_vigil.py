@@ -309,6 +309,38 @@ def test_a_pod_whose_end_was_missed_is_a_disruption() -> None:
     play(scenario)
 
 
+def test_an_answer_that_came_after_its_object_was_gone_is_forgotten() -> None:
+    """The watch told of the end first, so that nobody will ever tell of it again."""
+
+    async def scenario(w: Watched) -> None:
+        metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
+        w.cache.put_job(parse_job({"metadata": metadata}))
+        w.cache.put_attempt("u1", Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
+        w.cache.pass_over("u2")
+        await w.vigil.look()
+        assert w.cache.seen() == set()
+        assert list(w.cache.all_attempts()) == []
+
+    play(scenario)
+
+
+def test_an_answer_that_came_during_the_census_is_not_taken_for_gone() -> None:
+    async def scenario(w: Watched) -> None:
+        metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
+
+        class Slow(Count):
+            async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, Sight]:
+                answer = await super().jobs(namespaces)
+                w.cache.put_job(parse_job({"metadata": metadata}))
+                return answer
+
+        w.vigil._census = Slow()
+        await w.vigil.look()
+        assert w.cache.job(KEY)
+
+    play(scenario)
+
+
 def test_what_came_during_the_census_is_not_taken_for_gone() -> None:
     async def scenario(w: Watched) -> None:
         class Slow(Count):

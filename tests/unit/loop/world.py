@@ -56,6 +56,9 @@ class ManualQueue:
         if key not in self.ready and moment < self.due.get(key, datetime.max.replace(tzinfo=moment.tzinfo)):
             self.due[key] = moment
 
+    def forget(self, key: Key) -> None:
+        self.due.pop(key, None)
+
     def release_due(self) -> bool:
         for key, moment in list(self.due.items()):
             if moment <= self._clock():
