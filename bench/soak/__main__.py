@@ -113,18 +113,13 @@ async def _known(http: KubeHTTP) -> dict[str, float]:
     return known
 
 
-def document(
-    samples: list[Sample], ways: Counter[str], verdict: Verdict, jobs: int, alive: int
-) -> dict[str, Any]:
-    """What is kept of a run."""
-    commit = run(["git", "-C", str(repository()), "rev-parse", "--short", "HEAD"]).strip()
+def document(samples: list[Sample], ways: Counter[str], verdict: Verdict, jobs: int) -> dict[str, Any]:
+    """What is kept of a run, besides what it was asked to be."""
     first, last = samples[0], samples[-1]
     return {
-        "commit": commit,
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}",
         "jobs": jobs,
-        "alive": alive,
         "ways": dict(sorted(ways.items())),
         "seconds": round(last.seconds),
         "jobsPerSecond": round(last.jobs / last.seconds, 2),
@@ -147,6 +142,7 @@ def main() -> int:
     parser.add_argument("--alive", type=int, default=64, help="how many there are at a time (default: 64)")
     parser.add_argument("--cluster", default="soak", help="name of the local cluster (default: soak)")
     options = parser.parse_args()
+    commit = run(["git", "-C", str(repository()), "rev-parse", "--short", "HEAD"]).strip()
     with stacked(options.cluster) as kubectl:
         prepare(kubectl)
         with simulated_nodes(kubectl, NODES):
@@ -156,7 +152,8 @@ def main() -> int:
     except ValueError as error:
         print(f"no verdict: {error}")
         return 1
-    told = document(samples, ways, verdict, options.jobs, options.alive)
+    told = document(samples, ways, verdict, options.jobs)
+    told = {"commit": commit, "alive": options.alive, **told}
     out = Path("out/soak.json")
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(told, indent=1) + "\n")
