@@ -40,7 +40,7 @@ class _Painter:
         data = picture().getvalue()
         self._made = Made(tuple(Picture(r.name, SIDE, SIDE, data) for r in order.renditions), None)
 
-    def process(self, source: bytes) -> Made:
+    def process(self, source: bytes, name: str) -> Made:
         return self._made
 
 
