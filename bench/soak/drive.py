@@ -16,6 +16,9 @@ from soak.kinds import Way, manifest, way_of
 PATIENCE = 300.0
 """Seconds that any one step of a job may take."""
 
+TRIES = 5
+"""Of one request to which the API server gives no useful answer."""
+
 MERGE = "application/merge-patch+json"
 
 
@@ -102,10 +105,19 @@ class Driver:
     async def _call(
         self, verb: str, path: str, body: Any = None, content_type: str = "application/json"
     ) -> None:
-        try:
-            await self._http.request(verb, path, body, content_type)
-        except ApiError as error:
-            raise WentWrong(f"{verb} {path}: {error.status} {error.message}") from error
+        """Ask until the API server has an answer; what an earlier try has brought about is no error."""
+        done = {"POST": 409, "DELETE": 404}.get(verb)
+        for tries in itertools.count(1):
+            try:
+                await self._http.request(verb, path, body, content_type)
+            except ApiError as error:
+                if tries > 1 and error.status == done:
+                    return
+                if tries == TRIES or not (error.status in (0, 429) or error.status >= 500):
+                    raise WentWrong(f"{verb} {path}: {error.status} {error.message}") from error
+                await asyncio.sleep(tries)
+            else:
+                return
 
 
 def _phase(job: Object | None) -> str:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.stack import NAMESPACE, OPERATOR
 from imagejob_operator.adapters.kube_session import KubeHTTP
+from localcluster.progress import say
 from soak.verdict import Sample
 
 PAGES = f"/api/v1/namespaces/{NAMESPACE}/services/{OPERATOR}:http/proxy"
@@ -46,9 +48,12 @@ async def sample(http: KubeHTTP, jobs: int, seconds: float) -> Sample:
 
 
 async def sample_for_ever(http: KubeHTTP, into: list[Sample], jobs: Callable[[], int], every: float) -> None:
-    """Sample every so many seconds until cancelled."""
+    """Sample every so many seconds until cancelled; a moment without an answer is passed over."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     while True:
-        into.append(await sample(http, jobs(), loop.time() - begun))
+        try:
+            into.append(await sample(http, jobs(), loop.time() - begun))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            say(f"the operator gave no sample: {type(error).__name__}")
         await asyncio.sleep(every)
