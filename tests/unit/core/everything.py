@@ -155,6 +155,7 @@ def sights(stands: Status, few: bool) -> dict[str, Seen]:
             "never-ran": one(State.FAILED, NEVER_RAN),
             "crashed-just-now": Seen(attempt(State.FAILED, CRASH, number=number, finished=NOW)),
             "failed-unexplained": one(State.FAILED),
+            "ran-unseen": Seen(replace(attempt(State.FAILED, CRASH, number=number), started_at=NOW)),
             "of-another-run": one(State.RUNNING, run=7),
             "of-an-earlier-epoch": one(State.SUCCEEDED, epoch=0),
         }
@@ -562,6 +563,19 @@ def _tells_of_failed_items(o: Observation, old: Phase, new: Phase, decision: Dec
     return "" if failed == told else f"a success with {items} and the outcome {run and run.outcome!r}"
 
 
+def _tells_what_ran(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    run = o.job.status.run
+    if old is not Phase.LAUNCHING or new not in (Phase.LAUNCHING, *UNDOING) or not run or o.job.deleted_at:
+        return ""
+    mine = [a for a in o.attempts if (a.run, a.epoch) == (run.number, run.epoch)]
+    ran = bool(o.results) or any(
+        a.state in (State.RUNNING, State.SUCCEEDED) or a.started_at is not None for a in mine
+    )
+    said = decision.status.condition("Launched")
+    told = said is not None and said.status == "True"
+    return "" if ran == told else f"says {'that' if told else 'nothing, though'} a Pod ran"
+
+
 def _only_tries_out(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     run = decision.status.run
     told = run is not None and run.outcome == "Validated"
@@ -596,6 +610,7 @@ CHECKS = (
     _stays_suspended_no_longer_than_asked,
     _keeps_its_history,
     _tells_of_failed_items,
+    _tells_what_ran,
     _only_tries_out,
 )
 

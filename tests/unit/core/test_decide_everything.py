@@ -241,6 +241,18 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         Phase.PUBLISHING,
         "and the outcome ''",
     ),
+    "hides-what-ran": (
+        after(
+            lambda o, d: replace(
+                d,
+                status=msgspec.structs.replace(
+                    d.status, conditions=tuple(c for c in d.status.conditions if c.type != "Launched")
+                ),
+            )
+        ),
+        Phase.LAUNCHING,
+        "says nothing, though a Pod ran",
+    ),
     "stages-what-is-validated": (
         after(
             lambda o, d: replace(d, status=msgspec.structs.replace(d.status, staging=StagingStatus(PREFIX)))
