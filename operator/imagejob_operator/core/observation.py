@@ -64,8 +64,8 @@ class Observation:
     """When this process began with the effort."""
 
     def launched(self, run: RunStatus | None) -> bool:
-        """Whether an attempt of a run, in its epoch, is known to have run."""
-        if run is None:
+        """Whether an attempt of a run, in its epoch, is known to have run; a suspension has given that up."""
+        if run is None or run.shards is None:
             return False
         place = (run.number, run.epoch)
         own = self.job.status.run

@@ -78,7 +78,7 @@ def survey(o: Observation, retries: int) -> Survey:
             after = _after_failure(had, problem, retries)
             if isinstance(after, Problem):
                 lost[shard] = after
-            elif attempt_now and o.now < (rested := _rested_at(attempt_now, had)):
+            elif attempt_now and o.now < (rested := _rested_at(attempt_now, had, o.now)):
                 resting[shard] = rested
             else:
                 due[shard] = after
@@ -108,12 +108,15 @@ def _ended_badly(attempt: Attempt | None, now: datetime) -> Problem | None:
     return None
 
 
-def _rested_at(attempt: Attempt, had: Tries) -> datetime:
-    """When the shard of an attempt that ended badly may be tried again; a dead node was waited for enough."""
-    if attempt.live:
-        return attempt.created_at
-    pause = min(LONGEST_REST, timedelta(seconds=2.0 ** min(had.launches - 1, 10)))
-    return (attempt.finished_at or attempt.created_at) + pause
+def _rested_at(attempt: Attempt, had: Tries, now: datetime) -> datetime:
+    """When the shard of an attempt that ended badly may be tried again; a dead node was waited for enough.
+
+    One that ends in times to come was seen by a clock that is not ours, and says nothing of how long to rest.
+    """
+    ended = attempt.finished_at or attempt.created_at
+    if attempt.live or ended > now + LONGEST_REST:
+        return now
+    return ended + min(LONGEST_REST, timedelta(seconds=2.0 ** min(had.launches - 1, 10)))
 
 
 def stuck_at(attempts: Sequence[Attempt]) -> list[datetime]:

@@ -75,3 +75,10 @@ def test_the_deadline_passes_before_the_phase_is_running() -> None:
 def test_pods_of_before_a_suspension_do_not_count() -> None:
     stands = job(status(Phase.LAUNCHING), spec(cancelRunID="1"))
     assert launched(seen(stands, attempt(State.RUNNING, epoch=0))) == "Cancelling -"
+
+
+def test_what_ran_before_a_suspension_was_given_up_with_it() -> None:
+    running = seen(job(status(Phase.RUNNING), spec(suspend=True)), attempt(State.RUNNING))
+    assert launched(running) == "Suspended -"
+    rests = seen(job(decide(running).status, spec(cancelRunID="1")), attempt(State.RUNNING, deleting=True))
+    assert launched(rests) == "Cancelling -"

@@ -63,6 +63,16 @@ CASES = {
     "older-one-succeeded": (Tries(2), attempt(State.SUCCEEDED, number=1), "done"),
     "failed-just-now": (Tries(1), attempt(State.FAILED, COUNTED, finished=later(-0.9)), "resting"),
     "failed-a-second-ago": (Tries(1), attempt(State.FAILED, COUNTED, finished=later(-1)), "due 2+0"),
+    "failed-by-a-clock-a-little-ahead": (
+        Tries(1),
+        attempt(State.FAILED, COUNTED, finished=later(5)),
+        "resting",
+    ),
+    "failed-by-a-clock-far-ahead": (
+        Tries(1),
+        attempt(State.FAILED, COUNTED, finished=later(3600)),
+        "due 2+0",
+    ),
     "disrupted-often-just-now": (
         Tries(1, 7),
         attempt(State.FAILED, UNCOUNTED, number=8, finished=later(-9)),
