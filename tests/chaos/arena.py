@@ -276,6 +276,8 @@ class Arena:
     def _hook(self, target: str) -> Callable[[str, str, bool], Any]:
         async def hook(operation: str, about: str, done: bool) -> None:
             if done:
+                if operation == "put":
+                    self.promises.wrote(about)
                 self.plan.effect(self, self.requests[-1])
                 return
             request = Request(len(self.requests), target, operation, about)
@@ -298,7 +300,7 @@ class Arena:
     def _attempt_changed(self, kind: str, uid: str, key: Key, attempt: Attempt) -> None:
         self._happened(("attempt", kind, uid, key, attempt))
         if kind == "ADDED":
-            self.promises.launched(attempt)
+            self.promises.launched(uid, attempt)
 
     def _where(self) -> str:
         job = self.job

@@ -46,7 +46,10 @@ def digest(arena: Arena) -> Digest:
         "reports": {key: _timeless(msgspec.json.decode(objects[key].data)) for key in reported},
         "orphans": staged,
         "kept": sorted(arena.stores.kept_data.items()),
-        "pods": sorted((a.name, a.state.value) for _, a in arena.cluster.attempts()),
+        # Kubernetes collects the Pods of a job that is gone, also one that was made too late.
+        "pods": sorted(
+            (a.name, a.state.value) for uid, a in arena.cluster.attempts() if job and uid == job.uid
+        ),
         "events": sorted(
             (e.reason, e.warning, e.run) for (uid, _, _), e in arena.cluster.events.items() if uid
         ),
@@ -96,6 +99,18 @@ def _part_of(outputs: dict[str, Any]) -> bool:
 
 def _short(value: Any) -> str:
     return msgspec.json.encode(value).decode()[:300]
+
+
+def without_evidence(of: Digest) -> Digest:
+    """The same but for reasons and messages, which may be of the fault itself; codes stay."""
+    found: Digest = _wordless(of)
+    return {**found, "events": [(warning, run) for _, warning, run in of["events"]]}
+
+
+def _wordless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _wordless(inner) for name, inner in value.items() if name not in ("reason", "message")}
+    return [_wordless(inner) for inner in value] if isinstance(value, list) else value
 
 
 def without_conditions(of: Digest) -> Digest:

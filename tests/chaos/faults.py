@@ -295,6 +295,10 @@ PLANS: dict[Fault, Callable[[int], Plan]] = {
 }
 
 
+OWN_EVIDENCE = {Fault.TOO_MANY, Fault.REFUSED, Fault.REFUSED_THRICE, Fault.ANSWER_LOST}
+"""What the operator sees of them is an error that it may have to tell of."""
+
+
 @dataclass(frozen=True)
 class FaultPoint:
     """One fault at one request of a scenario."""
@@ -351,5 +355,6 @@ def fault_at(point: FaultPoint) -> Tally:
         sweep_up(arena)
     tally = Tally(scenario.name)
     where = f"{point.fault.value} at request {point.at} ({point.base.requests[point.at]})"
-    tally.add(where, arena, point.base.digest, point.fault is not Fault.EXPIRED)
+    evidence = not (scenario.tells_last and point.fault in OWN_EVIDENCE)
+    tally.add(where, arena, point.base.digest, point.fault is not Fault.EXPIRED, evidence)
     return tally

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from chaos.arena import Arena
-from chaos.digest import Digest, differences, digest, without_conditions
+from chaos.digest import Digest, differences, digest, without_conditions, without_evidence
 from chaos.link import Call
 from chaos.plan import Killed, Plan, Request
 from chaos.scenario import Scenario
@@ -106,12 +106,24 @@ class Tally:
     duplicates: int = 0
     orphans: int = 0
 
-    def add(self, where: str, arena: Arena, wanted: Digest, every_phase: bool = True) -> None:
-        """Hold a disturbed world against the undisturbed one; conditions tell which phases were seen."""
+    def add(
+        self, where: str, arena: Arena, wanted: Digest, every_phase: bool = True, evidence: bool = True
+    ) -> None:
+        """Hold a disturbed world against the undisturbed one.
+
+        Args:
+            where: the crash point or fault.
+            arena: the disturbed world.
+            wanted: what stays of the undisturbed one.
+            every_phase: whether conditions count, which tell which phases were seen.
+            evidence: whether reasons and messages count.
+        """
         self.points += 1
         got = digest(arena)
         if not every_phase:
             wanted, got = without_conditions(wanted), without_conditions(got)
+        if not evidence:
+            wanted, got = without_evidence(wanted), without_evidence(got)
         wrong = [*arena.wrongs, *differences(wanted, got, arena.scenario.some_outputs)]
         self.duplicates += any(text.startswith("duplicate launch") for text in wrong)
         self.orphans += any(text.startswith("orphans") for text in wrong)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from chaos.plan import Request
 from imagejob_operator.core.attempt import Attempt
 from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.staging import manifest_key
 
 if TYPE_CHECKING:
     from chaos.arena import Arena
@@ -23,17 +22,27 @@ class Promises:
         self._arena = arena
         self.wrongs: list[str] = []
         self.launches: Counter[str] = Counter()
+        self._complete: set[str] = set()
 
-    def launched(self, attempt: Attempt) -> None:
+    def wrote(self, key: str) -> None:
+        """An object was written; the manifest of a staging is the last one."""
+        if key.endswith("/manifest.json"):
+            self._complete.add(key)
+
+    def launched(self, uid: str, attempt: Attempt) -> None:
         """A Pod was made."""
         self.launches[attempt.name] += 1
         if self.launches[attempt.name] > 1:
             self.wrongs.append(
                 f"duplicate launch: {attempt.name} was launched {self.launches[attempt.name]} times"
             )
-        job = self._arena.job
-        staging = job.status.staging if job else None
-        if staging is None or not self._arena.somewhere(manifest_key(staging.prefix)):
+        manifest = f"/{uid}/{attempt.run}-{attempt.epoch}/manifest.json"
+        # One of two leaders may come late, to a staging that the other one has emptied by then.
+        alone = len(self._arena.processes) == 1
+        staged = (
+            self._arena.somewhere(manifest) if alone else any(k.endswith(manifest) for k in self._complete)
+        )
+        if not staged:
             self.wrongs.append(f"{attempt.name} was launched before all was staged")
         others = [a for _, a in self._arena.cluster.attempts() if a.live and not a.deleting]
         if sum((a.run, a.epoch, a.shard) == (attempt.run, attempt.epoch, attempt.shard) for a in others) > 1:

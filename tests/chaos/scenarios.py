@@ -164,6 +164,7 @@ _FAILURES = (
         "the sources cannot be read in time",
         {"execution": {"stagingDeadlineSeconds": 30}},
         prepare=fail_until(1e9, "copy", "/in/"),
+        tells_last=True,
     ),
     # The other Pod must not run before the refusal is known, or there is something to report of it.
     Scenario("a Pod is refused for good", script=well(start=SLOW_START), prepare=refuse(REJECTED, 1)),
@@ -176,6 +177,7 @@ _FAILURES = (
         "a Pod is refused by a quota",
         {"execution": {"startDeadlineSeconds": 30}},
         prepare=refuse(QUOTA, 0, 1),
+        tells_last=True,
     ),
     Scenario("the image cannot be pulled", {"execution": {"startDeadlineSeconds": 60}}, never_running(IMAGE)),
     Scenario(
