@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ class Spent:
 
 def run(engine: EngineName, how: Resample, form: str, sources: list[bytes], out: Path | None = None) -> Spent:
     """Do `sources` in one process, one after the other; the first one's pictures go to `out`."""
-    output = Output(format=Format(form))
+    # Nearly without loss, and by the way that JPEGs go.
+    output = Output(Format.JPEG, quality=100) if form == "PNG" else Output(Format(form))
     renditions = tuple(
         Rendition(
             name=str(side),
@@ -47,6 +49,7 @@ def run(engine: EngineName, how: Resample, form: str, sources: list[bytes], out:
     ready = next(_replies(child))
     assert isinstance(ready, channel.Ready)
     assert ready.engine is engine, f"{engine} is not to be had here"
+    assert ready.straight == (engine is EngineName.SIMD), "libturbojpeg0 is not to be had here"
     for number, source in enumerate(sources):
         _write(child, b"")
         _write(child, source)
@@ -56,12 +59,20 @@ def run(engine: EngineName, how: Resample, form: str, sources: list[bytes], out:
                 break
             if out is not None and number == 0 and isinstance(reply, channel.Picture):
                 (out / f"{reply.rendition}.png").write_bytes(reply.data)
+    memory = peak_bytes(child.pid)
     child.stdin.close()
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     child.stdout.close()
     assert child.returncode == 0
-    return Spent(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Spent(usage.ru_utime + usage.ru_stime, memory)
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory that a process ever held; what `wait4` tells counts its parent's before `exec` too."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found.group(1)) * 1024
 
 
 def _write(child: subprocess.Popen[bytes], content: bytes) -> None:

@@ -50,3 +50,4 @@ for number in range(int(count)):
     if out != "-" and number == 0:
         for size, data in zip(SIZES, made, strict=True):
             (Path(out) / f"{size[0]}.png").write_bytes(data)
+print(Path("/proc/self/status").read_text())

@@ -41,4 +41,5 @@ async function clone(number, source) {
   for (let number = 0; number < Number(count); number += 1) {
     await (way === "chain" ? chain : clone)(number, sources[number % sources.length]);
   }
+  console.log(fs.readFileSync("/proc/self/status", "utf8").match(/VmHWM.*/)[0]);
 })();
