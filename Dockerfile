@@ -1,7 +1,8 @@
 # Three images from one file: operator, processor and minio.
 #
-# The build has no network. Wheels come from build/wheelhouse-TARGET, the MinIO
-# program from build/bin; both are put there by the host, which checks hashes:
+# The build has no network, but for one Debian package that the default base lacks.
+# Wheels come from build/wheelhouse-TARGET, the MinIO program from build/bin; both
+# are put there by the host, which checks hashes:
 #
 #     PYTHONPATH=tools python3 -m localcluster context out/context
 #     docker build --target operator --tag imagejob-operator out/context
@@ -66,12 +67,19 @@ RUN --mount=type=bind,source=build/wheelhouse-processor,target=/wheels \
     && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 
 
+# An optional library, from the base or else from Debian: the one thing that is fetched in a build.
+FROM base AS processor-base
+RUN test -n "$(find /usr/lib /usr/local/lib -name 'libturbojpeg.so.0')" \
+    || { apt-get update -q && apt-get install -q -y --no-install-recommends libturbojpeg0 \
+    && rm -rf /var/lib/apt/lists/*; }
+
+
 FROM base AS processor-code
 COPY processor/imagejob_processor /opt/app/imagejob_processor
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/app
 
 
-FROM base AS processor
+FROM processor-base AS processor
 LABEL org.opencontainers.image.title="imagejob-processor" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=processor-wheels /opt/venv /opt/venv

@@ -38,9 +38,10 @@ class Setup(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The child is set up, with the engine that it found, and waits for items."""
+    """The child waits for items, with the engine that it found; `straight`: JPEGs go by their planes."""
 
     engine: EngineName = EngineName.PILLOW
+    straight: bool = False
 
 
 class Picture(msgspec.Struct, frozen=True, tag=True):

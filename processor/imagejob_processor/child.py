@@ -45,7 +45,7 @@ def main() -> None:
     _limit_memory(setup.address_space)
     engine = engine_of(setup.engine)
     marks.bring(setup.marks)
-    write_frame(sink, encode(Ready(engine.name)))
+    write_frame(sink, encode(Ready(engine.name, engine.codec is not None)))
     while (name := read_frame(source)) is not None and (data := read_frame(source)) is not None:
         _serve(name.decode(), data, setup, engine, sink)
 

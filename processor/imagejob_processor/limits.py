@@ -10,7 +10,7 @@ from imagejob_processor.failure import ItemFailure
 from imagejob_processor.memory import MIB
 from imagejob_processor.recipe import FORMATS, Format
 
-MAX_SIDES = dict.fromkeys(FORMATS, 65535) | {Format.WEBP: 16383, Format.AVIF: 16384}
+MAX_SIDES = dict.fromkeys(FORMATS, 65535) | {Format.JPEG: 65500, Format.WEBP: 16383, Format.AVIF: 16384}
 """The longest side in pixels that a format can hold; for PNG and TIFF, that our results can say."""
 
 

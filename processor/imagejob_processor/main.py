@@ -170,10 +170,8 @@ def _process(order: Order, store: Store, workers: Sequence[Worker]) -> tuple[Ite
     finally:
         shard.close()
     seconds = round(time.monotonic() - started, 3)
-    LOGGER.info(
-        "items done",
-        extra={**about, "items": len(results), "seconds": seconds, "engine": workers[0].engine},
-    )
+    found = {"engine": workers[0].engine, "straight": workers[0].straight}
+    LOGGER.info("items done", extra={**about, "items": len(results), "seconds": seconds, **found})
     return tuple(results)
 
 

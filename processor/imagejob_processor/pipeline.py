@@ -6,16 +6,20 @@ decode    once, reduced if all renditions allow it     upright, in a mode that c
 scale     largest first, smaller ones from larger      then to sRGB, on the reduced image
 finish    padding and the other steps                  never fed to another rendition
 encode    explicit options, no metadata
+
+JPEGs that are only made smaller take a shorter way from decode to encode: see `straight`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from PIL import Image
 
-from imagejob_processor import animation, memory, steps
+from imagejob_processor import animation, memory, steps, straight
 from imagejob_processor.contract import ImageFacts, ItemCode, ItemLimits, Rendition, Step
 from imagejob_processor.facts import facts_of
 from imagejob_processor.failure import CodecFailure, ItemFailure, describe
@@ -24,8 +28,12 @@ from imagejob_processor.recipe import Metadata
 from imagejob_processor.source import Frame, decode, open_source
 from imagejob_processor.steps import colour, encode, resize
 from imagejob_processor.steps.engine import PILLOW, Engine
-from imagejob_processor.steps.geometry import Box, map_box, whole
-from imagejob_processor.steps.records import NOTHING, Records, records_of
+from imagejob_processor.steps.geometry import Box, Size, map_box, whole
+from imagejob_processor.steps.records import NOTHING, records_of
+from imagejob_processor.steps.turbojpeg import Planes
+
+P = TypeVar("P", Image.Image, Planes)
+"""A picture, in whatever way it is kept."""
 
 
 @dataclass(frozen=True)
@@ -63,36 +71,52 @@ def render(
     if moving:
         still = tuple(rendition for rendition in renditions if rendition not in moving)
         plan = make_plan(source.size, source.orientation, still, most_pixels)
-    # The decoder may forget them.
+    direct = straight.begin(data, source, plan, engine)
+    if direct is not None:
+        yield facts_of(source, direct.glance())
+        for branch, planes in _scale(plan, direct.scaled, direct.reduced):
+            encoder = functools.partial(direct.encoded, planes, branch)
+            yield _encode(encoder, planes.size, branch.rendition, source.need)
+        return
     keeps = any(rendition.output.metadata is not Metadata.STRIP for rendition in renditions)
+    # The decoder may forget them.
     records = records_of(source.image) if keeps else NOTHING
     frame = decode(source, plan.draft, limits)
     yield facts_of(source, frame)
-    for branch, scaled in _scale(_Start(frame, source.profile, engine), plan, engine):
+    start = _Start(frame, source.profile, engine)
+    for branch, scaled in _scale(plan, start.scaled, start.reduced):
         finished = _finish(scaled, branch, engine)
-        yield _encode(finished, branch.rendition, source.need, records)
+        encoder = functools.partial(encode.encode, finished, branch.rendition.output, records)
+        yield _encode(encoder, finished.size, branch.rendition, source.need)
     for rendition in moving:
         motion = animation.motion_of(data, rendition, limits, most_pixels, engine)
-        yield _encode(motion.frames[0], rendition, source.need, records, motion)
+        first = motion.frames[0]
+        encoder = functools.partial(encode.encode, first, rendition.output, records, motion)
+        yield _encode(encoder, first.size, rendition, source.need)
 
 
-def _scale(start: _Start, plan: Plan, engine: Engine) -> Iterator[tuple[Branch, Image.Image]]:
-    """Make the scaled image of every branch, keeping those that later ones start from."""
-    kept: dict[int, Image.Image] = {}
+def _scale(
+    plan: Plan, scaled: Callable[[Branch], P], reduced: Callable[[P, Box, Branch], P]
+) -> Iterator[tuple[Branch, P]]:
+    """Make the scaled picture of every branch, keeping those that later ones start from.
+
+    Args:
+        plan: What to make.
+        scaled: Makes that of a branch that starts from the source.
+        reduced: Makes that of a branch from a part of a larger picture.
+    """
+    kept: dict[int, P] = {}
     for position, branch in enumerate(plan.branches):
-        scaled = start.scaled(branch) if branch.parent is None else _reduced(branch, plan, kept, engine)
+        if branch.parent is None:
+            picture = scaled(branch)
+        else:
+            parent, place = plan.branches[branch.parent].placement, branch.placement
+            assert parent is not None and place is not None  # noqa: S101, PT018 - the plan's own rule
+            larger = kept[branch.parent]
+            picture = reduced(larger, map_box(place.box, parent.box, whole(larger.size)), branch)
         needed = {later.parent for later in plan.branches[position + 1 :]}
-        kept = {other: image for other, image in {**kept, position: scaled}.items() if other in needed}
-        yield branch, scaled
-
-
-def _reduced(branch: Branch, plan: Plan, kept: dict[int, Image.Image], engine: Engine) -> Image.Image:
-    """Scale down from a larger rendition."""
-    assert branch.parent is not None and branch.placement is not None  # noqa: S101, PT018 - the plan's own rule
-    parent, image = plan.branches[branch.parent].placement, kept[branch.parent]
-    assert parent is not None  # noqa: S101 - as above
-    box = map_box(branch.placement.box, parent.box, whole(image.size))
-    return resize.scale(image, box, branch.placement.size, branch.resample, engine)
+        kept = {other: image for other, image in {**kept, position: picture}.items() if other in needed}
+        yield branch, picture
 
 
 class _Start:
@@ -115,6 +139,11 @@ class _Start:
             return image
         placement = branch.placement
         return resize.scale(image, placement.box, placement.size, branch.resample, self._engine)
+
+    def reduced(self, image: Image.Image, box: Box, branch: Branch) -> Image.Image:
+        """Give the scaled image of a branch that starts from a larger one."""
+        assert branch.placement is not None  # noqa: S101 - the plan's own rule
+        return resize.scale(image, box, branch.placement.size, branch.resample, self._engine)
 
     def _in_frame(self, box: Box) -> Box:
         """Carry a box over from pixels of the source to those of a decode at reduced size."""
@@ -140,13 +169,7 @@ def _finish(image: Image.Image, branch: Branch, engine: Engine) -> Image.Image:
     return image
 
 
-def _encode(
-    image: Image.Image,
-    rendition: Rendition,
-    need: int,
-    records: Records,
-    motion: encode.Motion | None = None,
-) -> Encoded:
+def _encode(encoder: Callable[[], bytes], size: Size, rendition: Rendition, need: int) -> Encoded:
     """Encode one rendition; `need` is the memory that all before has surely been enough with.
 
     Raises:
@@ -154,7 +177,7 @@ def _encode(
         CodecFailure: IMG_005, for whatever an encoder raises that was not foreseen.
     """
     try:
-        data = encode.encode(image, rendition.output, records, motion)
+        data = encoder()
     except MemoryError:
         raise
     except ItemFailure as failure:
@@ -163,6 +186,6 @@ def _encode(
     except Exception as error:
         form = rendition.output.format
         message = f"rendition {rendition.name!r}, output: cannot be encoded as {form}: {describe(error)}"
-        need += memory.encode_bytes(form, image.size)
+        need += memory.encode_bytes(form, size)
         raise CodecFailure(ItemCode.STEP_FAILED, message, need) from error
-    return Encoded(rendition.name, image.width, image.height, data)
+    return Encoded(rendition.name, *size, data)

@@ -24,7 +24,7 @@ from imagejob_processor.output import quantity_bytes as quantity_bytes
 from imagejob_processor.wire import Percent
 from imagejob_processor.wire import Wire as Wire
 
-PIXELS_VERSION = 5
+PIXELS_VERSION = 6
 """Version of the pixels that this code makes of a recipe; grows whenever they change."""
 
 

@@ -65,6 +65,7 @@ class Worker:
         self._items = 0
         self.last_words = ""
         self.engine = EngineName.PILLOW
+        self.straight = False
         self._start()
 
     @property
@@ -153,7 +154,7 @@ class Worker:
             self._pipes.send(channel.encode(setup), deadline)
             reply = self._pipes.receive(deadline, _FRAME_SLACK)
             if isinstance(reply, Ready):
-                self.engine = reply.engine
+                self.engine, self.straight = reply.engine, reply.straight
                 return
             ending = "it does not speak our language"
         except Late:

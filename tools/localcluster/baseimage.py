@@ -15,7 +15,7 @@ from localcluster.paths import cache_root
 from localcluster.progress import step
 
 SUITE = "bookworm"
-INCLUDED = ("ca-certificates", "python3-minimal", "python3-venv")
+INCLUDED = ("ca-certificates", "libturbojpeg0", "python3-minimal", "python3-venv")
 # Contents only: the package manager must still find its folders.
 EMPTIED = (
     *("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian"),

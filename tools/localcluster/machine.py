@@ -2,12 +2,14 @@
 
 import os
 import platform
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from localcluster.commands import find_program, run
 from localcluster.errors import ClusterError
+from localcluster.locking import locked
 from localcluster.progress import step
 
 
@@ -41,6 +43,9 @@ IMAGE_PACKAGES = (
     Package("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
 )
 
+# What the processor's image has from Debian, for those who run the processor on this machine.
+PROCESSOR_PACKAGES = (Package("libturbojpeg0", f"/usr/lib/{platform.machine()}-linux-gnu/libturbojpeg.so.0"),)
+
 
 def oci_architecture() -> str:
     """Return the architecture as image configurations spell it."""
@@ -72,7 +77,13 @@ def missing(packages: Iterable[Package]) -> list[str]:
 
 def install(packages: Iterable[Package]) -> list[str]:
     """Install what is missing with apt-get; returns the names installed."""
-    names = missing(packages)
+    if not missing(packages):
+        return []
+    with locked(Path(tempfile.gettempdir(), "imagejob-apt.lock"), "the package manager"):
+        return _install(missing(packages))
+
+
+def _install(names: list[str]) -> list[str]:
     if not names:
         return []
     if find_program("apt-get") is None:

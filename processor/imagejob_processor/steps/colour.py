@@ -61,6 +61,11 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB") if image.mode == "CMYK" else image
 
 
+def is_srgb(profile: bytes | None, mode: str) -> bool:
+    """Tell whether `to_srgb` would leave the samples of such an image as they are."""
+    return not profile or _transform(profile, mode) is None
+
+
 def _high_bytes(image: Image.Image) -> Image.Image:
     """Take the upper eight of sixteen bits; Pillow's own conversion would clip."""
     wide = image if image.mode == "I;16" else image.convert("I")

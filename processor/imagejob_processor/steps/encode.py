@@ -92,7 +92,16 @@ def encode(
         image.save(file, form.upper(), **_options(output, quality, grey=image.mode == "L"), **beside)
         return file.getvalue()
 
-    best = output.quality or DEFAULT_QUALITIES.get(form, 0)
+    return fitted(output, at)
+
+
+def fitted(output: Output, at: Callable[[int], bytes]) -> bytes:
+    """Encode `at` the quality that was asked for, or at the highest one that keeps to the size target.
+
+    Raises:
+        ItemFailure: IMG_009, it cannot be reached.
+    """
+    best = output.quality or DEFAULT_QUALITIES.get(output.format, 0)
     return at(best) if output.max_size is None else _within(quantity_bytes(output.max_size), best, at)
 
 

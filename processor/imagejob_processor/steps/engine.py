@@ -1,21 +1,25 @@
 """Engine: the arithmetic of resampling, which is most of what is left to gain once a codec is chosen.
 
-An engine resamples Pillow's images into Pillow's images and does nothing else: decoding, the operations and
-encoding are shared, so that whatever holds for one engine holds for all (docs/decisions/0017-engines.md has
-the measurements). One that lacks a way falls back to Pillow for that picture.
+An engine resamples Pillow's images into Pillow's images. The operations are shared, and so are decoding and
+encoding but for a codec that an engine may bring for JPEGs made from JPEGs, so that whatever holds for one
+engine holds for all (docs/decisions/0017-engines.md has the measurements). One that lacks a way falls back to
+Pillow for that picture.
 """
 
 from __future__ import annotations
 
 import functools
 import mmap
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
 
 from imagejob_processor.contract import EngineName
 from imagejob_processor.recipe import Resample
 from imagejob_processor.steps.geometry import Box, Size
+
+if TYPE_CHECKING:
+    from imagejob_processor.steps.turbojpeg import TurboJpeg
 
 _GAP = 3.0
 """Pillow first shrinks by whole numbers down to this multiple of the target: about as good, much faster."""
@@ -26,9 +30,10 @@ _TRIAL_DIFFERENCE = 2
 
 
 class Engine(Protocol):
-    """Resamples pictures; `name` is what it is chosen by."""
+    """Resamples pictures; `name` is what it is chosen by, `codec` what JPEGs go straight through."""
 
     name: EngineName
+    codec: TurboJpeg | None
 
     def resample(self, image: Image.Image, box: Box, size: Size, how: Resample) -> Image.Image:
         """Bring the part `box` of `image` to `size` with a LANCZOS filter; the image itself stays."""
@@ -38,6 +43,7 @@ class Pillow:
     """Pillow's own filter: takes every mode that Pillow has."""
 
     name = EngineName.PILLOW
+    codec: TurboJpeg | None = None
 
     def resample(self, image: Image.Image, box: Box, size: Size, how: Resample) -> Image.Image:
         """See `Engine`; only Best filters in one pass whatever the reduction is."""
@@ -57,6 +63,7 @@ class Simd:
     def __init__(self) -> None:
         import cykooz_resizer
 
+        self.codec = _codec()
         self._library: Any = cykooz_resizer
         self._filter = cykooz_resizer.ResizeAlg.convolution(cykooz_resizer.FilterType.lanczos3)
 
@@ -100,6 +107,17 @@ def _simd() -> Engine | None:
         return None
     worst = max(abs(ours - theirs) for ours, theirs in zip(one, other, strict=True))
     return engine if worst <= _TRIAL_DIFFERENCE else None
+
+
+@functools.cache
+def _codec() -> TurboJpeg | None:
+    """Load the codec for planes, where the system has it."""
+    from imagejob_processor.steps.turbojpeg import TurboJpeg
+
+    try:
+        return TurboJpeg()
+    except OSError:
+        return None
 
 
 def _working_pixels(image: Image.Image, size: Size) -> int:

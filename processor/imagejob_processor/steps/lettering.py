@@ -1,5 +1,7 @@
 """Lettering: a text as a small picture, white with a dark edge, in the font that comes with the program.
 
+What draws is loaded with the first text: most orders have none, and it costs time.
+
 A text that the font cannot write or that does not fit is refused: a picture without the mark that was asked
 for, or with boxes in its place, would be worse than none.
 """
@@ -8,10 +10,14 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from imagejob_processor.steps.geometry import Size, StepImpossible
+
+if TYPE_CHECKING:
+    from PIL import ImageFont
 
 FONT = Path(__file__).parents[1] / "fonts" / "DejaVuSans.ttf"
 SMALLEST = 4
@@ -53,6 +59,8 @@ def fitting_height(text: str, height: int, room: Size) -> int:
 @functools.lru_cache(maxsize=8)
 def lettered(text: str, height: int) -> Image.Image:
     """Draw a text on a clear ground of its own size, RGBA; never changed by those who use it."""
+    from PIL import ImageDraw
+
     left, top, right, bottom = _bounds(text, height)
     tile = Image.new("RGBA", (right - left, bottom - top), (0, 0, 0, 0))
     ImageDraw.Draw(tile).text(
@@ -74,6 +82,8 @@ def _glyph(character: str) -> tuple[Size, bytes]:
 
 @functools.lru_cache(maxsize=8)
 def _font(height: int) -> ImageFont.FreeTypeFont:
+    from PIL import ImageFont
+
     return ImageFont.truetype(FONT, height)
 
 
@@ -82,6 +92,8 @@ def _edge(height: int) -> int:
 
 
 def _bounds(text: str, height: int) -> tuple[int, int, int, int]:
+    from PIL import ImageDraw
+
     canvas = ImageDraw.Draw(Image.new("L", (1, 1)))
     left, top, right, bottom = canvas.textbbox((0, 0), text, font=_font(height), stroke_width=_edge(height))
     return (int(left), int(top), int(right) + 1, int(bottom) + 1)

@@ -31,6 +31,11 @@ def orientation_of(image: Image.Image) -> int:
     return value if isinstance(value, int) and value in _TURNS else 1
 
 
+def opposite(orientation: int) -> int:
+    """Give the orientation that undoes a turn."""
+    return {6: 8, 8: 6}.get(orientation, orientation)
+
+
 def swapped(orientation: int) -> bool:
     """Tell whether width and height change places."""
     return orientation >= 5

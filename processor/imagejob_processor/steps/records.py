@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image
 
 from imagejob_processor.recipe import Format, Metadata
 
@@ -55,6 +55,8 @@ class Records:
         if not xmp:
             return options
         if output is Format.PNG:
+            from PIL import PngImagePlugin
+
             text = PngImagePlugin.PngInfo()
             text.add_itxt(_XMP_IN_PNG, xmp.decode("utf-8", "replace"))
             return {**options, "pnginfo": text}

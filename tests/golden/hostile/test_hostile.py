@@ -9,13 +9,14 @@ import re
 import sys
 import time
 from collections import Counter
+from random import Random
 
 import pytest
 
 from golden.hostile import bombs
 from golden.hostile.corpus import corpus
 from imagejob_processor.channel import Setup
-from imagejob_processor.contract import EngineName, ItemCode, ItemLimits
+from imagejob_processor.contract import EngineName, Format, ItemCode, ItemLimits, Rendition
 from imagejob_processor.failure import ItemFailure
 from imagejob_processor.worker import Worker
 from unit.processor.pictures import file, photo, rendition, resized
@@ -23,19 +24,25 @@ from unit.processor.pictures import file, photo, rendition, resized
 MEMORY = 512 << 20
 LIMITS = ItemLimits(item_bytes=8 << 20, pixels=20_000_000, frames=100, item_timeout_seconds=30)
 WAYS = (rendition(resized(64, 64), name="small"), rendition(resized(300, 300), name="large"))
+JPEGS = tuple(rendition(*way.steps, name=way.name, form=Format.JPEG) for way in WAYS)
+"""The ways on which JPEGs go by their planes."""
+
 FILES = 1060
 REFUSALS = {ItemCode.UNDECODABLE, ItemCode.TOO_LARGE, ItemCode.UNSUPPORTED_FORMAT}
 
 
-def limited(engine: EngineName = EngineName.SIMD) -> Worker:
+def limited(engine: EngineName = EngineName.SIMD, ways: tuple[Rendition, ...] = WAYS) -> Worker:
     worker = Worker()
-    worker.configure(Setup(WAYS, LIMITS, MEMORY, 64 << 20, engine))
+    worker.configure(Setup(ways, LIMITS, MEMORY, 64 << 20, engine))
     return worker
 
 
-@pytest.fixture(params=list(EngineName))
+@pytest.fixture(
+    params=[*((name, WAYS) for name in EngineName), (EngineName.SIMD, JPEGS)],
+    ids=["Pillow", "Simd", "planes"],
+)
 def worker(request: pytest.FixtureRequest):
-    worker = limited(request.param)
+    worker = limited(*request.param)
     yield worker
     worker.close()
 
@@ -58,12 +65,18 @@ def outcome(worker: Worker, data: bytes) -> ItemFailure | None:
 
 
 @pytest.mark.timeout(600)
-def test_the_images_that_broke_pillow_once() -> None:
-    files = corpus()
-    assert len(files) >= FILES
+@pytest.mark.parametrize(
+    ("ways", "magic", "made"),
+    [(WAYS, b"", 600), (JPEGS, b"\xff\xd8\xff", 50)],
+    ids=["all", "JPEGs by planes"],
+)
+def test_the_images_that_broke_pillow_once(ways, magic, made) -> None:
+    every = corpus()
+    assert len(every) >= FILES
+    files = {name: data for name, data in every.items() if data.startswith(magic)}
     ends: Counter[str] = Counter()
     slowest, most, pids = 0.0, 0, set()
-    worker = limited()
+    worker = limited(ways=ways)
     try:
         for name, data in sorted(files.items()):
             began = time.monotonic()
@@ -81,7 +94,7 @@ def test_the_images_that_broke_pillow_once() -> None:
         file=sys.stderr,
     )
     assert most <= MEMORY
-    assert ends["made"] >= 600
+    assert ends["made"] >= made
 
 
 TOO_LARGE = ItemCode.TOO_LARGE
@@ -117,9 +130,12 @@ def test_what_is_packed_beside_the_pixels_does_not_fill_the_memory(worker, make)
     assert outcome(worker, file(photo())) is None
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP"])
-def test_a_file_cut_at_every_tenth_is_refused(form):
-    worker = limited()
+@pytest.mark.parametrize(
+    ("form", "ways"),
+    [*((form, WAYS) for form in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP")), ("JPEG", JPEGS)],
+)
+def test_a_file_cut_at_every_tenth_is_refused(form, ways):
+    worker = limited(ways=ways)
     try:
         for where, data in bombs.cut(file(photo(), form)).items():
             failure = outcome(worker, data)
@@ -128,6 +144,25 @@ def test_a_file_cut_at_every_tenth_is_refused(form):
         assert outcome(worker, file(photo(), form)) is None
     finally:
         worker.close()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_with_bytes_changed_ends_alike_by_planes_and_over_rgb(progressive):
+    """There is one judge of what is broken, and no process dies of it."""
+    random, whole = Random(7), file(photo(), "JPEG", progressive=progressive)
+    workers = [limited(ways=ways) for ways in (WAYS, JPEGS)]
+    try:
+        for number in range(150):
+            data = bytearray(whole)
+            for _ in range(random.randint(1, 6)):
+                data[random.randrange(3, len(data) if number % 2 else 700)] = random.randrange(256)
+            ends = [outcome(worker, bytes(data)) for worker in workers]
+            codes = [end.code if end else None for end in ends]
+            assert codes[0] == codes[1], (number, ends)
+            assert ItemCode.KILLED not in codes
+    finally:
+        for worker in workers:
+            worker.close()
 
 
 @pytest.mark.parametrize(

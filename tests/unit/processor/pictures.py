@@ -9,6 +9,7 @@ from PIL import Image
 from imagejob_processor.contract import Fit, Format, ItemLimits, Output, Rendition, Resize, Step
 from imagejob_processor.pipeline import Encoded, render
 from imagejob_processor.recipe import Resample
+from imagejob_processor.steps.engine import PILLOW, Engine
 
 LIMITS = ItemLimits(item_bytes=64 << 20, pixels=50_000_000, frames=100, item_timeout_seconds=30)
 
@@ -50,8 +51,10 @@ def resized(
     return Step(resize=Resize(width=width, height=height, fit=fit, resample=how))
 
 
-def make(data: bytes, *renditions: Rendition, limits: ItemLimits = LIMITS) -> dict[str, Encoded]:
-    found = render(data, renditions, limits)
+def make(
+    data: bytes, *renditions: Rendition, limits: ItemLimits = LIMITS, engine: Engine = PILLOW
+) -> dict[str, Encoded]:
+    found = render(data, renditions, limits, engine)
     return {made.rendition: made for made in found if isinstance(made, Encoded)}
 
 

@@ -3,8 +3,6 @@
 import io
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from imagejob_processor.contract import Output
@@ -108,19 +106,3 @@ def test_what_is_too_long_is_left_out():
     assert not image.getexif()
     assert b"SECRETXMP" not in data
     assert kept(Format.WEBP, Metadata.KEEP_COPYRIGHT, file(photo(), "WEBP", exif=exif))[1].getexif()
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    tags=st.sets(st.sampled_from([1, 3, 29])),
-    origin=st.sampled_from(["JPEG", "WEBP", "PNG"]),
-    form=st.sampled_from(KEEPING),
-    metadata=st.sampled_from([Metadata.STRIP, Metadata.KEEP_COPYRIGHT]),
-)
-def test_no_place_is_in_any_output_unless_all_is_kept(tags, origin, form, metadata):
-    exif = Image.Exif()
-    exif[ExifTags.Base.Copyright] = "c"
-    exif.get_ifd(GPS).update(dict.fromkeys({*tags, 29}, "SECRETPLACE"))
-    data, image = kept(form, metadata, file(photo(40, 30), origin, exif=exif))
-    assert b"SECRETPLACE" not in data
-    assert GPS not in image.getexif()
