@@ -101,6 +101,9 @@ def _short(value: Any) -> str:
     return msgspec.json.encode(value).decode()[:300]
 
 
+EVIDENCE = ("reason", "message", "runbook")
+
+
 def without_evidence(of: Digest) -> Digest:
     """The same but for reasons and messages, which may be of the fault itself; codes stay."""
     found: Digest = _wordless(of)
@@ -109,7 +112,7 @@ def without_evidence(of: Digest) -> Digest:
 
 def _wordless(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _wordless(inner) for name, inner in value.items() if name not in ("reason", "message")}
+        return {name: _wordless(inner) for name, inner in value.items() if name not in EVIDENCE}
     return [_wordless(inner) for inner in value] if isinstance(value, list) else value
 
 

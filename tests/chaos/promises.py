@@ -32,7 +32,7 @@ class Promises:
     def launched(self, uid: str, attempt: Attempt) -> None:
         """A Pod was made."""
         self.launches[attempt.name] += 1
-        if self.launches[attempt.name] > 1:
+        if self.launches[attempt.name] > 1 and not self._comes_late(attempt):
             self.wrongs.append(
                 f"duplicate launch: {attempt.name} was launched {self.launches[attempt.name]} times"
             )
@@ -47,6 +47,13 @@ class Promises:
         others = [a for _, a in self._arena.cluster.attempts() if a.live and not a.deleting]
         if sum((a.run, a.epoch, a.shard) == (attempt.run, attempt.epoch, attempt.shard) for a in others) > 1:
             self.wrongs.append(f"{attempt.name} was launched beside another live attempt at its shard")
+
+    def _comes_late(self, attempt: Attempt) -> bool:
+        """Whether one of two leaders launches what the other one has undone; the Pod is ended again."""
+        job, two = self._arena.job, len(self._arena.processes) > 1
+        run = job.status.run if job else None
+        wanted = run is not None and (run.number, run.epoch) == (attempt.run, attempt.epoch)
+        return two and not (job and wanted and job.status.at in FORWARD)
 
     def deletes(self, request: Request) -> None:
         """Something is about to be deleted from a store."""

@@ -32,7 +32,20 @@ credentials. Times are not compared, nor which of several Pods a message names. 
 that no Pod is launched twice for one attempt, none beside another live one of its shard, none before all is
 staged, and that no staging is deleted under a run that needs it.
 
-The same with faults instead of death, each beginning at every request at which it means something.
+The same with faults instead of death, each beginning at every request at which it makes a world that no
+other point makes: an object store's 429 is a 5xx like any other, the lost answer of a read is a read that
+failed, and a watch that goes wrong between two events goes wrong at the second one.
+
+What is not held, and why:
+
+- conditions, after a watch that was silent: they tell of phases that the operator may have passed over; and
+  such a watch is not tried where somebody waits for a phase to act in it;
+- reasons and messages (codes are), where a run fails at a deadline with what its last try met, and the fault
+  was what that try met;
+- how many outputs there are, where a run is deleted or cancelled while it publishes; each is as it should be;
+- a Pod that one of two leaders, or one that stood still, launches once more when the other one has begun to
+  undo the run: its request was on its way, it works on what is garbage, and it is ended again;
+- wrong clocks, where a run is to end by seconds that pass: they make them more or fewer, and rightly.
 
 {scenarios} scenarios, {kills} crash points, {faults} faults ({extent}): **{divergences} divergences,
 {duplicates} duplicate launches, {orphans} orphans**.
@@ -68,8 +81,15 @@ def _memory(measured: dict[str, Any]) -> list[str]:
         "| planted | found in the scenario | by |",
         "|---|---|---|",
     ]
-    lines += [_cells(row, "bug", "scenario", "found") for row in measured["planted"]]
+    planted = [{**row, "found": _shown(row)} for row in measured["planted"]]
+    lines += [_cells(row, "bug", "scenario", "found") for row in planted]
     return [*lines, ""]
+
+
+def _shown(row: dict[str, Any]) -> str:
+    """How a planted bug showed: where, and the beginning of what was wrong."""
+    said: str = row["found"].removeprefix(f"{row['scenario']}: ")
+    return f"`{said[:100]}…`" if len(said) > 100 else f"`{said}`"
 
 
 def _cells(row: dict[str, Any], *names: str) -> str:
