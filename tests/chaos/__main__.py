@@ -32,7 +32,7 @@ def main(words: Sequence[str], every: int) -> int:
     planted = [] if words else [plant(bug.words, bug.scenario, find(bug)) for bug in BUGS]
     found = document(rows, planted, every, time.monotonic() - begun)
     totals, all_found = found["totals"], sum(bool(one.found) for one in planted)
-    extent = "all" if every == 1 else f"every {every}th"
+    extent = "all" if every == 1 else f"one in {every}"
     say(
         f"\n{totals['scenarios']} scenarios, {totals['kills']} crash points ({extent}: before, sent, "
         f"answered), {totals['faults']} faults ({extent}) of {len(Fault)} kinds, {found['seconds']} seconds\n"

@@ -51,6 +51,8 @@ class Arena:
         self.requests: list[Request] = []
         self.promises = Promises(self)
         self.restarts = 0
+        self.two = False
+        """Whether there have been two operators at a time."""
         self.listed_before = 0
         """How many changes old the listing is that the next operator gets."""
         self._told: list[tuple[tuple[Any, ...], Listing]] = []
@@ -123,6 +125,7 @@ class Arena:
     def begin(self, setup: Setup) -> Process:
         process = Process(setup, self._word())
         self.processes.append(process)
+        self.two = self.two or len(self.processes) > 1
         if self.listed_before:
             missed = self._told[-self.listed_before :]
             process.listing = missed[0][1]

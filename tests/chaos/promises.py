@@ -38,10 +38,8 @@ class Promises:
             )
         manifest = f"/{uid}/{attempt.run}-{attempt.epoch}/manifest.json"
         # One of two leaders may come late, to a staging that the other one has emptied by then.
-        alone = len(self._arena.processes) == 1
-        staged = (
-            self._arena.somewhere(manifest) if alone else any(k.endswith(manifest) for k in self._complete)
-        )
+        once = any(key.endswith(manifest) for key in self._complete)
+        staged = once if self._arena.two else self._arena.somewhere(manifest)
         if not staged:
             self.wrongs.append(f"{attempt.name} was launched before all was staged")
         others = [a for _, a in self._arena.cluster.attempts() if a.live and not a.deleting]
@@ -50,7 +48,7 @@ class Promises:
 
     def _comes_late(self, attempt: Attempt) -> bool:
         """Whether one of two leaders launches what the other one has undone; the Pod is ended again."""
-        job, two = self._arena.job, len(self._arena.processes) > 1
+        job, two = self._arena.job, self._arena.two
         run = job.status.run if job else None
         wanted = run is not None and (run.number, run.epoch) == (attempt.run, attempt.epoch)
         return two and not (job and wanted and job.status.at in FORWARD)

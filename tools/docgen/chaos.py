@@ -67,7 +67,7 @@ def _memory(measured: dict[str, Any]) -> list[str]:
     moments = "\n".join(f"- {text}" for text in measured["moments"])
     about = {key: measured[key] for key in ("commit", "date", "machine")}
     every = measured["every"]
-    about["extent"] = "all of them" if every == 1 else f"every {every}th of each scenario"
+    about["extent"] = "all of them" if every == 1 else f"one in {every} of each scenario"
     head = _MEMORY.format(moments=moments, minutes=measured["seconds"] / 60, **about, **measured["totals"])
     lines = [head, "| scenario | requests | crash points | faults | divergences |", "|---|---|---|---|---|"]
     lines += [

@@ -17,7 +17,7 @@ from imagejob_operator.core.store_standing import Standing, StoreReason
 from imagejob_operator.core.sweep import installation_prefix
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.jobs import JobsError
-from imagejob_operator.ports.object_store import ObjectStore, StoreDenied, StoreError
+from imagejob_operator.ports.object_store import ObjectStore, StoreDenied, StoreError, StoreUnavailable
 from imagejob_operator.ports.store_keeper import Exchange, NotUsable, Open, OpenStore, StoreKeeper
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,11 @@ class Opening:
         return Credentials(access, hidden, found.get("session-token", "").strip())
 
     async def renew(self, entry: OpenedStore, before: int) -> bool:
-        """Whether the store has other credentials than those that it refused."""
+        """Whether the store has other credentials than those that it refused.
+
+        Raises:
+            StoreUnavailable: that cannot be told now.
+        """
         async with entry.lock:
             if entry.held.version != before:
                 return True
@@ -172,7 +176,10 @@ class Opening:
                 entry.held.give(
                     await self._credentials(entry.key.namespace, entry.spec, entry.location.trust)
                 )
-            except (NotUsable, JobsError) as error:
+            except JobsError as error:
+                # Others may count by now; a refusal that nobody could look into is no verdict.
+                raise StoreUnavailable(f"its credentials cannot be read anew: {error}") from error
+            except NotUsable as error:
                 log.warning(
                     "credentials cannot be renewed", extra={"store": str(entry.key), "error": str(error)}
                 )

@@ -18,6 +18,7 @@ from imagejob_operator.core.store_standing import StoreReason
 from imagejob_operator.loop.run_store import Part, RunStore
 from imagejob_operator.loop.store_book import OwnStore, StoreBook
 from imagejob_operator.ports.credentials import Credentials
+from imagejob_operator.ports.jobs import Unavailable
 from imagejob_operator.ports.object_store import ObjectChanged, StoreDenied, StoreUnavailable
 from unit.core.build import SPEC
 from unit.loop.world import KEY, World
@@ -135,6 +136,20 @@ async def test_rotation_in_mid_run_is_no_failure() -> None:
     await world.run()
     assert world.job.status.phase == "Succeeded", world.error()
     assert read_kept(world.stores.kept_data["uid-of-shop-media"]).access_key == "new"  # type: ignore[union-attr]
+
+
+async def test_an_api_server_that_is_away_when_credentials_are_rotated_delays_and_nothing_more() -> None:
+    world = World(sources={})
+    await declared(world)
+    fill(world)
+    world.create(**MEDIA)
+    await world.run(until=lambda: world.job.status.phase == "Running")
+    bucket = world.stores.bucket("tenant", "new")
+    world.stores.secret_of("new")
+    bucket.keys.discard(("key", "secret-of-key"))
+    world.stores.hooks.fail(Unavailable("503"), "secret", times=3)
+    await world.run()
+    assert world.job.status.phase == "Succeeded", world.error()
 
 
 async def test_credentials_that_are_revoked_in_mid_run_are_a_refusal() -> None:
