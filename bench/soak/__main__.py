@@ -18,9 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from demo import stack
 from demo.kubectl import Kubectl
-from imagejob_operator.adapters.kube_session import KubeHTTP
+from imagejob_operator.adapters.kube_session import ApiError, KubeHTTP
 from localcluster.commands import run
 from localcluster.paths import layout, repository
 from localcluster.progress import say
@@ -102,14 +104,16 @@ async def _tell(samples: list[Sample], jobs: int) -> None:
 
 async def _known(http: KubeHTTP) -> dict[str, float]:
     """Jobs and Pods that the operator still knows, when it had a while to forget them."""
-    known: dict[str, float] = {}
+    known: dict[str, float] = {"answers missing": 1}
     for _ in range(SETTLE_SECONDS):
-        told = await facts(http)
-        cached = (await metrics(http)).get("imagejob_jobs", 0.0)
+        await asyncio.sleep(1)
+        try:
+            told, cached = await facts(http), (await metrics(http)).get("imagejob_jobs", 0.0)
+        except (ApiError, aiohttp.ClientError, TimeoutError):
+            continue
         known = {"jobs": told["jobs"], "attempts": told["attempts"], "cachedJobs": cached}
         if not any(known.values()):
             break
-        await asyncio.sleep(1)
     return known
 
 

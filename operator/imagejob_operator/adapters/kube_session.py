@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 from kubernetes.aio import client, config
 
-CONNECTIONS = 16
+CONNECTIONS = 32
 """At most to the API server at once. Each costs 256 KiB, which is what asyncio buffers for TLS."""
 TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
 

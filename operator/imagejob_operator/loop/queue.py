@@ -115,19 +115,34 @@ class WorkQueue:
 
     async def _work(self) -> None:
         while True:
-            key = await self._next()
-            self._active[key] = asyncio.get_running_loop().time()
-            self.begun += 1
             try:
-                await self._turn(key)
-            except Exception:
-                log.exception("a turn failed unexpectedly", extra={"job": str(key)})
-                self.add_after(key, 5.0)
-            finally:
-                self._active.pop(key, None)
-                if key in self._again:
-                    self._again.discard(key)
-                    self.add(key)
+                await self._take_one()
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task not in self._tasks:
+                    raise
+                # Nobody told it to end: a client's timer was late, and cancelled more than its request.
+                log.warning("a worker was cancelled by a late timer and goes on")
+                while task.cancelling():
+                    task.uncancel()
+
+    async def _take_one(self) -> None:
+        key = await self._next()
+        self._active[key] = asyncio.get_running_loop().time()
+        self.begun += 1
+        try:
+            await self._turn(key)
+        except asyncio.CancelledError:
+            self.add_after(key, 5.0)
+            raise
+        except Exception:
+            log.exception("a turn failed unexpectedly", extra={"job": str(key)})
+            self.add_after(key, 5.0)
+        finally:
+            self._active.pop(key, None)
+            if key in self._again:
+                self._again.discard(key)
+                self.add(key)
 
     async def _next(self) -> Key:
         async with self._wakeup:

@@ -206,3 +206,25 @@ async def test_what_is_gone_has_no_turn_any_more(queue: WorkQueue, turns: Turns)
     queue.add_after(B, 0.05)
     await turns.until(1)
     assert turns.begun == [B]
+
+
+@pytest.mark.parametrize("when", ["in-a-turn", "between-turns"])
+async def test_a_worker_that_nobody_told_to_end_goes_on(turns: Turns, when: str) -> None:
+    """As a client's timer does that fires when its request has just been answered."""
+    queue = WorkQueue(turns, workers=1)
+    queue.start()
+    (worker,) = queue._tasks
+    go = turns.hold(A)
+    queue.add(A)
+    await turns.until(1)
+    if when == "between-turns":
+        go.set()
+        await asyncio.sleep(0)
+    worker.cancel()
+    queue.add(B)
+    await turns.until(2)
+    assert turns.begun == [A, B]
+    assert queue.dead_workers() == 0
+    assert (A in queue._due) == (when == "in-a-turn"), "a turn that was broken off is taken again"
+    await queue.stop()
+    assert worker.cancelled()
