@@ -91,7 +91,7 @@ def contenders() -> list[Contender]:
     ]
     script = str(HERE / "with_pillow.py")
     every.append(Contender("Pillow, naive", program(sys.executable, script, "naive")))
-    every.append(Contender("floor", program(sys.executable, script, "floor"), compares=False))
+    every.append(Contender("floor", program(sys.executable, script, "floor"), ("JPEG",), compares=False))
     every.append(Contender("pyvips", program(sys.executable, str(HERE / "with_pyvips.py"))))
     sharp = str(BUILD / "with_sharp.js")
     every.append(Contender("sharp, chain", program("node", sharp, "chain")))

@@ -34,6 +34,7 @@ def naive(data: bytes) -> list[bytes]:
 
 
 def floor(data: bytes) -> list[bytes]:
+    ready = READY[data]
     image = Image.open(BytesIO(data))
     image.draft(None, SIZES[0])
     image.load()
@@ -41,10 +42,11 @@ def floor(data: bytes) -> list[bytes]:
     return [encoded(picture) for picture in ready]
 
 
-if way == "floor":
-    first = Image.open(BytesIO(sources[0]))
+READY = {}
+for data in set(sources if way == "floor" else []):
+    first = Image.open(BytesIO(data))
     first.draft(None, SIZES[0])
-    ready = [first.resize(size) for size in SIZES]
+    READY[data] = [first.resize(size) for size in SIZES]
 for number in range(int(count)):
     made = (naive if way == "naive" else floor)(sources[number % len(sources)])
     if out != "-" and number == 0:
