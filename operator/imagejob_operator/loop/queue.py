@@ -121,8 +121,8 @@ class WorkQueue:
                 task = asyncio.current_task()
                 if task is None or task not in self._tasks:
                     raise
-                # Nobody told it to end: a client's timer was late, and cancelled more than its request.
-                log.warning("a worker was cancelled by a late timer and goes on")
+                # Nobody told it to end: most likely a client's timer that cancelled more than its request.
+                log.warning("a worker was cancelled without being told to end; it goes on")
                 while task.cancelling():
                     task.uncancel()
 
