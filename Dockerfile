@@ -71,7 +71,7 @@ RUN --mount=type=bind,source=build/wheelhouse-processor,target=/wheels \
 FROM base AS processor-base
 RUN test -n "$(find /usr/lib /usr/local/lib -name 'libturbojpeg.so.0')" \
     || { apt-get update -q && apt-get install -q -y --no-install-recommends libturbojpeg0 \
-    && rm -rf /var/lib/apt/lists/*; }
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*; }
 
 
 FROM base AS processor-code
