@@ -147,7 +147,7 @@ def first_run(arena: Arena) -> bool:
     return run is not None and run.number == 1 and run.epoch <= 1
 
 
-never_validated = fail(StoreUnavailable("no answer"), "put_if_absent", "/1.json")
+never_validated = fail(StoreUnavailable("no answer"), "put", "/1.json")
 """The first run stays in Validating until somebody acts."""
 never_staged = fail(StoreUnavailable("no answer"), "put", "/1-1/manifest.json")
 """The first run stays in Staging until somebody acts."""
