@@ -6,11 +6,12 @@ export PYTHONDONTWRITEBYTECODE := 1
 export PATH := $(PATH):/usr/sbin:/sbin
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
+MEASURED := failures chaos chaos-cluster failover
 
-.PHONY: help demo test check e2e chaos docs bench bench-images soak lock clean
+.PHONY: help demo test check e2e chaos chaos-cluster docs bench bench-images bench-failover soak lock clean
 
 help: ## what can be made
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(STAMP): locks/dev.txt pyproject.toml
 	@echo "== Python environment (.venv) from locks/dev.txt"
@@ -35,14 +36,20 @@ e2e: $(STAMP) ## the end-to-end tests on a real cluster
 chaos: $(STAMP) ## the operator killed at every request of every scenario, in memory, and every fault (20 minutes)
 	@PYTHONPATH=tools:tests $(PYTHON) -m chaos
 
-docs: $(STAMP) ## make the generated pages anew, what was measured from what make e2e and make chaos wrote last
-	@$(PYTHON) -m docgen $(wildcard out/failures.json out/chaos.json)
+chaos-cluster: $(STAMP) ## a hundred kills of the operator on a real cluster; KILLS and SEED say otherwise (15 minutes)
+	@IMAGEJOB_CHAOS_KILLS=$(or $(KILLS),100) IMAGEJOB_CHAOS_SEED=$(SEED) $(PYTHON) -m pytest -q --no-header tests/e2e/test_killed_at_random.py
+
+docs: $(STAMP) ## make the generated pages anew, and of what was measured what the commands wrote last
+	@$(PYTHON) -m docgen $(wildcard $(MEASURED:%=out/%.json))
 
 bench: $(STAMP) ## benchmarks, as ratios
 	@$(PYTHON) -m pytest bench -q
 
 bench-images: $(STAMP) ## what an image costs, beside pyvips, sharp and the floor (minutes; needs npm)
 	@$(PYTHON) bench/images/run.py
+
+bench-failover: $(STAMP) ## 25 takeovers between two replicas in a burst of 200 ImageJobs (15 minutes)
+	@IMAGEJOB_FAILOVER_JOBS=200 IMAGEJOB_FAILOVER_ROUNDS=5 $(PYTHON) -m pytest -q --no-header tests/e2e/test_failover.py
 
 soak: $(STAMP) ## 5,000 ImageJobs on simulated nodes: the operator's memory must not grow (most of an hour)
 	@PYTHONPATH=tools:bench $(PYTHON) -m soak

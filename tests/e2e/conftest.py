@@ -56,7 +56,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("failure matrix")
         for line in results.table(config.stash[ROWS]):
             terminalreporter.write_line(line)
-        terminalreporter.write_line(f"written to {results.keep(config.stash[ROWS])}")
+        terminalreporter.write_line(f"written to {results.keep_rows(config.stash[ROWS])}")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,13 @@ from urllib3.exceptions import HTTPError
 from demo import photos, stack
 from demo.kubectl import Kubectl
 from demo.stack import NAMESPACE, OPERATOR, Store
+from e2e.audit import Audit
 from localcluster.commands import run
 from localcluster.errors import ClusterError
 
 GROUP, VERSION, PLURAL = "imagejob.dev", "v1alpha1", "imagejobs"
 STAGING = ".imagejob-staging/"
-ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{OPERATOR}"
+LEASE = "imagejob-demo"
 OUTAGE = """
 add table inet outage
 add chain inet outage input { type filter hook input priority 0; }
@@ -42,8 +42,6 @@ CHANGED_SETTINGS = (
     "IMAGEJOB_CLEANING_BUDGET_SECONDS",
 )
 """What tests set and take back."""
-
-WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 
 Job = dict[str, Any]
 
@@ -104,50 +102,6 @@ def verdict(job: Job) -> tuple[str, str, str]:
     error = status.get("error", {})
     outcome = status.get("run", {}).get("outcome", "")
     return phase(job), error.get("code", ""), error.get("reason", outcome)
-
-
-# --- the audit log ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Write:
-    """One answered write."""
-
-    verb: str
-    resource: str
-    namespace: str
-    name: str
-    code: int
-
-    def __str__(self) -> str:
-        return f"{self.verb} {self.resource} {self.namespace}/{self.name} {self.code}"
-
-
-class Audit:
-    """What the API server noted."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def mark(self) -> int:
-        """The end of the log as it is now."""
-        return self._path.stat().st_size
-
-    def writes(self, since: int, user: str = ACCOUNT, namespace: str = "") -> list[Write]:
-        """The writes of an account (or all, if empty) since a mark, of one namespace or of all."""
-        with self._path.open("rb") as file:
-            file.seek(since)
-            entries = [json.loads(line) for line in file if line.endswith(b"\n")]
-        found: list[Write] = []
-        for entry in entries:
-            if entry["stage"] != "ResponseComplete" or user not in ("", entry["user"]["username"]):
-                continue
-            what = entry.get("objectRef", {})
-            if entry["verb"] in WRITES and namespace in ("", what.get("namespace")):
-                resource = "/".join(filter(None, (what.get("resource"), what.get("subresource"))))
-                where, name = what.get("namespace", ""), what.get("name", "")
-                found.append(Write(entry["verb"], resource, where, name, entry["responseStatus"]["code"]))
-        return found
 
 
 # --- processes and faults --------------------------------------------------------------------------------
@@ -225,7 +179,7 @@ class World:
             yield
         finally:
             os.kill(process, signal.SIGCONT)
-            until("the store answers again", self._store_serves, 60)
+            self.await_store()
 
     @contextmanager
     def store_outage(self) -> Iterator[None]:
@@ -241,6 +195,10 @@ class World:
         """Let the store answer again; nothing happens where it does."""
         if "outage" in self._in_store_network("nft", "list tables"):
             self._in_store_network("nft", "delete table inet outage")
+        self.await_store()
+
+    def await_store(self) -> None:
+        """Wait until the store answers."""
         until("the store answers again", self._store_serves, 60)
 
     def _in_store_network(self, program: str, words: str) -> str:
@@ -267,18 +225,38 @@ class OperatorProcess:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._pod = world.pod_of(OPERATOR)
-        self._process = process_of(self._pod, "imagejob_operator")
+        self.find()
+
+    def find(self) -> None:
+        """Wait until it runs, which it does not for a moment after it has ended itself."""
+
+        def look() -> bool:
+            with contextlib.suppress(AssertionError):
+                self._pod = self._world.pod_of(OPERATOR)
+                self._process = process_of(self._pod, "imagejob_operator")
+                return True
+            return False
+
+        until("the operator runs", look, 60)
 
     def kill(self) -> None:
         """SIGKILL."""
-        os.kill(self._process, signal.SIGKILL)
+        try:
+            os.kill(self._process, signal.SIGKILL)
+        except ProcessLookupError:
+            self.find()
+            os.kill(self._process, signal.SIGKILL)
 
     def replace(self) -> None:
-        """A new Pod instead of the killed one: its container would wait longer after every kill."""
-        name = self._pod.metadata.name
-        self._world.core.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
+        """A new Pod instead of the killed one: its container would wait longer after every kill.
+
+        It need not wait for the Lease either, whose holder is dead for certain; test_failover.py has how long
+        others wait.
+        """
+        client.CoordinationV1Api(self._world.api).delete_namespaced_lease(LEASE, NAMESPACE)
+        self._world.core.delete_namespaced_pod(self._pod.metadata.name, NAMESPACE, grace_period_seconds=0)
         self._world.await_operator()
+        self.find()
 
 
 # --- one test's namespace --------------------------------------------------------------------------------
@@ -433,15 +411,17 @@ class Shop:
 
     def close(self) -> None:
         """Delete all jobs, hold what is left against nothing, and let the namespace go."""
-        names = [
-            job["metadata"]["name"]
-            for job in self.world.objects.list_namespaced_custom_object(GROUP, VERSION, self.name, PLURAL)[
-                "items"
-            ]
-        ]
+        where = (GROUP, VERSION, self.name, PLURAL)
+        objects = self.world.objects
+
+        def names() -> list[str]:
+            found = objects.list_namespaced_custom_object(*where)["items"]
+            return [job["metadata"]["name"] for job in found]
+
         try:
-            for name in names:
-                self.delete(name, seconds=75)
+            count = len(names())
+            objects.delete_collection_namespaced_custom_object(*where)
+            until("all jobs are gone", lambda: not names(), 75 + count, lambda: str(names()))
             self.await_clean()
         finally:
             self.world.core.delete_namespace(self.name)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from docgen.crash_cluster import failover, killed_at_random
+
 NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
 
 _INTRODUCTION = """\
@@ -98,5 +100,7 @@ def _cells(row: dict[str, Any], *names: str) -> str:
 
 SECTIONS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "chaos.json": _memory,
+    "chaos-cluster.json": killed_at_random,
+    "failover.json": failover,
 }
 """What makes a section of each file of `docs/measured/`, in the order of the page."""

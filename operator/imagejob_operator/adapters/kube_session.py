@@ -16,6 +16,8 @@ import aiohttp
 import msgspec
 from kubernetes.aio import client, config
 
+from imagejob_operator.ports.object_store import Gate, always_open
+
 CONNECTIONS = 32
 """At most to the API server at once. Each costs 256 KiB, which is what asyncio buffers for TLS."""
 TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
@@ -82,6 +84,8 @@ class KubeHTTP:
     server: str
     session: aiohttp.ClientSession
     observe: Observe = lambda verb, kind, code, seconds: None
+    gate: Gate = always_open
+    """Writes are sent only while it is open: what goes on in a process that stood still meets it here."""
 
     async def request(
         self,
@@ -94,8 +98,10 @@ class KubeHTTP:
         """Send one request; the answer's body.
 
         Raises:
-            ApiError: for every answer but 2xx, and for none.
+            ApiError: for every answer but 2xx, and for none; also for a write that must not be sent.
         """
+        if verb != "GET" and not self.gate():
+            raise ApiError(0, "NotInCharge", "this replica is not in charge any more")
         begun, code = perf_counter(), "0"
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": content_type, "Accept": accept}

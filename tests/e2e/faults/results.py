@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from localcluster.commands import run
 from localcluster.paths import repository
@@ -43,16 +44,20 @@ def table(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def keep(rows: Sequence[Row]) -> Path:
-    """Write the rows with what they were measured on; where."""
+def keep(place: Path, found: Mapping[str, Any]) -> None:
+    """Write what was measured as JSON, with what it was measured on."""
     root = repository()
-    commit = run(["git", "-C", str(root), "rev-parse", "--short", "HEAD"]).strip()
     document = {
-        "commit": commit,
+        "commit": run(["git", "-C", str(root), "rev-parse", "--short", "HEAD"]).strip(),
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{platform.machine()}, Linux {platform.release().partition('-')[0]}",
-        "rows": [{k: v for k, v in asdict(row).items() if k != "objections"} for row in rows],
+        **found,
     }
-    (root / PLACE).parent.mkdir(exist_ok=True)
-    (root / PLACE).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    (root / place).parent.mkdir(exist_ok=True)
+    (root / place).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def keep_rows(rows: Sequence[Row]) -> Path:
+    """Write the rows of the failure matrix; where."""
+    keep(PLACE, {"rows": [{k: v for k, v in asdict(row).items() if k != "objections"} for row in rows]})
     return PLACE

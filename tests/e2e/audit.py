@@ -1,0 +1,100 @@
+"""What the API server noted: every answered write, by whom and when."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from demo.stack import NAMESPACE, OPERATOR
+
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{OPERATOR}"
+WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+POD = "authentication.kubernetes.io/pod-name"
+"""What a token that was made for a Pod says of it."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One answered write."""
+
+    verb: str
+    resource: str
+    namespace: str
+    name: str
+    code: int
+    pod: str
+    """The Pod that wrote, if its token says so."""
+    received: datetime
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource} {self.namespace}/{self.name} {self.code}"
+
+
+class Audit:
+    """The log of one API server."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def mark(self) -> int:
+        """The end of the log as it is now."""
+        return self._path.stat().st_size
+
+    def writes(self, since: int, user: str = ACCOUNT, namespace: str = "") -> list[Write]:
+        """The writes of an account (or all, if empty) since a mark, of one namespace or of all."""
+        return self.read(since, user, namespace)[0]
+
+    def read(self, since: int, user: str, namespace: str) -> tuple[list[Write], int]:
+        """The same, and the mark from which to read on."""
+        with self._path.open("rb") as file:
+            file.seek(since)
+            lines = [line for line in file if line.endswith(b"\n")]
+        entries = [json.loads(line) for line in lines if namespace.encode() in line]
+        found = [
+            _read(entry)
+            for entry in entries
+            if entry["stage"] == "ResponseComplete"
+            and user in ("", entry["user"]["username"])
+            and entry["verb"] in WRITES
+            and "dryRun=All" not in entry["requestURI"]
+            and namespace in ("", entry.get("objectRef", {}).get("namespace"))
+        ]
+        return found, since + sum(map(len, lines))
+
+
+class Tail:
+    """What the operator writes in one namespace from now on, each line read once."""
+
+    def __init__(self, audit: Audit, namespace: str) -> None:
+        self._audit = audit
+        self._namespace = namespace
+        self._at = audit.mark()
+        self.writes: list[Write] = []
+        """All until it caught up last."""
+
+    def catch_up(self) -> int:
+        """Read on; how many writes there were."""
+        found, self._at = self._audit.read(self._at, ACCOUNT, self._namespace)
+        self.writes += found
+        return len(found)
+
+
+def _read(entry: dict[str, Any]) -> Write:
+    what = entry.get("objectRef", {})
+    return Write(
+        entry["verb"],
+        "/".join(filter(None, (what.get("resource"), what.get("subresource")))),
+        what.get("namespace", ""),
+        what.get("name", ""),
+        entry["responseStatus"]["code"],
+        next(iter(entry["user"].get("extra", {}).get(POD, [])), ""),
+        datetime.fromisoformat(entry["requestReceivedTimestamp"]),
+    )
+
+
+def pods_made(writes: list[Write]) -> list[str]:
+    """The names of the Pods that were created, each as often as it was."""
+    return [w.name for w in writes if (w.verb, w.resource, w.code) == ("create", "pods", 201)]
