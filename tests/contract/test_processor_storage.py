@@ -14,6 +14,7 @@ from minio.datatypes import PostPolicy
 
 from imagejob_processor.contract import ExitCode, Format, ItemCode, Order, OrderItem, Result, Summary, Upload
 from imagejob_processor.failure import ItemFailure, OrderExpired, StoreUnavailable
+from imagejob_processor.output import FORMATS
 from imagejob_processor.storage import Patience, Store
 from unit.processor.pictures import LIMITS, rendition, resized, stored
 
@@ -118,7 +119,7 @@ def test_a_false_signature_is_not_expired(bucket, store):
     assert "X-Amz" not in str(caught.value)
 
 
-@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("form", FORMATS)
 def test_an_output_is_stored_whole(bucket, store, form):
     content_type = f"image/{form.lower()}"
     to = bucket.upload()
@@ -159,7 +160,8 @@ def make_order(bucket: Bucket, attempt: int = 1, *, expired: bool = False) -> Or
     for number, form in enumerate(("JPEG", "PNG", "GIF")):
         key = f"in/{number}"
         etag = bucket.put(key, stored(form))
-        items.append(OrderItem(number, f"uploads/{number}", bucket.signed("GET", key, expired=expired), etag))
+        source = f"uploads/{number}.{form.lower()}"
+        items.append(OrderItem(number, source, bucket.signed("GET", key, expired=expired), etag))
     return Order(
         version=1,
         job="shop/spring",
