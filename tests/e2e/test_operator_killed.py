@@ -32,6 +32,7 @@ def test_killed_in_each_phase(shop: Shop, large_photo: bytes) -> None:
         operator.replace()
         kill_in(wanted, shop, name, operator)
     operator.replace()
+    shop.world.await_operator()
 
     job = shop.await_end(name, seconds=90)
     assert verdict(job) == ("Succeeded", "", "")

@@ -250,12 +250,12 @@ class OperatorProcess:
     def replace(self) -> None:
         """A new Pod instead of the killed one: its container would wait longer after every kill.
 
-        It need not wait for the Lease either, whose holder is dead for certain; test_failover.py has how long
+        This returns when its process runs, before it is ready, so that the first that it does can be met. It
+        need not wait for the Lease either, whose holder is dead for certain; test_failover.py has how long
         others wait.
         """
         client.CoordinationV1Api(self._world.api).delete_namespaced_lease(LEASE, NAMESPACE)
         self._world.core.delete_namespaced_pod(self._pod.metadata.name, NAMESPACE, grace_period_seconds=0)
-        self._world.await_operator()
         self.find()
 
 

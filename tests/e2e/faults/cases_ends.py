@@ -10,7 +10,7 @@ from e2e.faults.arena import BUDGET
 from e2e.faults.bench import Bench, Case, job
 from e2e.faults.cases_pods import quota
 from e2e.faults.cases_runs import corrupt, slow_source
-from e2e.faults.store_faults import cut, lost_answer, refused, silence, slow
+from e2e.faults.store_faults import cut, held_for, lost_answer, refused, silence, slow
 from e2e.world import GROUP, PLURAL, VERSION, phase, until
 
 FINAL = "media/{ns}/out/"
@@ -59,7 +59,8 @@ DEADLINES = (
         evidence=("activeDeadlineSeconds 14", "in phase Publishing"),
         outputs=1,
         job=within_deadline(14),
-        broken=lambda b: b.store(slow(13), "copy", about=FINAL, times=1),
+        # Past the deadline, and well within the time that there is for cleaning.
+        broken=lambda b: b.store(held_for(16), "copy", about=FINAL, times=1),
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -54,6 +55,17 @@ def slow(seconds: float) -> Fault:
 
     async def fault(exchange: Exchange) -> None:
         await asyncio.sleep(seconds)
+        await exchange.reply(await exchange.forward())
+
+    return fault
+
+
+def held_for(seconds: float) -> Fault:
+    """The store answers nothing until so many seconds from now have passed, however late a request comes."""
+    end = time.monotonic() + seconds
+
+    async def fault(exchange: Exchange) -> None:
+        await asyncio.sleep(max(0.0, end - time.monotonic()))
         await exchange.reply(await exchange.forward())
 
     return fault

@@ -153,6 +153,7 @@ class Storm:
         self._operator.kill()
         self.count.kills += 1
         self._operator.replace()
+        self._world.await_operator()
         turn, rest = divmod(self.count.kills, PARTS_EVERY)
         if rest == 0:
             self._restart(PARTS[(turn - 1) % len(PARTS)])
