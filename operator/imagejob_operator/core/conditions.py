@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from imagejob_operator.core.failure import bounded
+from imagejob_operator.core.failure import Failure, bounded
 from imagejob_operator.core.phase import TERMINAL, UNDOING, Phase
 from imagejob_operator.core.status import (
     ALREADY_PUBLISHED,
@@ -17,6 +17,9 @@ from imagejob_operator.core.status import (
     RunStatus,
     Status,
 )
+
+RECONCILING = "Reconciling"
+"""True while a job is on its way; its reason is the phase, or why what is tried again failed last."""
 
 _MILESTONES: dict[str, tuple[Phase, str]] = {
     # condition: (the phase from which on it is True, the code that makes it False)
@@ -32,7 +35,7 @@ def with_conditions(
     status: Status,
     before: Status,
     now: datetime,
-    note: str = "",
+    note: str | Failure = "",
     cleaned: bool | None = None,
     launched: bool = False,
 ) -> Status:
@@ -42,7 +45,8 @@ def with_conditions(
         status: the wanted status, conditions not yet made.
         before: the status as it stands; times of unchanged conditions are taken from it.
         now: the time of this turn.
-        note: what is being waited for, shown while the job is on its way.
+        note: what is being waited for, or why what is tried again failed last; shown while the job is on
+            its way.
         cleaned: whether staging is known to be empty; None while nobody has tried.
         launched: whether a Pod of the run is known to have run, though the phase may never have been Running.
     """
@@ -80,16 +84,17 @@ def _place(run: RunStatus) -> tuple[int, int]:
     return run.number, run.epoch
 
 
-def _summary(status: Status, note: str) -> list[tuple[str, str, str, str]]:
+def _summary(status: Status, note: str | Failure) -> list[tuple[str, str, str, str]]:
     phase, error = status.at, status.error
-    message = bounded(note) or (error.message if error else "")
+    why, text = (note.reason.value, note.message) if isinstance(note, Failure) else (phase.value, note)
+    message = bounded(text) or (error.message if error else "")
     if phase not in TERMINAL:
         open_ = [("Finished", "False", phase.value, ""), ("Succeeded", "Unknown", phase.value, "")]
         if phase is Phase.SUSPENDED:
             return [("Ready", "False", phase.value, message), *open_]
         return [
             ("Ready", "False", "Progressing", message),
-            ("Reconciling", "True", phase.value, message),
+            (RECONCILING, "True", why, message),
             *open_,
         ]
     if phase is Phase.SUCCEEDED:

@@ -19,7 +19,6 @@ from imagejob_operator.core.effort import (
     Recalled,
     Stage,
     Staged,
-    last_failure,
 )
 from imagejob_operator.core.ending import (
     begin_undoing,
@@ -48,7 +47,7 @@ from imagejob_operator.core.status import (
 )
 from imagejob_operator.core.suspending import decide_suspended, decide_unbegun, suspend
 from imagejob_operator.core.validating import begin_validating, validating
-from imagejob_operator.core.waiting import keep_going, phase_begun, progress_of, wait_for_sources
+from imagejob_operator.core.waiting import keep_going, last_met, phase_begun, progress_of, wait_for_sources
 
 
 def decide(o: Observation) -> Decision:
@@ -99,7 +98,7 @@ def _rejected(o: Observation) -> Failure:
 def _deadline_failure(o: Observation, spec: Spec) -> Failure:
     evidence = f"; progress {o.job.status.progress}" if o.job.status.progress else ""
     waiting = next((a.problem.message for a in o.attempts if a.live and a.problem), "")
-    if last := last_failure(o.progress):
+    if last := last_met(o, o.progress):
         waiting = last.message
     text = (
         f"spec.execution.activeDeadlineSeconds {spec.execution.active_deadline_seconds} passed in phase "

@@ -5,12 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from imagejob_operator.core.conditions import with_conditions
+from imagejob_operator.core.failure import Failure
 from imagejob_operator.core.observation import Observation
 from imagejob_operator.core.phase import TERMINAL, Phase, check_move
 from imagejob_operator.core.status import RunStatus, Status, duration_text
 
 
-def change(o: Observation, wanted: Status, note: str = "", cleaned: bool | None = None) -> Status:
+def change(o: Observation, wanted: Status, note: str | Failure = "", cleaned: bool | None = None) -> Status:
     """Complete a wanted status: observedGeneration, phaseSince, end of the run, all conditions.
 
     Raises:

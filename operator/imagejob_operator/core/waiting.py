@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from imagejob_operator.core.conditions import RECONCILING
 from imagejob_operator.core.effort import (
     Broken,
     Collect,
@@ -15,8 +16,9 @@ from imagejob_operator.core.effort import (
     last_failure,
 )
 from imagejob_operator.core.ending import begin_undoing
-from imagejob_operator.core.failure import Code, Failure, Reason
+from imagejob_operator.core.failure import CATALOGUE, Code, Failure, Reason
 from imagejob_operator.core.observation import Decision, Observation
+from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.saying import change
 from imagejob_operator.core.spec import Spec
 
@@ -33,10 +35,18 @@ def progress_of(o: Observation, effort: Work) -> Progress | None:
     return o.progress if o.effort == effort else None
 
 
+def last_met(o: Observation, progress: Progress | None) -> Failure | None:
+    """Why the effort of a phase failed last: in this process, or in one before it, as the status says."""
+    said = o.job.status.condition(RECONCILING)
+    code = Code.PUBLISH if o.job.status.at is Phase.PUBLISHING else Code.STAGING
+    known = {reason.value: reason for of, reason in CATALOGUE if of is code}
+    before = Failure(code, known[said.reason], said.message) if said and said.reason in known else None
+    return last_failure(progress) or before
+
+
 def keep_going(o: Observation, effort: Work, broken: Broken | None, until: datetime) -> Decision:
     """Keep the effort going; after an error that may pass, not before its time has come."""
-    last = last_failure(progress_of(o, effort))
-    note = last.message if last else ""
+    note = last_met(o, progress_of(o, effort)) or ""
     resting = broken is not None and broken.retry_at is not None and o.now < broken.retry_at
     moments = [until, o.now + o.policy.look_again]
     if broken and broken.retry_at and resting:
@@ -54,7 +64,7 @@ def wait_for_sources(o: Observation, spec: Spec, effort: Validate | Stage, what:
     deadline = phase_begun(o) + timedelta(seconds=seconds)
     if o.now >= deadline:
         limit = f"spec.execution.stagingDeadlineSeconds {seconds}"
-        if last := last_failure(progress):
+        if last := last_met(o, progress):
             return begin_undoing(o, replace(last, message=f"{last.message} (given up after {limit})"))
         text = f"{what} within {limit}"
         return begin_undoing(o, Failure(Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED, text))

@@ -243,9 +243,12 @@ def standings(phase: Phase) -> dict[str, Status]:
         queued = {"queued": msgspec.structs.replace(first, run=run)}
         return {name: recorded(phase, tries) for name, tries in TRIES.items()} | queued
     stands = recorded(phase, Tries(1))
+    before = {"first": stands, "tried-before": with_conditions(stands, stands, NOW, note=TRANSIENT)}
     if phase is Phase.PUBLISHING:
         failures = msgspec.structs.replace(stands, items=ItemCounts(total=2, succeeded=1, failed=1))
-        return {"first": stands, "with-failures": failures}
+        return before | {"with-failures": failures}
+    if phase in (Phase.STAGING, Phase.VALIDATING):
+        return before
     if phase is not Phase.SUSPENDED:
         return {"first": stands}
     return {

@@ -226,6 +226,19 @@ def test_notes_are_shown_while_on_the_way_and_bounded() -> None:
     assert ready
     assert ready.message.startswith("the store is away")
     assert len(ready.message) == 1024
+    reconciling = made.condition("Reconciling")
+    assert reconciling
+    assert reconciling.reason == "Staging"
+
+
+def test_why_what_is_tried_again_failed_is_a_reason_too() -> None:
+    away = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "the store cannot be reached")
+    made = with_conditions(status(Phase.STAGING), Status(), NOW, note=away)
+    found = {c.type: (c.status, c.reason, c.message) for c in made.conditions if c.message}
+    assert found == {
+        "Ready": ("False", "Progressing", away.message),
+        "Reconciling": ("True", "StoreUnavailable", away.message),
+    }
 
 
 @given(st.sampled_from(Phase), st.text(max_size=30))

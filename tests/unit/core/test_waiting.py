@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from imagejob_operator.core.conditions import with_conditions
 from imagejob_operator.core.decide import decide
 from imagejob_operator.core.effort import Broken, Progress, Stage, Working
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.phase import Phase
-from unit.core.build import PREFIX, job, later, seen, spec, status
+from imagejob_operator.core.status import Status
+from unit.core.build import NOW, PREFIX, job, later, seen, spec, status
 
 AWAY = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "the store cannot be reached")
 
@@ -36,3 +38,43 @@ def test_trying_again_changes_nothing_that_is_said() -> None:
     resting = decide(seen(waiting, now=later(1), effort=Stage(PREFIX), progress=Broken(AWAY, later(2))))
     again = decide(seen(waiting, now=later(1), effort=Stage(PREFIX), progress=Working(AWAY)))
     assert again.status == resting.status
+
+
+def tried_before(phase: Phase, why: Failure) -> Status:
+    """As an operator that is dead by now has left it."""
+    stands = status(phase, since=NOW)
+    return with_conditions(stands, stands, NOW, note=why)
+
+
+@pytest.mark.parametrize("progress", [None, Working(), Broken(AWAY, later(10)), Working(AWAY)])
+def test_why_it_failed_last_is_said_until_it_ends(progress: Progress | None) -> None:
+    waiting = job(tried_before(Phase.STAGING, AWAY))
+    decision = decide(seen(waiting, now=later(1), effort=Stage(PREFIX), progress=progress))
+    said = decision.status.condition("Reconciling")
+    assert said is not None
+    assert (said.status, said.reason, said.message) == ("True", "StoreUnavailable", AWAY.message)
+
+
+def test_staging_deadline_of_an_operator_that_has_not_tried_itself() -> None:
+    hurried = job(tried_before(Phase.STAGING, AWAY), spec(execution={"stagingDeadlineSeconds": 5}))
+    error = decide(seen(hurried, now=later(5), effort=Stage(PREFIX), progress=Working())).status.error
+    assert error is not None
+    assert (error.code, error.reason) == ("JOB_002", "StoreUnavailable")
+    assert error.message.startswith("the store cannot be reached (given up after")
+
+
+def test_active_deadline_of_an_operator_that_has_not_tried_itself() -> None:
+    away = Failure(Code.PUBLISH, Reason.STORE_UNAVAILABLE, "the store cannot be reached")
+    hurried = job(tried_before(Phase.PUBLISHING, away), spec(execution={"activeDeadlineSeconds": 5}))
+    error = decide(seen(hurried, now=later(5))).status.error
+    assert error is not None
+    assert (error.code, error.reason) == ("JOB_006", "DeadlineExceeded")
+    assert error.message.endswith("; last: the store cannot be reached")
+
+
+def test_a_reason_that_no_staging_fails_with_is_no_evidence() -> None:
+    other = Failure(Code.LAUNCH, Reason.QUOTA_EXCEEDED, "exceeded quota")
+    hurried = job(tried_before(Phase.STAGING, other), spec(execution={"stagingDeadlineSeconds": 5}))
+    error = decide(seen(hurried, now=later(5), effort=Stage(PREFIX), progress=Working())).status.error
+    assert error is not None
+    assert error.reason == "StagingDeadlineExceeded"
