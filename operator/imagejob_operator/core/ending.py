@@ -188,7 +188,8 @@ def decide_terminal(o: Observation) -> Decision:
     if not isinstance(o.job.spec, InvalidSpec) and o.job.spec.run.id != run.id:
         return _next_run(o, run)
     effort, progress = _owed(o)
-    if isinstance(progress, Cleaned):
+    if effort and isinstance(progress, Cleaned):
+        status = msgspec.structs.replace(status, report=effort.report or status.report)
         return Decision(change(o, status, cleaned=True))
     actions: list[Action] = [ReleaseFinalizer()] if o.job.guarded and effort is None else []
     # Attempts that appeared late (a launch whose answer was lost) end here.
@@ -210,11 +211,16 @@ def decide_terminal(o: Observation) -> Decision:
 
 
 def _owed(o: Observation) -> tuple[Clean | None, Progress | None]:
-    """The cleaning that an ended run still owes, and how it stands."""
+    """The cleaning that an ended run still owes, with its report if it has none, and how that stands."""
     staging, cleaned = o.job.status.staging, o.job.status.condition("StagingCleaned")
     if staging is None or cleaned is None or cleaned.status == "True":
         return None, None
-    effort = Clean((staging.prefix,), withdraw="" if o.job.status.at is Phase.SUCCEEDED else _report(o))
+    failed = o.job.status.at is not Phase.SUCCEEDED
+    effort = Clean(
+        (staging.prefix,),
+        report=_report(o) if failed and not o.job.status.report else "",
+        withdraw=_report(o) if failed else "",
+    )
     return effort, o.progress if o.effort == effort else None
 
 

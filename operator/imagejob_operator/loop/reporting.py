@@ -17,6 +17,7 @@ from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.keys import InvalidKey, KeyCollision
 from imagejob_operator.core.marks import identified
 from imagejob_operator.core.outcome import ItemOutcome
+from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.report import (
     MAX_REPORT_BYTES,
     Report,
@@ -165,7 +166,8 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, effort
             items += await skipped_items(store, effort.prefixes[0], manifest)
         except (EffortFailed, InvalidKey, KeyCollision):
             pass  # nothing was staged to the end, or by another spec than this one: nothing to say of items
-    report = make_report(job, clock(), "Cancelled" if job.status.phase == "Cancelling" else "Failed", items)
+    cancelled = job.status.at in (Phase.CANCELLING, Phase.CANCELLED)
+    report = make_report(job, clock(), "Cancelled" if cancelled else "Failed", items)
     try:
         data = await asyncio.to_thread(encode_report, report)
         await store.put_if_absent(effort.report, data, "application/json")

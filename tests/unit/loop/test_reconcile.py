@@ -24,7 +24,8 @@ from fakes.scripts import (
 )
 from imagejob_operator.core.attempt import Problem, State
 from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.phase import UNDOING, Phase
+from imagejob_operator.core.report import read_report
 from imagejob_operator.ports.jobs import Conflict, Rejected, Unavailable
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 from unit.loop.world import KEY, World
@@ -195,6 +196,25 @@ async def test_deferred_cleaning_is_made_up_for_when_the_store_is_back() -> None
     cleaned = world.job.status.condition("StagingCleaned")
     assert cleaned
     assert cleaned.status == "True"
+
+
+@pytest.mark.parametrize("outcome", ["Failed", "Cancelled"])
+async def test_a_report_that_was_put_off_is_written_before_what_it_tells_of_is_cleaned(outcome: str) -> None:
+    world = World(script=well(failing=["uploads/a.jpg"]))
+    world.create()
+    if outcome == "Cancelled":
+        await world.run(until=lambda: world.job.status.phase == "Running")
+        world.cluster.edit(KEY, cancelRunID="1")
+    await world.run(until=lambda: world.job.status.at in UNDOING)
+    fault = world.store.hooks.fail(AWAY)
+    await world.run(until=lambda: world.job.status.phase == outcome)
+    assert world.job.status.report == "", "nobody knows whether it is there"
+    world.store.hooks.remove(fault)
+    await world.run()
+    report = read_report(world.store.objects[world.job.status.report].data)
+    assert report.outcome == outcome
+    assert [item.source for item in report.items] == ["uploads/a.jpg", "uploads/b.png"]
+    assert world.staged() == []
 
 
 async def test_a_quota_is_waited_for_until_the_start_deadline() -> None:
