@@ -95,7 +95,7 @@ class StoreBook:
         if entry and entry.kept is None:
             self._entries.pop(uid).store.close()
         elif entry:
-            entry.spec = None
+            entry.spec, entry.gone = None, True
 
     # --- what jobs see ------------------------------------------------------------------------------------
 

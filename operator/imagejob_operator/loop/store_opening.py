@@ -55,8 +55,10 @@ class OpenedStore:
     store: OpenStore
     held: Held
     spec: StoreSpec | None = None
-    """None for what is only kept: its ImageStore is gone, or was not seen yet."""
+    """None for what is only kept: its ImageStore is gone, or was not looked at yet."""
     kept: Kept | None = None
+    gone: bool = False
+    """Whether its ImageStore was seen to go."""
     sweeping: ObjectStore | None = None
     """Its staging of all namespaces, for the sweeper alone."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -170,12 +172,10 @@ class Opening:
         async with entry.lock:
             if entry.held.version != before:
                 return True
-            if entry.spec is None:
+            if entry.gone:
                 return False
             try:
-                entry.held.give(
-                    await self._credentials(entry.key.namespace, entry.spec, entry.location.trust)
-                )
+                entry.held.give(await self._anew(entry))
             except JobsError as error:
                 # Others may count by now; a refusal that nobody could look into is no verdict.
                 raise StoreUnavailable(f"its credentials cannot be read anew: {error}") from error
@@ -190,6 +190,11 @@ class Opening:
                 return False
             await self._keep_again(entry)
             return True
+
+    async def _anew(self, entry: OpenedStore) -> Credentials:
+        if entry.spec is None:
+            raise StoreUnavailable("its credentials are the kept ones, and nobody has looked at it yet")
+        return await self._credentials(entry.key.namespace, entry.spec, entry.location.trust)
 
     async def _keep_again(self, entry: OpenedStore) -> None:
         if entry.kept is not None:

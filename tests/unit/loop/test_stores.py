@@ -152,6 +152,28 @@ async def test_an_api_server_that_is_away_when_credentials_are_rotated_delays_an
     assert world.job.status.phase == "Succeeded", world.error()
 
 
+async def test_who_was_started_after_a_rotation_judges_nothing_by_what_was_kept() -> None:
+    world = World(sources={})
+    store = await declared(world)
+    fill(world)
+    world.create(**MEDIA)
+    await world.run(until=lambda: world.job.status.phase == "Running")
+    bucket = world.stores.bucket("tenant", "new")
+    world.stores.secret_of("new")
+    bucket.keys.discard(("key", "secret-of-key"))
+    await world.restart()
+    await world.operator.stores.load()
+    await world.run(until=lambda: says(world, "nobody has looked at it yet"))
+    await world.operator.stores.look(store)
+    await world.run()
+    assert world.job.status.phase == "Succeeded", world.error()
+
+
+def says(world: World, text: str) -> bool:
+    reconciling = world.job.status.condition("Reconciling")
+    return reconciling is not None and text in reconciling.message
+
+
 async def test_credentials_that_are_revoked_in_mid_run_are_a_refusal() -> None:
     world = World(sources={})
     await declared(world)
