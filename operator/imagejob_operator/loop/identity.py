@@ -20,7 +20,14 @@ from imagejob_operator.core.ownership import (
     owner_key,
     read_record,
 )
-from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore
+from imagejob_operator.ports.object_store import (
+    Gate,
+    Halted,
+    ObjectChanged,
+    ObjectMissing,
+    ObjectStore,
+    always_open,
+)
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +48,18 @@ class OwnerGuard:
     """Renews the owner object for one process."""
 
     def __init__(
-        self, store: ObjectStore, installation: str, instance: str, clock: Callable[[], datetime]
+        self,
+        store: ObjectStore,
+        installation: str,
+        instance: str,
+        clock: Callable[[], datetime],
+        gate: Gate = always_open,
     ) -> None:
         self._store = store
         self._key = owner_key(installation)
         self._instance = instance
         self._clock = clock
+        self._gate = gate
         self._held = False
         self._etag = ""
 
@@ -55,6 +68,7 @@ class OwnerGuard:
 
         Raises:
             StoreError: when the store fails, or others keep writing in between.
+            Halted: another replica is in charge now, and it is no stranger that was found.
         """
         me = Identity(cluster, self._instance)
         for _ in range(TRIES - 1):
@@ -81,6 +95,8 @@ class OwnerGuard:
 
     async def _renew(self, me: Identity) -> Renewal:
         wanted, etag = await self._look(me)
+        if not self._gate():
+            raise Halted("somebody else is in charge now")
         if wanted.write is None:
             return Renewal(wanted.standing, None)
         data = msgspec.json.encode(wanted.write)

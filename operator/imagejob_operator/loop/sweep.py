@@ -93,7 +93,7 @@ class Sweeper:
         self._clock = clock
         self._policy = policy
         self._gate = gate
-        self._guard = OwnerGuard(store, policy.installation, policy.instance, clock)
+        self._guard = OwnerGuard(store, policy.installation, policy.instance, clock, gate)
 
     async def sweep(self) -> bool:
         """Sweep once; whether there was nothing at all in staging.

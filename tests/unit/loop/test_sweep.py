@@ -439,6 +439,23 @@ async def test_who_was_overwritten_by_another_cluster_only_reports() -> None:
     assert yard.counts.shared[-1]
 
 
+async def test_who_is_no_more_in_charge_takes_the_one_who_is_for_no_stranger() -> None:
+    doors = [True]
+    before = await settled(gate=lambda: doors[0])
+    after = before.neighbour()
+
+    async def take_over(operation: str, about: str, done: bool) -> None:
+        if operation == "put_if_match" and not done and doors[0]:
+            doors[0] = False
+            await after.sweep()
+
+    before.store.hooks.install(take_over)
+    await before.sweep()
+    await after.sweep()
+    assert after.counts.shared == [False, False]
+    assert before.counts.failures == 0
+
+
 async def test_an_owner_object_that_cannot_be_read_is_a_strangers() -> None:
     yard = await settled()
     yard.stage()
