@@ -22,7 +22,9 @@ LEASE = 12.0
 RENEW = 8.0
 """Seconds since its last renewal after which a holder gives up; what is under way has the rest to end."""
 RETRY = 2.0
-"""Seconds from one try to the next, of whoever holds the lease and of whoever wants it."""
+"""Seconds from one renewal to the next."""
+LOOK = 1.0
+"""Seconds from one look to the next of whoever waits: a lease that is released is taken within them."""
 CALL = 3.0
 """The longest that one call may take: a call that hangs must leave time for another."""
 
@@ -63,7 +65,7 @@ class Elector:
             if self.leads():
                 log.info("this replica is in charge now", extra={"holder": self._me})
                 return
-            await self._rest(begun)
+            await self._rest(begun + LOOK)
 
     async def keep(self) -> NoReturn:
         """Renew the lease for as long as that goes well.
@@ -74,7 +76,7 @@ class Elector:
         try:
             why, begun = "this process stood still for too long", self._clock()
             while True:
-                await self._rest(begun)
+                await self._rest(begun + RETRY)
                 if not self.leads():
                     raise Lost(why)
                 begun = self._clock()
@@ -141,8 +143,8 @@ class Elector:
                 raise Lost(f"{found.holder or 'nobody'} holds it") from None
             return await self._lease.write(holder, found)
 
-    async def _rest(self, begun: float) -> None:
-        await asyncio.sleep(max(0.0, begun + RETRY - self._clock()))
+    async def _rest(self, until: float) -> None:
+        await asyncio.sleep(max(0.0, until - self._clock()))
 
 
 def _said(error: Exception) -> str:

@@ -11,10 +11,10 @@ import pytest
 from fakes.hooks import Gate
 from fakes.jumping_loop import run
 from fakes.memory_lease import LeaseLine, MemoryLease
-from imagejob_operator.loop.election import CALL, LEASE, RENEW, RETRY, Elector, Lost
+from imagejob_operator.loop.election import CALL, LEASE, LOOK, RENEW, RETRY, Elector, Lost
 from imagejob_operator.ports.jobs import Rejected, Unavailable
 
-TAKEOVER = LEASE + 2 * RETRY
+TAKEOVER = LEASE + 2 * LOOK
 TICK = 0.25
 
 Scenario = Callable[["Election"], Awaitable[None]]
@@ -124,7 +124,7 @@ async def test_a_graceful_stop_lets_the_next_one_in_at_once(election: Election) 
     await election.a.stop()
     assert election.lease.holder == ""
     assert not election.leaders()
-    await election.until(lambda: election.leaders() == ["bb"], RETRY)
+    await election.until(lambda: election.leaders() == ["bb"], LOOK)
 
 
 @scenario
