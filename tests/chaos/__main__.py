@@ -16,7 +16,8 @@ from chaos.faults import Fault, fault_at, fault_points
 from chaos.kills import crash_points, kill_at, total, undisturbed
 from chaos.measured import Found, Row, document, keep
 from chaos.planted import BUGS, find
-from chaos.scenarios import SCENARIOS, Scenario
+from chaos.scenario import Scenario
+from chaos.scenarios import SCENARIOS
 from chaos.spread import spread
 
 SHOWN = 10

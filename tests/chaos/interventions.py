@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from chaos.living import Setup
 from chaos.scenario import Scenario, Step
 from chaos.steps import (
     Do,
@@ -11,6 +14,7 @@ from chaos.steps import (
     gone,
     never_published,
     never_staged,
+    never_undone,
     never_validated,
     nothing,
     phase,
@@ -19,6 +23,7 @@ from chaos.steps import (
     wait,
 )
 from fakes.scripts import well
+from imagejob_operator.core.observation import Policy
 
 CANCEL = edit(cancelRunID="1")
 SUSPEND = edit(suspend=True)
@@ -29,6 +34,9 @@ NO_A = well(failing=["uploads/a.jpg"])
 
 SLOW = well(start=60, run=60)
 """Pods that do not go on by themselves before what somebody does has been seen, whatever goes wrong."""
+
+PATIENT = Setup(policy=Policy(cleaning_budget=timedelta(minutes=5)))
+"""A next run does not wait for a report that was put off, and a clock that is wrong does not put one off."""
 
 FORWARD = ("Staging", "Launching", "Running", "Publishing")
 
@@ -90,6 +98,7 @@ INTERVENTIONS: tuple[Scenario, ...] = (
         "deleted in Cancelling",
         script=SLOW,
         steps=[Step(phase("Running"), CANCEL), Step(phase("Cancelling"), delete), wait(gone)],
+        prepare=never_undone,
     ),
     Scenario(
         "deleted in Cancelled",
@@ -137,5 +146,6 @@ INTERVENTIONS: tuple[Scenario, ...] = (
         {"failurePolicy": {"maxFailedItems": 0}},
         NO_A,
         steps=[Step(phase("Failing"), NEXT), wait(runs_before(1)), wait(finished("Failed"))],
+        setup=PATIENT,
     ),
 )

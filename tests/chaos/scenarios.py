@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chaos.interventions import INTERVENTIONS
+from chaos.interventions import INTERVENTIONS, SLOW
 from chaos.living import Setup
 from chaos.scenario import Scenario, Step
 from chaos.steps import (
@@ -210,6 +210,7 @@ _SWEPT = (
     Scenario(
         "let go with its staging, which is swept",
         prepare=fail_until(600, "delete"),
+        script=SLOW,
         steps=[Step(phase("Running"), delete), Step(gone, nobody_there(7200)), wait(nothing_staged)],
         setup=Setup(sweeps=True),
         timed=True,

@@ -149,6 +149,8 @@ def first_run(arena: Arena) -> bool:
 
 never_validated = fail(StoreUnavailable("no answer"), "put", "/1.json")
 """The first run stays in Validating until somebody acts."""
+never_undone = fail(StoreUnavailable("no answer"), "put_if_absent", "/1.json")
+"""The first run stays in Failing or Cancelling until somebody acts; nobody writes its report."""
 never_staged = fail(StoreUnavailable("no answer"), "put", "/1-1/manifest.json")
 """The first run stays in Staging until somebody acts."""
 never_published = fail_while(first_run, "copy", "catalog/uploads/b")
