@@ -59,8 +59,8 @@ STEPS = (
     Step("alerts", "test", _pytest("tests/alerts"), group="tool"),
     Step("cluster-up", "e2e", (PYTHON, "-m", "localcluster", "up", "--name", CLUSTER), needs_cluster=True),
     Step("images", "e2e", (PYTHON, "-m", "localcluster", "images", "--name", CLUSTER), needs_cluster=True),
-    Step("contract", "test", _pytest("tests/contract"), needs_cluster=True),
-    Step("cluster", "test", _pytest("tests/cluster"), needs_cluster=True),
+    Step("contract", "test", _pytest("tests/contract"), needs_cluster=True, group="served"),
+    Step("cluster", "test", _pytest("tests/cluster"), needs_cluster=True, group="served"),
     Step("e2e", "e2e", _pytest("tests/e2e"), needs_cluster=True),
     Step(
         "cluster-down", "e2e", (PYTHON, "-m", "localcluster", "down", "--name", CLUSTER), needs_cluster=True
