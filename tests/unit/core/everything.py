@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -241,7 +242,7 @@ def standings(phase: Phase) -> dict[str, Status]:
         first = recorded(phase, Tries(1))
         run = first.run and msgspec.structs.replace(first.run, queued_since=NOW)
         queued = {"queued": msgspec.structs.replace(first, run=run)}
-        return {name: recorded(phase, tries) for name, tries in TRIES.items()} | queued
+        return queued | {name: recorded(phase, tries) for name, tries in TRIES.items()}
     stands = recorded(phase, Tries(1))
     before = {"first": stands, "tried-before": with_conditions(stands, stands, NOW, note=TRANSIENT)}
     if phase is Phase.PUBLISHING:
@@ -268,10 +269,14 @@ def _matters(spec_name: str, standing: str, phase: Phase) -> bool:
     return standing != "queued" or spec_name in ("next-run", *ASKED)
 
 
-def observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
-    """Everything that may be observed of a job in a phase, each with a name.
+@cache
+def observations(phase: Phase) -> tuple[tuple[str, Observation], ...]:
+    """Everything that may be observed of a job in a phase, each with a name; made once."""
+    return tuple(_observations(phase))
 
-    The whole product but for what cannot matter: attempts in all their states only while they are what
+
+def _observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
+    """The whole product but for what cannot matter: attempts in all their states only while they are what
     the phase waits for, deadlines only while no cleaning budget runs.
     """
     processing = phase in (Phase.LAUNCHING, Phase.RUNNING)
