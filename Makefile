@@ -33,7 +33,7 @@ check: $(STAMP) ## the fast gates: format, lint, types, imports, unit tests (und
 e2e: $(STAMP) ## the end-to-end tests on a real cluster
 	@$(PYTHON) -m testsuite --only e2e
 
-chaos: $(STAMP) ## the operator killed at every request of every scenario, in memory, and every fault (20 minutes)
+chaos: $(STAMP) ## the operator killed at every request of every scenario, in memory, and every fault (half an hour)
 	@PYTHONPATH=tools:tests $(PYTHON) -m chaos
 
 chaos-cluster: $(STAMP) ## a hundred kills of the operator on a real cluster; KILLS and SEED say otherwise (15 minutes)
@@ -51,7 +51,7 @@ bench-images: $(STAMP) ## what an image costs, beside pyvips, sharp and the floo
 bench-failover: $(STAMP) ## 25 takeovers between two replicas in a burst of 200 ImageJobs (15 minutes)
 	@IMAGEJOB_FAILOVER_JOBS=200 IMAGEJOB_FAILOVER_ROUNDS=5 $(PYTHON) -m pytest -q --no-header tests/e2e/test_failover.py
 
-soak: $(STAMP) ## 5,000 ImageJobs on simulated nodes: the operator's memory must not grow (most of an hour)
+soak: $(STAMP) ## 5,000 ImageJobs on simulated nodes: the operator's memory must not grow (20 minutes)
 	@PYTHONPATH=tools:bench $(PYTHON) -m soak
 
 lock: $(STAMP) ## make the lock files anew from pyproject.toml
