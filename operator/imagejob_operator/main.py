@@ -90,8 +90,8 @@ class Operator:
         address = _address(settings)
         self._credentials = FileCredentials(settings.store_credentials)
         self._store = MinioStore(address, self._credentials, self._metrics.store_call)
-        self._session = open_session(configuration)
-        http = KubeHTTP(configuration.host, self._session, self._metrics.api_call, self._elector.leads)
+        self._session = open_session(configuration, gate=self._elector.leads)
+        http = KubeHTTP(configuration.host, self._session, self._metrics.api_call)
         jobs = KubeJobs(http, now)
         image, pull_policy = settings.processor_image, settings.processor_pull_policy
         pods = PodSettings(settings.installation, image, pull_policy, settings.engine)

@@ -39,6 +39,27 @@ class ApiError(Exception):
         """What the answer is about, such as `imagejobs`, where the API server says so."""
 
 
+class _GatedConnector(aiohttp.TCPConnector):
+    """Gives writes a connection only while the gate is open.
+
+    Nothing is waited for between here and the sending, so a process that stood still while its writes
+    waited for connections sends none of them when it goes on.
+    """
+
+    def __init__(self, gate: Gate, limit: int, ssl: ssl.SSLContext) -> None:
+        super().__init__(limit=limit, ssl=ssl)
+        self._gate = gate
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> Any:
+        connection = await super().connect(req, traces, timeout)
+        if req.method != "GET" and not self._gate():
+            connection.release()
+            raise ApiError(0, "NotInCharge", "this replica is not in charge any more")
+        return connection
+
+
 async def load_configuration() -> Any:
     """The cluster that this process lives in, or else the one of the kubeconfig.
 
@@ -53,8 +74,16 @@ async def load_configuration() -> Any:
     return configuration
 
 
-def open_session(configuration: Any, connections: int = CONNECTIONS) -> aiohttp.ClientSession:
-    """A session that authenticates each request anew, so that a rotated token is never an error."""
+def open_session(
+    configuration: Any, connections: int = CONNECTIONS, gate: Gate = always_open
+) -> aiohttp.ClientSession:
+    """A session that authenticates each request anew, so that a rotated token is never an error.
+
+    Args:
+        configuration: where the API server is, and who asks it.
+        connections: at most so many at once.
+        gate: whether writes may be sent; what goes on in a process that stood still meets it here.
+    """
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
     if configuration.cert_file:
         context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
@@ -71,7 +100,7 @@ def open_session(configuration: Any, connections: int = CONNECTIONS) -> aiohttp.
         return await handler(request)
 
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections, ssl=context),
+        connector=_GatedConnector(gate, connections, context),
         timeout=TIMEOUT,
         middlewares=(authenticate,),
     )
@@ -84,8 +113,6 @@ class KubeHTTP:
     server: str
     session: aiohttp.ClientSession
     observe: Observe = lambda verb, kind, code, seconds: None
-    gate: Gate = always_open
-    """Writes are sent only while it is open: what goes on in a process that stood still meets it here."""
 
     async def request(
         self,
@@ -100,8 +127,6 @@ class KubeHTTP:
         Raises:
             ApiError: for every answer but 2xx, and for none; also for a write that must not be sent.
         """
-        if verb != "GET" and not self.gate():
-            raise ApiError(0, "NotInCharge", "this replica is not in charge any more")
         begun, code = perf_counter(), "0"
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": content_type, "Accept": accept}

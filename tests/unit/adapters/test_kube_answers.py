@@ -10,16 +10,9 @@ from hypothesis import strategies as st
 
 from imagejob_operator.adapters.kube_jobs import difference, translate
 from imagejob_operator.adapters.kube_launcher import refusal
-from imagejob_operator.adapters.kube_session import ApiError, KubeHTTP
+from imagejob_operator.adapters.kube_session import ApiError
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.ports.jobs import Conflict, Gone, Rejected, Unavailable
-
-
-class NoSession:
-    """Says that something was to be sent."""
-
-    def request(self, *_: object, **__: object) -> Any:
-        raise NotImplementedError
 
 
 def answer(status: int, reason: str = "", message: str = "text", cause: str = "") -> ApiError:
@@ -123,19 +116,3 @@ def test_a_difference_makes_the_new_of_the_old(old: dict[str, Any], new: dict[st
 @given(trees)
 def test_nothing_new_is_an_empty_patch(tree: dict[str, Any]) -> None:
     assert difference(tree, tree) == {}
-
-
-@pytest.mark.parametrize("verb", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_whoever_is_not_in_charge_any_more_sends_no_write(verb: str) -> None:
-    session: Any = NoSession()
-    http = KubeHTTP("https://server", session, gate=lambda: False)
-    with pytest.raises(ApiError, match="not in charge") as refused:
-        await http.request(verb, "/api/v1/namespaces/shop/pods")
-    assert type(translate(refused.value)) is Unavailable
-
-
-async def test_the_gate_lets_reads_pass_and_whoever_is_in_charge() -> None:
-    session: Any = NoSession()
-    for verb, is_open in (("GET", False), ("POST", True)):
-        with pytest.raises(NotImplementedError):
-            await KubeHTTP("https://server", session, gate=lambda o=is_open: o).request(verb, "/api")
