@@ -124,35 +124,8 @@ async def test_who_names_a_store_needs_no_leave_of_the_operators_one() -> None:
 # --- credentials -----------------------------------------------------------------------------------------
 
 
-async def test_rotation_in_mid_run_is_no_failure() -> None:
-    world = World(sources={})
-    await declared(world)
-    fill(world)
-    world.create(**MEDIA)
-    await world.run(until=lambda: world.job.status.phase == "Running")
-    bucket = world.stores.bucket("tenant", "new")
-    world.stores.secret_of("new")
-    bucket.keys.discard(("key", "secret-of-key"))
-    await world.run()
-    assert world.job.status.phase == "Succeeded", world.error()
-    assert read_kept(world.stores.kept_data["uid-of-shop-media"]).access_key == "new"  # type: ignore[union-attr]
-
-
-async def test_an_api_server_that_is_away_when_credentials_are_rotated_delays_and_nothing_more() -> None:
-    world = World(sources={})
-    await declared(world)
-    fill(world)
-    world.create(**MEDIA)
-    await world.run(until=lambda: world.job.status.phase == "Running")
-    bucket = world.stores.bucket("tenant", "new")
-    world.stores.secret_of("new")
-    bucket.keys.discard(("key", "secret-of-key"))
-    world.stores.hooks.fail(Unavailable("503"), "secret", times=3)
-    await world.run()
-    assert world.job.status.phase == "Succeeded", world.error()
-
-
-async def test_who_was_started_after_a_rotation_judges_nothing_by_what_was_kept() -> None:
+async def rotated_in_mid_run() -> tuple[World, ImageStore]:
+    """A run whose Pods are on their way, in a store for which other credentials count since."""
     world = World(sources={})
     store = await declared(world)
     fill(world)
@@ -161,6 +134,25 @@ async def test_who_was_started_after_a_rotation_judges_nothing_by_what_was_kept(
     bucket = world.stores.bucket("tenant", "new")
     world.stores.secret_of("new")
     bucket.keys.discard(("key", "secret-of-key"))
+    return world, store
+
+
+async def test_rotation_in_mid_run_is_no_failure() -> None:
+    world, _ = await rotated_in_mid_run()
+    await world.run()
+    assert world.job.status.phase == "Succeeded", world.error()
+    assert read_kept(world.stores.kept_data["uid-of-shop-media"]).access_key == "new"  # type: ignore[union-attr]
+
+
+async def test_an_api_server_that_is_away_when_credentials_are_rotated_delays_and_nothing_more() -> None:
+    world, _ = await rotated_in_mid_run()
+    world.stores.hooks.fail(Unavailable("503"), "secret", times=3)
+    await world.run()
+    assert world.job.status.phase == "Succeeded", world.error()
+
+
+async def test_who_was_started_after_a_rotation_judges_nothing_by_what_was_kept() -> None:
+    world, store = await rotated_in_mid_run()
     await world.restart()
     await world.operator.stores.load()
     await world.run(until=lambda: says(world, "nobody has looked at it yet"))
