@@ -46,6 +46,6 @@ def outputs(shop: Shop, name: str) -> dict[str, str]:
 
 def look(shop: Shop, name: str, job: Job | None, pods: Sequence[str]) -> Seen:
     """What there is of a job that has ended; `pods` are all Pods that were created in the namespace."""
-    report = shop.report(job) if job else {}
+    report = shop.report(job) if job and job["status"].get("report") else {}
     events = [event.reason for event in shop.events(name)]
     return Seen(name, job, outputs(shop, name), report, events, pods)

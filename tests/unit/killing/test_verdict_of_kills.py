@@ -27,6 +27,12 @@ def job(end: End = SUCCEEDED, number: int = 1, run_id: str = "", **metadata: Any
     return {"metadata": metadata, "status": status}
 
 
+def begun(end: End) -> dict[str, Any]:
+    """A job that ended after something of it was staged."""
+    ended = job(end)
+    return {**ended, "status": {**ended["status"], "staging": {"prefix": "staging/"}}}
+
+
 def report(*names: str) -> dict[str, Any]:
     return {"items": [{"outputs": [{"key": f"shop/out/job/photos/{name}"}]} for name in names]}
 
@@ -53,6 +59,7 @@ GONE = Seen("deleted-1", None)
         ("deleted", replace(GONE, outputs={"photos/a-thumb.jpg": "e1"})),
         ("cancelled", replace(GOOD, job=job(CANCELLED), outputs={})),
         ("cancelled", GOOD),
+        ("cancelled", Seen("x", job(CANCELLED), events=("Cancelled",))),
         ("run-again", TWICE),
         ("superseded", TWICE),
         ("superseded", replace(GOOD, job=job(run_id="2"))),
@@ -82,6 +89,8 @@ def test_what_is_right_passes(kind: str, seen: Seen) -> None:
         ("validated", replace(GOOD, job=job(VALIDATED)), "has the outputs"),
         ("item-fails", replace(BARE, outputs=WANTED), "has the outputs"),
         ("deleted", replace(GONE, outputs={"photos/a-thumb.jpg": "e0"}), "has the outputs"),
+        ("cancelled", Seen("x", begun(CANCELLED), events=("Cancelled",)), "no report"),
+        ("item-fails", replace(BARE, job=begun(FAILED)), "no report"),
         ("well", replace(GOOD, report=report("a-thumb.jpg")), "its report"),
         ("well", replace(GOOD, report=report(*("a-thumb.jpg",) * 2, "b-thumb.jpg")), "its report"),
         ("well", replace(GOOD, events=("Succeeded",) * 2), "more than once"),
