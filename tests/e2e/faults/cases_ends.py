@@ -172,12 +172,17 @@ def refuse_status_with_failures(bench: Bench) -> None:
     corrupt(bench)
 
 
+def reach(bench: Bench, name: str, wanted: str) -> None:
+    """Wait until the job is in a phase, and what the case broke has struck: a Pod may run and not yet ask."""
+    bench.shop.await_job(name, lambda j: phase(j) == wanted, f"phase {wanted}")
+    until("the faults strike", lambda: all(rule.hits for rule in bench.rules), 30)
+
+
 def delete_in(wanted: str) -> Any:
     """Delete the job as soon as it is in a phase; then the store breaks, if the case says so."""
 
     def then(bench: Bench, name: str) -> None:
-        bench.shop.await_job(name, lambda j: phase(j) == wanted, f"phase {wanted}")
-        until("the faults strike", lambda: all(rule.hits for rule in bench.rules), 30)
+        reach(bench, name, wanted)
         for fault in bench.faults_on_delete:
             bench.store(fault)
         bench.shop.world.kubectl("delete", "imagejob", name, "-n", bench.shop.name, "--wait=false")
@@ -186,8 +191,8 @@ def delete_in(wanted: str) -> Any:
 
 
 def change(bench: Bench, name: str, **spec: Any) -> None:
-    """Change the job as soon as a Pod of it runs."""
-    bench.shop.await_job(name, lambda j: phase(j) == "Running", "phase Running")
+    """Change the job as soon as a Pod of it works."""
+    reach(bench, name, "Running")
     where = (GROUP, VERSION, bench.shop.name, PLURAL, name)
     bench.arena.world.objects.patch_namespaced_custom_object(*where, {"spec": spec})
 
@@ -198,7 +203,7 @@ def suspend_and_delete(bench: Bench, name: str) -> None:
 
 
 def delete_namespace(bench: Bench, name: str) -> None:
-    bench.shop.await_job(name, lambda j: phase(j) == "Running", "phase Running")
+    reach(bench, name, "Running")
     bench.core.delete_namespace(bench.shop.name)
 
 
