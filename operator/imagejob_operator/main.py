@@ -22,7 +22,7 @@ from imagejob_operator.adapters.kube_launcher import KubeLauncher
 from imagejob_operator.adapters.kube_lease import KubeLease
 from imagejob_operator.adapters.kube_owners import KubeOwners
 from imagejob_operator.adapters.kube_secrets import KubeSecrets
-from imagejob_operator.adapters.kube_session import KubeHTTP, load_configuration, open_session
+from imagejob_operator.adapters.kube_session import UNLIMITED, KubeHTTP, load_configuration, open_session
 from imagejob_operator.adapters.kube_stores import KubeStores
 from imagejob_operator.adapters.logs import set_up_logs
 from imagejob_operator.adapters.metrics import Metrics
@@ -192,7 +192,7 @@ class Operator:
         installation = self._settings.installation
 
         def connect() -> kopf.AiohttpSession:
-            session = open_session(self._configuration, connections=16)
+            session = open_session(self._configuration, connections=UNLIMITED)
             return kopf.AiohttpSession(server=self._configuration.host, aiohttp_session=session)
 
         register_process(registry, connect, installation, self._drain)

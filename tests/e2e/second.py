@@ -30,6 +30,8 @@ class Second:
     name: str
     shop: Shop
     """The namespace that it serves."""
+    others: tuple[str, ...] = ()
+    """Empty namespaces that it watches as well."""
 
     @property
     def home(self) -> str:
@@ -51,7 +53,8 @@ def own_overlay(folder: Path, second: Second) -> dict[str, Any]:
     """What users write over the namespaced overlay: here with the images and the store of the demo one."""
     demo = yaml.safe_load((OVERLAYS / "demo" / "kustomization.yaml").read_text())
     settings = [text for text in demo["configMapGenerator"][0]["literals"] if "INSTALLATION" not in text]
-    names = f"INSTALLATION={second.name}", f"CLASS={second.name}", f"WATCH_NAMESPACES={second.shop.name}"
+    watched = ",".join((*second.others, second.shop.name))
+    names = f"INSTALLATION={second.name}", f"CLASS={second.name}", f"WATCH_NAMESPACES={watched}"
     image = {name: demo["images"][0][name] for name in ("newName", "newTag")}
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -80,16 +83,23 @@ def own_overlay(folder: Path, second: Second) -> dict[str, Any]:
 
 
 def admit(world: World, second: Second) -> None:
-    """Admit its operator to its namespace, as its users do, under the name of the operator's own one."""
+    """Admit its operator to its namespaces, as its users do, under the name of the operator's own one."""
     binding = yaml.safe_load((repository() / "manifests" / "access" / "rolebinding.yaml").read_text())
     binding["subjects"][0]["namespace"] = second.home
-    world.kubectl.apply(binding, "-n", second.shop.name)
+    for other in second.others:
+        world.kubectl("create", "namespace", other)
+    for name in (second.shop.name, *second.others):
+        world.kubectl.apply(binding, "-n", name)
 
 
 @contextmanager
-def second_installation(world: World, name: str, folder: Path) -> Iterator[Second]:
-    """It is there and ready; at the end its jobs are deleted, and nothing of them may be left."""
-    second = Second(name, Shop(world, f"e2e-{name}-{uuid.uuid4().hex[:8]}"))
+def second_installation(world: World, name: str, folder: Path, others: int = 0) -> Iterator[Second]:
+    """It is there and ready; at the end its jobs are deleted, and nothing of them may be left.
+
+    It watches so many other namespaces beside the one that it serves.
+    """
+    shop = Shop(world, f"e2e-{name}-{uuid.uuid4().hex[:8]}")
+    second = Second(name, shop, tuple(f"{shop.name}-{number}" for number in range(others)))
     folder = folder.resolve()
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(own_overlay(folder, second)))
     rendered = world.kubectl("kustomize", str(folder))
@@ -113,8 +123,9 @@ def second_installation(world: World, name: str, folder: Path) -> Iterator[Secon
             sys.stdout.write(world.kubectl("logs", f"deployment/{OPERATOR}", "-n", second.home, "--tail=60"))
         second.shop.close()
     finally:
-        with contextlib.suppress(client.ApiException):
-            world.core.delete_namespace(second.home)
+        for gone in (second.home, *second.others):
+            with contextlib.suppress(client.ApiException):
+                world.core.delete_namespace(gone)
         for key in world.store.keys(f"{STAGING}{name}/"):
             world.store.client.remove_object(world.store.bucket, key)
         world.kubectl("delete", "clusterrole,clusterrolebinding", CLUSTER_RIGHTS, "--ignore-not-found")

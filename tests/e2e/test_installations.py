@@ -15,7 +15,8 @@ from localcluster.errors import ClusterError
 
 @pytest.fixture
 def blue(world: World, tmp_path: Path) -> Iterator[Second]:
-    with second_installation(world, "blue", tmp_path) as made:
+    # With so many namespaces, the watches of each kind need more connections than one would think of.
+    with second_installation(world, "blue", tmp_path, others=7) as made:
         yield made
 
 

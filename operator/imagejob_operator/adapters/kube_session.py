@@ -20,6 +20,8 @@ from imagejob_operator.ports.object_store import Gate, always_open
 
 CONNECTIONS = 32
 """At most to the API server at once. Each costs 256 KiB, which is what asyncio buffers for TLS."""
+UNLIMITED = 0
+"""As many as are asked for: a watch keeps its own, and there is one for each kind and namespace."""
 TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
 
 Observe = Callable[[str, str, str, float], None]
@@ -81,7 +83,7 @@ def open_session(
 
     Args:
         configuration: where the API server is, and who asks it.
-        connections: at most so many at once.
+        connections: at most so many at once, or `UNLIMITED`.
         gate: whether writes may be sent; what goes on in a process that stood still meets it here.
     """
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
