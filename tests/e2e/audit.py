@@ -1,4 +1,4 @@
-"""What the API server noted: every answered write, by whom and when."""
+"""What the API server noted: every write, by whom, when, and what came of it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{OPERATOR}"
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 POD = "authentication.kubernetes.io/pod-name"
 """What a token that was made for a Pod says of it."""
+ENDS = {"ResponseComplete", "Panic"}
+"""Stages at which a request is over; it panics where nobody is there any more to be answered."""
+CREATED, CLOSED_EARLY, CONFLICT, FAILURE = 201, 200, 409, 500
 
 
 @dataclass(frozen=True)
 class Write:
-    """One answered write."""
+    """One write that is over, answered or not."""
 
     verb: str
     resource: str
@@ -56,7 +59,7 @@ class Audit:
         found = [
             _read(entry)
             for entry in entries
-            if entry["stage"] == "ResponseComplete"
+            if entry["stage"] in ENDS
             and user in ("", entry["user"]["username"])
             and entry["verb"] in WRITES
             and "dryRun=All" not in entry["requestURI"]
@@ -96,5 +99,12 @@ def _read(entry: dict[str, Any]) -> Write:
 
 
 def pods_made(writes: list[Write]) -> list[str]:
-    """The names of the Pods that were created, each as often as it was."""
-    return [w.name for w in writes if (w.verb, w.resource, w.code) == ("create", "pods", 201)]
+    """The names of the Pods that were created, each as often as it was.
+
+    One whose sender or whose etcd died may have been made and not be noted as that: a name that was answered
+    with nothing better is taken for a Pod.
+    """
+    creates = [w for w in writes if (w.verb, w.resource) == ("create", "pods")]
+    made = [w.name for w in creates if w.code == CREATED]
+    unsure = {w.name for w in creates if w.code in (CLOSED_EARLY, CONFLICT) or w.code >= FAILURE}
+    return [*made, *sorted(unsure - set(made))]

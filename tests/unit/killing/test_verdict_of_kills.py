@@ -141,7 +141,7 @@ def test_pods_are_counted_as_the_api_server_noted_them(tmp_path: Path) -> None:
     audit = Audit(log)
     since, tail = audit.mark(), Tail(audit, "shop")
     with log.open("a") as file:
-        file.write(line(201) + line(409) + line(201, verb="get") + line(201, stage="Panic"))
+        file.write(line(201) + line(409) + line(201, verb="get") + line(201, stage="RequestReceived"))
         file.write(line(201, requestURI="/api/v1/namespaces/shop/pods?dryRun=All") + line(201))
         file.write(line(201)[:20])
     writes = audit.writes(since, namespace="shop")
@@ -153,3 +153,26 @@ def test_pods_are_counted_as_the_api_server_noted_them(tmp_path: Path) -> None:
         file.write(line(201)[20:])
     assert (tail.catch_up(), tail.catch_up()) == (1, 0), "a line that was half there is read when it is whole"
     assert pods_made(tail.writes) == ["well-1-0123456789-0-1"] * 3
+
+
+NAME = "well-1-0123456789-0-1"
+
+
+@pytest.mark.parametrize(
+    ("lines", "made"),
+    [
+        ([line(201), line(409)], [NAME]),
+        ([line(500), line(201)], [NAME]),
+        ([line(409)], [NAME]),
+        ([line(500, stage="Panic")], [NAME]),
+        ([line(504)], [NAME]),
+        ([line(200)], [NAME]),
+        ([line(504), line(504), line(409)], [NAME]),
+        ([line(201), line(201)], [NAME, NAME]),
+        ([line(403), line(422), line(429)], []),
+    ],
+)
+def test_a_create_that_nobody_heard_of_counts_once(tmp_path: Path, lines: list[str], made: list[str]) -> None:
+    log = tmp_path / "audit.log"
+    log.write_text("".join(lines))
+    assert pods_made(Audit(log).writes(0)) == made
