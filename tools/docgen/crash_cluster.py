@@ -16,8 +16,11 @@ the API server, the kubelet, etcd, the store. Seed {seed}.
 
 When a job has ended, its verdict, the number of its runs, its outputs (byte for byte those of an
 undisturbed run), its report, its Events and its finalizers are held against what must be; so is each Pod
-that the operator created by the audit log: one for each shard of each epoch. In the end nothing may be left
-in staging, and no Pod and no Secret.
+that the operator created by the audit log: one for each shard of each epoch; a create whose sender died
+counts too. In the end nothing may be left in staging, and no Pod and no Secret.
+
+An operator with a planted bug (its finalizer is put on when all is staged) was let loose in the same way:
+25 kills with seed 777 left the staging of a job that was deleted meanwhile, and the run was red for it.
 
 {kills} kills, {restarts} restarts ({parts}), {jobs} jobs in {minutes} minutes:
 
