@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from e2e.second import Second, second_installation
-from e2e.world import Shop, World, image_job, phase, verdict
+from e2e.world import GROUP, PLURAL, VERSION, Shop, World, ended, image_job, phase, until, verdict
 from localcluster.errors import ClusterError
 
+OTHERS = 17
+"""So many that their watches need more connections than one would think of."""
 
-@pytest.fixture
-def blue(world: World, tmp_path: Path) -> Iterator[Second]:
-    # With so many namespaces, the watches of each kind need more connections than one would think of.
-    with second_installation(world, "blue", tmp_path, others=7) as made:
+
+@pytest.fixture(scope="module")
+def blue(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
+    with second_installation(world, "blue", tmp_path_factory.mktemp("blue"), OTHERS) as made:
         yield made
 
 
@@ -62,3 +63,17 @@ def test_none_touches_the_jobs_of_the_other(world: World, blue: Second, shop: Sh
         ("get", "namespace", shop.name),
     ):
         assert not may(world, blue.account, *words), words
+
+
+def test_every_namespace_that_it_watches_is_served(world: World, blue: Second) -> None:
+    """None of them is admitted to the store, so an answer from each is soon there."""
+    job = image_job({"keys": ["photos/none.jpg"]}, **{"class": "blue"})
+    for name in blue.others:
+        world.kubectl.apply(job, "-n", name)
+
+    def answers() -> list[str]:
+        found = world.objects.list_cluster_custom_object(GROUP, VERSION, PLURAL)["items"]
+        theirs = [job for job in found if job["metadata"]["namespace"] in blue.others and ended(job)]
+        return [verdict(job)[2] for job in theirs]
+
+    until("each job is refused", lambda: answers() == ["NotPermitted"] * OTHERS, 30, lambda: str(answers()))
