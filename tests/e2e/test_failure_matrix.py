@@ -17,6 +17,7 @@ import pytest
 from demo.stack import NAMESPACE, OPERATOR
 from e2e.faults import arena as shared
 from e2e.faults import (
+    cases_deletions,
     cases_ends,
     cases_nodes,
     cases_pods,
@@ -44,6 +45,7 @@ CASES = {
         cases_publish,
         cases_nodes,
         cases_ends,
+        cases_deletions,
         cases_stores,
     )
     for case in part.CASES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -39,6 +40,9 @@ class Bench:
         self.core = arena.world.core
         self.rules: list[Rule] = []
         self.undo = contextlib.ExitStack()
+        self.released = threading.Event()
+        """What the store was to hold back goes through; at the latest when the case is over."""
+        self.undo.callback(self.released.set)
         self.faults_on_delete: list[Fault] = []
         """What happens to the store when the job is deleted."""
         self.ghosts: set[str] = set()
@@ -68,6 +72,20 @@ class Bench:
     def label(self, name: str) -> None:
         """Label the namespace."""
         self.core.patch_namespace(self.shop.name, {"metadata": {"labels": {name: "true"}}})
+
+    def reach(self, name: str, wanted: str) -> None:
+        """Wait until the job is in a phase, and has come to what was broken."""
+        self.shop.await_phase(name, wanted)
+        self.await_strike()
+
+    def await_strike(self) -> None:
+        """Wait until all that was broken has been met: a job may be in a phase, and not yet ask."""
+        until("the faults strike", lambda: all(rule.hits for rule in self.rules), 60)
+
+    def await_working_pod(self) -> client.V1Pod:
+        """Wait until a Pod has come to what was broken."""
+        self.await_strike()
+        return self.await_pod(lambda pod: pod.status.phase == "Running", "a running Pod")
 
     def await_pod(self, holds: Callable[[client.V1Pod], object], what: str) -> client.V1Pod:
         """Wait until a Pod of the namespace is as wanted."""

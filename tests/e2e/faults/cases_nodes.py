@@ -10,13 +10,17 @@ from kubernetes import client
 
 from demo.stack import MINIO
 from e2e.faults.bench import Bench, Case, job
-from e2e.faults.cases_runs import running, slow_source
+from e2e.faults.cases_runs import held_source
 from e2e.faults.store_faults import slow
 from e2e.world import ended
 
 
+def running(pod: client.V1Pod) -> bool:
+    return bool(pod.status.phase == "Running")
+
+
 def evict(bench: Bench, name: str) -> None:
-    evict_pod(bench, bench.await_pod(running, "a running Pod").metadata.name)
+    evict_pod(bench, bench.await_working_pod().metadata.name)
 
 
 def evict_pod(bench: Bench, pod: str) -> None:
@@ -33,7 +37,7 @@ def evict_for_ever(bench: Bench, name: str) -> None:
 
 
 def delete_pod(bench: Bench, name: str) -> None:
-    pod = bench.await_pod(running, "a running Pod").metadata.name
+    pod = bench.await_working_pod().metadata.name
     bench.core.delete_namespaced_pod(pod, bench.shop.name, grace_period_seconds=0)
 
 
@@ -63,12 +67,12 @@ def one_slot(bench: Bench) -> None:
     scheduling = client.SchedulingV1Api(bench.arena.world.api)
     scheduling.create_priority_class({"metadata": {"name": bench.shop.name}, "value": 1000})
     bench.undo.callback(scheduling.delete_priority_class, bench.shop.name)
-    slow_source(bench)
+    held_source(bench)
 
 
 def preempt(bench: Bench, name: str) -> None:
     """A Pod of a higher priority takes the slot, and gives it back."""
-    bench.await_pod(running, "a running Pod")
+    bench.await_working_pod()
     image = bench.arena.world.pod_of(MINIO).spec.containers[0].image
     slot = {"limits": {SLOT: "1", "memory": "64Mi"}}
     secure = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -140,8 +144,8 @@ CASES = (
         "the Pod is evicted, as by a drain of its node: not counted",
         "Succeeded",
         within=25,
-        attempts=r"0=1(\+1)?",
-        broken=slow_source,
+        attempts=r"0=1\+1",
+        broken=held_source,
         then=evict,
     ),
     Case(
@@ -159,8 +163,8 @@ CASES = (
         "somebody deletes the Pod",
         "Succeeded",
         within=20,
-        attempts=r"0=1(\+1)?",
-        broken=slow_source,
+        attempts=r"0=1\+1",
+        broken=held_source,
         then=delete_pod,
     ),
     Case(

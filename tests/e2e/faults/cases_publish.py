@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 from e2e.faults.bench import Bench, Case, job
+from e2e.faults.cases_runs import kill
 from e2e.faults.store_faults import lost_answer, meanwhile, pretended, refused, silence
-from e2e.world import process_of, until
 
 HURRIED = {"execution": {"stagingDeadlineSeconds": 5}}
 SLOW_DOWN = refused(503, "SlowDown")
@@ -127,13 +124,6 @@ NEVER_DELETE = {**DIRECT, "overwrite": "Never", "onFailure": "Delete"}
 SLOW_JOB = {"execution": {"retriesPerShard": 1, "parallelism": 1}}
 
 
-def kill_at_the_result(bench: Bench, name: str) -> None:
-    """Its outputs are written, and its result is on its way."""
-    pod = bench.await_pod(lambda found: found.status.phase == "Running", "a running Pod")
-    until("the result is sent", lambda: all(rule.hits for rule in bench.rules), 30)
-    os.kill(process_of(pod, "imagejob_processor"), signal.SIGKILL)
-
-
 WRITTEN_DIRECTLY = (
     Case(
         "direct",
@@ -151,7 +141,7 @@ WRITTEN_DIRECTLY = (
         job=job(destination=DIRECT, **SLOW_JOB),
         attempts="0=2",
         broken=lambda b: b.store(silence, "put", about="/results/", who="pod", times=1),
-        then=kill_at_the_result,
+        then=kill,
     ),
     Case(
         "direct-output-lost",

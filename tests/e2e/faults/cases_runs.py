@@ -5,21 +5,15 @@ from __future__ import annotations
 import os
 import signal
 
-from kubernetes import client
-
 from e2e.faults.bench import Bench, Case, job
-from e2e.faults.store_faults import cut, cut_download, lost_answer, pretended, refused, slow, written
+from e2e.faults.store_faults import cut, cut_download, held, lost_answer, pretended, refused, written
 from e2e.faults.store_proxy import Rule, cut_upload
-from e2e.world import process_of, until
+from e2e.world import process_of
 
 
-def running(pod: client.V1Pod) -> bool:
-    return bool(pod.status.phase == "Running")
-
-
-def slow_source(bench: Bench, seconds: float = 4) -> Rule:
-    """A Pod that runs long enough to be met."""
-    return bench.store(slow(seconds), "get", about="/in/", who="pod", times=1)
+def held_source(bench: Bench) -> Rule:
+    """A Pod that works until something ends it; another one in its place does not wait."""
+    return bench.store(held(bench.released), "get", about="/in/", who="pod", times=1)
 
 
 def corrupt(bench: Bench) -> None:
@@ -36,9 +30,7 @@ def starved(bench: Bench) -> None:
 
 
 def kill(bench: Bench, name: str) -> None:
-    pod = bench.await_pod(running, "a running Pod")
-    until("it works", lambda: all(rule.hits for rule in bench.rules), 30)
-    os.kill(process_of(pod, "imagejob_processor"), signal.SIGKILL)
+    os.kill(process_of(bench.await_working_pod(), "imagejob_processor"), signal.SIGKILL)
 
 
 # --- processing --------------------------------------------------------------------------------------------
@@ -76,7 +68,7 @@ PROCESSING = (
         evidence=("exit code 137",),
         job=job(retention={"pods": "OnFailure"}),
         kept=1,
-        broken=slow_source,
+        broken=held_source,
         then=kill,
     ),
     Case(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -60,12 +60,11 @@ def slow(seconds: float) -> Fault:
     return fault
 
 
-def held_for(seconds: float) -> Fault:
-    """The store answers nothing until so many seconds from now have passed, however late a request comes."""
-    end = time.monotonic() + seconds
+def held(released: threading.Event) -> Fault:
+    """The store does and answers nothing until it is let; what is tried anew till then waits too."""
 
     async def fault(exchange: Exchange) -> None:
-        await asyncio.sleep(max(0.0, end - time.monotonic()))
+        await asyncio.to_thread(released.wait)
         await exchange.reply(await exchange.forward())
 
     return fault
