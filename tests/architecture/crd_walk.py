@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import enum
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -33,8 +35,14 @@ GIVEN_BY_KUBERNETES = ("metadata",)
 Node = dict[str, Any]
 
 
-def load() -> Node:
-    document: Node = yaml.safe_load(CRD.read_text())
+def load(path: Path = CRD) -> Node:
+    """A CRD to do with as one likes; its file is read once."""
+    return copy.deepcopy(_read(path))
+
+
+@functools.cache
+def _read(path: Path) -> Node:
+    document: Node = yaml.safe_load(path.read_text())
     return document
 
 

@@ -29,8 +29,7 @@ EXAMPLES = [
 
 @pytest.fixture
 def crd() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((ROOT / "crds" / "imagestore.yaml").read_text())
-    return document
+    return crd_walk.load(ROOT / "crds" / "imagestore.yaml")
 
 
 @pytest.fixture

@@ -336,16 +336,19 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
 
 def faults(o: Observation, decide: Decide) -> list[str]:
     """What is wrong with the decision on one observation."""
+    old = o.job.status.at
     try:
         decision = decide(o)
+        new = decision.status.at
         settled = replace(o, job=replace(o.job, status=decision.status))
-        again = decide(settled) if decision.status.at is o.job.status.at else None
+        again = decide(settled) if new is old else None
     except Exception as error:  # noqa: BLE001  (whatever it raises is a fault)
         return [f"raised {error!r}"]
-    found = [check(o, o.job.status.at, decision.status.at, decision) for check in CHECKS]
+    found = [check(o, old, new, decision) for check in CHECKS]
     if again:
         # What the first decision newly says (a note) must not hide that the second one waits for ever.
-        found += [check(settled, settled.job.status.at, again.status.at, again) for check in CHECKS]
+        then = again.status.at
+        found += [check(settled, new, then, again) for check in CHECKS]
     return [text for text in found if text]
 
 
