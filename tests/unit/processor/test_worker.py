@@ -234,7 +234,9 @@ def test_no_such_program():
 
 def test_the_child_knows_no_url(hire, monkeypatch):
     monkeypatch.setenv(ORDER_URL_VARIABLE, "http://h/o?X-Amz-Signature=TOPSECRET")
-    with open(f"/proc/{hire().pid}/environ", "rb") as environment:
+    worker = hire()
+    worker.process(stored("PNG"))  # until a program is loaded, its environment is seen empty
+    with open(f"/proc/{worker.pid}/environ", "rb") as environment:
         content = environment.read()
     assert b"TOPSECRET" not in content
     assert b"MALLOC_ARENA_MAX=2" in content
