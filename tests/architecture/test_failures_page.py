@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from docgen.__main__ import MEASURED
-from e2e.test_failure_matrix import CASES
+from e2e.faults.cases import CASES
 
 ROWS = json.loads(MEASURED.read_text())["rows"]
 

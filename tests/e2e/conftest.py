@@ -20,6 +20,7 @@ from demo import photos, stack
 from demo.kubectl import Kubectl
 from e2e.faults import results
 from e2e.faults.arena import unregister
+from e2e.faults.cases import CASES
 from e2e.faults.pictures import pictures
 from e2e.faults.results import Row
 from e2e.world import Shop, World
@@ -56,7 +57,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("failure matrix")
         for line in results.table(config.stash[ROWS]):
             terminalreporter.write_line(line)
-        terminalreporter.write_line(f"written to {results.keep_rows(config.stash[ROWS])}")
+        terminalreporter.write_line(results.keep_rows(config.stash[ROWS], CASES))
 
 
 @pytest.fixture(scope="session")

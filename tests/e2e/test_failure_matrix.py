@@ -16,40 +16,15 @@ import pytest
 
 from demo.stack import NAMESPACE, OPERATOR
 from e2e.faults import arena as shared
-from e2e.faults import (
-    cases_deletions,
-    cases_ends,
-    cases_nodes,
-    cases_pods,
-    cases_publish,
-    cases_runs,
-    cases_sources,
-    cases_store,
-    cases_stores,
-)
 from e2e.faults.arena import Arena, finished_runs
 from e2e.faults.bench import play
+from e2e.faults.cases import CASES
 from e2e.faults.results import Row
 from e2e.faults.verdict import Outcome, objections
 from e2e.world import Job, World, verdict
 from imagejob_operator.core.failure import CATALOGUE
 from localcluster.cluster import Status
 
-CASES = {
-    case.name: case
-    for part in (
-        cases_store,
-        cases_sources,
-        cases_pods,
-        cases_runs,
-        cases_publish,
-        cases_nodes,
-        cases_ends,
-        cases_deletions,
-        cases_stores,
-    )
-    for case in part.CASES
-}
 AT_ONCE = 12
 HIDDEN = ("token=hidden", "open-sesame")
 """What stands in the queries of URLs, and in a Secret with headers."""

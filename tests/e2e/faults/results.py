@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,7 +57,9 @@ def keep(place: Path, found: Mapping[str, Any]) -> None:
     (root / place).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
-def keep_rows(rows: Sequence[Row]) -> Path:
-    """Write the rows of the failure matrix; where."""
+def keep_rows(rows: Sequence[Row], cases: Collection[str]) -> str:
+    """Write the rows of the failure matrix if they are of all its cases; what came of it."""
+    if {row.case for row in rows} != set(cases):
+        return f"not written to {PLACE}: these are not all {len(cases)} cases"
     keep(PLACE, {"rows": [{k: v for k, v in asdict(row).items() if k != "objections"} for row in rows]})
-    return PLACE
+    return f"written to {PLACE}"
