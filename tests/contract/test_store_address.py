@@ -24,6 +24,7 @@ from imagejob_operator.adapters.minio_store import MinioStore
 from imagejob_operator.adapters.minio_streams import PART
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.object_store import (
+    ChecksumMismatch,
     ObjectChanged,
     ObjectHeaders,
     ObjectMissing,
@@ -198,7 +199,7 @@ async def test_an_object_passes_from_one_store_to_another(address: StoreAddress,
         assert await store.read("to/a", size) == data
         seen = Store(trust=address.trust).get_source(store.sign_get("to/a", MINUTE), "", size + 1)
         assert seen == data
-        with pytest.raises(ObjectChanged):
+        with pytest.raises(ChecksumMismatch):
             await store.put_from("to/b", store.reader(put), replace(put, sha256="0" * 64))
         assert [found.key async for found in store.walk("to/")] == ["to/a"]
         for wrong in (replace(put, size=size + 1), replace(put, etag="0" * 32)):

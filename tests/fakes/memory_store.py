@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from fakes.clock import START
 from fakes.hooks import Hooks
 from imagejob_operator.ports.object_store import (
+    ChecksumMismatch,
     Gate,
     Halted,
     ObjectChanged,
@@ -41,7 +43,7 @@ class Blob:
     headers: ObjectHeaders
     modified_at: datetime
 
-    @property
+    @cached_property
     def etag(self) -> str:
         return hashlib.md5(self.data).hexdigest()
 
@@ -155,9 +157,10 @@ class MemoryStore:
         await self.hooks.before("put_from", key)
         with reader() as stream:
             data = stream.read(source.size + 1)
-        wrong = source.sha256 and hashlib.sha256(data).hexdigest() != source.sha256
-        if len(data) != source.size or wrong:
-            raise ObjectChanged(f"{source.key} is not what was said")
+        if len(data) != source.size:
+            raise ObjectChanged(f"{source.key} has another size than was said")
+        if source.sha256 and hashlib.sha256(data).hexdigest() != source.sha256:
+            raise ChecksumMismatch(f"{source.key} does not have the sha256 {source.sha256}")
         stored = self.set(key, data, headers=headers)
         await self.hooks.after("put_from", key)
         return stored

@@ -11,6 +11,7 @@ from minio import Minio
 
 from imagejob_operator.adapters.minio_headers import header_lines, object_tags
 from imagejob_operator.ports.object_store import (
+    ChecksumMismatch,
     ObjectChanged,
     ObjectHeaders,
     Reader,
@@ -46,6 +47,7 @@ def write_object(
 
     Raises:
         ObjectChanged: it is longer, shorter or another one than was said; then nothing is written.
+        ChecksumMismatch: its sha256 is another one than was said; then nothing is written.
         StoreUnavailable: the store did not keep all of it.
     """
     with reader() as stream:
@@ -97,4 +99,4 @@ class HeldStream:
         if self._stream.read(1):
             raise ObjectChanged(f"{self._source.key} is longer than {self._source.size} bytes")
         if self._source.sha256 and self._hash.hexdigest() != self._source.sha256:
-            raise ObjectChanged(f"{self._source.key} is not what its result says: its sha256 is another one")
+            raise ChecksumMismatch(f"{self._source.key} does not have the sha256 {self._source.sha256}")

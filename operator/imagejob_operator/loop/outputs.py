@@ -18,7 +18,13 @@ from imagejob_operator.loop.concurrency import for_each
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.headers import CONTENT, RUN, final_headers, run_mark
 from imagejob_operator.loop.standing import refused
-from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoreDenied, StoredObject
+from imagejob_operator.ports.object_store import (
+    ChecksumMismatch,
+    ObjectMissing,
+    ObjectStore,
+    StoreDenied,
+    StoredObject,
+)
 from imagejob_processor.contract import OutputRecord, output_name
 from imagejob_processor.same import for_source
 
@@ -37,7 +43,7 @@ async def publish_outputs(
     """Copy all outputs to the keys that `items` name, and write the ETag of each into them.
 
     Raises:
-        EffortFailed: JOB_007.
+        EffortFailed: JOB_007, or JOB_005 where the bytes of an output are not those that its Pod told of.
         StoreError: when the store fails.
     """
     publisher = _Publisher(store, job, spec)
@@ -101,6 +107,9 @@ class _Publisher:
         except StoreDenied as error:
             text = f"the output {final.key!r} of {output.source!r} cannot be written: {error}"
             raise EffortFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
+        except ChecksumMismatch as error:
+            text = f"the output {final.key!r} of {output.source!r} is not what its Pod said of it: {error}"
+            raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
         return msgspec.structs.replace(final, etag=there.etag)
 
     async def _keep(self, key: str, final: ReportOutput) -> StoredObject | None:

@@ -21,6 +21,10 @@ class ObjectChanged(StoreError):
     """The object is no longer the one that was named by its ETag."""
 
 
+class ChecksumMismatch(ObjectChanged):
+    """The object is the one that was named, and its bytes hash to something else than was said."""
+
+
 class StoreDenied(StoreError):
     """The store refuses: credentials, policy, or no such bucket. Trying again is of no use."""
 
@@ -152,7 +156,7 @@ class ObjectStore(Protocol):
         """Write an object of another store: each try reads it from a fresh stream.
 
         Length and, if it is known, hash of what is read must be those of `source`, or nothing is written
-        (ObjectChanged). Raises ObjectMissing or ObjectChanged for the source.
+        (ObjectChanged, ChecksumMismatch). Raises ObjectMissing or ObjectChanged for the source.
         """
         ...
 

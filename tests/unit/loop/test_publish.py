@@ -26,7 +26,12 @@ from imagejob_operator.loop.orders import write_order
 from imagejob_operator.loop.publish import clean, publish
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
-from imagejob_operator.ports.object_store import ObjectChanged, StoreDenied, StoreUnavailable
+from imagejob_operator.ports.object_store import (
+    ChecksumMismatch,
+    ObjectChanged,
+    StoreDenied,
+    StoreUnavailable,
+)
 from imagejob_processor.contract import Order
 from unit.core.build import KEY, PREFIX, UID, job, later, spec, status
 
@@ -129,6 +134,22 @@ async def test_an_output_that_was_written_anew_since_it_was_listed_is_not_publis
     with pytest.raises(ObjectChanged):
         await run.publish()
     assert FINAL[0] not in run.store.objects
+
+
+async def test_an_output_that_is_not_what_its_pod_said_makes_the_result_invalid() -> None:
+    run = await processed()
+
+    async def other_bytes(operation: str, about: str, done: bool) -> None:
+        if operation == "copy" and not done:
+            raise ChecksumMismatch("000000-web does not have the sha256 0000")
+
+    run.store.hooks.install(other_bytes)
+    with pytest.raises(EffortFailed) as caught:
+        await run.publish()
+    failure = caught.value.failure
+    assert (failure.code, failure.reason) == (Code.PROCESSING, Reason.RESULTS_INVALID)
+    assert "000000-web does not have the sha256 0000" in failure.message
+    assert not caught.value.passing, "the Pod will not say anything else"
 
 
 async def test_publishing_again_changes_nothing() -> None:

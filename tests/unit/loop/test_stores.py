@@ -19,7 +19,12 @@ from imagejob_operator.loop.run_store import Part, RunStore
 from imagejob_operator.loop.store_book import OwnStore, StoreBook
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.jobs import Unavailable
-from imagejob_operator.ports.object_store import ObjectChanged, StoreDenied, StoreUnavailable
+from imagejob_operator.ports.object_store import (
+    ChecksumMismatch,
+    ObjectChanged,
+    StoreDenied,
+    StoreUnavailable,
+)
 from unit.core.build import SPEC
 from unit.loop.world import KEY, World
 
@@ -404,7 +409,7 @@ async def test_what_passes_through_is_held_against_its_hash() -> None:
     seen = await store.stat("a/1")
     copied = await store.copy(seen, "b/2")
     assert (copied.key, other.objects["y/2"].data) == ("b/2", b"data")
-    with pytest.raises(ObjectChanged):
+    with pytest.raises(ChecksumMismatch):
         await store.copy(replace(seen, sha256="0" * 64), "b/3")
     with pytest.raises(ObjectChanged):
         await store.copy(replace(seen, size=3), "b/3")
