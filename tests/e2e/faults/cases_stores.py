@@ -7,6 +7,7 @@ import threading
 from demo import photos
 from e2e.faults.arena import BUDGET, GRACE
 from e2e.faults.bench import Bench, Case, job
+from e2e.faults.store_faults import other_hashes
 from e2e.tenants import Tenant
 
 STORE = {"storeRef": {"name": "media"}}
@@ -55,6 +56,14 @@ def revoked(bench: Bench) -> None:
     made.declare()
     made.await_reason("Ready")
     made.revoke()
+
+
+def told_wrong(bench: Bench) -> None:
+    """A Pod whose result tells of other bytes than it wrote."""
+    made = tenant(bench)
+    made.declare()
+    made.await_reason("Ready")
+    bench.store(other_hashes, "put", about="/results/", who="pod")
 
 
 def owned(bench: Bench) -> None:
@@ -136,6 +145,16 @@ CASES = (
         job=job(**STORE),
         broken=revoked,
         deferred=True,
+    ),
+    Case(
+        "output-of-other-bytes",
+        "an output has other bytes than its Pod told of, and is copied to an ImageStore",
+        "JOB_005/ResultsInvalid",
+        within=15,
+        evidence=("out/photos/china-thumb.jpg", "sha256"),
+        job=job(**ARCHIVE),
+        outputs=0,
+        broken=told_wrong,
     ),
     Case(
         "namespace-deleted-with-its-store",

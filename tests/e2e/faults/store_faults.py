@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -93,6 +94,14 @@ def written(body: bytes) -> Fault:
         await exchange.reply(await exchange.forward())
 
     return fault
+
+
+async def other_hashes(exchange: Exchange) -> None:
+    """What arrives tells of other hashes than was sent."""
+    request = exchange.request
+    body = re.sub(rb'("sha256":")[0-9a-f]{64}', rb"\g<1>" + b"0" * 64, request.body)
+    exchange.request = replace(request, body=body)
+    await exchange.reply(await exchange.forward())
 
 
 def meanwhile(action: Callable[[], object]) -> Fault:
