@@ -69,6 +69,7 @@ def _readable(job: Job, arena: Arena) -> str:
     """The message, without names and addresses that are others at every run."""
     message: str = job["status"].get("error", {}).get("message", "")
     names = {job["metadata"]["namespace"]: "shop", arena.registry: "registry.example"}
+    names[job["metadata"]["uid"]] = "0c6f4a52-8d1b-4a6e-9a43-2f1f5ad9c0d7"
     names[arena.world.pictures] = "pictures.example"
     for name, plain in names.items():
         message = message.replace(name, plain)

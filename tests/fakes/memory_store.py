@@ -159,8 +159,9 @@ class MemoryStore:
             data = stream.read(source.size + 1)
         if len(data) != source.size:
             raise ObjectChanged(f"{source.key} has another size than was said")
-        if source.sha256 and hashlib.sha256(data).hexdigest() != source.sha256:
-            raise ChecksumMismatch(f"{source.key} does not have the sha256 {source.sha256}")
+        found = hashlib.sha256(data).hexdigest()
+        if source.sha256 and found != source.sha256:
+            raise ChecksumMismatch(f"{source.key} has the sha256 {found}, not {source.sha256}")
         stored = self.set(key, data, headers=headers)
         await self.hooks.after("put_from", key)
         return stored

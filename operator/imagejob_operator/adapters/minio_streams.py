@@ -98,5 +98,6 @@ class HeldStream:
     def _check(self) -> None:
         if self._stream.read(1):
             raise ObjectChanged(f"{self._source.key} is longer than {self._source.size} bytes")
-        if self._source.sha256 and self._hash.hexdigest() != self._source.sha256:
-            raise ChecksumMismatch(f"{self._source.key} does not have the sha256 {self._source.sha256}")
+        found, said = self._hash.hexdigest(), self._source.sha256
+        if said and found != said:
+            raise ChecksumMismatch(f"{self._source.key} has the sha256 {found}, not {said}")

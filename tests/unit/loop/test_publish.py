@@ -141,14 +141,14 @@ async def test_an_output_that_is_not_what_its_pod_said_makes_the_result_invalid(
 
     async def other_bytes(operation: str, about: str, done: bool) -> None:
         if operation == "copy" and not done:
-            raise ChecksumMismatch("000000-web does not have the sha256 0000")
+            raise ChecksumMismatch("000000-web has the sha256 ab, not 00")
 
     run.store.hooks.install(other_bytes)
     with pytest.raises(EffortFailed) as caught:
         await run.publish()
     failure = caught.value.failure
     assert (failure.code, failure.reason) == (Code.PROCESSING, Reason.RESULTS_INVALID)
-    assert "000000-web does not have the sha256 0000" in failure.message
+    assert "000000-web has the sha256 ab, not 00" in failure.message
     assert not caught.value.passing, "the Pod will not say anything else"
 
 
