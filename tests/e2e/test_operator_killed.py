@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from e2e.audit import pods_made
-from e2e.world import Job, OperatorProcess, Shop, image_job, phase, verdict
+from e2e.faults.arena import store_proxy
+from e2e.faults.store_faults import held
+from e2e.faults.store_proxy import Rule, StoreProxy
+from e2e.world import Job, OperatorProcess, Shop, image_job, phase, until, verdict
+from localcluster.cluster import Status
 
 SIDES = (48, 64, 80, 96, 112, 128)
 
@@ -21,21 +29,23 @@ def many_outputs(keys: list[str]) -> Job:
     return image_job({"keys": keys}, renditions=renditions, execution={"parallelism": 2, "itemsPerPod": 3})
 
 
-def test_killed_in_each_phase(shop: Shop, large_photo: bytes) -> None:
+def test_killed_in_each_phase(shop: Shop, where: Status, large_photo: bytes) -> None:
     keys = shop.upload_copies(large_photo, 10)
     since = shop.world.audit.mark()
-    operator = OperatorProcess(shop.world)
-    # Staging small things is over in no time: there the store holds still until the operator is dead.
-    with shop.world.frozen_store():
-        name = shop.apply(many_outputs(keys))
-        kill_in("Staging", shop, name, operator)
-    for wanted in ("Launching", "Running", "Publishing"):
+    with store_proxy(shop.world, where.host_address) as proxy:
+        operator = OperatorProcess(shop.world)
+        with copies_held(proxy, shop) as copies:
+            name = shop.apply(many_outputs(keys))
+            kill_in("Staging", shop, name, operator, copies)
+        for wanted in ("Launching", "Running"):
+            operator.replace()
+            kill_in(wanted, shop, name, operator)
+        with copies_held(proxy, shop) as copies:
+            operator.replace()
+            kill_in("Publishing", shop, name, operator, copies)
         operator.replace()
-        kill_in(wanted, shop, name, operator)
-    operator.replace()
-    shop.world.await_operator()
-
-    job = shop.await_end(name, seconds=90)
+        shop.world.await_operator()
+        job = shop.await_end(name, seconds=90)
     assert verdict(job) == ("Succeeded", "", "")
     expected = sorted(f"out/{key.removesuffix('.jpg')}-side-{side}.jpg" for key in keys for side in SIDES)
     assert shop.outputs() == expected
@@ -51,8 +61,23 @@ def test_killed_in_each_phase(shop: Shop, large_photo: bytes) -> None:
     assert len(made) == len(set(made)) == 4, made
 
 
-def kill_in(wanted: str, shop: Shop, name: str, operator: OperatorProcess) -> None:
-    """Kill the operator when the job is in that phase; it must not have got further."""
+@contextmanager
+def copies_held(proxy: StoreProxy, shop: Shop) -> Iterator[Rule]:
+    """Copying is over in no time: here it is not done before the operator is dead, and then it is."""
+    released = threading.Event()
+    with proxy.rule(Rule(held(released), ("copy",), (f"{shop.name}/",))) as copies:
+        try:
+            yield copies
+        finally:
+            released.set()
+
+
+def kill_in(
+    wanted: str, shop: Shop, name: str, operator: OperatorProcess, copies: Rule | None = None
+) -> None:
+    """Kill the operator in that phase, in a copy if it makes any; it must not have got further."""
     shop.await_phase(name, wanted)
+    if copies:
+        until("a copy is under way", lambda: copies.hits, 30)
     operator.kill()
     assert phase(shop.get(name)) == wanted, "the operator got further before it died"

@@ -171,17 +171,6 @@ class World:
             self.await_operator()
 
     @contextmanager
-    def frozen_store(self) -> Iterator[None]:
-        """The store answers nothing, but is not gone."""
-        process = process_of(self.pod_of(stack.MINIO), "minio")
-        os.kill(process, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(process, signal.SIGCONT)
-            self.await_store()
-
-    @contextmanager
     def store_outage(self) -> Iterator[None]:
         """The store refuses every connection, new and old, and comes back with its data."""
         self._in_store_network("nft", OUTAGE)
