@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from imagejob_operator.core.job import Key
 from imagejob_operator.core.kept_store import Location
 from imagejob_operator.core.store_standing import StoreReason
 from imagejob_operator.ports.credentials import Credentials, CredentialSource
-from imagejob_operator.ports.jobs import Gone
+from imagejob_operator.ports.jobs import Conflict, Gone
 from imagejob_operator.ports.object_store import StoreDenied
 from imagejob_operator.ports.store_keeper import NotUsable
 
@@ -90,10 +91,13 @@ class MemoryStores:
         self.buckets: dict[str, Bucket] = {}
         self.secrets: dict[tuple[str, str], dict[str, str]] = {}
         self.config_maps: dict[tuple[str, str], dict[str, str]] = {}
+        self.accounts: set[tuple[str, str]] = set()
+        """Namespaces and names of ServiceAccounts."""
         self.permitted = True
         self.statuses: dict[str, StoreStatus] = {}
         self.gone: set[str] = set()
         self.kept_data: dict[str, bytes] = {}
+        self._versions = itertools.count(1)
         self.opened: list[LockedStore] = []
         self.issued = Credentials("temporary", "t", "session", None)
 
@@ -109,10 +113,12 @@ class MemoryStores:
         """A Secret with credentials."""
         self.secrets[namespace, name] = {"access-key": access, "secret-key": f"secret-of-{access}"}
 
-    def declare(self, store: ImageStore) -> None:
-        """Have a user apply an ImageStore."""
+    def declare(self, store: ImageStore) -> ImageStore:
+        """Have a user apply an ImageStore; it as it is then, of a version of its own."""
+        store = replace(store, resource_version=str(next(self._versions)))
         self.declared[store.key] = store
         self.on_store(store, False)
+        return store
 
     def withdraw(self, key: Key) -> None:
         """Have a user delete an ImageStore."""
@@ -151,12 +157,15 @@ class MemoryStores:
 
     async def write_status(self, store: ImageStore, status: StoreStatus) -> ImageStore:
         await self.hooks.before("write_store_status", str(store.key))
-        if store.uid in self.gone:
+        if store.uid in self.gone and store.key not in self.declared:
             raise Gone("it is gone")
+        there = self.declared.get(store.key, store)
+        if (there.uid, there.resource_version) != (store.uid, store.resource_version):
+            raise Conflict("it is another one by now")
         self.statuses[store.uid] = status
-        after = ImageStore(store.key, store.uid, "2", store.generation, store.spec, status)
+        after = replace(store, status=status)
         if store.key in self.declared:
-            self.declare(after)
+            after = self.declare(after)
         await self.hooks.after("write_store_status", str(store.key))
         return after
 
@@ -183,6 +192,10 @@ class MemoryStores:
 
     async def token(self, namespace: str, account: str, audience: str) -> str:
         await self.hooks.before("token", account)
+        if not self.permitted:
+            raise NotUsable(StoreReason.NOT_PERMITTED, "apply the Role")
+        if (namespace, account) not in self.accounts:
+            raise NotUsable(StoreReason.SERVICE_ACCOUNT_NOT_FOUND, f"there is no {account}")
         return f"token of {account} for {audience}"
 
     async def kept(self) -> Mapping[str, bytes]:

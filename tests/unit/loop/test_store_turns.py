@@ -167,6 +167,7 @@ async def test_temporary_credentials_are_renewed_before_they_end() -> None:
     bench = Bench()
     bench.stores.issued = Credentials("temporary", "t", "s", bench.clock() + timedelta(minutes=13))
     bench.stores.bucket("shop").keys.add(("temporary", "t"))
+    bench.stores.accounts.add(("shop", "robot"))
     identity = {"webIdentity": {"serviceAccountName": "robot", "endpoint": "store.example"}}
     assert await bench.see(image_store(auth=identity)) == "Ready"
     assert bench.later == [180]

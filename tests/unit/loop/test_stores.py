@@ -317,6 +317,7 @@ def away(stores: MemoryStores) -> None:
 
 
 IDENTITY = {"webIdentity": {"serviceAccountName": "robot", "endpoint": "store.example"}}
+NOBODY = {"webIdentity": {"serviceAccountName": "nobody", "endpoint": "store.example"}}
 BUNDLE = {"tls": {"caBundleRef": {"name": "authority"}}}
 
 
@@ -337,12 +338,14 @@ BUNDLE = {"tls": {"caBundleRef": {"name": "authority"}}}
         (BUNDLE, nothing, StoreReason.CONFIG_MAP_NOT_FOUND),
         ({"tls": {"caBundle": "broken"}}, nothing, StoreReason.CA_BUNDLE_INVALID),
         ({"auth": IDENTITY}, nothing, StoreReason.READY),
+        ({"auth": NOBODY}, nothing, StoreReason.SERVICE_ACCOUNT_NOT_FOUND),
     ],
 )
 async def test_how_it_stands(spec: dict[str, Any], broken: Any, reason: StoreReason) -> None:
     stores = MemoryStores(World().clock)
     stores.bucket("shop", "key").keys.add(("temporary", "t"))
     stores.secret_of("key")
+    stores.accounts.add(("shop", "robot"))
     broken(stores)
     standing = await book_of(stores).look(image_store(**spec))
     assert standing.reason is reason

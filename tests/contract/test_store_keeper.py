@@ -1,0 +1,244 @@
+"""The port StoreKeeper: the fake and a real API server keep the same promises.
+
+No operator may run there: it would have its own word on each store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import pytest
+from kubernetes.aio import client, config
+
+from cluster.conftest import cluster  # noqa: F401  (a fixture)
+from fakes.clock import ManualClock
+from fakes.memory_stores import MemoryStores, image_store
+from imagejob_operator.adapters.kube_session import KubeHTTP, open_session
+from imagejob_operator.adapters.kube_stores import KubeStores
+from imagejob_operator.core.api import API_VERSION, STORE_KIND, STORE_PLURAL
+from imagejob_operator.core.image_store import ImageStore, StoreStatus, parse_store
+from imagejob_operator.core.store_standing import Standing, StoreReason, said
+from imagejob_operator.ports.jobs import Conflict, Gone
+from imagejob_operator.ports.store_keeper import NotUsable, StoreKeeper
+
+SPEC = {
+    "endpoint": "store.example",
+    "bucket": "media",
+    "auth": {"secretRef": {"name": "keys"}},
+}
+AUDIENCE = "sts.example"
+
+
+class Bench(Protocol):
+    """A keeper, and what users do."""
+
+    keeper: StoreKeeper
+    namespace: str
+
+    async def apply(self) -> ImageStore: ...
+    async def delete(self) -> None: ...
+    async def bring(self) -> None:
+        """A Secret `keys`, a ConfigMap `authority` and a ServiceAccount `robot`."""
+        ...
+
+    def named_by(self, token: str) -> tuple[str, str]:
+        """Account and audience that a token tells of."""
+        ...
+
+
+class MemoryBench:
+    """The fake."""
+
+    namespace = "shop"
+
+    def __init__(self) -> None:
+        self.stores = MemoryStores(ManualClock())
+        self.keeper = self.stores
+        self._applied = 0
+
+    async def apply(self) -> ImageStore:
+        self._applied += 1
+        return self.stores.declare(image_store(uid=f"uid-{self._applied}"))
+
+    async def delete(self) -> None:
+        for key in [*self.stores.declared]:
+            self.stores.withdraw(key)
+
+    async def bring(self) -> None:
+        self.stores.secrets["shop", "keys"] = {"access-key": "a", "secret-key": "s"}
+        self.stores.config_maps["shop", "authority"] = {"ca.crt": "PEM"}
+        self.stores.accounts.add(("shop", "robot"))
+
+    def named_by(self, token: str) -> tuple[str, str]:
+        account, _, audience = token.removeprefix("token of ").partition(" for ")
+        return account, audience
+
+
+@dataclass
+class KubeBench:
+    """A namespace of an API server; what is kept is kept there too."""
+
+    http: KubeHTTP
+    namespace: str
+
+    def __post_init__(self) -> None:
+        self.keeper = KubeStores(self.http, self.namespace, "one")
+        self._path = f"/apis/{API_VERSION}/namespaces/{self.namespace}/{STORE_PLURAL}"
+
+    async def apply(self) -> ImageStore:
+        body = {"apiVersion": API_VERSION, "kind": STORE_KIND, "metadata": {"name": "media"}, "spec": SPEC}
+        return parse_store(await self.http.request("POST", self._path, body))
+
+    async def delete(self) -> None:
+        await self.http.request("DELETE", f"{self._path}/media")
+
+    async def bring(self) -> None:
+        await self._create("secrets", "keys", stringData={"access-key": "a", "secret-key": "s"})
+        await self._create("configmaps", "authority", data={"ca.crt": "PEM"})
+        await self._create("serviceaccounts", "robot")
+
+    async def _create(self, what: str, name: str, **content: Any) -> None:
+        path = f"/api/v1/namespaces/{self.namespace}/{what}"
+        await self.http.request("POST", path, {"metadata": {"name": name}, **content})
+
+    def named_by(self, token: str) -> tuple[str, str]:
+        middle = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+        (audience,) = claims["aud"]
+        return claims["kubernetes.io"]["serviceaccount"]["name"], audience
+
+
+Check = Callable[[Bench], Awaitable[None]]
+CHECKS: list[Check] = []
+
+
+def check(promise: Check) -> Check:
+    """A promise of the port, held against everything that keeps it."""
+    CHECKS.append(promise)
+    return promise
+
+
+def found(store: ImageStore, reason: StoreReason = StoreReason.READY) -> StoreStatus:
+    return said(store, Standing(reason, ""), datetime.now(UTC).replace(microsecond=0))
+
+
+@check
+async def a_status_is_written_and_told_of(bench: Bench) -> None:
+    store = await bench.apply()
+    ready = await bench.keeper.write_status(store, found(store))
+    assert [c.reason for c in ready.status.conditions] == ["Ready"]
+    assert (ready.uid, ready.generation) == (store.uid, store.generation)
+    assert ready.resource_version != store.resource_version
+    refused = await bench.keeper.write_status(ready, found(ready, StoreReason.CREDENTIALS_REFUSED))
+    assert [c.reason for c in refused.status.conditions] == ["CredentialsRefused"]
+
+
+@check
+async def nothing_is_said_of_a_store_that_has_changed(bench: Bench) -> None:
+    store = await bench.apply()
+    await bench.keeper.write_status(store, found(store))
+    with pytest.raises(Conflict):
+        await bench.keeper.write_status(store, found(store, StoreReason.UNREACHABLE))
+
+
+@check
+async def nothing_is_said_of_a_store_that_is_gone(bench: Bench) -> None:
+    store = await bench.apply()
+    await bench.delete()
+    with pytest.raises(Gone):
+        await bench.keeper.write_status(store, found(store))
+
+
+@check
+async def nothing_is_said_of_another_store_of_that_name(bench: Bench) -> None:
+    store = await bench.apply()
+    await bench.delete()
+    await bench.apply()
+    with pytest.raises(Conflict):
+        await bench.keeper.write_status(store, found(store))
+
+
+@check
+async def what_a_store_refers_to_is_read(bench: Bench) -> None:
+    await bench.bring()
+    assert await bench.keeper.secret(bench.namespace, "keys") == {"access-key": "a", "secret-key": "s"}
+    assert await bench.keeper.config_map(bench.namespace, "authority") == {"ca.crt": "PEM"}
+    token = await bench.keeper.token(bench.namespace, "robot", AUDIENCE)
+    assert bench.named_by(token) == ("robot", AUDIENCE)
+
+
+@check
+async def what_is_not_there_is_said_to_be_missing(bench: Bench) -> None:
+    keeper, home = bench.keeper, bench.namespace
+    for ask, reason in (
+        (lambda: keeper.secret(home, "none"), StoreReason.SECRET_NOT_FOUND),
+        (lambda: keeper.config_map(home, "none"), StoreReason.CONFIG_MAP_NOT_FOUND),
+        (lambda: keeper.token(home, "none", AUDIENCE), StoreReason.SERVICE_ACCOUNT_NOT_FOUND),
+    ):
+        with pytest.raises(NotUsable, match="none") as caught:
+            await ask()
+        assert caught.value.reason is reason
+
+
+@check
+async def what_is_kept_is_there_until_it_is_let_go(bench: Bench) -> None:
+    keeper = bench.keeper
+    assert await keeper.kept() == {}
+    await keeper.keep("none", None)
+    await asyncio.gather(*(keeper.keep(name, name.encode()) for name in ("a", "b", "c")))
+    assert await keeper.kept() == {"a": b"a", "b": b"b", "c": b"c"}
+    await keeper.keep("a", b"\x00\xff")
+    await keeper.keep("b", None)
+    await keeper.keep("b", None)
+    assert await keeper.kept() == {"a": b"\x00\xff", "c": b"c"}
+    for name in ("a", "c"):
+        await keeper.keep(name, None)
+    assert await keeper.kept() == {}
+    await keeper.keep("d", b"")
+    assert await keeper.kept() == {"d": b""}
+
+
+by_name = pytest.mark.parametrize("promise", CHECKS, ids=lambda promise: promise.__name__)
+
+
+@by_name
+async def test_the_fake(promise: Check) -> None:
+    await promise(MemoryBench())
+
+
+@pytest.fixture
+async def server(cluster) -> AsyncIterator[KubeBench]:  # noqa: F811
+    configuration = client.Configuration()
+    await config.load_kube_config(cluster.kubeconfig, client_configuration=configuration)
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(open_session(configuration))
+        http = KubeHTTP(configuration.host, session)
+        name = f"keeper-{uuid.uuid4().hex[:8]}"
+        await http.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+        stack.push_async_callback(http.request, "DELETE", f"/api/v1/namespaces/{name}")
+        yield KubeBench(http, name)
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(900)
+@by_name
+async def test_an_api_server(promise: Check, server: KubeBench) -> None:
+    await promise(server)
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(900)
+async def test_installations_keep_their_own(server: KubeBench) -> None:
+    one, two = server.keeper, KubeStores(server.http, server.namespace, "two")
+    await asyncio.gather(one.keep("x", b"1"), two.keep("x", b"2"))
+    assert (await one.kept(), await two.kept()) == ({"x": b"1"}, {"x": b"2"})
+    await one.keep("x", None)
+    assert (await one.kept(), await two.kept()) == ({}, {"x": b"2"})
