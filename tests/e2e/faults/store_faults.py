@@ -65,7 +65,9 @@ def held(released: threading.Event) -> Fault:
     """The store does and answers nothing until it is let; what is tried anew till then waits too."""
 
     async def fault(exchange: Exchange) -> None:
-        await asyncio.to_thread(released.wait)
+        # Not in a thread: those of the loop are few, and many requests may be held.
+        while not released.is_set():
+            await asyncio.sleep(0.05)
         await exchange.reply(await exchange.forward())
 
     return fault
