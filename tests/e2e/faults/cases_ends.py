@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from e2e.faults.arena import BUDGET
 from e2e.faults.bench import Bench, Case, job
 from e2e.faults.cases_pods import quota
 from e2e.faults.cases_runs import corrupt, held_source
-from e2e.faults.store_faults import cut, held, lost_answer, refused, slow
+from e2e.faults.store_faults import cut, held, lost_answer, refused
 from e2e.world import GROUP, PLURAL, VERSION, until
 
 FINAL = "media/{ns}/out/"
@@ -24,13 +25,19 @@ RUN = 30
 """Seconds of a run that is to come to its publishing, also on a machine that plays many cases at once."""
 
 
-def release_past_deadline(bench: Bench, name: str) -> None:
-    """What is held back goes through as soon as the active deadline has passed."""
-    bench.reach(name, "Publishing")
-    begun = datetime.fromisoformat(bench.shop.get(name)["status"]["run"]["startedAt"])
-    past = begun + timedelta(seconds=RUN + 1)
-    until("the active deadline passes", lambda: datetime.now(UTC) > past, RUN + 1)
-    bench.released.set()
+def released_past_deadline(wanted: str) -> Callable[[Bench, str], None]:
+    """What is held back in a phase goes through as soon as the active deadline has passed."""
+
+    def then(bench: Bench, name: str) -> None:
+        bench.reach(name, wanted)
+        found = bench.shop.get(name)
+        begun = datetime.fromisoformat(found["status"]["run"]["startedAt"])
+        seconds = found["spec"]["execution"]["activeDeadlineSeconds"] + 1
+        past = begun + timedelta(seconds=seconds)
+        until("the active deadline passes", lambda: datetime.now(UTC) > past, seconds)
+        bench.released.set()
+
+    return then
 
 
 def within_deadline(seconds: int, **fields: Any) -> dict[str, Any]:
@@ -43,9 +50,10 @@ DEADLINES = (
         "the active deadline passes while a copy is under way",
         "JOB_006/DeadlineExceeded",
         within=8,
-        evidence=("activeDeadlineSeconds 4", "in phase Staging"),
-        job=within_deadline(4),
-        broken=lambda b: b.store(slow(8), "copy", times=1),
+        evidence=("activeDeadlineSeconds 8", "in phase Staging"),
+        job=within_deadline(8),
+        broken=lambda b: b.store(held(b.released), "copy"),
+        then=released_past_deadline("Staging"),
     ),
     Case(
         "deadline-while-launching",
@@ -74,7 +82,7 @@ DEADLINES = (
         outputs=1,
         job=within_deadline(RUN),
         broken=lambda b: b.store(held(b.released), "copy", about=FINAL),
-        then=release_past_deadline,
+        then=released_past_deadline("Publishing"),
     ),
 )
 
