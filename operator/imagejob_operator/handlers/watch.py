@@ -80,4 +80,5 @@ def register_watches(  # noqa: PLR0913  (one for each thing that is told of)
 
 def _note(heard: Heard, event: kopf.RawEvent) -> None:
     metadata = event["object"]["metadata"]
-    heard.note(metadata["uid"], metadata["resourceVersion"], deleted=event["type"] == "DELETED")
+    deleted = event["type"] == "DELETED"
+    heard.note(metadata["namespace"], metadata["uid"], metadata["resourceVersion"], deleted)

@@ -45,19 +45,30 @@ def newer(version: str, than: str) -> bool:
 
 @dataclass
 class Heard:
-    """The versions that the watch of one kind has told of, by uid, and when it told of anything last."""
+    """The versions of one kind that were told of, by uid; and when each watch told of anything last.
+
+    If they are `apart`, each namespace has a watch of its own; else one is for all.
+    """
 
     clock: Callable[[], float]
+    apart: bool
     versions: dict[str, str] = field(default_factory=dict)
-    last: float = float("-inf")
+    last: dict[str, float] = field(default_factory=dict)
 
-    def note(self, uid: str, version: str, deleted: bool) -> None:
-        """The watch has told of an object."""
-        self.last = self.clock()
+    def note(self, namespace: str, uid: str, version: str, deleted: bool) -> None:
+        """A watch has told of an object."""
+        self.last[self._watch(namespace)] = self.clock()
         if deleted:
             self.versions.pop(uid, None)
         elif uid not in self.versions or newer(version, self.versions[uid]):
             self.versions[uid] = version
+
+    def silence(self, namespace: str) -> float:
+        """Seconds since the watch of a namespace told of anything."""
+        return self.clock() - self.last.get(self._watch(namespace), float("-inf"))
+
+    def _watch(self, namespace: str) -> str:
+        return namespace if self.apart else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,7 @@ class Vigil:
         queue: the queue of jobs.
         stores: the queue of ImageStores.
         tasks: each says why a task of this process is of no use any more; nothing if all is well.
+        namespaces: those that are watched, each by a watch of its own; if there are none, one watches all.
     """
 
     def __init__(  # noqa: PLR0913  (one for each thing that is looked after)
@@ -88,8 +100,9 @@ class Vigil:
         namespaces: tuple[str, ...] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.jobs = Heard(clock)
-        self.attempts = Heard(clock)
+        apart = bool(namespaces)
+        self.jobs = Heard(clock, apart)
+        self.attempts = Heard(clock, apart)
         self._census = census
         self._cache = cache
         self._queue = queue
@@ -199,7 +212,8 @@ class Vigil:
 def _is_deaf(missing: _Missing, now: float) -> bool:
     """A watch that tells of other things may be behind; one that tells of nothing is deaf."""
     waited = now - missing.since
-    return waited >= LONGEST_LAG or (waited >= GRACE and now - missing.heard.last >= GRACE)
+    silence = missing.heard.silence(missing.sight.key.namespace)
+    return waited >= LONGEST_LAG or (waited >= GRACE and silence >= GRACE)
 
 
 def _late(there: Mapping[str, Sight], heard: Heard) -> list[tuple[str, Sight]]:

@@ -46,7 +46,7 @@ class Count:
 class Watched:
     """A process with its vigil, on a loop whose time jumps."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespaces: tuple[str, ...] = ()) -> None:
         self.turns: list[Key] = []
         self.cache, self.census = Cache(), Count()
         self.queue = WorkQueue(self._turn, workers=2)
@@ -59,6 +59,7 @@ class Watched:
             self.queue,
             self.stores,
             (self.patrol.complaint,),
+            namespaces,
             clock=self.loop.time,
         )
         self.hold = asyncio.Event()
@@ -80,7 +81,13 @@ class Watched:
         """The job changes; the watch tells of it or does not."""
         self.census.of_jobs["u1"] = Sight(KEY, version)
         if told:
-            self.vigil.jobs.note("u1", version, deleted=False)
+            self.vigil.jobs.note("shop", "u1", version, deleted=False)
+
+    def go_on_about_another(self, namespace: str, number: int = 1) -> None:
+        """The watches tell of another job, again and again."""
+        self.census.of_jobs["u2"] = Sight(Key(namespace, "other"), str(number))
+        self.vigil.jobs.note(namespace, "u2", str(number), deleted=False)
+        self.loop.call_later(10, self.go_on_about_another, namespace, number + 1)
 
     async def deaf_after(self, longest: float) -> tuple[float, str]:
         """Seconds until the vigil gives the process up, and why."""
@@ -101,9 +108,9 @@ class Watched:
         await self.stores.stop()
 
 
-def play(scenario: Any) -> None:
+def play(scenario: Any, namespaces: tuple[str, ...] = ()) -> None:
     async def whole() -> None:
-        watched = Watched()
+        watched = Watched(namespaces)
         try:
             await scenario(watched)
         finally:
@@ -139,7 +146,7 @@ def test_a_watch_that_is_told_in_time_is_not_deaf() -> None:
     async def scenario(w: Watched) -> None:
         w.change("1")
         w.change("2", told=False)
-        w.loop.call_later(GRACE - 5, w.vigil.jobs.note, "u1", "2", False)
+        w.loop.call_later(GRACE - 5, w.vigil.jobs.note, "shop", "u1", "2", False)
         await w.is_well_for(900)
         assert w.vigil.facts()["notToldYet"] == 0
 
@@ -148,13 +155,8 @@ def test_a_watch_that_is_told_in_time_is_not_deaf() -> None:
 
 def test_a_watch_that_is_behind_is_given_more_time_but_not_for_ever() -> None:
     async def scenario(w: Watched) -> None:
-        def tell_of_another(number: int) -> None:
-            w.vigil.jobs.note("u2", str(number), deleted=False)
-            w.loop.call_later(10, tell_of_another, number + 1)
-
         w.change("1")
-        w.census.of_jobs["u2"] = Sight(Key("shop", "other"), "1")
-        tell_of_another(1)
+        w.go_on_about_another("other")
         w.change("2", told=False)
         seconds, _ = await w.deaf_after(LONGEST_LAG + PROMISE)
         assert seconds >= LONGEST_LAG
@@ -162,12 +164,35 @@ def test_a_watch_that_is_behind_is_given_more_time_but_not_for_ever() -> None:
     play(scenario)
 
 
+def test_what_the_watch_of_another_namespace_tells_is_no_sign_of_life() -> None:
+    async def scenario(w: Watched) -> None:
+        w.change("1")
+        w.go_on_about_another("other")
+        w.change("2", told=False)
+        seconds, why = await w.deaf_after(PROMISE)
+        assert seconds >= GRACE
+        assert "shop/spring" in why
+
+    play(scenario, ("shop", "other"))
+
+
+def test_the_watch_of_a_namespace_that_is_behind_has_its_time_too() -> None:
+    async def scenario(w: Watched) -> None:
+        w.change("1")
+        w.go_on_about_another("shop")
+        w.change("2", told=False)
+        seconds, _ = await w.deaf_after(LONGEST_LAG + PROMISE)
+        assert seconds >= LONGEST_LAG
+
+    play(scenario, ("shop", "other"))
+
+
 def test_a_job_that_changes_on_and_on_is_no_sign_of_deafness() -> None:
     async def scenario(w: Watched) -> None:
         def change(number: int) -> None:
             # The watch is always five seconds behind.
             w.change(str(number), told=False)
-            w.loop.call_later(5, w.vigil.jobs.note, "u1", str(number), False)
+            w.loop.call_later(5, w.vigil.jobs.note, "shop", "u1", str(number), False)
             w.loop.call_later(6, change, number + 1)
 
         change(1)
@@ -294,7 +319,7 @@ def test_a_pod_whose_end_was_missed_is_a_disruption() -> None:
         w.cache.put_job(parse_job({"metadata": metadata}))
         w.change("1")
         w.cache.put_attempt("u1", Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
-        w.vigil.attempts.note("p1", "5", deleted=False)
+        w.vigil.attempts.note("shop", "p1", "5", deleted=False)
         w.census.of_attempts["p1"] = Sight(KEY, "5")
         await w.vigil.look()
         assert w.turns == []
@@ -346,7 +371,7 @@ def test_what_came_during_the_census_is_not_taken_for_gone() -> None:
         class Slow(Count):
             async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, Sight]:
                 answer = await super().jobs(namespaces)
-                w.vigil.jobs.note("u9", "9", deleted=False)
+                w.vigil.jobs.note("shop", "u9", "9", deleted=False)
                 return answer
 
         w.vigil._census = Slow()
