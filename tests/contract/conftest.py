@@ -1,19 +1,23 @@
-"""The S3 servers that contract tests run against."""
+"""The S3 servers and the API server that contract tests run against."""
 
 import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import urllib3
 
+from cluster.conftest import Cluster, cluster  # noqa: F401  (a fixture)
+from imagejob_operator.adapters.kube_session import KubeHTTP
 from imagejob_operator.ports.credentials import Credentials
 from localcluster import binaries
+from simulated.api import connect
 
 ACCESS_KEY = "contract-tests"
 SECRET_KEY = "contract-tests-secret"
@@ -102,3 +106,20 @@ def s3(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory)
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+async def kube(cluster: Cluster) -> AsyncIterator[KubeHTTP]:  # noqa: F811
+    """An API server, by the operator's own way to ask it."""
+    async with connect(Path(cluster.kubeconfig)) as http:
+        yield http
+
+
+@pytest.fixture
+async def namespace(kube: KubeHTTP) -> AsyncIterator[str]:
+    """A namespace under the restricted Pod Security standard."""
+    name = f"contract-{uuid.uuid4().hex[:8]}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    await kube.request("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+    yield name
+    await kube.request("DELETE", f"/api/v1/namespaces/{name}")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import AsyncIterator
 from datetime import datetime
 
 import msgspec
 import pytest
-from kubernetes.aio import client, config
 
-from cluster.conftest import cluster  # noqa: F401  (a fixture)
 from contract.cluster_benches import MemoryBench, ServerBench
 from contract.cluster_checks import CHECKS, Check
 from fakes.memory_cluster import MemoryCluster
-from imagejob_operator.adapters.kube_session import ApiError, KubeHTTP, open_session
+from imagejob_operator.adapters.kube_session import ApiError, KubeHTTP
 from imagejob_operator.core.action import Announce
 from imagejob_operator.core.attempt import Attempt
 from imagejob_operator.core.job import ImageJob
@@ -29,26 +25,15 @@ async def test_the_fake(check: Check) -> None:
 
 
 @pytest.fixture
-async def server(cluster) -> AsyncIterator[ServerBench]:  # noqa: F811
-    """A namespace under the restricted Pod Security standard, with its service account."""
-    configuration = client.Configuration()
-    await config.load_kube_config(cluster.kubeconfig, client_configuration=configuration)
-    session = open_session(configuration)
-    http = KubeHTTP(configuration.host, session)
-    name = f"contract-{uuid.uuid4().hex[:8]}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    metadata = {"name": name, "labels": labels}
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-    await http.request("POST", "/api/v1/namespaces", body)
+async def server(kube: KubeHTTP, namespace: str) -> ServerBench:
+    """A namespace with its service account."""
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
     try:
-        await http.request("POST", f"/api/v1/namespaces/{name}/serviceaccounts", account)
+        await kube.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", account)
     except ApiError as error:
         if error.reason != "AlreadyExists":
             raise
-    yield ServerBench(http, name)
-    await http.request("DELETE", f"/api/v1/namespaces/{name}")
-    await session.close()
+    return ServerBench(kube, namespace)
 
 
 @pytest.mark.cluster

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
-from kubernetes.aio import client, config
 
-from cluster.conftest import cluster  # noqa: F401  (a fixture)
 from fakes.memory_lease import LeaseLine, MemoryLease
 from imagejob_operator.adapters.kube_lease import KubeLease
-from imagejob_operator.adapters.kube_session import KubeHTTP, open_session
+from imagejob_operator.adapters.kube_session import KubeHTTP
 from imagejob_operator.loop.election import LEASE
 from imagejob_operator.ports.jobs import Conflict
 from imagejob_operator.ports.lease import Lease
@@ -56,21 +54,13 @@ async def test_the_fake() -> None:
     await check(LeaseLine(kept), delete)
 
 
-@pytest.fixture
-async def server(cluster) -> AsyncIterator[KubeHTTP]:  # noqa: F811
-    configuration = client.Configuration()
-    await config.load_kube_config(cluster.kubeconfig, client_configuration=configuration)
-    async with open_session(configuration) as session:
-        yield KubeHTTP(configuration.host, session)
-
-
 @pytest.mark.cluster
 @pytest.mark.timeout(900)
-async def test_an_api_server(server: KubeHTTP) -> None:
+async def test_an_api_server(kube: KubeHTTP) -> None:
     name = f"contract-{uuid.uuid4().hex[:8]}"
-    lease = KubeLease(server, "default", name, LEASE, lambda: datetime.now(UTC))
+    lease = KubeLease(kube, "default", name, LEASE, lambda: datetime.now(UTC))
 
     async def delete() -> None:
-        await server.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/default/leases/{name}")
+        await kube.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/default/leases/{name}")
 
     await check(lease, delete)

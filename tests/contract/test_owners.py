@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from kubernetes.aio import client, config
 
-from cluster.conftest import cluster  # noqa: F401  (a fixture)
 from imagejob_operator.adapters import kube_owners
 from imagejob_operator.adapters.kube_owners import KubeOwners
-from imagejob_operator.adapters.kube_session import KubeHTTP, open_session
+from imagejob_operator.adapters.kube_session import KubeHTTP
 from imagejob_operator.core.api import API_VERSION, FINALIZER, KIND
 from imagejob_operator.core.job import Key
 from imagejob_operator.core.sweep import Owner
@@ -52,17 +49,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(cluster) -> AsyncIterator[Bench]:  # noqa: F811
-    configuration = client.Configuration()
-    await config.load_kube_config(cluster.kubeconfig, client_configuration=configuration)
-    session = open_session(configuration)
-    http = KubeHTTP(configuration.host, session)
-    name = f"owners-{uuid.uuid4().hex[:8]}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    await http.request("POST", "/api/v1/namespaces", body)
-    yield Bench(http, name)
-    await http.request("DELETE", f"/api/v1/namespaces/{name}")
-    await session.close()
+def bench(kube: KubeHTTP, namespace: str) -> Bench:
+    return Bench(kube, namespace)
 
 
 async def test_all_uids_over_many_pages(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,20 +8,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import pytest
-from kubernetes.aio import client, config
 
-from cluster.conftest import cluster  # noqa: F401  (a fixture)
 from fakes.clock import ManualClock
 from fakes.memory_stores import MemoryStores, image_store
-from imagejob_operator.adapters.kube_session import KubeHTTP, open_session
+from imagejob_operator.adapters.kube_session import KubeHTTP
 from imagejob_operator.adapters.kube_stores import KubeStores
 from imagejob_operator.core.api import API_VERSION, STORE_KIND, STORE_PLURAL
 from imagejob_operator.core.image_store import ImageStore, StoreStatus, parse_store
@@ -215,16 +211,8 @@ async def test_the_fake(promise: Check) -> None:
 
 
 @pytest.fixture
-async def server(cluster) -> AsyncIterator[KubeBench]:  # noqa: F811
-    configuration = client.Configuration()
-    await config.load_kube_config(cluster.kubeconfig, client_configuration=configuration)
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(open_session(configuration))
-        http = KubeHTTP(configuration.host, session)
-        name = f"keeper-{uuid.uuid4().hex[:8]}"
-        await http.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-        stack.push_async_callback(http.request, "DELETE", f"/api/v1/namespaces/{name}")
-        yield KubeBench(http, name)
+def server(kube: KubeHTTP, namespace: str) -> KubeBench:
+    return KubeBench(kube, namespace)
 
 
 @pytest.mark.cluster

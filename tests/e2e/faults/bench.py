@@ -31,6 +31,11 @@ def job(keys: tuple[str, ...] = ("photos/china.jpg",), **fields: Any) -> Job:
     return image_job(spec.pop("source", {"keys": [*keys]}), **spec)
 
 
+def running(pod: client.V1Pod) -> bool:
+    """Whether a Pod runs."""
+    return bool(pod.status.phase == "Running")
+
+
 class Bench:
     """One case's namespace, and what was broken in it."""
 
@@ -85,7 +90,7 @@ class Bench:
     def await_working_pod(self) -> client.V1Pod:
         """Wait until a Pod has come to what was broken."""
         self.await_strike()
-        return self.await_pod(lambda pod: pod.status.phase == "Running", "a running Pod")
+        return self.await_pod(running, "a running Pod")
 
     def await_pod(self, holds: Callable[[client.V1Pod], object], what: str) -> client.V1Pod:
         """Wait until a Pod of the namespace is as wanted."""

@@ -9,14 +9,10 @@ from typing import Any
 from kubernetes import client
 
 from demo.stack import MINIO
-from e2e.faults.bench import Bench, Case, job
+from e2e.faults.bench import Bench, Case, job, running
 from e2e.faults.cases_runs import held_source
 from e2e.faults.store_faults import slow
 from e2e.world import ended
-
-
-def running(pod: client.V1Pod) -> bool:
-    return bool(pod.status.phase == "Running")
 
 
 def evict(bench: Bench, name: str) -> None:

@@ -153,15 +153,20 @@ def test_a_watch_that_is_told_in_time_is_not_deaf() -> None:
     play(scenario)
 
 
-def test_a_watch_that_is_behind_is_given_more_time_but_not_for_ever() -> None:
+@pytest.mark.parametrize(
+    ("namespaces", "other"), [((), "other"), (("shop", "other"), "shop")], ids=["one watch", "its own watch"]
+)
+def test_a_watch_that_is_behind_is_given_more_time_but_not_for_ever(
+    namespaces: tuple[str, ...], other: str
+) -> None:
     async def scenario(w: Watched) -> None:
         w.change("1")
-        w.go_on_about_another("other")
+        w.go_on_about_another(other)
         w.change("2", told=False)
         seconds, _ = await w.deaf_after(LONGEST_LAG + PROMISE)
         assert seconds >= LONGEST_LAG
 
-    play(scenario)
+    play(scenario, namespaces)
 
 
 def test_what_the_watch_of_another_namespace_tells_is_no_sign_of_life() -> None:
@@ -172,17 +177,6 @@ def test_what_the_watch_of_another_namespace_tells_is_no_sign_of_life() -> None:
         seconds, why = await w.deaf_after(PROMISE)
         assert seconds >= GRACE
         assert "shop/spring" in why
-
-    play(scenario, ("shop", "other"))
-
-
-def test_the_watch_of_a_namespace_that_is_behind_has_its_time_too() -> None:
-    async def scenario(w: Watched) -> None:
-        w.change("1")
-        w.go_on_about_another("shop")
-        w.change("2", told=False)
-        seconds, _ = await w.deaf_after(LONGEST_LAG + PROMISE)
-        assert seconds >= LONGEST_LAG
 
     play(scenario, ("shop", "other"))
 
