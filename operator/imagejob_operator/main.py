@@ -27,7 +27,6 @@ from imagejob_operator.adapters.kube_stores import KubeStores
 from imagejob_operator.adapters.logs import set_up_logs
 from imagejob_operator.adapters.metrics import Metrics
 from imagejob_operator.adapters.minio_client import StoreAddress
-from imagejob_operator.adapters.minio_lifecycle import expire_staging
 from imagejob_operator.adapters.minio_open import open_store
 from imagejob_operator.adapters.minio_store import MinioStore
 from imagejob_operator.adapters.pod_manifest import PodSettings
@@ -88,8 +87,8 @@ class Operator:
         self._elector = Elector(lease, settings.pod_name)
         self._metrics.watch_leader(self._elector.leads)
         address = _address(settings)
-        self._credentials = FileCredentials(settings.store_credentials)
-        self._store = MinioStore(address, self._credentials, self._metrics.store_call)
+        credentials = FileCredentials(settings.store_credentials)
+        self._store = MinioStore(address, credentials, self._metrics.store_call)
         self._session = open_session(configuration, gate=self._elector.leads)
         http = KubeHTTP(configuration.host, self._session, self._metrics.api_call)
         jobs = KubeJobs(http, now)
@@ -221,13 +220,7 @@ class Operator:
         for job in self._cache.jobs():
             self._reconciler.queue.add(job.key)
         self._patrol.start()
-        address, installation = _address(self._settings), self._settings.installation
-        wanted = self._settings.lifecycle_rule
-        expiring = asyncio.create_task(expire_staging(address, self._credentials, installation, wanted))
-        try:
-            await self._elector.keep()
-        finally:
-            expiring.cancel()
+        await self._elector.keep()
 
     async def _drain(self) -> None:
         """End what is under way; a second time there is nothing left to end."""

@@ -52,7 +52,6 @@ class Settings:
     cleaning_budget_seconds: int = 60
     sweep_mode: Mode = Mode.DELETE
     sweep_interval_seconds: int = 900
-    lifecycle_rule: bool = False
     source_allowed_networks: tuple[Network, ...] = ()
     source_blocked_networks: tuple[Network, ...] = ()
     source_proxy: str = field(default="", repr=False)
@@ -89,7 +88,6 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         cleaning_budget_seconds=_number(environment, "CLEANING_BUDGET_SECONDS", 60),
         sweep_mode=_mode(environment, "SWEEP_MODE"),
         sweep_interval_seconds=_number(environment, "SWEEP_INTERVAL_SECONDS", 900),
-        lifecycle_rule=_boolean(environment, "LIFECYCLE_RULE", False),
         source_allowed_networks=_networks(environment, "SOURCE_ALLOWED_NETWORKS"),
         source_blocked_networks=_networks(environment, "SOURCE_BLOCKED_NETWORKS"),
         source_proxy=_proxy(environment, "SOURCE_PROXY"),

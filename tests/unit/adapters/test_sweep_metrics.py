@@ -54,11 +54,9 @@ def test_what_a_sweep_left() -> None:
 def test_what_the_administrator_may_say() -> None:
     assert read_settings(NEEDED).sweep_mode is Mode.DELETE
     assert read_settings(NEEDED).sweep_interval_seconds == 900
-    assert not read_settings(NEEDED).lifecycle_rule
-    said = {"IMAGEJOB_SWEEP_MODE": "Report", "IMAGEJOB_LIFECYCLE_RULE": "true"}
-    settings = read_settings({**NEEDED, **said, "IMAGEJOB_SWEEP_INTERVAL_SECONDS": "60"})
-    assert (settings.sweep_mode, settings.lifecycle_rule) == (Mode.REPORT, True)
-    assert settings.sweep_interval_seconds == 60
+    said = {"IMAGEJOB_SWEEP_MODE": "Report", "IMAGEJOB_SWEEP_INTERVAL_SECONDS": "60"}
+    settings = read_settings({**NEEDED, **said})
+    assert (settings.sweep_mode, settings.sweep_interval_seconds) == (Mode.REPORT, 60)
     for wrong in ("delete", "yes"):
         with pytest.raises(InvalidSettings, match=r"IMAGEJOB_SWEEP_MODE is .*Delete, Report, Off"):
             read_settings({**NEEDED, "IMAGEJOB_SWEEP_MODE": wrong})
