@@ -21,6 +21,7 @@ from PIL import Image
 from contract.conftest import S3Server
 from contract.conftest import s3 as s3
 from demo import photos
+from fakes.memory_owners import FOLDER
 from fakes.telemetry import CountingTelemetry
 from imagejob_operator.adapters.minio_store import MinioStore, StoreAddress
 from imagejob_operator.core.effort import Publish, Published, Stage, Staged
@@ -84,14 +85,14 @@ def in_phase(phase: Phase, number: int, items: int) -> ImageJob:
 
 
 async def staged(store: MinioStore, number: int) -> Staged:
-    prefix = staging_prefix("default", KEY.namespace, UID, number, 1)
+    prefix = staging_prefix(FOLDER, KEY.namespace, UID, number, 1)
     done = await stage(store, Web(), CountingTelemetry(), in_phase(Phase.STAGING, number, 0), Stage(prefix))
     assert isinstance(done, Staged)
     return done
 
 
 async def published(store: MinioStore, number: int, items: int) -> Published:
-    prefix = staging_prefix("default", KEY.namespace, UID, number, 1)
+    prefix = staging_prefix(FOLDER, KEY.namespace, UID, number, 1)
     report = report_key(KEY.namespace, KEY.name, UID, number)
     of = in_phase(Phase.PUBLISHING, number, items)
     return await publish(store, lambda: datetime.now(UTC), of, Publish(prefix, report, later(10**9)))
@@ -99,7 +100,7 @@ async def published(store: MinioStore, number: int, items: int) -> Published:
 
 async def do_the_work_of_the_pods(store: MinioStore) -> None:
     """Outputs and a result, as if they had been made: their making is measured by itself."""
-    prefix = staging_prefix("default", KEY.namespace, UID, 1, 1)
+    prefix = staging_prefix(FOLDER, KEY.namespace, UID, 1, 1)
     below = output_prefix(prefix, 0, 1)
 
     async def put(index: int, name: str) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import sys
-import uuid
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, assert_never, cast
@@ -35,12 +34,14 @@ from imagejob_operator.adapters.sts import exchange
 from imagejob_operator.adapters.web import serve
 from imagejob_operator.core.effort import Clean, Collect, Effort, Progress, Publish, Stage, Validate
 from imagejob_operator.core.job import ImageJob
+from imagejob_operator.core.keys import staging_folder
 from imagejob_operator.core.networks import SourceNetworks
 from imagejob_operator.core.observation import Policy
 from imagejob_operator.handlers.process import register_process
 from imagejob_operator.handlers.watch import register_watches
 from imagejob_operator.loop.act import Actor
 from imagejob_operator.loop.cache import Cache
+from imagejob_operator.loop.cluster import ClusterUnknown, read_cluster
 from imagejob_operator.loop.downloading import Downloader
 from imagejob_operator.loop.drain import drain
 from imagejob_operator.loop.efforts import Efforts
@@ -70,7 +71,7 @@ def now() -> datetime:
 class Operator:
     """All parts of one operator, put together, and the order in which they live."""
 
-    def __init__(self, settings: Settings, configuration: Any) -> None:
+    def __init__(self, settings: Settings, configuration: Any, cluster: str) -> None:
         self._settings = settings
         self._configuration = configuration
         self._name = f"imagejob-{settings.installation}"
@@ -101,14 +102,15 @@ class Operator:
             settings.source_proxy,
         )
         self._downloader = Downloader(self._downloads, KubeSecrets(http))
-        gate, policy = self._elector.leads, _sweep_policy(settings)
+        gate, folder = self._elector.leads, staging_folder(settings.installation, cluster)
+        policy = _sweep_policy(settings, folder)
         stores = KubeStores(http, settings.pod_namespace, settings.installation)
         self._stores = StoreBook(
             OwnStore(self._store, address.trust),
             stores,
             partial(open_store, observe=self._metrics.store_call),
             exchange,
-            settings.installation,
+            folder,
             settings.allowed_endpoints,
             lambda key: self._store_turns.queue.add(key),
         )
@@ -117,7 +119,7 @@ class Operator:
         )
         self._patrol = Patrol(
             self._stores.to_sweep,
-            lambda store, told: Sweeper(store, self._owners, told, now, policy, gate),
+            lambda store: Sweeper(store, self._owners, self._metrics.sweep, policy, gate),
             lambda uid: self._stores.release(uid, self._cache.jobs()),
             self._metrics.sweep,
             policy.interval,
@@ -125,7 +127,7 @@ class Operator:
         self._efforts = Efforts(self._work, lambda key: self._reconciler.queue.add(key), now)
         selector = settings.namespace_selector
         observer = Observer(
-            self._cache, self._efforts, jobs, now, _policy(settings), selector, self._stores.views
+            self._cache, self._efforts, jobs, now, _policy(settings, folder), selector, self._stores.views
         )
         actor = Actor(jobs, self._launcher, self._stores, self._metrics, self._cache, now)
         self._reconciler = Reconciler(
@@ -238,22 +240,28 @@ class Operator:
 
 
 async def run(settings: Settings) -> None:
-    """Run the operator until it is told to stop."""
-    await Operator(settings, await load_configuration()).run()
+    """Run the operator until it is told to stop.
+
+    Raises:
+        ClusterUnknown: if it may not read which cluster this is.
+    """
+    configuration = await load_configuration()
+    async with open_session(configuration, connections=1) as session:
+        cluster = await read_cluster(KubeOwners(KubeHTTP(configuration.host, session)))
+    await Operator(settings, configuration, cluster).run()
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(settings: Settings, folder: str) -> Policy:
     return Policy(
-        installation=settings.installation,
+        staging_folder=folder,
         cleaning_budget=timedelta(seconds=settings.cleaning_budget_seconds),
         start_grace=timedelta(seconds=settings.start_grace_seconds),
     )
 
 
-def _sweep_policy(settings: Settings) -> SweepPolicy:
+def _sweep_policy(settings: Settings, folder: str) -> SweepPolicy:
     return SweepPolicy(
-        installation=settings.installation,
-        instance=str(uuid.uuid4()),
+        staging_folder=folder,
         mode=settings.sweep_mode,
         interval=settings.sweep_interval_seconds,
         namespaces=settings.watch_namespaces,
@@ -273,7 +281,7 @@ def _address(settings: Settings) -> StoreAddress:
 
 
 def main() -> int:
-    """The program; 0 when it was told to stop, 2 when its settings are wrong, 3 when it lost the lease."""
+    """The program; 0 when it was told to stop, 2 for wrong settings or rights, 3 when it lost the lease."""
     try:
         settings = read_settings(os.environ)
     except InvalidSettings as error:
@@ -281,6 +289,10 @@ def main() -> int:
         return 2
     set_up_logs(settings.log_level)
     log.info("starting", extra={"installation": settings.installation, "bucket": settings.store_bucket})
-    asyncio.run(run(settings))
+    try:
+        asyncio.run(run(settings))
+    except ClusterUnknown as error:
+        sys.stderr.write(f"imagejob-operator: {error}\n")
+        return 2
     log.info("stopped")
     return 0

@@ -35,7 +35,6 @@ NAMES = {
     "ImageJobOperatorAway",
     "ImageJobNoLeader",
     "ImageJobOperatorNoProgress",
-    "ImageJobIdentityShared",
 }
 FAILURES = [rule for rule in RULES if rule["alert"] == "ImageJobFailures"]
 

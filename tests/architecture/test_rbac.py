@@ -208,10 +208,10 @@ def cluster_wide(overlay: Path, own: Path) -> dict[str, str]:
 
 
 def test_a_namespaced_operator_has_no_rights_in_other_namespaces() -> None:
-    overlay, own = NAMESPACED / "kustomization.yaml", NAMESPACED / "identity.yaml"
+    overlay, own = NAMESPACED / "kustomization.yaml", NAMESPACED / "cluster-uid.yaml"
     found = cluster_wide(overlay, own)
-    assert found == {"imagejob-operator-identity": "ClusterRole/imagejob-operator-identity"}
-    assert granted(own, "imagejob-operator-identity", "ClusterRole") == {("", "namespaces", "get")}
+    assert found == {"imagejob-operator-cluster-uid": "ClusterRole/imagejob-operator-cluster-uid"}
+    assert granted(own, "imagejob-operator-cluster-uid", "ClusterRole") == {("", "namespaces", "get")}
     (role,) = [d for d in yaml.safe_load_all(own.read_text()) if d["kind"] == "ClusterRole"]
     assert role["rules"][0]["resourceNames"] == ["kube-system"]
     assert bindings([ACCESS], "RoleBinding") == {"imagejob-operator": "ClusterRole/imagejob-operator"}
@@ -223,7 +223,7 @@ def test_a_right_too_wide_is_found(tmp_path: Path) -> None:
     planted.write_text(
         (NAMESPACED / "kustomization.yaml").read_text().replace("$patch: delete", "labels: {}")
     )
-    assert "imagejob-operator" in cluster_wide(planted, NAMESPACED / "identity.yaml")
+    assert "imagejob-operator" in cluster_wide(planted, NAMESPACED / "cluster-uid.yaml")
 
 
 async def test_a_verb_too_many_is_found(tmp_path: Path) -> None:

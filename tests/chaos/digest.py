@@ -34,11 +34,9 @@ def digest(arena: Arena) -> Digest:
     objects = {
         f"{at}{key}": blob for at, store in arena.everywhere().items() for key, blob in store.objects.items()
     }
-    staged = sorted(key for key in objects if f"{STAGING_ROOT}/" in key and not key.endswith("/owner.json"))
+    staged = sorted(key for key in objects if f"{STAGING_ROOT}/" in key and not key.endswith("/clock.txt"))
     reported = sorted(key for key in objects if f"{REPORT_ROOT}/" in key)
-    outputs = sorted(
-        objects.keys() - {*staged, *reported, *(k for k in objects if k.endswith("/owner.json"))}
-    )
+    outputs = sorted(objects.keys() - {*staged, *reported, *(k for k in objects if k.endswith("/clock.txt"))})
     return {
         "status": _status(job.raw_status) if job else "gone",
         "finalizers": list(job.finalizers) if job else [],

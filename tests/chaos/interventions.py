@@ -22,6 +22,7 @@ from chaos.steps import (
     runs_before,
     wait,
 )
+from fakes.memory_owners import FOLDER
 from fakes.scripts import well
 from imagejob_operator.core.observation import Policy
 
@@ -35,7 +36,7 @@ NO_A = well(failing=["uploads/a.jpg"])
 SLOW = well(start=60, run=60)
 """Pods that do not go on by themselves before what somebody does has been seen, whatever goes wrong."""
 
-PATIENT = Setup(policy=Policy(cleaning_budget=timedelta(minutes=5)))
+PATIENT = Setup(policy=Policy(FOLDER, cleaning_budget=timedelta(minutes=5)))
 """A next run does not wait for a report that was put off, and a clock that is wrong does not put one off."""
 
 FORWARD = ("Staging", "Launching", "Running", "Publishing")

@@ -15,7 +15,7 @@ from chaos.digest import Digest, differences, digest, without_conditions, withou
 from chaos.link import Call
 from chaos.plan import Killed, Plan, Request
 from chaos.scenario import Scenario
-from fakes.memory_owners import ClusterOwners, SweepCounts
+from fakes.memory_owners import FOLDER, ClusterOwners, SweepCounts
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 
 
@@ -153,15 +153,8 @@ def undisturbed(scenario: Scenario) -> Undisturbed:
 def sweep_up(arena: Arena) -> None:
     """Let a sweeper come by when all that was signed has ended: what lands after the end is its to find."""
     arena.clock.advance(timedelta(days=8).total_seconds())
-    owners, policy = ClusterOwners(arena.cluster), SweepPolicy("default", "sweeper")
-    sweeper = Sweeper(arena.store, owners, SweepCounts(), arena.clock, policy)
-
-    async def twice() -> None:
-        # The first time it only claims the installation.
-        await sweeper.sweep()
-        await sweeper.sweep()
-
-    asyncio.run(twice())
+    sweeper = Sweeper(arena.store, ClusterOwners(arena.cluster), SweepCounts(), SweepPolicy(FOLDER))
+    asyncio.run(sweeper.sweep())
 
 
 Point = tuple[Undisturbed, int, Moment]

@@ -18,7 +18,7 @@ from chaos.link import Broke, Go, Link, LinkedLoop, Remote
 from chaos.remote_stores import RemoteStores
 from fakes.memory_cluster import MemoryCluster
 from fakes.memory_lease import LeaseLine
-from fakes.memory_owners import ClusterOwners, SweepCounts
+from fakes.memory_owners import FOLDER, ClusterOwners, SweepCounts
 from fakes.memory_web import MemoryWeb
 from imagejob_operator.core.job import Key
 from imagejob_operator.core.observation import Policy
@@ -41,7 +41,7 @@ def no_bug(operator: Living) -> None:
 class Setup:
     """How the operator is started."""
 
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy = field(default_factory=lambda: Policy(FOLDER))
     selector: Mapping[str, str] = field(default_factory=dict)
     elects: bool = False
     """Whether it stands for election; else it is in charge from the start."""
@@ -80,13 +80,14 @@ class Living(Operator):
         self.store_turns = StoreTurns(self.stores, stores, self.cache, self.queue.add, link.clock, gate)
         for store in stores.listed():
             self.store_turns.seen(store, gone=False)
-        policy = SweepPolicy(setup.policy.installation, setup.name, interval=setup.sweep_every)
+        policy = SweepPolicy(setup.policy.staging_folder, interval=setup.sweep_every)
         self.owners: Any = Remote(link, "owners", ClusterOwners)
+        counts = SweepCounts()
         self.patrol = Patrol(
             self.stores.to_sweep,
-            lambda store, told: Sweeper(store, self.owners, told, link.clock, policy, gate),
+            lambda store: Sweeper(store, self.owners, counts, policy, gate),
             lambda uid: self.stores.release(uid, self.cache.jobs()),
-            SweepCounts(),
+            counts,
             policy.interval,
         )
         self._setup = setup

@@ -126,9 +126,6 @@ def sweep_from_cache(living: Living) -> None:
     """The sweeper asks a cache, and the watch has not told that cache of the job."""
 
     class Stale:
-        async def cluster(self) -> str:
-            return "cluster-a"
-
         async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
             return {}
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from chaos.plan import Request
+from fakes.memory_owners import OTHER_FOLDER
 from imagejob_operator.core.attempt import Attempt
 from imagejob_operator.core.phase import Phase
 
@@ -57,6 +58,8 @@ class Promises:
         """Something is about to be deleted from a store."""
         if request.operation != "delete" or request.target != "store":
             return
+        if OTHER_FOLDER in request.about:
+            self.wrongs.append(f"the staging of another cluster was deleted: {request.about}")
         job = self._arena.job
         if job is None or job.deleted_at:
             return

@@ -9,6 +9,7 @@ from chaos.living import Setup
 from chaos.scenario import Scenario, Step
 from chaos.steps import (
     all_copied,
+    both,
     collected,
     create,
     delete,
@@ -19,9 +20,12 @@ from chaos.steps import (
     gone,
     launched,
     nothing_staged,
+    other_cluster_stages,
+    other_cluster_sweeps,
     phase,
     refuse,
     runs_before,
+    theirs_untouched,
     upload,
     wait,
 )
@@ -202,9 +206,13 @@ _SWEPT = (
     Scenario(
         "a sweep while the staging waits",
         {"execution": {"stagingDeadlineSeconds": 14400, "activeDeadlineSeconds": 28800}},
-        prepare=fail_until(7200 + 150, "put", "manifest.json"),
-        # What is staged is old by then, and nothing newer comes.
-        steps=[Step(all_copied, nobody_there(7200))],
+        prepare=both(other_cluster_stages, fail_until(7200 + 150, "put", "manifest.json")),
+        # What is staged is old by then, and nothing newer comes. Another cluster sweeps the bucket as well.
+        steps=[
+            Step(all_copied, nobody_there(7200)),
+            Step(all_copied, other_cluster_sweeps),
+            wait(theirs_untouched),
+        ],
         setup=Setup(sweeps=True, sweep_every=60),
     ),
     Scenario(

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from chaos.arena import KEY, Arena
 from chaos.scenario import Step
+from fakes.memory_owners import OTHER_CLUSTER, OTHER_FOLDER, MemoryOwners, SweepCounts
+from fakes.memory_store import MemoryStore
 from imagejob_operator.core.api import STAGING_ROOT
 from imagejob_operator.core.attempt import Problem
+from imagejob_operator.core.keys import own_staging_prefix, staging_prefix
 from imagejob_operator.core.phase import Phase
+from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.ports.object_store import StoreError, StoreUnavailable
 
 When = Callable[[Arena], bool]
 Do = Callable[[Arena], object]
+OTHER_UID = "0000bbbb-1111-2222-3333-444455556666"
+"""Of a job in another cluster."""
 
 # --- when ---------------------------------------------------------------------------------------------------
 
@@ -65,7 +72,12 @@ def launched(count: int) -> When:
 
 
 def nothing_staged(arena: Arena) -> bool:
-    return not arena.somewhere_in(f"{STAGING_ROOT}/", but="/owner.json")
+    return not arena.somewhere_in(f"{STAGING_ROOT}/", but="/clock.txt")
+
+
+def theirs_untouched(arena: Arena) -> bool:
+    """When the run has ended, and all that another cluster has staged is still there."""
+    return arena.ended() and len(arena.store.keys(own_staging_prefix(OTHER_FOLDER))) == 2
 
 
 def nothing_kept(arena: Arena) -> bool:
@@ -87,6 +99,20 @@ def create(spec: Mapping[str, Any]) -> Do:
     return lambda arena: arena.cluster.create(KEY.name, spec)
 
 
+def other_cluster_stages(arena: Arena) -> None:
+    """An installation of the same name in another cluster has staged something on the same bucket."""
+    arena.store.set(f"{staging_prefix(OTHER_FOLDER, KEY.namespace, OTHER_UID, 1, 1)}in/000009", b"theirs")
+
+
+def other_cluster_sweeps(arena: Arena) -> None:
+    """It sweeps, and knows none of the jobs of this cluster."""
+    bucket = MemoryStore(arena.clock)
+    bucket.objects = arena.store.objects
+    owners = MemoryOwners(OTHER_CLUSTER)
+    owners.put(OTHER_UID)
+    asyncio.run(Sweeper(bucket, owners, SweepCounts(), SweepPolicy(OTHER_FOLDER)).sweep())
+
+
 def nothing(arena: Arena) -> None:
     """Only wait."""
 
@@ -99,6 +125,10 @@ def collected(arena: Arena) -> None:
 
 def upload(key: str, data: bytes) -> Do:
     return lambda arena: arena.store.set(key, data, "image/any")
+
+
+def both(first: Do, second: Do) -> Do:
+    return lambda arena: (first(arena), second(arena))
 
 
 def away(seconds: float) -> Do:

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from fakes.memory_owners import FOLDER
 from fakes.scripts import CRASHED, badly, in_turn, well
 from imagejob_operator.core.action import ReleaseFinalizer
 from imagejob_operator.core.attempt import Attempt, Problem
@@ -101,7 +102,7 @@ class Model(RuleBasedStateMachine):
             self.released(job)
 
     def released(self, job: ImageJob) -> None:
-        left = self.world.store.keys(job_staging_prefix("default", job.key.namespace, job.uid))
+        left = self.world.store.keys(job_staging_prefix(FOLDER, job.key.namespace, job.uid))
         if left and not self.world.operator.telemetry.deferrals:
             self.wrongs.append(f"released with {left} in staging")
 

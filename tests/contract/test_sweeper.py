@@ -12,12 +12,12 @@ import pytest
 from minio import Minio
 
 from contract.conftest import ACCESS_KEY, SECRET_KEY, S3Server
-from fakes.memory_owners import MemoryOwners, SweepCounts
+from fakes.memory_owners import FOLDER, OTHER_FOLDER, MemoryOwners, SweepCounts
 from imagejob_operator.adapters.minio_client import StoreAddress
 from imagejob_operator.adapters.minio_store import MinioStore
 from imagejob_operator.core import sweep as rules
-from imagejob_operator.core.keys import staging_prefix
-from imagejob_operator.core.ownership import owner_key
+from imagejob_operator.core.keys import own_staging_prefix, staging_prefix
+from imagejob_operator.core.sweep import clock_key
 from imagejob_operator.loop import sweep as loop
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.ports.credentials import Credentials
@@ -59,10 +59,8 @@ async def store(address: StoreAddress) -> AsyncIterator[MinioStore]:
     opened.close()
 
 
-def sweeper_of(
-    store: MinioStore, owners: MemoryOwners, counts: SweepCounts, instance: str = "one"
-) -> Sweeper:
-    return Sweeper(store, owners, counts, now, SweepPolicy("default", instance))
+def sweeper_of(store: MinioStore, owners: MemoryOwners, counts: SweepCounts) -> Sweeper:
+    return Sweeper(store, owners, counts, SweepPolicy(FOLDER))
 
 
 async def keys_of(store: MinioStore, prefix: str) -> list[str]:
@@ -74,48 +72,39 @@ async def test_a_sweep(store: MinioStore, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(module, "SHORTEST_AGE", timedelta(seconds=1))
     owners, counts = MemoryOwners(), SweepCounts()
     sweeper = sweeper_of(store, owners, counts)
-    await sweeper.sweep()
     owners.put(OTHER)
-    dead = staging_prefix("default", "shop", UID, 1, 1)
-    live = staging_prefix("default", "shop", OTHER, 1, 1)
-    foreign = ".imagejob-staging/default/shop/precious/1-1/a"
+    dead = staging_prefix(FOLDER, "shop", UID, 1, 1)
+    live = staging_prefix(FOLDER, "shop", OTHER, 1, 1)
+    unknown = f"{own_staging_prefix(FOLDER)}shop/precious/1-1/a"
+    foreign = staging_prefix(OTHER_FOLDER, "shop", UID, 1, 1) + "in/000001"
     for index in range(1, 6):
         await store.put(f"{dead}in/{index:06d}", b"x", "image/jpeg")
         await store.put(f"{live}in/{index:06d}", b"x", "image/jpeg")
-    await store.put(foreign, b"x", "text/plain")
+    for key in (unknown, foreign):
+        await store.put(key, b"x", "text/plain")
     end = time.monotonic() + 30
     while await keys_of(store, dead):
         assert time.monotonic() < end, "it was never swept"
         await sweeper.sweep()
         await asyncio.sleep(0.1)
-    await sweeper.sweep()
+    left = await sweeper.sweep()
+    assert left is not None
     assert len(await keys_of(store, live)) == 5
+    assert await keys_of(store, unknown) == [unknown]
     assert await keys_of(store, foreign) == [foreign]
     assert counts.swept_objects == 5
     assert counts.failures == 0
-    assert counts.left[-1].foreign == 1
-    assert counts.left[-1].objects == 0
+    assert (left.unknown, left.foreign, left.objects) == (1, 1, 0)
 
 
 async def test_what_is_young_by_the_clock_of_the_store_is_left(store: MinioStore) -> None:
     counts = SweepCounts()
     sweeper = sweeper_of(store, MemoryOwners(), counts)
-    await sweeper.sweep()
-    dead = staging_prefix("default", "shop", UID, 1, 1)
+    dead = staging_prefix(FOLDER, "shop", UID, 1, 1)
     await store.put(f"{dead}in/000000", b"x", "image/jpeg")
-    await sweeper.sweep()
+    left = await sweeper.sweep()
     assert len(await keys_of(store, dead)) == 1
-    assert counts.left[-1].waiting == 1
-    age = now() - (await store.stat(owner_key("default"))).modified_at
+    assert left is not None
+    assert left.waiting == 1
+    age = now() - (await store.stat(clock_key(FOLDER))).modified_at
     assert abs(age) < timedelta(minutes=5)
-
-
-async def test_a_clone_is_noticed_on_both_sides(store: MinioStore) -> None:
-    counts, others = SweepCounts(), SweepCounts()
-    original = sweeper_of(store, MemoryOwners("cluster-a"), counts)
-    clone = sweeper_of(store, MemoryOwners("cluster-b"), others, "two")
-    await original.sweep()
-    await clone.sweep()
-    await original.sweep()
-    assert (counts.shared, others.shared) == ([False, True], [True])
-    assert counts.failures == others.failures == 0

@@ -1,6 +1,7 @@
 """What tenant B tries in order to reach what is tenant A's: one row a field, each as B would write it.
 
-`{a}` is A's namespace, `{bucket}` A's bucket. None may succeed: tests/e2e/test_tenants.py.
+`{a}` is A's namespace, `{bucket}` A's bucket, `{cluster}` the uid of their cluster. None may succeed:
+tests/e2e/test_tenants.py.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ PATHS = {
     "empty-segments": "..//{a}/" + SECRET,
     "bucket": "/media/{a}/" + SECRET,
     "query": "x?versionId=1&prefix=../{a}/" + SECRET,
-    "staging": ".imagejob-staging/demo/{a}/",
+    "staging": ".imagejob-staging/demo-{cluster}/{a}/",
     "report": ".imagejob/{a}/job/1.json",
     "line-end": "x\r\nHost: y/../{a}/" + SECRET,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import uuid
@@ -16,11 +17,11 @@ import yaml
 from kubernetes import client
 
 from demo.stack import OPERATOR
-from e2e.world import STAGING, Shop, World
+from e2e.world import Shop, World
 from localcluster.paths import repository
 
 OVERLAYS = repository() / "manifests" / "overlays"
-CLUSTER_RIGHTS = "imagejob-operator-identity"
+CLUSTER_RIGHTS = "imagejob-operator-cluster-uid"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def own_overlay(folder: Path, second: Second) -> dict[str, Any]:
     settings = [text for text in demo["configMapGenerator"][0]["literals"] if "INSTALLATION" not in text]
     watched = ",".join((*second.others, second.shop.name))
     names = f"INSTALLATION={second.name}", f"CLASS={second.name}", f"WATCH_NAMESPACES={watched}"
+    moved = {"op": "replace", "path": "/subjects/0/namespace", "value": second.home}
     image = {name: demo["images"][0][name] for name in ("newName", "newTag")}
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -71,11 +73,14 @@ def own_overlay(folder: Path, second: Second) -> dict[str, Any]:
         "secretGenerator": demo["secretGenerator"],
         # kustomize moves the accounts, and leaves those who are bound where they were.
         "patches": [
+            {"target": {"kind": "RoleBinding"}, "patch": json.dumps([moved])},
             {
-                "target": {"kind": kind},
-                "patch": f'[{{"op": "replace", "path": "/subjects/0/namespace", "value": "{second.home}"}}]',
-            }
-            for kind in ("RoleBinding", "ClusterRoleBinding")
+                "target": {"kind": "ClusterRoleBinding"},
+                "options": {"allowNameChange": True},
+                "patch": json.dumps(
+                    [moved, {"op": "replace", "path": "/metadata/name", "value": second.home}]
+                ),
+            },
         ],
         "generatorOptions": {"disableNameSuffixHash": True},
         "images": [{"name": "registry.example.com/imagejob-operator", **image}],
@@ -126,6 +131,7 @@ def second_installation(world: World, name: str, folder: Path, others: int = 0) 
         for gone in (second.home, *second.others):
             with contextlib.suppress(client.ApiException):
                 world.core.delete_namespace(gone)
-        for key in world.store.keys(f"{STAGING}{name}/"):
+        for key in world.store.keys(world.own_staging(name)):
             world.store.client.remove_object(world.store.bucket, key)
-        world.kubectl("delete", "clusterrole,clusterrolebinding", CLUSTER_RIGHTS, "--ignore-not-found")
+        world.kubectl("delete", "clusterrolebinding", second.home, "--ignore-not-found")
+        world.kubectl("delete", "clusterrole", CLUSTER_RIGHTS, "--ignore-not-found")

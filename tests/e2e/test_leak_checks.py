@@ -6,12 +6,12 @@ from io import BytesIO
 
 import pytest
 
-from e2e.world import STAGING, Shop
+from e2e.world import Shop
 
 
 def test_a_planted_object_is_found(shop: Shop) -> None:
     store = shop.world.store
-    key = f"{STAGING}demo/{shop.name}/some-uid/1-1/in/000000"
+    key = f"{shop.world.own_staging()}{shop.name}/some-uid/1-1/in/000000"
     shop.upload("x", b"x")
     assert shop.leaks() == []
     store.client.put_object(store.bucket, key, BytesIO(b"x"), 1)

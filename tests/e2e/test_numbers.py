@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -33,7 +32,8 @@ from imagejob_operator.adapters.kube_owners import KubeOwners
 from imagejob_operator.adapters.kube_session import KubeHTTP, open_session
 from imagejob_operator.adapters.minio_client import StoreAddress
 from imagejob_operator.adapters.minio_store import MinioStore
-from imagejob_operator.core.ownership import owner_key
+from imagejob_operator.core.keys import own_staging_prefix, staging_folder, staging_prefix
+from imagejob_operator.core.sweep import clock_key
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.ports.credentials import Credentials
 from localcluster.cluster import Status
@@ -133,72 +133,40 @@ def _delete_in_an_outage(crowd: Crowd, proxy: StoreProxy, figures: list[str]) ->
 
 
 def _sweep_it_all(crowd: Crowd, proxy: StoreProxy, figures: list[str]) -> None:
-    """With nobody else there: a sweep that holds back, the sweep, another installation's, and a clone's."""
+    """With nobody else there: the sweep, beside the staging of another installation and cluster."""
     world = crowd.shop.world
-    other, garbage = (
-        f"{STAGING}{installation}/{crowd.shop.name}/{uuid.uuid4()}/1-1/in/000000"
-        for installation in ("other", INSTALLATION)
-    )
-    world.store.client.put_object(world.store.bucket, other, io.BytesIO(b"theirs"), 6)
-    counts, clone_counts = SweepCounts(), SweepCounts()
-    ours = f"{STAGING}{INSTALLATION}/"
+    cluster = world.cluster_uid
+    folder = staging_folder(INSTALLATION, cluster)
+    strangers = (staging_folder("other", cluster), staging_folder(INSTALLATION, str(uuid.uuid4())))
+    theirs = sorted(staging_prefix(one, crowd.shop.name, str(uuid.uuid4()), 1, 1) + "x" for one in strangers)
+    before = {key.split("/")[1] for key in world.store.keys(STAGING)} - {folder}
+    for key in theirs:
+        world.store.client.put_object(world.store.bucket, key, io.BytesIO(b"theirs"), 6)
+    counts = SweepCounts()
     # Tests before this one may have left what is owed as well.
-    total = sum(key != owner_key(INSTALLATION) for key in world.store.keys(ours))
+    total = sum(key != clock_key(folder) for key in world.store.keys(own_staging_prefix(folder)))
 
-    async def sweeps(owners: KubeOwners, store: MinioStore) -> None:
-        sweeper = _sweeper(owners, store, counts)
-        await sweeper.sweep()
-        assert counts.swept_objects == 0, "who has just taken the name over holds back"
-        with proxy.rule(Rule(LATER, ("stat",), (owner_key(INSTALLATION),))):
-            await sweeper.sweep()
+    async def sweep(owners: KubeOwners, store: MinioStore) -> None:
+        assert await owners.cluster() == cluster
+        sweeper = Sweeper(store, owners, counts, SweepPolicy(folder))
+        with proxy.rule(Rule(LATER, ("stat",), (clock_key(folder),))):
+            left = await sweeper.sweep()
+        assert left is not None
+        untouched = sum(key in crowd.shop.staging() for key in theirs)
         figures.append(
             f"one sweep of {total} objects of {MANY} deleted and {KEPT} failed and kept ImageJobs: "
-            f"{counts.swept_objects} swept, {crowd.staged() - 1} left; of another installation's 1: "
-            f"{crowd.staged()} left"
+            f"{counts.swept_objects} swept, {crowd.staged() - untouched} left; of another installation "
+            f"and of another cluster: {untouched} of 2 left, {left.foreign - len(before)} folders counted"
         )
         assert (counts.swept_objects, counts.failures) == (total, 0)
-        assert crowd.shop.staging() == [other]
-        await clones(owners, store, sweeper)
-
-    async def clones(owners: KubeOwners, store: MinioStore, original: Sweeper) -> None:
-        await store.put(garbage, b"x", "image/jpeg")
-        clone = _sweeper(_Clone(owners), store, clone_counts)
-        with proxy.rule(Rule(LATER, ("stat",), (owner_key(INSTALLATION),))):
-            for sweeper in (clone, original, clone, original):
-                await sweeper.sweep()
-        left = garbage in crowd.shop.staging()
-        figures.append(
-            f"a cloned installation: {len(clone_counts.shared)} + 2 sweeps, {int(left)} of 1 object left, "
-            f"shared says the clone {clone_counts.shared}, the original {counts.shared[-2:]}"
-        )
-        assert left
-        assert clone_counts.shared == [True, True]
-        assert counts.shared[-2:] == [True, True]
-        assert counts.left[-1].waiting == 1, "it is reported"
+        assert sorted(crowd.shop.staging()) == theirs
+        assert left.foreign == len(before) + 2
 
     try:
-        _with_owners(world, proxy, sweeps)
+        _with_owners(world, proxy, sweep)
     finally:
-        for key in (other, garbage, owner_key(INSTALLATION)):
+        for key in theirs:
             world.store.client.remove_object(world.store.bucket, key)
-
-
-class _Clone:
-    """The same cluster as a copy of it would see it."""
-
-    def __init__(self, owners: KubeOwners) -> None:
-        self._owners = owners
-
-    async def cluster(self) -> str:
-        return str(uuid.uuid5(uuid.NAMESPACE_DNS, "clone"))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._owners, name)
-
-
-def _sweeper(owners: Any, store: MinioStore, counts: SweepCounts) -> Sweeper:
-    policy = SweepPolicy(INSTALLATION, str(uuid.uuid4()))
-    return Sweeper(store, owners, counts, lambda: datetime.now(UTC), policy)
 
 
 def _with_owners(world: World, proxy: StoreProxy, work: Sweep) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import uuid
 
-from e2e.world import GROUP, PLURAL, STAGING, VERSION, Shop, image_job, until, verdict
+from e2e.world import GROUP, PLURAL, VERSION, Shop, image_job, until, verdict
 
 
 def test_a_restored_job_is_a_new_one(shop: Shop) -> None:
     keys = shop.upload_photos("china.jpg")
     old = str(uuid.uuid4())
-    prefix = f"{STAGING}demo/{shop.name}/{old}/4-1/"
+    prefix = f"{shop.world.own_staging()}{shop.name}/{old}/4-1/"
     store = shop.world.store
     store.client.put_object(store.bucket, f"{prefix}in/000000", io.BytesIO(b"theirs"), 6)
     body = image_job({"keys": keys})

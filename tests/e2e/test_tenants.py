@@ -47,13 +47,17 @@ class Two:
         for place, prefixes in (
             (
                 bucket,
-                (f"{self.a.name}/", f".imagejob-staging/demo/{self.a.name}/", f".imagejob/{self.a.name}/"),
+                (
+                    f"{self.a.name}/",
+                    f"{self.a.world.own_staging()}{self.a.name}/",
+                    f".imagejob/{self.a.name}/",
+                ),
             ),
             (self.vault.bucket, ("",)),
         ):
             for prefix in prefixes:
                 for o in client.list_objects(place, prefix=prefix, recursive=True):
-                    if not str(o.object_name).endswith("/owner.json"):
+                    if not str(o.object_name).endswith("/clock.txt"):
                         found[f"{place}/{o.object_name}"] = str(o.etag)
         return found
 
@@ -64,7 +68,10 @@ class Two:
         if isinstance(value, list):
             return [self.placed(item) for item in value]
         if isinstance(value, str):
-            return value.replace("{a}", self.a.name).replace("{bucket}", self.vault.bucket)
+            names = {"a": self.a.name, "bucket": self.vault.bucket, "cluster": self.a.world.cluster_uid}
+            for name, real in names.items():
+                value = value.replace(f"{{{name}}}", real)
+            return value
         return value
 
 
@@ -143,7 +150,7 @@ def test_a_pods_order_admits_no_key_of_anybody_else(two: Two) -> None:
     order = _order(two)
     a, upload = two.a.name, order["upload"]
     prefix = upload["keyPrefix"]
-    assert prefix.startswith(f".imagejob-staging/demo/{two.b.name}/")
+    assert prefix.startswith(f"{two.b.world.own_staging()}{two.b.name}/")
     tries = [
         f"{a}/{SECRET}",
         f"{prefix}../../../../../{a}/{SECRET}",

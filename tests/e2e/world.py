@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from demo import photos, stack
 from demo.kubectl import Kubectl
 from demo.stack import NAMESPACE, OPERATOR, Store
 from e2e.audit import Audit
+from imagejob_operator.core.keys import own_staging_prefix, staging_folder
 from localcluster.commands import run
 from localcluster.errors import ClusterError
 
@@ -137,6 +139,16 @@ class World:
     def audit(self) -> Audit:
         assert self._audit_log, "this cluster keeps no audit log: use a local one of the native provider"
         return Audit(Path(self._audit_log))
+
+    @cached_property
+    def cluster_uid(self) -> str:
+        """The uid of this cluster, as the operator knows it."""
+        uid: str = self.core.read_namespace("kube-system").metadata.uid
+        return uid
+
+    def own_staging(self, installation: str = "demo") -> str:
+        """Where all staging of an installation on this cluster lies; ends with '/'."""
+        return own_staging_prefix(staging_folder(installation, self.cluster_uid))
 
     def pod_of(self, deployment: str) -> client.V1Pod:
         """The only Pod of a Deployment."""

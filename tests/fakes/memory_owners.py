@@ -10,13 +10,20 @@ from typing import Any
 from fakes.hooks import Hooks
 from fakes.memory_cluster import MemoryCluster
 from imagejob_operator.core.job import Key
+from imagejob_operator.core.keys import staging_folder
 from imagejob_operator.core.sweep import Orphans, Owner, Unknown, read_owner
+
+CLUSTER = "00000000-aaaa-4000-8000-000000000001"
+OTHER_CLUSTER = "00000000-bbbb-4000-8000-000000000002"
+FOLDER = staging_folder("default", CLUSTER)
+OTHER_FOLDER = staging_folder("default", OTHER_CLUSTER)
+"""Of an installation with the same name in another cluster."""
 
 
 class MemoryOwners:
     """See the port Owners."""
 
-    def __init__(self, cluster: str = "cluster-a") -> None:
+    def __init__(self, cluster: str = CLUSTER) -> None:
         self.name = cluster
         self.bodies: dict[Key, dict[str, Any]] = {}
         self.hooks = Hooks()
@@ -71,7 +78,7 @@ class ClusterOwners:
 
     async def cluster(self) -> str:
         await self.hooks.before("cluster", "")
-        return "cluster-a"
+        return CLUSTER
 
     async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
         await self.hooks.before("uids", "")
@@ -92,13 +99,9 @@ class ClusterOwners:
 class SweepCounts:
     """See the port SweepTelemetry."""
 
-    shared: list[bool] = field(default_factory=list)
     swept_objects: int = 0
     left: list[Orphans] = field(default_factory=list)
     failures: int = 0
-
-    def identity(self, shared: bool) -> None:
-        self.shared.append(shared)
 
     def swept(self, objects: int) -> None:
         self.swept_objects += objects

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from fakes.memory_cluster import idle
-from fakes.memory_owners import ClusterOwners, SweepCounts
+from fakes.memory_owners import FOLDER, ClusterOwners, SweepCounts
 from fakes.scripts import CRASHED, badly
 from imagejob_operator.core.job import Key
 from imagejob_operator.core.phase import Phase
+from imagejob_operator.core.sweep import clock_key
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.ports.object_store import StoreUnavailable
 from unit.core.build import SPEC
@@ -24,12 +25,11 @@ AWAY = StoreUnavailable("the store cannot be reached")
 
 
 def sweeper_of(world: World, counts: SweepCounts) -> Sweeper:
-    policy = SweepPolicy("default", "an-instance")
-    return Sweeper(world.store, ClusterOwners(world.cluster), counts, world.clock, policy)
+    return Sweeper(world.store, ClusterOwners(world.cluster), counts, SweepPolicy(FOLDER))
 
 
 def staged(world: World) -> int:
-    return sum(not key.endswith("/owner.json") for key in world.staged())
+    return sum(key != clock_key(FOLDER) for key in world.staged())
 
 
 class Ready(dict[Key, None]):
@@ -79,7 +79,6 @@ def fill(world: World, count: int, **fields: Any) -> None:
 async def test_a_thousand_jobs_deleted_while_the_store_is_away(figures: list[str]) -> None:
     world, counts = World(idle), SweepCounts()
     sweeper = sweeper_of(world, counts)
-    await sweeper.sweep()
     fill(world, DELETED, execution={"itemsPerPod": 2})
     await go_on(world, lambda: len(world.cluster.attempts()) == DELETED)
     before = staged(world)
@@ -94,7 +93,7 @@ async def test_a_thousand_jobs_deleted_while_the_store_is_away(figures: list[str
     assert counts.failures == 1
     world.store.hooks.remove(fault)
     world.clock.advance(2 * 3600)
-    await sweeper.sweep()
+    left_over = await sweeper.sweep()
     figures.append(
         f"{DELETED} ImageJobs deleted while the store was away: 0 wedged, {deferred} deferred, "
         f"{left} of {before} staged objects left behind; after one sweep: {staged(world)}"
@@ -103,13 +102,13 @@ async def test_a_thousand_jobs_deleted_while_the_store_is_away(figures: list[str
     assert before >= 4 * DELETED
     assert staged(world) == 0
     assert counts.swept_objects == left
-    assert counts.left[-1].objects == counts.left[-1].waiting == 0
+    assert left_over is not None
+    assert left_over.objects == left_over.waiting == 0
 
 
 async def test_jobs_that_failed_and_are_kept_while_their_cleaning_is_owed(figures: list[str]) -> None:
     world, counts = World(badly(CRASHED)), SweepCounts()
     sweeper = sweeper_of(world, counts)
-    await sweeper.sweep()
     fill(world, KEPT, execution={"itemsPerPod": 2, "retriesPerShard": 0})
     fault = world.store.hooks.fail(AWAY, "delete")
     await go_on(world, lambda: all_failed(world))

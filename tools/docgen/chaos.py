@@ -47,8 +47,6 @@ What is not held, and why:
 - how many outputs there are, where a run is deleted or cancelled while it publishes; each is as it should be;
 - a Pod that one of two leaders, or one that stood still, launches once more when the other one has begun to
   undo the run: its request was on its way, it works on what is garbage, and it is ended again;
-- two leaders that sweep in one instant: each takes the other one for the operator of a cloned cluster, and
-  nothing is swept until somebody says otherwise (the Lease and the gate prevent it; here both are off);
 - wrong clocks, where a run is to end by seconds that pass: they make them more or fewer, and rightly.
 
 {scenarios} scenarios, {kills} crash points, {faults} faults ({extent}): **{divergences} divergences,

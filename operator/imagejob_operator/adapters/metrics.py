@@ -113,10 +113,13 @@ class SweepMetrics:
         self._bytes = gauge("orphan_bytes", "Bytes in them.")
         self._oldest = gauge("orphan_oldest_seconds", "Time since the oldest of them was last written to.")
         self._waiting = gauge("orphan_waiting_objects", "Objects of garbage that is not yet old enough.")
-        self._foreign = gauge(
-            "foreign_prefixes", "What lies in staging and is none of ours; it is not touched."
+        self._unknown = gauge(
+            "staging_unknown_prefixes",
+            "Keys and folders in the installation's own staging that the operator did not write.",
         )
-        self._shared = gauge("identity_shared", "1 if somebody else uses the name of this installation.")
+        self._foreign = gauge(
+            "staging_foreign_prefixes", "Staging folders of other clusters and installations."
+        )
         self._last = gauge("last_sweep_timestamp_seconds", "When a sweep last came to its end.")
         self._swept = Counter("imagejob_swept_objects", "Objects that were swept.", registry=registry)
         self._errors = Counter(
@@ -124,10 +127,6 @@ class SweepMetrics:
             "Sweeps, or single folders, given up until the next one.",
             registry=registry,
         )
-
-    def identity(self, shared: bool) -> None:
-        """See the port."""
-        self._shared.set(int(shared))
 
     def swept(self, objects: int) -> None:
         """See the port."""
@@ -140,6 +139,7 @@ class SweepMetrics:
         self._bytes.set(left.bytes)
         self._oldest.set(left.oldest.total_seconds())
         self._waiting.set(left.waiting)
+        self._unknown.set(left.unknown)
         self._foreign.set(left.foreign)
         self._last.set_to_current_time()
 

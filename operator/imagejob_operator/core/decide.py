@@ -174,7 +174,7 @@ def _pending(o: Observation, spec: Spec) -> Decision:
         return _refuse(o, _rejected(o))
     before = o.job.status.run or RunStatus()
     number = before.number + 1
-    prefix = staging_prefix(o.policy.installation, o.job.key.namespace, o.job.uid, number, 1)
+    prefix = staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid, number, 1)
     status = msgspec.structs.replace(
         o.job.status,
         phase=Phase.STAGING.value,

@@ -162,7 +162,7 @@ def decide_deleted(o: Observation) -> Decision:
     if not o.job.guarded or o.job.deleted_at is None:
         return Decision(status)
     budget = o.policy.cleaning_budget
-    effort = Clean((job_staging_prefix(o.policy.installation, o.job.key.namespace, o.job.uid),))
+    effort = Clean((job_staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid),))
     progress = o.progress if o.effort == effort else None
     if isinstance(progress, Cleaned):
         return Decision(status, (ReleaseFinalizer(),))

@@ -113,14 +113,32 @@ def namespace_prefix(namespace: str) -> str:
     return f"{namespace}/"
 
 
-def staging_prefix(installation: str, namespace: str, uid: str, number: int, epoch: int) -> str:
-    """Where everything of one epoch of one run lies; ends with '/'. Never written again once deleted."""
-    return f"{job_staging_prefix(installation, namespace, uid)}{number}-{epoch}/"
+def staging_folder(installation: str, cluster: str) -> str:
+    """The name of the folder with the staging of one installation in one cluster.
+
+    Every cluster has its own, since the jobs of another cluster look like deleted ones here. All uids have
+    the same length, so no two installations share a folder.
+
+    Args:
+        installation: the name of the installation.
+        cluster: the uid of the cluster.
+    """
+    return f"{installation}-{cluster}"
 
 
-def job_staging_prefix(installation: str, namespace: str, uid: str) -> str:
+def own_staging_prefix(folder: str) -> str:
+    """Where all staging of one installation in one cluster lies; ends with '/'."""
+    return f"{STAGING_ROOT}/{folder}/"
+
+
+def job_staging_prefix(folder: str, namespace: str, uid: str) -> str:
     """Where all staging of one ImageJob lies; ends with '/'."""
-    return f"{STAGING_ROOT}/{installation}/{namespace}/{uid}/"
+    return f"{own_staging_prefix(folder)}{namespace}/{uid}/"
+
+
+def staging_prefix(folder: str, namespace: str, uid: str, number: int, epoch: int) -> str:
+    """Where everything of one epoch of one run lies; ends with '/'. Never written again once deleted."""
+    return f"{job_staging_prefix(folder, namespace, uid)}{number}-{epoch}/"
 
 
 def reports_prefix(namespace: str, name: str) -> str:

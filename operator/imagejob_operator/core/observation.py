@@ -20,7 +20,8 @@ from imagejob_processor.contract import Summary
 class Policy:
     """What the administrator decided for all jobs."""
 
-    installation: str = "default"
+    staging_folder: str
+    """The folder with the staging of this installation in this cluster."""
     cleaning_budget: timedelta = timedelta(seconds=60)
     """The longest time that cleaning may hold a terminal phase or a deletion."""
     start_grace: timedelta = timedelta(minutes=5)
@@ -43,7 +44,7 @@ class Observation:
 
     now: datetime
     job: ImageJob
-    policy: Policy = Policy()
+    policy: Policy
     admission: Admission | None = None
     """None while it is not known (asked only of Pending jobs that use the operator's own store)."""
     stores: StoreViews = field(default_factory=StoreViews)

@@ -83,7 +83,7 @@ def _go_on(o: Observation, stops: tuple[Action, ...]) -> Decision:
     """Stage again, in a place that nothing of before has ever written to."""
     status, run = o.job.status, o.job.status.run or RunStatus()
     epoch = run.epoch + 1
-    prefix = staging_prefix(o.policy.installation, o.job.key.namespace, o.job.uid, run.number, epoch)
+    prefix = staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid, run.number, epoch)
     wanted = msgspec.structs.replace(
         status,
         phase=Phase.STAGING.value,

@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
-from imagejob_operator.core.api import FINALIZER, STAGING_ROOT
-from imagejob_operator.core.keys import job_staging_prefix, staging_prefix
+from imagejob_operator.core.api import FINALIZER
+from imagejob_operator.core.keys import job_staging_prefix, own_staging_prefix, staging_prefix
 from imagejob_operator.core.phase import TERMINAL, Phase
 from imagejob_operator.core.staging import read_manifest
 
@@ -37,7 +37,7 @@ _RUN = re.compile(f"({_COUNT})-({_COUNT})/")
 
 
 class Mode(enum.StrEnum):
-    """What the sweeper does with what it finds; the identity of the installation is guarded in all."""
+    """What the sweeper does with what it finds."""
 
     DELETE = "Delete"
     REPORT = "Report"
@@ -46,16 +46,16 @@ class Mode(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StagedJob:
-    """The folder of one ImageJob in the staging of one installation."""
+    """The folder of one ImageJob in the staging of one installation in one cluster."""
 
-    installation: str
+    staging_folder: str
     namespace: str
     uid: str
 
     @property
     def prefix(self) -> str:
         """The folder, with its '/'."""
-        return job_staging_prefix(self.installation, self.namespace, self.uid)
+        return job_staging_prefix(self.staging_folder, self.namespace, self.uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +69,20 @@ class StagedRun:
     @property
     def prefix(self) -> str:
         """The folder, with its '/'."""
-        return staging_prefix(
-            self.job.installation, self.job.namespace, self.job.uid, self.number, self.epoch
-        )
+        job = self.job
+        return staging_prefix(job.staging_folder, job.namespace, job.uid, self.number, self.epoch)
 
 
-def installation_prefix(installation: str) -> str:
-    """Where all staging of an installation lies."""
-    return f"{STAGING_ROOT}/{installation}/"
+def clock_key(staging_folder: str) -> str:
+    """The object by which a sweep learns the time of the store; no namespace has a dot in its name."""
+    return f"{own_staging_prefix(staging_folder)}clock.txt"
 
 
-def parse_job_folder(installation: str, folder: str) -> StagedJob | None:
+def parse_job_folder(staging_folder: str, folder: str) -> StagedJob | None:
     """The job whose folder this is; None for whatever this installation would not have written."""
-    root = installation_prefix(installation)
+    root = own_staging_prefix(staging_folder)
     found = _JOB.fullmatch(folder.removeprefix(root)) if folder.startswith(root) else None
-    return StagedJob(installation, found[1], found[2]) if found else None
+    return StagedJob(staging_folder, found[1], found[2]) if found else None
 
 
 def parse_run_key(job: StagedJob, key: str) -> StagedRun | None:
@@ -238,18 +237,28 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Orphans:
-    """What a sweep left: garbage that is due, garbage that waits, and what nobody of ours wrote."""
+    """What a sweep left: garbage that is due, garbage that waits, and what it does not touch."""
 
+    jobs: int = 0
+    """Folders of ImageJobs, whatever is in them."""
     prefixes: int = 0
     objects: int = 0
     bytes: int = 0
     oldest: timedelta = timedelta(0)
     waiting: int = 0
+    unknown: int = 0
+    """What lies in the own folder and was not written by this operator."""
     foreign: int = 0
+    """Folders of other clusters and installations."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether the sweep found nothing at all in the own folder."""
+        return not self.jobs and not self.unknown
 
 
-def count_orphans(findings: Iterable[Finding], foreign: int, clock: datetime) -> Orphans:
-    """Sum up what a sweep left."""
+def count_orphans(findings: Iterable[Finding], clock: datetime) -> Orphans:
+    """Sum up the garbage that a sweep left."""
     found = list(findings)
     due = [finding for finding in found if finding.due]
     return Orphans(
@@ -258,5 +267,19 @@ def count_orphans(findings: Iterable[Finding], foreign: int, clock: datetime) ->
         bytes=sum(finding.contents.bytes for finding in due),
         oldest=max((clock - finding.contents.newest for finding in due), default=timedelta(0)),
         waiting=sum(finding.contents.objects for finding in found if finding.why in WAITING),
-        foreign=foreign,
+    )
+
+
+def total(sweeps: Iterable[Orphans]) -> Orphans:
+    """The sum over all stores."""
+    left = list(sweeps)
+    return Orphans(
+        jobs=sum(one.jobs for one in left),
+        prefixes=sum(one.prefixes for one in left),
+        objects=sum(one.objects for one in left),
+        bytes=sum(one.bytes for one in left),
+        oldest=max((one.oldest for one in left), default=timedelta(0)),
+        waiting=sum(one.waiting for one in left),
+        unknown=sum(one.unknown for one in left),
+        foreign=sum(one.foreign for one in left),
     )

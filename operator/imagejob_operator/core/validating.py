@@ -35,7 +35,7 @@ def validating(o: Observation, spec: Spec) -> Decision:
     """Have all looked at that a run needs, and say how it would end."""
     key, run = o.job.key, o.job.status.run or RunStatus()
     effort = Validate(
-        prefix=staging_prefix(o.policy.installation, key.namespace, o.job.uid, run.number, run.epoch),
+        prefix=staging_prefix(o.policy.staging_folder, key.namespace, o.job.uid, run.number, run.epoch),
         report=report_key(key.namespace, key.name, o.job.uid, run.number),
     )
     progress = progress_of(o, effort)

@@ -1,14 +1,13 @@
-"""The sweeper's round: one store after the other, each with an owner object of its own."""
+"""The sweeper's round: one store after the other."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
 
-from imagejob_operator.core.sweep import Orphans
+from imagejob_operator.core.sweep import Orphans, total
 from imagejob_operator.loop.sweep import Sweeper
 from imagejob_operator.ports.jobs import JobsError
 from imagejob_operator.ports.object_store import ObjectStore
@@ -19,11 +18,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Post:
-    """One store on the round, its sweeper, and what that said last."""
+    """One store on the round, its sweeper, and what the last whole sweep left."""
 
     store: ObjectStore
     sweeper: Sweeper
-    told: _Told
+    left: Orphans = field(default_factory=Orphans)
 
 
 class Patrol:
@@ -40,7 +39,7 @@ class Patrol:
     def __init__(
         self,
         stores: Callable[[], Mapping[str, ObjectStore]],
-        make: Callable[[ObjectStore, SweepTelemetry], Sweeper],
+        make: Callable[[ObjectStore], Sweeper],
         clean: Callable[[str], Awaitable[None]],
         telemetry: SweepTelemetry,
         interval: float,
@@ -85,53 +84,19 @@ class Patrol:
         for uid in self._posts.keys() - stores.keys():
             del self._posts[uid]
         for uid, store in stores.items():
-            if uid not in self._posts or self._posts[uid].store is not store:
-                told = _Told(self._telemetry, self._tell)
-                self._posts[uid] = _Post(store, self._make(store, told), told)
-            if await self._posts[uid].sweeper.sweep():
-                try:
-                    await self._clean(uid)
-                except JobsError as error:
-                    log.warning(
-                        "a store is clean, and cannot be let go", extra={"uid": uid, "error": str(error)}
-                    )
+            post = self._posts.get(uid)
+            if post is None or post.store is not store:
+                post = self._posts[uid] = _Post(store, self._make(store))
+            left = await post.sweeper.sweep()
+            if left is None:
+                continue
+            post.left = left
+            self._telemetry.orphans(total(post.left for post in self._posts.values()))
+            if left.clean:
+                await self._let_go(uid)
 
-    def _tell(self) -> None:
-        """The sum over all stores."""
-        all_told = [post.told for post in self._posts.values()]
-        self._telemetry.identity(any(told.shared for told in all_told))
-        left = [told.left for told in all_told]
-        self._telemetry.orphans(
-            Orphans(
-                prefixes=sum(one.prefixes for one in left),
-                objects=sum(one.objects for one in left),
-                bytes=sum(one.bytes for one in left),
-                oldest=max((one.oldest for one in left), default=timedelta(0)),
-                waiting=sum(one.waiting for one in left),
-                foreign=sum(one.foreign for one in left),
-            )
-        )
-
-
-class _Told:
-    """What the sweeper of one store said; the rest is passed on."""
-
-    def __init__(self, telemetry: SweepTelemetry, changed: Callable[[], None]) -> None:
-        self._telemetry = telemetry
-        self._changed = changed
-        self.shared = False
-        self.left = Orphans()
-
-    def identity(self, shared: bool) -> None:
-        self.shared = shared
-        self._changed()
-
-    def orphans(self, left: Orphans) -> None:
-        self.left = left
-        self._changed()
-
-    def swept(self, objects: int) -> None:
-        self._telemetry.swept(objects)
-
-    def sweep_failed(self) -> None:
-        self._telemetry.sweep_failed()
+    async def _let_go(self, uid: str) -> None:
+        try:
+            await self._clean(uid)
+        except JobsError as error:
+            log.warning("a store is clean, and cannot be let go", extra={"uid": uid, "error": str(error)})

@@ -16,7 +16,7 @@ from imagejob_operator.core.endpoints import AllowedEndpoint, refused_location
 from imagejob_operator.core.image_store import ImageStore
 from imagejob_operator.core.job import ImageJob, Key
 from imagejob_operator.core.kept_store import read_kept
-from imagejob_operator.core.keys import namespace_prefix
+from imagejob_operator.core.keys import namespace_prefix, own_staging_prefix
 from imagejob_operator.core.phase import TERMINAL, UNDOING, Phase
 from imagejob_operator.core.spec import InvalidSpec
 from imagejob_operator.core.store_standing import Standing, StoreReason
@@ -49,14 +49,14 @@ class StoreBook:
         keeper: StoreKeeper,
         open_store: Open,
         exchange: Exchange,
-        installation: str,
+        staging_folder: str,
         allowed: Sequence[AllowedEndpoint],
         wanted: Callable[[Key], None],
     ) -> None:
         self._own = own
         self._keeper = keeper
-        self._opening = Opening(keeper, open_store, exchange, installation, allowed, wanted)
-        self._installation = installation
+        self._opening = Opening(keeper, open_store, exchange, staging_folder, allowed, wanted)
+        self._staging = own_staging_prefix(staging_folder)
         self._allowed = allowed
         self._wanted = wanted
         self._entries: dict[str, OpenedStore] = {}
@@ -118,7 +118,7 @@ class StoreBook:
         """See the port."""
         namespace = job.key.namespace
         source = self._source(job)
-        staging = f"{STAGING_ROOT}/{self._installation}/{namespace}/"
+        staging = f"{self._staging}{namespace}/"
         reports = f"{REPORT_ROOT}/{namespace}/"
         parts = [self._part(source, root, f"{_staging(source)}{root}") for root in (staging, reports)]
         user = namespace_prefix(namespace)

@@ -13,8 +13,8 @@ from imagejob_operator.core.endpoints import AllowedEndpoint, refused_endpoint
 from imagejob_operator.core.image_store import ImageStore, InvalidStore, StoreSpec
 from imagejob_operator.core.job import Key
 from imagejob_operator.core.kept_store import Kept, Location, locate
+from imagejob_operator.core.keys import own_staging_prefix
 from imagejob_operator.core.store_standing import Standing, StoreReason
-from imagejob_operator.core.sweep import installation_prefix
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.jobs import JobsError
 from imagejob_operator.ports.object_store import ObjectStore, StoreDenied, StoreError, StoreUnavailable
@@ -72,14 +72,14 @@ class Opening:
         keeper: StoreKeeper,
         open_store: Open,
         exchange: Exchange,
-        installation: str,
+        staging_folder: str,
         allowed: Sequence[AllowedEndpoint],
         wanted: Callable[[Key], None],
     ) -> None:
         self._keeper = keeper
         self._open = open_store
         self._exchange = exchange
-        self._installation = installation
+        self._staging = own_staging_prefix(staging_folder)
         self._allowed = allowed
         self._wanted = wanted
 
@@ -109,8 +109,7 @@ class Opening:
         try:
             entry = await self._refreshed(store, spec, known)
             opened.append(entry)
-            place = f"{entry.location.staging}{installation_prefix(self._installation)}"
-            async for _ in entry.store.folders(place):
+            async for _ in entry.store.folders(f"{entry.location.staging}{self._staging}"):
                 break
         except NotUsable as error:
             return Standing(error.reason, str(error))

@@ -2,18 +2,20 @@
 
 The order is the proof (docs/decisions/0005-sweeper.md): staging is listed first, then all ImageJobs, then
 each owner is looked at, and nothing is deleted on the word of anything that was seen before the listing.
+Folders of other clusters and installations are counted; nothing in them is listed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from imagejob_operator.core.api import STAGING_ROOT
 from imagejob_operator.core.job import Key
-from imagejob_operator.core.ownership import Standing
+from imagejob_operator.core.keys import own_staging_prefix
 from imagejob_operator.core.staging import MAX_MANIFEST_BYTES, manifest_key
 from imagejob_operator.core.sweep import (
     GARBAGE,
@@ -21,12 +23,13 @@ from imagejob_operator.core.sweep import (
     Contents,
     Finding,
     Mode,
+    Orphans,
     Owner,
     StagedJob,
     StagedRun,
     Unknown,
+    clock_key,
     count_orphans,
-    installation_prefix,
     judge,
     judge_owner,
     parse_job_folder,
@@ -34,7 +37,6 @@ from imagejob_operator.core.sweep import (
     urls_end,
 )
 from imagejob_operator.loop.concurrency import for_each
-from imagejob_operator.loop.identity import OwnerGuard
 from imagejob_operator.ports.jobs import JobsError
 from imagejob_operator.ports.object_store import (
     Gate,
@@ -53,13 +55,15 @@ log = logging.getLogger(__name__)
 AT_ONCE = 8
 """Folders examined at the same time: the sweeper is in no hurry and leaves the store to the jobs."""
 
+CLOCK_TEXT = b"Written at each sweep: its time of modification is the time of the store.\n"
+
 
 @dataclass(frozen=True, slots=True)
 class SweepPolicy:
     """What the administrator decided."""
 
-    installation: str
-    instance: str
+    staging_folder: str
+    """The folder with the staging of this installation in this cluster."""
     mode: Mode = Mode.DELETE
     interval: float = 900.0
     """Seconds from the beginning of one sweep to that of the next; no sweep takes longer."""
@@ -72,37 +76,32 @@ class _Sweep:
 
     clock: datetime
     uids: Mapping[str, Key]
-    deleting: bool
 
 
 class Sweeper:
-    """Sweeps one installation's staging, again and again."""
+    """Sweeps the staging of one installation in one store, again and again."""
 
     def __init__(
         self,
         store: ObjectStore,
         owners: Owners,
         telemetry: SweepTelemetry,
-        clock: Callable[[], datetime],
         policy: SweepPolicy,
         gate: Gate = always_open,
     ) -> None:
         self._store = store
         self._owners = owners
         self._telemetry = telemetry
-        self._clock = clock
         self._policy = policy
         self._gate = gate
-        self._guard = OwnerGuard(store, policy.installation, policy.instance, clock, gate)
 
-    async def sweep(self) -> bool:
-        """Sweep once; whether there was nothing at all in staging.
+    async def sweep(self) -> Orphans | None:
+        """Sweep once; what is left, or None if the sweep was not made or not finished.
 
         Whatever fails is tried again at the next sweep; nothing is raised.
         """
-        if not self._gate():
-            self._guard.let_go()
-            return False
+        if self._policy.mode is Mode.OFF or not self._gate():
+            return None
         try:
             async with asyncio.timeout(self._policy.interval):
                 return await self._sweep()
@@ -114,72 +113,85 @@ class Sweeper:
         except Exception:
             self._telemetry.sweep_failed()
             log.exception("the sweep failed unexpectedly")
-        return False
+        return None
 
-    async def _sweep(self) -> bool:
-        renewal = await self._guard.renew(await self._owners.cluster())
-        self._telemetry.identity(renewal.standing is Standing.SHARED)
-        if self._policy.mode is Mode.OFF:
-            return False
+    async def _sweep(self) -> Orphans:
+        foreign = await self._count_foreign()
         # First what lies in staging, then who is there: never the other way round.
-        folders, foreign = await self._list_jobs()
+        jobs, unknown = await self._list_jobs()
+        if not jobs:
+            return Orphans(unknown=unknown, foreign=foreign)
         uids = await self._owners.uids(self._policy.namespaces)
-        deleting = (
-            self._policy.mode is Mode.DELETE
-            and renewal.standing is Standing.SOLE
-            and await self._guard.still_held()
-        )
-        # Only what may delete needs the store's own clock, and that has just written the owner object.
-        sweep = _Sweep(renewal.clock or self._clock(), uids, deleting)
+        sweep = _Sweep(await self._read_clock(), uids)
 
         async def examine(job: StagedJob) -> tuple[list[Finding], int]:
             return await self._examine(sweep, job)
 
-        answers = await for_each(folders, examine, AT_ONCE)
+        answers = await for_each(jobs, examine, AT_ONCE)
         findings = [finding for found, _ in answers for finding in found]
-        left = count_orphans(findings, foreign + sum(strangers for _, strangers in answers), sweep.clock)
-        self._telemetry.orphans(left)
+        left = replace(
+            count_orphans(findings, sweep.clock),
+            jobs=len(jobs),
+            unknown=unknown + sum(strangers for _, strangers in answers),
+            foreign=foreign,
+        )
         if left.prefixes:
             first = [f"{finding.run.prefix}: {finding.why}" for finding in findings if finding.due][:5]
             log.warning(
                 "%d folders of staging are garbage and were left",
                 left.prefixes,
-                extra={"objects": left.objects, "bytes": left.bytes, "deleting": deleting, "first": first},
+                extra={
+                    "objects": left.objects,
+                    "bytes": left.bytes,
+                    "mode": self._policy.mode,
+                    "first": first,
+                },
             )
-        return not folders and not foreign
+        return left
+
+    async def _count_foreign(self) -> int:
+        """How many folders of other clusters and installations lie beside the own one."""
+        own = own_staging_prefix(self._policy.staging_folder)
+        return len([folder async for folder in self._store.folders(f"{STAGING_ROOT}/") if folder != own])
 
     async def _list_jobs(self) -> tuple[list[StagedJob], int]:
-        """The folders of jobs, and how many folders are none of ours."""
-        root = installation_prefix(self._policy.installation)
+        """The folders of jobs, and how many folders the operator did not write."""
         jobs: list[StagedJob] = []
-        foreign = 0
+        unknown = 0
+        root = own_staging_prefix(self._policy.staging_folder)
         for namespace in [folder async for folder in self._store.folders(root)]:
             async for folder in self._store.folders(namespace):
-                job = parse_job_folder(self._policy.installation, folder)
+                job = parse_job_folder(self._policy.staging_folder, folder)
                 if job:
                     jobs.append(job)
                 else:
-                    foreign += 1
-        return jobs, foreign
+                    unknown += 1
+        return jobs, unknown
+
+    async def _read_clock(self) -> datetime:
+        """The time by the store's own clock: when it says that an object was written just now."""
+        key = clock_key(self._policy.staging_folder)
+        await self._store.put(key, CLOCK_TEXT, "text/plain")
+        return (await self._store.stat(key)).modified_at
 
     async def _examine(self, sweep: _Sweep, job: StagedJob) -> tuple[list[Finding], int]:
         runs: dict[StagedRun, Contents] = {}
-        foreign = 0
+        unknown = 0
         async for stored in self._store.walk(job.prefix):
             run = parse_run_key(job, stored.key)
             if run is None:
-                foreign += 1
+                unknown += 1
                 continue
             known = runs.get(run) or Contents(0, 0, stored.modified_at)
             runs[run] = known.plus(stored.size, stored.modified_at)
         if not runs:
-            return [], foreign
+            return [], unknown
         if job.uid in sweep.uids and all(
             sweep.clock - contents.newest <= SHORTEST_AGE for contents in runs.values()
         ):
-            return [], foreign  # whatever its owner says, it is not yet time: nobody need be asked
+            return [], unknown  # whatever its owner says, it is not yet time: nobody need be asked
         owner = await self._look(sweep, job)
-        return [await self._settle(sweep, run, contents, owner) for run, contents in runs.items()], foreign
+        return [await self._settle(sweep, run, contents, owner) for run, contents in runs.items()], unknown
 
     def _watched(self, job: StagedJob) -> bool:
         return not self._policy.namespaces or job.namespace in self._policy.namespaces
@@ -204,7 +216,7 @@ class Sweeper:
             return Finding(run, contents, judge_owner(run, owner))
         until = urls_end(await self._manifest(run), contents.newest)
         finding = Finding(run, contents, judge(run, contents, owner, sweep.clock, until))
-        if not sweep.deleting or not finding.due:
+        if self._policy.mode is not Mode.DELETE or not finding.due:
             return finding
         try:
             deleted = await self._store.delete_prefix(run.prefix, self._gate)

@@ -13,7 +13,7 @@ class Owners(Protocol):
     """Every call raises a JobsError, within a bounded time, if it cannot answer in full."""
 
     async def cluster(self) -> str:
-        """What tells this cluster from every other one, for as long as it lives."""
+        """The uid of this cluster: that of its namespace kube-system. Rejected if it may not be read."""
         ...
 
     async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:

@@ -31,10 +31,6 @@ class Telemetry(Protocol):
 class SweepTelemetry(Protocol):
     """What the sweeper counts; cheap and never failing as well."""
 
-    def identity(self, shared: bool) -> None:
-        """Whether somebody else uses the name of this installation."""
-        ...
-
     def swept(self, objects: int) -> None:
         """Objects were deleted."""
         ...

@@ -28,27 +28,24 @@ def values(metrics: Metrics) -> dict[str, float]:
 
 def test_all_is_there_from_the_beginning_and_says_that_all_is_well() -> None:
     found = values(Metrics(list))
-    for name in ("identity_shared", "orphan_objects", "orphan_bytes", "orphan_oldest_seconds"):
+    for name in ("staging_foreign_prefixes", "orphan_objects", "orphan_bytes", "orphan_oldest_seconds"):
         assert found[f"imagejob_{name}"] == 0
     assert found["imagejob_sweep_errors_total"] == 0
 
 
 def test_what_a_sweep_left() -> None:
     metrics = Metrics(list)
-    metrics.sweep.orphans(Orphans(1, 2, 3, timedelta(hours=2), 5, 6))
-    metrics.sweep.identity(True)
+    metrics.sweep.orphans(Orphans(9, 1, 2, 3, timedelta(hours=2), 5, 6, 8))
     metrics.sweep.swept(7)
     metrics.sweep.sweep_failed()
     found = values(metrics)
     names = ("prefixes", "objects", "bytes", "oldest_seconds", "waiting_objects")
     assert [found[f"imagejob_orphan_{name}"] for name in names] == [1, 2, 3, 7200, 5]
-    assert found["imagejob_foreign_prefixes"] == 6
-    assert found["imagejob_identity_shared"] == 1
+    assert found["imagejob_staging_unknown_prefixes"] == 6
+    assert found["imagejob_staging_foreign_prefixes"] == 8
     assert found["imagejob_swept_objects_total"] == 7
     assert found["imagejob_sweep_errors_total"] == 1
     assert found["imagejob_last_sweep_timestamp_seconds"] > 0
-    metrics.sweep.identity(False)
-    assert values(metrics)["imagejob_identity_shared"] == 0
 
 
 def test_what_the_administrator_may_say() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from fakes.clock import START
+from fakes.memory_owners import FOLDER
 from imagejob_operator.core.api import FINALIZER
 from imagejob_operator.core.attempt import Attempt, Problem, State, Tries, format_tries
 from imagejob_operator.core.effort import Effort, Progress
@@ -29,7 +30,8 @@ from imagejob_operator.core.status import (
 UID = "0000aaaa-1111-2222-3333-444455556666"
 KEY = Key("shop", "spring")
 NOW = START
-PREFIX = staging_prefix("default", "shop", UID, 1, 1)
+PREFIX = staging_prefix(FOLDER, "shop", UID, 1, 1)
+POLICY = Policy(FOLDER)
 
 SPEC: dict[str, Any] = {
     "source": {"keys": ["uploads/a.jpg", "uploads/b.png"]},
@@ -142,7 +144,7 @@ def seen(
     return Observation(
         now=now,
         job=of,
-        policy=Policy(),
+        policy=POLICY,
         admission=admission,
         attempts=attempts,
         effort=effort,

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from fakes.memory_owners import FOLDER
 from imagejob_operator.core.action import (
     AddFinalizer,
     Announce,
@@ -194,7 +195,7 @@ def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effor
     undo = (Clean((PREFIX,), report=report, withdraw=report), [Cleaned(), Cleaned(Published(2, 10, True))])
     effort, done = own.get(phase, undo if phase in UNDOING else empty)
     if deleted:
-        effort, done = Clean((job_staging_prefix("default", KEY.namespace, UID),)), [Cleaned()]
+        effort, done = Clean((job_staging_prefix(FOLDER, KEY.namespace, UID),)), [Cleaned()]
     stands: dict[str, Progress] = {
         "working": Working(),
         "working-again": Working(TRANSIENT),

@@ -16,7 +16,9 @@ from imagejob_operator.core.keys import (
     job_staging_prefix,
     matches,
     output_keys,
+    own_staging_prefix,
     report_key,
+    staging_folder,
     staging_prefix,
 )
 from imagejob_processor.contract import Format, Output, Rendition
@@ -213,6 +215,8 @@ def test_a_plain_glob_matches_itself_and_exclude_wins(key: str) -> None:
 
 
 def test_where_things_lie() -> None:
+    assert staging_folder("i", "c-1") == "i-c-1"
     assert staging_prefix("i", "shop", "u-1", 3, 2) == ".imagejob-staging/i/shop/u-1/3-2/"
+    assert job_staging_prefix("i", "shop", "u-1").startswith(own_staging_prefix("i"))
     assert staging_prefix("i", "shop", "u-1", 3, 2).startswith(job_staging_prefix("i", "shop", "u-1"))
     assert report_key("shop", "spring", "12345678-9", 3) == ".imagejob/shop/spring/12345678/3.json"

@@ -18,6 +18,7 @@ from imagejob_operator.core.sweep import (
     LONGEST_URLS,
     Contents,
     Finding,
+    Orphans,
     Owner,
     StagedJob,
     StagedRun,
@@ -29,6 +30,7 @@ from imagejob_operator.core.sweep import (
     parse_job_folder,
     parse_run_key,
     read_owner,
+    total,
     urls_end,
 )
 
@@ -141,7 +143,7 @@ def test_when_the_last_url_ends(manifest: bytes | None, expected: datetime | Non
         f".imagejob-staging/default/shop/{UID}\n/",
         f"shop/{UID}/",
         f"x.imagejob-staging/default/shop/{UID}/",
-        ".imagejob-staging/default/owner.json",
+        ".imagejob-staging/default/clock.txt",
         "",
     ],
 )
@@ -283,7 +285,20 @@ def test_orphans_are_what_is_due_and_still_there() -> None:
         Finding(run(4), week, Why.URLS),
         Finding(run(5), week, Why.CURRENT),
     ]
-    left = count_orphans(findings, 3, CLOCK)
+    left = count_orphans(findings, CLOCK)
     assert (left.prefixes, left.objects, left.bytes) == (2, 4, 40)
-    assert (left.oldest, left.waiting, left.foreign) == (timedelta(days=1), 2, 3)
-    assert count_orphans([], 0, CLOCK).oldest == timedelta(0)
+    assert (left.oldest, left.waiting) == (timedelta(days=1), 2)
+    assert count_orphans([], CLOCK).oldest == timedelta(0)
+
+
+def test_the_sum_over_stores_has_every_count() -> None:
+    one = Orphans(1, 2, 3, 4, timedelta(hours=5), 6, 7, 8)
+    two = Orphans(10, 20, 30, 40, timedelta(hours=1), 60, 70, 80)
+    assert total([one, two]) == Orphans(11, 22, 33, 44, timedelta(hours=5), 66, 77, 88)
+    assert total([]) == Orphans()
+
+
+def test_a_sweep_that_found_only_what_others_own_is_clean() -> None:
+    assert Orphans(foreign=3).clean
+    assert not Orphans(jobs=1).clean
+    assert not Orphans(unknown=1).clean

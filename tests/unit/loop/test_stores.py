@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory_owners import FOLDER
 from fakes.memory_store import MemoryStore
 from fakes.memory_stores import ALLOWED, MemoryStores, image_store
 from imagejob_operator.core.endpoints import read_allowed
@@ -233,7 +234,7 @@ async def test_a_store_of_the_same_name_is_not_the_one_that_a_run_began_in() -> 
 
 def book_of(stores: MemoryStores, allowed: Any = ALLOWED) -> StoreBook:
     own = OwnStore(stores.own, "PEM of the own one")
-    return StoreBook(own, stores, stores.open, stores.exchange, "default", allowed, lambda key: None)
+    return StoreBook(own, stores, stores.open, stores.exchange, FOLDER, allowed, lambda key: None)
 
 
 def job_of(namespace: str, **spec: Any) -> Any:

@@ -12,13 +12,17 @@ import pytest
 
 from fakes.clock import ManualClock
 from fakes.hooks import Gate
-from fakes.memory_owners import MemoryOwners, SweepCounts
+from fakes.memory_owners import CLUSTER, FOLDER, OTHER_FOLDER, MemoryOwners, SweepCounts
 from fakes.memory_store import MemoryStore
 from imagejob_operator.core.job import Key
-from imagejob_operator.core.keys import staging_prefix
-from imagejob_operator.core.ownership import owner_key
+from imagejob_operator.core.keys import (
+    job_staging_prefix,
+    own_staging_prefix,
+    staging_folder,
+    staging_prefix,
+)
 from imagejob_operator.core.staging import Manifest, manifest_key
-from imagejob_operator.core.sweep import Mode
+from imagejob_operator.core.sweep import Mode, Orphans, clock_key
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.ports.jobs import Rejected, Unavailable
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
@@ -36,8 +40,7 @@ class Yard:
         store: MemoryStore | None = None,
         owners: MemoryOwners | None = None,
         *,
-        installation: str = "default",
-        instance: str = "",
+        folder: str = FOLDER,
         mode: Mode = Mode.DELETE,
         namespaces: tuple[str, ...] = (),
         interval: float = 900,
@@ -48,9 +51,9 @@ class Yard:
         self.store = store or MemoryStore(self.clock)
         self.owners = owners or MemoryOwners()
         self.counts = SweepCounts()
-        self.installation = installation
-        policy = SweepPolicy(installation, instance or str(uuid.uuid4()), mode, interval, namespaces)
-        self.sweeper = Sweeper(self.store, self.owners, self.counts, self.clock, policy, gate)
+        self.folder = folder
+        policy = SweepPolicy(folder, mode, interval, namespaces)
+        self.sweeper = Sweeper(self.store, self.owners, self.counts, policy, gate)
 
     def neighbour(self, **differences: object) -> Yard:
         """Another operator on the same bucket."""
@@ -58,31 +61,23 @@ class Yard:
 
     def stage(self, uid: str = UID, run: str = "1-1", *, namespace: str = "shop", objects: int = 3) -> str:
         number, epoch = map(int, run.split("-"))
-        prefix = staging_prefix(self.installation, namespace, uid, number, epoch)
+        prefix = staging_prefix(self.folder, namespace, uid, number, epoch)
         for index in range(objects):
             self.store.set(f"{prefix}in/{index:06d}", b"x" * 10)
         return prefix
 
     def left(self) -> list[str]:
-        """What lies in all staging, but for the owner objects."""
-        return [key for key in self.store.keys(".imagejob-staging/") if not key.endswith("/owner.json")]
-
-    async def settle(self) -> None:
-        """Have the sweeper take the owner object over; the next sweep may delete."""
-        await self.sweeper.sweep()
+        """What lies in all staging, but for what tells the time."""
+        return [key for key in self.store.keys(".imagejob-staging/") if not key.endswith("/clock.txt")]
 
     async def sweep(self) -> None:
-        await self.sweeper.sweep()
-
-
-async def settled(**how: object) -> Yard:
-    yard = Yard(**how)  # type: ignore[arg-type]
-    await yard.settle()
-    return yard
+        left = await self.sweeper.sweep()
+        if left:
+            self.counts.left.append(left)
 
 
 async def test_garbage_goes_and_all_else_stays() -> None:
-    yard = await settled()
+    yard = Yard()
     yard.owners.put(OTHER, number=2, epoch=1)
     ended = str(uuid.uuid4())
     yard.owners.put(ended, phase="Failed")
@@ -98,7 +93,7 @@ async def test_garbage_goes_and_all_else_stays() -> None:
 
 
 async def test_not_before_it_is_older_than_an_hour_by_the_clock_of_the_store() -> None:
-    yard = await settled()
+    yard = Yard()
     yard.stage()
     yard.clock.advance(HOUR)
     await yard.sweep()
@@ -109,20 +104,8 @@ async def test_not_before_it_is_older_than_an_hour_by_the_clock_of_the_store() -
     assert yard.left() == []
 
 
-async def test_the_operators_own_clock_counts_for_nothing() -> None:
-    yard = await settled()
-    yard.stage()
-    yard.clock.advance(HOUR - 1)
-    fast = ManualClock(yard.clock() + timedelta(days=30))
-    policy = SweepPolicy("default", "fast")
-    sweeper = Sweeper(yard.store, yard.owners, yard.counts, fast, policy)
-    await sweeper.sweep()
-    await sweeper.sweep()
-    assert len(yard.left()) == 3
-
-
 async def test_not_before_the_last_url_has_ended() -> None:
-    yard = await settled()
+    yard = Yard()
     prefix = yard.stage()
     until = yard.clock() + timedelta(hours=3)
     yard.store.set(manifest_key(prefix), msgspec.json.encode(Manifest((), urls_until=until)))
@@ -135,29 +118,29 @@ async def test_not_before_the_last_url_has_ended() -> None:
 
 
 async def test_what_nobody_of_ours_wrote_is_not_touched() -> None:
-    yard = await settled()
-    foreign = [
-        ".imagejob-staging/default/precious.txt",
-        ".imagejob-staging/default/shop/precious.txt",
-        ".imagejob-staging/default/shop/precious/1-1/in/0",
-        f".imagejob-staging/default/Shop/{UID}/1-1/in/0",
-        f".imagejob-staging/default/shop/{UID}/precious.txt",
-        f".imagejob-staging/default/shop/{UID}/1/in/0",
-        f".imagejob-staging/default/shop/{UID}/01-1/in/0",
+    yard = Yard()
+    unknown = [
+        f".imagejob-staging/{FOLDER}/precious.txt",
+        f".imagejob-staging/{FOLDER}/shop/precious.txt",
+        f".imagejob-staging/{FOLDER}/shop/precious/1-1/in/0",
+        f".imagejob-staging/{FOLDER}/Shop/{UID}/1-1/in/0",
+        f".imagejob-staging/{FOLDER}/shop/{UID}/precious.txt",
+        f".imagejob-staging/{FOLDER}/shop/{UID}/1/in/0",
+        f".imagejob-staging/{FOLDER}/shop/{UID}/01-1/in/0",
         f"shop/{UID}/1-1/in/0",
         ".imagejob/shop/a/0000aaaa/1.json",
     ]
-    for key in foreign:
+    for key in unknown:
         yard.store.set(key, b"")
     yard.stage()
     yard.clock.advance(30 * 24 * HOUR)
     await yard.sweep()
-    assert yard.store.keys() == sorted([*foreign, owner_key("default")])
-    assert yard.counts.left[-1].foreign == 5
+    assert yard.store.keys() == sorted([*unknown, clock_key(FOLDER)])
+    assert yard.counts.left[-1].unknown == 5
 
 
 async def test_an_owner_that_appears_between_the_listings_keeps_its_staging() -> None:
-    yard = await settled()
+    yard = Yard()
     yard.stage()
     yard.clock.advance(2 * HOUR)
 
@@ -172,7 +155,7 @@ async def test_an_owner_that_appears_between_the_listings_keeps_its_staging() ->
 
 
 async def test_an_owner_that_moves_on_after_the_listing_is_judged_by_what_it_is_then() -> None:
-    yard = await settled()
+    yard = Yard()
     yard.owners.put(UID, phase="Failed", number=1)
     old, new = yard.stage(run="1-1"), yard.stage(run="2-1")
     yard.clock.advance(2 * HOUR)
@@ -189,7 +172,7 @@ async def test_an_owner_that_moves_on_after_the_listing_is_judged_by_what_it_is_
 
 @pytest.mark.parametrize("successor", [False, True])
 async def test_an_owner_that_is_deleted_after_the_listing_is_gone(successor: bool) -> None:
-    yard = await settled()
+    yard = Yard()
     key = yard.owners.put(UID)
     yard.stage()
     yard.clock.advance(2 * HOUR)
@@ -206,13 +189,13 @@ async def test_an_owner_that_is_deleted_after_the_listing_is_gone(successor: boo
     assert yard.left() == []
 
 
-async def race(make_owners: Callable[[], MemoryOwners]) -> int:
+async def race(make: Callable[[], Yard]) -> int:
     """Create a job before every single call of a sweep; how many calls that were.
 
     Its objects are as old as the hills, so that nothing but the order of the listings keeps them.
     """
     for moment in range(40):
-        yard = await settled(owners=make_owners())
+        yard = make()
         yard.stage(OTHER)
         now = yard.clock()
         yard.clock.advance(2 * HOUR)
@@ -241,11 +224,11 @@ async def race(make_owners: Callable[[], MemoryOwners]) -> int:
 
 
 async def test_a_job_that_is_created_while_it_sweeps_is_never_in_danger() -> None:
-    assert await race(MemoryOwners) >= 10
+    assert await race(Yard) >= 10
 
 
 async def test_only_namespaces_that_it_can_see_are_judged() -> None:
-    yard = await settled(namespaces=("shop",))
+    yard = Yard(namespaces=("shop",))
     yard.stage(UID, namespace="shop")
     elsewhere = yard.stage(OTHER, namespace="elsewhere")
     yard.clock.advance(2 * HOUR)
@@ -254,7 +237,7 @@ async def test_only_namespaces_that_it_can_see_are_judged() -> None:
 
 
 async def test_a_uid_in_another_namespace_is_a_riddle_and_stays() -> None:
-    yard = await settled()
+    yard = Yard()
     yard.owners.put(UID, phase="Failed", namespace="elsewhere")
     yard.stage()
     yard.clock.advance(2 * HOUR)
@@ -263,7 +246,7 @@ async def test_a_uid_in_another_namespace_is_a_riddle_and_stays() -> None:
 
 
 async def test_what_is_young_costs_no_look_at_its_owner() -> None:
-    yard = await settled()
+    yard = Yard()
     yard.owners.put(UID)
     yard.stage()
     yard.clock.advance(HOUR)
@@ -277,9 +260,9 @@ async def test_what_is_young_costs_no_look_at_its_owner() -> None:
 # --- what ends a sweep ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("operation", ["stat", "get", "put_if_match", "folders", "list", "delete"])
+@pytest.mark.parametrize("operation", ["put", "stat", "get", "folders", "list", "delete"])
 async def test_an_error_of_the_store_ends_the_sweep_and_the_next_one_finishes_it(operation: str) -> None:
-    yard = await settled()
+    yard = Yard()
     for _ in range(20):
         yard.stage(str(uuid.uuid4()))
     yard.clock.advance(2 * HOUR)
@@ -293,10 +276,10 @@ async def test_an_error_of_the_store_ends_the_sweep_and_the_next_one_finishes_it
     assert yard.counts.swept_objects == 60
 
 
-@pytest.mark.parametrize("operation", ["cluster", "uids", "look"])
+@pytest.mark.parametrize("operation", ["uids", "look"])
 @pytest.mark.parametrize("error", [Unavailable("503"), Rejected("403"), ValueError("a fault of ours")])
 async def test_half_an_answer_of_the_cluster_is_none(operation: str, error: Exception) -> None:
-    yard = await settled()
+    yard = Yard()
     yard.owners.put(UID, phase="Failed")
     yard.stage()
     yard.clock.advance(2 * HOUR)
@@ -307,7 +290,7 @@ async def test_half_an_answer_of_the_cluster_is_none(operation: str, error: Exce
 
 
 async def test_an_error_in_the_middle_leaves_what_was_done_done() -> None:
-    yard = await settled()
+    yard = Yard()
     for _ in range(30):
         yard.stage(str(uuid.uuid4()))
     yard.clock.advance(2 * HOUR)
@@ -329,7 +312,7 @@ async def test_an_error_in_the_middle_leaves_what_was_done_done() -> None:
 
 
 async def test_one_folder_that_cannot_be_deleted_does_not_keep_the_others() -> None:
-    yard = await settled()
+    yard = Yard()
     locked = yard.stage(UID)
     for _ in range(20):
         yard.stage(str(uuid.uuid4()))
@@ -345,7 +328,6 @@ async def test_one_folder_that_cannot_be_deleted_does_not_keep_the_others() -> N
 async def test_a_gate_that_closes_in_the_middle_ends_it_before_the_next_batch() -> None:
     doors = [True]
     yard = Yard(gate=lambda: doors[0])
-    await yard.settle()
     prefix = yard.stage(objects=25)
     yard.store.page = 10
     yard.clock.advance(2 * HOUR)
@@ -364,13 +346,11 @@ async def test_a_gate_that_closes_in_the_middle_ends_it_before_the_next_batch() 
     yard.store.hooks.remove(hook)
     doors[0] = True
     await yard.sweep()
-    assert len(yard.left()) == 15, "who comes back holds back once"
-    await yard.sweep()
     assert yard.store.keys(prefix) == []
 
 
 async def test_a_sweep_ends_when_the_next_one_begins() -> None:
-    yard = await settled(interval=0.05)
+    yard = Yard(interval=0.05)
     yard.stage()
     yard.clock.advance(2 * HOUR)
     gate = Gate("delete")
@@ -383,163 +363,111 @@ async def test_a_sweep_ends_when_the_next_one_begins() -> None:
     assert yard.left() == []
 
 
-# --- modes and strangers -------------------------------------------------------------------------------
+# --- modes, other clusters and other installations -----------------------------------------------------
 
 
-@pytest.mark.parametrize(("mode", "listings"), [(Mode.REPORT, True), (Mode.OFF, False)])
-async def test_who_does_not_delete_still_guards_the_name(mode: Mode, listings: bool) -> None:
-    yard = await settled(mode=mode)
+async def test_in_mode_report_garbage_is_counted_and_left() -> None:
+    yard = Yard(mode=Mode.REPORT)
     yard.stage()
     yard.clock.advance(2 * HOUR)
-    before = yard.store.objects[owner_key("default")]
     await yard.sweep()
     assert len(yard.left()) == 3
-    assert yard.store.objects[owner_key("default")] != before
-    assert bool(yard.store.hooks.count("folders")) is listings
-    if listings:
-        left = yard.counts.left[-1]
-        assert (left.prefixes, left.objects, left.bytes, left.oldest) == (1, 3, 30, timedelta(hours=2))
+    left = yard.counts.left[-1]
+    assert (left.prefixes, left.objects, left.bytes, left.oldest) == (1, 3, 30, timedelta(hours=2))
 
 
-@pytest.mark.parametrize("same_cluster", [False, True], ids=["another-cluster", "a-clone-of-the-same"])
-async def test_a_clone_and_its_original_only_report(same_cluster: bool) -> None:
-    original = await settled()
-    await original.sweep()
-    clone = original.neighbour(owners=MemoryOwners("cluster-a" if same_cluster else "cluster-b"))
-    original.owners.put(UID)
-    clone.owners.put(OTHER)
-    original.stage(UID)
-    original.stage(OTHER)
-    original.clock.advance(2 * HOUR)
-    for _ in range(3):
-        await clone.sweep()
-        await original.sweep()
-    assert len(original.left()) == 6
-    assert original.counts.shared[-1]
-    assert clone.counts.shared[-1]
-    assert original.counts.left[-1].objects == 3
-    assert original.counts.failures == clone.counts.failures == 0
-    # An administrator gives the clone another name, and deletes the owner object.
-    del original.store.objects[owner_key("default")]
-    await original.settle()
-    assert not original.counts.shared[-1]
-    original.owners.put(OTHER)
-    await original.sweep()
-    assert len(original.left()) == 6
-
-
-async def test_who_was_overwritten_by_another_cluster_only_reports() -> None:
-    yard = await settled()
+async def test_in_mode_off_nothing_is_asked() -> None:
+    yard = Yard(mode=Mode.OFF)
     yard.stage()
     yard.clock.advance(2 * HOUR)
-    stranger = b'{"cluster": "cluster-b", "instance": "x", "renewedAt": "2026-01-01T00:00:00Z"}'
-    yard.store.set(owner_key("default"), stranger)
     await yard.sweep()
     assert len(yard.left()) == 3
-    assert yard.counts.shared[-1]
+    assert yard.store.hooks.calls == []
+    assert yard.owners.hooks.calls == []
+    assert yard.counts.left == []
 
 
-async def test_who_is_no_more_in_charge_takes_the_one_who_is_for_no_stranger() -> None:
-    doors = [True]
-    before = await settled(gate=lambda: doors[0])
-    after = before.neighbour()
-
-    async def take_over(operation: str, about: str, done: bool) -> None:
-        if operation == "put_if_match" and not done and doors[0]:
-            doors[0] = False
-            await after.sweep()
-
-    before.store.hooks.install(take_over)
-    await before.sweep()
-    await after.sweep()
-    assert after.counts.shared == [False, False]
-    assert before.counts.failures == 0
-
-
-async def test_an_owner_object_that_cannot_be_read_is_a_strangers() -> None:
-    yard = await settled()
-    yard.stage()
-    yard.clock.advance(2 * HOUR)
-    yard.store.set(owner_key("default"), b"not ours")
+async def test_where_nothing_is_staged_nothing_is_written_and_no_job_is_listed() -> None:
+    yard = Yard()
     await yard.sweep()
-    assert len(yard.left()) == 3
-    assert yard.counts.shared[-1]
+    assert yard.store.keys() == []
+    assert yard.owners.hooks.calls == []
+    assert yard.counts.left == [Orphans()]
 
 
-async def test_a_restart_is_no_stranger_and_holds_back_once() -> None:
-    before = await settled()
-    before.stage()
-    before.clock.advance(2 * HOUR)
-    after = before.neighbour()
-    await after.sweep()
-    assert len(after.left()) == 3
-    await after.sweep()
-    assert after.left() == []
-    assert after.counts.shared == [False, False]
+NEIGHBOURS = {
+    "another-cluster": OTHER_FOLDER,
+    "another-installation": staging_folder("default-2", CLUSTER),
+    "a-name-that-begins-alike": staging_folder("def", CLUSTER),
+}
 
 
-async def test_a_stranger_that_comes_during_the_listings_is_noticed_before_anything_is_deleted() -> None:
-    yard = await settled()
-    yard.stage()
-    yard.clock.advance(2 * HOUR)
-
-    async def come(operation: str, about: str, done: bool) -> None:
-        if operation == "uids" and done:
-            yard.store.set(owner_key("default"), b"another one")
-
-    yard.owners.hooks.install(come)
-    await yard.sweep()
-    assert len(yard.left()) == 3
-
-
-@pytest.mark.parametrize("operation", ["put_if_absent", "put_if_match"])
-async def test_a_claim_that_somebody_else_forestalled_is_made_anew(operation: str) -> None:
-    yard = Yard() if operation == "put_if_absent" else await settled()
-    other = b'{"cluster": "cluster-b", "instance": "x", "renewedAt": "2026-01-01T00:00:00Z"}'
-    once = [True]
-
-    async def forestall(found: str, about: str, done: bool) -> None:
-        if found == operation and once and not done:
-            once.clear()
-            yard.store.set(owner_key("default"), other)
-
-    yard.store.hooks.install(forestall)
-    await yard.sweep()
-    assert yard.counts.shared == [*([False] if operation == "put_if_match" else []), True]
-
-
-async def test_two_installations_in_one_bucket_never_touch_each_other() -> None:
-    first = await settled(installation="shop")
-    second = first.neighbour(installation="shop-2", owners=MemoryOwners("cluster-b"))
-    await second.settle()
+@pytest.mark.parametrize("folder", NEIGHBOURS.values(), ids=NEIGHBOURS.keys())
+async def test_two_operators_on_one_bucket_never_touch_each_others_staging(folder: str) -> None:
+    first = Yard()
+    second = first.neighbour(folder=folder)
     for yard, live, dead in ((first, UID, OTHER), (second, OTHER, UID)):
         yard.owners.put(live)
         yard.stage(live)
         yard.stage(dead)
+    theirs = first.store.keys(own_staging_prefix(folder))
     first.clock.advance(2 * HOUR)
     await first.sweep()
-    swept = f".imagejob-staging/shop/shop/{OTHER}/"
-    assert first.store.keys(swept) == []
-    assert len(first.left()) == 9
+    assert first.store.keys(own_staging_prefix(folder)) == theirs
+    assert {key.rpartition("1-1/")[0] for key in first.store.keys(own_staging_prefix(FOLDER))} == {
+        "",  # what tells the time
+        job_staging_prefix(FOLDER, "shop", UID),
+    }
     await second.sweep()
-    assert first.store.keys(f".imagejob-staging/shop-2/shop/{UID}/") == []
     assert len(first.left()) == 6
-    assert first.counts.shared[-1] is second.counts.shared[-1] is False
+    assert first.counts.swept_objects == second.counts.swept_objects == 3
+    assert first.counts.left[-1].foreign == second.counts.left[-1].foreign == 1
+
+
+async def test_folders_of_others_are_counted_and_never_listed() -> None:
+    yard = Yard()
+    for number in range(5):
+        yard.neighbour(folder=staging_folder("default", f"cluster-{number}")).stage()
+    yard.store.set(".imagejob-staging/a-file-and-no-folder", b"")
+    yard.clock.advance(30 * 24 * HOUR)
+    await yard.sweep()
+    assert yard.counts.left == [Orphans(foreign=5)]
+    asked = [(operation, about) for operation, about in yard.store.hooks.calls]
+    assert asked == [("folders", ".imagejob-staging/"), ("folders", own_staging_prefix(FOLDER))]
+    assert len(yard.left()) == 16
+
+
+class OneFolderForAll(Yard):
+    """Stages in the folder of the installation's name alone, as every cluster does."""
+
+    def __init__(self, *given: object, **how: object) -> None:
+        super().__init__(*given, **{**how, "folder": "default"})  # type: ignore[arg-type]
+
+
+async def test_a_folder_without_the_cluster_in_its_name_is_found() -> None:
+    first = OneFolderForAll()
+    second = OneFolderForAll(first.store, clock=first.clock)
+    second.owners.put(OTHER)
+    second.stage(OTHER)
+    first.clock.advance(2 * HOUR)
+    await first.sweep()
+    assert second.left() == [], "the live staging of the other cluster was taken for garbage"
 
 
 # --- planted bugs --------------------------------------------------------------------------------------
 
 
-class ListsJobsFirst(MemoryOwners):
+class ListsJobsFirst(Yard):
     """Has the list of jobs from before the listing of the staging."""
 
-    async def cluster(self) -> str:
-        self.seen = await super().uids(())
-        return await super().cluster()
+    async def sweep(self) -> None:
+        early = await self.owners.uids(())
 
-    async def uids(self, namespaces: object) -> Mapping[str, Key]:
-        await super().uids(())
-        return self.seen
+        async def uids(namespaces: object) -> Mapping[str, Key]:
+            return early
+
+        self.owners.uids = uids  # type: ignore[method-assign]
+        await super().sweep()
 
 
 class AnswersFromACache(MemoryOwners):
@@ -556,7 +484,7 @@ async def test_a_sweeper_that_lists_jobs_first_is_found() -> None:
 
 async def quiet_run(owners: MemoryOwners) -> None:
     """A run under way to which nobody wrote for hours, such as one that waits in a queue."""
-    yard = await settled(owners=owners)
+    yard = Yard(owners=owners)
     yard.owners.put(UID)
     yard.stage()
     yard.clock.advance(5 * HOUR)

@@ -67,7 +67,7 @@ class Watched:
         self.queue.start()
         self.stores.start()
 
-    def _no_sweeper(self, store: Any, told: Any) -> Sweeper:
+    def _no_sweeper(self, store: Any) -> Sweeper:
         raise AssertionError("there is no store")
 
     async def _clean(self, uid: str) -> None:

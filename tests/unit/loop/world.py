@@ -32,7 +32,7 @@ from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
 from imagejob_operator.loop.store_book import OwnStore, StoreBook
 from imagejob_operator.loop.validate import validate
-from unit.core.build import SPEC
+from unit.core.build import POLICY, SPEC
 
 KEY = Key("shop", "spring")
 MOST_STEPS = 3000
@@ -89,7 +89,13 @@ class Operator:
         fetching = downloader(web)
 
         self.stores = StoreBook(
-            OwnStore(store), stores, stores.open, stores.exchange, "default", ALLOWED, self.store_wanted
+            OwnStore(store),
+            stores,
+            stores.open,
+            stores.exchange,
+            policy.staging_folder,
+            ALLOWED,
+            self.store_wanted,
         )
 
         async def work(job: ImageJob, effort: Effort) -> Progress:
@@ -161,7 +167,7 @@ class World:
         self.stores = MemoryStores(self.clock, self.store)
         self.cluster = MemoryCluster(self.clock, self.store, script or well())
         self.web = MemoryWeb(self.cluster.hooks)
-        self.policy = policy or Policy()
+        self.policy = policy or POLICY
         self.selector = selector or {}
         self.death: Death | None = None
         for key, data in (sources or {"uploads/a.jpg": b"aaa", "uploads/b.png": b"bb"}).items():
