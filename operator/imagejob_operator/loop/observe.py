@@ -14,7 +14,6 @@ from imagejob_operator.core.spec import InvalidSpec
 from imagejob_operator.core.store_waiting import StoreViews
 from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.efforts import Efforts
-from imagejob_operator.loop.speed import Speed
 from imagejob_operator.ports.jobs import Gone, Jobs, JobsError
 from imagejob_processor.contract import Summary
 
@@ -69,7 +68,6 @@ class Observer:
         self._selector = selector
         self._views = views
         self._memory: dict[Key, tuple[tuple[str, int, int], RunMemory]] = {}
-        self._speed = Speed()
         self._admissions: dict[str, tuple[datetime, Admission]] = {}
 
     async def observe(self, job: ImageJob) -> Observation:
@@ -90,13 +88,8 @@ class Observer:
             rejected=memory.rejected,
             effort=effort,
             progress=progress,
-            speed=self._speed.now,
             effort_since=self._efforts.since(job.key),
         )
-
-    def learn(self, o: Observation) -> None:
-        """All Pods of a run have ended: how fast they were tells how much to give to the next ones."""
-        self._speed.learn(o)
 
     def memory(self, job: ImageJob) -> RunMemory:
         """What was learned of the job's current run, in its current epoch."""

@@ -14,7 +14,7 @@ from imagejob_operator.core.decide import decide
 from imagejob_operator.core.failure import bounded
 from imagejob_operator.core.job import ImageJob, Key
 from imagejob_operator.core.observation import Decision
-from imagejob_operator.core.phase import TERMINAL, Phase
+from imagejob_operator.core.phase import TERMINAL
 from imagejob_operator.core.status import Status
 from imagejob_operator.loop.act import Actor
 from imagejob_operator.loop.cache import Cache
@@ -97,8 +97,7 @@ class Reconciler:
         if job is None:
             self._forget(key)
             return
-        observation = await self._observer.observe(job)
-        decision = decide(observation)
+        decision = decide(await self._observer.observe(job))
         if not self._gate():
             return
         after = await self._actor.act(job, decision.actions, self._observer.memory(job))
@@ -107,8 +106,6 @@ class Reconciler:
             self._forget(key)
             return
         self._cache.put_job(after)
-        if decision.status.at is Phase.PUBLISHING and job.status.at is not Phase.PUBLISHING:
-            self._observer.learn(observation)
         if decision.status != job.status:
             after = await self._say(after, job.status, decision.status)
             self._cache.put_job(after)
