@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from fakes.build import SPEC
 from imagejob_operator.adapters import kube_owners
 from imagejob_operator.adapters.kube_owners import KubeOwners
 from imagejob_operator.adapters.kube_session import KubeHTTP
 from imagejob_operator.core.api import API_VERSION, FINALIZER, KIND
 from imagejob_operator.core.job import Key
 from imagejob_operator.core.sweep import Owner
-from unit.core.build import SPEC
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 

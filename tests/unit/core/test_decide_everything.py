@@ -13,6 +13,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from fakes.build import NOW, PREFIX
 from imagejob_operator.core.action import DeleteJob, Launch, ReleaseFinalizer
 from imagejob_operator.core.attempt import State
 from imagejob_operator.core.decide import decide
@@ -22,7 +23,6 @@ from imagejob_operator.core.observation import Decision, Observation
 from imagejob_operator.core.phase import FORWARD, TERMINAL, Phase
 from imagejob_operator.core.spec import InvalidSpec
 from imagejob_operator.core.status import RunStatus, StagingStatus, error_status
-from unit.core.build import NOW, PREFIX
 from unit.core.everything import (
     Decide,
     end_in_a_frozen_world,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from fakes.build import KEY, NOW, job
 from fakes.clock import ManualClock
 from imagejob_operator.core.effort import (
     Broken,
@@ -22,7 +23,6 @@ from imagejob_operator.core.job import ImageJob, Key
 from imagejob_operator.loop.efforts import Efforts
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
-from unit.core.build import KEY, NOW, job
 
 STAGE, CLEAN, PUBLISH = Stage("p/"), Clean(("p/",)), Publish("p/", "r", NOW)
 DONE = Staged(1, 1, 1)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fakes.scripts import well
+from fakes.world import KEY, World
 from imagejob_operator.ports.object_store import StoreDenied
-from unit.loop.world import KEY, World
 
 OUTPUTS = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]
 PARTS = 4

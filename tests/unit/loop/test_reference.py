@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fakes.memory_store import key_of
+from fakes.world import KEY, World
 from imagejob_operator.core.staging import manifest_key, read_manifest
-from unit.loop.world import KEY, World
 
 REFERENCE = {"mode": "Reference"}
 OUTPUTS = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fakes.scripts import CRASHED, badly, well
-from unit.loop.world import KEY, World
+from fakes.world import KEY, World
 
 A, B = "uploads/a.jpg", "uploads/b.png"
 TOLERANT = {"failurePolicy": {"maxFailedItems": 1}}

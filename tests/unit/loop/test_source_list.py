@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from fakes.build import NOW, PREFIX, job, spec, status
 from fakes.memory_store import MemoryStore
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
+from fakes.world import World
 from imagejob_operator.core.effort import Stage, Staged
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.phase import Phase
@@ -15,8 +17,6 @@ from imagejob_operator.core.staging import input_key, list_key, manifest_key, re
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.stage import stage
 from imagejob_operator.ports.object_store import ObjectChanged, StoredObject, StoreUnavailable
-from unit.core.build import NOW, PREFIX, job, spec, status
-from unit.loop.world import World
 
 LIST = {"list": {"key": "lists/spring"}}
 LINES = b'uploads/b.png\n\n{"key": "uploads/a.jpg"}\n'

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fakes.build import SPEC
 from fakes.clock import ManualClock
 from fakes.hooks import Gate
 from fakes.memory_owners import MemoryOwners, SweepCounts
@@ -24,7 +25,6 @@ from imagejob_operator.loop.store_turns import StoreTurns
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.jobs import Conflict, Unavailable
-from unit.core.build import SPEC
 from unit.loop.traces import traces
 
 KEY = Key("shop", "media")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, assert_never, cast
 
+from fakes.build import SPEC
 from fakes.clock import ManualClock
 from fakes.hooks import Death, Gate
 from fakes.memory_cluster import MemoryCluster, Script
@@ -32,7 +33,6 @@ from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
 from imagejob_operator.loop.store_book import OwnStore, StoreBook
 from imagejob_operator.loop.validate import validate
-from unit.core.build import SPEC
 
 KEY = Key("shop", "spring")
 MOST_STEPS = 3000
