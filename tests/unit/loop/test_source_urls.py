@@ -12,7 +12,7 @@ from fakes.memory_store import MemoryStore
 from fakes.memory_web import MemorySecrets, MemoryWeb, downloader
 from fakes.scripts import well
 from fakes.telemetry import CountingTelemetry
-from fakes.world import World
+from fakes.world import World, killed_everywhere
 from imagejob_operator.core.effort import Stage, Staged
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.phase import Phase
@@ -183,14 +183,7 @@ async def test_it_succeeds_once_wherever_the_operator_dies(after_effect: bool) -
         world.create(source={"urls": [{"url": A}, {"url": B}]}, execution={"itemsPerPod": 50})
         await world.run()
 
-    whole = World()
-    await run(whole)
-    total = len(whole.cluster.hooks.calls) + len(whole.store.hooks.calls)
-    for call in range(total):
-        world = World()
-        world.die_at(call, after_effect)
-        await run(world)
-        where = f"died at call {call}"
+    async for world, where in killed_everywhere(after_effect, run):
         assert world.job.status.phase == "Succeeded", where
         assert world.store.keys("shop/catalog/") == [
             "shop/catalog/a b-web.webp",
