@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from imagejob_operator.core.job import Key
-from imagejob_operator.loop.queue import SLACK, WorkQueue
+from imagejob_operator.loop.queue import WorkQueue
 
 A, B, C = Key("shop", "a"), Key("shop", "b"), Key("shop", "c")
 SOON = 5
@@ -185,19 +185,22 @@ async def test_thousands_of_keys_all_get_their_turn(turns: Turns) -> None:
     assert set(turns.begun) == keys
 
 
-async def test_timers_that_count_no_more_are_not_kept(turns: Turns) -> None:
+async def test_a_timer_goes_with_the_turn_that_came_sooner(turns: Turns) -> None:
     queue = WorkQueue(turns, workers=1)
     queue.start()
     queue.add_after(B, 300)
-    for turn in range(3 * SLACK):
-        queue.add_after(A, 300 + turn)
+    kept, needless = queue._due[B], []
+    for turn in range(3):
+        for seconds in (300, 200):
+            queue.add_after(A, seconds)
+            needless.append(queue._due[A])
         queue.add(A)
         await turns.until(turn + 1)
-        assert len(queue._timers) <= 2 * SLACK
-    queue.add_after(A, 0.01)
-    await turns.until(3 * SLACK + 1)
+    assert all(timer.cancelled() for timer in needless)
+    assert queue._due == {B: kept}
+    assert not kept.cancelled()
     await queue.stop()
-    assert B in queue._due, "what counts is kept"
+    assert kept.cancelled(), "a queue that has stopped leaves no timer behind"
 
 
 async def test_what_is_gone_has_no_turn_any_more(queue: WorkQueue, turns: Turns) -> None:

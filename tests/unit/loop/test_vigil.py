@@ -238,7 +238,7 @@ def test_a_queue_that_stands_still_is_noticed(later: float) -> None:
     # Planted: nobody is woken, so workers sleep beside a key that waits.
     async def scenario(w: Watched) -> None:
         await asyncio.sleep(1)
-        vars(w.queue)["_notify"] = lambda: None
+        vars(w.queue)["_waiting"].release = lambda: None
         if later:
             w.queue.add_after(KEY, later)
         else:
