@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from fakes.build import SPEC
-from imagejob_operator.adapters import kube_owners
 from imagejob_operator.adapters.kube_owners import KubeOwners
 from imagejob_operator.adapters.kube_session import KubeHTTP
 from imagejob_operator.core.api import API_VERSION, FINALIZER, KIND
@@ -54,7 +53,7 @@ def bench(kube: KubeHTTP, namespace: str) -> Bench:
 
 
 async def test_all_uids_over_many_pages(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kube_owners, "PAGE", 2)
+    monkeypatch.setattr(kube_listing, "PAGE", 2)
     made = {await bench.create(f"job-{number}"): bench.key(f"job-{number}") for number in range(5)}
     assert await bench.owners.uids((bench.namespace,)) == made
     everywhere = await bench.owners.uids(())
