@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fakes.build import SPEC
+from imagejob_operator.adapters import kube_listing
 from imagejob_operator.adapters.kube_owners import KubeOwners
 from imagejob_operator.adapters.kube_session import KubeHTTP
 from imagejob_operator.core.api import API_VERSION, FINALIZER, KIND

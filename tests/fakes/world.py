@@ -27,7 +27,7 @@ from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.efforts import Efforts
 from imagejob_operator.loop.observe import Observer
 from imagejob_operator.loop.publish import clean, publish
-from imagejob_operator.loop.queue import WorkQueue
+from imagejob_operator.loop.queue import RETRY, WorkQueue
 from imagejob_operator.loop.reconcile import Reconciler
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
@@ -36,6 +36,11 @@ from imagejob_operator.loop.validate import validate
 
 KEY = Key("shop", "spring")
 MOST_STEPS = 3000
+
+
+def no_jitter() -> float:
+    """What is drawn for the jitter of pauses."""
+    return 0.0
 
 
 class ManualQueue:
@@ -55,6 +60,9 @@ class ManualQueue:
         moment = self._clock() + timedelta(seconds=max(0.0, seconds))
         if key not in self.ready and moment < self.due.get(key, datetime.max.replace(tzinfo=moment.tzinfo)):
             self.due[key] = moment
+
+    def retry(self, key: Key) -> None:
+        self.add_after(key, RETRY.first.total_seconds())
 
     def forget(self, key: Key) -> None:
         self.due.pop(key, None)
@@ -109,8 +117,9 @@ class Operator:
                 case _:
                     assert_never(effort)
 
-        self.efforts = Efforts(work, self.queue.add, clock)
-        observer = Observer(self.cache, self.efforts, cluster, clock, policy, selector, self.stores.views)
+        self.efforts = Efforts(work, self.queue.add, clock, no_jitter)
+        looking = (self.cache, self.efforts, cluster, clock, policy, selector, self.stores.views)
+        observer = Observer(*looking, no_jitter)
         actor = Actor(cluster, cluster, self.stores, self.telemetry, self.cache, clock)
         self.reconciler = Reconciler(
             self.cache, observer, actor, self.efforts, cluster, self.telemetry, clock, lambda: self.leads

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
+from imagejob_operator.core.backoff import Backoff
 from imagejob_operator.core.job import Key
 
 log = logging.getLogger(__name__)
 
 Turn = Callable[[Key], Awaitable[None]]
 
+RETRY = Backoff(timedelta(seconds=2), timedelta(seconds=10), jitter=0.5)
+"""With jitter, since the turns of all keys fail together when the API server is away."""
+
 
 class WorkQueue:
     """Keys that want a turn. Adding a key twice before its turn is adding it once."""
 
-    def __init__(self, turn: Turn, workers: int = 32) -> None:
+    def __init__(self, turn: Turn, workers: int = 32, draw: Callable[[], float] = random.random) -> None:
         self._turn = turn
         self._workers = workers
+        self._draw = draw
         self._ready: OrderedDict[str, deque[Key]] = OrderedDict()
         self._queued: set[Key] = set()
         self._active: dict[Key, float] = {}
         """Keys that have a turn now, and since when."""
         self._again: set[Key] = set()
         self._due: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        """Keys whose last turn failed, and how many have failed in a row."""
         self._waiting = asyncio.Semaphore(0)
         """Its value is the number of keys that no worker has taken yet."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -44,11 +53,11 @@ class WorkQueue:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
         for key in list(self._due):
-            self.forget(key)
+            self._cancel_timer(key)
 
     def add(self, key: Key) -> None:
         """Give the key a turn as soon as can be; after its present one if it has one."""
-        self.forget(key)
+        self._cancel_timer(key)
         if key in self._active:
             self._again.add(key)
         elif key not in self._queued:
@@ -62,11 +71,20 @@ class WorkQueue:
         timer = self._due.get(key)
         if key in self._queued or (timer and timer.when() <= loop.time() + seconds):
             return
-        self.forget(key)
+        self._cancel_timer(key)
         self._due[key] = loop.call_later(max(0.0, seconds), self.add, key)
 
+    def retry(self, key: Key) -> None:
+        """The turn of the key failed: give it another one, the later the more have failed in a row."""
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        self.add_after(key, RETRY.pause(failures, self._draw()).total_seconds())
+
     def forget(self, key: Key) -> None:
-        """Cancel the timer of a key: what it names is gone, or it gets its turn now."""
+        """What the key names is gone: nothing will be due for it."""
+        self._cancel_timer(key)
+        self._failures.pop(key, None)
+
+    def _cancel_timer(self, key: Key) -> None:
         if timer := self._due.pop(key, None):
             timer.cancel()
 
@@ -104,14 +122,17 @@ class WorkQueue:
         key = await self._next()
         self._active[key] = asyncio.get_running_loop().time()
         self.begun += 1
+        failures = self._failures.get(key)
         try:
             await self._turn(key)
+            if self._failures.get(key) == failures:
+                self._failures.pop(key, None)
         except asyncio.CancelledError:
-            self.add_after(key, 5.0)
+            self.retry(key)
             raise
         except Exception:
             log.exception("a turn failed unexpectedly", extra={"job": str(key)})
-            self.add_after(key, 5.0)
+            self.retry(key)
         finally:
             self._active.pop(key, None)
             if key in self._again:

@@ -31,7 +31,6 @@ Clock = Callable[[], datetime]
 
 SHORTEST_PAUSE = 0.05
 CONFLICT_PAUSE = 0.5
-ERROR_PAUSE = 2.0
 REJECTED_PAUSE = 60.0
 REPEAT_AFTER = 300.0
 """Seconds after which every job on its way is looked at again, whatever was or was not seen."""
@@ -85,7 +84,10 @@ class Reconciler:
         except Unavailable as error:
             result = "error"
             log.warning("a call failed, the turn is repeated", extra={"job": str(key), "error": str(error)})
-            self.queue.add_after(key, error.retry_after or ERROR_PAUSE * (0.5 + random.random()))  # noqa: S311
+            if error.retry_after:
+                self.queue.add_after(key, error.retry_after)
+            else:
+                self.queue.retry(key)
         except JobsError as error:
             result = "error"
             log.error("a call was refused", extra={"job": str(key), "error": str(error)})

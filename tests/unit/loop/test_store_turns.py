@@ -53,7 +53,7 @@ class Bench:
         stores = self.stores
         self.book = StoreBook(own, stores, stores.open, stores.exchange, "default", ALLOWED, lambda key: None)
         self.turns = StoreTurns(
-            self.book, stores, self.cache, self.woken.append, self.clock, lambda: self.leads
+            self.book, stores, self.cache, self.woken.append, self.clock, lambda: self.leads, lambda: 0.0
         )
         self.turns.queue.add = self.now.append  # type: ignore[method-assign]
         self.turns.queue.add_after = lambda key, seconds: self.later.append(seconds)  # type: ignore[method-assign]
@@ -142,7 +142,7 @@ async def test_nothing_stays_of_one_that_never_was_ready() -> None:
     assert traces(bench.turns, {"uid-of-shop-media"}) == []
 
 
-@pytest.mark.parametrize(("error", "seconds"), [(Conflict("seen by others"), 0.5), (Unavailable("away"), 5)])
+@pytest.mark.parametrize(("error", "seconds"), [(Conflict("seen by others"), 0.5), (Unavailable("away"), 2)])
 async def test_an_error_of_the_api_server_is_a_later_turn(error: Exception, seconds: float) -> None:
     bench = Bench()
 
