@@ -291,7 +291,7 @@ class World:
 
 
 async def nothing_before(world: World) -> None:
-    """The operator may die from the beginning on."""
+    """The operator may be killed from the beginning on."""
 
 
 async def killed_everywhere(

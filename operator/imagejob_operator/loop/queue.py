@@ -75,7 +75,7 @@ class WorkQueue:
         self._due[key] = loop.call_later(max(0.0, seconds), self.add, key)
 
     def retry(self, key: Key) -> None:
-        """The turn of the key failed: give it another one, the later the more have failed in a row."""
+        """The turn of the key failed: repeat it, after a pause that grows with each failure in a row."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         self.add_after(key, RETRY.pause(failures, self._draw()).total_seconds())
 
