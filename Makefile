@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 MEASURED := failures chaos chaos-cluster failover
 
-.PHONY: help demo test check e2e chaos chaos-cluster docs bench bench-images bench-failover soak lock clean
+.PHONY: help demo test check evidence-check e2e chaos chaos-cluster docs bench bench-images bench-failover soak lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test: $(STAMP) ## everything that CI runs, with a table of the steps
 
 check: $(STAMP) ## the fast gates: format, lint, types, imports, unit tests (under a minute)
 	@$(PYTHON) -m testsuite --only check
+
+evidence-check: $(STAMP) ## before a release: docs/measured/ covers every case and scenario, and all kept their promises
+	@$(PYTHON) -m pytest -q --no-header tests/evidence
 
 e2e: $(STAMP) ## the end-to-end tests on a real cluster
 	@$(PYTHON) -m testsuite --only e2e

@@ -21,6 +21,7 @@ from PIL import Image
 from contract.conftest import S3Server
 from contract.conftest import s3 as s3
 from demo import photos
+from fakes.build import KEY, UID, job, later, spec, status
 from fakes.memory_owners import FOLDER
 from fakes.telemetry import CountingTelemetry
 from imagejob_operator.adapters.minio_store import MinioStore, StoreAddress
@@ -33,7 +34,6 @@ from imagejob_operator.loop.publish import publish
 from imagejob_operator.loop.stage import stage
 from imagejob_processor.contract import ItemLimits, ItemResult, OutputRecord, Rendition, Result, output_name
 from imagejob_processor.pipeline import render
-from unit.core.build import KEY, UID, job, later, spec, status
 
 ITEMS = 500
 WIDTHS = {"large": 1600, "web": 800, "thumb": 200}

@@ -19,6 +19,7 @@ from chaos.process import Listing, Process
 from chaos.promises import Promises
 from chaos.remote_stores import Body, opened
 from chaos.scenario import Scenario
+from fakes.build import SPEC
 from fakes.clock import START, ManualClock
 from fakes.memory_cluster import MemoryCluster
 from fakes.memory_lease import LeaseLine, MemoryLease
@@ -28,7 +29,6 @@ from fakes.memory_stores import MemoryStores
 from imagejob_operator.core.attempt import Attempt
 from imagejob_operator.core.job import ImageJob, Key
 from imagejob_operator.core.phase import TERMINAL
-from unit.core.build import SPEC
 
 KEY = Key("shop", "spring")
 SETTLING = 20.0

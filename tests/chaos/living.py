@@ -20,6 +20,7 @@ from fakes.memory_cluster import MemoryCluster
 from fakes.memory_lease import LeaseLine
 from fakes.memory_owners import FOLDER, ClusterOwners, SweepCounts
 from fakes.memory_web import MemoryWeb
+from fakes.world import Operator, World
 from imagejob_operator.core.job import Key
 from imagejob_operator.core.observation import Policy
 from imagejob_operator.loop.election import Elector, Lost
@@ -27,7 +28,6 @@ from imagejob_operator.loop.patrol import Patrol
 from imagejob_operator.loop.queue import WorkQueue
 from imagejob_operator.loop.store_turns import StoreTurns
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
-from unit.loop.world import Operator, World
 
 EXIT_KILLED = 9
 EXIT_LOST = 3

@@ -31,6 +31,7 @@ from chaos.steps import (
 )
 from chaos.steps import away as nobody_there
 from chaos.tenants import TENANTS
+from fakes.build import SPEC
 from fakes.memory_cluster import Scene
 from fakes.scripts import (
     CRASHED,
@@ -46,7 +47,6 @@ from fakes.scripts import (
 from imagejob_operator.core.attempt import Problem, State
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.ports.object_store import StoreDenied
-from unit.core.build import SPEC
 
 A, B = "shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"
 ONE_POD = {"execution": {"itemsPerPod": 50}}

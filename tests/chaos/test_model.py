@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 
 from fakes.memory_owners import FOLDER
 from fakes.scripts import CRASHED, badly, in_turn, well
+from fakes.world import KEY, World
 from imagejob_operator.core.action import ReleaseFinalizer
 from imagejob_operator.core.attempt import Attempt, Problem
 from imagejob_operator.core.decide import decide
@@ -36,7 +37,6 @@ from imagejob_operator.loop import reconcile
 from imagejob_operator.ports.jobs import Conflict, Unavailable
 from imagejob_operator.ports.launcher import Refused
 from imagejob_operator.ports.object_store import StoreUnavailable
-from unit.loop.world import KEY, World
 
 SETTINGS = settings(
     max_examples=25,

@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 from contract.cluster_checks import STRANGER, tomorrow
+from fakes.build import SPEC
 from fakes.clock import ManualClock
 from fakes.memory_cluster import MemoryCluster
 from fakes.memory_store import MemoryStore
@@ -17,7 +18,6 @@ from imagejob_operator.core.api import API_VERSION, GROUP, KIND, LABEL_JOB, PLUR
 from imagejob_operator.core.attempt import Attempt, Problem
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.job import ImageJob, Key, attempt_name, parse_job
-from unit.core.build import SPEC
 
 MERGE = "application/merge-patch+json"
 

@@ -20,6 +20,7 @@ from minio.lifecycleconfig import Expiration, LifecycleConfig, NoncurrentVersion
 from minio.versioningconfig import VersioningConfig
 
 from contract.benches import ServerBench
+from fakes.build import KEY, NOW, PREFIX, UID, job, spec, status
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
 from imagejob_operator.adapters.minio_client import StoreAddress
@@ -36,7 +37,6 @@ from imagejob_operator.loop.stage import stage
 from imagejob_operator.ports.object_store import StoreDenied
 from imagejob_processor.contract import ItemResult, Order, OutputRecord, Result, output_name
 from imagejob_processor.storage import Store
-from unit.core.build import KEY, NOW, PREFIX, UID, job, spec, status
 
 pytestmark = [pytest.mark.store, pytest.mark.timeout(120)]
 numbers = itertools.count()

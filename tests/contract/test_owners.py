@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from imagejob_operator.adapters import kube_owners
+from fakes.build import SPEC
+from imagejob_operator.adapters import kube_listing
 from imagejob_operator.adapters.kube_owners import KubeOwners
 from imagejob_operator.adapters.kube_session import KubeHTTP
 from imagejob_operator.core.api import API_VERSION, FINALIZER, KIND
 from imagejob_operator.core.job import Key
 from imagejob_operator.core.sweep import Owner
-from unit.core.build import SPEC
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -54,7 +54,7 @@ def bench(kube: KubeHTTP, namespace: str) -> Bench:
 
 
 async def test_all_uids_over_many_pages(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kube_owners, "PAGE", 2)
+    monkeypatch.setattr(kube_listing, "PAGE", 2)
     made = {await bench.create(f"job-{number}"): bench.key(f"job-{number}") for number in range(5)}
     assert await bench.owners.uids((bench.namespace,)) == made
     everywhere = await bench.owners.uids(())

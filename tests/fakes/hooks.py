@@ -15,10 +15,13 @@ class Hooks:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
+        self.effects = 0
+        """How many calls took effect; those that were refused did not."""
         self._hooks: list[Hook] = []
 
-    def install(self, hook: Hook) -> Hook:
-        self._hooks.append(hook)
+    def install(self, hook: Hook, first: bool = False) -> Hook:
+        """Have a hook called, after those that are there or before them."""
+        self._hooks.insert(0 if first else len(self._hooks), hook)
         return hook
 
     def remove(self, hook: Hook) -> None:
@@ -42,6 +45,7 @@ class Hooks:
             await hook(operation, about, False)
 
     async def after(self, operation: str, about: str) -> None:
+        self.effects += 1
         for hook in list(self._hooks):
             await hook(operation, about, True)
 

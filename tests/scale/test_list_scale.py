@@ -9,6 +9,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from fakes.build import PREFIX, job, spec, status
 from fakes.memory_store import MemoryStore
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
@@ -23,7 +24,6 @@ from imagejob_operator.core.status import status_body
 from imagejob_operator.loop.orders import write_order
 from imagejob_operator.loop.stage import stage
 from imagejob_processor.contract import MAX_ORDER_BYTES, Order
-from unit.core.build import PREFIX, job, spec, status
 
 SOURCE = {"list": {"key": "lists/a"}}
 STAGING_SECONDS = 600

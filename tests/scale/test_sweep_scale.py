@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
+from fakes.build import SPEC
 from fakes.memory_cluster import idle
 from fakes.memory_owners import FOLDER, ClusterOwners, SweepCounts
 from fakes.scripts import CRASHED, badly
+from fakes.world import World
 from imagejob_operator.core.job import Key
 from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.sweep import clock_key
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.ports.object_store import StoreUnavailable
-from unit.core.build import SPEC
-from unit.loop.world import World
 
 DELETED = 1000
 KEPT = 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fakes.hooks import Hooks
-from unit.loop.world import KEY, World
+from fakes.world import KEY, World
 
 ITEMS = 500
 RENDITIONS = [{"name": name, "output": {"format": "WebP"}} for name in ("large", "web", "thumb")]

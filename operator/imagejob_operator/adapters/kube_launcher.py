@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from imagejob_operator.adapters.kube_jobs import translate
+from imagejob_operator.adapters.kube_listing import PAGE, list_objects
 from imagejob_operator.adapters.kube_session import ApiError, KubeHTTP
 from imagejob_operator.adapters.pod_manifest import (
     PodSettings,
@@ -20,8 +21,6 @@ from imagejob_operator.core.attempt import Attempt, Problem
 from imagejob_operator.core.failure import Reason, bounded
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.ports.launcher import Refused
-
-PAGE = 500
 
 
 class KubeLauncher:
@@ -65,22 +64,14 @@ class KubeLauncher:
                 raise Refused(refusal(error)) from error
         return ""
 
-    async def present(self, namespaces: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
-        """All Pods of this installation, page by page; of all namespaces if none is named.
+    def present(self, namespaces: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
+        """All Pods of this installation; of all namespaces if none is named.
 
         Raises:
             ApiError: when the API server does not answer.
         """
-        for place in [f"/api/v1/namespaces/{n}/pods" for n in namespaces] or ["/api/v1/pods"]:
-            query = f"?limit={PAGE}&labelSelector={LABEL_INSTALLATION}%3D{self._settings.installation}"
-            token = ""
-            while True:
-                body = await self._http.request("GET", f"{place}{query}{token}")
-                for pod in body["items"]:
-                    yield pod
-                if not body["metadata"].get("continue"):
-                    break
-                token = f"&continue={body['metadata']['continue']}"
+        selector = f"{LABEL_INSTALLATION}={self._settings.installation}"
+        return list_objects(self._http, "/api/v1", "pods", namespaces, selector)
 
     async def _get(self, path: str) -> dict[str, object]:
         try:

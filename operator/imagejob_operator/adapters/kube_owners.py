@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from imagejob_operator.adapters.kube_jobs import translate
+from imagejob_operator.adapters.kube_listing import METADATA_ONLY, list_objects
 from imagejob_operator.adapters.kube_session import ApiError, KubeHTTP
 from imagejob_operator.core.api import GROUP, PLURAL, VERSION
 from imagejob_operator.core.job import Key
 from imagejob_operator.core.sweep import Owner, Unknown, read_owner
 from imagejob_operator.ports.jobs import Gone, Unavailable
-
-PAGE = 500
-METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class KubeOwners:
@@ -29,21 +26,15 @@ class KubeOwners:
         return uid
 
     async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
-        """See the port; all pages of one listing are of the same moment, that of the first."""
-        base = f"/apis/{GROUP}/{VERSION}"
+        """See the port."""
         found: dict[str, Key] = {}
-        for place in [f"{base}/namespaces/{n}/{PLURAL}" for n in namespaces] or [f"{base}/{PLURAL}"]:
-            token = ""
-            while True:
-                page = await self._get(f"{place}?limit={PAGE}{token}", METADATA_ONLY)
-                # Of nothing the API server makes null, not an empty list.
-                for item in page["items"] or ():
-                    metadata = item["metadata"]
-                    found[metadata["uid"]] = Key(metadata["namespace"], metadata["name"])
-                proceed = page["metadata"].get("continue")
-                if not proceed:
-                    break
-                token = f"&continue={quote(proceed)}"
+        base = f"/apis/{GROUP}/{VERSION}"
+        try:
+            async for item in list_objects(self._http, base, PLURAL, namespaces, accept=METADATA_ONLY):
+                metadata = item["metadata"]
+                found[metadata["uid"]] = Key(metadata["namespace"], metadata["name"])
+        except ApiError as error:
+            raise translate_listing(error) from error
         return found
 
     async def look(self, key: Key) -> tuple[str, Owner | Unknown] | None:
@@ -55,17 +46,18 @@ class KubeOwners:
             # Only the job itself may be missing: if its kind is, nothing is known of any job.
             if error.status == 404 and error.kind == PLURAL:
                 return None
-            raise _error(error) from error
+            raise translate_listing(error) from error
         return body["metadata"]["uid"], read_owner(body)
 
-    async def _get(self, path: str, accept: str = "application/json") -> dict[str, Any]:
+    async def _get(self, path: str) -> dict[str, Any]:
         try:
-            return await self._http.request("GET", path, accept=accept)
+            return await self._http.request("GET", path)
         except ApiError as error:
-            raise _error(error) from error
+            raise translate_listing(error) from error
 
 
-def _error(error: ApiError) -> Exception:
+def translate_listing(error: ApiError) -> Exception:
+    """What an answer to a listing means in the words of the ports."""
     translated = translate(error)
     # A listing that is not there is no listing: it must never pass for an empty one.
     return Unavailable(error.message) if isinstance(translated, Gone) else translated

@@ -56,6 +56,7 @@ def connections(address: StoreAddress, most: int) -> urllib3.PoolManager:
         total=2,
         redirect=0,
         backoff_factor=0.2,
+        backoff_jitter=0.2,
         status_forcelist=[500, 502, 503, 504],
         # The last answer is given back, not only that there were too many: it says what is wrong.
         raise_on_status=False,

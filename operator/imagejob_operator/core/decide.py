@@ -205,7 +205,7 @@ def _staging(o: Observation, spec: Spec) -> Decision:
 
 def _staged(o: Observation, spec: Spec, staged: Staged) -> Decision:
     try:
-        per_shard = items_per_pod(spec.execution, staged.items, staged.work, o.speed)
+        per_shard = items_per_pod(spec.execution, staged.items)
     except InvalidSpec as error:
         return begin_undoing(o, Failure(Code.CREATION, Reason.INVALID_SPEC, str(error)))
     status, run = o.job.status, o.job.status.run or RunStatus()

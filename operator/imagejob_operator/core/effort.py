@@ -89,8 +89,6 @@ class Staged:
     bytes: int
     skipped: int = 0
     """Items beside those, which need not be made."""
-    work: int = 0
-    """Bytes that Pods will read of the sources, whether these were copied or not."""
 
 
 @dataclass(frozen=True, slots=True)

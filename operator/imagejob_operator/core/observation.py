@@ -10,7 +10,6 @@ from imagejob_operator.core.action import Action
 from imagejob_operator.core.attempt import Attempt, Refusal, Remark
 from imagejob_operator.core.effort import Effort, Progress
 from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.sizing import DEFAULT_SPEED
 from imagejob_operator.core.status import RunStatus, Status
 from imagejob_operator.core.store_waiting import StoreViews
 from imagejob_processor.contract import Summary
@@ -59,8 +58,6 @@ class Observation:
     """Why the keeper refuses our finalizer on the job as it is; empty if it did not."""
     effort: Effort | None = None
     progress: Progress | None = None
-    speed: float = DEFAULT_SPEED
-    """Bytes of work that a Pod does in a second, as far as this process has seen."""
     effort_since: datetime | None = None
     """When this process began with the effort."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from imagejob_operator.core.attempt import Attempt, Problem, Remark, State, Tries, parse_tries
+from imagejob_operator.core.backoff import Backoff
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.observation import Observation
 from imagejob_operator.core.spec import Execution
@@ -42,8 +43,8 @@ class Survey:
 MAX_DISRUPTIONS = 10
 """Launches of one shard that may be disrupted; more, and the cluster is no place for it now."""
 
-LONGEST_REST = timedelta(seconds=10)
-"""The longest pause between the end of an attempt and the next one at its shard; the first is a second."""
+REST = Backoff(timedelta(seconds=1), timedelta(seconds=10))
+"""The pauses between the end of an attempt and the next one at its shard."""
 
 STUCK_AFTER = timedelta(seconds=60)
 """A Pod that is still there so long after it should be gone is on a dead node."""
@@ -114,9 +115,9 @@ def _rested_at(attempt: Attempt, had: Tries, now: datetime) -> datetime:
     One that ends in times to come was seen by a clock that is not ours, and says nothing of how long to rest.
     """
     ended = attempt.finished_at or attempt.created_at
-    if attempt.live or ended > now + LONGEST_REST:
+    if attempt.live or ended > now + REST.longest:
         return now
-    return ended + min(LONGEST_REST, timedelta(seconds=2.0 ** min(had.launches - 1, 10)))
+    return ended + REST.pause(had.launches)
 
 
 def stuck_at(attempts: Sequence[Attempt]) -> list[datetime]:

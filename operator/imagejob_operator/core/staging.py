@@ -66,8 +66,6 @@ class Manifest(Wire, frozen=True):
     """Copies of the images that watermarks are made of."""
     skipped: int = 0
     """Items beside those that need not be made; what is known of each lies beside the manifest."""
-    work: int = 0
-    """Bytes that Pods will read of all items: of each no more than it may have."""
 
     @property
     def count(self) -> int:

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from imagejob_operator.core.backoff import Backoff
 from imagejob_operator.core.failure import bounded
 from imagejob_operator.core.image_store import ImageStore, StoreStatus
 from imagejob_operator.core.status import Condition
@@ -44,16 +45,19 @@ class Standing:
 
 LOOK_AGAIN = timedelta(minutes=5)
 """When a store that is ready is looked at again."""
-FIRST_RETRY, LAST_RETRY = timedelta(seconds=2), timedelta(minutes=1)
-"""When one that is not is looked at again: sooner at first."""
+RETRY = Backoff(timedelta(seconds=2), timedelta(minutes=1), jitter=0.5)
+"""When one that is not is looked at again; with jitter, since one object store that is away may hold many."""
 
 
-def next_look(standing: Standing, failed: int) -> timedelta:
-    """After which time a store is looked at again; `failed` looks in a row did not find it ready."""
-    if standing.ready:
-        return LOOK_AGAIN
-    doubled: int = 2 ** min(max(failed - 1, 0), 10)
-    return min(LAST_RETRY, FIRST_RETRY * doubled)
+def next_look(standing: Standing, failed: int, draw: float = 0.0) -> timedelta:
+    """After which time a store is looked at again.
+
+    Args:
+        standing: how it was found.
+        failed: how many looks in a row did not find it ready.
+        draw: a random number from 0 to 1, for the jitter.
+    """
+    return LOOK_AGAIN if standing.ready else RETRY.pause(failed, draw)
 
 
 def said(store: ImageStore, standing: Standing, now: datetime) -> StoreStatus:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from imagejob_operator.core.backoff import Backoff
 from imagejob_operator.core.effort import (
     Broken,
     Clean,
@@ -26,14 +28,16 @@ from imagejob_operator.ports.object_store import StoreDenied, StoreError
 
 log = logging.getLogger(__name__)
 
-FIRST_RETRY = timedelta(seconds=1)
-LAST_RETRY = timedelta(seconds=30)
+RETRY = Backoff(timedelta(seconds=1), timedelta(seconds=30), jitter=0.5)
+"""With jitter, since all efforts fail together when the store is away."""
 
 _ENDING = Clean(())
 """Stands in for an effort that was ended and whose last write has not landed; nobody asks for it."""
 
 Work = Callable[[ImageJob, Effort], Awaitable[Progress]]
 Clock = Callable[[], datetime]
+Draw = Callable[[], float]
+"""Gives random numbers from 0 to 1."""
 
 
 @dataclass(slots=True)
@@ -60,10 +64,13 @@ class _Entry:
 class Efforts:
     """Runs what the decision wants and remembers how it stands."""
 
-    def __init__(self, work: Work, wake: Callable[[Key], None], clock: Clock) -> None:
+    def __init__(
+        self, work: Work, wake: Callable[[Key], None], clock: Clock, draw: Draw = random.random
+    ) -> None:
         self._work = work
         self._wake = wake
         self._clock = clock
+        self._draw = draw
         self._entries: dict[Key, _Entry] = {}
 
     def look(self, key: Key) -> tuple[Effort | None, Progress | None]:
@@ -144,9 +151,8 @@ class Efforts:
 
     def _again(self, job: ImageJob, entry: _Entry, failure: Failure) -> Broken:
         entry.tries += 1
-        pause = min(LAST_RETRY, FIRST_RETRY * 2 ** min(entry.tries - 1, 10))
         log.warning(
             "an effort failed, it is tried again",
             extra={"job": str(job.key), "effort": type(entry.effort).__name__, "error": failure.message},
         )
-        return Broken(failure, self._clock() + pause)
+        return Broken(failure, self._clock() + RETRY.pause(entry.tries, self._draw()))

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from imagejob_operator.core.attempt import Problem, Refusal, Remark
+from imagejob_operator.core.backoff import Backoff
 from imagejob_operator.core.job import ImageJob, Key
 from imagejob_operator.core.observation import Admission, Observation, Policy
 from imagejob_operator.core.phase import TERMINAL, Phase
 from imagejob_operator.core.spec import InvalidSpec
 from imagejob_operator.core.store_waiting import StoreViews
 from imagejob_operator.loop.cache import Cache
-from imagejob_operator.loop.efforts import Efforts
-from imagejob_operator.loop.speed import Speed
+from imagejob_operator.loop.efforts import Draw, Efforts
 from imagejob_operator.ports.jobs import Gone, Jobs, JobsError
 from imagejob_processor.contract import Summary
 
 Clock = Callable[[], datetime]
 
 ADMISSION_LIFETIME = timedelta(seconds=10)
-LAST_PAUSE = timedelta(seconds=30)
+RELAUNCH = Backoff(timedelta(seconds=1), timedelta(seconds=30), jitter=0.5)
+"""With jitter, since a quota or a webhook refuses the Pods of many runs together."""
 
 
 @dataclass(slots=True)
 class RunMemory:
     """What this process learned of a run by acting; lost with it, and learned again."""
 
+    draw: Draw = random.random
     results: dict[int, Summary] = field(default_factory=dict)
     refusals: dict[int, Refusal] = field(default_factory=dict)
     refused: dict[int, int] = field(default_factory=dict)
@@ -39,8 +42,8 @@ class RunMemory:
         """The launcher refused a shard: since when, and when to ask again."""
         before = self.refusals.get(shard)
         times = self.refused[shard] = self.refused.get(shard, 0) + 1
-        pause = min(LAST_PAUSE, timedelta(seconds=2.0 ** min(times - 1, 5)))
-        self.refusals[shard] = Refusal(problem, before.since if before else now, now + pause)
+        again = now + RELAUNCH.pause(times, self.draw())
+        self.refusals[shard] = Refusal(problem, before.since if before else now, again)
 
     def accept(self, shard: int) -> None:
         """The launcher took a shard."""
@@ -60,6 +63,7 @@ class Observer:
         policy: Policy,
         selector: Mapping[str, str],
         views: Callable[[ImageJob], StoreViews] = lambda job: StoreViews(),
+        draw: Draw = random.random,
     ) -> None:
         self._cache = cache
         self._efforts = efforts
@@ -68,8 +72,8 @@ class Observer:
         self._policy = policy
         self._selector = selector
         self._views = views
+        self._draw = draw
         self._memory: dict[Key, tuple[tuple[str, int, int], RunMemory]] = {}
-        self._speed = Speed()
         self._admissions: dict[str, tuple[datetime, Admission]] = {}
 
     async def observe(self, job: ImageJob) -> Observation:
@@ -90,13 +94,8 @@ class Observer:
             rejected=memory.rejected,
             effort=effort,
             progress=progress,
-            speed=self._speed.now,
             effort_since=self._efforts.since(job.key),
         )
-
-    def learn(self, o: Observation) -> None:
-        """All Pods of a run have ended: how fast they were tells how much to give to the next ones."""
-        self._speed.learn(o)
 
     def memory(self, job: ImageJob) -> RunMemory:
         """What was learned of the job's current run, in its current epoch."""
@@ -104,7 +103,7 @@ class Observer:
         place = (job.uid, run.number if run else 0, run.epoch if run else 0)
         known = self._memory.get(job.key)
         if known is None or known[0] != place:
-            known = (place, RunMemory())
+            known = (place, RunMemory(self._draw))
             if job.status.at not in TERMINAL:
                 self._memory[job.key] = known
         return known[1]

@@ -3,87 +3,90 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import logging
+import random
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
+from imagejob_operator.core.backoff import Backoff
 from imagejob_operator.core.job import Key
 
 log = logging.getLogger(__name__)
 
 Turn = Callable[[Key], Awaitable[None]]
 
-SLACK = 256
-"""Timers that count no more may be so many beside those that do; no more of them are kept."""
+RETRY = Backoff(timedelta(seconds=2), timedelta(seconds=10), jitter=0.5)
+"""With jitter, since the turns of all keys fail together when the API server is away."""
 
 
 class WorkQueue:
     """Keys that want a turn. Adding a key twice before its turn is adding it once."""
 
-    def __init__(self, turn: Turn, workers: int = 32) -> None:
+    def __init__(self, turn: Turn, workers: int = 32, draw: Callable[[], float] = random.random) -> None:
         self._turn = turn
         self._workers = workers
+        self._draw = draw
         self._ready: OrderedDict[str, deque[Key]] = OrderedDict()
         self._queued: set[Key] = set()
         self._active: dict[Key, float] = {}
         """Keys that have a turn now, and since when."""
         self._again: set[Key] = set()
-        self._timers: list[tuple[float, int, Key]] = []
-        self._due: dict[Key, float] = {}
-        self._order = itertools.count()
-        self._wakeup = asyncio.Condition()
+        self._due: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        """Keys whose last turn failed, and how many have failed in a row."""
+        self._waiting = asyncio.Semaphore(0)
+        """Its value is the number of keys that no worker has taken yet."""
         self._tasks: list[asyncio.Task[None]] = []
-        self._wakers: set[asyncio.Task[None]] = set()
         self.begun = 0
         """Turns that have begun."""
 
     def start(self) -> None:
-        """Start the workers and the clock."""
+        """Start the workers."""
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
 
     async def stop(self) -> None:
-        """Cancel the workers and wait for them."""
+        """Cancel the workers, wait for them, and cancel all timers."""
         # From here on nobody expects workers.
         ending, self._tasks = self._tasks, []
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
+        for key in list(self._due):
+            self._cancel_timer(key)
 
     def add(self, key: Key) -> None:
         """Give the key a turn as soon as can be; after its present one if it has one."""
-        self._due.pop(key, None)
+        self._cancel_timer(key)
         if key in self._active:
             self._again.add(key)
         elif key not in self._queued:
             self._queued.add(key)
             self._ready.setdefault(key.namespace, deque()).append(key)
-            self._notify()
+            self._waiting.release()
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Give the key a turn in `seconds`, if it has none before; the earliest wish counts."""
-        when = asyncio.get_running_loop().time() + max(0.0, seconds)
-        if key in self._queued or when >= self._due.get(key, float("inf")):
+        loop = asyncio.get_running_loop()
+        timer = self._due.get(key)
+        if key in self._queued or (timer and timer.when() <= loop.time() + seconds):
             return
-        self._due[key] = when
-        heapq.heappush(self._timers, (when, next(self._order), key))
-        self._drop_stale()
-        self._notify()
+        self._cancel_timer(key)
+        self._due[key] = loop.call_later(max(0.0, seconds), self.add, key)
 
-    def _drop_stale(self) -> None:
-        """Keep only timers that count once most of them do not.
-
-        A key that had a turn before its time leaves its timer behind, and there are many turns in the five
-        minutes of the longest one.
-        """
-        if len(self._timers) > 2 * len(self._due) + SLACK:
-            self._timers = [timer for timer in self._timers if self._due.get(timer[2]) == timer[0]]
-            heapq.heapify(self._timers)
+    def retry(self, key: Key) -> None:
+        """The turn of the key failed: repeat it, after a pause that grows with each failure in a row."""
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        self.add_after(key, RETRY.pause(failures, self._draw()).total_seconds())
 
     def forget(self, key: Key) -> None:
-        """Nothing will ever be due for the key: what it names is gone."""
-        self._due.pop(key, None)
+        """What the key names is gone: nothing will be due for it."""
+        self._cancel_timer(key)
+        self._failures.pop(key, None)
+
+    def _cancel_timer(self, key: Key) -> None:
+        if timer := self._due.pop(key, None):
+            timer.cancel()
 
     def longest_turn(self) -> tuple[Key, float] | None:
         """The key whose turn has lasted longest, and its seconds; None if none has a turn."""
@@ -91,10 +94,8 @@ class WorkQueue:
         return (key, asyncio.get_running_loop().time() - self._active[key]) if key else None
 
     def is_owed_a_turn(self) -> bool:
-        """Whether a key waits whose time has come, and a worker is free to take it."""
-        now = asyncio.get_running_loop().time()
-        due = bool(self._timers) and self._timers[0][0] <= now
-        return (bool(self._queued) or due) and len(self._active) < len(self._tasks)
+        """Whether a key waits for a turn now, and a worker is free to take it."""
+        return bool(self._queued) and len(self._active) < len(self._tasks)
 
     def dead_workers(self) -> int:
         """Workers that have ended, as none does before the queue is stopped."""
@@ -103,15 +104,6 @@ class WorkQueue:
     def __len__(self) -> int:
         """Keys that wait for a turn now."""
         return len(self._queued)
-
-    def _notify(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._wake())
-        self._wakers.add(task)
-        task.add_done_callback(self._wakers.discard)
-
-    async def _wake(self) -> None:
-        async with self._wakeup:
-            self._wakeup.notify()
 
     async def _work(self) -> None:
         while True:
@@ -130,14 +122,17 @@ class WorkQueue:
         key = await self._next()
         self._active[key] = asyncio.get_running_loop().time()
         self.begun += 1
+        failures = self._failures.get(key)
         try:
             await self._turn(key)
+            if self._failures.get(key) == failures:
+                self._failures.pop(key, None)
         except asyncio.CancelledError:
-            self.add_after(key, 5.0)
+            self.retry(key)
             raise
         except Exception:
             log.exception("a turn failed unexpectedly", extra={"job": str(key)})
-            self.add_after(key, 5.0)
+            self.retry(key)
         finally:
             self._active.pop(key, None)
             if key in self._again:
@@ -145,32 +140,10 @@ class WorkQueue:
                 self.add(key)
 
     async def _next(self) -> Key:
-        async with self._wakeup:
-            while True:
-                pause = self._release_due()
-                if self._ready:
-                    namespace, keys = self._ready.popitem(last=False)
-                    key = keys.popleft()
-                    if keys:
-                        self._ready[namespace] = keys
-                    self._queued.discard(key)
-                    return key
-                try:
-                    async with asyncio.timeout(pause):
-                        await self._wakeup.wait()
-                except TimeoutError:
-                    continue
-
-    def _release_due(self) -> float | None:
-        """Move what is due to the ready ones; seconds until the next, None if there is none."""
-        now = asyncio.get_running_loop().time()
-        while self._timers:
-            when, _, key = self._timers[0]
-            if self._due.get(key) != when:
-                heapq.heappop(self._timers)
-            elif when <= now:
-                heapq.heappop(self._timers)
-                self.add(key)
-            else:
-                return when - now
-        return None
+        await self._waiting.acquire()
+        namespace, keys = self._ready.popitem(last=False)
+        key = keys.popleft()
+        if keys:
+            self._ready[namespace] = keys
+        self._queued.discard(key)
+        return key

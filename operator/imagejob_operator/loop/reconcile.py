@@ -14,7 +14,7 @@ from imagejob_operator.core.decide import decide
 from imagejob_operator.core.failure import bounded
 from imagejob_operator.core.job import ImageJob, Key
 from imagejob_operator.core.observation import Decision
-from imagejob_operator.core.phase import TERMINAL, Phase
+from imagejob_operator.core.phase import TERMINAL
 from imagejob_operator.core.status import Status
 from imagejob_operator.loop.act import Actor
 from imagejob_operator.loop.cache import Cache
@@ -31,7 +31,6 @@ Clock = Callable[[], datetime]
 
 SHORTEST_PAUSE = 0.05
 CONFLICT_PAUSE = 0.5
-ERROR_PAUSE = 2.0
 REJECTED_PAUSE = 60.0
 REPEAT_AFTER = 300.0
 """Seconds after which every job on its way is looked at again, whatever was or was not seen."""
@@ -85,7 +84,10 @@ class Reconciler:
         except Unavailable as error:
             result = "error"
             log.warning("a call failed, the turn is repeated", extra={"job": str(key), "error": str(error)})
-            self.queue.add_after(key, error.retry_after or ERROR_PAUSE * (0.5 + random.random()))  # noqa: S311
+            if error.retry_after:
+                self.queue.add_after(key, error.retry_after)
+            else:
+                self.queue.retry(key)
         except JobsError as error:
             result = "error"
             log.error("a call was refused", extra={"job": str(key), "error": str(error)})
@@ -97,8 +99,7 @@ class Reconciler:
         if job is None:
             self._forget(key)
             return
-        observation = await self._observer.observe(job)
-        decision = decide(observation)
+        decision = decide(await self._observer.observe(job))
         if not self._gate():
             return
         after = await self._actor.act(job, decision.actions, self._observer.memory(job))
@@ -107,8 +108,6 @@ class Reconciler:
             self._forget(key)
             return
         self._cache.put_job(after)
-        if decision.status.at is Phase.PUBLISHING and job.status.at is not Phase.PUBLISHING:
-            self._observer.learn(observation)
         if decision.status != job.status:
             after = await self._say(after, job.status, decision.status)
             self._cache.put_job(after)

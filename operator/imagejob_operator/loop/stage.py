@@ -10,7 +10,7 @@ from imagejob_operator.core.finals import final_keys
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.keys import InvalidKey, KeyCollision, output_keys
 from imagejob_operator.core.places import StagingMode, check_sources_stay
-from imagejob_operator.core.spec import InvalidSpec, Spec, item_limits
+from imagejob_operator.core.spec import InvalidSpec, Spec
 from imagejob_operator.core.staging import URLS_SLACK, Manifest
 from imagejob_operator.loop.copying import copy_all, refer
 from imagejob_operator.loop.downloading import Downloader
@@ -62,7 +62,6 @@ async def stage(
         base,
         urls_until=job.ends_at_the_latest(begun) + URLS_SLACK if begun else None,
         skipped=len(plan.skipped),
-        work=sum(min(item.size, item_limits(spec.limits).item_bytes) for item in items),
         marks=await copy_marks(store, effort.prefix, marks),
     )
     if spec.destination.publish == "Direct" and spec.destination.on_failure == "Delete":
@@ -107,7 +106,6 @@ def _staged(manifest: Manifest) -> Staged:
         objects=manifest.copies,
         bytes=manifest.bytes,
         skipped=manifest.skipped,
-        work=manifest.work,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -30,7 +31,7 @@ RENEW_BEFORE = timedelta(minutes=10)
 class StoreTurns:
     """Gives ImageStores their turns; what was seen of them is remembered here."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (its collaborators, the clock and the dice)
         self,
         book: StoreBook,
         keeper: StoreKeeper,
@@ -38,6 +39,7 @@ class StoreTurns:
         wake: Callable[[Key], None],
         clock: Callable[[], datetime],
         gate: Gate = always_open,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._book = book
         self._keeper = keeper
@@ -45,9 +47,10 @@ class StoreTurns:
         self._wake = wake
         self._clock = clock
         self._gate = gate
+        self._draw = draw
         self._stores: dict[Key, ImageStore] = {}
         self._failed: dict[str, int] = {}
-        self.queue = WorkQueue(self.turn, WORKERS)
+        self.queue = WorkQueue(self.turn, WORKERS, draw)
 
     def seen(self, store: ImageStore, gone: bool) -> None:
         """Take a sight of an ImageStore."""
@@ -92,7 +95,8 @@ class StoreTurns:
             return
         except JobsError as error:
             log.warning("a call failed, the turn is repeated", extra={"store": str(key), "error": str(error)})
-            pause = ERROR_PAUSE
+            self.queue.retry(key)
+            return
         self.queue.add_after(key, pause.total_seconds())
 
     async def _turn(self, store: ImageStore) -> timedelta:
@@ -106,7 +110,7 @@ class StoreTurns:
         for job in self._cache.jobs():
             if job.key.namespace == store.key.namespace and job.status.at is Phase.PENDING:
                 self._wake(job.key)
-        pause = next_look(standing, failed)
+        pause = next_look(standing, failed, self._draw())
         until = self._book.credentials_end(store.uid)
         if until is not None:
             pause = min(pause, max(ERROR_PAUSE, until - RENEW_BEFORE - self._clock()))

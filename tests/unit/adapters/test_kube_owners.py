@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from imagejob_operator.adapters.kube_owners import METADATA_ONLY, KubeOwners
+from imagejob_operator.adapters.kube_listing import METADATA_ONLY
+from imagejob_operator.adapters.kube_owners import KubeOwners
 from imagejob_operator.adapters.kube_session import ApiError
 from imagejob_operator.core.job import Key
 from imagejob_operator.core.sweep import Owner

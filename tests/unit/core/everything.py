@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from fakes.build import KEY, NOW, PREFIX, SPEC, UID, attempt, job, later, seen, spec, status
 from fakes.memory_owners import FOLDER
 from imagejob_operator.core.action import (
     AddFinalizer,
@@ -59,7 +60,6 @@ from imagejob_operator.core.status import (
 )
 from imagejob_operator.core.store_standing import Standing, StoreReason
 from imagejob_operator.core.store_waiting import StoreView, StoreViews
-from unit.core.build import KEY, NOW, PREFIX, SPEC, UID, attempt, job, later, seen, spec, status
 
 Decide = Callable[[Observation], Decision]
 

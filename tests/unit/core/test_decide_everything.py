@@ -13,16 +13,16 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from fakes.build import NOW, PREFIX
 from imagejob_operator.core.action import DeleteJob, Launch, ReleaseFinalizer
 from imagejob_operator.core.attempt import State
 from imagejob_operator.core.decide import decide
 from imagejob_operator.core.effort import Stage
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.observation import Decision, Observation
-from imagejob_operator.core.phase import FORWARD, TERMINAL, Phase
+from imagejob_operator.core.phase import TERMINAL, Phase
 from imagejob_operator.core.spec import InvalidSpec
 from imagejob_operator.core.status import RunStatus, StagingStatus, error_status
-from unit.core.build import NOW, PREFIX
 from unit.core.everything import (
     Decide,
     end_in_a_frozen_world,
@@ -49,12 +49,6 @@ def test_every_decision_keeps_its_promises(phase: Phase, part: int) -> None:
         for text in faults(o, decide)
     ]
     assert not found, report(found)
-
-
-@pytest.mark.parametrize("phase", Phase, ids=str)
-def test_the_same_observation_gives_the_same_decision(phase: Phase) -> None:
-    for name, o in itertools.islice(observations(phase), 0, None, 11):
-        assert decide(o) == decide(o), name
 
 
 @pytest.mark.parametrize("phase", Phase, ids=str)
@@ -288,4 +282,4 @@ def test_a_frozen_world_that_is_waited_for_is_found() -> None:
 
 
 def test_all_phases_are_enumerated_richly() -> None:
-    assert all(sum(1 for _ in observations(phase)) > 500 for phase in (*FORWARD, Phase.SUSPENDED))
+    assert {phase: len(observations(phase)) for phase in Phase if len(observations(phase)) <= 4000} == {}

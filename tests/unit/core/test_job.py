@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.build import SPEC, UID
 from imagejob_operator.core.job import Key, attempt_name, parse_job
 from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.spec import InvalidSpec
-from unit.core.build import SPEC, UID
 
 
 def body(**fields: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.build import attempt, job, later, seen, status
 from imagejob_operator.core.attempt import Attempt, Problem, Refusal, Remark, State, Tries
 from imagejob_operator.core.failure import Code, Reason
 from imagejob_operator.core.observation import Observation
@@ -23,7 +24,6 @@ from imagejob_operator.core.shards import (
 )
 from imagejob_operator.core.spec import Execution
 from imagejob_processor.contract import Summary
-from unit.core.build import attempt, job, later, seen, status
 
 COUNTED = Problem(Reason.CRASHED, "crashed")
 UNCOUNTED = Problem(Reason.NODE_LOST, "drained", counted=False)

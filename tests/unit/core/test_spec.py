@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fakes.build import SPEC, spec
 from imagejob_operator.core.keys import KeyCollision
 from imagejob_operator.core.places import Match, check_sources_stay
 from imagejob_operator.core.spec import (
@@ -14,7 +15,6 @@ from imagejob_operator.core.spec import (
     quantity_bytes,
     tolerated_failures,
 )
-from unit.core.build import SPEC, spec
 
 RESIZE = {"resize": {"width": 1, "height": 1}}
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.build import NOW, later, status
 from imagejob_operator.core.conditions import with_conditions
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.phase import Phase
@@ -28,7 +29,6 @@ from imagejob_operator.core.status import (
     status_body,
     with_history,
 )
-from unit.core.build import NOW, later, status
 
 CAUSE = error_status(Failure(Code.LAUNCH, Reason.QUOTA_EXCEEDED, "exceeded quota"))
 CANCEL = error_status(Failure(Code.CANCELLED, Reason.SUPERSEDED, "another run"))

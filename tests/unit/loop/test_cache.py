@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from fakes.build import KEY, UID, attempt, job, status
 from imagejob_operator.core.attempt import Attempt, Problem, State
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.phase import Phase
 from imagejob_operator.loop.cache import Cache
-from unit.core.build import KEY, UID, attempt, job, status
 
 
 def at(version: str, uid: str = UID) -> ImageJob:

@@ -11,11 +11,11 @@ import pytest
 from fakes.memory_cluster import Scene, Script, idle
 from fakes.memory_stores import image_store
 from fakes.scripts import badly, never_running, well, without_result
+from fakes.world import KEY, World
 from imagejob_operator.core.attempt import Problem, State
 from imagejob_operator.core.failure import CATALOGUE, Code, Reason
 from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
-from unit.loop.world import KEY, World
 
 ELSEWHERE = {
     (Code.NOT_FOUND, Reason.JOB_NOT_FOUND): "the CLI's answer for a job that is not there",

@@ -11,9 +11,9 @@ import pytest
 from fakes.memory_cluster import Scene
 from fakes.memory_store import MemoryStore
 from fakes.scripts import CRASHED, by_shard, do_order, in_turn, well
+from fakes.world import KEY, World
 from imagejob_operator.core.attempt import State
 from imagejob_processor.contract import Order, Summary
-from unit.loop.world import KEY, World
 
 A, B = "shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"
 DIRECT = {"prefix": "catalog/", "publish": "Direct"}

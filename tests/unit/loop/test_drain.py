@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from fakes.build import PREFIX, job, status
 from fakes.clock import START
 from fakes.jumping_loop import run
 from fakes.memory_owners import SweepCounts
@@ -20,7 +21,6 @@ from imagejob_operator.loop.efforts import Efforts
 from imagejob_operator.loop.election import CALL
 from imagejob_operator.loop.patrol import Patrol
 from imagejob_operator.loop.queue import WorkQueue
-from unit.core.build import PREFIX, job, status
 
 DEPLOYMENT = Path(__file__).parents[3] / "manifests" / "base" / "deployment.yaml"
 OF_KOPF = 25.0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
+from fakes.build import KEY, NOW, job
 from fakes.clock import ManualClock
 from imagejob_operator.core.effort import (
     Broken,
@@ -22,7 +24,6 @@ from imagejob_operator.core.job import ImageJob, Key
 from imagejob_operator.loop.efforts import Efforts
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
-from unit.core.build import KEY, NOW, job
 
 STAGE, CLEAN, PUBLISH = Stage("p/"), Clean(("p/",)), Publish("p/", "r", NOW)
 DONE = Staged(1, 1, 1)
@@ -33,6 +34,7 @@ class Bench:
 
     def __init__(self, work: Callable[[Effort], Awaitable[Progress]]) -> None:
         self.clock = ManualClock()
+        self.draw = 0.0
         self.started: list[Effort] = []
         self.woken: list[Key] = []
         self.job = job()
@@ -41,7 +43,7 @@ class Bench:
             self.started.append(effort)
             return await work(effort)
 
-        self.efforts = Efforts(recorded, self.woken.append, self.clock)
+        self.efforts = Efforts(recorded, self.woken.append, self.clock, lambda: self.draw)
 
     def want(self, effort: Effort | None) -> None:
         self.efforts.want(self.job, effort)
@@ -98,6 +100,16 @@ async def test_an_error_that_may_pass_is_tried_again_with_growing_rests() -> Non
         bench.clock.advance_to(broken.retry_at)
         bench.want(STAGE)
     assert rests == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+async def test_efforts_that_fail_together_are_not_tried_again_together() -> None:
+    bench = Bench(raising(StoreUnavailable("away")))
+    bench.draw = 1.0
+    bench.want(STAGE)
+    await bench.idle()
+    broken = bench.progress()
+    assert isinstance(broken, Broken)
+    assert broken.retry_at == bench.clock() + timedelta(seconds=0.5)
 
 
 def broken_by(code: Code, reason: Reason) -> tuple[Code, Reason]:

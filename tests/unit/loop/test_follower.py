@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unit.loop.world import KEY, World
+from fakes.world import KEY, World
 
 
 async def test_a_follower_asks_nothing_and_writes_nothing_and_goes_on_when_it_leads() -> None:

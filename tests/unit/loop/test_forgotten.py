@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from fakes.build import SPEC
 from fakes.memory_cluster import Script
 from fakes.scripts import CRASHED, badly, in_turn, well
+from fakes.world import KEY, World
 from imagejob_operator.core.attempt import Attempt
 from imagejob_operator.core.job import Key
 from imagejob_operator.core.phase import TERMINAL
 from imagejob_operator.loop.observe import ADMISSION_LIFETIME
-from unit.core.build import SPEC
 from unit.loop.traces import traces
-from unit.loop.world import KEY, World
 
 PHASES = ["Pending", "Staging", "Launching", "Running", "Publishing"]
 Life = Callable[[World], Awaitable[object]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fakes.build import NOW, PREFIX
 from fakes.memory_store import MemoryStore
 from imagejob_operator.core.staging import (
     ITEMS_A_PART,
@@ -15,7 +16,6 @@ from imagejob_operator.core.staging import (
 )
 from imagejob_operator.loop.manifest import items_of, manifest_head, whole_manifest, write_manifest
 from imagejob_operator.ports.object_store import ObjectMissing, StoreUnavailable
-from unit.core.build import NOW, PREFIX
 
 
 def manifest(count: int, name: str = "uploads/{}.jpg") -> Manifest:

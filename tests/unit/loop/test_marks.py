@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from fakes.build import PREFIX, job, spec, status
 from fakes.memory_store import MemoryStore
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
@@ -24,7 +25,6 @@ from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.orders import write_order
 from imagejob_operator.loop.stage import stage
 from imagejob_processor.contract import MAX_MARK_BYTES, Order
-from unit.core.build import PREFIX, job, spec, status
 
 SOURCE = {"keys": ["uploads/a.jpg"]}
 LOGO, SEAL = "brand/logo.png", "brand/seal.png"

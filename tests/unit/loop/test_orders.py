@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from fakes.build import PREFIX, job, spec, status
 from fakes.clock import START
 from fakes.memory_store import MemoryStore, key_of
 from fakes.memory_web import downloader
@@ -18,7 +19,6 @@ from imagejob_operator.core.staging import input_key, output_prefix, result_key
 from imagejob_operator.loop.orders import lifetime, write_order
 from imagejob_operator.loop.stage import stage
 from imagejob_processor.contract import MAX_ORDER_BYTES, Order
-from unit.core.build import PREFIX, job, spec, status
 
 HOUR = timedelta(hours=1)
 KEYS = [f"uploads/{n}.jpg" for n in range(5)]

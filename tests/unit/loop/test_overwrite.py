@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from fakes.build import SPEC
 from fakes.scripts import well
+from fakes.world import KEY, World
 from imagejob_operator.core import content
 from imagejob_operator.ports.object_store import ObjectHeaders, StoreUnavailable
-from unit.core.build import SPEC
-from unit.loop.world import KEY, World
 
 A, B = "shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"
 NEVER = {"prefix": "catalog/", "overwrite": "Never"}

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from fakes.build import KEY, PREFIX, UID, job, later, spec, status
 from fakes.clock import ManualClock
 from fakes.memory_store import MemoryStore, key_of
 from fakes.memory_web import downloader
@@ -33,7 +34,6 @@ from imagejob_operator.ports.object_store import (
     StoreUnavailable,
 )
 from imagejob_processor.contract import Order
-from unit.core.build import KEY, PREFIX, UID, job, later, spec, status
 
 REPORT = report_key(KEY.namespace, KEY.name, UID, 1)
 FINAL = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]

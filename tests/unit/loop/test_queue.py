@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from imagejob_operator.core.job import Key
-from imagejob_operator.loop.queue import SLACK, WorkQueue
+from imagejob_operator.loop.queue import WorkQueue
 
 A, B, C = Key("shop", "a"), Key("shop", "b"), Key("shop", "c")
 SOON = 5
@@ -158,20 +158,37 @@ async def test_a_turn_now_makes_the_later_one_needless(queue: WorkQueue, turns: 
     assert turns.begun == [A, B]
 
 
-async def test_a_turn_that_fails_does_not_end_its_worker_and_comes_again(
+async def test_a_turn_that_fails_does_not_end_its_worker_and_comes_again_later_each_time(
     turns: Turns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    queue = WorkQueue(turns, workers=1)
-    asked: list[tuple[Key, float]] = []
-    monkeypatch.setattr(queue, "add_after", lambda key, seconds: asked.append((key, seconds)))
-    turns.failing = {A}
+    queue = WorkQueue(turns, workers=1, draw=lambda: 0.0)
+    pauses: list[tuple[Key, float]] = []
+    monkeypatch.setattr(queue, "add_after", lambda key, seconds: pauses.append((key, seconds)))
     queue.start()
-    queue.add(A)
-    await turns.until(1)
+    for turn, failing in enumerate((True, True, True, True, False, True)):
+        turns.failing = {A} if failing else set()
+        queue.add(A)
+        await turns.until(turn + 1)
     queue.add(B)
-    await turns.until(2)
+    await turns.until(7)
     await queue.stop()
-    assert asked == [(A, 5.0)]
+    assert pauses == [(A, 2.0), (A, 4.0), (A, 8.0), (A, 10.0), (A, 2.0)], "a good turn ends the count"
+
+
+async def test_keys_that_fail_together_do_not_come_again_together(turns: Turns) -> None:
+    draws = iter((0.0, 1.0))
+    queue = WorkQueue(turns, draw=lambda: next(draws))
+    now = asyncio.get_running_loop().time()
+    queue.retry(A)
+    queue.retry(B)
+    assert [round(queue._due[key].when() - now) for key in (A, B)] == [2, 1]
+
+
+async def test_what_is_gone_has_no_failures_any_more(turns: Turns) -> None:
+    queue = WorkQueue(turns, draw=lambda: 0.0)
+    queue.retry(A)
+    queue.forget(A)
+    assert (queue._failures, queue._due) == ({}, {})
 
 
 async def test_thousands_of_keys_all_get_their_turn(turns: Turns) -> None:
@@ -185,19 +202,22 @@ async def test_thousands_of_keys_all_get_their_turn(turns: Turns) -> None:
     assert set(turns.begun) == keys
 
 
-async def test_timers_that_count_no_more_are_not_kept(turns: Turns) -> None:
+async def test_a_timer_goes_with_the_turn_that_came_sooner(turns: Turns) -> None:
     queue = WorkQueue(turns, workers=1)
     queue.start()
     queue.add_after(B, 300)
-    for turn in range(3 * SLACK):
-        queue.add_after(A, 300 + turn)
+    kept, needless = queue._due[B], []
+    for turn in range(3):
+        for seconds in (300, 200):
+            queue.add_after(A, seconds)
+            needless.append(queue._due[A])
         queue.add(A)
         await turns.until(turn + 1)
-        assert len(queue._timers) <= 2 * SLACK
-    queue.add_after(A, 0.01)
-    await turns.until(3 * SLACK + 1)
+    assert all(timer.cancelled() for timer in needless)
+    assert queue._due == {B: kept}
+    assert not kept.cancelled()
     await queue.stop()
-    assert B in queue._due, "what counts is kept"
+    assert kept.cancelled(), "a queue that has stopped leaves no timer behind"
 
 
 async def test_what_is_gone_has_no_turn_any_more(queue: WorkQueue, turns: Turns) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from fakes.memory_cluster import GATED, Scene, Script, idle
 from fakes.scripts import in_turn, well, without_result
+from fakes.world import KEY, World
 from imagejob_operator.core.attempt import State
 from imagejob_operator.core.staging import manifest_key, read_manifest
-from unit.loop.world import KEY, World
 
 QUEUED = {"queueName": "team-a", "itemsPerPod": 50}
 

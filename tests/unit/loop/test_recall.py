@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from fakes.build import SPEC
 from fakes.scripts import well
+from fakes.world import KEY, World
 from imagejob_operator.ports.object_store import StoreUnavailable
-from unit.core.build import SPEC
-from unit.loop.world import KEY, World
 
 RENDITION = SPEC["renditions"][0]
 ALREADY = "AlreadyPublished"

@@ -22,13 +22,13 @@ from fakes.scripts import (
     well,
     with_garbage,
 )
+from fakes.world import KEY, World
 from imagejob_operator.core.attempt import Problem, State
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.phase import UNDOING, Phase
 from imagejob_operator.core.report import read_report
 from imagejob_operator.ports.jobs import Conflict, Rejected, Unavailable
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
-from unit.loop.world import KEY, World
 
 HAPPY = ["Staging", "Launching", "Running", "Publishing", "Succeeded"]
 AWAY = StoreUnavailable("the store cannot be reached")

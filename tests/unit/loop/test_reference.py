@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from fakes.memory_store import key_of
+from fakes.world import KEY, World
 from imagejob_operator.core.staging import manifest_key, read_manifest
-from imagejob_operator.ports.object_store import StoredObject
-from unit.loop.world import KEY, World
 
 REFERENCE = {"mode": "Reference"}
 OUTPUTS = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]
@@ -82,21 +79,3 @@ async def test_a_copy_of_an_order_reads_the_source_itself() -> None:
     orders = [world.store.objects[key_of(url)].data for url in world.cluster.orders(uid).values()]
     assert orders
     assert all(b"/uploads/" in order for order in orders)
-
-
-@pytest.mark.parametrize("mode", ["Copy", "Reference"])
-async def test_pods_are_cut_by_the_work_in_sources_whether_they_were_copied_or_not(mode: str) -> None:
-    world = World(sources={f"uploads/{number:02d}.jpg": b"x" for number in range(40)})
-    seen = world.store._seen
-
-    def large(key: str) -> StoredObject:
-        pictured = key.startswith("shop/uploads/") or "/in/" in key
-        return replace(seen(key), size=32 << 20) if pictured else seen(key)
-
-    world.store._seen = large  # type: ignore[method-assign]
-    world.create(staging={"mode": mode}, source={"match": {"prefix": "uploads/"}})
-    await world.run(until=lambda: world.job.status.phase == "Launching")
-    run = world.job.status.run
-    assert run
-    assert run.shards
-    assert (world.job.status.items_per_shard, run.shards.total) == (3, 14)

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from fakes.world import KEY, World
 from imagejob_operator.core.api import FINALIZER
 from imagejob_operator.core.job import Key, parse_job
 from imagejob_operator.core.status import status_body
-from unit.loop.world import KEY, World
 
 OUTPUTS = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]
 PHASES = ["Staging", "Launching", "Running", "Publishing"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from fakes.build import NOW, PREFIX, job, spec, status
 from fakes.memory_store import MemoryStore
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
+from fakes.world import World, killed_everywhere
 from imagejob_operator.core.effort import Stage, Staged
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.phase import Phase
@@ -15,8 +17,6 @@ from imagejob_operator.core.staging import input_key, list_key, manifest_key, re
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.stage import stage
 from imagejob_operator.ports.object_store import ObjectChanged, StoredObject, StoreUnavailable
-from unit.core.build import NOW, PREFIX, job, spec, status
-from unit.loop.world import World
 
 LIST = {"list": {"key": "lists/spring"}}
 LINES = b'uploads/b.png\n\n{"key": "uploads/a.jpg"}\n'
@@ -148,14 +148,7 @@ async def test_it_succeeds_once_wherever_the_operator_dies(after_effect: bool) -
         world.create(source=LIST, execution={"itemsPerPod": 50})
         await world.run()
 
-    whole = World()
-    await run(whole)
-    total = len(whole.cluster.hooks.calls) + len(whole.store.hooks.calls)
-    for call in range(total):
-        world = World()
-        world.die_at(call, after_effect)
-        await run(world)
-        where = f"died at call {call}"
+    async for world, where in killed_everywhere(after_effect, run):
         assert world.job.status.phase == "Succeeded", where
         assert len(world.store.keys("shop/catalog/")) == 2, where
         assert world.staged() == [], where

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from fakes.build import PREFIX, job, spec, status
 from fakes.memory_store import MemoryStore
 from fakes.memory_web import MemorySecrets, MemoryWeb, downloader
 from fakes.scripts import well
 from fakes.telemetry import CountingTelemetry
+from fakes.world import World, killed_everywhere
 from imagejob_operator.core.effort import Stage, Staged
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.phase import Phase
@@ -20,8 +22,6 @@ from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.stage import stage
 from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.ports.object_store import StoreUnavailable
-from unit.core.build import PREFIX, job, spec, status
-from unit.loop.world import World
 
 A, B = "https://pictures.example/x/a%20b.jpg?token=secret", "https://pictures.example/c.jpg"
 AWAY = FetchFailed(Reason.SOURCE_UNREACHABLE, f"{B} answered 503", passing=True)
@@ -183,14 +183,7 @@ async def test_it_succeeds_once_wherever_the_operator_dies(after_effect: bool) -
         world.create(source={"urls": [{"url": A}, {"url": B}]}, execution={"itemsPerPod": 50})
         await world.run()
 
-    whole = World()
-    await run(whole)
-    total = len(whole.cluster.hooks.calls) + len(whole.store.hooks.calls)
-    for call in range(total):
-        world = World()
-        world.die_at(call, after_effect)
-        await run(world)
-        where = f"died at call {call}"
+    async for world, where in killed_everywhere(after_effect, run):
         assert world.job.status.phase == "Succeeded", where
         assert world.store.keys("shop/catalog/") == [
             "shop/catalog/a b-web.webp",

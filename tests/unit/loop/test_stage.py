@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from fakes.build import PREFIX, job, spec, status
 from fakes.memory_store import MemoryStore, key_of
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
@@ -26,7 +27,6 @@ from imagejob_operator.ports.object_store import (
     StoreUnavailable,
 )
 from imagejob_processor.contract import Order
-from unit.core.build import PREFIX, job, spec, status
 
 KEYS = {"keys": ["uploads/a.jpg", "uploads/b.png"]}
 MATCH = {"match": {"prefix": "uploads/", "include": ["**/*.jpg"], "exclude": ["**/no/**"]}}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fakes.build import SPEC
 from fakes.clock import ManualClock
 from fakes.hooks import Gate
 from fakes.memory_owners import FOLDER, MemoryOwners, SweepCounts
@@ -26,7 +27,6 @@ from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.jobs import Conflict, Unavailable
 from imagejob_operator.ports.object_store import StoreDenied
-from unit.core.build import SPEC
 from unit.loop.traces import traces
 
 KEY = Key("shop", "media")
@@ -55,7 +55,7 @@ class Bench:
         stores = self.stores
         self.book = StoreBook(own, stores, stores.open, stores.exchange, FOLDER, ALLOWED, lambda key: None)
         self.turns = StoreTurns(
-            self.book, stores, self.cache, self.woken.append, self.clock, lambda: self.leads
+            self.book, stores, self.cache, self.woken.append, self.clock, lambda: self.leads, lambda: 0.0
         )
         self.turns.queue.add = self.now.append  # type: ignore[method-assign]
         self.turns.queue.add_after = lambda key, seconds: self.later.append(seconds)  # type: ignore[method-assign]
@@ -144,7 +144,7 @@ async def test_nothing_stays_of_one_that_never_was_ready() -> None:
     assert traces(bench.turns, {"uid-of-shop-media"}) == []
 
 
-@pytest.mark.parametrize(("error", "seconds"), [(Conflict("seen by others"), 0.5), (Unavailable("away"), 5)])
+@pytest.mark.parametrize(("error", "seconds"), [(Conflict("seen by others"), 0.5), (Unavailable("away"), 2)])
 async def test_an_error_of_the_api_server_is_a_later_turn(error: Exception, seconds: float) -> None:
     bench = Bench()
 

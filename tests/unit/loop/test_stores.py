@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from fakes.build import SPEC
 from fakes.memory_owners import FOLDER
 from fakes.memory_store import MemoryStore
 from fakes.memory_stores import ALLOWED, MemoryStores, image_store
+from fakes.world import KEY, World
 from imagejob_operator.core.endpoints import read_allowed
 from imagejob_operator.core.image_store import ImageStore
 from imagejob_operator.core.job import parse_job
@@ -26,8 +28,6 @@ from imagejob_operator.ports.object_store import (
     StoreDenied,
     StoreUnavailable,
 )
-from unit.core.build import SPEC
-from unit.loop.world import KEY, World
 
 MEDIA = {"storeRef": {"name": "media"}}
 ELSEWHERE = {**MEDIA, "destination": {"prefix": "out/", "storeRef": {"name": "archive"}}}

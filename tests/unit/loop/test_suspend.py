@@ -6,10 +6,10 @@ import pytest
 
 from fakes.memory_cluster import Scene, idle
 from fakes.scripts import well
+from fakes.world import KEY, World
 from imagejob_operator.core.attempt import State
 from imagejob_operator.ports.jobs import Rejected
 from imagejob_operator.ports.object_store import StoreUnavailable
-from unit.loop.world import KEY, World
 
 PHASES = ["Staging", "Launching", "Running", "Publishing"]
 OUTPUTS = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]

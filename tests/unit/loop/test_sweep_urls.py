@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from fakes.memory_cluster import idle
+from fakes.world import World
 from imagejob_operator.core.staging import MAX_MANIFEST_BYTES, manifest_key, read_manifest
 from imagejob_processor.contract import Order
-from unit.loop.world import World
 
 
 def ends(url: str) -> datetime:

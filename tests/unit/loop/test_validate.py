@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from fakes.world import KEY, World
 from imagejob_operator.core.attempt import Problem
 from imagejob_operator.core.failure import Reason
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
-from unit.loop.world import KEY, World
 
 DENIED = StoreDenied("AccessDenied")
 AWAY = StoreUnavailable("the store cannot be reached")

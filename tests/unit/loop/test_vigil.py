@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fakes.build import NOW
 from fakes.jumping_loop import run
 from fakes.memory_owners import SweepCounts
 from imagejob_operator.core.attempt import Attempt, State
@@ -20,7 +21,6 @@ from imagejob_operator.loop.sweep import Sweeper
 from imagejob_operator.loop.vigil import GRACE, INTERVAL, LONGEST_LAG, STEP, Deaf, Vigil, newer
 from imagejob_operator.ports.census import Sight
 from imagejob_operator.ports.jobs import Unavailable
-from unit.core.build import NOW
 
 KEY = Key("shop", "spring")
 PROMISE = 90.0
@@ -238,7 +238,7 @@ def test_a_queue_that_stands_still_is_noticed(later: float) -> None:
     # Planted: nobody is woken, so workers sleep beside a key that waits.
     async def scenario(w: Watched) -> None:
         await asyncio.sleep(1)
-        vars(w.queue)["_notify"] = lambda: None
+        vars(w.queue)["_waiting"].release = lambda: None
         if later:
             w.queue.add_after(KEY, later)
         else:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from fakes.scripts import well
+from fakes.world import KEY, World
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
-from unit.loop.world import KEY, World
 
 A, B = "shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"
 DELETE = {"prefix": "catalog/", "onFailure": "Delete"}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, assert_never, cast
 
+from fakes.build import POLICY, SPEC
 from fakes.clock import ManualClock
 from fakes.hooks import Death, Gate
 from fakes.memory_cluster import MemoryCluster, Script
@@ -26,16 +27,20 @@ from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.efforts import Efforts
 from imagejob_operator.loop.observe import Observer
 from imagejob_operator.loop.publish import clean, publish
-from imagejob_operator.loop.queue import WorkQueue
+from imagejob_operator.loop.queue import RETRY, WorkQueue
 from imagejob_operator.loop.reconcile import Reconciler
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
 from imagejob_operator.loop.store_book import OwnStore, StoreBook
 from imagejob_operator.loop.validate import validate
-from unit.core.build import POLICY, SPEC
 
 KEY = Key("shop", "spring")
 MOST_STEPS = 3000
+
+
+def no_jitter() -> float:
+    """What is drawn for the jitter of pauses."""
+    return 0.0
 
 
 class ManualQueue:
@@ -55,6 +60,9 @@ class ManualQueue:
         moment = self._clock() + timedelta(seconds=max(0.0, seconds))
         if key not in self.ready and moment < self.due.get(key, datetime.max.replace(tzinfo=moment.tzinfo)):
             self.due[key] = moment
+
+    def retry(self, key: Key) -> None:
+        self.add_after(key, RETRY.first.total_seconds())
 
     def forget(self, key: Key) -> None:
         self.due.pop(key, None)
@@ -115,8 +123,9 @@ class Operator:
                 case _:
                     assert_never(effort)
 
-        self.efforts = Efforts(work, self.queue.add, clock)
-        observer = Observer(self.cache, self.efforts, cluster, clock, policy, selector, self.stores.views)
+        self.efforts = Efforts(work, self.queue.add, clock, no_jitter)
+        looking = (self.cache, self.efforts, cluster, clock, policy, selector, self.stores.views)
+        observer = Observer(*looking, no_jitter)
         actor = Actor(cluster, cluster, self.stores, self.telemetry, self.cache, clock)
         self.reconciler = Reconciler(
             self.cache, observer, actor, self.efforts, cluster, self.telemetry, clock, lambda: self.leads
@@ -150,6 +159,9 @@ class Operator:
 
     def running_efforts(self) -> list[asyncio.Task[None]]:
         return [task for task in self.efforts.tasks() if not task.done()]
+
+
+Play = Callable[["World"], Awaitable[object]]
 
 
 class World:
@@ -201,10 +213,15 @@ class World:
         return f"{error.code}/{error.reason}" if error else ""
 
     def die_at(self, call: int, after_effect: bool) -> None:
-        """Have the operator end at one of its calls."""
+        """Have the operator end at one of its calls, also at one that would be refused."""
         self.death = Death(call, after_effect)
-        self.cluster.hooks.install(self.death)
-        self.store.hooks.install(self.death)
+        self.cluster.hooks.install(self.death, first=True)
+        self.store.hooks.install(self.death, first=True)
+
+    def calls(self, after_effect: bool) -> int:
+        """How many calls the operator has made; or, of these, how many took effect."""
+        hooks = (self.cluster.hooks, self.store.hooks)
+        return sum(each.effects if after_effect else len(each.calls) for each in hooks)
 
     async def restart(self) -> None:
         """End the operator as a kill would, and start another one."""
@@ -277,3 +294,47 @@ class World:
         found = self.cluster.job(KEY)
         if found and found.status.phase and self.phases[-1:] != [found.status.phase]:
             self.phases.append(found.status.phase)
+
+
+async def nothing_before(world: World) -> None:
+    """The operator may be killed from the beginning on."""
+
+
+async def killed_everywhere(
+    after_effect: bool,
+    play: Play,
+    before: Play = nothing_before,
+    make: Callable[[], World] = World,
+    part: int = 0,
+    parts: int = 1,
+) -> AsyncIterator[tuple[World, str]]:
+    """Worlds that were played with the operator killed once, at each call that it makes undisturbed.
+
+    Args:
+        after_effect: kill it after the call took effect instead of before.
+        play: what happens while it may be killed.
+        before: what happens in each world first.
+        make: makes a world.
+        part: of `parts`; each part takes its share of the calls.
+        parts: in how many parts the calls are divided.
+
+    Yields:
+        The world after it was played, and at which call the operator was killed.
+    """
+
+    async def played(call: int | None) -> tuple[World, int]:
+        world = make()
+        await before(world)
+        calls = world.calls(after_effect)
+        if call is not None:
+            world.die_at(call, after_effect)
+        await play(world)
+        return world, world.calls(after_effect) - calls
+
+    _, total = await played(None)
+    assert total > parts, "the operator made no calls"
+    for call in range(part, total, parts):
+        world, _ = await played(call)
+        where = f"killed at call {call} of {total}"
+        assert world.death is None, f"not {where}"
+        yield world, where
