@@ -68,10 +68,6 @@ def nothing_staged(arena: Arena) -> bool:
     return not arena.somewhere_in(f"{STAGING_ROOT}/", but="/owner.json")
 
 
-def nothing_kept(arena: Arena) -> bool:
-    return not arena.stores.kept_data
-
-
 # --- what somebody does -------------------------------------------------------------------------------------
 
 

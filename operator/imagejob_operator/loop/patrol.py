@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from imagejob_operator.core.sweep import Orphans
 from imagejob_operator.loop.sweep import Sweeper
-from imagejob_operator.ports.jobs import JobsError
 from imagejob_operator.ports.object_store import ObjectStore
 from imagejob_operator.ports.telemetry import SweepTelemetry
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -41,7 +37,7 @@ class Patrol:
         self,
         stores: Callable[[], Mapping[str, ObjectStore]],
         make: Callable[[ObjectStore, SweepTelemetry], Sweeper],
-        clean: Callable[[str], Awaitable[None]],
+        clean: Callable[[str], None],
         telemetry: SweepTelemetry,
         interval: float,
     ) -> None:
@@ -89,12 +85,7 @@ class Patrol:
                 told = _Told(self._telemetry, self._tell)
                 self._posts[uid] = _Post(store, self._make(store, told), told)
             if await self._posts[uid].sweeper.sweep():
-                try:
-                    await self._clean(uid)
-                except JobsError as error:
-                    log.warning(
-                        "a store is clean, and cannot be let go", extra={"uid": uid, "error": str(error)}
-                    )
+                self._clean(uid)
 
     def _tell(self) -> None:
         """The sum over all stores."""

@@ -30,7 +30,8 @@ from imagejob_operator.loop.queue import WorkQueue
 from imagejob_operator.loop.reconcile import Reconciler
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
-from imagejob_operator.loop.store_book import OwnStore, StoreBook
+from imagejob_operator.loop.store_connector import Connector
+from imagejob_operator.loop.store_registry import OwnStore, StoreRegistry
 from imagejob_operator.loop.validate import validate
 from unit.core.build import SPEC
 
@@ -88,9 +89,8 @@ class Operator:
 
         fetching = downloader(web)
 
-        self.stores = StoreBook(
-            OwnStore(store), stores, stores.open, stores.exchange, "default", ALLOWED, self.store_wanted
-        )
+        connector = Connector(stores, stores.open, stores.exchange, ALLOWED)
+        self.stores = StoreRegistry(OwnStore(store), connector, "default", self.cache.jobs, self.store_wanted)
 
         async def work(job: ImageJob, effort: Effort) -> Progress:
             store = await self.stores.of(job)
@@ -98,7 +98,6 @@ class Operator:
                 case Validate():
                     return await validate(store, cluster, clock, job, effort)
                 case Stage():
-                    await self.stores.hold(job)
                     return await stage(store, fetching, self.telemetry, job, effort)
                 case Collect():
                     return await collect(store, job, effort)
