@@ -52,7 +52,8 @@ from imagejob_operator.loop.publish import clean, publish
 from imagejob_operator.loop.reconcile import Reconciler
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
-from imagejob_operator.loop.store_book import OwnStore, StoreBook
+from imagejob_operator.loop.store_connector import Connector
+from imagejob_operator.loop.store_registry import OwnStore, StoreRegistry
 from imagejob_operator.loop.store_turns import StoreTurns
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.loop.validate import validate
@@ -104,14 +105,13 @@ class Operator:
         self._downloader = Downloader(self._downloads, KubeSecrets(http))
         gate, folder = self._elector.leads, staging_folder(settings.installation, cluster)
         policy = _sweep_policy(settings, folder)
-        stores = KubeStores(http, settings.pod_namespace, settings.installation)
-        self._stores = StoreBook(
+        stores = KubeStores(http)
+        opener = partial(open_store, observe=self._metrics.store_call)
+        self._stores = StoreRegistry(
             OwnStore(self._store, address.trust),
-            stores,
-            partial(open_store, observe=self._metrics.store_call),
-            exchange,
+            Connector(stores, opener, exchange, settings.allowed_endpoints),
             folder,
-            settings.allowed_endpoints,
+            self._cache.jobs,
             lambda key: self._store_turns.queue.add(key),
         )
         self._store_turns = StoreTurns(
@@ -120,7 +120,7 @@ class Operator:
         self._patrol = Patrol(
             self._stores.to_sweep,
             lambda store: Sweeper(store, self._owners, self._metrics.sweep, policy, gate),
-            lambda uid: self._stores.release(uid, self._cache.jobs()),
+            self._stores.release,
             self._metrics.sweep,
             policy.interval,
         )
@@ -149,7 +149,6 @@ class Operator:
             case Validate():
                 return await validate(store, self._launcher, now, job, effort)
             case Stage():
-                await self._stores.hold(job)
                 return await stage(store, self._downloader, self._metrics, job, effort)
             case Collect():
                 return await collect(store, job, effort)
@@ -218,7 +217,7 @@ class Operator:
         await await_warmth(self._cache, self._owners, self._settings.watch_namespaces)
         self._ready.set()
         await self._elector.gain()
-        await self._store_turns.begin()
+        self._store_turns.begin()
         for job in self._cache.jobs():
             self._reconciler.queue.add(job.key)
         self._patrol.start()

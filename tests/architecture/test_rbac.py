@@ -14,7 +14,7 @@ from imagejob_operator.adapters.kube_launcher import KubeLauncher
 from imagejob_operator.adapters.kube_lease import KubeLease
 from imagejob_operator.adapters.kube_owners import KubeOwners
 from imagejob_operator.adapters.kube_session import ApiError
-from imagejob_operator.adapters.kube_stores import KEPT, KubeStores
+from imagejob_operator.adapters.kube_stores import KubeStores
 from imagejob_operator.adapters.pod_manifest import PodSettings
 from imagejob_operator.core.action import Announce
 from imagejob_operator.core.image_store import StoreStatus, parse_store
@@ -48,7 +48,6 @@ class Recorder:
         self.used: set[Rule] = set()
         self._creating = creating
         self._pods: dict[str, Any] = {}
-        self.kept: dict[str, Any] | None = None
 
     async def request(
         self, verb: str, path: str, body: Any = None, content_type: str = "", accept: str = ""
@@ -62,10 +61,6 @@ class Recorder:
         resource = "namespaces" if named else last if collection else "/".join([parts[1], *parts[3:]])
         words = {"POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete", "GET": "get"}
         self.used.add((group, resource, "list" if collection else words[verb]))
-        if verb == "GET" and plain.endswith("/imagejob-kept-stores"):
-            if self.kept is None:
-                raise ApiError(404, "NotFound", "not there")
-            return self.kept
         if resource == "serviceaccounts/token":
             return {"status": {"token": "t"}}
         if verb == "POST" and resource == "pods":
@@ -101,7 +96,7 @@ async def verbs_used() -> set[Rule]:
         await owners.cluster()
         await owners.uids(())
         await owners.look(job.key)
-        stores = KubeStores(http, "imagejob-system", "default")  # type: ignore[arg-type]
+        stores = KubeStores(http)  # type: ignore[arg-type]
         await stores.write_status(parse_store(STORE), StoreStatus())
         census = KubeCensus(http, "default")  # type: ignore[arg-type]
         await census.jobs(())
@@ -118,19 +113,13 @@ async def verbs_used_at_home() -> set[Rule]:
     lease = KubeLease(http, "imagejob-system", "imagejob-default", 12, lambda: NOW)  # type: ignore[arg-type]
     await lease.write("a", None)
     await lease.write("b", await lease.read())
-    for kept in (None, {"metadata": {"resourceVersion": "1"}, "data": {"default.b": ""}}):
-        http.kept = kept
-        stores = KubeStores(http, "imagejob-system", "default")  # type: ignore[arg-type]
-        await stores.kept()
-        await stores.keep("a", b"data")
-        await stores.keep("b", None)
     return http.used
 
 
 async def verbs_used_at_tenants() -> set[Rule]:
     """In the namespace of an ImageStore, by what its Role lets the operator do."""
     http = Recorder()
-    stores = KubeStores(http, "imagejob-system", "default")  # type: ignore[arg-type]
+    stores = KubeStores(http)  # type: ignore[arg-type]
     await stores.secret("shop", "media-store")
     await stores.config_map("shop", "store-authority")
     await stores.token("shop", "image-robot", "audience")
@@ -167,11 +156,8 @@ async def test_a_tenant_grants_what_is_used_there_by_name() -> None:
     assert all(rule["resourceNames"] for rule in rules)
 
 
-def test_secrets_at_home_are_read_by_name_only() -> None:
-    documents = [d for d in yaml.safe_load_all(RBAC.read_text()) if d["kind"] == "Role"]
-    rules = [rule for d in documents for rule in d["rules"] if "secrets" in rule["resources"]]
-    named = {verb: rule.get("resourceNames") for rule in rules for verb in rule["verbs"]}
-    assert named == {"create": None, "get": [KEPT], "patch": [KEPT]}
+def test_no_secret_at_home_is_read() -> None:
+    assert {resource for _, resource, _ in granted(RBAC, "imagejob-operator", "Role")} == {"leases"}
 
 
 def test_nothing_that_would_give_secrets_away() -> None:

@@ -43,7 +43,6 @@ def digest(arena: Arena) -> Digest:
         "outputs": {key: (objects[key].etag, repr(objects[key].headers)) for key in outputs},
         "reports": {key: _timeless(msgspec.json.decode(objects[key].data)) for key in reported},
         "orphans": staged,
-        "kept": sorted(arena.stores.kept_data.items()),
         # Kubernetes collects the Pods of a job that is gone, also one that was made too late.
         "pods": sorted(
             (a.name, a.state.value) for uid, a in arena.cluster.attempts() if job and uid == job.uid

@@ -34,7 +34,6 @@ READS = {
     "namespace",
     "secret",
     "config_map",
-    "kept",
     "cluster",
     "uids",
     "look",

@@ -86,7 +86,7 @@ class Living(Operator):
         self.patrol = Patrol(
             self.stores.to_sweep,
             lambda store: Sweeper(store, self.owners, counts, policy, gate),
-            lambda uid: self.stores.release(uid, self.cache.jobs()),
+            self.stores.release,
             counts,
             policy.interval,
         )
@@ -115,7 +115,7 @@ class Living(Operator):
         self.store_turns.queue.start()
         if self._setup.elects:
             await self.elector.gain()
-        await self.store_turns.begin()
+        self.store_turns.begin()
         for job in self.cache.jobs():
             self.queue.add(job.key)
         if self._setup.sweeps:

@@ -80,10 +80,6 @@ def theirs_untouched(arena: Arena) -> bool:
     return arena.ended() and len(arena.store.keys(own_staging_prefix(OTHER_FOLDER))) == 2
 
 
-def nothing_kept(arena: Arena) -> bool:
-    return not arena.stores.kept_data
-
-
 # --- what somebody does -------------------------------------------------------------------------------------
 
 

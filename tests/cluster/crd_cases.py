@@ -839,6 +839,8 @@ FAILED_ITEM = {"item": "a.jpg", "code": "IMG_001"}
 WITH_CONDITION = changed(KEYS, ("status.conditions", [CONDITION]))
 WITH_ERROR = changed(KEYS, ("status.error", ERROR))
 WITH_FAILURE = changed(KEYS, ("status.failures", [FAILED_ITEM]))
+STORE = {"name": "media", "uid": "u", "location": "s3://media/"}
+WITH_STORE = changed(KEYS, ("status.run.store", STORE))
 PAST_RUN = {"id": "1", "number": 1, "phase": "Succeeded"}
 WITH_HISTORY = changed(KEYS, ("status.history", [PAST_RUN]))
 LONG_TIME = "2026-01-02T03:04:05." + "0" * 19 + "Z"
@@ -859,7 +861,10 @@ STATUS: list[Case] = [
     *length("status.run.outcome", 0, 64),
     moment("status.run.queuedSince"),
     moment("status.run.releasedAt"),
-    *length("status.run.storeUID", 0, 64),
+    *(required(f"status.run.store.{field}", value, WITH_STORE) for field, value in STORE.items()),
+    *length("status.run.store.name", 0, 253, WITH_STORE),
+    *length("status.run.store.uid", 0, 64, WITH_STORE),
+    *length("status.run.store.location", 0, 2048, WITH_STORE),
     *length("status.run.shards.attempts", 0, 16384),
     case(
         "status.conditions",

@@ -1,4 +1,4 @@
-"""What every keeper of jobs and every launcher must do, one check for each promise of their ports."""
+"""What every implementation of Jobs and every launcher must do, one check for each promise of their ports."""
 
 from __future__ import annotations
 

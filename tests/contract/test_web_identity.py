@@ -25,8 +25,8 @@ from imagejob_operator.adapters.minio_store import MinioStore
 from imagejob_operator.adapters.sts import exchange
 from imagejob_operator.core.image_store import WebIdentity
 from imagejob_operator.core.store_standing import StoreReason
+from imagejob_operator.ports.image_stores import NotUsable
 from imagejob_operator.ports.object_store import StoreDenied
-from imagejob_operator.ports.store_keeper import NotUsable
 
 pytestmark = [pytest.mark.store, pytest.mark.parametrize("s3", ["minio"], indirect=True)]
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
-import json
 import uuid
 from typing import Any
 
-from kubernetes import client
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 from minio.deleteobjects import DeleteObject
@@ -135,13 +133,6 @@ class Tenant:
         """What lies in the tenant's bucket."""
         listing = self._client.list_objects(self.bucket, prefix=prefix, recursive=True)
         return [found.object_name or "" for found in listing]
-
-    def kept(self) -> bool:
-        """Whether the operator keeps credentials of one of the tenant's stores."""
-        with contextlib.suppress(client.ApiException):
-            found = self._core.read_namespaced_secret("imagejob-kept-stores", NAMESPACE).data or {}
-            return any(json.loads(base64.b64decode(v))["namespace"] == self.shop.name for v in found.values())
-        return False
 
     def close(self) -> None:
         """Nothing of the tenant is left."""

@@ -1,12 +1,15 @@
-"""The store cannot be reached: jobs wait for it, fail by their deadline, or are let go."""
+"""The store, or the credentials for it, are away: jobs wait, fail by their deadline, or are let go."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
-from e2e.world import LARGE, Shop, World, image_job, phase, until, verdict
+from demo import photos
+from e2e.tenants import Tenant
+from e2e.world import LARGE, OperatorProcess, Shop, World, image_job, phase, until, verdict
 
 BUDGET = 8
 
@@ -53,3 +56,26 @@ def test_down_when_a_job_is_deleted(shop: Shop, large_photo: bytes) -> None:
     store = shop.world.store
     for key in shop.staging():
         store.client.remove_object(store.bucket, key)
+
+
+def test_the_credentials_are_gone_when_a_job_is_deleted(shop: Shop) -> None:
+    """Secret and ImageStore are deleted, and so is the operator that had the credentials in memory."""
+    with closing(Tenant(shop)) as tenant:
+        tenant.upload("photos/china.jpg", photos.photo("china.jpg"))
+        tenant.declare()
+        tenant.await_reason("Ready")
+        shop.set_quota(pods="0")
+        name = shop.apply(image_job({"keys": ["photos/china.jpg"]}, storeRef={"name": "media"}))
+        shop.await_phase(name, "Launching")
+        shop.world.core.delete_namespaced_secret("keys", shop.name)
+        shop.world.kubectl("delete", "imagestore", "media", "-n", shop.name)
+        operator = OperatorProcess(shop.world)
+        operator.kill()
+        operator.replace()
+        shop.world.await_operator()
+        shop.delete(name, seconds=3 * BUDGET)
+        (event,) = shop.events(name)
+        assert (event.type, event.reason) == ("Warning", "CleaningDeferred")
+        assert f"the ImageStore {shop.name}/media is gone" in event.message
+        assert f"s3://{tenant.bucket}/.imagejob-staging/" in event.message
+        assert tenant.keys(".imagejob-staging/"), "nobody could delete it"

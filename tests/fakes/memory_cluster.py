@@ -1,4 +1,4 @@
-"""A cluster in memory: the keeper of ImageJobs and the launcher of attempts, behind their ports.
+"""A cluster in memory: the API server's ImageJobs and the launcher of attempts, behind their ports.
 
 Objects have resource versions, conflicts, finalizers and deletion as on an API server. Attempts are
 played by a script that the test gives: each has its scenes, at moments of the manual clock.

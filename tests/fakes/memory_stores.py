@@ -1,4 +1,4 @@
-"""Buckets of tenants in memory, what their ImageStores refer to, and what the operator keeps of them."""
+"""Buckets of tenants in memory, and what their ImageStores refer to."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from fakes.memory_store import MemoryStore
 from imagejob_operator.core.endpoints import AllowedEndpoint
 from imagejob_operator.core.image_store import ImageStore, StoreStatus, WebIdentity, parse_store
 from imagejob_operator.core.job import Key
-from imagejob_operator.core.kept_store import Location
+from imagejob_operator.core.store_location import Location
 from imagejob_operator.core.store_standing import StoreReason
 from imagejob_operator.ports.credentials import Credentials, CredentialSource
+from imagejob_operator.ports.image_stores import NotUsable
 from imagejob_operator.ports.jobs import Conflict, Gone
 from imagejob_operator.ports.object_store import StoreDenied
-from imagejob_operator.ports.store_keeper import NotUsable
 
 ENDPOINT = "store.example"
 ALLOWED = (AllowedEndpoint(ENDPOINT, 443, True),)
@@ -77,7 +77,7 @@ class LockedStore(MemoryStore):
 
 
 class MemoryStores:
-    """Keeper, opener and token service of ImageStores."""
+    """ImageStores on an API server, what opens their buckets, and a token service."""
 
     def __init__(self, clock: Callable[[], datetime], own: MemoryStore | None = None) -> None:
         self._clock = clock
@@ -96,7 +96,6 @@ class MemoryStores:
         self.permitted = True
         self.statuses: dict[str, StoreStatus] = {}
         self.gone: set[str] = set()
-        self.kept_data: dict[str, bytes] = {}
         self._versions = itertools.count(1)
         self.opened: list[LockedStore] = []
         self.issued = Credentials("temporary", "t", "session", None)
@@ -153,7 +152,7 @@ class MemoryStores:
             raise NotUsable(StoreReason.IDENTITY_REFUSED, "the token is refused")
         return self.issued
 
-    # --- the keeper ---------------------------------------------------------------------------------------
+    # --- the API server -----------------------------------------------------------------------------------
 
     async def write_status(self, store: ImageStore, status: StoreStatus) -> ImageStore:
         await self.hooks.before("write_store_status", str(store.key))
@@ -197,18 +196,6 @@ class MemoryStores:
         if (namespace, account) not in self.accounts:
             raise NotUsable(StoreReason.SERVICE_ACCOUNT_NOT_FOUND, f"there is no {account}")
         return f"token of {account} for {audience}"
-
-    async def kept(self) -> Mapping[str, bytes]:
-        await self.hooks.before("kept", "")
-        return dict(self.kept_data)
-
-    async def keep(self, name: str, data: bytes | None) -> None:
-        await self.hooks.before("keep", name)
-        if data is None:
-            self.kept_data.pop(name, None)
-        else:
-            self.kept_data[name] = data
-        await self.hooks.after("keep", name)
 
 
 class _Everybody(set[tuple[str, str]]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.status import Status
 
 
@@ -14,7 +15,7 @@ class CountingTelemetry:
     turns: list[str] = field(default_factory=list)
     moves: list[tuple[str, str]] = field(default_factory=list)
     staged_bytes: int = 0
-    deferrals: int = 0
+    deferrals: list[Reason] = field(default_factory=list)
 
     def turn(self, result: str, seconds: float) -> None:
         self.turns.append(result)
@@ -25,5 +26,5 @@ class CountingTelemetry:
     def staged(self, size: int) -> None:
         self.staged_bytes += size
 
-    def deferred(self) -> None:
-        self.deferrals += 1
+    def deferred(self, reason: Reason) -> None:
+        self.deferrals.append(reason)

@@ -31,7 +31,8 @@ from imagejob_operator.loop.queue import RETRY, WorkQueue
 from imagejob_operator.loop.reconcile import Reconciler
 from imagejob_operator.loop.results import collect
 from imagejob_operator.loop.stage import stage
-from imagejob_operator.loop.store_book import OwnStore, StoreBook
+from imagejob_operator.loop.store_connector import Connector
+from imagejob_operator.loop.store_registry import OwnStore, StoreRegistry
 from imagejob_operator.loop.validate import validate
 
 KEY = Key("shop", "spring")
@@ -96,14 +97,9 @@ class Operator:
 
         fetching = downloader(web)
 
-        self.stores = StoreBook(
-            OwnStore(store),
-            stores,
-            stores.open,
-            stores.exchange,
-            policy.staging_folder,
-            ALLOWED,
-            self.store_wanted,
+        connector = Connector(stores, stores.open, stores.exchange, ALLOWED)
+        self.stores = StoreRegistry(
+            OwnStore(store), connector, policy.staging_folder, self.cache.jobs, self.store_wanted
         )
 
         async def work(job: ImageJob, effort: Effort) -> Progress:
@@ -112,7 +108,6 @@ class Operator:
                 case Validate():
                     return await validate(store, cluster, clock, job, effort)
                 case Stage():
-                    await self.stores.hold(job)
                     return await stage(store, fetching, self.telemetry, job, effort)
                 case Collect():
                     return await collect(store, job, effort)

@@ -29,10 +29,10 @@ each of them the operator is ended by `os._exit`, so that no `finally` runs:
 {moments}
 
 Then a fresh operator goes on to the end. All that stays must be as in the undisturbed world: the status
-with its conditions, outputs and reports by their content, staging, Pods, Events, finalizers, kept
-credentials. Times are not compared, nor which of several Pods a message names. At every moment it is held
-that no Pod is launched twice for one attempt, none beside another live one of its shard, none before all is
-staged, and that no staging is deleted under a run that needs it.
+with its conditions, outputs and reports by their content, staging, Pods, Events, finalizers. Times are not
+compared, nor which of several Pods a message names. At every moment it is held that no Pod is launched
+twice for one attempt, none beside another live one of its shard, none before all is staged, and that no
+staging is deleted under a run that needs it.
 
 The same with faults instead of death, each beginning at every request at which it makes a world that no
 other point makes: an object store's 429 is a 5xx like any other, the lost answer of a read is a read that

@@ -1,4 +1,4 @@
-"""ImageJobs, their Events and their namespaces, kept by the API server."""
+"""ImageJobs, their Events and their namespaces, on the API server."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from imagejob_operator.core.deferral import DEFERRALS
+from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.phase import TERMINAL, Phase
 from imagejob_operator.core.status import Status
@@ -45,8 +47,11 @@ class Metrics:
         self._deferred = Counter(
             "imagejob_cleaning_deferred",
             "Finalizers released before staging was known to be empty.",
+            ["reason"],
             registry=self.registry,
         )
+        for reason in DEFERRALS:
+            self._deferred.labels(reason.value)  # an increase from nothing would not be seen
         self._api = Histogram(
             "imagejob_api_call_seconds",
             "Calls to the API server.",
@@ -86,9 +91,9 @@ class Metrics:
         """See the port."""
         self._staged.inc(size)
 
-    def deferred(self) -> None:
+    def deferred(self, reason: Reason) -> None:
         """See the port."""
-        self._deferred.inc()
+        self._deferred.labels(reason.value).inc()
 
     def api_call(self, verb: str, resource: str, code: str, seconds: float) -> None:
         """One call to the API server has ended; code 0: there was no answer."""

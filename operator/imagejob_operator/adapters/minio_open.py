@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from imagejob_operator.adapters.minio_client import StoreAddress
 from imagejob_operator.adapters.minio_store import MinioStore, Observe
-from imagejob_operator.core.kept_store import Location
+from imagejob_operator.core.store_location import Location
 from imagejob_operator.core.store_standing import StoreReason
 from imagejob_operator.ports.credentials import CredentialSource
-from imagejob_operator.ports.store_keeper import NotUsable
+from imagejob_operator.ports.image_stores import NotUsable
 
 
 def open_store(location: Location, credentials: CredentialSource, observe: Observe) -> MinioStore:

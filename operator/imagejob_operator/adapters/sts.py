@@ -14,7 +14,7 @@ from imagejob_operator.core.failure import bounded
 from imagejob_operator.core.image_store import WebIdentity
 from imagejob_operator.core.store_standing import StoreReason
 from imagejob_operator.ports.credentials import Credentials
-from imagejob_operator.ports.store_keeper import NotUsable
+from imagejob_operator.ports.image_stores import NotUsable
 
 LIFETIME = 3600
 """Seconds that are asked for."""

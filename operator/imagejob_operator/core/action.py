@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagejob_operator.core.attempt import Attempt
+from imagejob_operator.core.failure import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class AddFinalizer:
 class ReleaseFinalizer:
     """Take our finalizer off: staging is empty, or the cleaning budget is spent."""
 
-    deferred: bool = False
+    deferred: Reason | None = None
+    """Why staging could not be emptied; None if it is empty."""
 
 
 @dataclass(frozen=True, slots=True)

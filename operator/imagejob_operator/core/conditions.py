@@ -36,7 +36,7 @@ def with_conditions(
     before: Status,
     now: datetime,
     note: str | Failure = "",
-    cleaned: bool | None = None,
+    cleaned: bool | str | None = None,
     launched: bool = False,
 ) -> Status:
     """The status with all its conditions, made from phase, error and outcome, and the facts given here.
@@ -47,7 +47,7 @@ def with_conditions(
         now: the time of this turn.
         note: what is being waited for, or why what is tried again failed last; shown while the job is on
             its way.
-        cleaned: whether staging is known to be empty; None while nobody has tried.
+        cleaned: True if staging is known to be empty, else why it is not; None while nobody has tried.
         launched: whether a Pod of the run is known to have run, though the phase may never have been Running.
     """
     same = before.run and status.run and _place(before.run) == _place(status.run)
@@ -132,16 +132,15 @@ def outcome_text(outcome: str, items: ItemCounts) -> str:
 
 
 def _cleaning(
-    status: Status, kept: Condition | None, cleaned: bool | None
+    status: Status, kept: Condition | None, cleaned: bool | str | None
 ) -> list[tuple[str, str, str, str]]:
     if cleaned is None and kept is not None and kept.reason != "InProgress":
         return [("StagingCleaned", kept.status, kept.reason, kept.message)]
-    if cleaned:
+    if cleaned is True:
         return [("StagingCleaned", "True", "Cleaned", "")]
-    if cleaned is False:
-        return [
-            ("StagingCleaned", "False", "Deferred", "staging could not be emptied yet; it is tried again")
-        ]
+    if cleaned is not None:
+        text = cleaned or "staging could not be emptied yet; it is tried again"
+        return [("StagingCleaned", "False", "Deferred", bounded(text))]
     if status.at in UNDOING or (status.at is Phase.SUSPENDED and status.staging):
         return [("StagingCleaned", "False", "InProgress", "")]
     return []

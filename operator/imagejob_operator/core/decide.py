@@ -183,7 +183,7 @@ def _pending(o: Observation, spec: Spec) -> Decision:
             number=number,
             epoch=1,
             started_at=o.now.replace(microsecond=0),
-            store_uid=o.stores.staging_uid,
+            store=o.stores.staging,
         ),
         staging=StagingStatus(prefix=prefix),
     )

@@ -9,6 +9,7 @@ import msgspec
 from imagejob_operator.core.action import Action, Announce, DeleteJob, ReleaseFinalizer, Stop
 from imagejob_operator.core.attempt import Attempt, State
 from imagejob_operator.core.conditions import outcome_text
+from imagejob_operator.core.deferral import deferral
 from imagejob_operator.core.effort import Broken, Clean, Cleaned, Progress
 from imagejob_operator.core.failure import Code, Failure
 from imagejob_operator.core.keys import job_staging_prefix, report_key
@@ -49,7 +50,7 @@ def begin_undoing(o: Observation, failure: Failure, status: Status | None = None
 
 
 def end_run(
-    o: Observation, status: Status, phase: Phase, failure: Failure | None, cleaned: bool | None
+    o: Observation, status: Status, phase: Phase, failure: Failure | None, cleaned: bool | str | None
 ) -> Decision:
     """Write the terminal phase, and before it the one Event that says so."""
     wanted = msgspec.structs.replace(status, phase=phase.value)
@@ -130,7 +131,7 @@ def decide_undoing(o: Observation) -> Decision:
         return end_run(o, status, target, None, cleaned=True)
     end = _spent(o, effort, begun)
     if o.now >= end:
-        return end_run(o, status, target, None, cleaned=False)
+        return end_run(o, status, target, None, cleaned=deferral(o, progress).message)
     live = any(a.live for a in o.attempts)
     patient = live and o.now < begun + o.policy.cleaning_budget / 2
     moments = [end, *([begun + o.policy.cleaning_budget / 2] if patient else [])]
@@ -168,12 +169,10 @@ def decide_deleted(o: Observation) -> Decision:
         return Decision(status, (ReleaseFinalizer(),))
     end = _spent(o, effort, o.job.deleted_at)
     if o.now >= end:
-        text = "staging could not be emptied within the cleaning budget"
-        if isinstance(progress, Broken):
-            text += f": {progress.failure.message}"
+        why = deferral(o, progress)
         run = status.run.number if status.run else 0
-        late = Announce(warning=True, reason="CleaningDeferred", message=text, run=run)
-        return Decision(status, (late, ReleaseFinalizer(deferred=True)))
+        late = Announce(warning=True, reason="CleaningDeferred", message=why.message, run=run)
+        return Decision(status, (late, ReleaseFinalizer(deferred=why.reason)))
     live = any(a.live for a in o.attempts)
     half = o.job.deleted_at + budget / 2
     patient = live and o.now < half
@@ -191,6 +190,7 @@ def decide_terminal(o: Observation) -> Decision:
     if effort and isinstance(progress, Cleaned):
         status = msgspec.structs.replace(status, report=effort.report or status.report)
         return Decision(change(o, status, cleaned=True))
+    why = deferral(o, progress).message if isinstance(progress, Broken) else None
     actions: list[Action] = [ReleaseFinalizer()] if o.job.guarded and effort is None else []
     # Attempts that appeared late (a launch whose answer was lost) end here.
     actions += _stop_live(o)
@@ -198,12 +198,13 @@ def decide_terminal(o: Observation) -> Decision:
     end = (run.finished_at or o.now) + timedelta(seconds=retention.ttl_seconds_after_finished)
     moments = [] if effort is None else _retry(progress, o.now) or [o.now + RETRY_DEFERRED]
     if o.now < end:
-        return Decision(change(o, status), tuple(actions), effort, look_again=min([end, *moments]))
+        said = change(o, status, cleaned=why)
+        return Decision(said, tuple(actions), effort, look_again=min([end, *moments]))
     if retention.policy is Compaction.DELETE:
-        return Decision(change(o, status), (*actions, DeleteJob()), effort)
+        return Decision(change(o, status, cleaned=why), (*actions, DeleteJob()), effort)
     leftovers = [Stop(a) for a in o.attempts if not a.deleting]
     return Decision(
-        change(o, _compacted(status, run, owed=effort is not None)),
+        change(o, _compacted(status, run, owed=effort is not None), cleaned=why),
         (*actions, *leftovers),
         effort,
         look_again=min(moments, default=None),

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imagejob_operator.core.image_store import ENDPOINT, StoreSpec
-from imagejob_operator.core.kept_store import Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +63,3 @@ def refused_endpoint(spec: StoreSpec, allowed: Sequence[AllowedEndpoint]) -> str
                 "IMAGEJOB_ALLOWED_ENDPOINTS"
             )
     return ""
-
-
-def refused_location(location: Location, allowed: Sequence[AllowedEndpoint]) -> bool:
-    """Whether a place that was kept is not allowed any more."""
-    return not all(
-        any(entry.admits(endpoint, location.secure) for entry in allowed)
-        for endpoint in (location.endpoint, location.pod_endpoint)
-    )

@@ -55,7 +55,7 @@ class Observation:
     remarks: Mapping[str, Remark] = field(default_factory=dict)
     """What was said of waiting attempts when somebody asked, by their uid."""
     rejected: str = ""
-    """Why the keeper refuses our finalizer on the job as it is; empty if it did not."""
+    """Why the API server refuses our finalizer on the job as it is; empty if it did not."""
     effort: Effort | None = None
     progress: Progress | None = None
     effort_since: datetime | None = None

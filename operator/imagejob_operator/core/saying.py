@@ -11,7 +11,9 @@ from imagejob_operator.core.phase import TERMINAL, Phase, check_move
 from imagejob_operator.core.status import RunStatus, Status, duration_text
 
 
-def change(o: Observation, wanted: Status, note: str | Failure = "", cleaned: bool | None = None) -> Status:
+def change(
+    o: Observation, wanted: Status, note: str | Failure = "", cleaned: bool | str | None = None
+) -> Status:
     """Complete a wanted status: observedGeneration, phaseSince, end of the run, all conditions.
 
     Raises:

@@ -23,12 +23,20 @@ class ShardStatus(Stanza, frozen=True):
     attempts: str = ""
 
 
+class StagingStore(Stanza, frozen=True, omit_defaults=False):
+    """The ImageStore in which a run is staged; `location` is its bucket and place of staging, as a URL."""
+
+    name: str
+    uid: str
+    location: str = ""
+
+
 class RunStatus(Stanza, frozen=True):
     """The current run. `number` never goes back; `epoch` grows with each new staging of the run.
 
     `suspended_seconds` are those of all suspensions that are over, `queued_seconds` those in which a queue
     held back all that was launched; it does since `queued_since`, or let go last at `released_at`.
-    `store_uid` is that of the ImageStore with the run's staging, empty for the operator's own store;
+    `store` is the ImageStore with the run's staging, None for the operator's own store;
     `outcome` is how the run succeeded, where that was not the plain way.
     """
 
@@ -42,7 +50,7 @@ class RunStatus(Stanza, frozen=True):
     queued_since: datetime | None = None
     queued_seconds: int = 0
     released_at: datetime | None = None
-    store_uid: str = msgspec.field(default="", name="storeUID")
+    store: StagingStore | None = None
     outcome: str = ""
     shards: ShardStatus | None = None
 

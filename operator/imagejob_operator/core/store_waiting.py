@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagejob_operator.core.failure import Code, Failure, Reason
+from imagejob_operator.core.status import StagingStore
 from imagejob_operator.core.store_standing import Standing
 
 
@@ -15,6 +16,8 @@ class StoreView:
     name: str
     uid: str = ""
     standing: Standing | None = None
+    location: str = ""
+    """Bucket and place of its staging, as a URL; empty while it is not open."""
 
     @property
     def failure(self) -> Failure | None:
@@ -44,6 +47,7 @@ class StoreViews:
         return next(filter(None, found), None)
 
     @property
-    def staging_uid(self) -> str:
-        """The uid of the ImageStore that the run is staged in; empty for the operator's own store."""
-        return self.source.uid if self.source else ""
+    def staging(self) -> StagingStore | None:
+        """The ImageStore that the run is staged in; None for the operator's own store."""
+        source = self.source
+        return StagingStore(source.name, source.uid, source.location) if source else None

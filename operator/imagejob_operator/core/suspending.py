@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from imagejob_operator.core.action import Action, AddFinalizer, Stop
+from imagejob_operator.core.deferral import deferral
 from imagejob_operator.core.effort import Broken, Clean, Cleaned, last_failure
 from imagejob_operator.core.ending import RETRY_DEFERRED
 from imagejob_operator.core.keys import staging_prefix
@@ -65,7 +66,7 @@ def decide_suspended(o: Observation, spec: Spec) -> Decision:
     overdue = o.now >= begun + budget
     if not spec.suspend and (clean or overdue):
         return _go_on(o, stops)
-    deferred = False if overdue and not clean else None
+    deferred = deferral(o, progress).message if overdue and not clean else None
     patient = any(a.live for a in o.attempts) and o.now < begun + budget / 2
     moments = [o.now + (o.policy.look_again if clean else RETRY_DEFERRED)]
     moments += [moment for moment in (begun + budget / 2, begun + budget) if moment > o.now and not clean]

@@ -24,7 +24,7 @@ def begin_validating(o: Observation, spec: Spec) -> Decision:
         number=before.number + 1,
         epoch=1,
         started_at=started,
-        store_uid=o.stores.staging_uid,
+        store=o.stores.staging,
     )
     return Decision(
         change(o, msgspec.structs.replace(o.job.status, phase=Phase.VALIDATING.value, run=run, staging=None))

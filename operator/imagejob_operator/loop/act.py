@@ -100,8 +100,9 @@ class Actor:
 
     async def _release(self, job: ImageJob, action: ReleaseFinalizer) -> ImageJob | None:
         if action.deferred:
-            self._telemetry.deferred()
-            log.warning("released before staging was empty", extra={"job": str(job.key), "uid": job.uid})
+            self._telemetry.deferred(action.deferred)
+            extra = {"job": str(job.key), "uid": job.uid, "reason": action.deferred.value}
+            log.warning("released before staging was empty", extra=extra)
         try:
             return await self._jobs.remove_finalizer(job)
         except Gone:

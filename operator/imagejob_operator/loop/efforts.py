@@ -25,6 +25,7 @@ from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob, Key
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.ports.object_store import StoreDenied, StoreError
+from imagejob_operator.ports.stores import StoreNotOpen
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +128,11 @@ class Efforts:
             entry.progress = (
                 self._again(job, entry, error.failure) if error.passing else Broken(error.failure)
             )
+        except StoreNotOpen as error:
+            cleans = isinstance(entry.effort, Clean)
+            entry.progress = (
+                self._again(job, entry, error.failure) if cleans else self._broken(job, entry, error)
+            )
         except StoreDenied as error:
             entry.progress = self._denied(job, entry, error)
         except StoreError as error:
@@ -143,7 +149,7 @@ class Efforts:
             case Collect() | Publish():
                 return Broken(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, f"the store refuses: {error}"))
             case _:
-                return self._broken(job, entry, error)
+                return self._again(job, entry, Failure(Code.STAGING, Reason.ACCESS_DENIED, str(error)))
 
     def _broken(self, job: ImageJob, entry: _Entry, error: Exception) -> Broken:
         code = Code.STAGING if isinstance(entry.effort, Validate | Stage | Clean) else Code.PUBLISH

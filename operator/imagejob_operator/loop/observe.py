@@ -36,7 +36,7 @@ class RunMemory:
     refused: dict[int, int] = field(default_factory=dict)
     remarks: dict[str, Remark] = field(default_factory=dict)
     rejected: str = ""
-    """Why the keeper will not let us guard the job as it is."""
+    """Why the API server refuses our finalizer on the job as it is."""
 
     def refuse(self, shard: int, problem: Problem, now: datetime) -> None:
         """The launcher refused a shard: since when, and when to ask again."""

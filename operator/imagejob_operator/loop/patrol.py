@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from imagejob_operator.core.sweep import Orphans, total
 from imagejob_operator.loop.sweep import Sweeper
-from imagejob_operator.ports.jobs import JobsError
 from imagejob_operator.ports.object_store import ObjectStore
 from imagejob_operator.ports.telemetry import SweepTelemetry
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -40,7 +36,7 @@ class Patrol:
         self,
         stores: Callable[[], Mapping[str, ObjectStore]],
         make: Callable[[ObjectStore], Sweeper],
-        clean: Callable[[str], Awaitable[None]],
+        clean: Callable[[str], None],
         telemetry: SweepTelemetry,
         interval: float,
     ) -> None:
@@ -93,10 +89,4 @@ class Patrol:
             post.left = left
             self._telemetry.orphans(total(post.left for post in self._posts.values()))
             if left.clean:
-                await self._let_go(uid)
-
-    async def _let_go(self, uid: str) -> None:
-        try:
-            await self._clean(uid)
-        except JobsError as error:
-            log.warning("a store is clean, and cannot be let go", extra={"uid": uid, "error": str(error)})
+                self._clean(uid)

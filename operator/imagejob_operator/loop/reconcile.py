@@ -160,7 +160,7 @@ class Reconciler:
 
 
 def shortened(status: Status) -> Status:
-    """The least that must be said, for a keeper that refused the whole."""
+    """The least that must be said, for an API server that refused the whole."""
     error = status.error
     return msgspec.structs.replace(
         status,

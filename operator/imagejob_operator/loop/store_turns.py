@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 from collections.abc import Callable
@@ -14,10 +13,10 @@ from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.store_standing import Standing, next_look, said
 from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.queue import WorkQueue
-from imagejob_operator.loop.store_book import StoreBook
+from imagejob_operator.loop.store_registry import StoreRegistry
+from imagejob_operator.ports.image_stores import ImageStores
 from imagejob_operator.ports.jobs import Conflict, Gone, JobsError
 from imagejob_operator.ports.object_store import Gate, always_open
-from imagejob_operator.ports.store_keeper import StoreKeeper
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +32,16 @@ class StoreTurns:
 
     def __init__(  # noqa: PLR0913  (its collaborators, the clock and the dice)
         self,
-        book: StoreBook,
-        keeper: StoreKeeper,
+        registry: StoreRegistry,
+        image_stores: ImageStores,
         cache: Cache,
         wake: Callable[[Key], None],
         clock: Callable[[], datetime],
         gate: Gate = always_open,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        self._book = book
-        self._keeper = keeper
+        self._registry = registry
+        self._image_stores = image_stores
         self._cache = cache
         self._wake = wake
         self._clock = clock
@@ -67,17 +66,11 @@ class StoreTurns:
                 return  # our own word on it
         self.queue.add(store.key)
 
-    async def begin(self) -> None:
-        """This replica is in charge now: know what was kept before any job asks; each store has its turn."""
-        while True:
-            try:
-                await self._book.load()
-                break
-            except JobsError as error:
-                log.warning("the kept stores cannot be read, trying again", extra={"error": str(error)})
-                await asyncio.sleep(ERROR_PAUSE.total_seconds())
-        for key in self._stores:
-            self.queue.add(key)
+    def begin(self) -> None:
+        """This replica is in charge now: no job takes a store for gone that is only not open yet."""
+        for store in self._stores.values():
+            self._registry.see(store)
+            self.queue.add(store.key)
 
     async def turn(self, key: Key) -> None:
         """One turn; every error of the world ends in a later turn, none in an exception."""
@@ -85,7 +78,7 @@ class StoreTurns:
             return
         store = self._stores.get(key)
         if store is None:
-            self._book.forget(key)
+            self._registry.forget(key)
             return
         try:
             pause = await self._turn(store)
@@ -100,7 +93,7 @@ class StoreTurns:
         self.queue.add_after(key, pause.total_seconds())
 
     async def _turn(self, store: ImageStore) -> timedelta:
-        standing = await self._book.look(store)
+        standing = await self._registry.look(store)
         failed = 0 if standing.ready else self._failed.get(store.uid, 0) + 1
         if failed and store.key in self._stores:
             self._failed[store.uid] = failed
@@ -111,7 +104,7 @@ class StoreTurns:
             if job.key.namespace == store.key.namespace and job.status.at is Phase.PENDING:
                 self._wake(job.key)
         pause = next_look(standing, failed, self._draw())
-        until = self._book.credentials_end(store.uid)
+        until = self._registry.credentials_end(store.uid)
         if until is not None:
             pause = min(pause, max(ERROR_PAUSE, until - RENEW_BEFORE - self._clock()))
         return pause
@@ -120,7 +113,7 @@ class StoreTurns:
         status = said(store, standing, self._clock())
         if status == store.status or not self._gate():
             return
-        after = await self._keeper.write_status(store, status)
+        after = await self._image_stores.write_status(store, status)
         if self._stores.get(store.key) is store:
             self._stores[store.key] = after
         extra = {"store": str(store.key), "why": standing.message}

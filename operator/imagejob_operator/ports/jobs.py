@@ -1,4 +1,4 @@
-"""The keeper of ImageJobs: writes on the resource itself, Events about it, and its namespace."""
+"""ImageJobs on the API server: writes on the resource itself, Events about it, and its namespace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagejob_operator.core.status import Status
 
 
 class JobsError(Exception):
-    """Base of all errors of the keeper."""
+    """Base of all errors of the API server."""
 
 
 class Conflict(JobsError):
@@ -23,7 +23,7 @@ class Gone(JobsError):
 
 
 class Rejected(JobsError):
-    """The keeper refuses what we wrote: our fault, never the user's."""
+    """The API server refuses what we wrote: our fault, never the user's."""
 
 
 class Unavailable(JobsError):

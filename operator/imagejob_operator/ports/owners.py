@@ -1,4 +1,4 @@
-"""The keeper of ImageJobs as the sweeper asks it: never from a cache, and never half an answer."""
+"""ImageJobs as the sweeper asks for them: never from a cache, and never half an answer."""
 
 from __future__ import annotations
 

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from imagejob_operator.core.failure import Failure
 from imagejob_operator.core.job import ImageJob
-from imagejob_operator.ports.object_store import ObjectStore
+from imagejob_operator.ports.object_store import ObjectStore, StoreUnavailable
+
+
+class StoreNotOpen(StoreUnavailable):
+    """The ImageStore of a run is gone or not ready, and this process does not have its store open."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
 
 
 class Stores(Protocol):

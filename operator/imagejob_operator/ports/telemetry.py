@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.status import Status
 from imagejob_operator.core.sweep import Orphans
 
@@ -23,7 +24,7 @@ class Telemetry(Protocol):
         """Bytes were copied into staging."""
         ...
 
-    def deferred(self) -> None:
+    def deferred(self, reason: Reason) -> None:
         """A finalizer was released before staging was known to be empty."""
         ...
 

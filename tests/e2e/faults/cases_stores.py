@@ -68,22 +68,17 @@ def told_wrong(bench: Bench) -> None:
 
 def owned(bench: Bench) -> None:
     """A quota holds the run back when its sources are staged."""
-    made = tenant(bench)
-    _TENANTS[bench.shop.name] = made
-    made.declare()
+    tenant(bench).declare()
     bench.shop.set_quota(pods="0")
 
 
 def taken_away(bench: Bench, name: str) -> None:
     """The namespace is deleted, its Secret and its ImageStore before its job."""
     bench.shop.await_phase(name, "Launching")
-    assert _TENANTS.pop(bench.shop.name).kept()
     bench.core.delete_namespaced_secret("keys", bench.shop.name)
     bench.shop.world.kubectl("delete", "imagestore", "media", "-n", bench.shop.name)
     bench.core.delete_namespace(bench.shop.name)
 
-
-_TENANTS: dict[str, Tenant] = {}
 
 CASES = (
     Case(

@@ -201,15 +201,17 @@ def test_types_are_unique_and_generations_are_the_observed_one() -> None:
         (Phase.SUSPENDED, None, "False/InProgress"),
         (Phase.SUSPENDED, True, "True/Cleaned"),
         (Phase.FAILED, True, "True/Cleaned"),
-        (Phase.FAILED, False, "False/Deferred"),
+        (Phase.FAILED, False, "False/Deferred: staging could not be emptied yet; it is tried again"),
+        (Phase.FAILED, "the store is away", "False/Deferred: the store is away"),
         (Phase.SUCCEEDED, True, "True/Cleaned"),
     ],
     ids=str,
 )
-def test_cleaning_is_said(phase: Phase, cleaned: bool | None, wanted: str) -> None:
+def test_cleaning_is_said(phase: Phase, cleaned: bool | str | None, wanted: str) -> None:
     made = msgspec.structs.replace(status(phase), phase=phase.value, error=CAUSE)
     found = with_conditions(made, Status(), NOW, cleaned=cleaned).condition("StagingCleaned")
-    assert (f"{found.status}/{found.reason}" if found else "-") == wanted
+    said = f"{found.status}/{found.reason}: {found.message}" if found else "-"
+    assert said.removesuffix(": ") == wanted
 
 
 @pytest.mark.parametrize("said", ["True", "False"])

@@ -72,7 +72,7 @@ CASES = [
     Case(
         "JOB_001/StoreNotReady",
         {"destination": {"storeRef": {"name": "media"}}},
-        prepare=lambda w: w.operator.stores.name(image_store()),
+        prepare=lambda w: w.operator.stores.see(image_store()),
     ),
     Case("JOB_002/SourceNotFound", {"source": {"keys": ["no.jpg"]}}),
     Case("JOB_002/SourceEmpty", {"source": {"match": {"prefix": "none/"}}}),

@@ -24,6 +24,7 @@ from imagejob_operator.core.job import ImageJob, Key
 from imagejob_operator.loop.efforts import Efforts
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
+from imagejob_operator.ports.stores import StoreNotOpen
 
 STAGE, CLEAN, PUBLISH = Stage("p/"), Clean(("p/",)), Publish("p/", "r", NOW)
 DONE = Staged(1, 1, 1)
@@ -131,7 +132,10 @@ async def test_errors_become_failures_of_their_effort() -> None:
     assert await verdict(STAGE, denied) == (Code.STAGING, Reason.ACCESS_DENIED, False)
     assert await verdict(PUBLISH, away) == (Code.PUBLISH, Reason.STORE_UNAVAILABLE, True)
     assert await verdict(PUBLISH, denied) == (Code.PUBLISH, Reason.DESTINATION_DENIED, False)
-    assert await verdict(CLEAN, denied) == (Code.STAGING, Reason.STORE_UNAVAILABLE, True)
+    assert await verdict(CLEAN, denied) == (Code.STAGING, Reason.ACCESS_DENIED, True)
+    gone = StoreNotOpen(Failure(Code.CREATION, Reason.STORE_NOT_FOUND, "it is gone"))
+    assert await verdict(CLEAN, gone) == (Code.CREATION, Reason.STORE_NOT_FOUND, True)
+    assert await verdict(STAGE, gone) == (Code.STAGING, Reason.STORE_UNAVAILABLE, True)
     assert await verdict(STAGE, RuntimeError("a fault of ours")) == (
         Code.STAGING,
         Reason.STORE_UNAVAILABLE,

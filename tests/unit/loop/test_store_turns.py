@@ -5,37 +5,47 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from fakes.build import SPEC
 from fakes.clock import ManualClock
-from fakes.hooks import Gate
 from fakes.memory_owners import FOLDER, MemoryOwners, SweepCounts
 from fakes.memory_store import MemoryStore
 from fakes.memory_stores import ALLOWED, MemoryStores, image_store
+from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.image_store import ImageStore, StoreStatus
 from imagejob_operator.core.job import ImageJob, Key, parse_job
 from imagejob_operator.core.keys import staging_prefix
 from imagejob_operator.core.store_standing import LOOK_AGAIN, Standing, StoreReason, next_look, said
 from imagejob_operator.loop.cache import Cache
 from imagejob_operator.loop.patrol import Patrol
-from imagejob_operator.loop.store_book import OwnStore, StoreBook
+from imagejob_operator.loop.store_connector import Connector
+from imagejob_operator.loop.store_registry import OwnStore, StoreRegistry
 from imagejob_operator.loop.store_turns import StoreTurns
 from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.jobs import Conflict, Unavailable
 from imagejob_operator.ports.object_store import StoreDenied
+from imagejob_operator.ports.stores import StoreNotOpen
 from unit.loop.traces import traces
 
 KEY = Key("shop", "media")
+UID_OF_MEDIA = "uid-of-shop-media"
 UID = "0000aaaa-1111-2222-3333-444455556666"
 
 
 def job_in(namespace: str, name: str, phase: str) -> ImageJob:
     metadata = {"namespace": namespace, "name": name, "uid": f"{namespace}/{name}", "resourceVersion": "1"}
     return parse_job({"metadata": metadata, "spec": SPEC, "status": {"phase": phase}})
+
+
+def staged_in(store: ImageStore) -> ImageJob:
+    """A job with a run that has begun in a store."""
+    metadata = {"namespace": "shop", "name": "spring", "uid": "u", "resourceVersion": "1"}
+    where = {"name": store.key.name, "uid": store.uid, "location": "s3://shop/"}
+    status = {"phase": "Staging", "run": {"id": "1", "number": 1, "epoch": 1, "store": where}}
+    return parse_job({"metadata": metadata, "spec": SPEC, "status": status})
 
 
 class Bench:
@@ -53,9 +63,10 @@ class Bench:
         self.cache = Cache()
         own = OwnStore(self.stores.own)
         stores = self.stores
-        self.book = StoreBook(own, stores, stores.open, stores.exchange, FOLDER, ALLOWED, lambda key: None)
+        connector = Connector(stores, stores.open, stores.exchange, ALLOWED)
+        self.registry = StoreRegistry(own, connector, FOLDER, self.cache.jobs, lambda key: None)
         self.turns = StoreTurns(
-            self.book, stores, self.cache, self.woken.append, self.clock, lambda: self.leads, lambda: 0.0
+            self.registry, stores, self.cache, self.woken.append, self.clock, lambda: self.leads, lambda: 0.0
         )
         self.turns.queue.add = self.now.append  # type: ignore[method-assign]
         self.turns.queue.add_after = lambda key, seconds: self.later.append(seconds)  # type: ignore[method-assign]
@@ -175,27 +186,40 @@ async def test_temporary_credentials_are_renewed_before_they_end() -> None:
     assert bench.later == [180]
 
 
-async def test_what_was_kept_is_known_before_any_store_has_its_turn() -> None:
+async def test_a_store_that_nobody_has_looked_at_yet_is_not_taken_for_gone() -> None:
     bench = Bench()
-    failures = [Unavailable("away")]
-    real = bench.stores.kept
-
-    async def kept() -> Any:
-        if failures:
-            raise failures.pop()
-        assert bench.now == []
-        return await real()
-
-    bench.stores.kept = kept  # type: ignore[method-assign]
     bench.turns.seen(image_store(), gone=False)
     bench.now.clear()
-    begun = asyncio.create_task(bench.turns.begin())
-    await asyncio.sleep(0)
-    assert bench.now == []
-    begun.cancel()
-    await asyncio.gather(begun, return_exceptions=True)
-    await bench.turns.begin()
+    bench.turns.begin()
     assert bench.now == [KEY]
+    with pytest.raises(StoreNotOpen, match="nobody has looked at it yet") as caught:
+        await bench.registry.of(staged_in(image_store()))
+    assert caught.value.failure.reason is Reason.STORE_NOT_READY
+
+
+async def test_one_that_took_the_name_of_another_one_ends_that() -> None:
+    bench = Bench()
+    await bench.see(image_store())
+    await bench.see(image_store(uid="another"))
+    assert [store.closed for store in bench.stores.opened] == [True, False]
+
+
+async def test_one_that_is_gone_stays_open_until_a_sweep_found_nothing_of_its_runs() -> None:
+    bench = Bench()
+    job = staged_in(image_store())
+    bench.cache.put_job(job)
+    await bench.see(image_store())
+    bench.turns.seen(image_store(), gone=True)
+    await bench.turns.turn(KEY)
+    (opened,) = bench.stores.opened
+    bench.registry.release(UID_OF_MEDIA)
+    assert not opened.closed, "a run may stage there"
+    assert UID_OF_MEDIA in bench.registry.to_sweep()
+    bench.cache.drop_job(job.key, job.uid)
+    assert not opened.closed, "its deletion may have been deferred"
+    bench.registry.release(UID_OF_MEDIA)
+    assert opened.closed
+    assert bench.registry.to_sweep().keys() == {""}
 
 
 def test_a_status_keeps_the_time_of_its_last_change() -> None:
@@ -228,13 +252,10 @@ class Yard:
         policy = SweepPolicy(FOLDER, interval=interval)
         owners = MemoryOwners()
 
-        async def clean(uid: str) -> None:
-            self.clean.append(uid)
-
         self.patrol = Patrol(
             lambda: dict(self.stores),
             lambda store: Sweeper(store, owners, self.counts, policy),
-            clean,
+            self.clean.append,
             self.counts,
             interval,
         )
@@ -298,26 +319,3 @@ async def test_it_sweeps_again_and_again_until_it_is_stopped() -> None:
 
 async def test_stopping_what_was_never_started_is_nothing() -> None:
     await Yard().patrol.stop()
-
-
-async def test_what_was_kept_is_not_lost_while_its_store_is_being_looked_at() -> None:
-    bench = Bench()
-    store = image_store()
-    await bench.book.look(store)
-    metadata = {"namespace": "shop", "name": "spring", "uid": "u", "resourceVersion": "1"}
-    status = {"phase": "Staging", "run": {"id": "1", "number": 1, "epoch": 1, "storeUID": store.uid}}
-    await bench.book.hold(parse_job({"metadata": metadata, "spec": SPEC, "status": status}))
-    assert list(bench.stores.kept_data) == [store.uid]
-    # The next operator: the watch tells of the store before what was kept has been read.
-    own = OwnStore(bench.stores.own)
-    book = StoreBook(
-        own, bench.stores, bench.stores.open, bench.stores.exchange, FOLDER, ALLOWED, lambda key: None
-    )
-    gate = bench.stores.hooks.install(Gate("secret"))
-    looking = asyncio.create_task(book.look(store))
-    await asyncio.sleep(0.01)
-    await book.load()
-    gate.open()
-    await looking
-    book.forget(store.key)
-    assert store.uid in book.to_sweep(), "its staging would never be cleaned"

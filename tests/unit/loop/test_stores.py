@@ -14,12 +14,14 @@ from fakes.memory_store import MemoryStore
 from fakes.memory_stores import ALLOWED, MemoryStores, image_store
 from fakes.world import KEY, World
 from imagejob_operator.core.endpoints import read_allowed
+from imagejob_operator.core.failure import Reason
 from imagejob_operator.core.image_store import ImageStore
 from imagejob_operator.core.job import parse_job
-from imagejob_operator.core.kept_store import read_kept
+from imagejob_operator.core.status import StagingStore
 from imagejob_operator.core.store_standing import StoreReason
 from imagejob_operator.loop.run_store import Part, RunStore
-from imagejob_operator.loop.store_book import OwnStore, StoreBook
+from imagejob_operator.loop.store_connector import Connector
+from imagejob_operator.loop.store_registry import OwnStore, StoreRegistry
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.jobs import Unavailable
 from imagejob_operator.ports.object_store import (
@@ -63,7 +65,7 @@ async def test_a_run_in_a_store_of_its_own_leaves_the_operators_one_alone() -> N
     assert world.job.status.phase == "Succeeded", world.error()
     assert world.store.objects == {}
     assert world.job.status.run
-    assert world.job.status.run.store_uid == "uid-of-shop-media"
+    assert world.job.status.run.store == StagingStore("media", "uid-of-shop-media", "s3://tenant/media/")
     assert world.job.status.report.startswith(".imagejob/shop/spring/")
     assert bucket.keys("media/.imagejob-staging") == []
     reports = [key for key in bucket.objects if "/.imagejob/" in key]
@@ -147,7 +149,6 @@ async def test_rotation_in_mid_run_is_no_failure() -> None:
     world, _ = await rotated_in_mid_run()
     await world.run()
     assert world.job.status.phase == "Succeeded", world.error()
-    assert read_kept(world.stores.kept_data["uid-of-shop-media"]).access_key == "new"  # type: ignore[union-attr]
 
 
 async def test_an_api_server_that_is_away_when_credentials_are_rotated_delays_and_nothing_more() -> None:
@@ -157,10 +158,10 @@ async def test_an_api_server_that_is_away_when_credentials_are_rotated_delays_an
     assert world.job.status.phase == "Succeeded", world.error()
 
 
-async def test_who_was_started_after_a_rotation_judges_nothing_by_what_was_kept() -> None:
+async def test_who_was_started_after_a_rotation_waits_for_a_look_at_the_store() -> None:
     world, store = await rotated_in_mid_run()
     await world.restart()
-    await world.operator.stores.load()
+    world.operator.stores.see(store)
     await world.run(until=lambda: says(world, "nobody has looked at it yet"))
     await world.operator.stores.look(store)
     await world.run()
@@ -183,35 +184,84 @@ async def test_credentials_that_are_revoked_in_mid_run_are_a_refusal() -> None:
     assert world.error() == "JOB_007/DestinationDenied"
 
 
-async def test_staging_is_cleaned_when_secret_and_store_are_gone_before_the_job() -> None:
+async def taken_away_in_mid_run() -> tuple[World, MemoryStore]:
+    """A run whose Pods are on their way, and whose Secret and ImageStore are gone."""
     world = World(sources={})
-    store = await declared(world)
-    bucket = fill(world)
+    store = await declared(world, prefix="here/")
+    bucket = fill(world, prefix="here/")
     world.create(**MEDIA)
     await world.run(until=lambda: world.job.status.phase == "Running")
-    assert bucket.keys(".imagejob-staging")
+    assert bucket.keys("here/.imagejob-staging")
     world.stores.secrets.clear()
     world.operator.stores.forget(store.key)
-    await world.restart()
-    await world.operator.stores.load()
+    return world, bucket
+
+
+async def test_staging_is_cleaned_when_secret_and_store_are_gone_before_the_job() -> None:
+    world, bucket = await taken_away_in_mid_run()
     world.cluster.user_deletes(KEY)
     await world.run(until=lambda: world.cluster.job(KEY) is None)
-    assert bucket.keys(".imagejob-staging") == []
-    await world.operator.stores.release("uid-of-shop-media", [])
-    assert world.stores.kept_data == {}
+    assert bucket.keys("here/.imagejob-staging") == []
+    assert world.operator.telemetry.deferrals == []
 
 
-async def test_what_is_kept_stays_while_a_run_may_stage_there() -> None:
-    world = World(sources={})
-    await declared(world)
-    fill(world)
-    world.create(**MEDIA)
-    await world.run(until=lambda: world.job.status.phase == "Running")
-    await world.operator.stores.release("uid-of-shop-media", [world.job])
-    assert world.stores.kept_data
+PLACE = "s3://tenant/here/.imagejob-staging/default/shop/"
+
+
+async def test_a_deletion_is_let_go_when_the_credentials_are_gone_for_good() -> None:
+    world, bucket = await taken_away_in_mid_run()
+    await world.restart()
+    world.cluster.user_deletes(KEY)
+    assert await world.run(until=lambda: world.cluster.job(KEY) is None) == 60
+    assert world.operator.telemetry.deferrals == [Reason.STORE_NOT_FOUND]
+    (event,) = [e for e in world.cluster.events.values() if e.reason == "CleaningDeferred"]
+    assert f"the ImageStore shop/media is gone, so 2 staged objects below {PLACE}" in event.message
+    assert "recreate it, or delete the objects, or rely on a lifecycle rule" in event.message
+    # An ImageStore of that place is all that the sweeper needs.
+    world.stores.secret_of("key")
+    await world.operator.stores.look(image_store(bucket="tenant", prefix="here/", uid="another"))
+    part = world.operator.stores.to_sweep()["another"]
+    left = [found.key async for found in part.walk(".imagejob-staging/default/shop/")]
+    assert len(left) == len(bucket.keys("here/.imagejob-staging"))
+    assert left
+
+
+async def test_a_run_ends_when_the_credentials_of_its_staging_are_gone_for_good() -> None:
+    world, _ = await taken_away_in_mid_run()
+    await world.restart()
+    world.cluster.edit(KEY, cancelRunID="1")
+    seconds = await world.run(until=lambda: world.job.status.phase == "Cancelled")
+    assert seconds == pytest.approx(60, abs=1)
+    cleaned = world.job.status.condition("StagingCleaned")
+    assert cleaned
+    assert (cleaned.status, cleaned.reason) == ("False", "Deferred")
+    assert f"the ImageStore shop/media is gone, so 2 staged objects below {PLACE}" in cleaned.message
+    # What holds it up is something else by now, and the condition says so.
+    await world.operator.stores.look(image_store(bucket="tenant", prefix="here/"))
+    await world.run(until=lambda: "is not ready, SecretNotFound" in cleaning(world))
+    world.stores.secret_of("key")
+    await world.operator.stores.look(image_store(bucket="tenant", prefix="here/"))
     await world.run()
-    await world.operator.stores.release("uid-of-shop-media", [world.job])
-    assert world.stores.kept_data == {}
+    assert cleaning(world) == ""
+    assert not world.job.guarded
+
+
+def cleaning(world: World) -> str:
+    said = world.job.status.condition("StagingCleaned")
+    assert said
+    return said.message
+
+
+async def test_a_secret_that_is_gone_is_named_by_the_deferral() -> None:
+    world, _ = await taken_away_in_mid_run()
+    await world.restart()
+    await world.operator.stores.look(image_store(bucket="tenant", prefix="here/"))
+    world.cluster.user_deletes(KEY)
+    await world.run(until=lambda: world.cluster.job(KEY) is None)
+    assert world.operator.telemetry.deferrals == [Reason.STORE_NOT_READY]
+    (event,) = [e for e in world.cluster.events.values() if e.reason == "CleaningDeferred"]
+    assert "the ImageStore shop/media is not ready, SecretNotFound: there is no keys, so 2" in event.message
+    assert "correct it, or delete the objects" in event.message
 
 
 async def test_a_store_of_the_same_name_is_not_the_one_that_a_run_began_in() -> None:
@@ -232,9 +282,10 @@ async def test_a_store_of_the_same_name_is_not_the_one_that_a_run_began_in() -> 
 # --- tenants ---------------------------------------------------------------------------------------------
 
 
-def book_of(stores: MemoryStores, allowed: Any = ALLOWED) -> StoreBook:
+def registry_of(stores: MemoryStores, allowed: Any = ALLOWED) -> StoreRegistry:
     own = OwnStore(stores.own, "PEM of the own one")
-    return StoreBook(own, stores, stores.open, stores.exchange, FOLDER, allowed, lambda key: None)
+    connector = Connector(stores, stores.open, stores.exchange, allowed)
+    return StoreRegistry(own, connector, FOLDER, list, lambda key: None)
 
 
 def job_of(namespace: str, **spec: Any) -> Any:
@@ -244,14 +295,14 @@ def job_of(namespace: str, **spec: Any) -> Any:
 
 async def test_a_name_is_looked_up_in_the_jobs_own_namespace_only() -> None:
     stores = MemoryStores(World().clock)
-    book = book_of(stores)
+    registry = registry_of(stores)
     stores.bucket("shop", "key")
     stores.secret_of("key")
-    assert (await book.look(image_store())).ready
+    assert (await registry.look(image_store())).ready
     stranger = job_of("other", **MEDIA)
-    assert book.views(stranger).failure
-    with pytest.raises(StoreUnavailable, match="there is none of that name"):
-        await book.of(stranger)
+    assert registry.views(stranger).failure
+    with pytest.raises(StoreUnavailable, match="ImageStore other/media does not exist"):
+        await registry.of(stranger)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +320,7 @@ async def test_a_name_is_looked_up_in_the_jobs_own_namespace_only() -> None:
 async def test_a_run_has_no_key_of_anybody_else(key: str) -> None:
     stores = MemoryStores(World().clock)
     stores.own.set(key, b"secret")
-    store = await book_of(stores).of(job_of("shop"))
+    store = await registry_of(stores).of(job_of("shop"))
     with pytest.raises(StoreDenied, match="outside"):
         await store.read(key, 100)
     with pytest.raises(StoreDenied, match="outside"):
@@ -284,13 +335,13 @@ async def test_a_run_has_no_key_of_anybody_else(key: str) -> None:
 
 async def test_the_operators_folders_are_no_sources_of_a_store() -> None:
     stores = MemoryStores(World().clock)
-    book = book_of(stores)
+    registry = registry_of(stores)
     bucket = stores.bucket("shop", "key").store
     stores.secret_of("key")
-    await book.look(image_store())
+    await registry.look(image_store())
     for key in (".imagejob/a", ".imagejob-staging/b", ".images/c"):
         bucket.set(key, b"x")
-    store = await book.of(job_of("shop", **MEDIA))
+    store = await registry.of(job_of("shop", **MEDIA))
     assert [found.key async for found in store.walk("shop/.im")] == ["shop/.images/c"]
 
 
@@ -348,7 +399,7 @@ async def test_how_it_stands(spec: dict[str, Any], broken: Any, reason: StoreRea
     stores.secret_of("key")
     stores.accounts.add(("shop", "robot"))
     broken(stores)
-    standing = await book_of(stores).look(image_store(**spec))
+    standing = await registry_of(stores).look(image_store(**spec))
     assert standing.reason is reason
     assert standing.ready or standing.message
 
@@ -356,7 +407,7 @@ async def test_how_it_stands(spec: dict[str, Any], broken: Any, reason: StoreRea
 async def test_a_config_map_without_the_entry_is_said() -> None:
     stores = MemoryStores(World().clock)
     stores.config_maps["shop", "authority"] = {"other": "PEM"}
-    standing = await book_of(stores).look(image_store(**BUNDLE))
+    standing = await registry_of(stores).look(image_store(**BUNDLE))
     assert standing.reason is StoreReason.CA_BUNDLE_INVALID
     assert "no entry 'ca.crt'" in standing.message
 
@@ -366,10 +417,10 @@ async def test_pods_are_told_of_the_authorities_of_their_store() -> None:
     stores.bucket("shop", "key")
     stores.secret_of("key")
     stores.config_maps["shop", "authority"] = {"ca.crt": "PEM"}
-    book = book_of(stores)
-    assert (await book.look(image_store(**BUNDLE))).ready
-    assert book.trust(job_of("shop", **MEDIA)) == "PEM"
-    assert book.trust(job_of("shop")) == "PEM of the own one"
+    registry = registry_of(stores)
+    assert (await registry.look(image_store(**BUNDLE))).ready
+    assert registry.trust(job_of("shop", **MEDIA)) == "PEM"
+    assert registry.trust(job_of("shop")) == "PEM of the own one"
 
 
 @pytest.mark.parametrize(

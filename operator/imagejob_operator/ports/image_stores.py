@@ -1,4 +1,4 @@
-"""The keeper of ImageStores: their status, what they refer to, and what outlives them."""
+"""ImageStores on the API server: their status, and what they refer to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from imagejob_operator.core.image_store import ImageStore, StoreStatus, WebIdentity
-from imagejob_operator.core.kept_store import Location
+from imagejob_operator.core.store_location import Location
 from imagejob_operator.core.store_standing import StoreReason
 from imagejob_operator.ports.credentials import Credentials, CredentialSource
 from imagejob_operator.ports.object_store import ObjectStore
@@ -20,7 +20,7 @@ class NotUsable(Exception):
         self.reason = reason
 
 
-class StoreKeeper(Protocol):
+class ImageStores(Protocol):
     """Every call ends within a bounded time and raises a JobsError if there is no answer."""
 
     async def write_status(self, store: ImageStore, status: StoreStatus) -> ImageStore:
@@ -37,14 +37,6 @@ class StoreKeeper(Protocol):
 
     async def token(self, namespace: str, account: str, audience: str) -> str:
         """A token of a ServiceAccount that lives for some minutes; NotUsable as above."""
-        ...
-
-    async def kept(self) -> Mapping[str, bytes]:
-        """All that was kept, by name."""
-        ...
-
-    async def keep(self, name: str, data: bytes | None) -> None:
-        """Keep `data` in the operator's own namespace until it is kept as None."""
         ...
 
 

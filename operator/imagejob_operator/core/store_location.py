@@ -1,16 +1,15 @@
-"""Where an ImageStore is, as it must be known to clean it, and what is kept of it with its credentials."""
+"""Where an ImageStore is: all that is needed to open it besides credentials."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
-import msgspec
+from dataclasses import dataclass
 
 from imagejob_operator.core.image_store import Addressing, StoreSpec
 
 
-class Location(msgspec.Struct, frozen=True, rename="camel"):
-    """Where a store is, and how it is spoken to; all that is needed besides credentials."""
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a store is, and how it is spoken to."""
 
     endpoint: str
     pod_endpoint: str
@@ -39,23 +38,3 @@ def locate(spec: StoreSpec, trust: str) -> Location:
         trust=trust,
         longest_url_seconds=spec.presign.max_lifetime_seconds,
     )
-
-
-class Kept(msgspec.Struct, frozen=True, rename="camel"):
-    """What the operator keeps of a store in which a run owns staging, until that is clean."""
-
-    namespace: str
-    name: str
-    location: Location
-    access_key: str
-    secret_key: str
-    session_token: str = ""
-    expires_at: datetime | None = None
-
-
-def read_kept(data: bytes) -> Kept | None:
-    """Read what was kept; None if it is not that."""
-    try:
-        return msgspec.json.decode(data, type=Kept)
-    except (msgspec.ValidationError, msgspec.DecodeError):
-        return None

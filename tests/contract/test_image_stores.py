@@ -1,11 +1,10 @@
-"""The port StoreKeeper: the fake and a real API server keep the same promises.
+"""The port ImageStores: the fake and a real API server keep the same promises.
 
 No operator may run there: it would have its own word on each store.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable
@@ -22,8 +21,8 @@ from imagejob_operator.adapters.kube_stores import KubeStores
 from imagejob_operator.core.api import API_VERSION, STORE_KIND, STORE_PLURAL
 from imagejob_operator.core.image_store import ImageStore, StoreStatus, parse_store
 from imagejob_operator.core.store_standing import Standing, StoreReason, said
+from imagejob_operator.ports.image_stores import ImageStores, NotUsable
 from imagejob_operator.ports.jobs import Conflict, Gone
-from imagejob_operator.ports.store_keeper import NotUsable, StoreKeeper
 
 SPEC = {
     "endpoint": "store.example",
@@ -34,9 +33,9 @@ AUDIENCE = "sts.example"
 
 
 class Bench(Protocol):
-    """A keeper, and what users do."""
+    """An API server, and what users do."""
 
-    keeper: StoreKeeper
+    image_stores: ImageStores
     namespace: str
 
     async def apply(self) -> ImageStore: ...
@@ -57,7 +56,7 @@ class MemoryBench:
 
     def __init__(self) -> None:
         self.stores = MemoryStores(ManualClock())
-        self.keeper = self.stores
+        self.image_stores = self.stores
         self._applied = 0
 
     async def apply(self) -> ImageStore:
@@ -80,13 +79,13 @@ class MemoryBench:
 
 @dataclass
 class KubeBench:
-    """A namespace of an API server; what is kept is kept there too."""
+    """A namespace of a real API server."""
 
     http: KubeHTTP
     namespace: str
 
     def __post_init__(self) -> None:
-        self.keeper = KubeStores(self.http, self.namespace, "one")
+        self.image_stores = KubeStores(self.http)
         self._path = f"/apis/{API_VERSION}/namespaces/{self.namespace}/{STORE_PLURAL}"
 
     async def apply(self) -> ImageStore:
@@ -117,7 +116,7 @@ CHECKS: list[Check] = []
 
 
 def check(promise: Check) -> Check:
-    """A promise of the port, held against everything that keeps it."""
+    """A promise of the port, held against everything that implements it."""
     CHECKS.append(promise)
     return promise
 
@@ -129,20 +128,20 @@ def found(store: ImageStore, reason: StoreReason = StoreReason.READY) -> StoreSt
 @check
 async def a_status_is_written_and_told_of(bench: Bench) -> None:
     store = await bench.apply()
-    ready = await bench.keeper.write_status(store, found(store))
+    ready = await bench.image_stores.write_status(store, found(store))
     assert [c.reason for c in ready.status.conditions] == ["Ready"]
     assert (ready.uid, ready.generation) == (store.uid, store.generation)
     assert ready.resource_version != store.resource_version
-    refused = await bench.keeper.write_status(ready, found(ready, StoreReason.CREDENTIALS_REFUSED))
+    refused = await bench.image_stores.write_status(ready, found(ready, StoreReason.CREDENTIALS_REFUSED))
     assert [c.reason for c in refused.status.conditions] == ["CredentialsRefused"]
 
 
 @check
 async def nothing_is_said_of_a_store_that_has_changed(bench: Bench) -> None:
     store = await bench.apply()
-    await bench.keeper.write_status(store, found(store))
+    await bench.image_stores.write_status(store, found(store))
     with pytest.raises(Conflict):
-        await bench.keeper.write_status(store, found(store, StoreReason.UNREACHABLE))
+        await bench.image_stores.write_status(store, found(store, StoreReason.UNREACHABLE))
 
 
 @check
@@ -150,7 +149,7 @@ async def nothing_is_said_of_a_store_that_is_gone(bench: Bench) -> None:
     store = await bench.apply()
     await bench.delete()
     with pytest.raises(Gone):
-        await bench.keeper.write_status(store, found(store))
+        await bench.image_stores.write_status(store, found(store))
 
 
 @check
@@ -159,47 +158,29 @@ async def nothing_is_said_of_another_store_of_that_name(bench: Bench) -> None:
     await bench.delete()
     await bench.apply()
     with pytest.raises(Conflict):
-        await bench.keeper.write_status(store, found(store))
+        await bench.image_stores.write_status(store, found(store))
 
 
 @check
 async def what_a_store_refers_to_is_read(bench: Bench) -> None:
     await bench.bring()
-    assert await bench.keeper.secret(bench.namespace, "keys") == {"access-key": "a", "secret-key": "s"}
-    assert await bench.keeper.config_map(bench.namespace, "authority") == {"ca.crt": "PEM"}
-    token = await bench.keeper.token(bench.namespace, "robot", AUDIENCE)
+    assert await bench.image_stores.secret(bench.namespace, "keys") == {"access-key": "a", "secret-key": "s"}
+    assert await bench.image_stores.config_map(bench.namespace, "authority") == {"ca.crt": "PEM"}
+    token = await bench.image_stores.token(bench.namespace, "robot", AUDIENCE)
     assert bench.named_by(token) == ("robot", AUDIENCE)
 
 
 @check
 async def what_is_not_there_is_said_to_be_missing(bench: Bench) -> None:
-    keeper, home = bench.keeper, bench.namespace
+    image_stores, home = bench.image_stores, bench.namespace
     for ask, reason in (
-        (lambda: keeper.secret(home, "none"), StoreReason.SECRET_NOT_FOUND),
-        (lambda: keeper.config_map(home, "none"), StoreReason.CONFIG_MAP_NOT_FOUND),
-        (lambda: keeper.token(home, "none", AUDIENCE), StoreReason.SERVICE_ACCOUNT_NOT_FOUND),
+        (lambda: image_stores.secret(home, "none"), StoreReason.SECRET_NOT_FOUND),
+        (lambda: image_stores.config_map(home, "none"), StoreReason.CONFIG_MAP_NOT_FOUND),
+        (lambda: image_stores.token(home, "none", AUDIENCE), StoreReason.SERVICE_ACCOUNT_NOT_FOUND),
     ):
         with pytest.raises(NotUsable, match="none") as caught:
             await ask()
         assert caught.value.reason is reason
-
-
-@check
-async def what_is_kept_is_there_until_it_is_let_go(bench: Bench) -> None:
-    keeper = bench.keeper
-    assert await keeper.kept() == {}
-    await keeper.keep("none", None)
-    await asyncio.gather(*(keeper.keep(name, name.encode()) for name in ("a", "b", "c")))
-    assert await keeper.kept() == {"a": b"a", "b": b"b", "c": b"c"}
-    await keeper.keep("a", b"\x00\xff")
-    await keeper.keep("b", None)
-    await keeper.keep("b", None)
-    assert await keeper.kept() == {"a": b"\x00\xff", "c": b"c"}
-    for name in ("a", "c"):
-        await keeper.keep(name, None)
-    assert await keeper.kept() == {}
-    await keeper.keep("d", b"")
-    assert await keeper.kept() == {"d": b""}
 
 
 by_name = pytest.mark.parametrize("promise", CHECKS, ids=lambda promise: promise.__name__)
@@ -220,13 +201,3 @@ def server(kube: KubeHTTP, namespace: str) -> KubeBench:
 @by_name
 async def test_an_api_server(promise: Check, server: KubeBench) -> None:
     await promise(server)
-
-
-@pytest.mark.cluster
-@pytest.mark.timeout(900)
-async def test_installations_keep_their_own(server: KubeBench) -> None:
-    one, two = server.keeper, KubeStores(server.http, server.namespace, "two")
-    await asyncio.gather(one.keep("x", b"1"), two.keep("x", b"2"))
-    assert (await one.kept(), await two.kept()) == ({"x": b"1"}, {"x": b"2"})
-    await one.keep("x", None)
-    assert (await one.kept(), await two.kept()) == ({}, {"x": b"2"})
