@@ -140,27 +140,8 @@ class HasNoGate(MemoryStore):
 
 
 class SignsFormsForAll(MemoryStore):
-    def sign_post(
-        self,
-        prefix: str,
-        max_bytes: int,
-        lifetime: timedelta,
-        headers: ObjectHeaders | None = None,
-        free: Sequence[str] = (),
-    ) -> PostForm:
-        return super().sign_post("", 10**9, lifetime, headers, free)
-
-
-class SignsFormsWithoutHeaders(MemoryStore):
-    def sign_post(
-        self,
-        prefix: str,
-        max_bytes: int,
-        lifetime: timedelta,
-        headers: ObjectHeaders | None = None,
-        free: Sequence[str] = (),
-    ) -> PostForm:
-        return super().sign_post(prefix, max_bytes, lifetime, None, free)
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
+        return super().sign_post("", 10**9, lifetime)
 
 
 class SignsForEver(MemoryStore):
@@ -181,7 +162,6 @@ BROKEN = {
     DeletesOnePage: "delete_prefix_deletes_all_of_it_and_nothing_else",
     DeletesNeighbours: "delete_prefix_deletes_all_of_it_and_nothing_else",
     HasNoGate: "delete_prefix_stops_at_a_closed_gate",
-    SignsFormsWithoutHeaders: "a_signed_form_fixes_headers",
     SignsFormsForAll: "a_signed_form_refuses_all_else",
     SignsForEver: "signatures_end",
 }

@@ -245,18 +245,11 @@ class MinioStore:
         """See the port."""
         return self._signer.presigned_put_object(self._bucket, key, expires=self._lasting(lifetime))
 
-    def sign_post(
-        self,
-        prefix: str,
-        max_bytes: int,
-        lifetime: timedelta,
-        headers: ObjectHeaders | None = None,
-        free: Sequence[str] = (),
-    ) -> PostForm:
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
         """See the port."""
-        until, fixed = datetime.now(UTC) + self._lasting(lifetime), minio_headers.form_fields(headers)
-        policy = minio_headers.post_policy(self._bucket, prefix, max_bytes, until, fixed, free)
-        return PostForm(self._post_url, {**fixed, **self._signer.presigned_post_policy(policy)}, prefix)
+        until = datetime.now(UTC) + self._lasting(lifetime)
+        policy = minio_headers.post_policy(self._bucket, prefix, max_bytes, until)
+        return PostForm(self._post_url, self._signer.presigned_post_policy(policy), prefix)
 
     def _lasting(self, lifetime: timedelta) -> timedelta:
         """No URL outlives the credentials that sign it, or what the store's administrator allows."""

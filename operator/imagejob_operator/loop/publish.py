@@ -19,7 +19,6 @@ from imagejob_operator.loop.reporting import (
     make_report,
     report_failure,
     report_items,
-    with_etags,
 )
 from imagejob_operator.loop.results import accepted_spec, all_outcomes, read_staged, skipped_items
 from imagejob_operator.loop.withdraw import note_keys, withdraw
@@ -87,10 +86,7 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, effort: Publ
     spec = accepted_spec(job)
     # Beside the loop, as all that takes seconds for a large run: the Lease must be renewed meanwhile.
     items = await asyncio.to_thread(report_items, spec, manifest, outcomes)
-    if spec.destination.publish == "Direct":
-        items = with_etags(items, outcomes)
-    else:
-        await _copy_outputs(store, job, spec, effort, outcomes, items)
+    await _copy_outputs(store, job, spec, effort, outcomes, items)
     items += await skipped_items(store, effort.prefix, manifest)
     if clock() >= effort.deadline:
         text = "spec.execution.activeDeadlineSeconds passed before the outputs were all published"

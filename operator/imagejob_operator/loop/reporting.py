@@ -12,9 +12,8 @@ from imagejob_operator.core.content import content_key, spec_hash
 from imagejob_operator.core.digest import duplicates, totals, with_source_sets
 from imagejob_operator.core.effort import Clean
 from imagejob_operator.core.failure import Code, Failure, Reason
-from imagejob_operator.core.finals import final_keys
 from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.keys import InvalidKey, KeyCollision
+from imagejob_operator.core.keys import InvalidKey, KeyCollision, output_keys
 from imagejob_operator.core.marks import identified
 from imagejob_operator.core.outcome import ItemOutcome
 from imagejob_operator.core.phase import Phase
@@ -77,7 +76,14 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
     """
     identities = {mark.key: mark.identity for mark in manifest.marks}
     destination, renditions = spec.destination, {r.name: r for r in identified(spec.renditions, identities)}
-    finals = final_keys(spec, manifest.items, manifest.base)
+    finals = output_keys(
+        [item.source for item in manifest.items],
+        spec.renditions,
+        destination.prefix,
+        destination.key_template,
+        manifest.base,
+        [item.place for item in manifest.items],
+    )
     by_index = {outcome.index: outcome for outcome in outcomes}
     items: list[ReportItem] = []
     for staged in manifest.items:
@@ -117,19 +123,6 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
     return items
 
 
-def with_etags(items: Sequence[ReportItem], outcomes: Sequence[ItemOutcome]) -> list[ReportItem]:
-    """Items whose outputs stand at their final keys already, with the ETag of each."""
-    done = list(items)
-    for outcome in outcomes:
-        item = done[outcome.index]
-        outputs = tuple(
-            msgspec.structs.replace(output, etag=etag)
-            for output, etag in zip(item.outputs, outcome.etags, strict=True)
-        )
-        done[outcome.index] = msgspec.structs.replace(item, outputs=outputs)
-    return done
-
-
 def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem]) -> Report:
     """The report of the current run, with the error that the status names."""
     run, error = job.status.run, job.status.error
@@ -158,11 +151,7 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, effort
             manifest = await read_staged(store, effort.prefixes[0])
             outcomes = await known_outcomes(store, job, manifest, effort.prefixes[0])
             items = await asyncio.to_thread(report_items, job.spec, manifest, outcomes)
-            kept = job.spec.destination.publish == "Direct" and job.spec.destination.on_failure == "Keep"
-            if kept:
-                items = with_etags(items, outcomes)
-            else:
-                items = [msgspec.structs.replace(item, outputs=()) for item in items]
+            items = [msgspec.structs.replace(item, outputs=()) for item in items]
             items += await skipped_items(store, effort.prefixes[0], manifest)
         except (EffortFailed, InvalidKey, KeyCollision):
             pass  # nothing was staged to the end, or by another spec than this one: nothing to say of items

@@ -184,14 +184,7 @@ class RunStore:
         part = self._part(key)
         return part.store.sign_put(part.key(key), lifetime)
 
-    def sign_post(
-        self,
-        prefix: str,
-        max_bytes: int,
-        lifetime: timedelta,
-        headers: ObjectHeaders | None = None,
-        free: Sequence[str] = (),
-    ) -> PostForm:
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
         """See the port."""
         part = self._part(prefix)
-        return part.store.sign_post(part.key(prefix), max_bytes, lifetime, headers, free)
+        return part.store.sign_post(part.key(prefix), max_bytes, lifetime)

@@ -6,7 +6,6 @@ import asyncio
 
 from imagejob_operator.core.effort import Recalled, Stage, Staged
 from imagejob_operator.core.failure import Code, Failure, Reason
-from imagejob_operator.core.finals import final_keys
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.keys import InvalidKey, KeyCollision, output_keys
 from imagejob_operator.core.places import StagingMode, check_sources_stay
@@ -21,7 +20,6 @@ from imagejob_operator.loop.recall import recall
 from imagejob_operator.loop.reporting import unpublished_before
 from imagejob_operator.loop.sources import Found, find_sources
 from imagejob_operator.loop.standing import plan_items
-from imagejob_operator.loop.withdraw import note_keys
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 from imagejob_operator.ports.telemetry import Telemetry
 
@@ -65,9 +63,6 @@ async def stage(
         work=sum(min(item.size, item_limits(spec.limits).item_bytes) for item in items),
         marks=await copy_marks(store, effort.prefix, marks),
     )
-    if spec.destination.publish == "Direct" and spec.destination.on_failure == "Delete":
-        keys = [job.outputs_prefix + final.key for final in final_keys(spec, manifest.items, base)]
-        await note_keys(store, effort.prefix, keys)
     await write_skipped(store, effort.prefix, plan.skipped)
     await write_manifest(store, effort.prefix, manifest)
     return _staged(manifest)

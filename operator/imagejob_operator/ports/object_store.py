@@ -175,17 +175,6 @@ class ObjectStore(Protocol):
         """A URL that anybody may PUT until its lifetime ends."""
         ...
 
-    def sign_post(
-        self,
-        prefix: str,
-        max_bytes: int,
-        lifetime: timedelta,
-        headers: ObjectHeaders | None = None,
-        free: Sequence[str] = (),
-    ) -> PostForm:
-        """A form that admits keys below `prefix` of at most `max_bytes`, with a content type of images.
-
-        With `headers`, all but their content type are fixed in the form; `free` names metadata that may have
-        any value, and must be posted.
-        """
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
+        """A form that admits keys below `prefix` of at most `max_bytes`, with a content type of images."""
         ...

@@ -97,7 +97,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "never": {"destination": {"prefix": "catalog/", "overwrite": "Never"}},
     "if-different": {"destination": {"prefix": "catalog/", "overwrite": "IfDifferent"}},
     "reference": {"staging": {"mode": "Reference"}},
-    "direct": {"destination": {"prefix": "catalog/", "publish": "Direct", "overwrite": "IfDifferent"}},
     "delete-on-failure": {"destination": {"prefix": "catalog/", "onFailure": "Delete"}},
 }
 """Ways to stage and to publish."""
