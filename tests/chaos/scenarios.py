@@ -123,11 +123,6 @@ _PUBLISHED = (
         to(overwrite="IfDifferent"),
         steps=[Step(finished("Succeeded"), upload("shop/uploads/a.jpg", b"another one")), *again()],
     ),
-    Scenario(
-        "what was published is taken back",
-        to(onFailure="Delete"),
-        prepare=fail(DENIED, "copy", "catalog/uploads/b"),
-    ),
     Scenario("what was published stays", to(), prepare=fail(DENIED, "copy", "catalog/uploads/b")),
 )
 

@@ -686,7 +686,6 @@ SPEC: list[Case] = [
     rule("spec.destination.keyTemplate", "control characters", CONTROL, NO_CONTROL),
     rule("spec.destination.keyTemplate", "the operator keeps", RESERVED, NOT_RESERVED),
     case("spec.destination.overwrite", "enum", ["always", ""], ["Always", "Never", "IfDifferent"]),
-    case("spec.destination.onFailure", "enum", ["delete", ""], ["Keep", "Delete"]),
     *(
         found
         for field in ("cacheControl", "contentDisposition")

@@ -301,16 +301,6 @@ async def delete_prefix_deletes_all_of_it_and_nothing_else(bench: Bench) -> None
 
 
 @check
-async def delete_takes_the_keys_it_is_given(bench: Bench) -> None:
-    below = place()
-    await fill(bench.store, below, MANY)
-    await bench.store.delete([f"{below}{n:05d}" for n in range(1, MANY)] + [f"{below}nothing"])
-    assert await names(bench.store, below) == [f"{below}00000"]
-    await bench.store.delete([])
-    assert await names(bench.store, below) == [f"{below}00000"]
-
-
-@check
 async def delete_prefix_of_nothing_is_done(bench: Bench) -> None:
     assert await bench.store.delete_prefix(place()) == 0
 

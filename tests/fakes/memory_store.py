@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -132,12 +132,6 @@ class MemoryStore:
         stored = self.set(key, blob.data, headers=headers or blob.headers)
         await self.hooks.after("copy", key)
         return stored
-
-    async def delete(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            await self.hooks.before("delete", key)
-            self.objects.pop(key, None)
-            await self.hooks.after("delete", key)
 
     def reader(self, source: StoredObject) -> Reader:
         @contextlib.contextmanager

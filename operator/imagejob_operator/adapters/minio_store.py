@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -191,11 +191,6 @@ class MinioStore:
             return StoredObject(key, source.size, result.etag or "", datetime.now(UTC))
 
         return await self._run("copy", send)
-
-    async def delete(self, keys: Sequence[str]) -> None:
-        """See the port."""
-        for start in range(0, len(keys), PAGE):
-            await self._run("delete", partial(self._delete, list(keys[start : start + PAGE])))
 
     def reader(self, source: StoredObject) -> Reader:
         """See the port."""

@@ -57,8 +57,6 @@ class Clean:
     prefixes: tuple[str, ...]
     report: str = ""
     """Key of the report to write first; none if empty."""
-    withdraw: str = ""
-    """Key of the report of a run whose outputs are taken back, if they are to be and it says no success."""
 
 
 Effort = Validate | Stage | Collect | Publish | Clean

@@ -118,8 +118,7 @@ def decide_undoing(o: Observation) -> Decision:
     status = o.job.status
     target = Phase.FAILED if status.at is Phase.FAILING else Phase.CANCELLED
     begun = status.phase_since or o.now
-    report = _report(o)
-    effort = Clean((status.staging.prefix,) if status.staging else (), report=report, withdraw=report)
+    effort = Clean((status.staging.prefix,) if status.staging else (), report=_report(o))
     progress = o.progress if o.effort == effort else None
     if isinstance(progress, Cleaned):
         status = msgspec.structs.replace(status, report=effort.report)
@@ -216,11 +215,7 @@ def _owed(o: Observation) -> tuple[Clean | None, Progress | None]:
     if staging is None or cleaned is None or cleaned.status == "True":
         return None, None
     failed = o.job.status.at is not Phase.SUCCEEDED
-    effort = Clean(
-        (staging.prefix,),
-        report=_report(o) if failed and not o.job.status.report else "",
-        withdraw=_report(o) if failed else "",
-    )
+    effort = Clean((staging.prefix,), report=_report(o) if failed and not o.job.status.report else "")
     return effort, o.progress if o.effort == effort else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -140,10 +140,6 @@ class ObjectStore(Protocol):
         With `headers`, all that is stored beside the bytes is set anew, else taken over. Raises ObjectMissing
         or ObjectChanged for the source.
         """
-        ...
-
-    async def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects by their keys; those that are not there are no error."""
         ...
 
     def reader(self, source: StoredObject) -> Reader:

@@ -57,7 +57,6 @@ OVERWRITES = (
     ),
 )
 
-DELETE = {"prefix": "out/", "onFailure": "Delete"}
 TWO = ("china.jpg", "flower.jpg")
 KEYS = ("photos/china.jpg", "photos/flower.jpg")
 DENIED = refused(403, "AccessDenied")
@@ -68,10 +67,10 @@ def half_published(bench: Bench) -> None:
     bench.store(DENIED, "copy", about="/out/photos/flower")
 
 
-WITHDRAWN = (
+HALF_PUBLISHED = (
     Case(
         "published-half",
-        "the store denies one of two outputs, and onFailure is Keep",
+        "the store denies one of two outputs: the other one stays",
         "JOB_007/DestinationDenied",
         within=10,
         evidence=("out/photos/flower-thumb.jpg",),
@@ -79,42 +78,6 @@ WITHDRAWN = (
         photos=TWO,
         outputs=1,
         broken=half_published,
-    ),
-    Case(
-        "published-half-and-taken-back",
-        "the store denies one of two outputs, and onFailure is Delete",
-        "JOB_007/DestinationDenied",
-        within=10,
-        evidence=("out/photos/flower-thumb.jpg",),
-        job=job(KEYS, destination=DELETE),
-        photos=TWO,
-        outputs=0,
-        broken=half_published,
-    ),
-    Case(
-        "taken-back-later",
-        "onFailure is Delete, and the store answers 503 to the first deletion",
-        "JOB_007/DestinationDenied",
-        within=15,
-        evidence=("out/photos/flower-thumb.jpg",),
-        job=job(KEYS, destination=DELETE),
-        photos=TWO,
-        outputs=0,
-        broken=lambda b: (
-            half_published(b),
-            b.store(SLOW_DOWN, "delete", about="/out/photos/china", times=1),
-        ),
-    ),
-    Case(
-        "taken-back-never",
-        "onFailure is Delete, and the store denies the deletion of outputs",
-        "JOB_007/DestinationDenied",
-        within=15,
-        evidence=("out/photos/flower-thumb.jpg",),
-        job=job(KEYS, destination=DELETE),
-        photos=TWO,
-        outputs=1,
-        broken=lambda b: (half_published(b), b.store(DENIED, "delete", about="/out/photos/china")),
     ),
 )
 
@@ -162,4 +125,4 @@ REFERENCES = (
     ),
 )
 
-CASES = (*OVERWRITES, *WITHDRAWN, *REFERENCES)
+CASES = (*OVERWRITES, *HALF_PUBLISHED, *REFERENCES)

@@ -189,9 +189,8 @@ def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effor
             [Published(2, 10, True), Published(2, 10, False)],
         ),
     }
-    owing = phase in (Phase.FAILED, Phase.CANCELLED)
-    empty = (Clean((PREFIX,), withdraw=report if owing else ""), [Cleaned()])
-    undo = (Clean((PREFIX,), report=report, withdraw=report), [Cleaned(), Cleaned(Published(2, 10, True))])
+    empty = (Clean((PREFIX,)), [Cleaned()])
+    undo = (Clean((PREFIX,), report=report), [Cleaned(), Cleaned(Published(2, 10, True))])
     effort, done = own.get(phase, undo if phase in UNDOING else empty)
     if deleted:
         effort, done = Clean((job_staging_prefix("default", KEY.namespace, UID),)), [Cleaned()]

@@ -5,6 +5,7 @@ The same world goes on with a new operator each time, and must come to the same 
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -97,7 +98,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "never": {"destination": {"prefix": "catalog/", "overwrite": "Never"}},
     "if-different": {"destination": {"prefix": "catalog/", "overwrite": "IfDifferent"}},
     "reference": {"staging": {"mode": "Reference"}},
-    "delete-on-failure": {"destination": {"prefix": "catalog/", "onFailure": "Delete"}},
 }
 """Ways to stage and to publish."""
 
@@ -120,13 +120,13 @@ async def test_a_run_of_each_kind_succeeds_wherever_the_operator_dies(after_effe
 
 
 @pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
-async def test_what_was_published_is_taken_back_wherever_the_operator_dies(after_effect: bool) -> None:
+async def test_what_was_published_stays_and_is_told_wherever_the_operator_dies(after_effect: bool) -> None:
     async def fail(call: int | None) -> World:
         world = World()
         world.store.hooks.fail(StoreDenied("AccessDenied"), "copy", about=OUTPUTS[1])
         if call is not None:
             world.die_at(call, after_effect)
-        world.create(execution={"itemsPerPod": 50}, destination={"prefix": "catalog/", "onFailure": "Delete"})
+        world.create(execution={"itemsPerPod": 50})
         await world.run()
         return world
 
@@ -135,7 +135,9 @@ async def test_what_was_published_is_taken_back_wherever_the_operator_dies(after
         world = await fail(call)
         where = f"died at call {call}"
         assert world.error() == "JOB_007/DestinationDenied", where
-        assert world.store.keys("shop/catalog/") == [], where
+        assert world.store.keys("shop/catalog/") == OUTPUTS[:1], where
+        report = json.loads(world.store.objects[world.job.status.report].data)
+        assert [len(item.get("outputs", [])) for item in report["items"]] == [1, 0], where
         assert world.staged() == [], where
 
 
