@@ -17,7 +17,6 @@ from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.saying import change
 from imagejob_operator.core.spec import Compaction, InvalidSpec, KeepPods, Retention
 from imagejob_operator.core.status import (
-    ALREADY_PUBLISHED,
     PARTIAL,
     VALIDATED,
     ItemCounts,
@@ -75,7 +74,7 @@ def _announcement(status: Status, phase: Phase) -> Announce:
         outputs, items = status.outputs or OutputCounts(), status.items or ItemCounts()
         made = f"{items.total} items gave {outputs.objects} outputs, {outputs.bytes} bytes"
         made += f"; {items.skipped} were skipped, since nothing had changed" if items.skipped else ""
-        told = [] if run.outcome in (VALIDATED, ALREADY_PUBLISHED) else [made]
+        told = [] if run.outcome == VALIDATED else [made]
         told += filter(None, [outcome_text(run.outcome, items)])
         text = "; ".join(told)
         return Announce(warning=False, reason=run.outcome or phase.value, message=text, run=run.number)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from imagejob_operator.core.content import content_key, spec_hash
+from imagejob_operator.core.content import content_key
 from imagejob_operator.core.digest import duplicates, totals, with_source_sets
 from imagejob_operator.core.effort import Clean
 from imagejob_operator.core.failure import Code, Failure, Reason
@@ -147,7 +147,6 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
         outcome=outcome,
         written_at=now,
         items=tuple(items),
-        spec_hash="" if isinstance(job.spec, InvalidSpec) else spec_hash(job.spec),
         error=ReportError(error.code, error.reason, error.message) if error else None,
         totals=totals(items),
         duplicates=duplicates(items),

@@ -111,9 +111,8 @@ async def known_outcomes(
     store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str
 ) -> list[ItemOutcome]:
     """The outcomes of the shards that left a result which can be believed."""
-    present = [o async for o in store.walk(f"{prefix}results/")]
     known: list[ItemOutcome] = []
-    for stored in present:
+    async for stored in store.walk(f"{prefix}results/"):
         shard = int(stored.key.rpartition("/")[2].removesuffix(".json"))
         indexes = shard_items(len(manifest.items), job.status.items_per_shard, shard)
         try:

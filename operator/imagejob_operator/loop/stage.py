@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from imagejob_operator.core.effort import Recalled, Stage, Staged
+from imagejob_operator.core.effort import Stage, Staged
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.keys import InvalidKey, KeyCollision, output_keys
@@ -16,7 +16,6 @@ from imagejob_operator.loop.downloading import Downloader
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.manifest import manifest_head, write_manifest, write_skipped
 from imagejob_operator.loop.marks import copy_marks, find_marks, with_identities
-from imagejob_operator.loop.recall import recall
 from imagejob_operator.loop.reporting import unpublished_before
 from imagejob_operator.loop.sources import Found, find_sources
 from imagejob_operator.loop.standing import plan_items
@@ -29,7 +28,7 @@ MAX_OUTPUTS = 320_000
 
 async def stage(
     store: ObjectStore, downloader: Downloader, telemetry: Telemetry, job: ImageJob, effort: Stage
-) -> Staged | Recalled:
+) -> Staged:
     """Stage all sources of a job; goes on from what the prefix already holds.
 
     Raises:
@@ -42,10 +41,6 @@ async def stage(
         return _staged(await manifest_head(store, effort.prefix))
     except ObjectMissing:
         pass
-    if recalled := await recall(store, job, spec):
-        # Something may have been staged before the report came.
-        await store.delete_prefix(effort.prefix)
-        return recalled
     base = folder_of(spec.source.match.prefix) if spec.source.match else ""
     found = await find_items(store, job, spec, base, effort.prefix)
     marks = await find_marks(store, job, spec)

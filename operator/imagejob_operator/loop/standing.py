@@ -193,7 +193,7 @@ class _Proofs:
         """Take from the newest reports what they say of the objects that are there."""
         if not self._there:
             return
-        async for _, report in recent_reports(self._store, self._job.key):
+        async for report in recent_reports(self._store, self._job.key):
             for item in report.items:
                 self._take(item)
             if len(self._told) == len(self._there):

@@ -35,7 +35,6 @@ from imagejob_operator.core.effort import (
     Progress,
     Publish,
     Published,
-    Recalled,
     Stage,
     Staged,
     Validate,
@@ -175,8 +174,6 @@ def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effor
                 Staged(2, 2, 10),
                 Staged(1, 1, 5, skipped=1),
                 Staged(0, 0, 0, skipped=2),
-                Recalled("a report", ItemCounts(2, 2), 2, 10),
-                Recalled("a report", ItemCounts(2, 1, 1), 1, 5),
             ],
         ),
         Phase.LAUNCHING: (Collect(PREFIX), [Collected(2, 0, ())]),
@@ -380,9 +377,7 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
         held = [a for a in o.attempts if (a.run, a.epoch) == (1, 1) and a.held]
         late = bool(held) and age >= timedelta(seconds=86400)
         return "passed over the queue deadline" if late and new is not Phase.FAILING else ""
-    looking = old in (Phase.STAGING, Phase.VALIDATING) and not isinstance(
-        o.progress, Staged | Recalled | Validated
-    )
+    looking = old in (Phase.STAGING, Phase.VALIDATING) and not isinstance(o.progress, Staged | Validated)
     if looking and age >= timedelta(seconds=600):
         wants = "the staging deadline"
     published = isinstance(o.progress, Published) and isinstance(o.effort, Publish)
@@ -567,8 +562,6 @@ def _tells_of_failed_items(o: Observation, old: Phase, new: Phase, decision: Dec
         return ""
     items, run = decision.status.items, decision.status.run
     failed = items is not None and items.failed > 0
-    if run is not None and run.outcome == "AlreadyPublished":
-        return "" if isinstance(o.progress, Recalled) else "was published before by nobody"
     told = run is not None and run.outcome == "SucceededWithFailures"
     return "" if failed == told else f"a success with {items} and the outcome {run and run.outcome!r}"
 

@@ -142,32 +142,6 @@ async def test_what_was_published_stays_and_is_told_wherever_the_operator_dies(a
 
 
 @pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
-async def test_a_run_of_before_is_recalled_wherever_the_operator_dies(after_effect: bool) -> None:
-    async def anew(call: int | None) -> World:
-        world = World()
-        world.create()
-        await world.run()
-        world.cluster.vanish(KEY)
-        await world.restart()
-        world.store.hooks.calls.clear()
-        world.cluster.hooks.calls.clear()
-        if call is not None:
-            world.die_at(call, after_effect)
-        world.create()
-        await world.run()
-        return world
-
-    whole = await anew(None)
-    for call in range(len(whole.cluster.hooks.calls) + len(whole.store.hooks.calls)):
-        world = await anew(call)
-        where = f"died at call {call}"
-        assert world.job.status.run, where
-        assert world.job.status.run.outcome == "AlreadyPublished", where
-        assert world.cluster.hooks.count("launch") == 0, where
-        assert world.staged() == [], where
-
-
-@pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
 async def test_a_run_with_nothing_to_do_succeeds_wherever_the_operator_dies(after_effect: bool) -> None:
     async def twice(call: int | None) -> World:
         world = World()
