@@ -94,25 +94,13 @@ class ItemLimits(Wire, frozen=True):
 # --- the order ---------------------------------------------------------------------------------------
 
 
-class Target(Wire, frozen=True):
-    """Where an output goes by its own key, and the form fields that go with it."""
-
-    key: str
-    fields: dict[str, str]
-
-
 class OrderItem(Wire, frozen=True):
-    """One source image: `index` in the run, the key that people know it by, and where to get it.
-
-    `targets` has a place for the output of each rendition, by its name; without it, outputs go below the
-    order's `key_prefix` under names of the Pod's own.
-    """
+    """One source image: `index` in the run, the key that people know it by, and where to get it."""
 
     index: Annotated[int, msgspec.Meta(ge=0)]
     source: str
     url: str
     etag: str
-    targets: dict[str, Target] = msgspec.field(default_factory=dict)
 
 
 class OrderMark(Wire, frozen=True):
@@ -126,16 +114,14 @@ class OrderMark(Wire, frozen=True):
 class Upload(Wire, frozen=True):
     """Where outputs go: an S3 POST policy that admits keys below `key_prefix` only.
 
-    A Pod posts `fields` plus `key` (`key_prefix` + its own name for the output, or that of the target),
-    `Content-Type` and last the field `file`. With a target go its own fields, and the field that
-    `facts_field` names: what is known of the output, see `facts`.
+    A Pod posts `fields` plus `key` (`key_prefix` + the output's name, see `output_name`), `Content-Type` and
+    last the field `file`.
     """
 
     url: str
     key_prefix: str
     fields: dict[str, str]
     max_bytes: int
-    facts_field: str = ""
 
 
 class Order(Wire, frozen=True):
@@ -174,11 +160,6 @@ class OutputRecord(Wire, frozen=True):
     width: Side
     height: Side
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-
-
-def facts(record: OutputRecord) -> str:
-    """What an object says itself of the output that it is: `<width>x<height>/<bytes>/<sha256>`."""
-    return f"{record.width}x{record.height}/{record.bytes}/{record.sha256}"
 
 
 class ItemError(Wire, frozen=True):

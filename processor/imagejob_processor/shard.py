@@ -10,7 +10,7 @@ import hashlib
 import queue
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -26,7 +26,6 @@ from imagejob_processor.contract import (
     SourceRecord,
     Timings,
     Upload,
-    facts,
     output_name,
 )
 from imagejob_processor.failure import ItemFailure
@@ -42,9 +41,7 @@ class Sources(Protocol):
     def get_source(self, url: str, etag: str, most: int) -> bytes:
         """Fetch one source."""
 
-    def post_output(
-        self, upload: Upload, key: str, content_type: str, data: bytes, fields: Mapping[str, str]
-    ) -> None:
+    def post_output(self, upload: Upload, key: str, content_type: str, data: bytes) -> None:
         """Store one output."""
 
 
@@ -184,12 +181,10 @@ class Shard:
         started = time.monotonic()
         item, upload = under_way.item, self._order.upload
         output = for_source(self._renditions[picture.rendition], item.source).output
-        target = item.targets.get(picture.rendition)
         digest = hashlib.sha256(picture.data).hexdigest()
         record = OutputRecord(picture.rendition, len(picture.data), picture.width, picture.height, digest)
-        key = target.key if target else upload.key_prefix + output_name(item.index, picture.rendition)
-        fields = {**target.fields, upload.facts_field: facts(record)} if target else {}
-        self._store.post_output(upload, key, CONTENT_TYPES[output.format], picture.data, fields)
+        key = upload.key_prefix + output_name(item.index, picture.rendition)
+        self._store.post_output(upload, key, CONTENT_TYPES[output.format], picture.data)
         # Outputs are stored beside each other: the time of the slowest is that of the item, nearly.
         under_way.seconds["store"] = max(under_way.seconds.get("store", 0.0), time.monotonic() - started)
         return record

@@ -130,17 +130,15 @@ class Store:
         _raise_if_expired("a source", answer)
         raise StoreUnavailable(f"a source cannot be read: {answer.explain()}")
 
-    def post_output(
-        self, upload: Upload, key: str, content_type: str, data: bytes, extra: Mapping[str, str] | None = None
-    ) -> None:
-        """Store an output under its key, with `extra` fields beside those of the order.
+    def post_output(self, upload: Upload, key: str, content_type: str, data: bytes) -> None:
+        """Store an output under its key.
 
         Raises:
             ItemFailure: IMG_006.
             OrderExpired: The policy is too old.
         """
         fields: list[tuple[str, str | tuple[str, bytes, str]]] = [*upload.fields.items()]
-        fields += [*(extra or {}).items(), ("key", key), ("Content-Type", content_type)]
+        fields += [("key", key), ("Content-Type", content_type)]
         name = key.rpartition("/")[2]
         # S3 ignores whatever comes after the file.
         fields.append(("file", (name, data, content_type)))

@@ -127,18 +127,6 @@ _PUBLISHED = (
         to(overwrite="IfDifferent"),
         steps=[Step(finished("Succeeded"), upload("shop/uploads/a.jpg", b"another one")), *again()],
     ),
-    Scenario("published by the Pods", to(publish="Direct")),
-    Scenario("published by the Pods, and an item fails", to(publish="Direct"), NO_A),
-    Scenario(
-        "published by the Pods, and taken back",
-        to(publish="Direct", overwrite="Never", onFailure="Delete"),
-        NO_A,
-    ),
-    Scenario(
-        "what was published is taken back",
-        to(onFailure="Delete"),
-        prepare=fail(DENIED, "copy", "catalog/uploads/b"),
-    ),
     Scenario("what was published stays", to(), prepare=fail(DENIED, "copy", "catalog/uploads/b")),
 )
 

@@ -686,24 +686,6 @@ SPEC: list[Case] = [
     rule("spec.destination.keyTemplate", "control characters", CONTROL, NO_CONTROL),
     rule("spec.destination.keyTemplate", "the operator keeps", RESERVED, NOT_RESERVED),
     case("spec.destination.overwrite", "enum", ["always", ""], ["Always", "Never", "IfDifferent"]),
-    case("spec.destination.publish", "enum", ["direct", ""], ["Staged", "Direct"], base=IN_A_FOLDER),
-    rule(
-        "spec.destination.prefix",
-        "publish Direct needs one",
-        ["", ABSENT],
-        ["out/", "o"],
-        base=changed(IN_A_FOLDER, ("spec.destination.publish", "Direct")),
-        constraint="spec.destination",
-    ),
-    rule(
-        "spec.destination.onFailure",
-        "Delete needs publish Staged or overwrite Never",
-        ["Delete"],
-        ["Keep"],
-        base=changed(IN_A_FOLDER, ("spec.destination.publish", "Direct")),
-        constraint="spec.destination",
-    ),
-    case("spec.destination.onFailure", "enum", ["delete", ""], ["Keep", "Delete"]),
     *(
         found
         for field in ("cacheControl", "contentDisposition")

@@ -101,8 +101,6 @@ def test_defaults_are_filled(jobs: dict[str, dict[str, Any]]) -> None:
         "prefix": "",
         "keyTemplate": "{dir}{stem}-{rendition}.{ext}",
         "overwrite": "Always",
-        "publish": "Staged",
-        "onFailure": "Keep",
         "headers": {"metadata": {}, "tags": {}},
     }
     assert spec["staging"] == {"mode": "Copy"}

@@ -31,15 +31,8 @@ class MemoryBench:
     def visit(self, verb: str, url: str, data: bytes = b"", if_none_match: bool = False) -> tuple[int, bytes]:
         return self.store.visit(verb, url, data, if_none_match)
 
-    def visit_form(
-        self,
-        form: PostForm,
-        key: str,
-        data: bytes,
-        content_type: str,
-        extra: Mapping[str, str] | None = None,
-    ) -> int:
-        return self.store.visit_form(form, key, data, content_type, extra)
+    def visit_form(self, form: PostForm, key: str, data: bytes, content_type: str) -> int:
+        return self.store.visit_form(form, key, data, content_type)
 
     def headers(self, key: str) -> tuple[str, Mapping[str, str]]:
         headers = self.store.objects[key].headers
@@ -73,16 +66,8 @@ class ServerBench:
         response = self._http.request(verb, url, body=body, headers=headers)
         return response.status, response.data
 
-    def visit_form(
-        self,
-        form: PostForm,
-        key: str,
-        data: bytes,
-        content_type: str,
-        extra: Mapping[str, str] | None = None,
-    ) -> int:
-        posted = {**form.fields, **(extra or {})}
-        fields = [*posted.items(), ("key", key), ("Content-Type", content_type)]
+    def visit_form(self, form: PostForm, key: str, data: bytes, content_type: str) -> int:
+        fields = [*form.fields.items(), ("key", key), ("Content-Type", content_type)]
         answer = self._http.request(
             "POST", form.url, fields=[*fields, ("file", ("file", data, content_type))]
         )

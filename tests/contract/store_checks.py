@@ -37,14 +37,7 @@ class Bench(Protocol):
         self, verb: str, url: str, data: bytes = b"", if_none_match: bool = False
     ) -> tuple[int, bytes]: ...
 
-    def visit_form(
-        self,
-        form: PostForm,
-        key: str,
-        data: bytes,
-        content_type: str,
-        extra: Mapping[str, str] | None = None,
-    ) -> int: ...
+    def visit_form(self, form: PostForm, key: str, data: bytes, content_type: str) -> int: ...
 
     def headers(self, key: str) -> tuple[str, Mapping[str, str]]:
         """Content type and headers of an object, by their lower-case names."""
@@ -308,16 +301,6 @@ async def delete_prefix_deletes_all_of_it_and_nothing_else(bench: Bench) -> None
 
 
 @check
-async def delete_takes_the_keys_it_is_given(bench: Bench) -> None:
-    below = place()
-    await fill(bench.store, below, MANY)
-    await bench.store.delete([f"{below}{n:05d}" for n in range(1, MANY)] + [f"{below}nothing"])
-    assert await names(bench.store, below) == [f"{below}00000"]
-    await bench.store.delete([])
-    assert await names(bench.store, below) == [f"{below}00000"]
-
-
-@check
 async def delete_prefix_of_nothing_is_done(bench: Bench) -> None:
     assert await bench.store.delete_prefix(place()) == 0
 
@@ -379,36 +362,6 @@ async def a_signed_form_refuses_all_else(bench: Bench) -> None:
     ]
     assert all(status in (400, 403) for status in refused), refused
     assert await names(bench.store, below) == []
-
-
-@check
-async def a_signed_form_fixes_headers(bench: Bench) -> None:
-    below = place()
-    headers = ObjectHeaders(
-        content_type="",
-        cache_control="public, max-age=60",
-        content_disposition="inline",
-        storage_class="STANDARD",
-        metadata={"imagejob-run": "uid/7", "owner": "the shop"},
-        tags={"team a": "b/c=d"},
-    )
-    form = bench.store.sign_post(below, 10, HOUR, headers, free=("imagejob-content",))
-    told = {"x-amz-meta-imagejob-content": "a hash"}
-    assert bench.visit_form(form, below + "a", b"x", "image/webp", told) in (200, 201, 204)
-    kind, found = bench.headers(below + "a")
-    assert (kind, found["cache-control"]) == ("image/webp", headers.cache_control)
-    assert (await bench.store.stat(below + "a")).metadata == {
-        **headers.metadata,
-        "imagejob-content": "a hash",
-    }
-    refused = [
-        bench.visit_form(form, below + "b", b"x", "image/webp", {**told, "x-amz-meta-owner": "me"}),
-        bench.visit_form(form, below + "b", b"x", "image/webp", {**told, "Cache-Control": "no-store"}),
-        bench.visit_form(form, below + "b", b"x", "image/webp", {**told, "x-amz-meta-more": "1"}),
-    ]
-    assert all(status in (400, 403) for status in refused), refused
-    assert bench.tags(below + "a") == headers.tags
-    assert await names(bench.store, below) == [below + "a"]
 
 
 @check

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -116,11 +116,6 @@ class ListsInAnyOrder(MemoryStore):
             yield await self.stat(key)
 
 
-class DeletesTheFirstKeysOnly(MemoryStore):
-    async def delete(self, keys: Sequence[str]) -> None:
-        await super().delete(keys[:1000])
-
-
 class DeletesOnePage(MemoryStore):
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
         keys = self.keys(prefix)[:1000]
@@ -140,27 +135,8 @@ class HasNoGate(MemoryStore):
 
 
 class SignsFormsForAll(MemoryStore):
-    def sign_post(
-        self,
-        prefix: str,
-        max_bytes: int,
-        lifetime: timedelta,
-        headers: ObjectHeaders | None = None,
-        free: Sequence[str] = (),
-    ) -> PostForm:
-        return super().sign_post("", 10**9, lifetime, headers, free)
-
-
-class SignsFormsWithoutHeaders(MemoryStore):
-    def sign_post(
-        self,
-        prefix: str,
-        max_bytes: int,
-        lifetime: timedelta,
-        headers: ObjectHeaders | None = None,
-        free: Sequence[str] = (),
-    ) -> PostForm:
-        return super().sign_post(prefix, max_bytes, lifetime, None, free)
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
+        return super().sign_post("", 10**9, lifetime)
 
 
 class SignsForEver(MemoryStore):
@@ -177,11 +153,9 @@ BROKEN = {
     KeepsOldHeaders: "a_copy_with_headers_keeps_none_of_the_old",
     ListsOnePage: "a_walk_goes_over_pages_and_says_sizes",
     ListsInAnyOrder: "a_walk_is_in_the_order_of_keys",
-    DeletesTheFirstKeysOnly: "delete_takes_the_keys_it_is_given",
     DeletesOnePage: "delete_prefix_deletes_all_of_it_and_nothing_else",
     DeletesNeighbours: "delete_prefix_deletes_all_of_it_and_nothing_else",
     HasNoGate: "delete_prefix_stops_at_a_closed_gate",
-    SignsFormsWithoutHeaders: "a_signed_form_fixes_headers",
     SignsFormsForAll: "a_signed_form_refuses_all_else",
     SignsForEver: "signatures_end",
 }

@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from urllib.parse import parse_qs, quote, unquote, urlsplit
-
-import msgspec
 
 from fakes.clock import START
 from fakes.hooks import Hooks
@@ -136,12 +133,6 @@ class MemoryStore:
         await self.hooks.after("copy", key)
         return stored
 
-    async def delete(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            await self.hooks.before("delete", key)
-            self.objects.pop(key, None)
-            await self.hooks.after("delete", key)
-
     def reader(self, source: StoredObject) -> Reader:
         @contextlib.contextmanager
         def opened() -> Iterator[Stream]:
@@ -193,23 +184,10 @@ class MemoryStore:
         until = quote((self._clock() + lifetime).isoformat())
         return f"memory://{self.name}/{quote(key)}?verb={verb}&until={until}"
 
-    def sign_post(
-        self,
-        prefix: str,
-        max_bytes: int,
-        lifetime: timedelta,
-        headers: ObjectHeaders | None = None,
-        free: Sequence[str] = (),
-    ) -> PostForm:
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
         until = (self._clock() + lifetime).isoformat()
-        fixed = headers or ObjectHeaders("")
-        fields = {f"x-amz-meta-{name}": value for name, value in fixed.metadata.items()}
-        if fixed.cache_control:
-            fields["Cache-Control"] = fixed.cache_control
-        policy = {"fixed": dict(fields), "free": [f"x-amz-meta-{name}" for name in free]}
-        signed = {"x-prefix": prefix, "x-max-bytes": str(max_bytes), "x-until": until}
-        signed |= {"x-policy": json.dumps(policy), "x-headers": msgspec.json.encode(fixed).decode()}
-        return PostForm(f"memory://{self.name}/", fields | signed, prefix)
+        fields = {"x-prefix": prefix, "x-max-bytes": str(max_bytes), "x-until": until}
+        return PostForm(f"memory://{self.name}/", fields, prefix)
 
     def behind(self, url: str) -> MemoryStore:
         """The bucket that a signed URL leads to."""
@@ -234,30 +212,14 @@ class MemoryStore:
         self.set(key, data)
         return 200, b""
 
-    def visit_form(
-        self,
-        form: PostForm,
-        key: str,
-        data: bytes,
-        content_type: str,
-        extra: Mapping[str, str] | None = None,
-    ) -> int:
+    def visit_form(self, form: PostForm, key: str, data: bytes, content_type: str) -> int:
         """Use a signed form; the HTTP status."""
         fits = 1 <= len(data) <= int(form.fields["x-max-bytes"]) and content_type.startswith("image/")
         if not key.startswith(form.fields["x-prefix"]) or not fits:
             return 403
         if datetime.fromisoformat(form.fields["x-until"]) <= self._clock():
             return 403
-        policy = json.loads(form.fields["x-policy"])
-        posted = {**form.fields, **(extra or {})}
-        named = {name for name in posted if name not in form.fields or name in policy["fixed"]}
-        right = all(posted.get(name) == value for name, value in policy["fixed"].items())
-        if not right or named != {*policy["fixed"], *policy["free"]}:
-            return 403
-        fixed = msgspec.json.decode(form.fields["x-headers"], type=ObjectHeaders)
-        told = {name.removeprefix("x-amz-meta-"): posted[name] for name in policy["free"]}
-        headers = replace(fixed, content_type=content_type, metadata={**fixed.metadata, **told})
-        self.set(key, data, headers=headers)
+        self.set(key, data, headers=ObjectHeaders(content_type))
         return 204
 
 

@@ -21,7 +21,6 @@ from imagejob_processor.contract import (
     OutputRecord,
     Result,
     Summary,
-    facts,
     output_name,
 )
 
@@ -46,10 +45,8 @@ def do_order(store: MemoryStore, order: Order, failing: Collection[str] = ()) ->
             digest = hashlib.sha256(output).hexdigest()
             record = OutputRecord(rendition.name, len(output), 1, 1, digest)
             form = PostForm(order.upload.url, order.upload.fields, order.upload.key_prefix)
-            key, extra = order.upload.key_prefix + output_name(item.index, rendition.name), {}
-            if target := item.targets.get(rendition.name):
-                key, extra = target.key, {**target.fields, order.upload.facts_field: facts(record)}
-            assert store.visit_form(form, key, output, CONTENT_TYPES[rendition.output.format], extra) == 204
+            key = order.upload.key_prefix + output_name(item.index, rendition.name)
+            assert store.visit_form(form, key, output, CONTENT_TYPES[rendition.output.format]) == 204
             records.append(record)
         items.append(ItemResult(item.index, tuple(records)))
     result = Result(1, order.shard, order.attempt, tuple(items))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from xml.sax.saxutils import escape
 
 from minio.commonconfig import Tags
 from minio.datatypes import PostPolicy
@@ -26,20 +25,6 @@ def header_lines(headers: ObjectHeaders) -> dict[str, str | list[str] | tuple[st
     return {name: value for name, value in lines.items() if value}
 
 
-def form_fields(headers: ObjectHeaders | None) -> dict[str, str]:
-    """The fields of a form that stores an object with these headers; its type is another one."""
-    if headers is None:
-        return {}
-    fields = {name: str(value) for name, value in header_lines(headers).items() if name != "Content-Type"}
-    if headers.tags:
-        tags = "".join(
-            f"<Tag><Key>{escape(name)}</Key><Value>{escape(value)}</Value></Tag>"
-            for name, value in headers.tags.items()
-        )
-        fields["tagging"] = f"<Tagging><TagSet>{tags}</TagSet></Tagging>"
-    return fields
-
-
 def object_tags(headers: ObjectHeaders) -> Tags:
     """Its tags."""
     tags = Tags.new_object_tags()
@@ -53,21 +38,10 @@ def user_metadata(lines: Mapping[str, str]) -> dict[str, str]:
     return {name.removeprefix(PREFIX): value for name, value in lower.items() if name.startswith(PREFIX)}
 
 
-def post_policy(
-    bucket: str,
-    prefix: str,
-    max_bytes: int,
-    until: datetime,
-    fixed: Mapping[str, str],
-    free: Iterable[str],
-) -> PostPolicy:
-    """What a form admits: images below a prefix with exactly these fields; what is free has any value."""
+def post_policy(bucket: str, prefix: str, max_bytes: int, until: datetime) -> PostPolicy:
+    """What a form admits: images below a prefix, of at most so many bytes."""
     policy = PostPolicy(bucket, until)
     policy.add_starts_with_condition("key", prefix)
     policy.add_starts_with_condition("Content-Type", "image/")
     policy.add_content_length_range_condition(1, max_bytes)
-    for name, value in fixed.items():
-        policy.add_equals_condition(name, value)
-    for name in free:
-        policy.add_starts_with_condition(f"{PREFIX}{name}", "")
     return policy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -192,11 +192,6 @@ class MinioStore:
 
         return await self._run("copy", send)
 
-    async def delete(self, keys: Sequence[str]) -> None:
-        """See the port."""
-        for start in range(0, len(keys), PAGE):
-            await self._run("delete", partial(self._delete, list(keys[start : start + PAGE])))
-
     def reader(self, source: StoredObject) -> Reader:
         """See the port."""
         return lambda: read_object(self._client, self._bucket, source)
@@ -245,18 +240,11 @@ class MinioStore:
         """See the port."""
         return self._signer.presigned_put_object(self._bucket, key, expires=self._lasting(lifetime))
 
-    def sign_post(
-        self,
-        prefix: str,
-        max_bytes: int,
-        lifetime: timedelta,
-        headers: ObjectHeaders | None = None,
-        free: Sequence[str] = (),
-    ) -> PostForm:
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
         """See the port."""
-        until, fixed = datetime.now(UTC) + self._lasting(lifetime), minio_headers.form_fields(headers)
-        policy = minio_headers.post_policy(self._bucket, prefix, max_bytes, until, fixed, free)
-        return PostForm(self._post_url, {**fixed, **self._signer.presigned_post_policy(policy)}, prefix)
+        until = datetime.now(UTC) + self._lasting(lifetime)
+        policy = minio_headers.post_policy(self._bucket, prefix, max_bytes, until)
+        return PostForm(self._post_url, self._signer.presigned_post_policy(policy), prefix)
 
     def _lasting(self, lifetime: timedelta) -> timedelta:
         """No URL outlives the credentials that sign it, or what the store's administrator allows."""

@@ -9,7 +9,6 @@ import msgspec
 from imagejob_operator.core.failure import Failure, bounded
 from imagejob_operator.core.phase import TERMINAL, UNDOING, Phase
 from imagejob_operator.core.status import (
-    ALREADY_PUBLISHED,
     PARTIAL,
     VALIDATED,
     Condition,
@@ -120,12 +119,6 @@ def outcome_text(outcome: str, items: ItemCounts) -> str:
     if outcome == PARTIAL:
         failed = f"{items.failed} of {items.total} items failed"
         return f"{failed}, as spec.failurePolicy admits; the report names them"
-    if outcome == ALREADY_PUBLISHED:
-        failed = f", {items.failed} of which failed" if items.failed else ""
-        return (
-            f"an ImageJob of this name had published this run of {items.total} items{failed}; "
-            "its report is there, and spec.run.id starts another run"
-        )
     if outcome == VALIDATED:
         return f"nothing stands in the way of {items.total} items; nothing was staged or launched"
     return ""

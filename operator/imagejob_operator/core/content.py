@@ -1,4 +1,4 @@
-"""Hashes of what is asked for: equal where equal outputs would come out, which need not be made again."""
+"""Hashes of outputs: equal where equal outputs would come out, which need not be made again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import hashlib
 import msgspec
 
 from imagejob_operator.core.headers import Headers
-from imagejob_operator.core.spec import Spec
 from imagejob_processor.contract import PIXELS_VERSION, Rendition
 
 
@@ -23,19 +22,4 @@ def content_key(identity: str, rendition: Rendition, headers: Headers) -> str:
         headers: what the output is stored with beside its bytes.
     """
     parts = (PIXELS_VERSION, identity, rendition.steps, rendition.output, headers)
-    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
-
-
-def spec_hash(spec: Spec) -> str:
-    """A hash of what in a spec says which outputs there are; how they are made and kept is not in it."""
-    where = spec.destination
-    parts = (
-        spec.source,
-        spec.renditions,
-        spec.limits,
-        spec.run.items,
-        where.prefix,
-        where.key_template,
-        where.headers,
-    )
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()

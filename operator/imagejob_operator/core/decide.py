@@ -16,7 +16,6 @@ from imagejob_operator.core.effort import (
     Broken,
     Publish,
     Published,
-    Recalled,
     Stage,
     Staged,
 )
@@ -32,7 +31,6 @@ from imagejob_operator.core.keys import report_key, staging_prefix
 from imagejob_operator.core.observation import Decision, Observation
 from imagejob_operator.core.phase import TERMINAL, UNDOING, Phase
 from imagejob_operator.core.processing import process, with_tries
-from imagejob_operator.core.recalling import end_recalled
 from imagejob_operator.core.saying import change
 from imagejob_operator.core.shards import shard_count, survey
 from imagejob_operator.core.sizing import items_per_pod
@@ -198,8 +196,6 @@ def _staging(o: Observation, spec: Spec) -> Decision:
     progress = progress_of(o, effort)
     if isinstance(progress, Staged):
         return _staged(o, spec, progress)
-    if isinstance(progress, Recalled):
-        return end_recalled(o, progress)
     return wait_for_sources(o, spec, effort, "the sources were not staged")
 
 

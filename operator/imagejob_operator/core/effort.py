@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from imagejob_operator.core.failure import Failure
-from imagejob_operator.core.status import FailedItem, ItemCounts
+from imagejob_operator.core.status import FailedItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,6 @@ class Clean:
     prefixes: tuple[str, ...]
     report: str = ""
     """Key of the report to write first; none if empty."""
-    withdraw: str = ""
-    """Key of the report of a run whose outputs are taken back, if they are to be and it says no success."""
 
 
 Effort = Validate | Stage | Collect | Publish | Clean
@@ -100,17 +98,6 @@ class Validated:
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
-    """A run of this name, id and spec was published before, by an object that is gone; nothing is staged."""
-
-    report: str
-    """Key of the report of then."""
-    items: ItemCounts
-    objects: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class Collected:
     """All results are read and right."""
 
@@ -136,7 +123,7 @@ class Cleaned:
     """The report was there already and says Succeeded."""
 
 
-Progress = Working | Broken | Validated | Staged | Recalled | Recalled | Collected | Published | Cleaned
+Progress = Working | Broken | Validated | Staged | Collected | Published | Cleaned
 
 
 def last_failure(progress: Progress | None) -> Failure | None:

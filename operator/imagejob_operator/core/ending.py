@@ -18,7 +18,6 @@ from imagejob_operator.core.phase import Phase
 from imagejob_operator.core.saying import change
 from imagejob_operator.core.spec import Compaction, InvalidSpec, KeepPods, Retention
 from imagejob_operator.core.status import (
-    ALREADY_PUBLISHED,
     PARTIAL,
     VALIDATED,
     ItemCounts,
@@ -76,7 +75,7 @@ def _announcement(status: Status, phase: Phase) -> Announce:
         outputs, items = status.outputs or OutputCounts(), status.items or ItemCounts()
         made = f"{items.total} items gave {outputs.objects} outputs, {outputs.bytes} bytes"
         made += f"; {items.skipped} were skipped, since nothing had changed" if items.skipped else ""
-        told = [] if run.outcome in (VALIDATED, ALREADY_PUBLISHED) else [made]
+        told = [] if run.outcome == VALIDATED else [made]
         told += filter(None, [outcome_text(run.outcome, items)])
         text = "; ".join(told)
         return Announce(warning=False, reason=run.outcome or phase.value, message=text, run=run.number)
@@ -119,8 +118,7 @@ def decide_undoing(o: Observation) -> Decision:
     status = o.job.status
     target = Phase.FAILED if status.at is Phase.FAILING else Phase.CANCELLED
     begun = status.phase_since or o.now
-    report = _report(o)
-    effort = Clean((status.staging.prefix,) if status.staging else (), report=report, withdraw=report)
+    effort = Clean((status.staging.prefix,) if status.staging else (), report=_report(o))
     progress = o.progress if o.effort == effort else None
     if isinstance(progress, Cleaned):
         status = msgspec.structs.replace(status, report=effort.report)
@@ -217,11 +215,7 @@ def _owed(o: Observation) -> tuple[Clean | None, Progress | None]:
     if staging is None or cleaned is None or cleaned.status == "True":
         return None, None
     failed = o.job.status.at is not Phase.SUCCEEDED
-    effort = Clean(
-        (staging.prefix,),
-        report=_report(o) if failed and not o.job.status.report else "",
-        withdraw=_report(o) if failed else "",
-    )
+    effort = Clean((staging.prefix,), report=_report(o) if failed and not o.job.status.report else "")
     return effort, o.progress if o.effort == effort else None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from imagejob_operator.core.api import FINALIZER, OUTPUTS_ROOT
 from imagejob_operator.core.keys import namespace_prefix
 from imagejob_operator.core.spec import InvalidSpec, Spec, parse_spec
-from imagejob_operator.core.status import ALREADY_PUBLISHED, RunStatus, Status, parse_status
+from imagejob_operator.core.status import RunStatus, Status, parse_status
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -113,9 +113,7 @@ def _speaks_of(status: Status, uid: str) -> bool:
     saved. Nothing of that one is ours to delete: it may still be there.
     """
     staging, report = status.staging, status.report
-    # Who ended as AlreadyPublished names the report of the one that had published it.
-    recalled = status.run is not None and status.run.outcome == ALREADY_PUBLISHED
-    own_report = not report or recalled or f"/{uid[:8]}/" in report
+    own_report = not report or f"/{uid[:8]}/" in report
     return own_report and (staging is None or f"/{uid}/" in staging.prefix)
 
 

@@ -45,9 +45,8 @@ MOVES: dict[Phase, frozenset[Phase]] = {
     ),
     # Neither has Validating.
     Phase.VALIDATING: frozenset({Phase.SUCCEEDED, Phase.SUSPENDED, Phase.FAILED, Phase.CANCELLED}),
-    # Where nothing is to be made, because all of it is there already, no Pod is launched;
-    # and a run that was published before ends at once.
-    Phase.STAGING: frozenset({Phase.LAUNCHING, Phase.PUBLISHING, Phase.SUCCEEDED}) | _LEAVE,
+    # Where nothing is to be made, because all of it is there already, no Pod is launched.
+    Phase.STAGING: frozenset({Phase.LAUNCHING, Phase.PUBLISHING}) | _LEAVE,
     Phase.LAUNCHING: frozenset({Phase.RUNNING, Phase.PUBLISHING}) | _LEAVE,
     Phase.RUNNING: frozenset({Phase.PUBLISHING}) | _LEAVE,
     Phase.PUBLISHING: frozenset({Phase.SUCCEEDED}) | _LEAVE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -100,8 +100,6 @@ class Destination(Wire, frozen=True):
     prefix: Annotated[str, Meta(max_length=512)] = ""
     key_template: Annotated[str, Meta(min_length=1, max_length=256)] = "{dir}{stem}-{rendition}.{ext}"
     overwrite: Overwrite = Overwrite.ALWAYS
-    publish: Literal["Staged", "Direct"] = "Staged"
-    on_failure: Literal["Keep", "Delete"] = "Keep"
     headers: Headers = Headers()
     store_ref: StoreRef | None = None
 

@@ -105,8 +105,6 @@ class Report(Wire, frozen=True, omit_defaults=False):
     written_at: datetime
     items: tuple[ReportItem, ...] = ()
     error: ReportError | None = None
-    spec_hash: str = ""
-    """Hash of what was asked for: of an equal one, equal outputs come."""
     checks: tuple[ReportCheck, ...] = ()
     """What a run that was only to be validated has looked at; then there are no items."""
     totals: Totals = Totals()

@@ -29,7 +29,6 @@ from imagejob_operator.core.places import (
     SOURCE_KINDS,
     Destination,
     InlineFile,
-    Overwrite,
     Source,
     Staging,
     StagingMode,
@@ -207,7 +206,6 @@ def _check_keys(spec: Spec) -> None:
         check_template(spec.destination.key_template, "spec.destination.keyTemplate")
         check_reserved(target, "spec.destination")
         check_headers(spec.destination.headers)
-        _check_direct(spec.destination)
     except (InvalidKey, InvalidHeaders) as error:
         raise InvalidSpec(str(error)) from None
 
@@ -235,20 +233,6 @@ def _check_urls(sources: Sequence[UrlSource]) -> None:
                 f"{field}: the path of {url.shown!r} must end with a file name, which outputs are named from"
             )
         check_relative_key(name, f"{field}: the file name of {url.shown!r}")
-
-
-def _check_direct(destination: Destination) -> None:
-    if destination.publish != "Direct":
-        return
-    if not destination.prefix:
-        raise InvalidSpec(
-            "spec.destination.prefix: publish Direct needs one, since Pods may write below it only"
-        )
-    if destination.on_failure == "Delete" and destination.overwrite is not Overwrite.NEVER:
-        raise InvalidSpec(
-            "spec.destination.onFailure: Delete needs publish Staged or overwrite Never, else outputs "
-            "that had replaced older ones would be deleted"
-        )
 
 
 def item_limits(limits: Limits) -> ItemLimits:

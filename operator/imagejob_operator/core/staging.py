@@ -93,11 +93,6 @@ def part_key(prefix: str, part: int) -> str:
     return f"{prefix}items/{part}.json"
 
 
-def published_key(prefix: str) -> str:
-    """Where the keys are noted that the run writes to, if they are to be taken back when it fails."""
-    return f"{prefix}published.json"
-
-
 def skipped_key(prefix: str) -> str:
     """Where it lies what is known of the items that need not be made."""
     return f"{prefix}skipped.json"

@@ -171,8 +171,6 @@ class Status(Stanza, frozen=True):
 PARTIAL = "SucceededWithFailures"
 """The outcome of a run that succeeded although items failed: as many as its failurePolicy admits."""
 
-ALREADY_PUBLISHED = "AlreadyPublished"
-"""The outcome of a run that an ImageJob of the same name had published before."""
 VALIDATED = "Validated"
 """The outcome of a run that was only to be tried out: nothing stands in its way, and nothing was done."""
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from imagejob_operator.core.headers import OWN_METADATA, Headers
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.ports.object_store import ObjectHeaders, StoredObject
-from imagejob_processor.contract import CONTENT_TYPES, OutputRecord, Rendition, facts
+from imagejob_processor.contract import CONTENT_TYPES, OutputRecord, Rendition
 
 CONTENT = f"{OWN_METADATA}content"
 """Metadata with the content key of an object."""
@@ -30,30 +29,16 @@ def read_facts(stored: StoredObject) -> tuple[int, int, str] | None:
     return (int(found[1]), int(found[2]), found[4]) if found and int(found[3]) == stored.size else None
 
 
-def form_field(name: str) -> str:
-    """The field of a form that carries the metadata of a name."""
-    return f"x-amz-meta-{name}"
-
-
-def common_headers(job: ImageJob, wanted: Headers) -> ObjectHeaders:
-    """What all outputs of a run have in common; their types differ."""
-    return ObjectHeaders(
-        content_type="",
-        cache_control=wanted.cache_control or "",
-        content_disposition=wanted.content_disposition or "",
-        storage_class=wanted.storage_class or "",
-        metadata={**wanted.metadata, RUN: run_mark(job)},
-        tags=wanted.tags,
-    )
-
-
 def final_headers(
     job: ImageJob, wanted: Headers, rendition: Rendition, record: OutputRecord, content: str
 ) -> ObjectHeaders:
     """The headers of one output."""
-    common = common_headers(job, wanted)
-    return replace(
-        common,
+    facts = f"{record.width}x{record.height}/{record.bytes}/{record.sha256}"
+    return ObjectHeaders(
         content_type=CONTENT_TYPES[rendition.output.format],
-        metadata={**common.metadata, CONTENT: content, FACTS: facts(record)},
+        cache_control=wanted.cache_control or "",
+        content_disposition=wanted.content_disposition or "",
+        storage_class=wanted.storage_class or "",
+        metadata={**wanted.metadata, RUN: run_mark(job), CONTENT: content, FACTS: facts},
+        tags=wanted.tags,
     )

@@ -11,7 +11,6 @@ from imagejob_operator.core.marks import copy_key
 from imagejob_operator.core.shards import shard_items
 from imagejob_operator.core.spec import InvalidSpec, item_limits
 from imagejob_operator.core.staging import input_key, order_key, output_prefix, result_key
-from imagejob_operator.loop.direct import direct_upload, targets
 from imagejob_operator.loop.manifest import items_of, manifest_head
 from imagejob_operator.ports.object_store import ObjectStore
 from imagejob_processor.contract import Order, OrderItem, OrderMark, Upload
@@ -28,7 +27,7 @@ def lifetime(now: datetime, ends_by: datetime) -> timedelta:
     return min(LONGEST, max(SLACK, ends_by - now + SLACK))
 
 
-def _staged_upload(store: ObjectStore, below: str, live: timedelta) -> Upload:
+def _upload(store: ObjectStore, below: str, live: timedelta) -> Upload:
     """A form for outputs below the attempt's own part of the staging."""
     form = store.sign_post(below, MAX_OUTPUT_BYTES, live)
     return Upload(form.url, form.key_prefix, dict(form.fields), MAX_OUTPUT_BYTES)
@@ -49,12 +48,6 @@ async def write_order(
     head = await manifest_head(store, prefix)
     indexes = shard_items(head.count, job.status.items_per_shard, shard)
     items = await items_of(store, prefix, head, indexes)
-    if spec.destination.publish == "Direct":
-        upload = direct_upload(store, job, spec, MAX_OUTPUT_BYTES, live)
-        places = targets(spec, head, items, upload.key_prefix)
-    else:
-        upload = _staged_upload(store, output_prefix(prefix, shard, attempt), live)
-        places = [{} for _ in items]
     order = Order(
         version=1,
         job=str(job.key),
@@ -67,13 +60,12 @@ async def write_order(
                 source=item.source,
                 url=store.sign_get(item.key or input_key(prefix, item.index), live),
                 etag=item.etag,
-                targets=place,
             )
-            for item, place in zip(items, places, strict=True)
+            for item in items
         ),
         renditions=spec.renditions,
         limits=item_limits(spec.limits),
-        upload=upload,
+        upload=_upload(store, output_prefix(prefix, shard, attempt), live),
         result_url=store.sign_put(result_key(prefix, shard), live),
         marks=tuple(
             OrderMark(mark.key, store.sign_get(copy_key(prefix, position), live), mark.etag)

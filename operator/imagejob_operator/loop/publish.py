@@ -9,9 +9,7 @@ from datetime import datetime
 from imagejob_operator.core.effort import Clean, Cleaned, Publish, Published
 from imagejob_operator.core.failure import Code, Failure, Reason
 from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.outcome import ItemOutcome
-from imagejob_operator.core.report import Report, ReportItem, encode_report
-from imagejob_operator.core.spec import Spec
+from imagejob_operator.core.report import Report, encode_report
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.outputs import publish_outputs
 from imagejob_operator.loop.reporting import (
@@ -19,10 +17,8 @@ from imagejob_operator.loop.reporting import (
     make_report,
     report_failure,
     report_items,
-    with_etags,
 )
 from imagejob_operator.loop.results import accepted_spec, all_outcomes, read_staged, skipped_items
-from imagejob_operator.loop.withdraw import note_keys, withdraw
 from imagejob_operator.ports.object_store import (
     ObjectStore,
     StoreError,
@@ -60,25 +56,9 @@ async def clean(store: ObjectStore, clock: Clock, job: ImageJob, effort: Clean) 
         if committed is None and effort.prefixes:
             await report_failure(store, clock, job, effort)
     for prefix in effort.prefixes:
-        if effort.withdraw and committed is None:
-            await withdraw(store, job, prefix, effort.withdraw)
         await store.delete_prefix(prefix)
     done = Published(committed.objects, committed.bytes, cleaned=True) if committed else None
     return Cleaned(done)
-
-
-async def _copy_outputs(
-    store: ObjectStore,
-    job: ImageJob,
-    spec: Spec,
-    effort: Publish,
-    outcomes: list[ItemOutcome],
-    items: list[ReportItem],
-) -> None:
-    if spec.destination.on_failure == "Delete":
-        keys = [job.outputs_prefix + output.key for item in items for output in item.outputs]
-        await note_keys(store, effort.prefix, keys)
-    await publish_outputs(store, job, spec, effort.prefix, outcomes, items)
 
 
 async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, effort: Publish) -> Report:
@@ -87,10 +67,7 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, effort: Publ
     spec = accepted_spec(job)
     # Beside the loop, as all that takes seconds for a large run: the Lease must be renewed meanwhile.
     items = await asyncio.to_thread(report_items, spec, manifest, outcomes)
-    if spec.destination.publish == "Direct":
-        items = with_etags(items, outcomes)
-    else:
-        await _copy_outputs(store, job, spec, effort, outcomes, items)
+    await publish_outputs(store, job, spec, effort.prefix, outcomes, items)
     items += await skipped_items(store, effort.prefix, manifest)
     if clock() >= effort.deadline:
         text = "spec.execution.activeDeadlineSeconds passed before the outputs were all published"

@@ -8,13 +8,12 @@ from datetime import datetime
 
 import msgspec
 
-from imagejob_operator.core.content import content_key, spec_hash
+from imagejob_operator.core.content import content_key
 from imagejob_operator.core.digest import duplicates, totals, with_source_sets
 from imagejob_operator.core.effort import Clean
 from imagejob_operator.core.failure import Code, Failure, Reason
-from imagejob_operator.core.finals import final_keys
 from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.keys import InvalidKey, KeyCollision
+from imagejob_operator.core.keys import InvalidKey, KeyCollision, namespace_prefix, output_keys
 from imagejob_operator.core.marks import identified
 from imagejob_operator.core.outcome import ItemOutcome
 from imagejob_operator.core.phase import Phase
@@ -31,7 +30,14 @@ from imagejob_operator.core.spec import InvalidSpec, Spec
 from imagejob_operator.core.staging import Manifest
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.results import known_outcomes, read_staged, skipped_items
-from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoreDenied
+from imagejob_operator.loop.standing import own_outputs
+from imagejob_operator.ports.object_store import (
+    ObjectMissing,
+    ObjectStore,
+    StoreDenied,
+    StoreError,
+    StoreUnavailable,
+)
 from imagejob_processor.same import for_source
 
 Clock = Callable[[], datetime]
@@ -49,7 +55,9 @@ async def committed_report(store: ObjectStore, job: ImageJob, key: str) -> Repor
 
 
 async def unpublished_before(store: ObjectStore, job: ImageJob) -> frozenset[str]:
-    """Sources that the run before published nothing of; runs that never came to their items are passed over.
+    """Sources that the run before did not publish; runs that never came to their items are passed over.
+
+    A run that failed may have published some outputs of an item and not others: all its items are made again.
 
     Raises:
         EffortFailed: JOB_001/NoPreviousReport if no report of an earlier run tells.
@@ -65,7 +73,9 @@ async def unpublished_before(store: ObjectStore, job: ImageJob) -> frozenset[str
             text = f"spec.run.items Failed: there is no report of run {past.number} at {past.report!r}"
             break
         if report.items:
-            return frozenset(item.source for item in report.items if not item.outputs)
+            whole = report.outcome == "Succeeded"
+            done = {item.source for item in report.items if item.skipped or (whole and item.outputs)}
+            return frozenset(item.source for item in report.items if item.source not in done)
     text += "; take All items"
     raise EffortFailed(Failure(Code.CREATION, Reason.NO_PREVIOUS_REPORT, text))
 
@@ -77,7 +87,14 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
     """
     identities = {mark.key: mark.identity for mark in manifest.marks}
     destination, renditions = spec.destination, {r.name: r for r in identified(spec.renditions, identities)}
-    finals = final_keys(spec, manifest.items, manifest.base)
+    finals = output_keys(
+        [item.source for item in manifest.items],
+        spec.renditions,
+        destination.prefix,
+        destination.key_template,
+        manifest.base,
+        [item.place for item in manifest.items],
+    )
     by_index = {outcome.index: outcome for outcome in outcomes}
     items: list[ReportItem] = []
     for staged in manifest.items:
@@ -117,19 +134,6 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
     return items
 
 
-def with_etags(items: Sequence[ReportItem], outcomes: Sequence[ItemOutcome]) -> list[ReportItem]:
-    """Items whose outputs stand at their final keys already, with the ETag of each."""
-    done = list(items)
-    for outcome in outcomes:
-        item = done[outcome.index]
-        outputs = tuple(
-            msgspec.structs.replace(output, etag=etag)
-            for output, etag in zip(item.outputs, outcome.etags, strict=True)
-        )
-        done[outcome.index] = msgspec.structs.replace(item, outputs=outputs)
-    return done
-
-
 def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem]) -> Report:
     """The report of the current run, with the error that the status names."""
     run, error = job.status.run, job.status.error
@@ -143,7 +147,6 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
         outcome=outcome,
         written_at=now,
         items=tuple(items),
-        spec_hash="" if isinstance(job.spec, InvalidSpec) else spec_hash(job.spec),
         error=ReportError(error.code, error.reason, error.message) if error else None,
         totals=totals(items),
         duplicates=duplicates(items),
@@ -151,18 +154,14 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
 
 
 async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, effort: Clean) -> None:
-    """Say what is known of every item; outputs are named where they stand at their final keys."""
+    """Say what is known of every item, with the outputs that were published before the run failed."""
     items: list[ReportItem] = []
     if not isinstance(job.spec, InvalidSpec):
         try:
             manifest = await read_staged(store, effort.prefixes[0])
             outcomes = await known_outcomes(store, job, manifest, effort.prefixes[0])
             items = await asyncio.to_thread(report_items, job.spec, manifest, outcomes)
-            kept = job.spec.destination.publish == "Direct" and job.spec.destination.on_failure == "Keep"
-            if kept:
-                items = with_etags(items, outcomes)
-            else:
-                items = [msgspec.structs.replace(item, outputs=()) for item in items]
+            items = await _published(store, job, items)
             items += await skipped_items(store, effort.prefixes[0], manifest)
         except (EffortFailed, InvalidKey, KeyCollision):
             pass  # nothing was staged to the end, or by another spec than this one: nothing to say of items
@@ -173,3 +172,27 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, effort
         await store.put_if_absent(effort.report, data, "application/json")
     except StoreDenied:
         return  # a store that takes no report may still be cleaned
+
+
+async def _published(store: ObjectStore, job: ImageJob, items: Sequence[ReportItem]) -> list[ReportItem]:
+    """The items with those of their outputs that the run wrote to their final keys."""
+    keys = [output.key for item in items for output in item.outputs]
+    try:
+        there = await own_outputs(store, job, keys)
+    except StoreError as error:
+        elsewhere = job.outputs_prefix != namespace_prefix(job.key.namespace)
+        if isinstance(error, StoreUnavailable) and not elsewhere:
+            raise
+        # The report and the cleaning do not depend on the store of the outputs.
+        there = {}
+    return [
+        msgspec.structs.replace(
+            item,
+            outputs=tuple(
+                msgspec.structs.replace(output, etag=there[output.key].etag)
+                for output in item.outputs
+                if output.key in there
+            ),
+        )
+        for item in items
+    ]

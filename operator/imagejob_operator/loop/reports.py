@@ -16,8 +16,8 @@ MOST_LISTED = 10_000
 MOST_READ = 5
 
 
-async def recent_reports(store: ObjectStore, key: Key) -> AsyncIterator[tuple[str, Report]]:
-    """The newest reports with their keys, the newest first; what cannot be read is passed over.
+async def recent_reports(store: ObjectStore, key: Key) -> AsyncIterator[Report]:
+    """The newest reports, the newest first; what cannot be read is passed over.
 
     Raises:
         StoreError: when the store fails.
@@ -29,6 +29,6 @@ async def recent_reports(store: ObjectStore, key: Key) -> AsyncIterator[tuple[st
             break
     for stored in sorted(found, key=lambda stored: stored.modified_at, reverse=True)[:MOST_READ]:
         try:
-            yield stored.key, read_report(await store.read(stored.key, MAX_REPORT_BYTES))
+            yield read_report(await store.read(stored.key, MAX_REPORT_BYTES))
         except (ObjectMissing, msgspec.DecodeError):
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -27,7 +27,6 @@ from imagejob_operator.core.staging import (
     result_key,
 )
 from imagejob_operator.loop.concurrency import for_each
-from imagejob_operator.loop.direct import written
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.manifest import read_skipped, whole_manifest
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
@@ -87,11 +86,9 @@ async def all_outcomes(
     def indexes(shard: int) -> range:
         return shard_items(len(manifest.items), job.status.items_per_shard, shard)
 
-    listing = await _final_listing(store, job, manifest)
-
     async def one(shard: int) -> list[ItemOutcome] | None:
         try:
-            return await _shard_outcomes(store, job, prefix, shard, indexes(shard), listing)
+            return await _shard_outcomes(store, job, prefix, shard, indexes(shard))
         except ObjectMissing:
             return None
 
@@ -114,39 +111,23 @@ async def known_outcomes(
     store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str
 ) -> list[ItemOutcome]:
     """The outcomes of the shards that left a result which can be believed."""
-    present = [o async for o in store.walk(f"{prefix}results/")]
-    listing = await _final_listing(store, job, manifest) if present else None
     known: list[ItemOutcome] = []
-    for stored in present:
+    async for stored in store.walk(f"{prefix}results/"):
         shard = int(stored.key.rpartition("/")[2].removesuffix(".json"))
         indexes = shard_items(len(manifest.items), job.status.items_per_shard, shard)
         try:
-            known += await _shard_outcomes(store, job, prefix, shard, indexes, listing)
+            known += await _shard_outcomes(store, job, prefix, shard, indexes)
         except (InvalidResult, ObjectMissing):
             continue  # the failure itself is in the report
     return known
 
 
-async def _final_listing(
-    store: ObjectStore, job: ImageJob, manifest: Manifest
-) -> Mapping[str, Listed] | None:
-    """What stands at the final keys, if that is where Pods write; None if they write into the staging."""
-    spec = accepted_spec(job)
-    return await written(store, job, spec, manifest) if spec.destination.publish == "Direct" else None
-
-
 async def _shard_outcomes(
-    store: ObjectStore,
-    job: ImageJob,
-    prefix: str,
-    shard: int,
-    indexes: Sequence[int],
-    listing: Mapping[str, Listed] | None,
+    store: ObjectStore, job: ImageJob, prefix: str, shard: int, indexes: Sequence[int]
 ) -> list[ItemOutcome]:
     result = read_result(await store.read(result_key(prefix, shard), MAX_RESULT_BYTES), shard)
     below = output_prefix(prefix, shard, result.attempt)
-    if listing is None:
-        listing = {o.key.removeprefix(below): Listed(o.size, o.etag) async for o in store.walk(below)}
+    listing = {o.key.removeprefix(below): Listed(o.size, o.etag) async for o in store.walk(below)}
     return believe(result, indexes, accepted_spec(job).renditions, listing)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from typing import TypeVar
 
 from imagejob_operator.core.api import RESERVED_ROOTS
@@ -160,15 +159,6 @@ class RunStore:
             await self._call(part, lambda: part.store.put_from(part.key(key), reader, source, headers))
         )
 
-    async def delete(self, keys: Sequence[str]) -> None:
-        """See the port."""
-        by_part: dict[int, tuple[Part, list[str]]] = {}
-        for key in keys:
-            part = self._part(key)
-            by_part.setdefault(id(part), (part, []))[1].append(part.key(key))
-        for part, theirs in by_part.values():
-            await self._call(part, partial(part.store.delete, theirs))
-
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
         """See the port."""
         part = self._part(prefix)
@@ -184,14 +174,7 @@ class RunStore:
         part = self._part(key)
         return part.store.sign_put(part.key(key), lifetime)
 
-    def sign_post(
-        self,
-        prefix: str,
-        max_bytes: int,
-        lifetime: timedelta,
-        headers: ObjectHeaders | None = None,
-        free: Sequence[str] = (),
-    ) -> PostForm:
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
         """See the port."""
         part = self._part(prefix)
-        return part.store.sign_post(part.key(prefix), max_bytes, lifetime, headers, free)
+        return part.store.sign_post(part.key(prefix), max_bytes, lifetime)

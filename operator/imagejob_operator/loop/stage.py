@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from imagejob_operator.core.effort import Recalled, Stage, Staged
+from imagejob_operator.core.effort import Stage, Staged
 from imagejob_operator.core.failure import Code, Failure, Reason
-from imagejob_operator.core.finals import final_keys
 from imagejob_operator.core.job import ImageJob
 from imagejob_operator.core.keys import InvalidKey, KeyCollision, output_keys
 from imagejob_operator.core.places import StagingMode, check_sources_stay
@@ -17,11 +16,9 @@ from imagejob_operator.loop.downloading import Downloader
 from imagejob_operator.loop.failed import EffortFailed
 from imagejob_operator.loop.manifest import manifest_head, write_manifest, write_skipped
 from imagejob_operator.loop.marks import copy_marks, find_marks, with_identities
-from imagejob_operator.loop.recall import recall
 from imagejob_operator.loop.reporting import unpublished_before
 from imagejob_operator.loop.sources import Found, find_sources
 from imagejob_operator.loop.standing import plan_items
-from imagejob_operator.loop.withdraw import note_keys
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 from imagejob_operator.ports.telemetry import Telemetry
 
@@ -31,7 +28,7 @@ MAX_OUTPUTS = 320_000
 
 async def stage(
     store: ObjectStore, downloader: Downloader, telemetry: Telemetry, job: ImageJob, effort: Stage
-) -> Staged | Recalled:
+) -> Staged:
     """Stage all sources of a job; goes on from what the prefix already holds.
 
     Raises:
@@ -44,10 +41,6 @@ async def stage(
         return _staged(await manifest_head(store, effort.prefix))
     except ObjectMissing:
         pass
-    if recalled := await recall(store, job, spec):
-        # Something may have been staged before the report came.
-        await store.delete_prefix(effort.prefix)
-        return recalled
     base = folder_of(spec.source.match.prefix) if spec.source.match else ""
     found = await find_items(store, job, spec, base, effort.prefix)
     marks = await find_marks(store, job, spec)
@@ -64,9 +57,6 @@ async def stage(
         skipped=len(plan.skipped),
         marks=await copy_marks(store, effort.prefix, marks),
     )
-    if spec.destination.publish == "Direct" and spec.destination.on_failure == "Delete":
-        keys = [job.outputs_prefix + final.key for final in final_keys(spec, manifest.items, base)]
-        await note_keys(store, effort.prefix, keys)
     await write_skipped(store, effort.prefix, plan.skipped)
     await write_manifest(store, effort.prefix, manifest)
     return _staged(manifest)

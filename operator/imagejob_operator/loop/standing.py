@@ -96,6 +96,22 @@ async def standing(store: ObjectStore, root: str, keys: Sequence[str]) -> dict[s
     return found | {stored.key.removeprefix(root): stored for stored in rest if stored}
 
 
+async def own_outputs(store: ObjectStore, job: ImageJob, keys: Sequence[str]) -> dict[str, StoredObject]:
+    """Of the objects that stand at some of the job's output keys, those that its current run wrote."""
+    root = job.outputs_prefix
+
+    async def look(key: str) -> StoredObject | None:
+        try:
+            stored = await store.stat(root + key)
+        except ObjectMissing:
+            return None
+        return stored if stored.metadata.get(RUN) == run_mark(job) else None
+
+    there = sorted(await standing(store, root, keys))
+    found = await for_each(there, look)
+    return {key: stored for key, stored in zip(there, found, strict=True) if stored}
+
+
 def refused(key: str, more: int = 0) -> EffortFailed:
     """What is said of a key that is taken."""
     others = f" (and {more} more)" if more else ""
@@ -177,7 +193,7 @@ class _Proofs:
         """Take from the newest reports what they say of the objects that are there."""
         if not self._there:
             return
-        async for _, report in recent_reports(self._store, self._job.key):
+        async for report in recent_reports(self._store, self._job.key):
             for item in report.items:
                 self._take(item)
             if len(self._told) == len(self._there):

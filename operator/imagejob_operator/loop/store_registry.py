@@ -192,11 +192,8 @@ class StoreRegistry:
 
     def trust(self, job: ImageJob) -> str:
         """See the port."""
-        sides = [self._source(job)]
-        if job.outputs_prefix != namespace_prefix(job.key.namespace) and _goes_forward(job):
-            sides.append(self._destination(job))
-        found = {side.location.trust if side else self._own.trust for side in sides}
-        return "\n".join(sorted(filter(None, found)))
+        source = self._source(job)
+        return source.location.trust if source else self._own.trust
 
     def _part(self, opened: OpenedStore | None, inside: str, outside: str) -> Part:
         if opened is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -142,10 +142,6 @@ class ObjectStore(Protocol):
         """
         ...
 
-    async def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects by their keys; those that are not there are no error."""
-        ...
-
     def reader(self, source: StoredObject) -> Reader:
         """How another store reads an object of this one, if it still has its ETag."""
         ...
@@ -175,17 +171,6 @@ class ObjectStore(Protocol):
         """A URL that anybody may PUT until its lifetime ends."""
         ...
 
-    def sign_post(
-        self,
-        prefix: str,
-        max_bytes: int,
-        lifetime: timedelta,
-        headers: ObjectHeaders | None = None,
-        free: Sequence[str] = (),
-    ) -> PostForm:
-        """A form that admits keys below `prefix` of at most `max_bytes`, with a content type of images.
-
-        With `headers`, all but their content type are fixed in the form; `free` names metadata that may have
-        any value, and must be posted.
-        """
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
+        """A form that admits keys below `prefix` of at most `max_bytes`, with a content type of images."""
         ...

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from e2e.faults.bench import Bench, Case, job
-from e2e.faults.cases_runs import kill
-from e2e.faults.store_faults import lost_answer, meanwhile, pretended, refused, silence
+from e2e.faults.store_faults import lost_answer, meanwhile, refused
 
 HURRIED = {"execution": {"stagingDeadlineSeconds": 5}}
 SLOW_DOWN = refused(503, "SlowDown")
@@ -58,7 +57,6 @@ OVERWRITES = (
     ),
 )
 
-DELETE = {"prefix": "out/", "onFailure": "Delete"}
 TWO = ("china.jpg", "flower.jpg")
 KEYS = ("photos/china.jpg", "photos/flower.jpg")
 DENIED = refused(403, "AccessDenied")
@@ -69,10 +67,10 @@ def half_published(bench: Bench) -> None:
     bench.store(DENIED, "copy", about="/out/photos/flower")
 
 
-WITHDRAWN = (
+HALF_PUBLISHED = (
     Case(
         "published-half",
-        "the store denies one of two outputs, and onFailure is Keep",
+        "the store denies one of two outputs: the other one stays",
         "JOB_007/DestinationDenied",
         within=10,
         evidence=("out/photos/flower-thumb.jpg",),
@@ -80,99 +78,6 @@ WITHDRAWN = (
         photos=TWO,
         outputs=1,
         broken=half_published,
-    ),
-    Case(
-        "published-half-and-taken-back",
-        "the store denies one of two outputs, and onFailure is Delete",
-        "JOB_007/DestinationDenied",
-        within=10,
-        evidence=("out/photos/flower-thumb.jpg",),
-        job=job(KEYS, destination=DELETE),
-        photos=TWO,
-        outputs=0,
-        broken=half_published,
-    ),
-    Case(
-        "taken-back-later",
-        "onFailure is Delete, and the store answers 503 to the first deletion",
-        "JOB_007/DestinationDenied",
-        within=15,
-        evidence=("out/photos/flower-thumb.jpg",),
-        job=job(KEYS, destination=DELETE),
-        photos=TWO,
-        outputs=0,
-        broken=lambda b: (
-            half_published(b),
-            b.store(SLOW_DOWN, "delete", about="/out/photos/china", times=1),
-        ),
-    ),
-    Case(
-        "taken-back-never",
-        "onFailure is Delete, and the store denies the deletion of outputs",
-        "JOB_007/DestinationDenied",
-        within=15,
-        evidence=("out/photos/flower-thumb.jpg",),
-        job=job(KEYS, destination=DELETE),
-        photos=TWO,
-        outputs=1,
-        broken=lambda b: (half_published(b), b.store(DENIED, "delete", about="/out/photos/china")),
-    ),
-)
-
-DIRECT = {"prefix": "out/", "publish": "Direct"}
-NEVER_DELETE = {**DIRECT, "overwrite": "Never", "onFailure": "Delete"}
-SLOW_JOB = {"execution": {"retriesPerShard": 1, "parallelism": 1}}
-
-
-WRITTEN_DIRECTLY = (
-    Case(
-        "direct",
-        "publish is Direct, and an output's answer is lost: it is sent again",
-        "Succeeded",
-        within=10,
-        job=job(destination=DIRECT),
-        broken=lambda b: b.store(lost_answer, "post", times=1),
-    ),
-    Case(
-        "direct-pod-killed",
-        "publish is Direct, and a Pod is killed when its outputs are written and its result is not",
-        "Succeeded",
-        within=25,
-        job=job(destination=DIRECT, **SLOW_JOB),
-        attempts="0=2",
-        broken=lambda b: b.store(silence, "put", about="/results/", who="pod", times=1),
-        then=kill,
-    ),
-    Case(
-        "direct-output-lost",
-        "publish is Direct, and the store confirms an output and does not keep it",
-        "JOB_005/ResultsInvalid",
-        within=10,
-        evidence=("the store says nothing is there",),
-        job=job(destination=DIRECT),
-        broken=lambda b: b.store(pretended(204), "post"),
-    ),
-    Case(
-        "direct-half",
-        "publish is Direct, and the store denies one of two outputs: the other one stays",
-        "JOB_005/ItemsFailed",
-        within=10,
-        evidence=("IMG_006",),
-        job=job(KEYS, destination=DIRECT),
-        photos=TWO,
-        outputs=1,
-        broken=lambda b: b.store(DENIED, "post", about="out/photos/flower"),
-    ),
-    Case(
-        "direct-half-and-taken-back",
-        "publish is Direct, onFailure is Delete, and the store denies one of two outputs",
-        "JOB_005/ItemsFailed",
-        within=10,
-        evidence=("IMG_006",),
-        job=job(KEYS, destination=NEVER_DELETE),
-        photos=TWO,
-        outputs=0,
-        broken=lambda b: b.store(DENIED, "post", about="out/photos/flower"),
     ),
 )
 
@@ -220,4 +125,4 @@ REFERENCES = (
     ),
 )
 
-CASES = (*OVERWRITES, *WITHDRAWN, *WRITTEN_DIRECTLY, *REFERENCES)
+CASES = (*OVERWRITES, *HALF_PUBLISHED, *REFERENCES)

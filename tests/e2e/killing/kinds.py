@@ -64,7 +64,6 @@ KINDS = (
     # Whoever changes their mind before the operator has seen the job has one run only.
     Kind("superseded", wishes=(Wish(AGAIN),), runs=(1, 2), run_id="2", epochs=2),
     Kind("run-again", wishes=(Wish(AGAIN, once_ended=True),), runs=(2,), run_id="2", epochs=2),
-    Kind("direct", spec={"destination": {"publish": "Direct"}}),
     Kind("reference", spec={"staging": {"mode": "Reference"}}),
     Kind("validated", (VALIDATED,), spec={"run": VALIDATE}, epochs=0, publishes=False),
 )

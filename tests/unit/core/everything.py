@@ -37,7 +37,6 @@ from imagejob_operator.core.effort import (
     Progress,
     Publish,
     Published,
-    Recalled,
     Stage,
     Staged,
     Validate,
@@ -176,8 +175,6 @@ def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effor
                 Staged(2, 2, 10),
                 Staged(1, 1, 5, skipped=1),
                 Staged(0, 0, 0, skipped=2),
-                Recalled("a report", ItemCounts(2, 2), 2, 10),
-                Recalled("a report", ItemCounts(2, 1, 1), 1, 5),
             ],
         ),
         Phase.LAUNCHING: (Collect(PREFIX), [Collected(2, 0, ())]),
@@ -190,9 +187,8 @@ def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effor
             [Published(2, 10, True), Published(2, 10, False)],
         ),
     }
-    owing = phase in (Phase.FAILED, Phase.CANCELLED)
-    empty = (Clean((PREFIX,), withdraw=report if owing else ""), [Cleaned()])
-    undo = (Clean((PREFIX,), report=report, withdraw=report), [Cleaned(), Cleaned(Published(2, 10, True))])
+    empty = (Clean((PREFIX,)), [Cleaned()])
+    undo = (Clean((PREFIX,), report=report), [Cleaned(), Cleaned(Published(2, 10, True))])
     effort, done = own.get(phase, undo if phase in UNDOING else empty)
     if deleted:
         effort, done = Clean((job_staging_prefix(FOLDER, KEY.namespace, UID),)), [Cleaned()]
@@ -382,9 +378,7 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
         held = [a for a in o.attempts if (a.run, a.epoch) == (1, 1) and a.held]
         late = bool(held) and age >= timedelta(seconds=86400)
         return "passed over the queue deadline" if late and new is not Phase.FAILING else ""
-    looking = old in (Phase.STAGING, Phase.VALIDATING) and not isinstance(
-        o.progress, Staged | Recalled | Validated
-    )
+    looking = old in (Phase.STAGING, Phase.VALIDATING) and not isinstance(o.progress, Staged | Validated)
     if looking and age >= timedelta(seconds=600):
         wants = "the staging deadline"
     published = isinstance(o.progress, Published) and isinstance(o.effort, Publish)
@@ -569,8 +563,6 @@ def _tells_of_failed_items(o: Observation, old: Phase, new: Phase, decision: Dec
         return ""
     items, run = decision.status.items, decision.status.run
     failed = items is not None and items.failed > 0
-    if run is not None and run.outcome == "AlreadyPublished":
-        return "" if isinstance(o.progress, Recalled) else "was published before by nobody"
     told = run is not None and run.outcome == "SucceededWithFailures"
     return "" if failed == told else f"a success with {items} and the outcome {run and run.outcome!r}"
 

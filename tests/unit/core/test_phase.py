@@ -9,7 +9,7 @@ from imagejob_operator.core.phase import FORWARD, MOVES, TERMINAL, UNDOING, Ille
 LEGAL = """
 Pending    -> Validating Staging Suspended Failed Cancelled
 Validating -> Succeeded Suspended Failed Cancelled
-Staging    -> Launching Publishing Succeeded Suspended Failing Cancelling
+Staging    -> Launching Publishing Suspended Failing Cancelling
 Launching  -> Running Publishing Suspended Failing Cancelling
 Running    -> Publishing Suspended Failing Cancelling
 Publishing -> Succeeded Suspended Failing Cancelling

@@ -77,9 +77,6 @@ ACCEPTED = {
     "tolerate-0": spec(failurePolicy={"maxFailedItems": 0}),
     "ttl-0": spec(retention={"ttlSecondsAfterFinished": 0}),
     "item-size": spec(limits={"itemSize": "2Gi"}),
-    "direct-delete-never": spec(
-        destination={"prefix": "x/", "publish": "Direct", "onFailure": "Delete", "overwrite": "Never"}
-    ),
     "headers-all": headers(
         cacheControl="public, max-age=31536000",
         contentDisposition='inline; filename="x"',
@@ -207,16 +204,6 @@ REFUSED = {
         {**inline(), "staging": {"mode": "Reference"}},
         "spec.staging.mode",
         "needs sources that lie in the store",
-    ),
-    "direct-anywhere": (
-        spec(destination={"publish": "Direct"}),
-        "spec.destination.prefix",
-        "publish Direct needs one",
-    ),
-    "direct-delete": (
-        spec(destination={"prefix": "x/", "publish": "Direct", "onFailure": "Delete"}),
-        "spec.destination.onFailure",
-        "needs publish Staged or overwrite Never",
     ),
     "run-id-empty": (spec(run={"id": ""}), "spec.run.id", ">= 1"),
     "run-id-64": (spec(run={"id": "x" * 64}), "spec.run.id", "<= 63"),

@@ -165,6 +165,32 @@ async def test_nothing_left_to_do_is_a_success_without_pods() -> None:
     assert events[-1] == "2 items gave 0 outputs, 0 bytes; 2 were skipped, since nothing had changed"
 
 
+async def created_again(destination: dict[str, Any]) -> World:
+    """A world in which the job has run, was deleted, and was created again with the same spec."""
+    world = await made(destination)
+    world.cluster.vanish(KEY)
+    await world.step()
+    forget_calls(world)
+    world.create(destination=destination)
+    await world.run()
+    run = world.job.status.run
+    assert run
+    assert (world.job.status.phase, run.outcome) == ("Succeeded", "")
+    assert world.job.uid[:8] in world.job.status.report
+    return world
+
+
+async def test_a_job_that_is_created_again_skips_what_is_there() -> None:
+    world = await created_again(IF_DIFFERENT)
+    assert world.phases == ["Staging", "Publishing", "Succeeded"]
+    assert (skipped(world), copied(world), world.cluster.hooks.count("launch")) == (2, [], 0)
+
+
+async def test_a_job_that_is_created_again_runs_again() -> None:
+    world = await created_again({"prefix": "catalog/"})
+    assert (skipped(world), copied(world)) == (0, [A, B])
+
+
 async def test_skipped_items_are_in_the_report_with_their_outputs() -> None:
     world = await made(IF_DIFFERENT)
     first = report(world)

@@ -88,6 +88,22 @@ async def test_the_outputs_go_to_another_store_and_only_they() -> None:
     assert all(blob.headers.content_type for blob in archive.objects.values())
 
 
+async def test_a_report_and_a_cleaning_do_not_wait_for_the_store_of_the_outputs() -> None:
+    world = World(sources={})
+    await declared(world)
+    await declared(world, "archive", "archive")
+    bucket = fill(world)
+    archive = world.stores.bucket("archive").store
+    archive.hooks.fail(StoreDenied("AccessDenied"), "put_from", about="b-web")
+    world.create(**ELSEWHERE)
+    await world.run(until=lambda: world.job.status.phase == "Failing")
+    archive.hooks.fail(StoreUnavailable("away"))
+    await world.run(within=10)
+    assert world.error() == "JOB_007/DestinationDenied"
+    assert world.job.status.report in bucket.objects
+    assert bucket.keys(".imagejob-staging") == []
+
+
 async def test_from_the_operators_own_store_to_a_tenants_one() -> None:
     world = World()
     await declared(world, "archive", "archive")

@@ -1,13 +1,12 @@
 """Several items at once: in order, bounded, each with a process of its own."""
 
 import threading
-from collections.abc import Mapping
 
 import msgspec
 import pytest
 
 from imagejob_processor.channel import Picture
-from imagejob_processor.contract import Format, ItemCode, Order, OrderItem, Target, Upload
+from imagejob_processor.contract import Format, ItemCode, Order, OrderItem, Upload
 from imagejob_processor.failure import ItemFailure, StoreUnavailable
 from imagejob_processor.shard import Shard
 from imagejob_processor.worker import Made
@@ -20,7 +19,6 @@ class Store:
     def __init__(self) -> None:
         self.fetched: list[str] = []
         self.stored: dict[str, bytes] = {}
-        self.fields: dict[str, dict[str, str]] = {}
         self.types: dict[str, str] = {}
 
     def get_source(self, url: str, etag: str, most: int) -> bytes:
@@ -31,13 +29,10 @@ class Store:
             raise StoreUnavailable("down")
         return url.encode()
 
-    def post_output(
-        self, upload: Upload, key: str, content_type: str, data: bytes, fields: Mapping[str, str]
-    ) -> None:
+    def post_output(self, upload: Upload, key: str, content_type: str, data: bytes) -> None:
         if data == b"refused":
             raise ItemFailure(ItemCode.WRITE_FAILED, "refused")
         self.stored[key.removeprefix(upload.key_prefix)] = data
-        self.fields[key] = dict(fields)
         self.types[key] = content_type
 
 
@@ -102,24 +97,6 @@ def test_results_come_in_order_though_the_first_is_slow(shard_of):
     assert [each.result.index for each in finished] == list(range(20))
     assert [each.words for each in finished] == [f"did {n}" for n in range(20)]
     assert store.stored == {f"{n:06d}-out": str(n).encode() for n in range(20)}
-
-
-def test_an_output_with_a_target_goes_there_and_says_what_it_is(shard_of):
-    target = Target("final/a.jpg", {"content": "a hash"})
-    wanted = order("0", "1")
-    first = msgspec.structs.replace(wanted.items[0], targets={"out": target})
-    upload = msgspec.structs.replace(wanted.upload, facts_field="facts")
-    wanted = msgspec.structs.replace(wanted, items=(first, wanted.items[1]), upload=upload)
-    gate = threading.Event()
-    gate.set()
-    store = Store()
-    [one, _] = [each.result for each in shard_of(wanted, store, [Decoder(gate)]).results()]
-    assert set(store.stored) == {"final/a.jpg", "000001-out"}
-    digest = one.outputs[0].sha256
-    assert store.fields == {
-        "final/a.jpg": {"content": "a hash", "facts": f"1x1/1/{digest}"},
-        "p/000001-out": {},
-    }
 
 
 def test_an_output_in_the_format_of_its_source_is_stored_as_that(shard_of):

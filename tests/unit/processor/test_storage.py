@@ -179,16 +179,6 @@ def test_a_url_that_is_none(store, url):
     assert "TOPSECRET" not in str(caught.value)
 
 
-def test_fields_of_its_own_go_before_the_file(store, script):
-    script.answers["/bucket"] = [Answer(204)]
-    extra = {"x-amz-meta-imagejob-content": "a hash"}
-    store.post_output(upload(script), "shop/catalog/a.webp", "image/webp", b"x", extra)
-    form = script.asked[0].form()
-    assert list(form)[-4:] == ["x-amz-meta-imagejob-content", "key", "Content-Type", "file"]
-    assert form["key"] == b"shop/catalog/a.webp"
-    assert form["x-amz-meta-imagejob-content"] == b"a hash"
-
-
 def test_an_output_is_a_form_with_the_file_last(store, script):
     script.answers["/bucket"] = [Answer(204)]
     post(store, script)
