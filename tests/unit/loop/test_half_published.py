@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from unit.loop.world import KEY, World
 
 from fakes.hooks import Hook
 from fakes.scripts import well
+from fakes.world import KEY, World
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 
 A, B = "shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"

@@ -101,9 +101,6 @@ async def test_what_was_published_stays_and_is_told_wherever_the_operator_dies(a
         world.store.hooks.fail(StoreDenied("AccessDenied"), "copy", about=OUTPUTS[1])
 
     async for world, where in killed_everywhere(after_effect, run, deny_the_second):
-
-    play = partial(run, destination={"prefix": "catalog/", "onFailure": "Delete"})
-    async for world, where in killed_everywhere(after_effect, play, deny_the_second):
         assert world.error() == "JOB_007/DestinationDenied", where
         assert world.store.keys("shop/catalog/") == OUTPUTS[:1], where
         report = json.loads(world.store.objects[world.job.status.report].data)

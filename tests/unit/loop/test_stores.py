@@ -221,7 +221,7 @@ async def test_staging_is_cleaned_when_secret_and_store_are_gone_before_the_job(
     assert world.operator.telemetry.deferrals == []
 
 
-PLACE = "s3://tenant/here/.imagejob-staging/default/shop/"
+PLACE = f"s3://tenant/here/.imagejob-staging/{FOLDER}/shop/"
 
 
 async def test_a_deletion_is_let_go_when_the_credentials_are_gone_for_good() -> None:
@@ -237,7 +237,7 @@ async def test_a_deletion_is_let_go_when_the_credentials_are_gone_for_good() -> 
     world.stores.secret_of("key")
     await world.operator.stores.look(image_store(bucket="tenant", prefix="here/", uid="another"))
     part = world.operator.stores.to_sweep()["another"]
-    left = [found.key async for found in part.walk(".imagejob-staging/default/shop/")]
+    left = [found.key async for found in part.walk(f".imagejob-staging/{FOLDER}/shop/")]
     assert len(left) == len(bucket.keys("here/.imagejob-staging"))
     assert left
 
