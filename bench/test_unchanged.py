@@ -24,16 +24,18 @@ from demo import photos
 from fakes.build import KEY, UID, job, later, spec, status
 from fakes.memory_owners import FOLDER
 from fakes.telemetry import CountingTelemetry
-from imagejob_operator.adapters.minio_store import MinioStore, StoreAddress
-from imagejob_operator.core.effort import Publish, Published, Stage, Staged
-from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.keys import report_key, staging_prefix
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.staging import output_prefix, result_key
-from imagejob_operator.loop.publish import publish
-from imagejob_operator.loop.stage import stage
-from imagejob_processor.contract import ItemLimits, ItemResult, OutputRecord, Rendition, Result, output_name
-from imagejob_processor.pipeline import render
+from imagejob_contract.order import ItemLimits, output_name
+from imagejob_contract.recipe import Rendition
+from imagejob_contract.result import ItemResult, OutputRecord, Result
+from imagejob_operator.adapters.s3.store import MinioStore, StoreAddress
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.decision.operation import Publish, Published, Stage, Staged
+from imagejob_operator.documents.staging import output_prefix, result_key
+from imagejob_operator.naming.prefixes import report_key, staging_prefix
+from imagejob_operator.operations.publishing.publish import publish
+from imagejob_operator.operations.staging.stage import stage
+from imagejob_processor.rendering.pipeline import render
 
 ITEMS = 500
 WIDTHS = {"large": 1600, "web": 800, "thumb": 200}

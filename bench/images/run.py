@@ -29,8 +29,8 @@ from skimage.metrics import structural_similarity
 from sources import write_sources
 from with_imagejob import SIDES, Spent, run
 
-from imagejob_processor.contract import EngineName
-from imagejob_processor.recipe import Resample
+from imagejob_contract.order import EngineName
+from imagejob_contract.recipe import Resample
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

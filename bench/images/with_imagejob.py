@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagejob_processor import channel, worker
-from imagejob_processor.contract import EngineName, Format, ItemLimits, Output, Rendition, Resize, Step
-from imagejob_processor.recipe import Resample
+from imagejob_contract.order import EngineName, ItemLimits
+from imagejob_contract.output import Format, Output
+from imagejob_contract.recipe import Rendition, Resample, Resize, Step
+from imagejob_processor.child_process import protocol as protocol
+from imagejob_processor.child_process import supervisor
 
 LIMITS = ItemLimits(item_bytes=64 << 20, pixels=50_000_000, frames=100, item_timeout_seconds=120)
 SIDES = (1600, 800, 200)
@@ -38,26 +40,26 @@ def run(engine: EngineName, how: Resample, form: str, sources: list[bytes], out:
         for side in SIDES
     )
     child = subprocess.Popen(
-        worker.COMMAND,
+        supervisor.COMMAND,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, **worker.MEMORY_ENVIRONMENT},
+        env={**os.environ, **supervisor.MEMORY_ENVIRONMENT},
     )
     assert child.stdin is not None
     assert child.stdout is not None
-    _write(child, channel.encode(channel.Setup(renditions, LIMITS, 0, 1 << 30, engine)))
+    _write(child, protocol.encode(protocol.Setup(renditions, LIMITS, 0, 1 << 30, engine)))
     ready = next(_replies(child))
-    assert isinstance(ready, channel.Ready)
+    assert isinstance(ready, protocol.Ready)
     assert ready.engine is engine, f"{engine} is not to be had here"
     assert ready.straight == (engine is EngineName.SIMD), "libturbojpeg0 is not to be had here"
     for number, source in enumerate(sources):
         _write(child, b"")
         _write(child, source)
         for reply in _replies(child):
-            if isinstance(reply, channel.Done):
+            if isinstance(reply, protocol.Done):
                 assert reply.error is None, reply.error
                 break
-            if out is not None and number == 0 and isinstance(reply, channel.Picture):
+            if out is not None and number == 0 and isinstance(reply, protocol.Picture):
                 (out / f"{reply.rendition}.png").write_bytes(reply.data)
     memory = peak_bytes(child.pid)
     child.stdin.close()
@@ -77,11 +79,11 @@ def peak_bytes(pid: int) -> int:
 
 def _write(child: subprocess.Popen[bytes], content: bytes) -> None:
     assert child.stdin is not None
-    channel.write_frame(child.stdin, content)
+    protocol.write_frame(child.stdin, content)
     child.stdin.flush()
 
 
-def _replies(child: subprocess.Popen[bytes]) -> Iterator[channel.Reply]:
+def _replies(child: subprocess.Popen[bytes]) -> Iterator[protocol.Reply]:
     assert child.stdout is not None
-    while (content := channel.read_frame(child.stdout)) is not None:
-        yield channel.decode_reply(content)
+    while (content := protocol.read_frame(child.stdout)) is not None:
+        yield protocol.decode_reply(content)

@@ -10,13 +10,15 @@ import io
 import msgspec
 from PIL import Image
 
-from imagejob_processor.channel import Picture
-from imagejob_processor.contract import ExitCode, Format, Order, Result, Summary
-from imagejob_processor.failure import PodFailure
+from imagejob_contract.order import Order
+from imagejob_contract.output import Format
+from imagejob_contract.result import ExitCode, Result, Summary
+from imagejob_processor.child_process.protocol import Picture
+from imagejob_processor.child_process.supervisor import Made
+from imagejob_processor.errors import PodFailure
 from imagejob_processor.main import read_order
 from imagejob_processor.shard import Shard
 from imagejob_processor.storage import Store
-from imagejob_processor.worker import Made
 
 SIDE = 8
 

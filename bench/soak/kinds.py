@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from imagejob_operator.core.api import API_VERSION, KIND
+from imagejob_operator.naming.names import API_VERSION, KIND
 from simulated.actor import PART, Part
 from simulated.nodes import PLACEMENT
 

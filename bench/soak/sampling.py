@@ -10,7 +10,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.stack import NAMESPACE, OPERATOR
-from imagejob_operator.adapters.kube_session import KubeHTTP
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from localcluster.progress import say
 from soak.verdict import Sample
 

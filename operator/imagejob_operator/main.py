@@ -12,54 +12,59 @@ from typing import Any, assert_never, cast
 
 import kopf
 
-from imagejob_operator.adapters.ending import end_when_deaf, end_when_lost
-from imagejob_operator.adapters.file_credentials import FileCredentials
-from imagejob_operator.adapters.http_downloads import HttpDownloads
-from imagejob_operator.adapters.kube_census import KubeCensus
-from imagejob_operator.adapters.kube_jobs import KubeJobs
-from imagejob_operator.adapters.kube_launcher import KubeLauncher
-from imagejob_operator.adapters.kube_lease import KubeLease
-from imagejob_operator.adapters.kube_owners import KubeOwners
-from imagejob_operator.adapters.kube_secrets import KubeSecrets
-from imagejob_operator.adapters.kube_session import UNLIMITED, KubeHTTP, load_configuration, open_session
-from imagejob_operator.adapters.kube_stores import KubeStores
-from imagejob_operator.adapters.logs import set_up_logs
-from imagejob_operator.adapters.metrics import Metrics
-from imagejob_operator.adapters.minio_client import StoreAddress
-from imagejob_operator.adapters.minio_open import open_store
-from imagejob_operator.adapters.minio_store import MinioStore
-from imagejob_operator.adapters.pod_manifest import PodSettings
-from imagejob_operator.adapters.pod_status import read_attempt
-from imagejob_operator.adapters.sts import exchange
-from imagejob_operator.adapters.web import serve
-from imagejob_operator.core.effort import Clean, Collect, Effort, Progress, Publish, Stage, Validate
-from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.keys import staging_folder
-from imagejob_operator.core.networks import SourceNetworks
-from imagejob_operator.core.observation import Policy
-from imagejob_operator.handlers.process import register_process
+from imagejob_operator.adapters.http.downloads import HttpDownloads
+from imagejob_operator.adapters.kubernetes.imagejobs import KubeJobs
+from imagejob_operator.adapters.kubernetes.imagestores import KubeStores
+from imagejob_operator.adapters.kubernetes.lease import KubeLease
+from imagejob_operator.adapters.kubernetes.metadata_list import KubeCensus
+from imagejob_operator.adapters.kubernetes.owners import KubeOwners
+from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
+from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
+from imagejob_operator.adapters.kubernetes.pods import KubeLauncher
+from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
+from imagejob_operator.adapters.kubernetes.session import (
+    UNLIMITED,
+    KubeHTTP,
+    load_configuration,
+    open_session,
+)
+from imagejob_operator.adapters.process.exit import end_when_deaf, end_when_lost
+from imagejob_operator.adapters.process.http_server import serve
+from imagejob_operator.adapters.process.logs import set_up_logs
+from imagejob_operator.adapters.process.metrics import Metrics
+from imagejob_operator.adapters.s3.client import StoreAddress
+from imagejob_operator.adapters.s3.connect import open_store
+from imagejob_operator.adapters.s3.file_credentials import FileCredentials
+from imagejob_operator.adapters.s3.store import MinioStore
+from imagejob_operator.adapters.s3.web_identity import exchange
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.controller.cache import Cache
+from imagejob_operator.controller.cache_sync import await_warmth
+from imagejob_operator.controller.cluster_uid import ClusterUnknown, read_cluster
+from imagejob_operator.controller.executor import Actor
+from imagejob_operator.controller.imagestores import StoreTurns
+from imagejob_operator.controller.leader_election import LEASE, Elector
+from imagejob_operator.controller.observer import Observer
+from imagejob_operator.controller.operation_runner import Efforts
+from imagejob_operator.controller.reconciler import Reconciler
+from imagejob_operator.controller.shutdown import drain
+from imagejob_operator.controller.watch_monitor import Vigil
+from imagejob_operator.decision.observation import Policy
+from imagejob_operator.decision.operation import Clean, Collect, Effort, Progress, Publish, Stage, Validate
+from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
+from imagejob_operator.garbage.schedule import Patrol
+from imagejob_operator.handlers.kopf_settings import register_process
 from imagejob_operator.handlers.watch import register_watches
-from imagejob_operator.loop.act import Actor
-from imagejob_operator.loop.cache import Cache
-from imagejob_operator.loop.cluster import ClusterUnknown, read_cluster
-from imagejob_operator.loop.downloading import Downloader
-from imagejob_operator.loop.drain import drain
-from imagejob_operator.loop.efforts import Efforts
-from imagejob_operator.loop.election import LEASE, Elector
-from imagejob_operator.loop.observe import Observer
-from imagejob_operator.loop.patrol import Patrol
-from imagejob_operator.loop.publish import clean, publish
-from imagejob_operator.loop.reconcile import Reconciler
-from imagejob_operator.loop.results import collect
-from imagejob_operator.loop.stage import stage
-from imagejob_operator.loop.store_connector import Connector
-from imagejob_operator.loop.store_registry import OwnStore, StoreRegistry
-from imagejob_operator.loop.store_turns import StoreTurns
-from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
-from imagejob_operator.loop.validate import validate
-from imagejob_operator.loop.vigil import Vigil
-from imagejob_operator.loop.warm import await_warmth
+from imagejob_operator.naming.prefixes import staging_folder
+from imagejob_operator.operations.processing.results import collect
+from imagejob_operator.operations.publishing.publish import clean, publish
+from imagejob_operator.operations.staging.download import Downloader
+from imagejob_operator.operations.staging.stage import stage
+from imagejob_operator.operations.validate import validate
 from imagejob_operator.settings import InvalidSettings, Settings, read_settings
+from imagejob_operator.stores.connector import Connector
+from imagejob_operator.stores.registry import OwnStore, StoreRegistry
+from imagejob_operator.validation.networks import SourceNetworks
 
 log = logging.getLogger(__name__)
 

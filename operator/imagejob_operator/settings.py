@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from imagejob_operator.core.endpoints import AllowedEndpoint, read_allowed
-from imagejob_operator.core.networks import Network, read_networks
-from imagejob_operator.core.sweep import Mode
-from imagejob_processor.contract import EngineName
+from imagejob_contract.order import EngineName
+from imagejob_operator.decision.orphans import Mode
+from imagejob_operator.stores.allowed_endpoints import AllowedEndpoint, read_allowed
+from imagejob_operator.validation.networks import Network, read_networks
 
 PREFIX = "IMAGEJOB_"
 PROXY = re.compile(r"http://[^/?#\s]+:[0-9]{1,5}/?")

@@ -5,10 +5,11 @@ Every refusal names the value, the limit and the field of the spec that raises i
 
 from __future__ import annotations
 
-from imagejob_processor.contract import ItemCode, ItemLimits
-from imagejob_processor.failure import ItemFailure
-from imagejob_processor.memory import MIB
-from imagejob_processor.recipe import FORMATS, Format
+from imagejob_contract.order import ItemLimits
+from imagejob_contract.output import FORMATS, Format
+from imagejob_contract.pod_memory import MIB
+from imagejob_contract.result import ItemCode
+from imagejob_processor.errors import ItemFailure
 
 MAX_SIDES = dict.fromkeys(FORMATS, 65535) | {Format.JPEG: 65500, Format.WEBP: 16383, Format.AVIF: 16384}
 """The longest side in pixels that a format can hold; for PNG and TIFF, that our results can say."""

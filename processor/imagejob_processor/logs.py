@@ -6,7 +6,7 @@ import datetime
 import json
 import logging
 
-from imagejob_processor.failure import without_queries
+from imagejob_processor.errors import without_queries
 
 LOGGER = logging.getLogger("imagejob.processor")
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -15,28 +15,25 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from imagejob_processor import machine, memory
-from imagejob_processor.channel import Setup
-from imagejob_processor.contract import (
+from imagejob_contract import pod_memory
+from imagejob_contract.order import (
     ENGINE_VARIABLE,
     MAX_MARK_BYTES,
-    MAX_RESULT_BYTES,
     ORDER_URL_VARIABLE,
     STORE_TRUST_VARIABLE,
     TERMINATION_LOG_VARIABLE,
     EngineName,
-    ExitCode,
-    ItemResult,
     Order,
-    Result,
-    Summary,
 )
-from imagejob_processor.failure import BadOrder, ItemFailure, PodFailure, describe, message_of
+from imagejob_contract.result import MAX_RESULT_BYTES, ExitCode, ItemResult, Result, Summary
+from imagejob_contract.source_format import UnknownEnding, for_source
+from imagejob_processor import machine
+from imagejob_processor.child_process.protocol import Setup
+from imagejob_processor.child_process.supervisor import Worker
+from imagejob_processor.errors import BadOrder, ItemFailure, PodFailure, describe, message_of
 from imagejob_processor.logs import LOGGER, set_up
-from imagejob_processor.same import UnknownEnding, for_source
 from imagejob_processor.shard import Finished, Shard
 from imagejob_processor.storage import Store
-from imagejob_processor.worker import Worker
 
 TERMINATION_LOG = "/dev/termination-log"
 
@@ -148,10 +145,10 @@ def _setup(
     order: Order, marks: dict[str, bytes], engine: EngineName, cpus: int, memory_limit: int | None
 ) -> tuple[Setup, int]:
     """Decide how many decoding processes there are, and how much memory each of them gets."""
-    need = memory.memory_bytes(order.renditions, order.limits)
+    need = pod_memory.memory_bytes(order.renditions, order.limits)
     wanted = min(cpus, max(1, len(order.items)))
-    count = memory.fitting_workers(wanted, need, order.limits, memory_limit)
-    allowed = memory.allowed_bytes(need, order.limits, count, memory_limit)
+    count = pod_memory.fitting_workers(wanted, need, order.limits, memory_limit)
+    allowed = pod_memory.allowed_bytes(need, order.limits, count, memory_limit)
     return Setup(order.renditions, order.limits, allowed, order.upload.max_bytes, engine, marks), count
 
 

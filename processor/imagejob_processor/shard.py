@@ -15,22 +15,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from imagejob_processor.channel import Picture
-from imagejob_processor.contract import (
-    CONTENT_TYPES,
-    ImageFacts,
-    ItemResult,
-    Order,
-    OrderItem,
-    OutputRecord,
-    SourceRecord,
-    Timings,
-    Upload,
-    output_name,
-)
-from imagejob_processor.failure import ItemFailure
-from imagejob_processor.same import for_source
-from imagejob_processor.worker import Made
+from imagejob_contract.order import Order, OrderItem, Upload, output_name
+from imagejob_contract.output import CONTENT_TYPES
+from imagejob_contract.result import ImageFacts, ItemResult, OutputRecord, SourceRecord, Timings
+from imagejob_contract.source_format import for_source
+from imagejob_processor.child_process.protocol import Picture
+from imagejob_processor.child_process.supervisor import Made
+from imagejob_processor.errors import ItemFailure
 
 _UPLOADS = 4
 

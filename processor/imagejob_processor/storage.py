@@ -18,8 +18,9 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationValueError
 from urllib3.filepost import encode_multipart_formdata
 
-from imagejob_processor.contract import MAX_ORDER_BYTES, ItemCode, Upload
-from imagejob_processor.failure import BadOrder, ItemFailure, OrderExpired, StoreUnavailable, describe
+from imagejob_contract.order import MAX_ORDER_BYTES, Upload
+from imagejob_contract.result import ItemCode
+from imagejob_processor.errors import BadOrder, ItemFailure, OrderExpired, StoreUnavailable, describe
 
 _T = TypeVar("_T")
 _CHUNK = 256 * 1024

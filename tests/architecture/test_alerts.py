@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from architecture.runbook import ROOT, RUNBOOK, anchors
-from imagejob_operator.adapters.metrics import Metrics
-from imagejob_operator.core.failure import CATALOGUE, Code, Failure, Fault
-from imagejob_operator.core.failure import RUNBOOK as BASE
-from imagejob_operator.core.job import parse_job
-from imagejob_operator.core.phase import TERMINAL, Phase
-from imagejob_operator.core.status import RunStatus, Status, status_body
+from imagejob_operator.adapters.process.metrics import Metrics
+from imagejob_operator.api.errors import CATALOGUE, Code, Failure, Fault
+from imagejob_operator.api.errors import RUNBOOK as BASE
+from imagejob_operator.api.imagejob import parse_job
+from imagejob_operator.api.phase import TERMINAL, Phase
+from imagejob_operator.api.status import RunStatus, Status, status_body
 
 MONITORING = ROOT / "manifests" / "monitoring"
 RULES: list[dict[str, Any]] = [

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from cluster.crd_cases import ABSENT, SPEC, Case, changed
-from imagejob_operator.core.spec import InvalidSpec, parse_spec
+from imagejob_operator.api.spec import InvalidSpec, parse_spec
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 CASES = [case for case in SPEC if case.path.startswith("spec.")]

@@ -10,10 +10,12 @@ from msgspec import inspect
 
 from architecture import crd_walk
 from cluster.crd_cases import CASES, CLASS_STAYS, FREE, NEEDS_NEW_RUN, NEVER, RUN_ID_ASKED, changed
-from imagejob_operator.core import failure, pod_template, status
-from imagejob_operator.core.api import GROUP, KIND, PLURAL, VERSION
-from imagejob_operator.core.spec import Spec
-from imagejob_processor.contract import MAX_MESSAGE_CHARACTERS
+from imagejob_contract.result import MAX_MESSAGE_CHARACTERS
+from imagejob_operator.api import errors as errors
+from imagejob_operator.api import status
+from imagejob_operator.api.spec import Spec
+from imagejob_operator.naming.names import GROUP, KIND, PLURAL, VERSION
+from imagejob_operator.validation import pod_template
 
 POD_TEMPLATE = "spec.execution.podTemplate"
 TRANSITION = [("spec", RUN_ID_ASKED), ("spec", CLASS_STAYS)]
@@ -149,7 +151,7 @@ def test_status_limits_are_those_of_the_code(schema: dict[str, Any]) -> None:
     assert part(schema, "status.history")["maxItems"] == status.MAX_HISTORY
     assert part(schema, "status.failures[].message")["maxLength"] == MAX_MESSAGE_CHARACTERS
     for path in ("status.error.message", "status.conditions[].message"):
-        assert part(schema, path)["maxLength"] == failure.MAX_MESSAGE
+        assert part(schema, path)["maxLength"] == errors.MAX_MESSAGE
 
 
 # --- constraints and their cases ------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def test_the_operator_starts_with_what_its_image_carries(tmp_path: Path) -> None
 @pytest.mark.timeout(30)
 def test_a_module_that_lacks_is_found(tmp_path: Path) -> None:
     started = start(tmp_path, [module for module in CARRIED if not module.endswith("/same.py")])
-    assert "No module named 'imagejob_processor.same'" in started.stderr
+    assert "No module named 'imagejob_contract.source_format'" in started.stderr
 
 
 def test_the_local_build_takes_the_same_modules() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from docgen.__main__ import pages
 from docgen.pages import errors, states
-from imagejob_operator.core.phase import Phase
+from imagejob_operator.api.phase import Phase
 
 PAGES = pages()
 

@@ -46,7 +46,7 @@ def test_imports_point_inwards() -> None:
 INWARDS = "operator: imports point inwards"
 OPERATOR, PROCESSOR = "operator/imagejob_operator", "processor/imagejob_processor"
 STRAY = {
-    "core-uses-loop": (f"{OPERATOR}/core/spec.py", "import imagejob_operator.loop.cache", INWARDS),
+    "core-uses-loop": (f"{OPERATOR}/core/spec.py", "import imagejob_operator.controller.cache", INWARDS),
     "core-reads-the-environment": (
         f"{OPERATOR}/core/keys.py",
         "import os",
@@ -61,12 +61,12 @@ STRAY = {
     ),
     "operator-uses-the-pipeline": (
         f"{OPERATOR}/loop/publish.py",
-        "import imagejob_processor.pipeline",
+        "import imagejob_processor.rendering.pipeline",
         "only the processor's contract is seen from outside",
     ),
     "processor-uses-the-operator": (
         f"{PROCESSOR}/limits.py",
-        "import imagejob_operator.core.api",
+        "import imagejob_operator.naming.names",
         "the processor does not know the operator",
     ),
     "a-module-of-no-layer": (f"{OPERATOR}/stray.py", "", INWARDS),

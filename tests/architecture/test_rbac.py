@@ -8,18 +8,18 @@ from typing import Any
 
 import yaml
 
-from imagejob_operator.adapters.kube_census import KubeCensus
-from imagejob_operator.adapters.kube_jobs import KubeJobs
-from imagejob_operator.adapters.kube_launcher import KubeLauncher
-from imagejob_operator.adapters.kube_lease import KubeLease
-from imagejob_operator.adapters.kube_owners import KubeOwners
-from imagejob_operator.adapters.kube_session import ApiError
-from imagejob_operator.adapters.kube_stores import KubeStores
-from imagejob_operator.adapters.pod_manifest import PodSettings
-from imagejob_operator.core.action import Announce
-from imagejob_operator.core.image_store import StoreStatus, parse_store
-from imagejob_operator.core.job import parse_job
-from imagejob_operator.core.status import RunStatus, Status
+from imagejob_operator.adapters.kubernetes.imagejobs import KubeJobs
+from imagejob_operator.adapters.kubernetes.imagestores import KubeStores
+from imagejob_operator.adapters.kubernetes.lease import KubeLease
+from imagejob_operator.adapters.kubernetes.metadata_list import KubeCensus
+from imagejob_operator.adapters.kubernetes.owners import KubeOwners
+from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
+from imagejob_operator.adapters.kubernetes.pods import KubeLauncher
+from imagejob_operator.adapters.kubernetes.session import ApiError
+from imagejob_operator.api.imagejob import parse_job
+from imagejob_operator.api.imagestore import StoreStatus, parse_store
+from imagejob_operator.api.status import RunStatus, Status
+from imagejob_operator.decision.action import Announce
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

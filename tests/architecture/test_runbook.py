@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from architecture.runbook import ROOT, RUNBOOK, Block, anchors, blocks, github_anchor, sections
-from imagejob_operator.core.failure import CATALOGUE, CODE_NAMES, Code, Entry, Failure, Reason
+from imagejob_operator.api.errors import CATALOGUE, CODE_NAMES, Code, Entry, Failure, Reason
 from imagejob_operator.settings import PREFIX, Settings
 
 TEXT = RUNBOOK.read_text()

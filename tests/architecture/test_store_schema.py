@@ -12,9 +12,9 @@ from msgspec import inspect
 from architecture import crd_walk
 from cluster.crd_cases import Case, changed
 from cluster.store_cases import FIXED, LOCATION, SPEC, STATUS
-from imagejob_operator.core.api import GROUP, STORE_KIND, STORE_PLURAL, VERSION
-from imagejob_operator.core.failure import MAX_MESSAGE
-from imagejob_operator.core.image_store import InvalidStore, StoreSpec, StoreStatus, parse_store_spec
+from imagejob_operator.api.errors import MAX_MESSAGE
+from imagejob_operator.api.imagestore import InvalidStore, StoreSpec, StoreStatus, parse_store_spec
+from imagejob_operator.naming.names import GROUP, STORE_KIND, STORE_PLURAL, VERSION
 
 ROOT = Path(__file__).parents[2]
 TRANSITION = [("spec", FIXED)]

@@ -26,9 +26,9 @@ from fakes.memory_lease import LeaseLine, MemoryLease
 from fakes.memory_owners import ClusterOwners
 from fakes.memory_store import MemoryStore
 from fakes.memory_stores import MemoryStores
-from imagejob_operator.core.attempt import Attempt
-from imagejob_operator.core.job import ImageJob, Key
-from imagejob_operator.core.phase import TERMINAL
+from imagejob_operator.api.imagejob import ImageJob, Key
+from imagejob_operator.api.phase import TERMINAL
+from imagejob_operator.decision.attempt import Attempt
 
 KEY = Key("shop", "spring")
 SETTLING = 20.0

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from chaos.arena import Arena
-from imagejob_operator.core.api import REPORT_ROOT, STAGING_ROOT
+from imagejob_operator.naming.names import REPORT_ROOT, STAGING_ROOT
 
 TIMES = {
     "startedAt",

@@ -24,7 +24,7 @@ from chaos.wrongs import (
     TwoLead,
     no_answer,
 )
-from imagejob_operator.ports.jobs import Unavailable
+from imagejob_operator.ports.imagejobs import Unavailable
 
 READS = {
     "stat",

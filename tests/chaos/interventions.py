@@ -24,7 +24,7 @@ from chaos.steps import (
 )
 from fakes.memory_owners import FOLDER
 from fakes.scripts import well
-from imagejob_operator.core.observation import Policy
+from imagejob_operator.decision.observation import Policy
 
 CANCEL = edit(cancelRunID="1")
 SUSPEND = edit(suspend=True)

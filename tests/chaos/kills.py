@@ -16,7 +16,7 @@ from chaos.link import Call
 from chaos.plan import Killed, Plan, Request
 from chaos.scenario import Scenario
 from fakes.memory_owners import FOLDER, ClusterOwners, SweepCounts
-from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
 
 
 class Moment(enum.StrEnum):

@@ -21,13 +21,13 @@ from fakes.memory_lease import LeaseLine
 from fakes.memory_owners import FOLDER, ClusterOwners, SweepCounts
 from fakes.memory_web import MemoryWeb
 from fakes.world import Operator, World
-from imagejob_operator.core.job import Key
-from imagejob_operator.core.observation import Policy
-from imagejob_operator.loop.election import Elector, Lost
-from imagejob_operator.loop.patrol import Patrol
-from imagejob_operator.loop.queue import WorkQueue
-from imagejob_operator.loop.store_turns import StoreTurns
-from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.controller.imagestores import StoreTurns
+from imagejob_operator.controller.leader_election import Elector, Lost
+from imagejob_operator.controller.workqueue import WorkQueue
+from imagejob_operator.decision.observation import Policy
+from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
+from imagejob_operator.garbage.schedule import Patrol
 
 EXIT_KILLED = 9
 EXIT_LOST = 3

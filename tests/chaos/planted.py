@@ -15,20 +15,20 @@ from chaos.kills import Moment, kill_at, undisturbed
 from chaos.living import Living
 from chaos.scenarios import BY_NAME
 from chaos.spread import spread
-from imagejob_operator.core.action import Action, AddFinalizer
-from imagejob_operator.core.attempt import Attempt, Problem
-from imagejob_operator.core.decide import decide
-from imagejob_operator.core.effort import Clean
-from imagejob_operator.core.ending import end_run
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.job import ImageJob, Key, attempt_name
-from imagejob_operator.core.keys import report_key
-from imagejob_operator.core.observation import Decision, Observation
-from imagejob_operator.core.phase import TERMINAL, UNDOING, Phase
-from imagejob_operator.core.status import Status
-from imagejob_operator.core.sweep import Owner, Unknown
-from imagejob_operator.loop import reconcile
-from imagejob_operator.loop.publish import clean
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name
+from imagejob_operator.api.phase import TERMINAL, UNDOING, Phase
+from imagejob_operator.api.status import Status
+from imagejob_operator.controller import reconciler
+from imagejob_operator.decision.action import Action, AddFinalizer
+from imagejob_operator.decision.attempt import Attempt, Problem
+from imagejob_operator.decision.decide import decide
+from imagejob_operator.decision.observation import Decision, Observation
+from imagejob_operator.decision.operation import Clean
+from imagejob_operator.decision.orphans import Owner, Unknown
+from imagejob_operator.decision.phases.ending import end_run
+from imagejob_operator.naming.prefixes import report_key
+from imagejob_operator.operations.publishing.publish import clean
 from imagejob_operator.ports.launcher import Refused
 
 Decide = Callable[[Observation], Decision]
@@ -36,7 +36,7 @@ Decide = Callable[[Observation], Decision]
 
 def _decides(other: Decide) -> None:
     # In this process only: it is a child, and ends by being killed.
-    vars(reconcile)["decide"] = other
+    vars(reconciler)["decide"] = other
 
 
 def finalizer_after_upload(living: Living) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 from chaos.link import Answer, Ask, Broke, Call, Go, Wish
 from chaos.living import Setup, be_born
-from imagejob_operator.core.attempt import Attempt
-from imagejob_operator.core.job import ImageJob
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.decision.attempt import Attempt
 
 Listing = tuple[list[ImageJob], list[tuple[str, Attempt]]]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from chaos.plan import Request
 from fakes.memory_owners import OTHER_FOLDER
-from imagejob_operator.core.attempt import Attempt
-from imagejob_operator.core.phase import Phase
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.decision.attempt import Attempt
 
 if TYPE_CHECKING:
     from chaos.arena import Arena

@@ -8,7 +8,7 @@ from typing import Any
 from chaos.link import Call, Link, Remote
 from fakes.memory_store import MemoryStore
 from fakes.memory_stores import LockedStore, MemoryStores
-from imagejob_operator.core.store_location import Location
+from imagejob_operator.api.store_location import Location
 from imagejob_operator.ports.credentials import Credentials, CredentialSource
 from imagejob_operator.ports.object_store import StoredObject
 

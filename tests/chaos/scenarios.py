@@ -44,8 +44,8 @@ from fakes.scripts import (
     with_garbage,
     without_result,
 )
-from imagejob_operator.core.attempt import Problem, State
-from imagejob_operator.core.failure import Reason
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.ports.object_store import StoreDenied
 
 A, B = "shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"

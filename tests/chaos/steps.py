@@ -10,11 +10,11 @@ from chaos.arena import KEY, Arena
 from chaos.scenario import Step
 from fakes.memory_owners import OTHER_CLUSTER, OTHER_FOLDER, MemoryOwners, SweepCounts
 from fakes.memory_store import MemoryStore
-from imagejob_operator.core.api import STAGING_ROOT
-from imagejob_operator.core.attempt import Problem
-from imagejob_operator.core.keys import own_staging_prefix, staging_prefix
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.decision.attempt import Problem
+from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
+from imagejob_operator.naming.names import STAGING_ROOT
+from imagejob_operator.naming.prefixes import own_staging_prefix, staging_prefix
 from imagejob_operator.ports.object_store import StoreError, StoreUnavailable
 
 When = Callable[[Arena], bool]

@@ -11,7 +11,7 @@ from chaos.living import Setup
 from chaos.scenario import Scenario, Step
 from chaos.steps import delete, gone, nothing_staged, phase, wait
 from fakes.memory_stores import image_store
-from imagejob_operator.core.job import Key
+from imagejob_operator.api.imagejob import Key
 
 MEDIA = {"storeRef": {"name": "media"}}
 ARCHIVE = {"destination": {"prefix": "out/", "storeRef": {"name": "archive"}}}

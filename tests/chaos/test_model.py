@@ -24,17 +24,17 @@ from hypothesis.stateful import (
 from fakes.memory_owners import FOLDER
 from fakes.scripts import CRASHED, badly, in_turn, well
 from fakes.world import KEY, World
-from imagejob_operator.core.action import ReleaseFinalizer
-from imagejob_operator.core.attempt import Attempt, Problem
-from imagejob_operator.core.decide import decide
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.job import ImageJob, Key
-from imagejob_operator.core.keys import job_staging_prefix
-from imagejob_operator.core.observation import Decision, Observation
-from imagejob_operator.core.phase import TERMINAL, Phase
-from imagejob_operator.core.staging import manifest_key
-from imagejob_operator.loop import reconcile
-from imagejob_operator.ports.jobs import Conflict, Unavailable
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.imagejob import ImageJob, Key
+from imagejob_operator.api.phase import TERMINAL, Phase
+from imagejob_operator.controller import reconciler
+from imagejob_operator.decision.action import ReleaseFinalizer
+from imagejob_operator.decision.attempt import Attempt, Problem
+from imagejob_operator.decision.decide import decide
+from imagejob_operator.decision.observation import Decision, Observation
+from imagejob_operator.documents.staging import manifest_key
+from imagejob_operator.naming.prefixes import job_staging_prefix
+from imagejob_operator.ports.imagejobs import Conflict, Unavailable
 from imagejob_operator.ports.launcher import Refused
 from imagejob_operator.ports.object_store import StoreUnavailable
 
@@ -230,11 +230,11 @@ def test_the_promises_hold_in_any_order() -> None:
 
 @contextmanager
 def planted(other: Any) -> Iterator[None]:
-    vars(reconcile)["decide"] = other
+    vars(reconciler)["decide"] = other
     try:
         yield
     finally:
-        vars(reconcile)["decide"] = decide
+        vars(reconciler)["decide"] = decide
 
 
 def lets_go_too_soon(o: Observation) -> Decision:

@@ -8,9 +8,9 @@ from typing import Any
 
 from chaos.arena import Arena
 from chaos.plan import Killed, Plan, Request
-from imagejob_operator.core.attempt import Problem
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.ports.jobs import Conflict, Unavailable
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.decision.attempt import Problem
+from imagejob_operator.ports.imagejobs import Conflict, Unavailable
 from imagejob_operator.ports.launcher import Refused
 from imagejob_operator.ports.object_store import StoreUnavailable
 

@@ -10,7 +10,7 @@ from minio import Minio
 
 from fakes.clock import ManualClock
 from fakes.memory_store import MemoryStore
-from imagejob_operator.adapters.minio_store import MinioStore
+from imagejob_operator.adapters.s3.store import MinioStore
 from imagejob_operator.ports.object_store import PostForm
 
 

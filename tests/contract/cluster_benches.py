@@ -10,14 +10,14 @@ from fakes.build import SPEC
 from fakes.clock import ManualClock
 from fakes.memory_cluster import MemoryCluster
 from fakes.memory_store import MemoryStore
-from imagejob_operator.adapters.kube_jobs import KubeJobs
-from imagejob_operator.adapters.kube_launcher import KubeLauncher
-from imagejob_operator.adapters.kube_session import ApiError, KubeHTTP
-from imagejob_operator.adapters.pod_manifest import PodSettings
-from imagejob_operator.core.api import API_VERSION, GROUP, KIND, LABEL_JOB, PLURAL, VERSION
-from imagejob_operator.core.attempt import Attempt, Problem
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.job import ImageJob, Key, attempt_name, parse_job
+from imagejob_operator.adapters.kubernetes.imagejobs import KubeJobs
+from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
+from imagejob_operator.adapters.kubernetes.pods import KubeLauncher
+from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job
+from imagejob_operator.decision.attempt import Attempt, Problem
+from imagejob_operator.naming.names import API_VERSION, GROUP, KIND, LABEL_JOB, PLURAL, VERSION
 
 MERGE = "application/merge-patch+json"
 

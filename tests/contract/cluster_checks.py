@@ -11,19 +11,12 @@ from typing import Protocol
 import msgspec
 import pytest
 
-from imagejob_operator.core.action import Announce
-from imagejob_operator.core.attempt import Attempt, State
-from imagejob_operator.core.failure import Code, Failure, Reason
-from imagejob_operator.core.job import ImageJob, Key, attempt_name
-from imagejob_operator.core.status import (
-    FailedItem,
-    ItemCounts,
-    RunStatus,
-    ShardStatus,
-    Status,
-    error_status,
-)
-from imagejob_operator.ports.jobs import Conflict, Gone, Jobs
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name
+from imagejob_operator.api.status import FailedItem, ItemCounts, RunStatus, ShardStatus, Status, error_status
+from imagejob_operator.decision.action import Announce
+from imagejob_operator.decision.attempt import Attempt, State
+from imagejob_operator.ports.imagejobs import Conflict, Gone, Jobs
 from imagejob_operator.ports.launcher import Launcher, Refused
 
 STRANGER = "example.com/stranger"

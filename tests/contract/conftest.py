@@ -14,7 +14,7 @@ import pytest
 import urllib3
 
 from cluster.conftest import Cluster, cluster  # noqa: F401  (a fixture)
-from imagejob_operator.adapters.kube_session import KubeHTTP
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.ports.credentials import Credentials
 from localcluster import binaries
 from simulated.api import connect

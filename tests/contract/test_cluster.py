@@ -10,11 +10,11 @@ import pytest
 from contract.cluster_benches import MemoryBench, ServerBench
 from contract.cluster_checks import CHECKS, Check
 from fakes.memory_cluster import MemoryCluster
-from imagejob_operator.adapters.kube_session import ApiError, KubeHTTP
-from imagejob_operator.core.action import Announce
-from imagejob_operator.core.attempt import Attempt
-from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.status import Status
+from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.status import Status
+from imagejob_operator.decision.action import Announce
+from imagejob_operator.decision.attempt import Attempt
 
 checks = pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from imagejob_operator.adapters.http_downloads import Bounds, HttpDownloads
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.networks import SourceNetworks, read_networks
+from imagejob_operator.adapters.http.downloads import Bounds, HttpDownloads
+from imagejob_operator.api.errors import Reason
 from imagejob_operator.ports.downloads import FetchFailed
+from imagejob_operator.validation.networks import SourceNetworks, read_networks
 
 OPEN, INSIDE = "127.0.0.2", "127.0.0.3"
 """What may be reached, and what stands for a metadata service or the API server."""

@@ -16,13 +16,13 @@ import pytest
 
 from fakes.clock import ManualClock
 from fakes.memory_stores import MemoryStores, image_store
-from imagejob_operator.adapters.kube_session import KubeHTTP
-from imagejob_operator.adapters.kube_stores import KubeStores
-from imagejob_operator.core.api import API_VERSION, STORE_KIND, STORE_PLURAL
-from imagejob_operator.core.image_store import ImageStore, StoreStatus, parse_store
-from imagejob_operator.core.store_standing import Standing, StoreReason, said
-from imagejob_operator.ports.image_stores import ImageStores, NotUsable
-from imagejob_operator.ports.jobs import Conflict, Gone
+from imagejob_operator.adapters.kubernetes.imagestores import KubeStores
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
+from imagejob_operator.api.imagestore import ImageStore, StoreStatus, parse_store
+from imagejob_operator.api.imagestore_status import Standing, StoreReason, said
+from imagejob_operator.naming.names import API_VERSION, STORE_KIND, STORE_PLURAL
+from imagejob_operator.ports.imagejobs import Conflict, Gone
+from imagejob_operator.ports.imagestores import ImageStores, NotUsable
 
 SPEC = {
     "endpoint": "store.example",

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import pytest
 
 from fakes.memory_lease import LeaseLine, MemoryLease
-from imagejob_operator.adapters.kube_lease import KubeLease
-from imagejob_operator.adapters.kube_session import KubeHTTP
-from imagejob_operator.loop.election import LEASE
-from imagejob_operator.ports.jobs import Conflict
+from imagejob_operator.adapters.kubernetes.lease import KubeLease
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
+from imagejob_operator.controller.leader_election import LEASE
+from imagejob_operator.ports.imagejobs import Conflict
 from imagejob_operator.ports.lease import Lease
 
 Delete = Callable[[], Awaitable[None]]

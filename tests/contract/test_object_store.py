@@ -13,8 +13,8 @@ import pytest
 from contract.benches import MemoryBench, ServerBench
 from contract.store_checks import CHECKS, Check
 from fakes.memory_store import MemoryStore
-from imagejob_operator.adapters.minio_client import StoreAddress
-from imagejob_operator.adapters.minio_store import MinioStore
+from imagejob_operator.adapters.s3.client import StoreAddress
+from imagejob_operator.adapters.s3.store import MinioStore
 from imagejob_operator.ports.object_store import Gate, ObjectHeaders, PostForm, StoredObject, always_open
 
 numbers = itertools.count()

@@ -13,8 +13,8 @@ from time import monotonic
 import minio
 import pytest
 
-from imagejob_operator.adapters.minio_client import StoreAddress
-from imagejob_operator.adapters.minio_store import MinioStore
+from imagejob_operator.adapters.s3.client import StoreAddress
+from imagejob_operator.adapters.s3.store import MinioStore
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.object_store import StoreDenied, StoredObject, StoreUnavailable
 

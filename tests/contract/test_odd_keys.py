@@ -23,19 +23,22 @@ from contract.benches import ServerBench
 from fakes.build import KEY, NOW, PREFIX, UID, job, spec, status
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
-from imagejob_operator.adapters.minio_client import StoreAddress
-from imagejob_operator.adapters.minio_store import MinioStore
-from imagejob_operator.core.attempt import Tries
-from imagejob_operator.core.effort import Publish, Stage
-from imagejob_operator.core.keys import InvalidKey, check_relative_key, output_keys, report_key
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.staging import input_key, order_key, result_key
-from imagejob_operator.loop.orders import write_order
-from imagejob_operator.loop.publish import publish
-from imagejob_operator.loop.results import read_staged
-from imagejob_operator.loop.stage import stage
+from imagejob_contract.order import Order, output_name
+from imagejob_contract.result import ItemResult, OutputRecord, Result
+from imagejob_operator.adapters.s3.client import StoreAddress
+from imagejob_operator.adapters.s3.store import MinioStore
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.decision.attempt import Tries
+from imagejob_operator.decision.operation import Publish, Stage
+from imagejob_operator.documents.outputs import output_keys
+from imagejob_operator.documents.staging import input_key, order_key, result_key
+from imagejob_operator.naming.prefixes import report_key
+from imagejob_operator.operations.processing.orders import write_order
+from imagejob_operator.operations.processing.results import read_staged
+from imagejob_operator.operations.publishing.publish import publish
+from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import StoreDenied
-from imagejob_processor.contract import ItemResult, Order, OutputRecord, Result, output_name
+from imagejob_operator.validation.keys import InvalidKey, check_relative_key
 from imagejob_processor.storage import Store
 
 pytestmark = [pytest.mark.store, pytest.mark.timeout(120)]

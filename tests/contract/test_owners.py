@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from fakes.build import SPEC
-from imagejob_operator.adapters import kube_listing
-from imagejob_operator.adapters.kube_owners import KubeOwners
-from imagejob_operator.adapters.kube_session import KubeHTTP
-from imagejob_operator.core.api import API_VERSION, FINALIZER, KIND
-from imagejob_operator.core.job import Key
-from imagejob_operator.core.sweep import Owner
+from imagejob_operator.adapters.kubernetes import listing
+from imagejob_operator.adapters.kubernetes.owners import KubeOwners
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.decision.orphans import Owner
+from imagejob_operator.naming.names import API_VERSION, FINALIZER, KIND
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -54,7 +54,7 @@ def bench(kube: KubeHTTP, namespace: str) -> Bench:
 
 
 async def test_all_uids_over_many_pages(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kube_listing, "PAGE", 2)
+    monkeypatch.setattr(listing, "PAGE", 2)
     made = {await bench.create(f"job-{number}"): bench.key(f"job-{number}") for number in range(5)}
     assert await bench.owners.uids((bench.namespace,)) == made
     everywhere = await bench.owners.uids(())

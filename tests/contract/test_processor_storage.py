@@ -12,9 +12,10 @@ import msgspec
 import pytest
 from minio.datatypes import PostPolicy
 
-from imagejob_processor.contract import ExitCode, Format, ItemCode, Order, OrderItem, Result, Summary, Upload
-from imagejob_processor.failure import ItemFailure, OrderExpired, StoreUnavailable
-from imagejob_processor.output import FORMATS
+from imagejob_contract.order import Order, OrderItem, Upload
+from imagejob_contract.output import FORMATS, Format
+from imagejob_contract.result import ExitCode, ItemCode, Result, Summary
+from imagejob_processor.errors import ItemFailure, OrderExpired, StoreUnavailable
 from imagejob_processor.storage import Patience, Store
 from unit.processor.pictures import LIMITS, rendition, resized, stored
 

@@ -18,10 +18,10 @@ import pytest
 import urllib3
 
 from contract.conftest import ACCESS_KEY, SECRET_KEY, S3Server, await_ready, command, free_port
-from imagejob_operator.adapters.file_credentials import FileCredentials
-from imagejob_operator.adapters.minio_client import StoreAddress
-from imagejob_operator.adapters.minio_store import MinioStore
-from imagejob_operator.adapters.minio_streams import PART
+from imagejob_operator.adapters.s3.client import StoreAddress
+from imagejob_operator.adapters.s3.file_credentials import FileCredentials
+from imagejob_operator.adapters.s3.store import MinioStore
+from imagejob_operator.adapters.s3.streams import PART
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.object_store import (
     ChecksumMismatch,

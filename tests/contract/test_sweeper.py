@@ -13,13 +13,13 @@ from minio import Minio
 
 from contract.conftest import ACCESS_KEY, SECRET_KEY, S3Server
 from fakes.memory_owners import FOLDER, OTHER_FOLDER, MemoryOwners, SweepCounts
-from imagejob_operator.adapters.minio_client import StoreAddress
-from imagejob_operator.adapters.minio_store import MinioStore
-from imagejob_operator.core import sweep as rules
-from imagejob_operator.core.keys import own_staging_prefix, staging_prefix
-from imagejob_operator.core.sweep import clock_key
-from imagejob_operator.loop import sweep as loop
-from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from imagejob_operator.adapters.s3.client import StoreAddress
+from imagejob_operator.adapters.s3.store import MinioStore
+from imagejob_operator.decision import orphans as rules
+from imagejob_operator.decision.orphans import clock_key
+from imagejob_operator.garbage import collector as loop
+from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
+from imagejob_operator.naming.prefixes import own_staging_prefix, staging_prefix
 from imagejob_operator.ports.credentials import Credentials
 
 pytestmark = pytest.mark.store

@@ -20,12 +20,12 @@ from minio import Minio, MinioAdmin
 from minio.credentials.providers import AssumeRoleProvider, StaticProvider
 
 from contract.conftest import S3Server
-from imagejob_operator.adapters.minio_client import StoreAddress
-from imagejob_operator.adapters.minio_store import MinioStore
-from imagejob_operator.adapters.sts import exchange
-from imagejob_operator.core.image_store import WebIdentity
-from imagejob_operator.core.store_standing import StoreReason
-from imagejob_operator.ports.image_stores import NotUsable
+from imagejob_operator.adapters.s3.client import StoreAddress
+from imagejob_operator.adapters.s3.store import MinioStore
+from imagejob_operator.adapters.s3.web_identity import exchange
+from imagejob_operator.api.imagestore import WebIdentity
+from imagejob_operator.api.imagestore_status import StoreReason
+from imagejob_operator.ports.imagestores import NotUsable
 from imagejob_operator.ports.object_store import StoreDenied
 
 pytestmark = [pytest.mark.store, pytest.mark.parametrize("s3", ["minio"], indirect=True)]

@@ -22,7 +22,7 @@ from e2e.faults.cases import CASES
 from e2e.faults.results import Row
 from e2e.faults.verdict import Outcome, objections
 from e2e.world import Job, World, verdict
-from imagejob_operator.core.failure import CATALOGUE
+from imagejob_operator.api.errors import CATALOGUE
 from localcluster.cluster import Status
 
 AT_ONCE = 12

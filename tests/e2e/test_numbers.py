@@ -28,13 +28,13 @@ from e2e.faults.store_faults import cut, refused, written_later
 from e2e.faults.store_proxy import Rule, StoreProxy
 from e2e.world import GROUP, PLURAL, STAGING, VERSION, Job, Shop, World, condition, image_job, phase, until
 from fakes.memory_owners import SweepCounts
-from imagejob_operator.adapters.kube_owners import KubeOwners
-from imagejob_operator.adapters.kube_session import KubeHTTP, open_session
-from imagejob_operator.adapters.minio_client import StoreAddress
-from imagejob_operator.adapters.minio_store import MinioStore
-from imagejob_operator.core.keys import own_staging_prefix, staging_folder, staging_prefix
-from imagejob_operator.core.sweep import clock_key
-from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from imagejob_operator.adapters.kubernetes.owners import KubeOwners
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP, open_session
+from imagejob_operator.adapters.s3.client import StoreAddress
+from imagejob_operator.adapters.s3.store import MinioStore
+from imagejob_operator.decision.orphans import clock_key
+from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
+from imagejob_operator.naming.prefixes import own_staging_prefix, staging_folder, staging_prefix
 from imagejob_operator.ports.credentials import Credentials
 from localcluster.cluster import Status
 

@@ -25,7 +25,7 @@ from demo import photos, stack
 from demo.kubectl import Kubectl
 from demo.stack import NAMESPACE, OPERATOR, Store
 from e2e.audit import Audit
-from imagejob_operator.core.keys import own_staging_prefix, staging_folder
+from imagejob_operator.naming.prefixes import own_staging_prefix, staging_folder
 from localcluster.commands import run
 from localcluster.errors import ClusterError
 

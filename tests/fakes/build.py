@@ -11,14 +11,9 @@ import msgspec
 
 from fakes.clock import START
 from fakes.memory_owners import FOLDER
-from imagejob_operator.core.api import FINALIZER
-from imagejob_operator.core.attempt import Attempt, Problem, State, Tries, format_tries
-from imagejob_operator.core.effort import Effort, Progress
-from imagejob_operator.core.job import ImageJob, Key, attempt_name, parse_job
-from imagejob_operator.core.keys import staging_prefix
-from imagejob_operator.core.observation import Admission, Observation, Policy
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.status import (
+from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.status import (
     ItemCounts,
     RunStatus,
     ShardStatus,
@@ -26,6 +21,11 @@ from imagejob_operator.core.status import (
     Status,
     status_body,
 )
+from imagejob_operator.decision.attempt import Attempt, Problem, State, Tries, format_tries
+from imagejob_operator.decision.observation import Admission, Observation, Policy
+from imagejob_operator.decision.operation import Effort, Progress
+from imagejob_operator.naming.names import FINALIZER
+from imagejob_operator.naming.prefixes import staging_prefix
 
 UID = "0000aaaa-1111-2222-3333-444455556666"
 KEY = Key("shop", "spring")

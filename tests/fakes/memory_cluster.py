@@ -18,16 +18,17 @@ import msgspec
 from fakes.clock import ManualClock
 from fakes.hooks import Hooks
 from fakes.memory_store import MemoryStore, key_of
-from imagejob_operator.core.action import Announce
-from imagejob_operator.core.api import API_VERSION, FINALIZER, KIND
-from imagejob_operator.core.attempt import Attempt, Problem, State
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.job import ImageJob, Key, attempt_name, parse_job
-from imagejob_operator.core.spec import InvalidSpec
-from imagejob_operator.core.status import Status, status_body
-from imagejob_operator.ports.jobs import Conflict, Gone
+from imagejob_contract.order import Order
+from imagejob_contract.result import Summary
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job
+from imagejob_operator.api.spec import InvalidSpec
+from imagejob_operator.api.status import Status, status_body
+from imagejob_operator.decision.action import Announce
+from imagejob_operator.decision.attempt import Attempt, Problem, State
+from imagejob_operator.naming.names import API_VERSION, FINALIZER, KIND
+from imagejob_operator.ports.imagejobs import Conflict, Gone
 from imagejob_operator.ports.launcher import Refused
-from imagejob_processor.contract import Order, Summary
 
 GATED = Problem(Reason.START_DEADLINE_EXCEEDED, "Scheduling is blocked due to non-empty scheduling gates")
 """What a Pod says of itself while a queue holds it back."""

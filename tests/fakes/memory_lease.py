@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from fakes.hooks import Hooks
-from imagejob_operator.ports.jobs import Conflict
+from imagejob_operator.ports.imagejobs import Conflict
 from imagejob_operator.ports.lease import Record
 
 

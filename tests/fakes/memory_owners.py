@@ -9,9 +9,9 @@ from typing import Any
 
 from fakes.hooks import Hooks
 from fakes.memory_cluster import MemoryCluster
-from imagejob_operator.core.job import Key
-from imagejob_operator.core.keys import staging_folder
-from imagejob_operator.core.sweep import Orphans, Owner, Unknown, read_owner
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.decision.orphans import Orphans, Owner, Unknown, read_owner
+from imagejob_operator.naming.prefixes import staging_folder
 
 CLUSTER = "00000000-aaaa-4000-8000-000000000001"
 OTHER_CLUSTER = "00000000-bbbb-4000-8000-000000000002"

@@ -10,15 +10,15 @@ from typing import Any
 
 from fakes.hooks import Hooks
 from fakes.memory_store import MemoryStore
-from imagejob_operator.core.endpoints import AllowedEndpoint
-from imagejob_operator.core.image_store import ImageStore, StoreStatus, WebIdentity, parse_store
-from imagejob_operator.core.job import Key
-from imagejob_operator.core.store_location import Location
-from imagejob_operator.core.store_standing import StoreReason
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.api.imagestore import ImageStore, StoreStatus, WebIdentity, parse_store
+from imagejob_operator.api.imagestore_status import StoreReason
+from imagejob_operator.api.store_location import Location
 from imagejob_operator.ports.credentials import Credentials, CredentialSource
-from imagejob_operator.ports.image_stores import NotUsable
-from imagejob_operator.ports.jobs import Conflict, Gone
+from imagejob_operator.ports.imagejobs import Conflict, Gone
+from imagejob_operator.ports.imagestores import NotUsable
 from imagejob_operator.ports.object_store import StoreDenied
+from imagejob_operator.stores.allowed_endpoints import AllowedEndpoint
 
 ENDPOINT = "store.example"
 ALLOWED = (AllowedEndpoint(ENDPOINT, 443, True),)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 
 from fakes.hooks import Hooks
-from imagejob_operator.loop.downloading import Downloader
+from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.ports.secrets import SecretUnreadable
 

@@ -9,20 +9,12 @@ import msgspec
 
 from fakes.memory_cluster import Scene, Script
 from fakes.memory_store import MemoryStore, key_of
-from imagejob_operator.core.attempt import Problem, State
-from imagejob_operator.core.failure import Reason
+from imagejob_contract.order import Order, output_name
+from imagejob_contract.output import CONTENT_TYPES
+from imagejob_contract.result import ItemCode, ItemError, ItemResult, OutputRecord, Result, Summary
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.ports.object_store import PostForm
-from imagejob_processor.contract import (
-    CONTENT_TYPES,
-    ItemCode,
-    ItemError,
-    ItemResult,
-    Order,
-    OutputRecord,
-    Result,
-    Summary,
-    output_name,
-)
 
 GONE = {404: ItemCode.SOURCE_MISSING, 412: ItemCode.SOURCE_CHANGED}
 """What an item fails with, by the store's answer to its source."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.status import Status
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.status import Status
 
 
 @dataclass

@@ -16,24 +16,24 @@ from fakes.memory_stores import ALLOWED, MemoryStores
 from fakes.memory_web import MemoryWeb, downloader
 from fakes.scripts import well
 from fakes.telemetry import CountingTelemetry
-from imagejob_operator.core.api import STAGING_ROOT
-from imagejob_operator.core.attempt import Attempt
-from imagejob_operator.core.effort import Clean, Collect, Effort, Progress, Publish, Stage, Validate
-from imagejob_operator.core.job import ImageJob, Key
-from imagejob_operator.core.observation import Policy
-from imagejob_operator.core.phase import TERMINAL
-from imagejob_operator.loop.act import Actor
-from imagejob_operator.loop.cache import Cache
-from imagejob_operator.loop.efforts import Efforts
-from imagejob_operator.loop.observe import Observer
-from imagejob_operator.loop.publish import clean, publish
-from imagejob_operator.loop.queue import RETRY, WorkQueue
-from imagejob_operator.loop.reconcile import Reconciler
-from imagejob_operator.loop.results import collect
-from imagejob_operator.loop.stage import stage
-from imagejob_operator.loop.store_connector import Connector
-from imagejob_operator.loop.store_registry import OwnStore, StoreRegistry
-from imagejob_operator.loop.validate import validate
+from imagejob_operator.api.imagejob import ImageJob, Key
+from imagejob_operator.api.phase import TERMINAL
+from imagejob_operator.controller.cache import Cache
+from imagejob_operator.controller.executor import Actor
+from imagejob_operator.controller.observer import Observer
+from imagejob_operator.controller.operation_runner import Efforts
+from imagejob_operator.controller.reconciler import Reconciler
+from imagejob_operator.controller.workqueue import RETRY, WorkQueue
+from imagejob_operator.decision.attempt import Attempt
+from imagejob_operator.decision.observation import Policy
+from imagejob_operator.decision.operation import Clean, Collect, Effort, Progress, Publish, Stage, Validate
+from imagejob_operator.naming.names import STAGING_ROOT
+from imagejob_operator.operations.processing.results import collect
+from imagejob_operator.operations.publishing.publish import clean, publish
+from imagejob_operator.operations.staging.stage import stage
+from imagejob_operator.operations.validate import validate
+from imagejob_operator.stores.connector import Connector
+from imagejob_operator.stores.registry import OwnStore, StoreRegistry
 
 KEY = Key("shop", "spring")
 MOST_STEPS = 3000

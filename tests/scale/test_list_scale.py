@@ -13,17 +13,17 @@ from fakes.build import PREFIX, job, spec, status
 from fakes.memory_store import MemoryStore
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
-from imagejob_operator.core.attempt import Tries
-from imagejob_operator.core.effort import Stage
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.sizing import items_per_pod
-from imagejob_operator.core.source_list import MAX_LISTED
-from imagejob_operator.core.spec import MAX_SHARDS, InvalidSpec
-from imagejob_operator.core.staging import MAX_PART_BYTES, manifest_key, order_key, part_key
-from imagejob_operator.core.status import status_body
-from imagejob_operator.loop.orders import write_order
-from imagejob_operator.loop.stage import stage
-from imagejob_processor.contract import MAX_ORDER_BYTES, Order
+from imagejob_contract.order import MAX_ORDER_BYTES, Order
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.spec import MAX_SHARDS, InvalidSpec
+from imagejob_operator.api.status import status_body
+from imagejob_operator.decision.attempt import Tries
+from imagejob_operator.decision.operation import Stage
+from imagejob_operator.decision.shard_size import items_per_pod
+from imagejob_operator.documents.source_list import MAX_LISTED
+from imagejob_operator.documents.staging import MAX_PART_BYTES, manifest_key, order_key, part_key
+from imagejob_operator.operations.processing.orders import write_order
+from imagejob_operator.operations.staging.stage import stage
 
 SOURCE = {"list": {"key": "lists/a"}}
 STAGING_SECONDS = 600

@@ -13,10 +13,10 @@ from fakes.memory_cluster import idle
 from fakes.memory_owners import FOLDER, ClusterOwners, SweepCounts
 from fakes.scripts import CRASHED, badly
 from fakes.world import World
-from imagejob_operator.core.job import Key
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.sweep import clock_key
-from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.decision.orphans import clock_key
+from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
 from imagejob_operator.ports.object_store import StoreUnavailable
 
 DELETED = 1000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagejob_operator.core.failure import CATALOGUE, CODE_NAMES
-from imagejob_operator.core.phase import MOVES, TERMINAL, Phase
-from imagejob_processor.contract import ItemCode
+from imagejob_contract.result import ItemCode
+from imagejob_operator.api.errors import CATALOGUE, CODE_NAMES
+from imagejob_operator.api.phase import MOVES, TERMINAL, Phase
 
 NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import kopf
 
-from imagejob_operator.core.api import GROUP, LABEL_INSTALLATION, LABEL_JOB, PLURAL, STORE_PLURAL, VERSION
-from imagejob_operator.core.attempt import Attempt
-from imagejob_operator.core.image_store import ImageStore, parse_store
-from imagejob_operator.core.job import Key, parse_job
-from imagejob_operator.loop.cache import Cache
-from imagejob_operator.loop.queue import WorkQueue
-from imagejob_operator.loop.vigil import Heard
+from imagejob_operator.api.imagejob import Key, parse_job
+from imagejob_operator.api.imagestore import ImageStore, parse_store
+from imagejob_operator.controller.cache import Cache
+from imagejob_operator.controller.watch_monitor import Heard
+from imagejob_operator.controller.workqueue import WorkQueue
+from imagejob_operator.decision.attempt import Attempt
+from imagejob_operator.naming.names import GROUP, LABEL_INSTALLATION, LABEL_JOB, PLURAL, STORE_PLURAL, VERSION
 
 SeeStore = Callable[[ImageStore, bool], None]
 ReadAttempt = Callable[[dict[str, Any]], tuple[str, Attempt] | None]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from imagejob_operator.core.failure import Reason
+from imagejob_operator.api.errors import Reason
 
 
 class FetchFailed(Exception):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from imagejob_operator.core.attempt import Attempt, Problem
-from imagejob_operator.core.job import ImageJob
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.decision.attempt import Attempt, Problem
 
 
 class Refused(Exception):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from imagejob_operator.core.job import Key
-from imagejob_operator.core.sweep import Owner, Unknown
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.decision.orphans import Owner, Unknown
 
 
 class Owners(Protocol):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from imagejob_operator.core.failure import Failure
-from imagejob_operator.core.job import ImageJob
+from imagejob_operator.api.errors import Failure
+from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.ports.object_store import ObjectStore, StoreUnavailable
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.status import Status
-from imagejob_operator.core.sweep import Orphans
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.status import Status
+from imagejob_operator.decision.orphans import Orphans
 
 
 class Telemetry(Protocol):

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from imagejob_processor.recipe import OPERATIONS, members
+from imagejob_contract.recipe import OPERATIONS, members
+from imagejob_processor.pixels.geometry import Size, StepImpossible
 from imagejob_processor.steps import crop, flip, pad, resize, rotate, tone, watermark
-from imagejob_processor.steps.geometry import Size, StepImpossible
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from imagejob_processor.recipe import Step, Wire
-    from imagejob_processor.steps.engine import Engine
+    from imagejob_contract.recipe import Step
+    from imagejob_contract.wire import Wire
+    from imagejob_processor.pixels.resampling import Engine
 
 __all__ = ["Operation", "apply", "members", "name_of", "operation_of", "size_after"]
 

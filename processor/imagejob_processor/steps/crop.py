@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from PIL import Image
 
-from imagejob_processor.recipe import Crop
-from imagejob_processor.steps.attention import most_interesting
-from imagejob_processor.steps.canvas import corner
-from imagejob_processor.steps.geometry import Size, StepImpossible
+from imagejob_contract.recipe import Crop
+from imagejob_processor.pixels.canvas import corner
+from imagejob_processor.pixels.geometry import Size, StepImpossible
+from imagejob_processor.pixels.smart_crop import most_interesting
 
 
 def size_after(step: Crop, size: Size) -> Size:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from PIL import Image
 
-from imagejob_processor.recipe import Flip
-from imagejob_processor.steps.geometry import Size
+from imagejob_contract.recipe import Flip
+from imagejob_processor.pixels.geometry import Size
 
 _TURNS = {"Horizontal": Image.Transpose.FLIP_LEFT_RIGHT, "Vertical": Image.Transpose.FLIP_TOP_BOTTOM}
 

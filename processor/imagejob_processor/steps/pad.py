@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PIL import Image
 
-from imagejob_processor.recipe import Pad
-from imagejob_processor.steps.canvas import laid
-from imagejob_processor.steps.geometry import Size
+from imagejob_contract.recipe import Pad
+from imagejob_processor.pixels.canvas import laid
+from imagejob_processor.pixels.geometry import Size
 
 
 def size_after(step: Pad, size: Size) -> Size:

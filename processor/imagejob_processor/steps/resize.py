@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from imagejob_processor.recipe import Fit, Gravity, Resample, Resize, Smart
-from imagejob_processor.steps.attention import most_interesting
-from imagejob_processor.steps.canvas import corner, laid, window
-from imagejob_processor.steps.engine import Engine
-from imagejob_processor.steps.geometry import Box, Size, StepImpossible, whole
+from imagejob_contract.recipe import Fit, Gravity, Resample, Resize, Smart
+from imagejob_processor.pixels.canvas import corner, laid, window
+from imagejob_processor.pixels.geometry import Box, Size, StepImpossible, whole
+from imagejob_processor.pixels.resampling import Engine
+from imagejob_processor.pixels.smart_crop import most_interesting
 
 
 @dataclass(frozen=True)

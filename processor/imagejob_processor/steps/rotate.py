@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from PIL import Image
 
-from imagejob_processor.contract import Rotate
-from imagejob_processor.steps.geometry import Size
+from imagejob_contract.recipe import Rotate
+from imagejob_processor.pixels.geometry import Size
 
 # Pillow turns counter-clockwise.
 _TURNS = {

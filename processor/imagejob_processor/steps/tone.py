@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PIL import Image, ImageFilter
 
-from imagejob_processor.recipe import Blur, Flatten, Grayscale, Sharpen
-from imagejob_processor.steps.canvas import flattened
-from imagejob_processor.steps.geometry import Size
+from imagejob_contract.recipe import Blur, Flatten, Grayscale, Sharpen
+from imagejob_processor.pixels.canvas import flattened
+from imagejob_processor.pixels.geometry import Size
 
 
 def size_after(step: Blur | Flatten | Grayscale | Sharpen, size: Size) -> Size:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from imagejob_processor.recipe import Gravity, Watermark
-from imagejob_processor.steps import marks
-from imagejob_processor.steps.canvas import leaning
-from imagejob_processor.steps.geometry import Size
-from imagejob_processor.steps.lettering import check_glyphs, fitting_height, lettered
+from imagejob_contract.recipe import Gravity, Watermark
+from imagejob_processor.pixels import watermark_image
+from imagejob_processor.pixels.canvas import leaning
+from imagejob_processor.pixels.geometry import Size
+from imagejob_processor.pixels.text import check_glyphs, fitting_height, lettered
 
 _TEXT_SCALE = 5
 _IMAGE_SCALE = 25
@@ -24,7 +24,7 @@ def size_after(step: Watermark, size: Size) -> Size:
             image cannot be decoded.
     """
     if step.image is not None:
-        marks.picture(step.image)
+        watermark_image.picture(step.image)
     else:
         _height(step, size)
     return size
@@ -44,7 +44,7 @@ def _mark(step: Watermark, size: Size) -> Image.Image:
     if step.image is None:
         return lettered(step.text or "", _height(step, size))
     longest = max(1, min(size) * (step.scale_percent or _IMAGE_SCALE) // 100)
-    return marks.fitted(step.image, longest, _room(size))
+    return watermark_image.fitted(step.image, longest, _room(size))
 
 
 def _height(step: Watermark, size: Size) -> int:

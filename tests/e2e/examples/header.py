@@ -10,8 +10,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from imagejob_operator.core.failure import CATALOGUE
-from imagejob_operator.core.phase import TERMINAL, Phase
+from imagejob_operator.api.errors import CATALOGUE
+from imagejob_operator.api.phase import TERMINAL, Phase
 
 UNSEEN = "Unseen"
 """What stands for the phase of a job that no operator looks at."""

@@ -13,7 +13,7 @@ from demo import photos
 from e2e.examples.header import SETTLED, UNSEEN, BadHeader, End, objections, read_header
 from e2e.faults.pictures import PLACE, placed
 from e2e.world import Job, Shop, World, image_job, phase
-from imagejob_operator.core.phase import Phase
+from imagejob_operator.api.phase import Phase
 
 PHOTOS = {".jpg": "china.jpg", ".jpeg": "flower.jpg", ".png": "chelsea.png"}
 """The photo that a source has, by the ending of its key."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from e2e.world import Job, condition, verdict
-from imagejob_operator.core.failure import CATALOGUE, Code, Failure, Reason
+from imagejob_operator.api.errors import CATALOGUE, Code, Failure, Reason
 
 
 class Expected(Protocol):

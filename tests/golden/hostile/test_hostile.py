@@ -15,10 +15,13 @@ import pytest
 
 from golden.hostile import bombs
 from golden.hostile.corpus import corpus
-from imagejob_processor.channel import Setup
-from imagejob_processor.contract import EngineName, Format, ItemCode, ItemLimits, Rendition
-from imagejob_processor.failure import ItemFailure
-from imagejob_processor.worker import Worker
+from imagejob_contract.order import EngineName, ItemLimits
+from imagejob_contract.output import Format
+from imagejob_contract.recipe import Rendition
+from imagejob_contract.result import ItemCode
+from imagejob_processor.child_process.protocol import Setup
+from imagejob_processor.child_process.supervisor import Worker
+from imagejob_processor.errors import ItemFailure
 from unit.processor.pictures import file, photo, rendition, resized
 
 MEMORY = 512 << 20

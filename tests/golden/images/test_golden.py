@@ -14,11 +14,12 @@ from skimage import data as samples
 from skimage.metrics import structural_similarity
 from sklearn.datasets import load_sample_image
 
-from imagejob_processor.contract import EngineName, Fit, Format, Rendition
-from imagejob_processor.pipeline import Encoded, render
-from imagejob_processor.plan import DRAFT_MARGINS
-from imagejob_processor.recipe import Resample
-from imagejob_processor.steps.engine import Engine, engine_of
+from imagejob_contract.order import EngineName
+from imagejob_contract.output import Format
+from imagejob_contract.recipe import Fit, Rendition, Resample
+from imagejob_processor.pixels.resampling import Engine, engine_of
+from imagejob_processor.rendering.pipeline import Encoded, render
+from imagejob_processor.rendering.plan import DRAFT_MARGINS
 from unit.processor.pictures import LIMITS, file, rendition, resized
 
 PHOTOS = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from imagejob_contract.order import ENGINE_VARIABLE, EngineName
 from imagejob_operator.settings import InvalidSettings, read_settings
-from imagejob_processor.contract import ENGINE_VARIABLE, EngineName
-from imagejob_processor.failure import BadOrder
+from imagejob_processor.errors import BadOrder
 from imagejob_processor.main import _engine
 from unit.adapters.test_store_settings import ENVIRONMENT
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagejob_operator.adapters.kube_jobs import difference, translate
-from imagejob_operator.adapters.kube_launcher import refusal
-from imagejob_operator.adapters.kube_session import ApiError
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.ports.jobs import Conflict, Gone, Rejected, Unavailable
+from imagejob_operator.adapters.kubernetes.imagejobs import difference, translate
+from imagejob_operator.adapters.kubernetes.pods import refusal
+from imagejob_operator.adapters.kubernetes.session import ApiError
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.ports.imagejobs import Conflict, Gone, Rejected, Unavailable
 
 
 def answer(status: int, reason: str = "", message: str = "text", cause: str = "") -> ApiError:

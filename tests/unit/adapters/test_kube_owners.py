@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from imagejob_operator.adapters.kube_listing import METADATA_ONLY
-from imagejob_operator.adapters.kube_owners import KubeOwners
-from imagejob_operator.adapters.kube_session import ApiError
-from imagejob_operator.core.job import Key
-from imagejob_operator.core.sweep import Owner
-from imagejob_operator.ports.jobs import JobsError, Unavailable
+from imagejob_operator.adapters.kubernetes.listing import METADATA_ONLY
+from imagejob_operator.adapters.kubernetes.owners import KubeOwners
+from imagejob_operator.adapters.kubernetes.session import ApiError
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.decision.orphans import Owner
+from imagejob_operator.ports.imagejobs import JobsError, Unavailable
 
 ALL = "/apis/imagejob.dev/v1alpha1/imagejobs"
 KEY = Key("shop", "a")

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 
-from imagejob_operator.adapters.kube_jobs import translate
-from imagejob_operator.adapters.kube_session import ApiError, KubeHTTP, open_session
-from imagejob_operator.ports.jobs import Unavailable
+from imagejob_operator.adapters.kubernetes.imagejobs import translate
+from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP, open_session
+from imagejob_operator.ports.imagejobs import Unavailable
 
 PODS = "/api/v1/namespaces/shop/pods"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from imagejob_operator.adapters.metrics import Metrics
-from imagejob_operator.core.deferral import DEFERRALS
-from imagejob_operator.core.failure import Reason
+from imagejob_operator.adapters.process.metrics import Metrics
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.decision.phases.deferral import DEFERRALS
 
 
 @pytest.mark.parametrize("reason", DEFERRALS)

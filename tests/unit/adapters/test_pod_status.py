@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from fakes.build import SPEC, UID, job, later, status
-from imagejob_operator.adapters.pod_manifest import PodSettings, pod_manifest
-from imagejob_operator.adapters.pod_status import read_attempt
-from imagejob_operator.core.attempt import State, Tries
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.phase import Phase
-from imagejob_processor.contract import ExitCode, Summary
+from imagejob_contract.result import ExitCode, Summary
+from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings, pod_manifest
+from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.decision.attempt import State, Tries
 
 MOMENT = "2026-01-01T12:00:05Z"
 

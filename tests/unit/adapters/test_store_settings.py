@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from imagejob_operator.adapters.pod_manifest import secret_manifest
+from imagejob_contract.order import STORE_TRUST_VARIABLE
+from imagejob_operator.adapters.kubernetes.pod_manifest import secret_manifest
 from imagejob_operator.settings import MAX_TRUST, InvalidSettings, read_settings
-from imagejob_processor.contract import STORE_TRUST_VARIABLE
-from imagejob_processor.failure import BadOrder
+from imagejob_processor.errors import BadOrder
 from imagejob_processor.main import run
 
 ENVIRONMENT = {

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from prometheus_client import generate_latest
 
-from imagejob_operator.adapters.metrics import Metrics
-from imagejob_operator.core.sweep import Mode, Orphans
+from imagejob_operator.adapters.process.metrics import Metrics
+from imagejob_operator.decision.orphans import Mode, Orphans
 from imagejob_operator.settings import InvalidSettings, read_settings
 
 NEEDED = {

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from imagejob_operator.adapters.kube_session import ApiError, KubeHTTP
+from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
 from soak import drive
 from soak.drive import Driver, WentWrong
 from soak.kinds import Way, way_of

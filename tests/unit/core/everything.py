@@ -16,7 +16,13 @@ import msgspec
 
 from fakes.build import KEY, NOW, PREFIX, SPEC, UID, attempt, job, later, seen, spec, status
 from fakes.memory_owners import FOLDER
-from imagejob_operator.core.action import (
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.imagestore_status import Standing, StoreReason
+from imagejob_operator.api.phase import FORWARD, TERMINAL, UNDOING, Phase, check_move
+from imagejob_operator.api.spec import Compaction, InvalidSpec
+from imagejob_operator.api.status import FailedItem, ItemCounts, PastRun, RunStatus, Status, error_status
+from imagejob_operator.decision.action import (
     AddFinalizer,
     Announce,
     DeleteJob,
@@ -25,9 +31,10 @@ from imagejob_operator.core.action import (
     ReleaseFinalizer,
     Stop,
 )
-from imagejob_operator.core.attempt import Attempt, Problem, Refusal, Remark, State, Tries, parse_tries
-from imagejob_operator.core.conditions import with_conditions
-from imagejob_operator.core.effort import (
+from imagejob_operator.decision.attempt import Attempt, Problem, Refusal, Remark, State, Tries, parse_tries
+from imagejob_operator.decision.conditions import with_conditions
+from imagejob_operator.decision.observation import Admission, Decision, Observation
+from imagejob_operator.decision.operation import (
     Broken,
     Clean,
     Cleaned,
@@ -43,22 +50,8 @@ from imagejob_operator.core.effort import (
     Validated,
     Working,
 )
-from imagejob_operator.core.failure import Code, Failure, Reason
-from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.keys import job_staging_prefix, report_key
-from imagejob_operator.core.observation import Admission, Decision, Observation
-from imagejob_operator.core.phase import FORWARD, TERMINAL, UNDOING, Phase, check_move
-from imagejob_operator.core.spec import Compaction, InvalidSpec
-from imagejob_operator.core.status import (
-    FailedItem,
-    ItemCounts,
-    PastRun,
-    RunStatus,
-    Status,
-    error_status,
-)
-from imagejob_operator.core.store_standing import Standing, StoreReason
-from imagejob_operator.core.store_waiting import StoreView, StoreViews
+from imagejob_operator.decision.store_availability import StoreView, StoreViews
+from imagejob_operator.naming.prefixes import job_staging_prefix, report_key
 
 Decide = Callable[[Observation], Decision]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagejob_operator.core.attempt import Tries, format_tries, parse_tries
+from imagejob_operator.decision.attempt import Tries, format_tries, parse_tries
 
 some_tries = st.lists(
     st.builds(Tries, st.integers(1, 3), st.integers(0, 2), st.booleans()) | st.just(Tries()), max_size=30

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagejob_operator.core.backoff import Backoff
+from imagejob_operator.backoff import Backoff
 
 PLAIN = Backoff(timedelta(seconds=1), timedelta(seconds=10))
 

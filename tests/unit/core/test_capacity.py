@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from imagejob_operator.core.capacity import TooSmall, amount, check_capacity, pod_resources
-from imagejob_processor.contract import Format, ItemLimits, Output, Rendition
-from imagejob_processor.memory import MIB, fitting_workers, memory_bytes, pod_bytes
+from imagejob_contract.order import ItemLimits
+from imagejob_contract.output import Format, Output
+from imagejob_contract.pod_memory import MIB, fitting_workers, memory_bytes, pod_bytes
+from imagejob_contract.recipe import Rendition
+from imagejob_operator.validation.pod_resources import TooSmall, amount, check_capacity, pod_resources
 
 WAYS = (Rendition("web", Output(Format.JPEG)),)
 LIMITS = ItemLimits(8 * MIB, 12_000_000, 1, 30)

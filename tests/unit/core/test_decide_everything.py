@@ -14,15 +14,15 @@ import msgspec
 import pytest
 
 from fakes.build import NOW, PREFIX
-from imagejob_operator.core.action import DeleteJob, Launch, ReleaseFinalizer
-from imagejob_operator.core.attempt import State
-from imagejob_operator.core.decide import decide
-from imagejob_operator.core.effort import Stage
-from imagejob_operator.core.failure import Code, Failure, Reason
-from imagejob_operator.core.observation import Decision, Observation
-from imagejob_operator.core.phase import TERMINAL, Phase
-from imagejob_operator.core.spec import InvalidSpec
-from imagejob_operator.core.status import RunStatus, StagingStatus, error_status
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.phase import TERMINAL, Phase
+from imagejob_operator.api.spec import InvalidSpec
+from imagejob_operator.api.status import RunStatus, StagingStatus, error_status
+from imagejob_operator.decision.action import DeleteJob, Launch, ReleaseFinalizer
+from imagejob_operator.decision.attempt import State
+from imagejob_operator.decision.decide import decide
+from imagejob_operator.decision.observation import Decision, Observation
+from imagejob_operator.decision.operation import Stage
 from unit.core.everything import (
     Decide,
     end_in_a_frozen_world,

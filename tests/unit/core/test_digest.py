@@ -4,16 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from imagejob_operator.core import digest
-from imagejob_operator.core.report import (
-    Report,
-    ReportItem,
-    ReportOutput,
-    SourceSet,
-    encode_report,
-    read_report,
-)
-from imagejob_processor.contract import (
+from imagejob_contract.result import (
     MAX_MESSAGE_CHARACTERS,
     MAX_RESULT_BYTES,
     ImageFacts,
@@ -24,6 +15,15 @@ from imagejob_processor.contract import (
     Result,
     SourceRecord,
     Timings,
+)
+from imagejob_operator.documents import report_summary
+from imagejob_operator.documents.report import (
+    Report,
+    ReportItem,
+    ReportOutput,
+    SourceSet,
+    encode_report,
+    read_report,
 )
 
 A, B = "a" * 64, "b" * 64
@@ -50,7 +50,7 @@ def test_totals() -> None:
         item("b", B, DOG, output("web", "b.webp", 130, 800)),
         ReportItem("c", 7, error=ItemError(ItemCode.UNDECODABLE, "no"), timings=Timings(1, 20, 3)),
     ]
-    summed = digest.totals(items)
+    summed = report_summary.totals(items)
     assert (summed.items, summed.failed, summed.outputs) == (3, 1, 3)
     assert (summed.source_bytes, summed.output_bytes) == (207, 175)
     assert summed.bytes_saved == (100 - 40) + (100 - 130)
@@ -63,16 +63,16 @@ def test_duplicates_are_named_once() -> None:
         item("copy", A, CAT),
         item("resaved", B, CAT),
         item("other", "c" * 64, DOG),
-        item("wall", "d" * 64, digest.FLAT),
-        item("ceiling", "e" * 64, digest.FLAT),
+        item("wall", "d" * 64, report_summary.FLAT),
+        item("ceiling", "e" * 64, report_summary.FLAT),
         item("failed"),
     ]
-    found = digest.duplicates(items)
+    found = report_summary.duplicates(items)
     assert [(group.kind, group.sources) for group in found] == [
         ("Same", ("a", "copy")),
         ("Alike", ("a", "resaved")),
     ]
-    assert digest.duplicates(items[3:]) == ()
+    assert report_summary.duplicates(items[3:]) == ()
 
 
 def test_source_sets_are_what_a_page_takes() -> None:
@@ -83,7 +83,7 @@ def test_source_sets_are_what_a_page_takes() -> None:
         output("old", "x/old.jpg", 9, 400),
     ]
     types = dict.fromkeys(("large", "small", "same"), "image/webp") | {"old": "image/jpeg"}
-    assert digest.source_sets(outputs, types) == (
+    assert report_summary.source_sets(outputs, types) == (
         SourceSet("image/webp", "x/small.webp 400w, x/a%20b%2Cc.webp 1600w"),
         SourceSet("image/jpeg", "x/old.jpg 400w"),
     )
@@ -94,7 +94,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 def test_a_report_is_read_back_and_older_ones_too() -> None:
     items = (item("a", A, CAT, output("web", "a.webp", 40, 800)),)
-    report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, items, totals=digest.totals(items))
+    report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, items, totals=report_summary.totals(items))
     assert read_report(encode_report(report)) == report
     older = {"job": "ns/j", "uid": "u", "runId": "1", "run": 1, "outcome": "Succeeded", "writtenAt": NOW}
     assert read_report(msgspec.json.encode({**older, "items": [{"source": "a", "size": 1}]})).items

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagejob_operator.core.failure import CATALOGUE, CODE_NAMES, MAX_MESSAGE, Code, Failure, Reason, bounded
+from imagejob_operator.api.errors import CATALOGUE, CODE_NAMES, MAX_MESSAGE, Code, Failure, Reason, bounded
 
 FROZEN = """
 JOB_001 JOB_CREATION_FAILED InvalidSpec            User    final

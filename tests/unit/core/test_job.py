@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.build import SPEC, UID
-from imagejob_operator.core.job import Key, attempt_name, parse_job
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.spec import InvalidSpec
+from imagejob_operator.api.imagejob import Key, attempt_name, parse_job
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.spec import InvalidSpec
 
 
 def body(**fields: Any) -> dict[str, Any]:

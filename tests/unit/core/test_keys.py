@@ -6,22 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagejob_operator.core.keys import (
-    InvalidKey,
-    KeyCollision,
-    check_prefix,
-    check_relative_key,
-    check_template,
-    glob_matches,
+from imagejob_contract.output import Format, Output
+from imagejob_contract.recipe import Rendition
+from imagejob_operator.documents.outputs import output_keys
+from imagejob_operator.naming.prefixes import (
     job_staging_prefix,
-    matches,
-    output_keys,
     own_staging_prefix,
     report_key,
     staging_folder,
     staging_prefix,
 )
-from imagejob_processor.contract import Format, Output, Rendition
+from imagejob_operator.validation.globs import glob_matches, matches
+from imagejob_operator.validation.keys import (
+    InvalidKey,
+    KeyCollision,
+    check_prefix,
+    check_relative_key,
+    check_template,
+)
 
 WEB = Rendition("web", Output(Format.WEBP))
 THUMB = Rendition("thumb", Output(Format.JPEG))

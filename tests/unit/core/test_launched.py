@@ -9,11 +9,11 @@ import pytest
 
 from fakes.build import NOW, attempt, job, seen, spec, status
 from fakes.scripts import CRASHED
-from imagejob_operator.core.attempt import Attempt, Problem, State, Tries
-from imagejob_operator.core.decide import decide
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.observation import Observation
-from imagejob_operator.core.phase import Phase
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.decision.attempt import Attempt, Problem, State, Tries
+from imagejob_operator.decision.decide import decide
+from imagejob_operator.decision.observation import Observation
 
 PULLS = Problem(Reason.IMAGE_PULL_FAILED, "no such image", certain=True)
 ONLY_ONCE = spec(execution={"retriesPerShard": 0})

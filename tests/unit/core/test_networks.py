@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagejob_operator.core.networks import SPECIAL, SourceNetworks, read_networks
+from imagejob_operator.validation.networks import SPECIAL, SourceNetworks, read_networks
 
 NOTHING_SAID = SourceNetworks()
 

@@ -5,7 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from imagejob_operator.core.outcome import (
+from imagejob_contract.output import Format, Output
+from imagejob_contract.recipe import Rendition
+from imagejob_contract.result import ItemCode, ItemError, ItemResult, OutputRecord, Result
+from imagejob_operator.documents.results import (
     InvalidResult,
     Listed,
     believe,
@@ -13,16 +16,6 @@ from imagejob_operator.core.outcome import (
     given_up,
     read_result,
     summarise,
-)
-from imagejob_processor.contract import (
-    Format,
-    ItemCode,
-    ItemError,
-    ItemResult,
-    Output,
-    OutputRecord,
-    Rendition,
-    Result,
 )
 
 WEB, THUMB = Rendition("web", Output(Format.WEBP)), Rendition("thumb", Output(Format.JPEG))

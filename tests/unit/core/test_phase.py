@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from imagejob_operator.core.phase import FORWARD, MOVES, TERMINAL, UNDOING, IllegalMove, Phase, check_move
+from imagejob_operator.api.phase import FORWARD, MOVES, TERMINAL, UNDOING, IllegalMove, Phase, check_move
 
 LEGAL = """
 Pending    -> Validating Staging Suspended Failed Cancelled

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from imagejob_operator.core.request_headers import MAX_HEADERS, MAX_VALUE, InvalidHeader, request_headers
+from imagejob_operator.validation.request_headers import (
+    MAX_HEADERS,
+    MAX_VALUE,
+    InvalidHeader,
+    request_headers,
+)
 
 
 def test_each_key_is_a_header() -> None:

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.build import attempt, job, later, seen, status
-from imagejob_operator.core.attempt import Attempt, Problem, Refusal, Remark, State, Tries
-from imagejob_operator.core.failure import Code, Reason
-from imagejob_operator.core.observation import Observation
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.shards import (
+from imagejob_contract.result import Summary
+from imagejob_operator.api.errors import Code, Reason
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.spec import Execution
+from imagejob_operator.decision.attempt import Attempt, Problem, Refusal, Remark, State, Tries
+from imagejob_operator.decision.observation import Observation
+from imagejob_operator.decision.shards import (
     count_items,
     judge_start,
     record_due,
@@ -22,8 +24,6 @@ from imagejob_operator.core.shards import (
     silent_attempt,
     survey,
 )
-from imagejob_operator.core.spec import Execution
-from imagejob_processor.contract import Summary
 
 COUNTED = Problem(Reason.CRASHED, "crashed")
 UNCOUNTED = Problem(Reason.NODE_LOST, "drained", counted=False)

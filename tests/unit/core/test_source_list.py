@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imagejob_operator.core.keys import KeyCollision
-from imagejob_operator.core.source_list import MAX_LISTED, InvalidList, TooManyListed, read_list
+from imagejob_operator.documents.source_list import MAX_LISTED, InvalidList, TooManyListed, read_list
+from imagejob_operator.validation.keys import KeyCollision
 
 
 @pytest.mark.parametrize(

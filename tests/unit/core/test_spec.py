@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from fakes.build import SPEC, spec
-from imagejob_operator.core.keys import KeyCollision
-from imagejob_operator.core.places import Match, check_sources_stay
-from imagejob_operator.core.spec import (
+from imagejob_operator.api.locations import Match
+from imagejob_operator.api.spec import (
     FailurePolicy,
     InvalidSpec,
     item_limits,
@@ -15,6 +14,8 @@ from imagejob_operator.core.spec import (
     quantity_bytes,
     tolerated_failures,
 )
+from imagejob_operator.documents.outputs import check_sources_stay
+from imagejob_operator.validation.keys import KeyCollision
 
 RESIZE = {"resize": {"width": 1, "height": 1}}
 

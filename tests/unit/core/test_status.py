@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.build import NOW, later, status
-from imagejob_operator.core.conditions import with_conditions
-from imagejob_operator.core.failure import Code, Failure, Reason
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.status import (
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.status import (
     MAX_HISTORY,
     Condition,
     FailedItem,
@@ -29,6 +28,7 @@ from imagejob_operator.core.status import (
     status_body,
     with_history,
 )
+from imagejob_operator.decision.conditions import with_conditions
 
 CAUSE = error_status(Failure(Code.LAUNCH, Reason.QUOTA_EXCEEDED, "exceeded quota"))
 CANCEL = error_status(Failure(Code.CANCELLED, Reason.SUPERSEDED, "another run"))

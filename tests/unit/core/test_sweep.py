@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagejob_operator.core.api import FINALIZER
-from imagejob_operator.core.phase import TERMINAL, Phase
-from imagejob_operator.core.staging import Manifest
-from imagejob_operator.core.sweep import (
+from imagejob_operator.api.phase import TERMINAL, Phase
+from imagejob_operator.decision.orphans import (
     GARBAGE,
     LONGEST_URLS,
     Contents,
@@ -33,6 +31,8 @@ from imagejob_operator.core.sweep import (
     total,
     urls_end,
 )
+from imagejob_operator.documents.staging import Manifest
+from imagejob_operator.naming.names import FINALIZER
 
 CLOCK = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 UID = "0000aaaa-1111-2222-3333-444455556666"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagejob_operator.core.urls import InvalidURL, name_of, parse_url, redirected, shown
+from imagejob_operator.validation.urls import InvalidURL, name_of, parse_url, redirected, shown
 
 REFUSED = [
     "",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from fakes.build import NOW, PREFIX, job, later, seen, spec, status
-from imagejob_operator.core.conditions import with_conditions
-from imagejob_operator.core.decide import decide
-from imagejob_operator.core.effort import Broken, Progress, Stage, Working
-from imagejob_operator.core.failure import Code, Failure, Reason
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.status import Status
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.status import Status
+from imagejob_operator.decision.conditions import with_conditions
+from imagejob_operator.decision.decide import decide
+from imagejob_operator.decision.operation import Broken, Progress, Stage, Working
 
 AWAY = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "the store cannot be reached")
 

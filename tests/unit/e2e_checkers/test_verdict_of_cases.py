@@ -14,9 +14,9 @@ from prometheus_client import generate_latest
 from e2e.faults.arena import read_finished
 from e2e.faults.store_proxy import Request, read_head
 from e2e.faults.verdict import Outcome, objections
-from imagejob_operator.adapters.metrics import Metrics
-from imagejob_operator.core.failure import CATALOGUE, Code, Failure, Reason
-from imagejob_operator.core.status import parse_status
+from imagejob_operator.adapters.process.metrics import Metrics
+from imagejob_operator.api.errors import CATALOGUE, Code, Failure, Reason
+from imagejob_operator.api.status import parse_status
 
 
 @dataclass(frozen=True)

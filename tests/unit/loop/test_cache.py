@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from fakes.build import KEY, UID, attempt, job, status
-from imagejob_operator.core.attempt import Attempt, Problem, State
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.loop.cache import Cache
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.controller.cache import Cache
+from imagejob_operator.decision.attempt import Attempt, Problem, State
 
 
 def at(version: str, uid: str = UID) -> ImageJob:

@@ -12,8 +12,8 @@ from fakes.memory_cluster import Scene, Script, idle
 from fakes.memory_stores import image_store
 from fakes.scripts import badly, never_running, well, without_result
 from fakes.world import KEY, World
-from imagejob_operator.core.attempt import Problem, State
-from imagejob_operator.core.failure import CATALOGUE, Code, Reason
+from imagejob_operator.api.errors import CATALOGUE, Code, Reason
+from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 

@@ -7,8 +7,8 @@ import pytest
 from fakes.jumping_loop import run
 from fakes.memory_owners import CLUSTER, MemoryOwners
 from imagejob_operator import main
-from imagejob_operator.loop.cluster import ClusterUnknown, read_cluster
-from imagejob_operator.ports.jobs import Gone, JobsError, Rejected, Unavailable
+from imagejob_operator.controller.cluster_uid import ClusterUnknown, read_cluster
+from imagejob_operator.ports.imagejobs import Gone, JobsError, Rejected, Unavailable
 from unit.adapters.test_sweep_metrics import NEEDED
 
 

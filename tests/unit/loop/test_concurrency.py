@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from imagejob_operator.loop.concurrency import for_each
+from imagejob_operator.operations.concurrency import for_each
 
 
 async def test_answers_are_in_the_order_of_the_items() -> None:

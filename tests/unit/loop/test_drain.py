@@ -13,14 +13,14 @@ from fakes.build import PREFIX, job, status
 from fakes.clock import START
 from fakes.jumping_loop import run
 from fakes.memory_owners import SweepCounts
-from imagejob_operator.core.effort import Effort, Progress, Stage
-from imagejob_operator.core.job import ImageJob, Key
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.loop.drain import LONGEST, drain
-from imagejob_operator.loop.efforts import Efforts
-from imagejob_operator.loop.election import CALL
-from imagejob_operator.loop.patrol import Patrol
-from imagejob_operator.loop.queue import WorkQueue
+from imagejob_operator.api.imagejob import ImageJob, Key
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.controller.leader_election import CALL
+from imagejob_operator.controller.operation_runner import Efforts
+from imagejob_operator.controller.shutdown import LONGEST, drain
+from imagejob_operator.controller.workqueue import WorkQueue
+from imagejob_operator.decision.operation import Effort, Progress, Stage
+from imagejob_operator.garbage.schedule import Patrol
 
 DEPLOYMENT = Path(__file__).parents[3] / "manifests" / "base" / "deployment.yaml"
 OF_KOPF = 25.0

@@ -8,7 +8,10 @@ from datetime import timedelta
 
 from fakes.build import KEY, NOW, job
 from fakes.clock import ManualClock
-from imagejob_operator.core.effort import (
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.imagejob import ImageJob, Key
+from imagejob_operator.controller.operation_runner import Efforts
+from imagejob_operator.decision.operation import (
     Broken,
     Clean,
     Cleaned,
@@ -19,10 +22,7 @@ from imagejob_operator.core.effort import (
     Staged,
     Working,
 )
-from imagejob_operator.core.failure import Code, Failure, Reason
-from imagejob_operator.core.job import ImageJob, Key
-from imagejob_operator.loop.efforts import Efforts
-from imagejob_operator.loop.failed import EffortFailed
+from imagejob_operator.operations.failed import EffortFailed
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 from imagejob_operator.ports.stores import StoreNotOpen
 

@@ -11,8 +11,8 @@ import pytest
 from fakes.hooks import Gate
 from fakes.jumping_loop import run
 from fakes.memory_lease import LeaseLine, MemoryLease
-from imagejob_operator.loop.election import CALL, LEASE, LOOK, RENEW, RETRY, Elector, Lost
-from imagejob_operator.ports.jobs import Rejected, Unavailable
+from imagejob_operator.controller.leader_election import CALL, LEASE, LOOK, RENEW, RETRY, Elector, Lost
+from imagejob_operator.ports.imagejobs import Rejected, Unavailable
 
 TAKEOVER = LEASE + 2 * LOOK
 TICK = 0.25

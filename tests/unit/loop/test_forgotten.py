@@ -10,10 +10,10 @@ from fakes.build import SPEC
 from fakes.memory_cluster import Script
 from fakes.scripts import CRASHED, badly, in_turn, well
 from fakes.world import KEY, World
-from imagejob_operator.core.attempt import Attempt
-from imagejob_operator.core.job import Key
-from imagejob_operator.core.phase import TERMINAL
-from imagejob_operator.loop.observe import ADMISSION_LIFETIME
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.api.phase import TERMINAL
+from imagejob_operator.controller.observer import ADMISSION_LIFETIME
+from imagejob_operator.decision.attempt import Attempt
 from unit.loop.traces import traces
 
 PHASES = ["Pending", "Staging", "Launching", "Running", "Publishing"]

@@ -6,7 +6,7 @@ import pytest
 
 from fakes.build import NOW, PREFIX
 from fakes.memory_store import MemoryStore
-from imagejob_operator.core.staging import (
+from imagejob_operator.documents.staging import (
     ITEMS_A_PART,
     MAX_PART_BYTES,
     Manifest,
@@ -14,7 +14,7 @@ from imagejob_operator.core.staging import (
     manifest_key,
     part_key,
 )
-from imagejob_operator.loop.manifest import items_of, manifest_head, whole_manifest, write_manifest
+from imagejob_operator.operations.manifest import items_of, manifest_head, whole_manifest, write_manifest
 from imagejob_operator.ports.object_store import ObjectMissing, StoreUnavailable
 
 

@@ -12,19 +12,20 @@ from fakes.build import PREFIX, job, spec, status
 from fakes.memory_store import MemoryStore
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
-from imagejob_operator.core.attempt import Tries
-from imagejob_operator.core.content import content_key
-from imagejob_operator.core.effort import Stage
-from imagejob_operator.core.headers import Headers
-from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.marks import Mark, copy_key, identified, mark_keys
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.spec import InvalidSpec, parse_spec
-from imagejob_operator.core.staging import manifest_key, read_manifest
-from imagejob_operator.loop.failed import EffortFailed
-from imagejob_operator.loop.orders import write_order
-from imagejob_operator.loop.stage import stage
-from imagejob_processor.contract import MAX_MARK_BYTES, Order
+from imagejob_contract.order import MAX_MARK_BYTES, Order
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.locations import mark_keys
+from imagejob_operator.api.output_headers import Headers
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.spec import InvalidSpec, parse_spec
+from imagejob_operator.decision.attempt import Tries
+from imagejob_operator.decision.operation import Stage
+from imagejob_operator.documents.content_key import content_key
+from imagejob_operator.documents.staging import manifest_key, read_manifest
+from imagejob_operator.documents.watermark_images import Mark, copy_key, identified
+from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.processing.orders import write_order
+from imagejob_operator.operations.staging.stage import stage
 
 SOURCE = {"keys": ["uploads/a.jpg"]}
 LOGO, SEAL = "brand/logo.png", "brand/seal.png"

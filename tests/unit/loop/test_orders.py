@@ -12,13 +12,13 @@ from fakes.clock import START
 from fakes.memory_store import MemoryStore, key_of
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
-from imagejob_operator.core.attempt import Tries
-from imagejob_operator.core.effort import Stage
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.staging import input_key, output_prefix, result_key
-from imagejob_operator.loop.orders import lifetime, write_order
-from imagejob_operator.loop.stage import stage
-from imagejob_processor.contract import MAX_ORDER_BYTES, Order
+from imagejob_contract.order import MAX_ORDER_BYTES, Order
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.decision.attempt import Tries
+from imagejob_operator.decision.operation import Stage
+from imagejob_operator.documents.staging import input_key, output_prefix, result_key
+from imagejob_operator.operations.processing.orders import lifetime, write_order
+from imagejob_operator.operations.staging.stage import stage
 
 HOUR = timedelta(hours=1)
 KEYS = [f"uploads/{n}.jpg" for n in range(5)]

@@ -14,26 +14,26 @@ from fakes.memory_store import MemoryStore, key_of
 from fakes.memory_web import downloader
 from fakes.scripts import do_order
 from fakes.telemetry import CountingTelemetry
-from imagejob_operator.core.attempt import Tries
-from imagejob_operator.core.effort import Clean, Collect, Publish, Published, Stage
-from imagejob_operator.core.failure import Code, Failure, Reason
-from imagejob_operator.core.job import ImageJob
-from imagejob_operator.core.keys import report_key
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.staging import output_prefix, result_key
-from imagejob_operator.core.status import error_status
-from imagejob_operator.loop.failed import EffortFailed
-from imagejob_operator.loop.orders import write_order
-from imagejob_operator.loop.publish import clean, publish
-from imagejob_operator.loop.results import collect
-from imagejob_operator.loop.stage import stage
+from imagejob_contract.order import Order
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.status import error_status
+from imagejob_operator.decision.attempt import Tries
+from imagejob_operator.decision.operation import Clean, Collect, Publish, Published, Stage
+from imagejob_operator.documents.staging import output_prefix, result_key
+from imagejob_operator.naming.prefixes import report_key
+from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.processing.orders import write_order
+from imagejob_operator.operations.processing.results import collect
+from imagejob_operator.operations.publishing.publish import clean, publish
+from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import (
     ChecksumMismatch,
     ObjectChanged,
     StoreDenied,
     StoreUnavailable,
 )
-from imagejob_processor.contract import Order
 
 REPORT = report_key(KEY.namespace, KEY.name, UID, 1)
 FINAL = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]

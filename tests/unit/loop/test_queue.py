@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from imagejob_operator.core.job import Key
-from imagejob_operator.loop.queue import WorkQueue
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.controller.workqueue import WorkQueue
 
 A, B, C = Key("shop", "a"), Key("shop", "b"), Key("shop", "c")
 SOON = 5

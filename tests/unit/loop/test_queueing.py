@@ -10,8 +10,8 @@ import pytest
 from fakes.memory_cluster import GATED, Scene, Script, idle
 from fakes.scripts import in_turn, well, without_result
 from fakes.world import KEY, World
-from imagejob_operator.core.attempt import State
-from imagejob_operator.core.staging import manifest_key, read_manifest
+from imagejob_operator.decision.attempt import State
+from imagejob_operator.documents.staging import manifest_key, read_manifest
 
 QUEUED = {"queueName": "team-a", "itemsPerPod": 50}
 

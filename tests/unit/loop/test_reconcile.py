@@ -23,11 +23,11 @@ from fakes.scripts import (
     with_garbage,
 )
 from fakes.world import KEY, World
-from imagejob_operator.core.attempt import Problem, State
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.phase import UNDOING, Phase
-from imagejob_operator.core.report import read_report
-from imagejob_operator.ports.jobs import Conflict, Rejected, Unavailable
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.phase import UNDOING, Phase
+from imagejob_operator.decision.attempt import Problem, State
+from imagejob_operator.documents.report import read_report
+from imagejob_operator.ports.imagejobs import Conflict, Rejected, Unavailable
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 
 HAPPY = ["Staging", "Launching", "Running", "Publishing", "Succeeded"]

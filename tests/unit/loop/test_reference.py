@@ -6,7 +6,7 @@ import pytest
 
 from fakes.memory_store import key_of
 from fakes.world import KEY, World
-from imagejob_operator.core.staging import manifest_key, read_manifest
+from imagejob_operator.documents.staging import manifest_key, read_manifest
 
 REFERENCE = {"mode": "Reference"}
 OUTPUTS = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from fakes.world import KEY, World
-from imagejob_operator.core.api import FINALIZER
-from imagejob_operator.core.job import Key, parse_job
-from imagejob_operator.core.status import status_body
+from imagejob_operator.api.imagejob import Key, parse_job
+from imagejob_operator.api.status import status_body
+from imagejob_operator.naming.names import FINALIZER
 
 OUTPUTS = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]
 PHASES = ["Staging", "Launching", "Running", "Publishing"]

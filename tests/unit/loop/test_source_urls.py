@@ -13,13 +13,13 @@ from fakes.memory_web import MemorySecrets, MemoryWeb, downloader
 from fakes.scripts import well
 from fakes.telemetry import CountingTelemetry
 from fakes.world import World, killed_everywhere
-from imagejob_operator.core.effort import Stage, Staged
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.staging import input_key, manifest_key, read_manifest
-from imagejob_operator.loop.downloading import MAX_DOWNLOAD_BYTES
-from imagejob_operator.loop.failed import EffortFailed
-from imagejob_operator.loop.stage import stage
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.decision.operation import Stage, Staged
+from imagejob_operator.documents.staging import input_key, manifest_key, read_manifest
+from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.staging.download import MAX_DOWNLOAD_BYTES
+from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.ports.object_store import StoreUnavailable
 

@@ -14,19 +14,19 @@ from fakes.build import PREFIX, job, spec, status
 from fakes.memory_store import MemoryStore, key_of
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
-from imagejob_operator.core.effort import Stage, Staged
-from imagejob_operator.core.phase import Phase
-from imagejob_operator.core.staging import input_key, manifest_key, order_key, read_manifest
-from imagejob_operator.loop.failed import EffortFailed
-from imagejob_operator.loop.orders import write_order
-from imagejob_operator.loop.stage import stage
+from imagejob_contract.order import Order
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.decision.operation import Stage, Staged
+from imagejob_operator.documents.staging import input_key, manifest_key, order_key, read_manifest
+from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.processing.orders import write_order
+from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import (
     ObjectChanged,
     ObjectHeaders,
     StoredObject,
     StoreUnavailable,
 )
-from imagejob_processor.contract import Order
 
 KEYS = {"keys": ["uploads/a.jpg", "uploads/b.png"]}
 MATCH = {"match": {"prefix": "uploads/", "include": ["**/*.jpg"], "exclude": ["**/no/**"]}}

@@ -13,21 +13,21 @@ from fakes.clock import ManualClock
 from fakes.memory_owners import FOLDER, MemoryOwners, SweepCounts
 from fakes.memory_store import MemoryStore
 from fakes.memory_stores import ALLOWED, MemoryStores, image_store
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.image_store import ImageStore, StoreStatus
-from imagejob_operator.core.job import ImageJob, Key, parse_job
-from imagejob_operator.core.keys import staging_prefix
-from imagejob_operator.core.store_standing import LOOK_AGAIN, Standing, StoreReason, next_look, said
-from imagejob_operator.loop.cache import Cache
-from imagejob_operator.loop.patrol import Patrol
-from imagejob_operator.loop.store_connector import Connector
-from imagejob_operator.loop.store_registry import OwnStore, StoreRegistry
-from imagejob_operator.loop.store_turns import StoreTurns
-from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.imagejob import ImageJob, Key, parse_job
+from imagejob_operator.api.imagestore import ImageStore, StoreStatus
+from imagejob_operator.api.imagestore_status import LOOK_AGAIN, Standing, StoreReason, next_look, said
+from imagejob_operator.controller.cache import Cache
+from imagejob_operator.controller.imagestores import StoreTurns
+from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
+from imagejob_operator.garbage.schedule import Patrol
+from imagejob_operator.naming.prefixes import staging_prefix
 from imagejob_operator.ports.credentials import Credentials
-from imagejob_operator.ports.jobs import Conflict, Unavailable
+from imagejob_operator.ports.imagejobs import Conflict, Unavailable
 from imagejob_operator.ports.object_store import StoreDenied
 from imagejob_operator.ports.stores import StoreNotOpen
+from imagejob_operator.stores.connector import Connector
+from imagejob_operator.stores.registry import OwnStore, StoreRegistry
 from unit.loop.traces import traces
 
 KEY = Key("shop", "media")

@@ -13,23 +13,23 @@ from fakes.memory_owners import FOLDER
 from fakes.memory_store import MemoryStore
 from fakes.memory_stores import ALLOWED, MemoryStores, image_store
 from fakes.world import KEY, World
-from imagejob_operator.core.endpoints import read_allowed
-from imagejob_operator.core.failure import Reason
-from imagejob_operator.core.image_store import ImageStore
-from imagejob_operator.core.job import parse_job
-from imagejob_operator.core.status import StagingStore
-from imagejob_operator.core.store_standing import StoreReason
-from imagejob_operator.loop.run_store import Part, RunStore
-from imagejob_operator.loop.store_connector import Connector
-from imagejob_operator.loop.store_registry import OwnStore, StoreRegistry
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.imagejob import parse_job
+from imagejob_operator.api.imagestore import ImageStore
+from imagejob_operator.api.imagestore_status import StoreReason
+from imagejob_operator.api.status import StagingStore
 from imagejob_operator.ports.credentials import Credentials
-from imagejob_operator.ports.jobs import Unavailable
+from imagejob_operator.ports.imagejobs import Unavailable
 from imagejob_operator.ports.object_store import (
     ChecksumMismatch,
     ObjectChanged,
     StoreDenied,
     StoreUnavailable,
 )
+from imagejob_operator.stores.allowed_endpoints import read_allowed
+from imagejob_operator.stores.connector import Connector
+from imagejob_operator.stores.registry import OwnStore, StoreRegistry
+from imagejob_operator.stores.scoped_store import Part, RunStore
 
 MEDIA = {"storeRef": {"name": "media"}}
 ELSEWHERE = {**MEDIA, "destination": {"prefix": "out/", "storeRef": {"name": "archive"}}}

@@ -7,8 +7,8 @@ import pytest
 from fakes.memory_cluster import Scene, idle
 from fakes.scripts import well
 from fakes.world import KEY, World
-from imagejob_operator.core.attempt import State
-from imagejob_operator.ports.jobs import Rejected
+from imagejob_operator.decision.attempt import State
+from imagejob_operator.ports.imagejobs import Rejected
 from imagejob_operator.ports.object_store import StoreUnavailable
 
 PHASES = ["Staging", "Launching", "Running", "Publishing"]

@@ -14,17 +14,17 @@ from fakes.clock import ManualClock
 from fakes.hooks import Gate
 from fakes.memory_owners import CLUSTER, FOLDER, OTHER_FOLDER, MemoryOwners, SweepCounts
 from fakes.memory_store import MemoryStore
-from imagejob_operator.core.job import Key
-from imagejob_operator.core.keys import (
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.decision.orphans import Mode, Orphans, clock_key
+from imagejob_operator.documents.staging import Manifest, manifest_key
+from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
+from imagejob_operator.naming.prefixes import (
     job_staging_prefix,
     own_staging_prefix,
     staging_folder,
     staging_prefix,
 )
-from imagejob_operator.core.staging import Manifest, manifest_key
-from imagejob_operator.core.sweep import Mode, Orphans, clock_key
-from imagejob_operator.loop.sweep import Sweeper, SweepPolicy
-from imagejob_operator.ports.jobs import Rejected, Unavailable
+from imagejob_operator.ports.imagejobs import Rejected, Unavailable
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 
 UID = "0000aaaa-1111-2222-3333-444455556666"

@@ -9,8 +9,8 @@ import msgspec
 
 from fakes.memory_cluster import idle
 from fakes.world import World
-from imagejob_operator.core.staging import MAX_MANIFEST_BYTES, manifest_key, read_manifest
-from imagejob_processor.contract import Order
+from imagejob_contract.order import Order
+from imagejob_operator.documents.staging import MAX_MANIFEST_BYTES, manifest_key, read_manifest
 
 
 def ends(url: str) -> datetime:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fakes.world import KEY, World
-from imagejob_operator.core.attempt import Problem
-from imagejob_operator.core.failure import Reason
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.decision.attempt import Problem
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 
 DENIED = StoreDenied("AccessDenied")

@@ -11,16 +11,16 @@ import pytest
 from fakes.build import NOW
 from fakes.jumping_loop import run
 from fakes.memory_owners import SweepCounts
-from imagejob_operator.core.attempt import Attempt, State
-from imagejob_operator.core.job import Key, parse_job
-from imagejob_operator.loop.cache import Cache
-from imagejob_operator.loop.patrol import Patrol
-from imagejob_operator.loop.queue import WorkQueue
-from imagejob_operator.loop.stalls import LONGEST_TURN, MOST_LOOKS
-from imagejob_operator.loop.sweep import Sweeper
-from imagejob_operator.loop.vigil import GRACE, INTERVAL, LONGEST_LAG, STEP, Deaf, Vigil, newer
-from imagejob_operator.ports.census import Sight
-from imagejob_operator.ports.jobs import Unavailable
+from imagejob_operator.api.imagejob import Key, parse_job
+from imagejob_operator.controller.cache import Cache
+from imagejob_operator.controller.queue_monitor import LONGEST_TURN, MOST_LOOKS
+from imagejob_operator.controller.watch_monitor import GRACE, INTERVAL, LONGEST_LAG, STEP, Deaf, Vigil, newer
+from imagejob_operator.controller.workqueue import WorkQueue
+from imagejob_operator.decision.attempt import Attempt, State
+from imagejob_operator.garbage.collector import Sweeper
+from imagejob_operator.garbage.schedule import Patrol
+from imagejob_operator.ports.imagejobs import Unavailable
+from imagejob_operator.ports.metadata_list import Sight
 
 KEY = Key("shop", "spring")
 PROMISE = 90.0

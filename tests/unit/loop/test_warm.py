@@ -7,10 +7,10 @@ import itertools
 
 from fakes.jumping_loop import run
 from fakes.memory_owners import MemoryOwners
-from imagejob_operator.core.job import parse_job
-from imagejob_operator.loop.cache import Cache
-from imagejob_operator.loop.warm import PAUSE, await_warmth
-from imagejob_operator.ports.jobs import Unavailable
+from imagejob_operator.api.imagejob import parse_job
+from imagejob_operator.controller.cache import Cache
+from imagejob_operator.controller.cache_sync import PAUSE, await_warmth
+from imagejob_operator.ports.imagejobs import Unavailable
 
 
 def test_warm_when_all_jobs_were_seen_or_are_gone() -> None:

@@ -6,10 +6,11 @@ import io
 import numpy as np
 from PIL import Image
 
-from imagejob_processor.contract import Fit, Format, ItemLimits, Output, Rendition, Resize, Step
-from imagejob_processor.pipeline import Encoded, render
-from imagejob_processor.recipe import Resample
-from imagejob_processor.steps.engine import PILLOW, Engine
+from imagejob_contract.order import ItemLimits
+from imagejob_contract.output import Format, Output
+from imagejob_contract.recipe import Fit, Rendition, Resample, Resize, Step
+from imagejob_processor.pixels.resampling import PILLOW, Engine
+from imagejob_processor.rendering.pipeline import Encoded, render
 
 LIMITS = ItemLimits(item_bytes=64 << 20, pixels=50_000_000, frames=100, item_timeout_seconds=30)
 

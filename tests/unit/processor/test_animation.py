@@ -5,10 +5,10 @@ import io
 import pytest
 from PIL import Image, ImageSequence
 
-from imagejob_processor.contract import ItemCode, Output, Rendition, Step
-from imagejob_processor.failure import ItemFailure
-from imagejob_processor.output import Animation, Compression
-from imagejob_processor.recipe import Fit, Format, Grayscale, Pad, Watermark
+from imagejob_contract.output import Animation, Compression, Format, Output
+from imagejob_contract.recipe import Fit, Grayscale, Pad, Rendition, Step, Watermark
+from imagejob_contract.result import ItemCode
+from imagejob_processor.errors import ItemFailure
 from unit.processor.pictures import difference, file, made, make, photo, resized
 from unit.processor.test_machine import limits
 

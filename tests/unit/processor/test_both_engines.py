@@ -7,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from imagejob_processor.contract import EngineName, Fit, Format, ItemCode, Output, Rendition
-from imagejob_processor.failure import ItemFailure
+from imagejob_contract.order import EngineName
+from imagejob_contract.output import FORMATS, Format, Metadata, Output
+from imagejob_contract.recipe import Fit, Rendition, Resample
+from imagejob_contract.result import ItemCode
+from imagejob_processor.errors import ItemFailure
 from imagejob_processor.limits import MAX_SIDES
-from imagejob_processor.recipe import FORMATS, Metadata, Resample
+from imagejob_processor.pixels.resampling import Engine, engine_of
 from imagejob_processor.steps import resize
-from imagejob_processor.steps.engine import Engine, engine_of
 from unit.processor.pictures import difference, file, make, opened, photo, resized
 from unit.processor.test_pipeline import STORED, oriented
 

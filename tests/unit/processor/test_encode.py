@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from skimage import data as samples
 
-from imagejob_processor.contract import ItemCode, Output
-from imagejob_processor.failure import ItemFailure
-from imagejob_processor.recipe import Chroma, Compression, Format
-from imagejob_processor.steps import encode
+from imagejob_contract.output import Chroma, Compression, Format, Output
+from imagejob_contract.result import ItemCode
+from imagejob_processor.errors import ItemFailure
+from imagejob_processor.pixels import encode
 from unit.processor.pictures import difference, photo
 
 ASTRONAUT = Image.fromarray(samples.astronaut()).resize((256, 256))

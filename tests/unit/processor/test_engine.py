@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imagejob_processor.contract import EngineName
-from imagejob_processor.recipe import Resample
-from imagejob_processor.steps import engine as engines
-from imagejob_processor.steps.engine import PILLOW, engine_of
+from imagejob_contract.order import EngineName
+from imagejob_contract.recipe import Resample
+from imagejob_processor.pixels import resampling as engines
+from imagejob_processor.pixels.resampling import PILLOW, engine_of
 from unit.processor.pictures import photo
 
 SIMD = engine_of(EngineName.SIMD)
@@ -112,9 +112,9 @@ def test_too_little_memory_is_an_error_and_not_the_end():
     code = """
 import resource
 from PIL import Image
-from imagejob_processor.contract import EngineName
-from imagejob_processor.recipe import Resample
-from imagejob_processor.steps.engine import engine_of
+from imagejob_contract.order import EngineName
+from imagejob_contract.recipe import Resample
+from imagejob_processor.pixels.resampling import engine_of
 engine, image = engine_of(EngineName.SIMD), Image.new("RGB", (16, 8000))
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20),) * 2)

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image, ImageEnhance
 from skimage import data as samples
 
-from imagejob_processor.contract import ImageFacts
-from imagejob_processor.facts import difference_hash, thumb_hash
-from imagejob_processor.pipeline import render
+from imagejob_contract.result import ImageFacts
+from imagejob_processor.rendering.image_facts import difference_hash, thumb_hash
+from imagejob_processor.rendering.pipeline import render
 from unit.processor.pictures import LIMITS, file, jpeg, photo, rendition, resized
 
 CAT = Image.fromarray(samples.chelsea())

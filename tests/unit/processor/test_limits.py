@@ -7,9 +7,11 @@ import zlib
 import pytest
 from PIL import Image
 
-from imagejob_processor.contract import Format, ItemCode, ItemLimits
-from imagejob_processor.failure import ItemFailure, message_of
-from imagejob_processor.source import _webp_size, open_source, sniff
+from imagejob_contract.order import ItemLimits
+from imagejob_contract.output import Format
+from imagejob_contract.result import ItemCode
+from imagejob_processor.errors import ItemFailure, message_of
+from imagejob_processor.rendering.source import _webp_size, open_source, sniff
 from unit.processor.pictures import LIMITS, file, jpeg, made, make, photo, rendition, resized, stored
 
 

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from imagejob_processor import machine, memory
-from imagejob_processor.contract import Fit, Format, ItemLimits
+from imagejob_contract import pod_memory
+from imagejob_contract.order import ItemLimits
+from imagejob_contract.output import Format
+from imagejob_contract.recipe import Fit
+from imagejob_processor import machine
 from unit.processor.pictures import LIMITS, rendition, resized
 
 MIB = 1 << 20
@@ -63,29 +66,29 @@ def test_what_a_process_holds():
 def test_memory_grows_with_what_is_allowed():
     few, many = limits(MIB, 1_000_000), limits(MIB, 100_000_000)
     thumb = (rendition(resized(100, 100), form=Format.JPEG),)
-    assert memory.memory_bytes(thumb, few) < memory.memory_bytes(thumb, many)
-    assert memory.memory_bytes(thumb, few) < memory.memory_bytes((rendition(form=Format.AVIF),), few)
+    assert pod_memory.memory_bytes(thumb, few) < pod_memory.memory_bytes(thumb, many)
+    assert pod_memory.memory_bytes(thumb, few) < pod_memory.memory_bytes((rendition(form=Format.AVIF),), few)
     enlarged = (rendition(resized(16384, 16384, Fit.FILL), form=Format.JPEG),)
-    assert memory.memory_bytes(enlarged, few) > 16384 * 16384 * 16
-    assert memory.likely_bytes(thumb, many) < memory.memory_bytes(thumb, many)
+    assert pod_memory.memory_bytes(enlarged, few) > 16384 * 16384 * 16
+    assert pod_memory.likely_bytes(thumb, many) < pod_memory.memory_bytes(thumb, many)
 
 
 def test_a_pod_that_was_sized_for_it_gives_each_worker_what_it_needs():
-    need = memory.memory_bytes((rendition(form=Format.AVIF),), LIMITS)
+    need = pod_memory.memory_bytes((rendition(form=Format.AVIF),), LIMITS)
     for workers in (1, 2, 8):
-        whole = memory.pod_bytes(need, LIMITS, workers)
-        assert memory.fitting_workers(workers, need, LIMITS, whole) == workers
-        assert memory.allowed_bytes(need, LIMITS, workers, whole) == need
+        whole = pod_memory.pod_bytes(need, LIMITS, workers)
+        assert pod_memory.fitting_workers(workers, need, LIMITS, whole) == workers
+        assert pod_memory.allowed_bytes(need, LIMITS, workers, whole) == need
 
 
 def test_the_pod_has_the_last_word_on_memory():
-    need = memory.memory_bytes((rendition(form=Format.AVIF),), LIMITS)
-    assert memory.allowed_bytes(need, LIMITS, 1, None) == need
-    assert memory.allowed_bytes(need, LIMITS, 1, 64 << 30) == need
-    assert memory.allowed_bytes(need, LIMITS, 1, 512 * MIB) == 448 * MIB - 64 * MIB
-    assert memory.allowed_bytes(need, LIMITS, 1, 64 * MIB) == memory.LEAST_BYTES
-    assert memory.fitting_workers(4, need, LIMITS, 512 * MIB) == 1
-    assert memory.fitting_workers(4, need, LIMITS, None) == 4
-    whole = memory.pod_bytes(need, LIMITS, 3)
-    assert memory.fitting_workers(8, need, LIMITS, whole) == 3
-    assert memory.fitting_workers(8, need, LIMITS, whole - 1) == 2
+    need = pod_memory.memory_bytes((rendition(form=Format.AVIF),), LIMITS)
+    assert pod_memory.allowed_bytes(need, LIMITS, 1, None) == need
+    assert pod_memory.allowed_bytes(need, LIMITS, 1, 64 << 30) == need
+    assert pod_memory.allowed_bytes(need, LIMITS, 1, 512 * MIB) == 448 * MIB - 64 * MIB
+    assert pod_memory.allowed_bytes(need, LIMITS, 1, 64 * MIB) == pod_memory.LEAST_BYTES
+    assert pod_memory.fitting_workers(4, need, LIMITS, 512 * MIB) == 1
+    assert pod_memory.fitting_workers(4, need, LIMITS, None) == 4
+    whole = pod_memory.pod_bytes(need, LIMITS, 3)
+    assert pod_memory.fitting_workers(8, need, LIMITS, whole) == 3
+    assert pod_memory.fitting_workers(8, need, LIMITS, whole - 1) == 2

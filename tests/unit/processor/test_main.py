@@ -13,23 +13,12 @@ import msgspec
 import pytest
 from PIL import Image
 
+from imagejob_contract.order import Order, OrderItem, OrderMark, Upload, output_name
+from imagejob_contract.output import Format
+from imagejob_contract.recipe import Fit, Step, Watermark
+from imagejob_contract.result import ExitCode, ItemCode, Result, Summary
 from imagejob_processor import main as program
-from imagejob_processor.contract import (
-    ExitCode,
-    Fit,
-    Format,
-    ItemCode,
-    Order,
-    OrderItem,
-    OrderMark,
-    Result,
-    Step,
-    Summary,
-    Upload,
-    Watermark,
-    output_name,
-)
-from imagejob_processor.failure import BadOrder
+from imagejob_processor.errors import BadOrder
 from unit.processor.pictures import LIMITS, rendition, resized, stored
 from unit.processor.store_double import EXPIRED, Answer, Script, serving
 

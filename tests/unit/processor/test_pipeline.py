@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
-from imagejob_processor.contract import Crop, Fit, Format, Gravity, ItemCode, Rotate, Step, Watermark
-from imagejob_processor.failure import ItemFailure
-from imagejob_processor.recipe import FORMATS
+from imagejob_contract.output import FORMATS, Format
+from imagejob_contract.recipe import Crop, Fit, Gravity, Rotate, Step, Watermark
+from imagejob_contract.result import ItemCode
+from imagejob_processor.errors import ItemFailure
 from unit.processor.pictures import (
     difference,
     file,

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagejob_processor.contract import Crop, Fit, Format, ItemCode, Resize, Rotate, Step, Watermark
-from imagejob_processor.failure import ItemFailure
-from imagejob_processor.plan import make_plan
-from imagejob_processor.recipe import Resample
+from imagejob_contract.output import Format
+from imagejob_contract.recipe import Crop, Fit, Resample, Resize, Rotate, Step, Watermark
+from imagejob_contract.result import ItemCode
+from imagejob_processor.errors import ItemFailure
+from imagejob_processor.rendering.plan import make_plan
 from imagejob_processor.steps.resize import place
 from unit.processor.pictures import rendition, resized
 

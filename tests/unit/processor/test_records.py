@@ -5,8 +5,8 @@ import io
 import pytest
 from PIL import ExifTags, Image
 
-from imagejob_processor.contract import Output
-from imagejob_processor.recipe import FORMATS, Format, Metadata, Rendition
+from imagejob_contract.output import FORMATS, Format, Metadata, Output
+from imagejob_contract.recipe import Rendition
 from unit.processor.pictures import difference, file, make, photo, resized
 
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf>SECRETXMP</rdf></x:xmpmeta>"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from imagejob_processor.contract import Format, Output, Rendition
-from imagejob_processor.output import EXTENSIONS, FORMATS, Animation, Metadata
-from imagejob_processor.rules import broken
-from imagejob_processor.same import ENDINGS, UnknownEnding, for_source
+from imagejob_contract.output import EXTENSIONS, FORMATS, Animation, Format, Metadata, Output
+from imagejob_contract.recipe import Rendition
+from imagejob_contract.recipe_rules import broken
+from imagejob_contract.source_format import ENDINGS, UnknownEnding, for_source
 
 SAME = Rendition("web", Output(Format.SAME, quality=70))
 

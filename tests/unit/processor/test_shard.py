@@ -5,11 +5,13 @@ import threading
 import msgspec
 import pytest
 
-from imagejob_processor.channel import Picture
-from imagejob_processor.contract import Format, ItemCode, Order, OrderItem, Upload
-from imagejob_processor.failure import ItemFailure, StoreUnavailable
+from imagejob_contract.order import Order, OrderItem, Upload
+from imagejob_contract.output import Format
+from imagejob_contract.result import ItemCode
+from imagejob_processor.child_process.protocol import Picture
+from imagejob_processor.child_process.supervisor import Made
+from imagejob_processor.errors import ItemFailure, StoreUnavailable
 from imagejob_processor.shard import Shard
-from imagejob_processor.worker import Made
 from unit.processor.pictures import LIMITS, rendition
 
 

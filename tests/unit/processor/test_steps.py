@@ -6,9 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter
 
-from imagejob_processor.contract import ItemCode, Step
-from imagejob_processor.failure import ItemFailure
-from imagejob_processor.recipe import (
+from imagejob_contract.recipe import (
     Blur,
     Crop,
     Fit,
@@ -21,7 +19,10 @@ from imagejob_processor.recipe import (
     Resize,
     Sharpen,
     Smart,
+    Step,
 )
+from imagejob_contract.result import ItemCode
+from imagejob_processor.errors import ItemFailure
 from imagejob_processor.steps.resize import place
 from unit.processor.pictures import difference, file, made, photo
 

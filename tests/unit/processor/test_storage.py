@@ -2,9 +2,10 @@
 
 import pytest
 
+from imagejob_contract.order import Upload
+from imagejob_contract.result import ItemCode
 from imagejob_processor import storage
-from imagejob_processor.contract import ItemCode, Upload
-from imagejob_processor.failure import BadOrder, ItemFailure, OrderExpired, PodFailure, StoreUnavailable
+from imagejob_processor.errors import BadOrder, ItemFailure, OrderExpired, PodFailure, StoreUnavailable
 from imagejob_processor.storage import Patience, Store
 from unit.processor.store_double import EXPIRED, Answer, Script, serving
 

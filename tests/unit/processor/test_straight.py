@@ -8,18 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
-from imagejob_processor import straight
-from imagejob_processor.contract import Crop, EngineName, Fit, Format, ItemCode, Output, Rendition, Step
-from imagejob_processor.failure import ItemFailure
-from imagejob_processor.memory import work_pixels
-from imagejob_processor.pipeline import Encoded, render
-from imagejob_processor.plan import make_plan
-from imagejob_processor.recipe import Chroma, Metadata, Pad, Resample
-from imagejob_processor.source import open_source
-from imagejob_processor.steps import engine as engines
-from imagejob_processor.steps import turbojpeg
-from imagejob_processor.steps.engine import PILLOW, engine_of
-from imagejob_processor.steps.turbojpeg import Planes, TurboJpeg, reduction, samples
+from imagejob_contract.order import EngineName
+from imagejob_contract.output import Chroma, Format, Metadata, Output
+from imagejob_contract.pod_memory import work_pixels
+from imagejob_contract.recipe import Crop, Fit, Pad, Rendition, Resample, Step
+from imagejob_contract.result import ItemCode
+from imagejob_processor.errors import ItemFailure
+from imagejob_processor.pixels import resampling as engines
+from imagejob_processor.pixels import turbojpeg
+from imagejob_processor.pixels.resampling import PILLOW, engine_of
+from imagejob_processor.pixels.turbojpeg import Planes, TurboJpeg, reduction, samples
+from imagejob_processor.rendering import jpeg_planes
+from imagejob_processor.rendering.pipeline import Encoded, render
+from imagejob_processor.rendering.plan import make_plan
+from imagejob_processor.rendering.source import open_source
 from unit.processor.pictures import LIMITS, difference, file, opened, photo, rendition, resized
 from unit.processor.test_pipeline import p3_like_profile
 
@@ -32,10 +34,10 @@ def small(*steps: Step, **output: object) -> Rendition:
     return Rendition("out", Output(**{"format": Format.JPEG, "quality": 95, **output}), steps)
 
 
-def began(data: bytes, *ways: Rendition) -> straight.Straight | None:
+def began(data: bytes, *ways: Rendition) -> jpeg_planes.Straight | None:
     source = open_source(data, LIMITS)
     plan = make_plan(source.size, source.orientation, ways, work_pixels(ways, LIMITS))
-    return straight.begin(data, source, plan, SIMD)
+    return jpeg_planes.begin(data, source, plan, SIMD)
 
 
 def both(data: bytes, *ways: Rendition) -> tuple[dict[str, Encoded], dict[str, Encoded]]:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from imagejob_processor.contract import Gravity, ItemCode, Step
-from imagejob_processor.failure import ItemFailure
-from imagejob_processor.recipe import Watermark
-from imagejob_processor.steps import marks
-from imagejob_processor.steps.lettering import lettered
+from imagejob_contract.recipe import Gravity, Step, Watermark
+from imagejob_contract.result import ItemCode
+from imagejob_processor.errors import ItemFailure
+from imagejob_processor.pixels import watermark_image
+from imagejob_processor.pixels.text import lettered
 from unit.processor.pictures import difference, file, jpeg, made, photo
 
 GREY = Image.new("RGB", (600, 400), "gray")
@@ -92,7 +92,7 @@ def logo(size: tuple[int, int] = (80, 40)) -> Image.Image:
 
 @pytest.fixture
 def brought():
-    marks.bring(
+    watermark_image.bring(
         {
             "logo": file(logo()),
             "photo": jpeg(photo()),
@@ -101,7 +101,7 @@ def brought():
         }
     )
     yield
-    marks.bring({})
+    watermark_image.bring({})
 
 
 def image_mark(key: str = "logo", **options: object) -> Step:

@@ -10,13 +10,15 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from imagejob_processor import worker as worker_module
-from imagejob_processor.channel import Setup
-from imagejob_processor.contract import ORDER_URL_VARIABLE, Fit, Format, ItemCode, ItemLimits
-from imagejob_processor.failure import ItemFailure, WorkerBroken
-from imagejob_processor.memory import memory_bytes
-from imagejob_processor.recipe import FORMATS
-from imagejob_processor.worker import Worker
+from imagejob_contract.order import ORDER_URL_VARIABLE, ItemLimits
+from imagejob_contract.output import FORMATS, Format
+from imagejob_contract.pod_memory import memory_bytes
+from imagejob_contract.recipe import Fit
+from imagejob_contract.result import ItemCode
+from imagejob_processor.child_process import supervisor as worker_module
+from imagejob_processor.child_process.protocol import Setup
+from imagejob_processor.child_process.supervisor import Worker
+from imagejob_processor.errors import ItemFailure, WorkerBroken
 from unit.processor.pictures import LIMITS, file, photo, rendition, resized, stored
 
 WAYS = (

@@ -1,0 +1,203 @@
+"""Sources from web servers over aiohttp: bounded in bytes, time, redirects and memory; see the connector."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+
+import aiohttp
+import yarl
+
+from imagejob_operator.adapters.http.guarded_connector import Lookup, guarded_connector, system_lookup
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.ports.downloads import FetchFailed
+from imagejob_operator.validation.networks import WEB_PORTS, SourceNetworks
+from imagejob_operator.validation.urls import URL, InvalidURL, parse_url, redirected
+
+MiB = 1024 * 1024
+REDIRECTS = (301, 302, 303, 307, 308)
+PASSING = (408, 425, 429)
+"""Answers below 500 that may be others later."""
+SENT = {"User-Agent": "imagejob-operator", "Accept": "*/*", "Accept-Encoding": "identity"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one URL may cost, in seconds and bytes, and how many may be under way."""
+
+    at_once: int = 16
+    large_at_once: int = 3
+    """How many of them may hold more than `small` bytes; the others wait in mid-stream."""
+    small: int = 4 * MiB
+    redirects: int = 5
+    connect: float = 5
+    idle: float = 10
+    """The longest silence."""
+    patience: float = 30
+    """The longest for all of it, and one second more for each `pace` bytes that have come."""
+    pace: int = MiB
+
+
+class HttpDownloads:
+    """See the port for what each call promises."""
+
+    def __init__(
+        self,
+        networks: SourceNetworks,
+        proxy: str = "",
+        lookup: Lookup = system_lookup,
+        bounds: Bounds | None = None,
+    ) -> None:
+        """With a `proxy` (`http://host:port`) that one looks names up and says what may be reached."""
+        self._networks = networks
+        self._proxy = proxy
+        self._bounds = bounds or Bounds()
+        at_once = self._bounds.at_once
+        connector = aiohttp.TCPConnector(limit=at_once, force_close=True) if proxy else None
+        self._session = aiohttp.ClientSession(
+            connector=connector or guarded_connector(networks, lookup, at_once),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=self._bounds.connect, sock_read=self._bounds.idle
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+        )
+        self._slots = asyncio.Semaphore(at_once)
+        self._large = asyncio.Semaphore(self._bounds.large_at_once)
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._session.close()
+
+    @contextlib.asynccontextmanager
+    async def fetch(self, url: str, headers: Mapping[str, str], max_bytes: int) -> AsyncIterator[bytes]:
+        """See the port."""
+        async with contextlib.AsyncExitStack() as room:
+            await room.enter_async_context(self._slots)
+            yield await self._in_time(parse_url(url), headers, max_bytes, room)
+
+    async def _in_time(
+        self, url: URL, headers: Mapping[str, str], max_bytes: int, room: contextlib.AsyncExitStack
+    ) -> bytes:
+        try:
+            async with asyncio.timeout(self._bounds.patience) as limit:
+                return await self._follow(url, headers, _Body(url, max_bytes, limit, room, self))
+        except FetchFailed as error:
+            # What a resolver or a socket says does not know the URL.
+            text = str(error) if url.shown in str(error) else f"{url.shown}: {error}"
+            raise FetchFailed(error.reason, text, error.passing) from None
+        except TimeoutError:
+            raise _unreachable(url, "is too slow, or does not answer", passing=True) from None
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+            raise _unreachable(
+                url, f"has no certificate that can be trusted ({type(error).__name__})"
+            ) from None
+        except aiohttp.ClientHttpProxyError as error:
+            if error.status == 403:
+                text = f"{url.shown}: the proxy of the operator's settings refuses it"
+                raise FetchFailed(Reason.BLOCKED_ADDRESS, text) from None
+            raise _unreachable(url, f"the proxy answered {error.status}", passing=True) from None
+        except aiohttp.ClientPayloadError:
+            raise _unreachable(url, "ended before all of its bytes had come", passing=True) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _unreachable(url, f"cannot be fetched ({type(error).__name__})", passing=True) from None
+
+    async def _follow(self, first: URL, headers: Mapping[str, str], body: _Body) -> bytes:
+        url, ours = first, True
+        for hops in count():
+            self._admit(url)
+            # Once led away, nothing is sent any more, even if it leads back.
+            ours = ours and url.origin == first.origin
+            sent = {**headers, **SENT} if ours else SENT
+            async with self._session.get(
+                yarl.URL(url.whole, encoded=True),
+                headers=sent,
+                allow_redirects=False,
+                proxy=self._proxy or None,
+            ) as response:
+                if response.status not in REDIRECTS:
+                    return await body.read(url, response)
+                if hops >= self._bounds.redirects:
+                    raise _unreachable(first, f"leads through more than {self._bounds.redirects} redirects")
+                url = _next(first, url, response)
+        raise AssertionError  # count() has no end
+
+    def _admit(self, url: URL) -> None:
+        """What can be told of a URL before any look-up; names are judged by their addresses."""
+        refusal = ""
+        if url.is_address:
+            refusal = self._networks.refusal(url.host, url.port)
+        elif self._proxy and url.port not in WEB_PORTS:
+            refusal = f"port {url.port}, which is neither 80 nor 443"
+        if refusal:
+            raise FetchFailed(Reason.BLOCKED_ADDRESS, f"{url.shown} leads to {refusal}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """How the bytes of one URL are taken."""
+
+    first: URL
+    max_bytes: int
+    limit: asyncio.Timeout
+    room: contextlib.AsyncExitStack
+    of: HttpDownloads
+
+    async def read(self, url: URL, response: aiohttp.ClientResponse) -> bytes:
+        _check_answer(url, response)
+        if (response.content_length or 0) > self.max_bytes:
+            raise self._too_large(f"has {response.content_length} bytes")
+        bounds, taken, large = self.of._bounds, bytearray(), False
+        async for chunk in response.content.iter_any():
+            taken += chunk
+            if len(taken) > self.max_bytes:
+                raise self._too_large("goes on after that")
+            until = self.limit.when() or 0
+            if len(taken) > bounds.small and not large:
+                waited = asyncio.get_running_loop().time()
+                await self._wait_for_room(until)
+                until += asyncio.get_running_loop().time() - waited
+                large = True
+            self.limit.reschedule(until + len(chunk) / bounds.pace)
+        return bytes(taken)
+
+    async def _wait_for_room(self, until: float) -> None:
+        self.limit.reschedule(None)
+        await self.room.enter_async_context(self.of._large)
+        self.limit.reschedule(until)
+
+    def _too_large(self, found: str) -> FetchFailed:
+        text = f"{self.first.shown} {found}; at most {self.max_bytes} bytes are taken (spec.limits.itemSize)"
+        return FetchFailed(Reason.SOURCE_TOO_LARGE, text)
+
+
+def _check_answer(url: URL, response: aiohttp.ClientResponse) -> None:
+    status = response.status
+    if status in (404, 410):
+        raise FetchFailed(Reason.SOURCE_NOT_FOUND, f"{url.shown} answered {status}: there is nothing")
+    if status in (401, 403, 407):
+        raise FetchFailed(Reason.ACCESS_DENIED, f"{url.shown} answered {status}: it asks for other headers")
+    if status != 200:
+        raise _unreachable(url, f"answered {status}", passing=status >= 500 or status in PASSING)
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding.lower() not in ("identity", ""):
+        raise _unreachable(url, f"sends its bytes in {encoding[:40]!r}, which was not asked for")
+
+
+def _next(first: URL, url: URL, response: aiohttp.ClientResponse) -> URL:
+    location = response.headers.get("Location", "")
+    if not location:
+        raise _unreachable(url, f"answered {response.status} and does not say where it leads")
+    try:
+        return redirected(url, location)
+    except InvalidURL as error:
+        text = f"{first.shown} leads to where nothing is fetched from: {error}"
+        raise FetchFailed(Reason.BLOCKED_ADDRESS, text) from None
+
+
+def _unreachable(url: URL, found: str, passing: bool = False) -> FetchFailed:
+    return FetchFailed(Reason.SOURCE_UNREACHABLE, f"{url.shown} {found}", passing)

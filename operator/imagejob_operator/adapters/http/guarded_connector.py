@@ -1,0 +1,103 @@
+"""Connections to servers that users name: an address is looked up once, held against the rules, and kept.
+
+A name is resolved here, and the connection is made to the very addresses that were judged: there is no second
+look-up that could be answered otherwise. The socket is judged once more, whatever led to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.ports.downloads import FetchFailed
+from imagejob_operator.validation.networks import SourceNetworks
+
+LOOKUPS = 8
+"""Names looked up at the same time; the system's resolver holds a thread for each."""
+
+Lookup = Callable[[str], Sequence[str]]
+"""All addresses of a name, by the system's resolver."""
+
+
+def system_lookup(host: str) -> Sequence[str]:
+    """Ask the system.
+
+    Raises:
+        socket.gaierror: if it knows no address.
+    """
+    answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in answers))
+
+
+class GuardedResolver(AbstractResolver):
+    """Gives only addresses that may be reached; a name that has one which may not is refused whole."""
+
+    def __init__(self, networks: SourceNetworks, lookup: Lookup) -> None:
+        self._networks = networks
+        self._lookup = lookup
+        self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """See aiohttp.
+
+        Raises:
+            FetchFailed: BlockedAddress, or SourceUnreachable if there is no answer.
+        """
+        addresses = await self._addresses(host)
+        for address in addresses:
+            if refusal := self._networks.refusal(address, port):
+                raise FetchFailed(Reason.BLOCKED_ADDRESS, f"{host} leads to {refusal}")
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in addresses
+        ]
+
+    async def _addresses(self, host: str) -> Sequence[str]:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host)
+        except (socket.gaierror, UnicodeError) as error:
+            unknown = not isinstance(error, socket.gaierror) or error.errno in UNKNOWN
+            text = f"the name {host} has no address" if unknown else f"{host} cannot be looked up now"
+            raise FetchFailed(Reason.SOURCE_UNREACHABLE, text, passing=not unknown) from None
+
+    async def close(self) -> None:
+        """End the threads; look-ups under way end by the resolver's own timeouts."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+"""Answers that say for certain that there is no such name, or no address for it."""
+
+
+def guarded_connector(networks: SourceNetworks, lookup: Lookup, connections: int) -> aiohttp.TCPConnector:
+    """A connector that reaches nothing but what may be reached, and keeps no connection for later."""
+
+    def judged_socket(address: Any) -> socket.socket:
+        family, kind, protocol, _, where = address
+        if refusal := networks.refusal(where[0], where[1]):
+            raise FetchFailed(Reason.BLOCKED_ADDRESS, f"it leads to {refusal}")
+        return socket.socket(family, kind, protocol)
+
+    return aiohttp.TCPConnector(
+        resolver=GuardedResolver(networks, lookup),
+        socket_factory=judged_socket,
+        use_dns_cache=False,
+        force_close=True,
+        limit=connections,
+    )

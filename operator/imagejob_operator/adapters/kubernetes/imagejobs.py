@@ -1,0 +1,141 @@
+"""ImageJobs, their Events and their namespaces, on the API server."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.api.errors import bounded
+from imagejob_operator.api.imagejob import ImageJob, Key, parse_job
+from imagejob_operator.api.status import Status, status_body
+from imagejob_operator.decision.action import Announce
+from imagejob_operator.naming.names import API_VERSION, FINALIZER, GROUP, KIND, MANAGED_BY, PLURAL, VERSION
+from imagejob_operator.ports.imagejobs import Conflict, Gone, JobsError, Rejected, Unavailable
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+MAX_EVENT_MESSAGE = 1000
+
+
+class KubeJobs:
+    """See the port for what each call promises."""
+
+    def __init__(self, http: KubeHTTP, clock: Callable[[], datetime]) -> None:
+        self._http = http
+        self._clock = clock
+
+    async def namespace_labels(self, namespace: str) -> Mapping[str, str]:
+        """See the port."""
+        body = await self._call("GET", f"/api/v1/namespaces/{namespace}")
+        labels: Mapping[str, str] = body["metadata"].get("labels", {})
+        return labels
+
+    async def add_finalizer(self, job: ImageJob) -> ImageJob:
+        """See the port."""
+        return await self._patch_finalizers(job, [*job.finalizers, FINALIZER])
+
+    async def remove_finalizer(self, job: ImageJob) -> ImageJob | None:
+        """See the port."""
+        left = [name for name in job.finalizers if name != FINALIZER]
+        try:
+            after = await self._patch_finalizers(job, left)
+        except Gone:
+            return None
+        return None if job.deleted_at and not left else after
+
+    async def _patch_finalizers(self, job: ImageJob, finalizers: list[str]) -> ImageJob:
+        # The version is tested first: a list that was made from an older sight must not win.
+        patch = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": job.resource_version},
+            {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
+        ]
+        return parse_job(await self._call("PATCH", _path(job.key), patch, JSON_PATCH))
+
+    async def write_status(self, job: ImageJob, status: Status) -> ImageJob:
+        """See the port."""
+        patch = {
+            "metadata": {"resourceVersion": job.resource_version, "uid": job.uid},
+            "status": difference(job.raw_status, status_body(status)),
+        }
+        return parse_job(await self._call("PATCH", f"{_path(job.key)}/status", patch, MERGE_PATCH))
+
+    async def announce(self, job: ImageJob, event: Announce) -> None:
+        """See the port; the name follows from run and reason, so a second one is refused."""
+        now = self._clock().isoformat(timespec="seconds").replace("+00:00", "Z")
+        digest = hashlib.sha256(f"{job.uid}/{event.run}/{event.reason}".encode()).hexdigest()[:16]
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{job.key.name}.{digest}", "namespace": job.key.namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "namespace": job.key.namespace,
+                "name": job.key.name,
+                "uid": job.uid,
+                "resourceVersion": job.resource_version,
+            },
+            "type": "Warning" if event.warning else "Normal",
+            "reason": event.reason,
+            "message": bounded(event.message, MAX_EVENT_MESSAGE),
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "reportingComponent": MANAGED_BY,
+            "source": {"component": MANAGED_BY},
+        }
+        try:
+            await self._call("POST", f"/api/v1/namespaces/{job.key.namespace}/events", body)
+        except (Conflict, Gone, Rejected):
+            return  # it is there already, or its namespace is going: an Event holds up nothing
+
+    async def delete(self, job: ImageJob) -> None:
+        """See the port."""
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": job.uid, "resourceVersion": job.resource_version},
+        }
+        await self._call("DELETE", _path(job.key), options)
+
+    async def _call(
+        self, verb: str, path: str, body: object = None, content_type: str = "application/json"
+    ) -> dict[str, Any]:
+        try:
+            return await self._http.request(verb, path, body, content_type)
+        except ApiError as error:
+            raise translate(error, json_patch=content_type == JSON_PATCH) from error
+
+
+def translate(error: ApiError, json_patch: bool = False) -> JobsError:
+    """An answer of the API server in the port's words."""
+    if error.status == 409 or (json_patch and error.status == 422 and not error.causes):
+        # 422 on a JSON patch that names no field: its test of the resource version failed.
+        return Conflict(error.message)
+    if error.status == 404 or (error.status == 403 and "NamespaceTerminating" in error.causes):
+        return Gone(error.message)
+    if error.status in (0, 429) or error.status >= 500:
+        return Unavailable(error.message, error.retry_after)
+    return Rejected(error.message)
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge patch (RFC 7396) that makes `new` of `old`."""
+    patch: dict[str, Any] = {name: None for name in old if name not in new}
+    for name, value in new.items():
+        before = old.get(name)
+        if isinstance(value, dict) and isinstance(before, dict):
+            inner = difference(before, value)
+            if inner:
+                patch[name] = inner
+        elif before != value:
+            patch[name] = value
+    return patch
+
+
+def _path(key: Key) -> str:
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}"

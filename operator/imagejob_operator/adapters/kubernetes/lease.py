@@ -1,0 +1,63 @@
+"""A lease of coordination.k8s.io in the operator's own namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from imagejob_operator.adapters.kubernetes.imagejobs import translate
+from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.ports.imagejobs import Gone
+from imagejob_operator.ports.lease import Record
+
+
+class KubeLease:
+    """See the port for what each call promises."""
+
+    def __init__(
+        self, http: KubeHTTP, namespace: str, name: str, seconds: float, clock: Callable[[], datetime]
+    ) -> None:
+        self._http = http
+        self._place = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._name = name
+        self._seconds = seconds
+        self._clock = clock
+
+    async def read(self) -> Record | None:
+        """See the port; no resource version is sent, so no old answer comes."""
+        try:
+            return _record(await self._call("GET", f"{self._place}/{self._name}"))
+        except Gone:
+            return None
+
+    async def write(self, holder: str, over: Record | None) -> Record:
+        """See the port; the time in it makes every version new, and is for people only."""
+        changed = over is not None and holder not in ("", over.holder)
+        body: dict[str, Any] = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": self._name},
+            "spec": {
+                "holderIdentity": holder,
+                "leaseDurationSeconds": int(self._seconds),
+                "leaseTransitions": (over.transitions if over else 0) + changed,
+                "renewTime": self._clock().isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            },
+        }
+        if over is None:
+            return _record(await self._call("POST", self._place, body))
+        body["metadata"]["resourceVersion"] = over.version
+        return _record(await self._call("PUT", f"{self._place}/{self._name}", body))
+
+    async def _call(self, verb: str, path: str, body: object = None) -> dict[str, Any]:
+        try:
+            return await self._http.request(verb, path, body)
+        except ApiError as error:
+            raise translate(error) from error
+
+
+def _record(body: dict[str, Any]) -> Record:
+    spec = body.get("spec") or {}
+    holder, transitions = spec.get("holderIdentity") or "", spec.get("leaseTransitions") or 0
+    return Record(holder, body["metadata"]["resourceVersion"], transitions)

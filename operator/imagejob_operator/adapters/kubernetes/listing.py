@@ -1,0 +1,49 @@
+"""Listings of the API server, page by page. No resource version is sent, so no old answer comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
+
+PAGE = 500
+"""Objects that the API server is asked for at once."""
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+async def list_objects(
+    http: KubeHTTP,
+    base: str,
+    kind: str,
+    namespaces: Sequence[str],
+    selector: str = "",
+    accept: str = "application/json",
+) -> AsyncIterator[dict[str, Any]]:
+    """All objects of a kind in some namespaces, or in all if none is named.
+
+    All pages of one listing are of the same moment, that of the first.
+
+    Args:
+        http: who asks.
+        base: path of the group and version, such as `/api/v1`.
+        kind: in the plural, such as `pods`.
+        namespaces: where to look.
+        selector: labels that the objects must have.
+        accept: the form of the answer, such as METADATA_ONLY.
+
+    Raises:
+        ApiError: when a page cannot be read; the objects before it are then no whole listing.
+    """
+    query = f"?limit={PAGE}" + (f"&labelSelector={quote(selector)}" if selector else "")
+    for place in [f"{base}/namespaces/{name}/{kind}" for name in namespaces] or [f"{base}/{kind}"]:
+        token = ""
+        while True:
+            page = await http.request("GET", f"{place}{query}{token}", accept=accept)
+            # The API server writes an empty list as null.
+            for item in page["items"] or ():
+                yield item
+            if not (proceed := page["metadata"].get("continue")):
+                break
+            token = f"&continue={quote(proceed)}"

@@ -1,0 +1,182 @@
+"""The Pod of an attempt, and the Secret with its order: restricted, without credentials, bounded in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from imagejob_contract.order import ENGINE_VARIABLE, ORDER_URL_VARIABLE, STORE_TRUST_VARIABLE, EngineName
+from imagejob_operator.api.imagejob import ImageJob, attempt_name
+from imagejob_operator.api.spec import InvalidSpec, item_limits
+from imagejob_operator.naming.names import (
+    API_VERSION,
+    KIND,
+    LABEL_ATTEMPT,
+    LABEL_EPOCH,
+    LABEL_INSTALLATION,
+    LABEL_JOB,
+    LABEL_MANAGED_BY,
+    LABEL_RUN,
+    LABEL_SHARD,
+    MANAGED_BY,
+)
+from imagejob_operator.validation.pod_resources import pod_resources
+
+ORDER_ENTRY = "order-url"
+"""Name of the Secret's entry with the order's URL."""
+
+TRUST_ENTRY = "store-ca"
+"""Name of the entry with the authorities that sign the store's certificate, unless they are usual."""
+
+CONTAINER = "processor"
+GRACE_SECONDS = 10
+
+QUEUE_PREFIX = "kueue.x-k8s.io/"
+QUEUE_LABEL = f"{QUEUE_PREFIX}queue-name"
+QUEUE_GATE = f"{QUEUE_PREFIX}admission"
+"""Kueue's words for plain Pods: the queue's name, and the gate that it takes away when it admits one."""
+
+_COPIED = (
+    "nodeSelector",
+    "tolerations",
+    "affinity",
+    "topologySpreadConstraints",
+    "priorityClassName",
+    "runtimeClassName",
+    "schedulerName",
+    "imagePullSecrets",
+    "serviceAccountName",
+)
+"""Fields of `execution.podTemplate` that go into the Pod's spec as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """What the administrator decided for all processor Pods."""
+
+    installation: str
+    image: str
+    pull_policy: str = "IfNotPresent"
+    engine: EngineName = EngineName.SIMD
+
+
+def pod_manifest(
+    settings: PodSettings, job: ImageJob, shard: int, number: int, remaining: timedelta
+) -> dict[str, Any]:
+    """The Pod of one attempt; `remaining` is the time until the run's active deadline."""
+    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (only accepted jobs are launched)
+    assert job.status.run is not None  # noqa: S101
+    run, epoch = job.status.run.number, job.status.run.epoch
+    template, queue = job.spec.execution.pod_template, job.spec.execution.queue_name
+    resources = pod_resources(
+        job.spec.renditions, item_limits(job.spec.limits), template.get("resources", {})
+    )
+    name = attempt_name(job.key, job.uid, run, epoch, shard, number)
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": job.key.namespace,
+            "labels": {
+                **template.get("labels", {}),
+                **({QUEUE_LABEL: queue} if queue else {}),
+                LABEL_MANAGED_BY: MANAGED_BY,
+                LABEL_INSTALLATION: settings.installation,
+                LABEL_JOB: job.key.name,
+                LABEL_RUN: str(run),
+                LABEL_EPOCH: str(epoch),
+                LABEL_SHARD: str(shard),
+                LABEL_ATTEMPT: str(number),
+            },
+            "annotations": {
+                "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
+                **template.get("annotations", {}),
+            },
+            "ownerReferences": [
+                {
+                    "apiVersion": API_VERSION,
+                    "kind": KIND,
+                    "name": job.key.name,
+                    "uid": job.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "spec": {
+            **{field: template[field] for field in _COPIED if field in template},
+            # Kueue sets the gate as well; where it does not serve the namespace, the Pod must not pass it by.
+            **({"schedulingGates": [{"name": QUEUE_GATE}]} if queue else {}),
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": max(1, int(remaining.total_seconds())),
+            "terminationGracePeriodSeconds": GRACE_SECONDS,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [_container(settings, name, resources)],
+        },
+    }
+
+
+def _container(settings: PodSettings, secret: str, resources: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": CONTAINER,
+        "image": settings.image,
+        "imagePullPolicy": settings.pull_policy,
+        "env": [
+            {
+                "name": ORDER_URL_VARIABLE,
+                "valueFrom": {"secretKeyRef": {"name": secret, "key": ORDER_ENTRY}},
+            },
+            {
+                "name": STORE_TRUST_VARIABLE,
+                "valueFrom": {"secretKeyRef": {"name": secret, "key": TRUST_ENTRY, "optional": True}},
+            },
+            {"name": ENGINE_VARIABLE, "value": settings.engine.value},
+        ],
+        "resources": resources,
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+
+
+def secret_manifest(
+    namespace: str, pod_name: str, pod_uid: str, order_url: str, trust: str = ""
+) -> dict[str, Any]:
+    """The Secret that a Pod waits for; it belongs to the Pod and goes with it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "immutable": True,
+        "metadata": {
+            "name": pod_name,
+            "namespace": namespace,
+            "labels": {LABEL_MANAGED_BY: MANAGED_BY},
+            "ownerReferences": [
+                {
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    "name": pod_name,
+                    "uid": pod_uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "stringData": {ORDER_ENTRY: order_url, **({TRUST_ENTRY: trust} if trust else {})},
+    }
+
+
+def remaining_time(now: datetime, ends_by: datetime) -> timedelta:
+    """What is left of the run's time; at least a second, so that the Pod itself says how it ended."""
+    return max(timedelta(seconds=1), ends_by - now)

@@ -1,0 +1,171 @@
+"""What a Pod's status says, in the core's words: waiting for what, running, done, or failed and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from imagejob_contract.result import ExitCode, Summary
+from imagejob_operator.adapters.kubernetes.pod_manifest import CONTAINER, QUEUE_PREFIX
+from imagejob_operator.api.errors import Reason, bounded
+from imagejob_operator.decision.attempt import Attempt, Problem, State
+from imagejob_operator.naming.names import LABEL_ATTEMPT, LABEL_EPOCH, LABEL_RUN, LABEL_SHARD
+
+MAX_EVIDENCE = 300
+SIGTERM_EXIT = 143
+
+_WAITING: dict[str, tuple[Reason, bool]] = {
+    # the kubelet's reason: (ours, whether waiting is of no use)
+    "InvalidImageName": (Reason.INVALID_IMAGE_NAME, True),
+    "ErrImagePull": (Reason.IMAGE_PULL_FAILED, False),
+    "ImagePullBackOff": (Reason.IMAGE_PULL_FAILED, False),
+    "ErrImageNeverPull": (Reason.IMAGE_PULL_FAILED, False),
+    "ImageInspectError": (Reason.IMAGE_PULL_FAILED, False),
+    "RegistryUnavailable": (Reason.IMAGE_PULL_FAILED, False),
+    "CreateContainerConfigError": (Reason.CONFIG_ERROR, False),
+    "CreateContainerError": (Reason.CONFIG_ERROR, False),
+    "RunContainerError": (Reason.CONFIG_ERROR, False),
+}
+_DISRUPTED = {"Evicted", "Preempting", "NodeShutdown", "Terminated", "Shutdown"}
+_NEVER_RAN = {"StartError", "ContainerCannotRun"}
+_NODE_REFUSES = ("OutOf", "UnexpectedAdmissionError", "NodeAffinity", "NodePorts", "Taint", "PodOS")
+"""How the kubelet's reasons begin when it does not take a Pod that was given to its node."""
+
+
+def read_attempt(pod: dict[str, Any]) -> tuple[str, Attempt] | None:
+    """The uid of the owning job and the attempt that a Pod is; None if it is none of ours."""
+    metadata, status = pod["metadata"], pod.get("status") or {}
+    labels = metadata.get("labels") or {}
+    owner = next((o for o in metadata.get("ownerReferences") or () if o.get("controller")), None)
+    try:
+        run, epoch, shard, number = (
+            int(labels[name]) for name in (LABEL_RUN, LABEL_EPOCH, LABEL_SHARD, LABEL_ATTEMPT)
+        )
+    except (KeyError, ValueError):
+        return None
+    if owner is None:
+        return None
+    state, problem = _state(pod)
+    terminated = (_container(status).get("state") or {}).get("terminated") or {}
+    finished = terminated.get("finishedAt") or metadata.get("deletionTimestamp")
+    attempt = Attempt(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        run=run,
+        shard=shard,
+        number=number,
+        epoch=epoch,
+        state=state,
+        created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
+        problem=problem,
+        held=state is State.WAITING and _is_held(pod),
+        summary=_summary(terminated) if state is State.SUCCEEDED else None,
+        started_at=_started(terminated),
+        finished_at=datetime.fromisoformat(finished)
+        if finished and state in (State.SUCCEEDED, State.FAILED)
+        else None,
+        deleting="deletionTimestamp" in metadata,
+        gone_by=datetime.fromisoformat(metadata["deletionTimestamp"])
+        if "deletionTimestamp" in metadata
+        else None,
+    )
+    return owner["uid"], attempt
+
+
+def _started(terminated: dict[str, Any]) -> datetime | None:
+    """When a container that has ended began; of one that could not be started the kubelet says 1970."""
+    told = terminated.get("startedAt")
+    return datetime.fromisoformat(told) if told and terminated.get("reason") not in _NEVER_RAN else None
+
+
+def _state(pod: dict[str, Any]) -> tuple[State, Problem | None]:
+    status = pod.get("status") or {}
+    match status.get("phase"):
+        case "Succeeded":
+            return State.SUCCEEDED, None
+        case "Failed":
+            return State.FAILED, _failed(pod)
+        case "Running":
+            return State.RUNNING, None
+        case _:
+            return State.WAITING, _waiting(status)
+
+
+def _is_held(pod: dict[str, Any]) -> bool:
+    gates = (pod.get("spec") or {}).get("schedulingGates") or ()
+    return any(gate["name"].startswith(QUEUE_PREFIX) for gate in gates)
+
+
+def _container(status: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(
+        (c for c in status.get("containerStatuses") or () if c.get("name") == CONTAINER), {}
+    )
+    return found
+
+
+def _summary(terminated: dict[str, Any]) -> Summary:
+    try:
+        return msgspec.json.decode(terminated.get("message") or b"{}", type=Summary)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return Summary()  # counts come from the results in the end
+
+
+def _waiting(status: dict[str, Any]) -> Problem | None:
+    waiting = (_container(status).get("state") or {}).get("waiting") or {}
+    reason = waiting.get("reason", "")
+    if reason in _WAITING:
+        ours, certain = _WAITING[reason]
+        text = waiting.get("message") or reason
+        return Problem(ours, bounded(text, MAX_EVIDENCE), certain)
+    scheduled = _condition(status, "PodScheduled")
+    if scheduled.get("status") != "False":
+        return None
+    # Else it is held back by gates: somebody else decides when it may be scheduled.
+    unschedulable = scheduled.get("reason") == "Unschedulable"
+    reason = Reason.UNSCHEDULABLE if unschedulable else Reason.START_DEADLINE_EXCEEDED
+    return Problem(reason, bounded(scheduled.get("message", ""), MAX_EVIDENCE))
+
+
+def _condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = next((c for c in status.get("conditions") or () if c.get("type") == kind), {})
+    return found
+
+
+def _failed(pod: dict[str, Any]) -> Problem:
+    status, name = pod.get("status") or {}, pod["metadata"]["name"]
+    disruption = _condition(status, "DisruptionTarget")
+    if disruption.get("status") == "True" or status.get("reason") in _DISRUPTED:
+        why = disruption.get("message") or status.get("message") or status.get("reason", "")
+        return Problem(Reason.NODE_LOST, bounded(f"{name} was disrupted: {why}", MAX_EVIDENCE), counted=False)
+    if str(status.get("reason", "")).startswith(_NODE_REFUSES):
+        why = status.get("message") or status.get("reason", "")
+        text = bounded(f"{name} was refused by its node: {why}", MAX_EVIDENCE)
+        return Problem(Reason.UNSCHEDULABLE, text, counted=False)
+    terminated = (_container(status).get("state") or {}).get("terminated") or {}
+    exit_code = terminated.get("exitCode")
+    said = bounded(terminated.get("message") or terminated.get("reason") or "", MAX_EVIDENCE)
+    if terminated.get("reason") == "OOMKilled":
+        limit = _memory_limit(pod)
+        text = (
+            f"{name} was killed for want of memory (limit {limit}); raise the memory of "
+            "spec.execution.podTemplate.resources"
+        )
+        return Problem(Reason.OUT_OF_MEMORY, text)
+    if terminated.get("reason") in _NEVER_RAN:
+        return Problem(Reason.CONFIG_ERROR, f"the container of {name} cannot be started: {said}")
+    if exit_code == ExitCode.ORDER_EXPIRED:
+        return Problem(Reason.CRASHED, f"{name}: its order had expired", counted=False)
+    if exit_code == SIGTERM_EXIT:
+        return Problem(Reason.NODE_LOST, f"{name} was told to stop", counted=False)
+    if exit_code is None:
+        why = bounded(status.get("message") or status.get("reason") or "no container status", MAX_EVIDENCE)
+        return Problem(Reason.CRASHED, f"{name} failed: {why}")
+    return Problem(Reason.CRASHED, f"{name} ended with exit code {exit_code}: {said}")
+
+
+def _memory_limit(pod: dict[str, Any]) -> str:
+    containers = pod.get("spec", {}).get("containers") or [{}]
+    limit: str = containers[0].get("resources", {}).get("limits", {}).get("memory", "unknown")
+    return limit

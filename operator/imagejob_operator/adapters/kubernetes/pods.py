@@ -1,0 +1,136 @@
+"""Attempts as Pods: created directly, so that a refusal is an answer to our own call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from imagejob_operator.adapters.kubernetes.imagejobs import translate
+from imagejob_operator.adapters.kubernetes.listing import PAGE, list_objects
+from imagejob_operator.adapters.kubernetes.pod_manifest import (
+    PodSettings,
+    pod_manifest,
+    remaining_time,
+    secret_manifest,
+)
+from imagejob_operator.adapters.kubernetes.pod_status import MAX_EVIDENCE, read_attempt
+from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.api.errors import Reason, bounded
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.decision.attempt import Attempt, Problem
+from imagejob_operator.naming.names import LABEL_INSTALLATION
+from imagejob_operator.ports.launcher import Refused
+
+
+class KubeLauncher:
+    """See the port for what each call promises."""
+
+    def __init__(self, http: KubeHTTP, settings: PodSettings, clock: Callable[[], datetime]) -> None:
+        self._http = http
+        self._settings = settings
+        self._clock = clock
+
+    async def launch(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> Attempt:
+        """See the port."""
+        manifest = pod_manifest(self._settings, job, shard, number, remaining_time(self._clock(), ends_by))
+        path = f"/api/v1/namespaces/{job.key.namespace}/pods"
+        try:
+            # Strict: a misspelt field in podTemplate is refused, not dropped.
+            body = await self._http.request("POST", f"{path}?fieldValidation=Strict", manifest)
+        except ApiError as error:
+            if error.status != 409 or error.reason != "AlreadyExists":
+                raise Refused(refusal(error)) from error
+            body = await self._get(f"{path}/{manifest['metadata']['name']}")
+        seen = read_attempt(body)
+        if seen is None or seen[0] != job.uid:
+            name = manifest["metadata"]["name"]
+            text = f"a Pod named {name} is there and belongs to somebody else; delete it or rename the job"
+            raise Refused(Problem(Reason.POD_REJECTED, text, certain=True))
+        return seen[1]
+
+    async def rehearse(self, job: ImageJob, ends_by: datetime) -> str:
+        """See the port; a dry run of the very Pod and of its Secret, through all of admission."""
+        pod = pod_manifest(self._settings, job, 0, 1, remaining_time(self._clock(), ends_by))
+        secret = secret_manifest(job.key.namespace, pod["metadata"]["name"], job.uid, "")
+        path = f"/api/v1/namespaces/{job.key.namespace}"
+        try:
+            await self._http.request("POST", f"{path}/pods?fieldValidation=Strict&dryRun=All", pod)
+            await self._http.request("POST", f"{path}/secrets?dryRun=All", secret)
+        except ApiError as error:
+            if error.status == 400 and "does not support dry run" in error.message:
+                return bounded(error.message, MAX_EVIDENCE)
+            if error.reason != "AlreadyExists":
+                raise Refused(refusal(error)) from error
+        return ""
+
+    def present(self, namespaces: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
+        """All Pods of this installation; of all namespaces if none is named.
+
+        Raises:
+            ApiError: when the API server does not answer.
+        """
+        selector = f"{LABEL_INSTALLATION}={self._settings.installation}"
+        return list_objects(self._http, "/api/v1", "pods", namespaces, selector)
+
+    async def _get(self, path: str) -> dict[str, object]:
+        try:
+            return await self._http.request("GET", path)
+        except ApiError as error:
+            raise Refused(refusal(error)) from error
+
+    async def deliver(self, attempt: Attempt, namespace: str, order_url: str, trust: str = "") -> None:
+        """See the port; the Secret is the Pod's own, and a second one of its name is refused."""
+        manifest = secret_manifest(namespace, attempt.name, attempt.uid, order_url, trust)
+        try:
+            await self._http.request("POST", f"/api/v1/namespaces/{namespace}/secrets", manifest)
+        except ApiError as error:
+            if error.status != 409:
+                raise Refused(refusal(error)) from error
+
+    async def remark(self, attempt: Attempt, namespace: str) -> str:
+        """See the port; the newest Event about the Pod, a warning before any other."""
+        place = f"/api/v1/namespaces/{namespace}/events"
+        try:
+            body = await self._http.request(
+                "GET", f"{place}?fieldSelector=involvedObject.uid%3D{attempt.uid}&limit={PAGE}"
+            )
+        except ApiError as error:
+            return bounded(f"the Events of the Pod cannot be read: {error.message}", MAX_EVIDENCE)
+        newest = max(body["items"], key=_rank, default=None)
+        return bounded(f"{newest['reason']}: {newest['message']}", MAX_EVIDENCE) if newest else ""
+
+    async def stop(self, attempt: Attempt, namespace: str) -> None:
+        """See the port; exactly this Pod, never a later one of its name."""
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": attempt.uid},
+        }
+        try:
+            await self._http.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/{attempt.name}", options)
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise translate(error) from error
+
+
+def _rank(event: dict[str, Any]) -> tuple[bool, str]:
+    """Warnings last, then by time: the greatest is the one that tells most."""
+    moments = (event.get("lastTimestamp"), event.get("eventTime"), event["metadata"]["creationTimestamp"])
+    return event.get("type") == "Warning", next(moment for moment in moments if moment)
+
+
+def refusal(error: ApiError) -> Problem:
+    """Why the API server did not take a Pod, and whether waiting may help."""
+    text = bounded(error.message, 500)
+    if error.status in (0, 429) or error.status >= 500:
+        return Problem(Reason.START_DEADLINE_EXCEEDED, f"the Pod cannot be created: {text}")
+    if error.status == 403 and "NamespaceTerminating" in error.causes:
+        return Problem(Reason.START_DEADLINE_EXCEEDED, f"the namespace is being deleted: {text}")
+    if error.status == 403 and "exceeded quota" in error.message:
+        return Problem(Reason.QUOTA_EXCEEDED, text)
+    if error.status == 403 and "error looking up service account" in error.message:
+        return Problem(Reason.CONFIG_ERROR, text)
+    if error.status == 404:
+        return Problem(Reason.CONFIG_ERROR, text)
+    return Problem(Reason.POD_REJECTED, text, certain=True)

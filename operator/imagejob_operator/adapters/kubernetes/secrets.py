@@ -1,0 +1,36 @@
+"""Secrets, read by name from the API server."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.ports.secrets import SecretUnreadable
+
+
+class KubeSecrets:
+    """See the port for what each call promises."""
+
+    def __init__(self, http: KubeHTTP) -> None:
+        self._http = http
+
+    async def read(self, namespace: str, name: str) -> Mapping[str, str]:
+        """See the port."""
+        try:
+            body = await self._http.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        except ApiError as error:
+            raise SecretUnreadable(_explained(error, namespace, name)) from None
+        data: Mapping[str, str] = body.get("data") or {}
+        return {key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}
+
+
+def _explained(error: ApiError, namespace: str, name: str) -> str:
+    if error.status == 404:
+        return f"there is no Secret {name!r} in namespace {namespace!r}"
+    if error.status == 403:
+        return (
+            f"the operator may not read the Secret {name!r} in namespace {namespace!r}; apply a Role that "
+            "admits `get` on it, as in manifests/tenant/source-headers.yaml"
+        )
+    return f"the Secret {name!r} in namespace {namespace!r} cannot be read: {error.message}"

@@ -1,0 +1,286 @@
+"""The object store over the minio client, which is synchronous: every call runs in a pool of threads."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from time import perf_counter
+from typing import TypeVar
+
+import urllib3
+from minio.commonconfig import REPLACE, CopySource
+from minio.datatypes import Object
+from minio.deleteobjects import DeleteObject
+from minio.error import InvalidResponseError, S3Error, ServerError
+
+from imagejob_operator.adapters.s3 import headers as s3_headers
+from imagejob_operator.adapters.s3.client import StoreAddress, client, connections
+from imagejob_operator.adapters.s3.errors import MISSING, translate
+from imagejob_operator.adapters.s3.streams import read_object, write_object
+from imagejob_operator.ports.credentials import CredentialSource
+from imagejob_operator.ports.object_store import (
+    Gate,
+    Halted,
+    ObjectChanged,
+    ObjectHeaders,
+    PostForm,
+    Reader,
+    StoreDenied,
+    StoredObject,
+    StoreError,
+    StoreUnavailable,
+    always_open,
+)
+
+T = TypeVar("T")
+
+THREADS = 32
+SHORTEST_URL = timedelta(seconds=15)
+"""Nothing is signed by credentials that end before a Pod can have used it."""
+PAGE = 1000
+"""Keys that S3 lists or deletes in one request."""
+
+Observe = Callable[[str, str, float], None]
+
+
+class MinioStore:
+    """One bucket; see the port for what each call promises."""
+
+    def __init__(
+        self,
+        address: StoreAddress,
+        credentials: CredentialSource,
+        observe: Observe = lambda operation, outcome, seconds: None,
+    ) -> None:
+        self._bucket = address.bucket
+        self._credentials = credentials
+        self._longest_url = address.longest_url
+        self._observe = observe
+        self._http = connections(address, THREADS)
+        self._client = client(address, address.endpoint, credentials, self._http)
+        pod_endpoint = address.pod_endpoint or address.endpoint
+        self._signer = client(address, pod_endpoint, credentials, self._http)
+        self._post_url = address.url(pod_endpoint)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+
+    def close(self) -> None:
+        """End the threads; calls under way end by their timeouts."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._http.clear()
+
+    async def stat(self, key: str) -> StoredObject:
+        """See the port."""
+        found = await self._run(
+            "stat", lambda: self._sure(partial(self._client.stat_object, self._bucket, key))
+        )
+        return _stored(found)
+
+    def _sure(self, call: Callable[[], T]) -> T:
+        """Do a call that begins with a HEAD: its 404 has no body that tells what is missing."""
+        try:
+            return call()
+        except S3Error as error:
+            if error.code in MISSING and not self._client.bucket_exists(self._bucket):
+                text = f"NoSuchBucket: there is no bucket {self._bucket!r}, or no user with this access key"
+                raise StoreDenied(text) from error
+            raise
+
+    async def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """See the port; one page of a listing at a time."""
+        objects = self._client.list_objects(self._bucket, prefix=prefix, recursive=True)
+        while True:
+            page = await self._run("list", lambda: list(itertools.islice(objects, PAGE)))
+            for found in page:
+                yield _stored(found)
+            if len(page) < PAGE:
+                return
+
+    async def folders(self, prefix: str) -> AsyncIterator[str]:
+        """See the port; one page of a listing at a time."""
+        found = self._client.list_objects(self._bucket, prefix=prefix)
+        names = (entry.object_name or "" for entry in found)
+        while True:
+            page = await self._run("list", lambda: list(itertools.islice(names, PAGE)))
+            for name in page:
+                # An object named like the prefix itself is some client's mark of a folder.
+                if name.endswith("/") and name != prefix:
+                    yield name
+            if len(page) < PAGE:
+                return
+
+    async def read(self, key: str, max_bytes: int) -> bytes:
+        """See the port."""
+
+        def fetch() -> bytes:
+            response = self._client.get_object(self._bucket, key)
+            try:
+                data: bytes = response.read(max_bytes + 1)
+            finally:
+                response.close()
+                response.release_conn()
+            return data
+
+        data = await self._run("get", fetch)
+        if len(data) > max_bytes:
+            raise StoreDenied(f"{key} is larger than {max_bytes} bytes")
+        return data
+
+    async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
+        """See the port; a fresh reader for each call, and the client reads all of it before it sends."""
+
+        def send() -> StoredObject:
+            result = self._client.put_object(
+                self._bucket, key, io.BytesIO(data), len(data), content_type=content_type
+            )
+            return StoredObject(key, len(data), result.etag or "", datetime.now(UTC))
+
+        return await self._run("put", send)
+
+    async def put_if_absent(self, key: str, data: bytes, content_type: str) -> bool:
+        """See the port."""
+        headers = {"If-None-Match": "*", "Content-Type": content_type}
+        return await self._run("put", lambda: self._put_if(key, data, headers)) is not None
+
+    async def put_if_match(self, key: str, data: bytes, etag: str, content_type: str) -> str:
+        """See the port."""
+        headers = {"If-Match": f'"{etag}"', "Content-Type": content_type}
+        written = await self._run("put", lambda: self._put_if(key, data, headers))
+        if written is None:
+            raise ObjectChanged(f"PreconditionFailed: {key} was written by somebody else")
+        return written
+
+    def _put_if(self, key: str, data: bytes, headers: dict[str, str]) -> str | None:
+        """The ETag, or None; by a presigned PUT, since the client cannot send conditions with one."""
+        url = self._client.presigned_put_object(self._bucket, key, expires=timedelta(minutes=5))
+        response = self._http.request("PUT", url, body=data, headers=headers, retries=False)
+        if response.status in (409, 412) or (response.status == 404 and b"<Code>NoSuchKey<" in response.data):
+            return None
+        if response.status >= 500:
+            raise StoreUnavailable(f"the store answered {response.status} to a conditional write")
+        if response.status >= 300:
+            raise StoreDenied(f"the store answered {response.status} to a conditional write")
+        return (response.headers.get("ETag") or "").strip('"')
+
+    async def copy(
+        self, source: StoredObject, key: str, headers: ObjectHeaders | None = None
+    ) -> StoredObject:
+        """See the port."""
+
+        def send() -> StoredObject:
+            copy = partial(
+                self._client.copy_object,
+                self._bucket,
+                key,
+                CopySource(self._bucket, source.key, match_etag=source.etag),
+                metadata=s3_headers.header_lines(headers) if headers else None,
+                metadata_directive=REPLACE if headers else None,
+                tags=s3_headers.object_tags(headers) if headers else None,
+                tagging_directive=REPLACE if headers else None,
+            )
+            try:
+                result = self._sure(copy)
+            except ValueError as error:
+                # S3 may answer 200 before it copies, and say in the body that it failed.
+                text = f"the store did not copy {source.key} to its end"
+                raise StoreUnavailable(text) from error
+            return StoredObject(key, source.size, result.etag or "", datetime.now(UTC))
+
+        return await self._run("copy", send)
+
+    def reader(self, source: StoredObject) -> Reader:
+        """See the port."""
+        return lambda: read_object(self._client, self._bucket, source)
+
+    async def put_from(
+        self, key: str, reader: Reader, source: StoredObject, headers: ObjectHeaders | None = None
+    ) -> StoredObject:
+        """See the port."""
+
+        def send() -> StoredObject:
+            etag = write_object(self._client, self._bucket, key, reader, source, headers)
+            return StoredObject(key, source.size, etag, datetime.now(UTC))
+
+        return await self._run("put", send)
+
+    async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
+        """See the port."""
+        if not prefix.endswith("/"):
+            raise ValueError(f"a prefix to delete ends with '/', {prefix!r} does not")
+        deleted = 0
+        while True:
+            page = await self._run("list", partial(self._first_page, prefix))
+            if not page:
+                return deleted
+            if not gate():
+                raise Halted(f"{prefix} was not deleted to its end: the gate was closed")
+            await self._run("delete", partial(self._delete, page))
+            deleted += len(page)
+
+    def _first_page(self, prefix: str) -> list[str]:
+        listing = self._client.list_objects(self._bucket, prefix=prefix, recursive=True)
+        return [found.object_name or "" for found in itertools.islice(listing, PAGE)]
+
+    def _delete(self, keys: list[str]) -> None:
+        orders: Iterator[DeleteObject] = (DeleteObject(key) for key in keys)
+        # remove_objects is lazy: nothing is deleted before its answer is read.
+        errors = list(self._client.remove_objects(self._bucket, orders))
+        if errors:
+            raise StoreDenied(f"{len(errors)} objects cannot be deleted: {errors[0].code} {errors[0].name}")
+
+    def sign_get(self, key: str, lifetime: timedelta) -> str:
+        """See the port."""
+        return self._signer.presigned_get_object(self._bucket, key, expires=self._lasting(lifetime))
+
+    def sign_put(self, key: str, lifetime: timedelta) -> str:
+        """See the port."""
+        return self._signer.presigned_put_object(self._bucket, key, expires=self._lasting(lifetime))
+
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
+        """See the port."""
+        until = datetime.now(UTC) + self._lasting(lifetime)
+        policy = s3_headers.post_policy(self._bucket, prefix, max_bytes, until)
+        return PostForm(self._post_url, self._signer.presigned_post_policy(policy), prefix)
+
+    def _lasting(self, lifetime: timedelta) -> timedelta:
+        """No URL outlives the credentials that sign it, or what the store's administrator allows."""
+        until = self._credentials().expires_at
+        left = until - datetime.now(UTC) if until else lifetime
+        if until and left < SHORTEST_URL:
+            raise StoreUnavailable("the store's temporary credentials have ended, or are about to")
+        return min(lifetime, left, self._longest_url)
+
+    async def _run(self, operation: str, call: Callable[[], T]) -> T:
+        begun, outcome = perf_counter(), "ok"
+        future = asyncio.get_running_loop().run_in_executor(self._threads, call)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            # The thread cannot be stopped: who cancels must not go on before its write has landed.
+            outcome = "cancelled"
+            await asyncio.wait([future])
+            future.exception()  # asked for, so that asyncio does not report it as never seen
+            raise
+        except StoreError as error:
+            outcome = type(error).__name__
+            raise
+        except (S3Error, ServerError, InvalidResponseError, urllib3.exceptions.HTTPError, OSError) as error:
+            translated = translate(error)
+            outcome = type(translated).__name__
+            raise translated from error
+        finally:
+            self._observe(operation, outcome, perf_counter() - begun)
+
+
+def _stored(found: Object) -> StoredObject:
+    return StoredObject(
+        key=found.object_name or "",
+        size=found.size or 0,
+        etag=(found.etag or "").strip('"'),
+        modified_at=found.last_modified or datetime.now(UTC),
+        metadata=s3_headers.user_metadata(found.metadata or {}),
+    )

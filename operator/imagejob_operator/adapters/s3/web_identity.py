@@ -1,0 +1,88 @@
+"""Web-identity tokens for temporary credentials: AssumeRoleWithWebIdentity, as AWS and MinIO have it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from datetime import datetime
+from urllib.parse import urlencode
+from xml.etree import ElementTree
+
+import urllib3
+
+from imagejob_operator.api.errors import bounded
+from imagejob_operator.api.imagestore import WebIdentity
+from imagejob_operator.api.imagestore_status import StoreReason
+from imagejob_operator.ports.credentials import Credentials
+from imagejob_operator.ports.imagestores import NotUsable
+
+LIFETIME = 3600
+"""Seconds that are asked for."""
+MAX_ANSWER = 64 * 1024
+_NAMESPACE = "{https://sts.amazonaws.com/doc/2011-06-15/}"
+
+
+async def exchange(identity: WebIdentity, token: str, secure: bool, trust: str) -> Credentials:
+    """See the port."""
+    return await asyncio.to_thread(_exchange, identity, token, secure, trust)
+
+
+def _exchange(identity: WebIdentity, token: str, secure: bool, trust: str) -> Credentials:
+    form = {
+        "Action": "AssumeRoleWithWebIdentity",
+        "Version": "2011-06-15",
+        "WebIdentityToken": token,
+        "RoleSessionName": "imagejob-operator",
+        "DurationSeconds": str(LIFETIME),
+        **({"RoleArn": identity.role_arn} if identity.role_arn else {}),
+    }
+    url = f"{'https' if secure else 'http'}://{identity.endpoint}/"
+    context = ssl.create_default_context(cadata=trust) if trust else None
+    http = urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=3, read=15), retries=False, ssl_context=context
+    )
+    try:
+        answer = http.request(
+            "POST",
+            url,
+            body=urlencode(form),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            redirect=False,
+            preload_content=False,
+        )
+        body = answer.read(MAX_ANSWER)
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        text = f"{identity.endpoint} gave no answer: {type(error).__name__}"
+        raise NotUsable(StoreReason.UNREACHABLE, text) from None
+    finally:
+        http.clear()
+    if answer.status >= 500:
+        raise NotUsable(StoreReason.UNREACHABLE, f"{identity.endpoint} answered {answer.status}")
+    if answer.status != 200:
+        text = f"{identity.endpoint} refuses the token: {answer.status} {_said(body)}"
+        raise NotUsable(StoreReason.IDENTITY_REFUSED, bounded(text, 500))
+    return _read(identity, body)
+
+
+def _said(body: bytes) -> str:
+    """Code and message of an error, in whatever namespace."""
+    try:
+        elements = list(ElementTree.fromstring(body).iter())  # noqa: S314  (an allowed endpoint, size bounded)
+    except ElementTree.ParseError:
+        return ""
+    found = {e.tag.rpartition("}")[2]: e.text or "" for e in elements}
+    return f"{found.get('Code', '')}: {found.get('Message', '')}"
+
+
+def _read(identity: WebIdentity, body: bytes) -> Credentials:
+    try:
+        found = ElementTree.fromstring(body).find(f".//{_NAMESPACE}Credentials")  # noqa: S314  (as above)
+        assert found is not None  # noqa: S101  (handled below)
+        fields = {e.tag.removeprefix(_NAMESPACE): e.text or "" for e in found}
+        until = datetime.fromisoformat(fields["Expiration"].replace("Z", "+00:00"))
+        if until.tzinfo is None:
+            raise ValueError(until)
+        return Credentials(fields["AccessKeyId"], fields["SecretAccessKey"], fields["SessionToken"], until)
+    except (ElementTree.ParseError, AssertionError, KeyError, ValueError):
+        text = f"{identity.endpoint} gave an answer without credentials"
+        raise NotUsable(StoreReason.IDENTITY_REFUSED, text) from None

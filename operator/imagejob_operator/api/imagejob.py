@@ -1,0 +1,132 @@
+"""An ImageJob as the operator sees it: who it is, what is wanted, what was last said of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from imagejob_operator.api.spec import InvalidSpec, Spec, parse_spec
+from imagejob_operator.api.status import RunStatus, Status, parse_status
+from imagejob_operator.naming.names import FINALIZER, OUTPUTS_ROOT
+from imagejob_operator.naming.prefixes import namespace_prefix
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """The name of an ImageJob in the cluster."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """As kubectl users write it."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageJob:
+    """One ImageJob at one resource version."""
+
+    key: Key
+    uid: str
+    resource_version: str
+    generation: int
+    spec: Spec | InvalidSpec
+    status: Status
+    raw_status: dict[str, Any]
+    """The status as it came, so that a change can be written as a difference."""
+    finalizers: tuple[str, ...] = ()
+    deleted_at: datetime | None = None
+    created_at: datetime | None = None
+
+    @property
+    def guarded(self) -> bool:
+        """Whether our finalizer is on it."""
+        return FINALIZER in self.finalizers
+
+    @property
+    def outputs_prefix(self) -> str:
+        """Below which the run's outputs lie in its store."""
+        own = namespace_prefix(self.key.namespace)
+        if isinstance(self.spec, InvalidSpec):
+            return own
+        elsewhere = self.spec.destination.store_ref not in (None, self.spec.store_ref)
+        return f"{OUTPUTS_ROOT}/{own}" if elsewhere else own
+
+    def ends_by(self, now: datetime) -> datetime:
+        """When the active deadline of the current run passes; counted from `now` if it has not begun.
+
+        Time that the run was suspended, or held back by a queue, does not count.
+        """
+        run = self.status.run
+        begun = run.counted_from if run and run.counted_from else now
+        held = now - run.queued_since if run and run.queued_since else timedelta()
+        seconds = 0 if isinstance(self.spec, InvalidSpec) else self.spec.execution.active_deadline_seconds
+        return begun + held + timedelta(seconds=seconds)
+
+    def ends_at_the_latest(self, now: datetime) -> datetime:
+        """When the active deadline passes if a queue still holds the run back for as long as it may."""
+        end, run = self.ends_by(now), self.status.run
+        if isinstance(self.spec, InvalidSpec) or self.spec.execution.queue_name is None:
+            return end
+        allowed = timedelta(seconds=self.spec.execution.queue_deadline_seconds)
+        return end + max(timedelta(), allowed - (run.queued_for(now) if run else timedelta()))
+
+
+def parse_job(body: dict[str, Any]) -> ImageJob:
+    """Read an ImageJob from its body; a spec that cannot be accepted becomes a value, not an exception."""
+    metadata = body["metadata"]
+    spec: Spec | InvalidSpec
+    try:
+        spec = parse_spec(body.get("spec", {}))
+    except InvalidSpec as error:
+        spec = error
+    raw_status = dict(body.get("status") or {})
+    try:
+        status = parse_status(raw_status)
+        _ = status.at
+    except ValueError:
+        status = _unreadable(raw_status)
+    if not _speaks_of(status, metadata["uid"]):
+        status = _unreadable(raw_status)
+    deleted, created = metadata.get("deletionTimestamp"), metadata.get("creationTimestamp")
+    return ImageJob(
+        key=Key(metadata["namespace"], metadata["name"]),
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        generation=metadata.get("generation", 1),
+        spec=spec,
+        status=status,
+        raw_status=raw_status,
+        finalizers=tuple(metadata.get("finalizers", ())),
+        deleted_at=datetime.fromisoformat(deleted) if deleted else None,
+        created_at=datetime.fromisoformat(created) if created else None,
+    )
+
+
+def _speaks_of(status: Status, uid: str) -> bool:
+    """Whether a status is that of this very object.
+
+    An object that was restored from a backup has a new uid, and may bring the status of the one that was
+    saved. Nothing of that one is ours to delete: it may still be there.
+    """
+    staging, report = status.staging, status.report
+    own_report = not report or f"/{uid[:8]}/" in report
+    return own_report and (staging is None or f"/{uid}/" in staging.prefix)
+
+
+def _unreadable(raw_status: dict[str, Any]) -> Status:
+    """A status that cannot be read, or is another's, tells nothing but the run's number, never used again."""
+    run = raw_status.get("run")
+    number = run.get("number") if isinstance(run, dict) else None
+    if not isinstance(number, int) or number < 1:
+        return Status()
+    return Status(run=RunStatus(number=number))
+
+
+def attempt_name(key: Key, uid: str, run: int, epoch: int, shard: int, number: int) -> str:
+    """The name of an attempt: readable, unique to this object, run and epoch, at most 63 characters."""
+    digest = hashlib.sha256(f"{uid}/{run}-{epoch}".encode()).hexdigest()[:10]
+    return f"{key.name[:34].rstrip('-')}-{digest}-{shard}-{number}"

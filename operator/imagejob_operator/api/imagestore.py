@@ -1,0 +1,182 @@
+"""An ImageStore as a value: where a bucket of a namespace is, and who its operator is to it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from imagejob_contract.wire import Wire
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.api.status import Condition, Stanza
+from imagejob_operator.validation.keys import InvalidKey, check_prefix
+
+ENDPOINT = r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?\Z"
+BUCKET = r"^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]\Z"
+NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z"
+
+Name = Annotated[str, Meta(min_length=1, max_length=253, pattern=NAME)]
+Endpoint = Annotated[str, Meta(min_length=1, max_length=260, pattern=ENDPOINT)]
+Prefix = Annotated[str, Meta(max_length=256)]
+
+
+class Reference(Wire, frozen=True):
+    """An object of the same namespace."""
+
+    name: Name
+
+
+class ConfigMapEntry(Wire, frozen=True):
+    """One entry of a ConfigMap of the same namespace."""
+
+    name: Name
+    key: Annotated[str, Meta(min_length=1, max_length=253)] = "ca.crt"
+
+
+class WebIdentity(Wire, frozen=True):
+    """A token of the namespace's own ServiceAccount, exchanged for temporary credentials."""
+
+    service_account_name: Name
+    endpoint: Endpoint
+    audience: Annotated[str, Meta(min_length=1, max_length=256)] = "sts.amazonaws.com"
+    role_arn: Annotated[str, Meta(max_length=256)] = msgspec.field(default="", name="roleARN")
+
+
+class Auth(Wire, frozen=True):
+    """Who the operator is to the store: exactly one member is set."""
+
+    secret_ref: Reference | None = None
+    web_identity: WebIdentity | None = None
+
+
+class TlsMode(enum.StrEnum):
+    """Whether the connection is encrypted and the store's certificate is verified."""
+
+    VERIFY = "Verify"
+    DISABLED = "Disabled"
+
+
+class Tls(Wire, frozen=True):
+    """How the connection is protected; the authorities inline or from a ConfigMap."""
+
+    mode: TlsMode = TlsMode.VERIFY
+    ca_bundle: Annotated[str, Meta(min_length=1, max_length=32768)] | None = None
+    ca_bundle_ref: ConfigMapEntry | None = None
+
+
+class Presign(Wire, frozen=True):
+    """Limits of signed URLs."""
+
+    max_lifetime_seconds: Annotated[int, Meta(ge=60, le=604800)] = 604800
+
+
+class Addressing(enum.StrEnum):
+    """Where the bucket stands in a URL."""
+
+    PATH = "Path"
+    VIRTUAL_HOST = "VirtualHost"
+
+
+class StoreSpec(Wire, frozen=True):
+    """The desired state, as the CRD describes it."""
+
+    endpoint: Endpoint
+    bucket: Annotated[str, Meta(min_length=3, max_length=63, pattern=BUCKET)]
+    auth: Auth
+    pod_endpoint: Endpoint | None = None
+    region: Annotated[str, Meta(min_length=1, max_length=64)] = "us-east-1"
+    prefix: Prefix = ""
+    staging: Prefix | None = None
+    addressing: Addressing = Addressing.PATH
+    tls: Tls = Tls()
+    presign: Presign = Presign()
+
+    @property
+    def secure(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.tls.mode is TlsMode.VERIFY
+
+    @property
+    def staging_root(self) -> str:
+        """Below which the operator's own folders lie."""
+        return self.prefix if self.staging is None else self.staging
+
+
+class InvalidStore(ValueError):
+    """The spec cannot be accepted; the message names the field and the rule."""
+
+
+class StoreStatus(Stanza, frozen=True):
+    """All of `status`."""
+
+    observed_generation: int = -1
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStore:
+    """One ImageStore at one resource version."""
+
+    key: Key
+    uid: str
+    resource_version: str
+    generation: int
+    spec: StoreSpec | InvalidStore
+    status: StoreStatus
+
+
+def parse_store(body: dict[str, Any]) -> ImageStore:
+    """Read an ImageStore from its body; a spec that cannot be accepted becomes a value, not an exception."""
+    metadata = body["metadata"]
+    spec: StoreSpec | InvalidStore
+    try:
+        spec = parse_store_spec(body.get("spec", {}))
+    except InvalidStore as error:
+        spec = error
+    try:
+        status = msgspec.convert(body.get("status") or {}, StoreStatus)
+    except msgspec.ValidationError:
+        status = StoreStatus()
+    return ImageStore(
+        key=Key(metadata["namespace"], metadata["name"]),
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        generation=metadata.get("generation", 1),
+        spec=spec,
+        status=status,
+    )
+
+
+def parse_store_spec(raw: object) -> StoreSpec:
+    """Turn the `spec` of a body into a value.
+
+    Raises:
+        InvalidStore: with the path of the field and the rule it breaks.
+    """
+    try:
+        spec = msgspec.convert(raw, StoreSpec)
+    except msgspec.ValidationError as error:
+        raise InvalidStore(f"spec: {error}".replace("`$.", "`spec.")) from None
+    auth = [name for name in ("secret_ref", "web_identity") if getattr(spec.auth, name) is not None]
+    if len(auth) != 1:
+        raise InvalidStore(f"spec.auth: exactly one of secretRef, webIdentity must be set, found {len(auth)}")
+    if spec.tls.ca_bundle is not None and spec.tls.ca_bundle_ref is not None:
+        raise InvalidStore("spec.tls: caBundle and caBundleRef must not both be set; remove one of them")
+    try:
+        for field, prefix in (("prefix", spec.prefix), ("staging", spec.staging or "")):
+            if prefix:
+                check_prefix(prefix, f"spec.{field}")
+            if prefix and not prefix.endswith("/"):
+                raise InvalidStore(f"spec.{field}: {prefix!r} must end with '/', such as media/")
+    except InvalidKey as error:
+        raise InvalidStore(str(error)) from None
+    inside = spec.staging is not None and spec.staging.startswith(spec.prefix)
+    if inside and spec.staging != spec.prefix:
+        raise InvalidStore(
+            f"spec.staging: {spec.staging!r} lies inside spec.prefix {spec.prefix!r}, where jobs may write; "
+            "leave it out, or choose a place outside of the prefix"
+        )
+    return spec

@@ -1,0 +1,255 @@
+"""The spec of an ImageJob as a value, and what a schema cannot say about it.
+
+The CRD holds the same shapes and limits; this module holds them again, so that an object that came
+past the schema (an older CRD, a restored backup) fails with JOB_001 and the field, not with a traceback.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from imagejob_contract.order import ItemLimits
+from imagejob_contract.output import quantity_bytes
+from imagejob_contract.recipe import Rendition
+from imagejob_contract.recipe_rules import broken
+from imagejob_contract.wire import Wire
+from imagejob_operator.api.locations import (
+    SOURCE_KINDS,
+    Destination,
+    InlineFile,
+    Source,
+    Staging,
+    StagingMode,
+    StoreRef,
+    UrlSource,
+    mark_keys,
+)
+from imagejob_operator.api.output_headers import InvalidHeaders, check_headers
+from imagejob_operator.validation.keys import (
+    InvalidKey,
+    check_prefix,
+    check_relative_key,
+    check_reserved,
+    check_template,
+)
+from imagejob_operator.validation.pod_resources import TooSmall, check_capacity
+from imagejob_operator.validation.pod_template import InvalidPodTemplate, check_pod_template
+from imagejob_operator.validation.urls import InvalidURL, name_of, parse_url
+
+Seconds = Annotated[int, Meta(ge=1, le=86400)]
+LONGEST_DEADLINE = timedelta(days=7)
+"""The most that `activeDeadlineSeconds` may be."""
+
+MAX_SHARDS = 1000
+"""Pods of one run; more would make the attempts in the status too long."""
+
+
+class InvalidSpec(ValueError):
+    """The spec cannot be accepted; the message names the field, the value, the limit and what to do."""
+
+
+RUN_ID = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z"
+
+
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z"
+
+RunID = Annotated[str, Meta(min_length=1, max_length=63, pattern=RUN_ID)]
+
+
+class Run(Wire, frozen=True):
+    """Which run is wanted: a new id starts a new run."""
+
+    id: RunID = "1"
+    mode: Literal["Run", "Validate"] = "Run"
+    items: Literal["All", "Failed"] = "All"
+
+
+class Execution(Wire, frozen=True):
+    """How the Pods run; all deadlines in seconds."""
+
+    parallelism: Annotated[int, Meta(ge=1, le=100)] = 4
+    items_per_pod: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    retries_per_shard: Annotated[int, Meta(ge=0, le=10)] = 2
+    staging_deadline_seconds: Seconds = 600
+    queue_name: Annotated[str, Meta(min_length=1, max_length=63, pattern=DNS_LABEL)] | None = None
+    queue_deadline_seconds: Annotated[int, Meta(ge=1, le=int(LONGEST_DEADLINE.total_seconds()))] = 86400
+    start_deadline_seconds: Seconds = 300
+    active_deadline_seconds: Annotated[int, Meta(ge=1, le=int(LONGEST_DEADLINE.total_seconds()))] = 3600
+    pod_template: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Limits(Wire, frozen=True):
+    """Limits per item; `item_size` is a quantity of bytes such as 64Mi."""
+
+    item_size: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,9}(Ki|Mi|Gi)?\Z")] = "64Mi"
+    pixels: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 50_000_000
+    frames: Annotated[int, Meta(ge=1, le=10000)] = 100
+    item_timeout_seconds: Annotated[int, Meta(ge=1, le=3600)] = 30
+
+
+class FailurePolicy(Wire, frozen=True):
+    """How many items may fail while the job still succeeds: a number, or a percentage such as "5%"."""
+
+    max_failed_items: Annotated[int, Meta(ge=0)] | Annotated[str, Meta(pattern=r"^(100|[0-9]{1,2})%\Z")] = 0
+
+
+class Compaction(enum.StrEnum):
+    """What becomes of the ImageJob when its retention has ended."""
+
+    COMPACT = "Compact"
+    DELETE = "Delete"
+
+
+class KeepPods(enum.StrEnum):
+    """When finished Pods stay for their logs until the retention ends."""
+
+    ON_FAILURE = "OnFailure"
+    ALWAYS = "Always"
+    NEVER = "Never"
+
+
+class Retention(Wire, frozen=True):
+    """What stays after the end, and for how long."""
+
+    ttl_seconds_after_finished: Annotated[int, Meta(ge=0, le=31_536_000)] = 86400
+    policy: Compaction = Compaction.COMPACT
+    pods: KeepPods = KeepPods.ON_FAILURE
+
+
+class Spec(Wire, frozen=True):
+    """The desired state, as the CRD describes it."""
+
+    source: Source
+    renditions: Annotated[tuple[Rendition, ...], Meta(min_length=1, max_length=32)]
+    run: Run = Run()
+    cancel_run_id: RunID | None = msgspec.field(default=None, name="cancelRunID")
+    suspend: bool = False
+    class_: Annotated[str, Meta(min_length=1, max_length=63, pattern=DNS_LABEL)] | None = msgspec.field(
+        default=None, name="class"
+    )
+    destination: Destination = Destination()
+    staging: Staging = Staging()
+    store_ref: StoreRef | None = None
+    execution: Execution = Execution()
+    limits: Limits = Limits()
+    failure_policy: FailurePolicy = FailurePolicy()
+    retention: Retention = Retention()
+
+
+def parse_spec(raw: object) -> Spec:
+    """Turn the `spec` of a body into a value.
+
+    Raises:
+        InvalidSpec: with the path of the field and the rule it breaks.
+    """
+    try:
+        spec = msgspec.convert(raw, Spec)
+    except msgspec.ValidationError as error:
+        raise InvalidSpec(f"spec: {error}".replace("`$.", "`spec.")) from None
+    _check_unions(spec)
+    _check_keys(spec)
+    try:
+        check_pod_template(spec.execution.pod_template)
+        check_capacity(
+            spec.renditions, item_limits(spec.limits), spec.execution.pod_template.get("resources", {})
+        )
+    except (InvalidPodTemplate, TooSmall) as error:
+        raise InvalidSpec(str(error)) from None
+    return spec
+
+
+def _check_unions(spec: Spec) -> None:
+    members = [name for name in SOURCE_KINDS if getattr(spec.source, name) is not None]
+    if len(members) != 1:
+        raise InvalidSpec(
+            f"spec.source: exactly one of {', '.join(SOURCE_KINDS)} must be set, found {members or 'none'}"
+        )
+    if spec.staging.mode is StagingMode.REFERENCE and (spec.source.inline or spec.source.urls):
+        raise InvalidSpec(
+            "spec.staging.mode: Reference needs sources that lie in the store (keys, match or list); use Copy"
+        )
+    names = [rendition.name for rendition in spec.renditions]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidSpec(f"spec.renditions: the name {name!r} stands twice; names must differ")
+    for number, rendition in enumerate(spec.renditions):
+        for where, text in broken(rendition):
+            raise InvalidSpec(f"spec.renditions[{number}]{where}: {text}")
+
+
+def _check_keys(spec: Spec) -> None:
+    try:
+        target = spec.destination.prefix + spec.destination.key_template
+        for position, key in enumerate(spec.source.keys or ()):
+            check_relative_key(key, f"spec.source.keys[{position}]")
+        for key in mark_keys(spec.renditions):
+            check_relative_key(key, "spec.renditions: watermark.image")
+        if spec.source.match:
+            check_prefix(spec.source.match.prefix, "spec.source.match.prefix")
+            if target.startswith(spec.source.match.prefix):
+                raise InvalidSpec(
+                    f"spec.destination.prefix: {target!r} lies below "
+                    f"spec.source.match.prefix {spec.source.match.prefix!r}: the outputs would become "
+                    "sources; choose another prefix"
+                )
+        if spec.source.list:
+            check_relative_key(spec.source.list.key, "spec.source.list.key")
+        _check_urls(spec.source.urls or ())
+        _check_inline(spec.source.inline or ())
+        if spec.destination.prefix:
+            check_prefix(spec.destination.prefix, "spec.destination.prefix")
+        check_template(spec.destination.key_template, "spec.destination.keyTemplate")
+        check_reserved(target, "spec.destination")
+        check_headers(spec.destination.headers)
+    except (InvalidKey, InvalidHeaders) as error:
+        raise InvalidSpec(str(error)) from None
+
+
+def _check_inline(files: Sequence[InlineFile]) -> None:
+    names = [file.name for file in files]
+    if len(set(names)) < len(names):
+        raise InvalidSpec("spec.source.inline: a name stands twice; names must differ")
+    for name in names:
+        check_relative_key(name, "spec.source.inline.name")
+        if "/" in name:
+            raise InvalidSpec(f"spec.source.inline: the name {name!r} must not contain '/'")
+
+
+def _check_urls(sources: Sequence[UrlSource]) -> None:
+    for position, source in enumerate(sources):
+        field = f"spec.source.urls[{position}].url"
+        try:
+            url = parse_url(source.url)
+        except InvalidURL as error:
+            raise InvalidSpec(f"{field}: {error}") from None
+        name = name_of(url)
+        if not name or "/" in name:
+            raise InvalidSpec(
+                f"{field}: the path of {url.shown!r} must end with a file name, which outputs are named from"
+            )
+        check_relative_key(name, f"{field}: the file name of {url.shown!r}")
+
+
+def item_limits(limits: Limits) -> ItemLimits:
+    """The limits in the units of the processor's contract."""
+    return ItemLimits(
+        item_bytes=quantity_bytes(limits.item_size),
+        pixels=limits.pixels,
+        frames=limits.frames,
+        item_timeout_seconds=limits.item_timeout_seconds,
+    )
+
+
+def tolerated_failures(policy: FailurePolicy, total: int) -> int:
+    """How many of `total` items may fail; a percentage is rounded down."""
+    allowed = policy.max_failed_items
+    if isinstance(allowed, int):
+        return allowed
+    return math.floor(total * int(allowed.rstrip("%")) / 100)

@@ -1,0 +1,1 @@
+"""The reconcile loop and what keeps it alive."""

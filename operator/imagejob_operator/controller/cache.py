@@ -1,0 +1,130 @@
+"""What the operator has seen: jobs and attempts as values, nothing of the bodies they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from imagejob_operator.api.imagejob import ImageJob, Key
+from imagejob_operator.api.phase import TERMINAL
+from imagejob_operator.decision.attempt import Attempt, State, buried
+
+
+def _newer(new: str, old: str) -> bool:
+    """Whether one resource version is at least as new as another; unlike ones count as newer."""
+    return int(new) >= int(old) if new.isdigit() and old.isdigit() else True
+
+
+class Cache:
+    """Jobs by key, attempts by the uid of their job. Nothing old replaces something newer."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[Key, ImageJob] = {}
+        self._passed_over: set[str] = set()
+        """Uids of the jobs that other installations serve."""
+        self._under_way: set[str] = set()
+        """Uids of the jobs whose run has not ended."""
+        self._attempts: dict[str, dict[str, Attempt]] = {}
+        self._delivered: set[str] = set()
+
+    def job(self, key: Key) -> ImageJob | None:
+        """The job as last seen."""
+        return self._jobs.get(key)
+
+    def jobs(self) -> Iterable[ImageJob]:
+        """All jobs."""
+        return list(self._jobs.values())
+
+    def pass_over(self, uid: str, gone: bool = False) -> None:
+        """A job is there that another installation serves, or it is gone."""
+        if gone:
+            self._passed_over.discard(uid)
+        else:
+            self._passed_over.add(uid)
+
+    def seen(self) -> set[str]:
+        """The uids of all jobs that were seen, ours or not."""
+        return self._passed_over | {job.uid for job in self._jobs.values()}
+
+    def put_job(self, job: ImageJob) -> bool:
+        """Take a sight of a job; whether it says anything new."""
+        known = self._jobs.get(job.key)
+        if known:
+            if (known.uid, known.resource_version) == (job.uid, job.resource_version):
+                return False
+            # Versions grow over all objects: a late sight of one that is gone is older than its successor.
+            if not _newer(job.resource_version, known.resource_version):
+                return False
+            if known.uid != job.uid:
+                self.drop_job(known.key, known.uid)
+        self._jobs[job.key] = job
+        if job.status.at in TERMINAL:
+            self._under_way.discard(job.uid)
+            self._forget_gone(job.uid)
+        else:
+            self._under_way.add(job.uid)
+        return True
+
+    def drop_job(self, key: Key, uid: str) -> None:
+        """The job is gone."""
+        self._passed_over.discard(uid)
+        known = self._jobs.get(key)
+        if known and known.uid == uid:
+            del self._jobs[key]
+            self._under_way.discard(uid)
+            for attempt in self._attempts.pop(uid, {}).values():
+                self._delivered.discard(attempt.uid)
+
+    def attempts(self, job_uid: str) -> tuple[Attempt, ...]:
+        """The attempts of a job, by name."""
+        found = self._attempts.get(job_uid, {})
+        return tuple(
+            replace(a, order_delivered=a.state is not State.WAITING or a.uid in self._delivered)
+            for _, a in sorted(found.items())
+        )
+
+    def all_attempts(self) -> Iterable[tuple[str, Attempt]]:
+        """Every attempt that is not known to be gone, with the uid of its job."""
+        return [
+            (uid, attempt)
+            for uid, found in self._attempts.items()
+            for attempt in found.values()
+            if not attempt.gone
+        ]
+
+    def put_attempt(self, job_uid: str, attempt: Attempt) -> None:
+        """Take a sight of an attempt; one that is gone does not come back."""
+        found = self._attempts.setdefault(job_uid, {})
+        known = found.get(attempt.name)
+        if known and known.uid != attempt.uid:
+            self._delivered.discard(known.uid)
+        if known is None or known.uid != attempt.uid or not known.gone:
+            found[attempt.name] = attempt
+
+    def drop_attempt(self, job_uid: str, attempt: Attempt) -> None:
+        """The attempt is gone; what became of it is remembered, since no turn may have seen its end."""
+        known = self._attempts.get(job_uid, {}).get(attempt.name)
+        if known and known.uid == attempt.uid:
+            self._attempts[job_uid][attempt.name] = buried(attempt)
+            self._delivered.discard(attempt.uid)
+        if job_uid not in self._under_way:
+            self._forget_gone(job_uid)
+
+    def _forget_gone(self, job_uid: str) -> None:
+        """No turn will ask what became of attempts: the run has ended, or the job is gone."""
+        found = {name: a for name, a in self._attempts.get(job_uid, {}).items() if not a.gone}
+        self._attempts.pop(job_uid, None)
+        if found:
+            self._attempts[job_uid] = found
+
+    def stopping(self, job_uid: str, attempt: Attempt) -> None:
+        """The attempt was told to end; of one that is gone since, nothing more is known."""
+        known = self._attempts.get(job_uid, {}).get(attempt.name)
+        if known and known.uid == attempt.uid and not known.gone:
+            self._attempts[job_uid][attempt.name] = replace(known, deleting=True)
+
+    def delivered(self, job_uid: str, attempt: Attempt) -> None:
+        """The attempt has its order, unless it is gone since."""
+        known = self._attempts.get(job_uid, {}).get(attempt.name)
+        if known and known.uid == attempt.uid and not known.gone:
+            self._delivered.add(attempt.uid)

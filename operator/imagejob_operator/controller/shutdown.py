@@ -1,0 +1,35 @@
+"""Ending what is under way when the process is told to stop, within the time that it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from imagejob_operator.controller.operation_runner import Efforts
+from imagejob_operator.controller.workqueue import WorkQueue
+from imagejob_operator.garbage.schedule import Patrol
+
+log = logging.getLogger(__name__)
+
+LONGEST = 18.0
+"""Seconds in which last writes must have landed. Kopf ends the process after 25, Kubernetes after 30."""
+
+
+async def drain(queues: Sequence[WorkQueue], patrol: Patrol, efforts: Efforts) -> bool:
+    """End turns, sweeps and efforts.
+
+    Returns:
+        Whether the last write of all of them has landed, so that somebody else may be in charge at once.
+    """
+
+    async def end() -> None:
+        # Turns first: one of them might begin another effort.
+        await asyncio.gather(*(queue.stop() for queue in queues))
+        await asyncio.gather(patrol.stop(), efforts.close())
+
+    ending = asyncio.create_task(end())
+    await asyncio.wait({ending}, timeout=LONGEST)
+    if not ending.done():
+        log.warning("a last write has not landed, the lease is left to end by itself")
+    return ending.done()

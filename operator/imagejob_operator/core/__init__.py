@@ -1,1 +1,0 @@
-"""Pure decisions: values in, values out. No client, no clock, no environment."""

@@ -1,0 +1,1 @@
+"""One module per phase, and how a run ends."""

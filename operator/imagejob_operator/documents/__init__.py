@@ -1,0 +1,1 @@
+"""What the operator keeps in the object store. Pure."""

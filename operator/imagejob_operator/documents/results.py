@@ -1,0 +1,141 @@
+"""What the Pods say they did, held against what the store says is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from imagejob_contract.order import output_name
+from imagejob_contract.recipe import Rendition
+from imagejob_contract.result import (
+    ImageFacts,
+    ItemCode,
+    ItemError,
+    ItemResult,
+    OutputRecord,
+    Result,
+    SourceRecord,
+    Summary,
+    Timings,
+)
+from imagejob_operator.api.status import FailedItem
+
+
+class InvalidResult(ValueError):
+    """A result that cannot be believed; the message says which shard and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOutcome:
+    """One item after all shards have ended; `attempt` is the one whose outputs count."""
+
+    index: int
+    shard: int
+    attempt: int
+    outputs: tuple[OutputRecord, ...] = ()
+    error: ItemError | None = None
+    etags: tuple[str, ...] = ()
+    """ETags of the outputs by the store's own listing, in their order."""
+    source: SourceRecord | None = None
+    image: ImageFacts | None = None
+    timings: Timings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the store's listing says of one object."""
+
+    size: int
+    etag: str
+
+
+def read_result(data: bytes, shard: int) -> Result:
+    """Decode the result of a shard.
+
+    Raises:
+        InvalidResult: if it is not one, or that of another shard.
+    """
+    try:
+        result = msgspec.json.decode(data, type=Result)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise InvalidResult(f"the result of shard {shard} cannot be read: {error}") from None
+    if result.shard != shard:
+        raise InvalidResult(f"the result of shard {shard} says that it is of shard {result.shard}")
+    return result
+
+
+def summarise(result: Result) -> Summary:
+    """Counts of a result."""
+    failed = sum(1 for item in result.items if item.error)
+    return Summary(succeeded=len(result.items) - failed, failed=failed)
+
+
+def believe(
+    result: Result, indexes: Sequence[int], renditions: Sequence[Rendition], listing: Mapping[str, Listed]
+) -> list[ItemOutcome]:
+    """The outcomes of a shard, if its result says exactly what was ordered and the store agrees.
+
+    Args:
+        result: what the Pod wrote.
+        indexes: the items of the shard.
+        renditions: what every item must give.
+        listing: names below the attempt's output prefix, and what the store says of each.
+
+    Raises:
+        InvalidResult: else.
+    """
+    where = f"the result of shard {result.shard}"
+    if [item.index for item in result.items] != list(indexes):
+        raise InvalidResult(f"{where} does not name exactly its items {indexes[0]} to {indexes[-1]}")
+    wanted = [rendition.name for rendition in renditions]
+    return [
+        ItemOutcome(
+            index=item.index,
+            shard=result.shard,
+            attempt=result.attempt,
+            outputs=item.outputs,
+            error=item.error,
+            etags=() if item.error else _believe_item(item, wanted, listing, where),
+            source=item.source,
+            image=item.image,
+            timings=item.timings,
+        )
+        for item in result.items
+    ]
+
+
+def _believe_item(
+    item: ItemResult, wanted: list[str], listing: Mapping[str, Listed], where: str
+) -> tuple[str, ...]:
+    """The ETags of the item's outputs."""
+    etags: list[str] = []
+    if [output.rendition for output in item.outputs] != wanted:
+        raise InvalidResult(f"{where} does not give the renditions {wanted} of item {item.index}")
+    for output in item.outputs:
+        listed = listing.get(output_name(item.index, output.rendition))
+        if listed is None or listed.size != output.bytes:
+            raise InvalidResult(
+                f"{where} says {output.bytes} bytes for {output.rendition} of item {item.index}, "
+                f"the store says {'nothing is there' if listed is None else listed.size}"
+            )
+        etags.append(listed.etag)
+    return tuple(etags)
+
+
+def given_up(shard: int, indexes: Sequence[int]) -> list[ItemOutcome]:
+    """The outcomes of a shard whose retries are used up."""
+    error = ItemError(
+        ItemCode.KILLED, "every attempt at this item's shard failed; see the Events of its Pods"
+    )
+    return [ItemOutcome(index, shard, 0, error=error) for index in indexes]
+
+
+def failed_items(outcomes: Sequence[ItemOutcome], sources: Sequence[str]) -> tuple[FailedItem, ...]:
+    """The failed ones, as the status shows them."""
+    return tuple(
+        FailedItem(item=sources[o.index], code=o.error.code.value, message=o.error.message)
+        for o in outcomes
+        if o.error
+    )

@@ -1,0 +1,240 @@
+"""The sweeper: what a forced release, a crash or a zombie Pod left in staging goes in the end.
+
+The order is the proof (docs/decisions/0005-sweeper.md): staging is listed first, then all ImageJobs, then
+each owner is looked at, and nothing is deleted on the word of anything that was seen before the listing.
+Folders of other clusters and installations are counted; nothing in them is listed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.decision.orphans import (
+    GARBAGE,
+    SHORTEST_AGE,
+    Contents,
+    Finding,
+    Mode,
+    Orphans,
+    Owner,
+    StagedJob,
+    StagedRun,
+    Unknown,
+    clock_key,
+    count_orphans,
+    judge,
+    judge_owner,
+    parse_job_folder,
+    parse_run_key,
+    urls_end,
+)
+from imagejob_operator.documents.staging import MAX_MANIFEST_BYTES, manifest_key
+from imagejob_operator.naming.names import STAGING_ROOT
+from imagejob_operator.naming.prefixes import own_staging_prefix
+from imagejob_operator.operations.concurrency import for_each
+from imagejob_operator.ports.imagejobs import JobsError
+from imagejob_operator.ports.object_store import (
+    Gate,
+    Halted,
+    ObjectMissing,
+    ObjectStore,
+    StoreDenied,
+    StoreError,
+    always_open,
+)
+from imagejob_operator.ports.owners import Owners
+from imagejob_operator.ports.telemetry import SweepTelemetry
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 8
+"""Folders examined at the same time: the sweeper is in no hurry and leaves the store to the jobs."""
+
+CLOCK_TEXT = b"Written at each sweep: its time of modification is the time of the store.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPolicy:
+    """What the administrator decided."""
+
+    staging_folder: str
+    """The folder with the staging of this installation in this cluster."""
+    mode: Mode = Mode.DELETE
+    interval: float = 900.0
+    """Seconds from the beginning of one sweep to that of the next; no sweep takes longer."""
+    namespaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """What one sweep knows before it looks at a folder."""
+
+    clock: datetime
+    uids: Mapping[str, Key]
+
+
+class Sweeper:
+    """Sweeps the staging of one installation in one store, again and again."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        owners: Owners,
+        telemetry: SweepTelemetry,
+        policy: SweepPolicy,
+        gate: Gate = always_open,
+    ) -> None:
+        self._store = store
+        self._owners = owners
+        self._telemetry = telemetry
+        self._policy = policy
+        self._gate = gate
+
+    async def sweep(self) -> Orphans | None:
+        """Sweep once; what is left, or None if the sweep was not made or not finished.
+
+        Whatever fails is tried again at the next sweep; nothing is raised.
+        """
+        if self._policy.mode is Mode.OFF or not self._gate():
+            return None
+        try:
+            async with asyncio.timeout(self._policy.interval):
+                return await self._sweep()
+        except Halted:
+            log.info("the sweep was ended: somebody else is in charge now")
+        except (StoreError, JobsError, TimeoutError) as error:
+            self._telemetry.sweep_failed()
+            log.warning("the sweep was given up until the next one", extra={"error": _said(error)})
+        except Exception:
+            self._telemetry.sweep_failed()
+            log.exception("the sweep failed unexpectedly")
+        return None
+
+    async def _sweep(self) -> Orphans:
+        foreign = await self._count_foreign()
+        # First what lies in staging, then who is there: never the other way round.
+        jobs, unknown = await self._list_jobs()
+        if not jobs:
+            return Orphans(unknown=unknown, foreign=foreign)
+        uids = await self._owners.uids(self._policy.namespaces)
+        sweep = _Sweep(await self._read_clock(), uids)
+
+        async def examine(job: StagedJob) -> tuple[list[Finding], int]:
+            return await self._examine(sweep, job)
+
+        answers = await for_each(jobs, examine, AT_ONCE)
+        findings = [finding for found, _ in answers for finding in found]
+        left = replace(
+            count_orphans(findings, sweep.clock),
+            jobs=len(jobs),
+            unknown=unknown + sum(strangers for _, strangers in answers),
+            foreign=foreign,
+        )
+        if left.prefixes:
+            first = [f"{finding.run.prefix}: {finding.why}" for finding in findings if finding.due][:5]
+            log.warning(
+                "%d folders of staging are garbage and were left",
+                left.prefixes,
+                extra={
+                    "objects": left.objects,
+                    "bytes": left.bytes,
+                    "mode": self._policy.mode,
+                    "first": first,
+                },
+            )
+        return left
+
+    async def _count_foreign(self) -> int:
+        """How many folders of other clusters and installations lie beside the own one."""
+        own = own_staging_prefix(self._policy.staging_folder)
+        return len([folder async for folder in self._store.folders(f"{STAGING_ROOT}/") if folder != own])
+
+    async def _list_jobs(self) -> tuple[list[StagedJob], int]:
+        """The folders of jobs, and how many folders the operator did not write."""
+        jobs: list[StagedJob] = []
+        unknown = 0
+        root = own_staging_prefix(self._policy.staging_folder)
+        for namespace in [folder async for folder in self._store.folders(root)]:
+            async for folder in self._store.folders(namespace):
+                job = parse_job_folder(self._policy.staging_folder, folder)
+                if job:
+                    jobs.append(job)
+                else:
+                    unknown += 1
+        return jobs, unknown
+
+    async def _read_clock(self) -> datetime:
+        """The time by the store's own clock: when it says that an object was written just now."""
+        key = clock_key(self._policy.staging_folder)
+        await self._store.put(key, CLOCK_TEXT, "text/plain")
+        return (await self._store.stat(key)).modified_at
+
+    async def _examine(self, sweep: _Sweep, job: StagedJob) -> tuple[list[Finding], int]:
+        runs: dict[StagedRun, Contents] = {}
+        unknown = 0
+        async for stored in self._store.walk(job.prefix):
+            run = parse_run_key(job, stored.key)
+            if run is None:
+                unknown += 1
+                continue
+            known = runs.get(run) or Contents(0, 0, stored.modified_at)
+            runs[run] = known.plus(stored.size, stored.modified_at)
+        if not runs:
+            return [], unknown
+        if job.uid in sweep.uids and all(
+            sweep.clock - contents.newest <= SHORTEST_AGE for contents in runs.values()
+        ):
+            return [], unknown  # whatever its owner says, it is not yet time: nobody need be asked
+        owner = await self._look(sweep, job)
+        return [await self._settle(sweep, run, contents, owner) for run, contents in runs.items()], unknown
+
+    def _watched(self, job: StagedJob) -> bool:
+        return not self._policy.namespaces or job.namespace in self._policy.namespaces
+
+    async def _look(self, sweep: _Sweep, job: StagedJob) -> Owner | Unknown | None:
+        """The owner as it is now, after all of its staging was listed; None if it is gone for good."""
+        if not self._watched(job):
+            return Unknown.UNKNOWN
+        key = sweep.uids.get(job.uid)
+        if key is None:
+            return None
+        if key.namespace != job.namespace:
+            return Unknown.UNKNOWN
+        found = await self._owners.look(key)
+        # Another job of its name, or none: this one is gone, and its uid does not come back.
+        return found[1] if found and found[0] == job.uid else None
+
+    async def _settle(
+        self, sweep: _Sweep, run: StagedRun, contents: Contents, owner: Owner | Unknown | None
+    ) -> Finding:
+        if judge_owner(run, owner) not in GARBAGE:
+            return Finding(run, contents, judge_owner(run, owner))
+        until = urls_end(await self._manifest(run), contents.newest)
+        finding = Finding(run, contents, judge(run, contents, owner, sweep.clock, until))
+        if self._policy.mode is not Mode.DELETE or not finding.due:
+            return finding
+        try:
+            deleted = await self._store.delete_prefix(run.prefix, self._gate)
+        except StoreDenied as error:
+            # One folder that cannot be deleted (a lock, a policy) must not keep all others.
+            self._telemetry.sweep_failed()
+            log.warning("staging cannot be swept", extra={"prefix": run.prefix, "error": str(error)})
+            return finding
+        self._telemetry.swept(deleted)
+        log.info("staging was swept", extra={"prefix": run.prefix, "objects": deleted, "why": finding.why})
+        return replace(finding, deleted=True)
+
+    async def _manifest(self, run: StagedRun) -> bytes | None:
+        try:
+            return await self._store.read(manifest_key(run.prefix), MAX_MANIFEST_BYTES)
+        except ObjectMissing:
+            return None
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,89 @@
+"""The life of the process as Kopf has it: its settings and its connection to the cluster."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import kopf
+
+from imagejob_operator.naming.names import GROUP, LABEL_INSTALLATION
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Kopf shall remember nothing on the objects: the decision looks at the level, not at the edge."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> Any:
+        return {}
+
+    def fetch(self, *, body: kopf.Body) -> None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: Any) -> None:
+        return None
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """As above: handlers that only record have no progress."""
+
+    def fetch(self, *, key: Any, body: kopf.Body) -> None:
+        return None
+
+    def store(self, *, key: Any, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        return None
+
+    def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        return None
+
+    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: Any) -> None:
+        return None
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
+def register_process(
+    registry: kopf.OperatorRegistry,
+    connect: Callable[[], kopf.AiohttpSession],
+    installation: str,
+    drain: Callable[[], Awaitable[None]],
+) -> None:
+    """Give Kopf its settings, its login, and what is to be ended when it has stopped to watch.
+
+    What is not ended then Kopf waits for, for five seconds, and cancels.
+    """
+
+    async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.persistence.diffbase_storage = _NoDiffBase()
+        settings.persistence.progress_storage = _NoProgress()
+        # Kopf strips a finalizer of this name from every object: it must never be ours.
+        settings.persistence.finalizer = f"{GROUP}/unused"
+        settings.persistence.consistency_timeout = 0
+        settings.posting.enabled = False
+        settings.scanning.disabled = True
+        settings.peering.standalone = True
+        settings.queueing.idle_timeout = 0.2
+        settings.queueing.exit_timeout = 2
+        settings.watching.server_timeout = 290
+        settings.watching.connect_timeout = 10
+        settings.watching.inactivity_timeout = 70
+        settings.watching.chunk_size = 500
+        # It may resume from an arbitrary version if the connection drops before the first bookmark.
+        settings.watching.initial_streaming = False
+        settings.watching.label_selectors["", "v1", "pods"] = f"{LABEL_INSTALLATION}={installation}"
+        settings.networking.request_timeout = 15
+        settings.networking.connect_timeout = 5
+        settings.networking.error_backoffs = (0.5, 1, 2)
+        settings.process.ultimate_exiting_timeout = 25
+        logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        return connect()
+
+    async def stop(**_: Any) -> None:
+        await drain()
+
+    kopf.on.startup(registry=registry, id="configure")(configure)
+    kopf.on.login(registry=registry, id="login")(login)
+    kopf.on.cleanup(registry=registry, id="drain")(stop)

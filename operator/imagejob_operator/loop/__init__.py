@@ -1,1 +1,0 @@
-"""Observe, decide, act: one turn of one job at a time, through ports only."""

@@ -1,0 +1,1 @@
+"""Names of the API and of the folders in the store."""

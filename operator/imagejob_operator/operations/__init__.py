@@ -1,0 +1,1 @@
+"""Long-running work beside the reconcile: staging, processing, publishing, validation."""

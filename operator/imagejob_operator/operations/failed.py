@@ -1,0 +1,15 @@
+"""How the code of an effort says that the job cannot go on."""
+
+from __future__ import annotations
+
+from imagejob_operator.api.errors import Failure
+
+
+class EffortFailed(Exception):
+    """Why the job cannot go on; unless it is `passing`, trying again is of no use."""
+
+    def __init__(self, failure: Failure, passing: bool = False) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.passing = passing
+        """Whether the same may go well later: it is tried again within the deadline of its phase."""

@@ -1,0 +1,77 @@
+"""The order of an attempt: written into the staging, signed for as long as the run may last."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from imagejob_contract.order import Order, OrderItem, OrderMark, Upload
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.spec import InvalidSpec, item_limits
+from imagejob_operator.decision.shards import shard_items
+from imagejob_operator.documents.staging import input_key, order_key, output_prefix, result_key
+from imagejob_operator.documents.watermark_images import copy_key
+from imagejob_operator.operations.manifest import items_of, manifest_head
+from imagejob_operator.ports.object_store import ObjectStore
+
+MAX_OUTPUT_BYTES = 512 * 1024 * 1024
+SLACK = timedelta(minutes=1)
+"""URLs outlive the run by this much, so that a Pod ends by its deadline and not by a refused URL."""
+LONGEST = timedelta(days=7)
+"""S3's own limit on a signed URL."""
+
+
+def lifetime(now: datetime, ends_by: datetime) -> timedelta:
+    """How long a URL made now for a run that ends then should live."""
+    return min(LONGEST, max(SLACK, ends_by - now + SLACK))
+
+
+def _upload(store: ObjectStore, below: str, live: timedelta) -> Upload:
+    """A form for outputs below the attempt's own part of the staging."""
+    form = store.sign_post(below, MAX_OUTPUT_BYTES, live)
+    return Upload(form.url, form.key_prefix, dict(form.fields), MAX_OUTPUT_BYTES)
+
+
+async def write_order(
+    store: ObjectStore, job: ImageJob, prefix: str, shard: int, attempt: int, live: timedelta
+) -> str:
+    """Write the order of an attempt; the signed URL of it.
+
+    Raises:
+        StoreError: when the store fails.
+    """
+    run = job.status.run
+    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide launches accepted jobs only)
+    assert run is not None  # noqa: S101
+    spec = job.spec
+    head = await manifest_head(store, prefix)
+    indexes = shard_items(head.count, job.status.items_per_shard, shard)
+    items = await items_of(store, prefix, head, indexes)
+    order = Order(
+        version=1,
+        job=str(job.key),
+        run=run.number,
+        shard=shard,
+        attempt=attempt,
+        items=tuple(
+            OrderItem(
+                index=item.index,
+                source=item.source,
+                url=store.sign_get(item.key or input_key(prefix, item.index), live),
+                etag=item.etag,
+            )
+            for item in items
+        ),
+        renditions=spec.renditions,
+        limits=item_limits(spec.limits),
+        upload=_upload(store, output_prefix(prefix, shard, attempt), live),
+        result_url=store.sign_put(result_key(prefix, shard), live),
+        marks=tuple(
+            OrderMark(mark.key, store.sign_get(copy_key(prefix, position), live), mark.etag)
+            for position, mark in enumerate(head.marks)
+        ),
+    )
+    key = order_key(prefix, shard, attempt)
+    await store.put(key, msgspec.json.encode(order), "application/json")
+    return store.sign_get(key, live)

@@ -1,0 +1,133 @@
+"""What the Pods left in the staging: read, held against the store's own listing, and believed or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from imagejob_contract.result import MAX_RESULT_BYTES
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.decision.operation import Collect, Collected
+from imagejob_operator.decision.shards import shard_items
+from imagejob_operator.documents.report import ReportItem
+from imagejob_operator.documents.results import (
+    InvalidResult,
+    ItemOutcome,
+    Listed,
+    believe,
+    failed_items,
+    given_up,
+    read_result,
+)
+from imagejob_operator.documents.staging import Manifest, output_prefix, result_key
+from imagejob_operator.operations.concurrency import for_each
+from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.manifest import read_skipped, whole_manifest
+from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
+
+
+async def collect(store: ObjectStore, job: ImageJob, effort: Collect) -> Collected:
+    """Read the results of all shards.
+
+    Raises:
+        EffortFailed: with JOB_005/ResultsInvalid if one is missing or cannot be believed.
+        StoreError: when the store fails.
+    """
+    manifest = await read_staged(store, effort.prefix)
+    outcomes = await all_outcomes(store, job, manifest, effort.prefix, effort.lost)
+    failures = failed_items(outcomes, [item.source for item in manifest.items])
+    return Collected(succeeded=len(outcomes) - len(failures), failed=len(failures), failures=failures)
+
+
+async def read_staged(store: ObjectStore, prefix: str) -> Manifest:
+    """The manifest of what was staged.
+
+    Raises:
+        EffortFailed: JOB_005/ResultsInvalid if it is gone or broken.
+    """
+    try:
+        return await whole_manifest(store, prefix)
+    except (ObjectMissing, msgspec.DecodeError) as error:
+        text = f"the manifest of the staged items cannot be read: {error}"
+        raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
+
+
+async def skipped_items(store: ObjectStore, prefix: str, manifest: Manifest) -> tuple[ReportItem, ...]:
+    """What the report says of the items that need not be made.
+
+    Raises:
+        EffortFailed: JOB_005/ResultsInvalid if it is gone or broken.
+    """
+    try:
+        return await read_skipped(store, prefix, manifest)
+    except (ObjectMissing, msgspec.DecodeError) as error:
+        text = f"what was noted of the skipped items cannot be read: {error}"
+        raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
+
+
+async def all_outcomes(
+    store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str, lost: int
+) -> list[ItemOutcome]:
+    """The outcome of every item; as many as `lost` shards may be without a result.
+
+    Raises:
+        EffortFailed: JOB_005/ResultsInvalid if more are missing, or one cannot be believed.
+    """
+    run = job.status.run
+    total = run.shards.total if run and run.shards else 0
+
+    def indexes(shard: int) -> range:
+        return shard_items(len(manifest.items), job.status.items_per_shard, shard)
+
+    async def one(shard: int) -> list[ItemOutcome] | None:
+        try:
+            return await _shard_outcomes(store, job, prefix, shard, indexes(shard))
+        except ObjectMissing:
+            return None
+
+    try:
+        found = await for_each(range(total), one)
+        missing = [shard for shard, outcomes in enumerate(found) if outcomes is None]
+        if len(missing) > lost:
+            text = f"shard {missing[0]} ended as if all were well, but left no result"
+            raise InvalidResult(text)
+    except InvalidResult as error:
+        raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, str(error))) from None
+    return [
+        outcome
+        for shard, outcomes in enumerate(found)
+        for outcome in (given_up(shard, indexes(shard)) if outcomes is None else outcomes)
+    ]
+
+
+async def known_outcomes(
+    store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str
+) -> list[ItemOutcome]:
+    """The outcomes of the shards that left a result which can be believed."""
+    known: list[ItemOutcome] = []
+    async for stored in store.walk(f"{prefix}results/"):
+        shard = int(stored.key.rpartition("/")[2].removesuffix(".json"))
+        indexes = shard_items(len(manifest.items), job.status.items_per_shard, shard)
+        try:
+            known += await _shard_outcomes(store, job, prefix, shard, indexes)
+        except (InvalidResult, ObjectMissing):
+            continue  # the failure itself is in the report
+    return known
+
+
+async def _shard_outcomes(
+    store: ObjectStore, job: ImageJob, prefix: str, shard: int, indexes: Sequence[int]
+) -> list[ItemOutcome]:
+    result = read_result(await store.read(result_key(prefix, shard), MAX_RESULT_BYTES), shard)
+    below = output_prefix(prefix, shard, result.attempt)
+    listing = {o.key.removeprefix(below): Listed(o.size, o.etag) async for o in store.walk(below)}
+    return believe(result, indexes, accepted_spec(job).renditions, listing)
+
+
+def accepted_spec(job: ImageJob) -> Spec:
+    """The spec of a job that was accepted."""
+    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide publishes accepted jobs only)
+    return job.spec

@@ -1,0 +1,1 @@
+"""From verified results to published outputs and the report."""

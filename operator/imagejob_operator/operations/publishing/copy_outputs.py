@@ -1,0 +1,132 @@
+"""Outputs on their way from the staging to their final keys, each guarded as `destination.overwrite` asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from imagejob_contract.order import output_name
+from imagejob_contract.result import OutputRecord
+from imagejob_contract.source_format import for_source
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.locations import Overwrite
+from imagejob_operator.api.spec import Spec
+from imagejob_operator.documents.report import ReportItem, ReportOutput
+from imagejob_operator.documents.results import ItemOutcome
+from imagejob_operator.documents.staging import output_prefix
+from imagejob_operator.operations.concurrency import for_each
+from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.object_metadata import CONTENT, RUN, final_headers, run_mark
+from imagejob_operator.operations.staging.existing_outputs import refused
+from imagejob_operator.ports.object_store import (
+    ChecksumMismatch,
+    ObjectMissing,
+    ObjectStore,
+    StoreDenied,
+    StoredObject,
+)
+
+ITEMS_AT_ONCE = 1000
+"""Whose outputs are on their way at the same time: a run may have hundreds of thousands of them."""
+
+
+async def publish_outputs(
+    store: ObjectStore,
+    job: ImageJob,
+    spec: Spec,
+    prefix: str,
+    outcomes: Sequence[ItemOutcome],
+    items: list[ReportItem],
+) -> None:
+    """Copy all outputs to the keys that `items` name, and write the ETag of each into them.
+
+    Raises:
+        EffortFailed: JOB_007, or JOB_005 where the bytes of an output are not those that its Pod told of.
+        StoreError: when the store fails.
+    """
+    publisher = _Publisher(store, job, spec)
+    for begin in range(0, len(outcomes), ITEMS_AT_ONCE):
+        outputs = list(_staged_outputs(prefix, outcomes[begin : begin + ITEMS_AT_ONCE], items))
+        done = await for_each(outputs, publisher.publish)
+        by_item: dict[int, list[ReportOutput]] = {}
+        for output, published in zip(outputs, done, strict=True):
+            by_item.setdefault(output.index, []).append(published)
+        for index, finals in by_item.items():
+            items[index] = msgspec.structs.replace(items[index], outputs=tuple(finals))
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """One output in the staging, and what the report will say of it."""
+
+    index: int
+    source: str
+    staged: StoredObject
+    record: OutputRecord
+    final: ReportOutput
+
+
+def _staged_outputs(
+    prefix: str, outcomes: Sequence[ItemOutcome], items: Sequence[ReportItem]
+) -> Iterator[_Output]:
+    for outcome in outcomes:
+        below = output_prefix(prefix, outcome.shard, outcome.attempt)
+        item = items[outcome.index]
+        for record, etag, final in zip(outcome.outputs, outcome.etags, item.outputs, strict=True):
+            name = below + output_name(outcome.index, record.rendition)
+            staged = StoredObject(name, record.bytes, etag, sha256=record.sha256)
+            yield _Output(outcome.index, item.source, staged, record, final)
+
+
+class _Publisher:
+    """Copies outputs to their final keys."""
+
+    def __init__(self, store: ObjectStore, job: ImageJob, spec: Spec) -> None:
+        self._store = store
+        self._job = job
+        self._root = job.outputs_prefix
+        self._destination = spec.destination
+        self._renditions = {r.name: r for r in spec.renditions}
+
+    async def publish(self, output: _Output) -> ReportOutput:
+        """Publish one; it is copied by its ETag in the store's listing, so that nothing else is published."""
+        key, final = self._root + output.final.key, output.final
+        headers = final_headers(
+            self._job,
+            self._destination.headers,
+            for_source(self._renditions[final.rendition], output.source),
+            output.record,
+            final.content,
+        )
+        try:
+            there = await self._keep(key, final)
+            if there is None:
+                there = await self._store.copy(output.staged, key, headers)
+        except StoreDenied as error:
+            text = f"the output {final.key!r} of {output.source!r} cannot be written: {error}"
+            raise EffortFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
+        except ChecksumMismatch as error:
+            text = f"the output {final.key!r} of {output.source!r} is not what its Pod said of it: {error}"
+            raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
+        return msgspec.structs.replace(final, etag=there.etag)
+
+    async def _keep(self, key: str, final: ReportOutput) -> StoredObject | None:
+        """What is at a final key and is to stay there; None if the output is to be copied.
+
+        No store can be relied on to copy only where nothing is: two of two that were tried copy over it
+        whatever the request asks. So it is looked first, and then copied.
+        """
+        overwrite = self._destination.overwrite
+        if overwrite is Overwrite.ALWAYS:
+            return None
+        try:
+            there = await self._store.stat(key)
+        except ObjectMissing:
+            return None
+        if overwrite is Overwrite.NEVER and there.metadata.get(RUN) != run_mark(self._job):
+            raise refused(final.key)
+        same = (there.metadata.get(CONTENT), there.size) == (final.content, final.bytes)
+        return there if same else None

@@ -1,0 +1,1 @@
+"""From spec.source to staged items."""

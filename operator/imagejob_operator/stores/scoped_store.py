@@ -1,0 +1,180 @@
+"""The store of one run: parts of one or two buckets under the keys that the core gives them, nothing else.
+
+Every key is found by the part that it lies in and put where that part lies. What lies in no part does not
+exist for the run, whatever its spec or its results name: a second wall behind the rules of keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TypeVar
+
+from imagejob_operator.naming.names import RESERVED_ROOTS
+from imagejob_operator.ports.object_store import (
+    Gate,
+    ObjectHeaders,
+    ObjectStore,
+    PostForm,
+    Reader,
+    StoreDenied,
+    StoredObject,
+    always_open,
+)
+
+T = TypeVar("T")
+
+
+async def _never(before: int) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Keys that begin with `inside` lie in `store` and begin with `outside` there."""
+
+    inside: str
+    store: ObjectStore
+    outside: str
+    version: Callable[[], int] = int
+    """Which credentials count now."""
+    renew: Callable[[int], Awaitable[bool]] = _never
+    """Asked when the store refused those of a version: whether others count now, so that a try may help."""
+
+    def key(self, inside: str) -> str:
+        """The store's own key."""
+        return self.outside + inside.removeprefix(self.inside)
+
+    def seen(self, found: StoredObject) -> StoredObject:
+        """An object of the store under the run's key."""
+        return replace(found, key=self.inside + found.key.removeprefix(self.outside))
+
+
+class RunStore:
+    """An ObjectStore made of parts; the first that fits a key is the one."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = tuple(parts)
+
+    def _part(self, key: str) -> Part:
+        for part in self._parts:
+            if key.startswith(part.inside):
+                return part
+        raise StoreDenied(f"{key!r} lies outside of what the job may touch")
+
+    async def _call(self, part: Part, call: Callable[[], Awaitable[T]]) -> T:
+        """Call the store; once more if it refused us for credentials that are others by now."""
+        before = part.version()
+        try:
+            return await call()
+        except StoreDenied:
+            if not await part.renew(before):
+                raise
+            return await call()
+
+    async def stat(self, key: str) -> StoredObject:
+        """See the port."""
+        part = self._part(key)
+        return part.seen(await self._call(part, lambda: part.store.stat(part.key(key))))
+
+    async def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """See the port; the operator's own folders are no part of a user's."""
+        part = self._part(prefix)
+        hidden = tuple(f"{part.inside}{root}/" for root in RESERVED_ROOTS)
+        async for found in self._listed(part, lambda: part.store.walk(part.key(prefix))):
+            seen = part.seen(found)
+            if not seen.key.startswith(hidden):
+                yield seen
+
+    async def folders(self, prefix: str) -> AsyncIterator[str]:
+        """See the port."""
+        part = self._part(prefix)
+        async for name in self._listed(part, lambda: part.store.folders(part.key(prefix))):
+            yield part.inside + name.removeprefix(part.outside)
+
+    async def _listed(self, part: Part, listing: Callable[[], AsyncIterator[T]]) -> AsyncIterator[T]:
+        begun, before = False, part.version()
+        try:
+            async for found in listing():
+                begun = True
+                yield found
+            return
+        except StoreDenied:
+            if begun or not await part.renew(before):
+                raise
+        async for found in listing():
+            yield found
+
+    async def read(self, key: str, max_bytes: int) -> bytes:
+        """See the port."""
+        part = self._part(key)
+        return await self._call(part, lambda: part.store.read(part.key(key), max_bytes))
+
+    async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
+        """See the port."""
+        part = self._part(key)
+        return part.seen(await self._call(part, lambda: part.store.put(part.key(key), data, content_type)))
+
+    async def put_if_absent(self, key: str, data: bytes, content_type: str) -> bool:
+        """See the port."""
+        part = self._part(key)
+        return await self._call(part, lambda: part.store.put_if_absent(part.key(key), data, content_type))
+
+    async def put_if_match(self, key: str, data: bytes, etag: str, content_type: str) -> str:
+        """See the port."""
+        part = self._part(key)
+        return await self._call(
+            part, lambda: part.store.put_if_match(part.key(key), data, etag, content_type)
+        )
+
+    async def copy(
+        self, source: StoredObject, key: str, headers: ObjectHeaders | None = None
+    ) -> StoredObject:
+        """See the port; from one store to another the bytes go through this process, in a fresh stream."""
+        origin, part = self._part(source.key), self._part(key)
+        there = replace(source, key=origin.key(source.key))
+
+        async def send() -> StoredObject:
+            if origin.store is part.store:
+                return await part.store.copy(there, part.key(key), headers)
+            return await part.store.put_from(part.key(key), origin.store.reader(there), there, headers)
+
+        async def send_again() -> StoredObject:
+            return await self._call(origin, send)
+
+        return part.seen(await self._call(part, send_again))
+
+    def reader(self, source: StoredObject) -> Reader:
+        """See the port."""
+        part = self._part(source.key)
+        return part.store.reader(replace(source, key=part.key(source.key)))
+
+    async def put_from(
+        self, key: str, reader: Reader, source: StoredObject, headers: ObjectHeaders | None = None
+    ) -> StoredObject:
+        """See the port."""
+        part = self._part(key)
+        return part.seen(
+            await self._call(part, lambda: part.store.put_from(part.key(key), reader, source, headers))
+        )
+
+    async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
+        """See the port."""
+        part = self._part(prefix)
+        return await self._call(part, lambda: part.store.delete_prefix(part.key(prefix), gate))
+
+    def sign_get(self, key: str, lifetime: timedelta) -> str:
+        """See the port."""
+        part = self._part(key)
+        return part.store.sign_get(part.key(key), lifetime)
+
+    def sign_put(self, key: str, lifetime: timedelta) -> str:
+        """See the port."""
+        part = self._part(key)
+        return part.store.sign_put(part.key(key), lifetime)
+
+    def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
+        """See the port."""
+        part = self._part(prefix)
+        return part.store.sign_post(part.key(prefix), max_bytes, lifetime)

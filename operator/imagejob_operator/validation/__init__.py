@@ -1,0 +1,1 @@
+"""Rules for values that users write. Pure."""

@@ -1,0 +1,90 @@
+"""Rules: what a recipe must keep to that its shape cannot say. The CRD holds the same by CEL.
+
+Each finding is where and what: the path below the rendition, and a sentence that says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from imagejob_contract.output import Animation, Compression, Format, Metadata, Output
+from imagejob_contract.recipe import OPERATIONS, Crop, Fit, Pad, Rendition, Resize, Step, members
+
+Finding: TypeAlias = tuple[str, str]
+"""Path below the rendition such as `.steps[0].resize`, and the rule that is broken there."""
+
+LOSSY = (Format.JPEG, Format.WEBP, Format.AVIF)
+"""Formats with a quality."""
+
+
+def broken(rendition: Rendition) -> Iterator[Finding]:
+    """Find every rule that a rendition breaks."""
+    for position, step in enumerate(rendition.steps):
+        for below, text in _step(step):
+            yield f".steps[{position}]{below}", text
+    for text in _output(rendition.output):
+        yield ".output", text
+    if rendition.output.animation is Animation.ALL and any(_smart(step) for step in rendition.steps):
+        yield ".output", "animation All with smartCrop would jump; use gravity or focalPoint"
+
+
+def _step(step: Step) -> Iterator[Finding]:
+    chosen = members(step)
+    if len(chosen) != 1:
+        yield "", f"exactly one of {', '.join(OPERATIONS)} must be set, found {chosen or 'none'}"
+    if step.resize:
+        yield from ((".resize", text) for text in _resize(step.resize))
+    if step.crop:
+        yield from ((".crop", text) for text in _crop(step.crop))
+    if step.watermark and (step.watermark.text is None) == (step.watermark.image is None):
+        yield ".watermark", "exactly one of text and image must be set"
+    if step.pad and step.pad == Pad(background=step.pad.background):
+        yield ".pad", "at least one of top, right, bottom, left must be more than 0"
+
+
+def _smart(step: Step) -> bool:
+    return any(part is not None and part.smart_crop is not None for part in (step.resize, step.crop))
+
+
+def _resize(step: Resize) -> Iterator[str]:
+    if step.width is None and step.height is None:
+        yield "width or height must be set"
+    elif step.fit in (Fit.COVER, Fit.CONTAIN, Fit.FILL) and None in (step.width, step.height):
+        yield f"fit {step.fit} needs width and height"
+    chosen = [step.gravity, step.focal_point, step.smart_crop]
+    if sum(each is not None for each in chosen) > 1:
+        yield "at most one of gravity, focalPoint, smartCrop may be set"
+    if step.fit is not Fit.COVER and (step.focal_point or step.smart_crop):
+        yield f"focalPoint and smartCrop are for fit Cover, not {step.fit}"
+    if step.fit not in (Fit.COVER, Fit.CONTAIN) and step.gravity:
+        yield f"gravity is for fit Cover or Contain, not {step.fit}"
+    if step.fit is not Fit.CONTAIN and step.background:
+        yield f"background is for fit Contain, not {step.fit}"
+
+
+def _crop(step: Crop) -> Iterator[str]:
+    if (step.x is None) != (step.y is None):
+        yield "x and y must be set together"
+    elif sum(each is not None for each in (step.x, step.gravity, step.smart_crop)) != 1:
+        yield "exactly one of x and y, gravity, smartCrop must say where the box lies"
+
+
+def _output(output: Output) -> Iterator[str]:
+    form = output.format
+    only: list[tuple[str, object, tuple[Format, ...]]] = [
+        ("progressive", output.progressive, (Format.JPEG,)),
+        ("chroma", output.chroma, (Format.JPEG, Format.AVIF)),
+        ("compression", output.compression, (Format.WEBP,)),
+        ("speed", output.speed is not None, (Format.AVIF,)),
+        ("colors", output.colors, (Format.PNG, Format.GIF)),
+        ("maxSize", output.max_size, LOSSY),
+        ("animation All", output.animation is Animation.ALL, (Format.GIF, Format.WEBP, Format.SAME)),
+    ]
+    for name, value, formats in only:
+        if value and form not in formats:
+            yield f"{name} is for format {' or '.join(formats)}, not {form}"
+    if output.metadata is not Metadata.STRIP and form is Format.GIF:
+        yield f"metadata {output.metadata} is not for format GIF, which has no place for it"
+    if output.max_size and output.compression not in (None, Compression.LOSSY):
+        yield f"maxSize needs compression Lossy, not {output.compression}, which has no quality to lower"

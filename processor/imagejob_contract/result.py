@@ -1,0 +1,131 @@
+"""The result of a processing Pod: one record per item, the exit code, and the termination message."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Literal
+
+import msgspec
+
+from imagejob_contract.wire import Wire
+
+MAX_RESULT_BYTES = 16 * 1024 * 1024
+
+
+MAX_MESSAGE_CHARACTERS = 300
+"""Length limit of every message in a result; longer ones are cut by the writer."""
+
+
+class ExitCode(enum.IntEnum):
+    """How a processor Pod ends. 0 also when items failed: the result says which."""
+
+    DONE = 0
+    BAD_ORDER = 65
+    INTERNAL = 70
+    RESULT_NOT_STORED = 74
+    ORDER_EXPIRED = 75
+
+
+class ItemCode(enum.StrEnum):
+    """Why an item failed. A code never changes its meaning."""
+
+    UNDECODABLE = "IMG_001"
+    TOO_LARGE = "IMG_002"
+    UNSUPPORTED_FORMAT = "IMG_003"
+    SOURCE_CHANGED = "IMG_004"
+    STEP_FAILED = "IMG_005"
+    WRITE_FAILED = "IMG_006"
+    TIMED_OUT = "IMG_007"
+    KILLED = "IMG_008"
+    OUTPUT_TOO_LARGE = "IMG_009"
+    SOURCE_MISSING = "IMG_010"
+
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+Message = Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_CHARACTERS)]
+
+
+Side = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class OutputRecord(Wire, frozen=True):
+    """One stored rendition: encoded size in bytes, size in pixels, sha256 of the bytes in hex."""
+
+    rendition: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+    bytes: Count
+    width: Side
+    height: Side
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class ItemError(Wire, frozen=True):
+    """Why an item failed, for people; the limit and the value are in the message."""
+
+    code: ItemCode
+    message: Message
+
+
+class SourceRecord(Wire, frozen=True):
+    """The source file as it was fetched: its bytes, and sha256 of them in hex."""
+
+    bytes: Count
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class ImageFacts(Wire, frozen=True):
+    """What a source looks like; from the decoder, so for people and never for a decision about safety.
+
+    Attributes:
+        format: What it was recognised as.
+        width: In pixels, upright.
+        height: In pixels, upright.
+        perceptual_hash: 64 bits in hex of which few differ between pictures that look alike (dHash).
+        dominant_color: What most of the picture is near to, as #rrggbb.
+        thumb_hash: A blurred preview, ThumbHash in base64.
+    """
+
+    format: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3,4}$")]
+    width: Side
+    height: Side
+    perceptual_hash: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+    dominant_color: Annotated[str, msgspec.Meta(pattern="^#[0-9a-f]{6}$")]
+    thumb_hash: Annotated[str, msgspec.Meta(max_length=40, pattern="^[A-Za-z0-9+/]*={0,2}$")]
+
+
+class Timings(Wire, frozen=True):
+    """Milliseconds of wall time: to fetch the source, to make all pictures, to store them."""
+
+    fetch: Count = 0
+    process: Count = 0
+    store: Count = 0
+
+
+class ItemResult(Wire, frozen=True):
+    """What became of one item: all renditions, or an error and none; and what is known of its source."""
+
+    index: Count
+    outputs: tuple[OutputRecord, ...] = ()
+    error: ItemError | None = None
+    source: SourceRecord | None = None
+    image: ImageFacts | None = None
+    timings: Timings = Timings()
+
+
+class Result(Wire, frozen=True):
+    """What one Pod did; the first one stored for a shard is the one that counts."""
+
+    version: Literal[1]
+    shard: Count
+    attempt: Count
+    items: tuple[ItemResult, ...]
+
+
+class Summary(Wire, frozen=True):
+    """The termination message of a Pod: counts of its items, and why it ended when it did no work."""
+
+    succeeded: Count = 0
+    failed: Count = 0
+    skipped: Count = 0
+    error: Message = ""

@@ -1,0 +1,1 @@
+"""The decoding child process and the protocol that it speaks."""
