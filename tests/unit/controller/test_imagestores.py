@@ -28,7 +28,7 @@ from imagejob_operator.ports.object_store import StoreDenied
 from imagejob_operator.ports.stores import StoreNotOpen
 from imagejob_operator.stores.connector import Connector
 from imagejob_operator.stores.registry import OwnStore, StoreRegistry
-from unit.loop.traces import traces
+from unit.controller.traces import traces
 
 KEY = Key("shop", "media")
 UID_OF_MEDIA = "uid-of-shop-media"

@@ -23,7 +23,7 @@ from imagejob_operator.decision.attempt import State
 from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Stage
-from unit.core.everything import (
+from unit.decision.everything import (
     Decide,
     end_in_a_frozen_world,
     faults,

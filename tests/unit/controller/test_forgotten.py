@@ -14,7 +14,7 @@ from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.phase import TERMINAL
 from imagejob_operator.controller.observer import ADMISSION_LIFETIME
 from imagejob_operator.decision.attempt import Attempt
-from unit.loop.traces import traces
+from unit.controller.traces import traces
 
 PHASES = ["Pending", "Staging", "Launching", "Running", "Publishing"]
 Life = Callable[[World], Awaitable[object]]
