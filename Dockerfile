@@ -37,12 +37,7 @@ RUN --mount=type=bind,source=build/wheelhouse-operator,target=/wheels \
 
 FROM base AS operator-code
 COPY operator/imagejob_operator /opt/app/imagejob_operator
-# Of the processor only what both sides speak.
-COPY processor/imagejob_processor/__init__.py processor/imagejob_processor/contract.py \
-     processor/imagejob_processor/recipe.py processor/imagejob_processor/rules.py \
-     processor/imagejob_processor/memory.py processor/imagejob_processor/same.py \
-     processor/imagejob_processor/output.py processor/imagejob_processor/wire.py \
-     /opt/app/imagejob_processor/
+COPY processor/imagejob_contract /opt/app/imagejob_contract
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/app
 
 
@@ -77,6 +72,7 @@ RUN test -n "$(find /usr/lib /usr/local/lib -name 'libturbojpeg.so.0')" \
 
 
 FROM base AS processor-code
+COPY processor/imagejob_contract /opt/app/imagejob_contract
 COPY processor/imagejob_processor /opt/app/imagejob_processor
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/app
 

@@ -27,7 +27,7 @@ from fakes.telemetry import CountingTelemetry
 from imagejob_contract.order import ItemLimits, output_name
 from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ItemResult, OutputRecord, Result
-from imagejob_operator.adapters.s3.store import MinioStore, StoreAddress
+from imagejob_operator.adapters.s3.store import S3Store, StoreAddress
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.operation import Publish, Published, Stage, Staged
@@ -51,10 +51,10 @@ SPEC = spec(
 
 
 @pytest.fixture
-def store(s3: S3Server) -> Iterator[MinioStore]:
+def store(s3: S3Server) -> Iterator[S3Store]:
     client = minio.Minio(s3.endpoint, s3.access_key, s3.secret_key, secure=False, region="us-east-1")
     client.make_bucket("bench")
-    made = MinioStore(StoreAddress(s3.endpoint, "bench", secure=False), s3.credentials)
+    made = S3Store(StoreAddress(s3.endpoint, "bench", secure=False), s3.credentials)
     yield made
     made.close()
 
@@ -86,21 +86,21 @@ def in_phase(phase: Phase, number: int, items: int) -> ImageJob:
     return job(msgspec.structs.replace(stands, run=run), {**SPEC, "run": {"id": str(number)}})
 
 
-async def staged(store: MinioStore, number: int) -> Staged:
+async def staged(store: S3Store, number: int) -> Staged:
     prefix = staging_prefix(FOLDER, KEY.namespace, UID, number, 1)
     done = await stage(store, Web(), CountingTelemetry(), in_phase(Phase.STAGING, number, 0), Stage(prefix))
     assert isinstance(done, Staged)
     return done
 
 
-async def published(store: MinioStore, number: int, items: int) -> Published:
+async def published(store: S3Store, number: int, items: int) -> Published:
     prefix = staging_prefix(FOLDER, KEY.namespace, UID, number, 1)
     report = report_key(KEY.namespace, KEY.name, UID, number)
     of = in_phase(Phase.PUBLISHING, number, items)
     return await publish(store, lambda: datetime.now(UTC), of, Publish(prefix, report, later(10**9)))
 
 
-async def do_the_work_of_the_pods(store: MinioStore) -> None:
+async def do_the_work_of_the_pods(store: S3Store) -> None:
     """Outputs and a result, as if they had been made: their making is measured by itself."""
     prefix = staging_prefix(FOLDER, KEY.namespace, UID, 1, 1)
     below = output_prefix(prefix, 0, 1)
@@ -124,7 +124,7 @@ class Web:
 
 
 @pytest.mark.timeout(300)
-async def test_five_hundred_unchanged_items(store: MinioStore) -> None:
+async def test_five_hundred_unchanged_items(store: S3Store) -> None:
     for start in range(0, ITEMS, 100):
         await asyncio.gather(
             *(

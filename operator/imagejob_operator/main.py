@@ -8,19 +8,19 @@ import os
 import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, assert_never, cast
+from typing import Any, cast
 
 import kopf
 
 from imagejob_operator.adapters.http.downloads import HttpDownloads
-from imagejob_operator.adapters.kubernetes.imagejobs import KubeJobs
-from imagejob_operator.adapters.kubernetes.imagestores import KubeStores
+from imagejob_operator.adapters.kubernetes.imagejobs import KubeImageJobs
+from imagejob_operator.adapters.kubernetes.imagestores import KubeImageStores
 from imagejob_operator.adapters.kubernetes.lease import KubeLease
-from imagejob_operator.adapters.kubernetes.metadata_list import KubeCensus
+from imagejob_operator.adapters.kubernetes.metadata_list import KubeMetadataLister
 from imagejob_operator.adapters.kubernetes.owners import KubeOwners
 from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
 from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
-from imagejob_operator.adapters.kubernetes.pods import KubeLauncher
+from imagejob_operator.adapters.kubernetes.pods import PodLauncher
 from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
 from imagejob_operator.adapters.kubernetes.session import (
     UNLIMITED,
@@ -28,39 +28,34 @@ from imagejob_operator.adapters.kubernetes.session import (
     load_configuration,
     open_session,
 )
-from imagejob_operator.adapters.process.exit import end_when_deaf, end_when_lost
+from imagejob_operator.adapters.process.exit import exit_when_lease_lost, exit_when_watch_stalls
 from imagejob_operator.adapters.process.http_server import serve
 from imagejob_operator.adapters.process.logs import set_up_logs
 from imagejob_operator.adapters.process.metrics import Metrics
 from imagejob_operator.adapters.s3.client import StoreAddress
 from imagejob_operator.adapters.s3.connect import open_store
 from imagejob_operator.adapters.s3.file_credentials import FileCredentials
-from imagejob_operator.adapters.s3.store import MinioStore
+from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.adapters.s3.web_identity import exchange
-from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.controller.cache import Cache
-from imagejob_operator.controller.cache_sync import await_warmth
+from imagejob_operator.controller.cache_sync import await_cache_sync
 from imagejob_operator.controller.cluster_uid import ClusterUnknown, read_cluster
-from imagejob_operator.controller.executor import Actor
-from imagejob_operator.controller.imagestores import StoreTurns
-from imagejob_operator.controller.leader_election import LEASE, Elector
+from imagejob_operator.controller.executor import Executor
+from imagejob_operator.controller.imagestores import ImageStoreReconciler
+from imagejob_operator.controller.leader_election import LEASE, LeaderElector
 from imagejob_operator.controller.observer import Observer
-from imagejob_operator.controller.operation_runner import Efforts
+from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.reconciler import Reconciler
 from imagejob_operator.controller.shutdown import drain
-from imagejob_operator.controller.watch_monitor import Vigil
+from imagejob_operator.controller.watch_monitor import WatchMonitor
 from imagejob_operator.decision.observation import Policy
-from imagejob_operator.decision.operation import Clean, Collect, Effort, Progress, Publish, Stage, Validate
-from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
-from imagejob_operator.garbage.schedule import Patrol
+from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
+from imagejob_operator.garbage.schedule import GarbageSchedule
 from imagejob_operator.handlers.kopf_settings import register_process
 from imagejob_operator.handlers.watch import register_watches
 from imagejob_operator.naming.prefixes import staging_folder
-from imagejob_operator.operations.processing.results import collect
-from imagejob_operator.operations.publishing.publish import clean, publish
+from imagejob_operator.operations.dispatch import Operations
 from imagejob_operator.operations.staging.download import Downloader
-from imagejob_operator.operations.staging.stage import stage
-from imagejob_operator.operations.validate import validate
 from imagejob_operator.settings import InvalidSettings, Settings, read_settings
 from imagejob_operator.stores.connector import Connector
 from imagejob_operator.stores.registry import OwnStore, StoreRegistry
@@ -86,93 +81,80 @@ class Operator:
         self._drained = False
         self._cache = Cache()
         # Followers know the jobs as well: only one replica tells of them.
-        self._metrics = Metrics(lambda: self._cache.jobs() if self._elector.leads() else ())
+        self._metrics = Metrics(lambda: self._cache.jobs() if self._elector.is_leader() else ())
         # A session of its own: where all others wait for a free connection, a renewal must not.
         self._lease_session = open_session(configuration, connections=2)
         lease_http = KubeHTTP(configuration.host, self._lease_session, self._metrics.api_call)
         lease = KubeLease(lease_http, settings.pod_namespace, self._name, LEASE, now)
-        self._elector = Elector(lease, settings.pod_name)
-        self._metrics.watch_leader(self._elector.leads)
+        self._elector = LeaderElector(lease, settings.pod_name)
+        self._metrics.watch_leader(self._elector.is_leader)
         address = _address(settings)
         credentials = FileCredentials(settings.store_credentials)
-        self._store = MinioStore(address, credentials, self._metrics.store_call)
-        self._session = open_session(configuration, gate=self._elector.leads)
+        self._store = S3Store(address, credentials, self._metrics.store_call)
+        self._session = open_session(configuration, gate=self._elector.is_leader)
         http = KubeHTTP(configuration.host, self._session, self._metrics.api_call)
-        jobs = KubeJobs(http, now)
+        jobs = KubeImageJobs(http, now)
         image, pull_policy = settings.processor_image, settings.processor_pull_policy
         pods = PodSettings(settings.installation, image, pull_policy, settings.engine)
-        self._launcher = KubeLauncher(http, pods, now)
+        self._launcher = PodLauncher(http, pods, now)
         self._owners = KubeOwners(http)
         self._downloads = HttpDownloads(
             SourceNetworks(settings.source_allowed_networks, settings.source_blocked_networks),
             settings.source_proxy,
         )
-        self._downloader = Downloader(self._downloads, KubeSecrets(http))
-        gate, folder = self._elector.leads, staging_folder(settings.installation, cluster)
+        downloader = Downloader(self._downloads, KubeSecrets(http))
+        gate, folder = self._elector.is_leader, staging_folder(settings.installation, cluster)
         policy = _sweep_policy(settings, folder)
-        stores = KubeStores(http)
+        stores = KubeImageStores(http)
         opener = partial(open_store, observe=self._metrics.store_call)
         self._stores = StoreRegistry(
-            OwnStore(self._store, address.trust),
+            OwnStore(self._store, address.ca_bundle),
             Connector(stores, opener, exchange, settings.allowed_endpoints),
             folder,
             self._cache.jobs,
-            lambda key: self._store_turns.queue.add(key),
+            lambda key: self._imagestore_reconciler.queue.add(key),
         )
-        self._store_turns = StoreTurns(
+        self._imagestore_reconciler = ImageStoreReconciler(
             self._stores, stores, self._cache, lambda key: self._reconciler.queue.add(key), now, gate
         )
-        self._patrol = Patrol(
+        self._garbage_schedule = GarbageSchedule(
             self._stores.to_sweep,
-            lambda store: Sweeper(store, self._owners, self._metrics.sweep, policy, gate),
+            lambda store: GarbageCollector(store, self._owners, self._metrics.sweep, policy, gate),
             self._stores.release,
             self._metrics.sweep,
             policy.interval,
         )
-        self._efforts = Efforts(self._work, lambda key: self._reconciler.queue.add(key), now)
+        work = Operations(self._stores, self._launcher, downloader, self._metrics, now)
+        self._operations = OperationRunner(work, lambda key: self._reconciler.queue.add(key), now)
         selector = settings.namespace_selector
         observer = Observer(
-            self._cache, self._efforts, jobs, now, _policy(settings, folder), selector, self._stores.views
+            self._cache, self._operations, jobs, now, _policy(settings, folder), selector, self._stores.views
         )
-        actor = Actor(jobs, self._launcher, self._stores, self._metrics, self._cache, now)
+        executor = Executor(jobs, self._launcher, self._stores, self._metrics, self._cache, now)
         self._reconciler = Reconciler(
-            self._cache, observer, actor, self._efforts, jobs, self._metrics, now, gate
+            self._cache, observer, executor, self._operations, jobs, self._metrics, now, gate
         )
-        census = KubeCensus(http, settings.installation)
-        self._vigil = Vigil(
-            census,
+        metadata_lister = KubeMetadataLister(http, settings.installation)
+        self._watch_monitor = WatchMonitor(
+            metadata_lister,
             self._cache,
             self._reconciler.queue,
-            self._store_turns.queue,
-            (self._patrol.complaint,),
+            self._imagestore_reconciler.queue,
+            (self._garbage_schedule.complaint,),
             settings.watch_namespaces,
         )
 
-    async def _work(self, job: ImageJob, effort: Effort) -> Progress:
-        store = await self._stores.of(job)
-        match effort:
-            case Validate():
-                return await validate(store, self._launcher, now, job, effort)
-            case Stage():
-                return await stage(store, self._downloader, self._metrics, job, effort)
-            case Collect():
-                return await collect(store, job, effort)
-            case Publish():
-                return await publish(store, now, job, effort)
-            case Clean():
-                return await clean(store, now, job, effort)
-            case _:
-                assert_never(effort)
-
     async def run(self) -> None:
         """Watch, and do the work when it is this replica's to do, until told to stop."""
-        web = await serve(self._settings.http_port, self._metrics.registry, self._ready.is_set, self._vigil)
+        web = await serve(
+            self._settings.http_port, self._metrics.registry, self._ready.is_set, self._watch_monitor
+        )
         await self._see_pods()
         # Started before Kopf, or Kopf would end its tasks as left over when it stops.
         self._reconciler.queue.start()
-        self._store_turns.queue.start()
-        self._leading = asyncio.create_task(end_when_lost(self._lead()))
-        vigil = asyncio.create_task(end_when_deaf(self._vigil.keep()))
+        self._imagestore_reconciler.queue.start()
+        self._leading = asyncio.create_task(exit_when_lease_lost(self._lead()))
+        watch_monitor = asyncio.create_task(exit_when_watch_stalls(self._watch_monitor.keep()))
         try:
             await kopf.operator(
                 registry=self._registry(),
@@ -183,7 +165,7 @@ class Operator:
                 namespaces=self._settings.watch_namespaces,
             )
         finally:
-            vigil.cancel()
+            watch_monitor.cancel()
             await self._drain()
             await self._lease_session.close()
             await web.cleanup()
@@ -201,10 +183,10 @@ class Operator:
             return kopf.AiohttpSession(server=self._configuration.host, aiohttp_session=session)
 
         register_process(registry, connect, installation, self._drain)
-        heard = (self._vigil.jobs, self._vigil.attempts)
+        seen_versions = (self._watch_monitor.jobs, self._watch_monitor.attempts)
         told = (self._cache, self._reconciler.queue, read_attempt)
-        settings, see_store = self._settings, self._store_turns.seen
-        register_watches(registry, *told, settings.installation, settings.job_class, see_store, heard)
+        settings, see_store = self._settings, self._imagestore_reconciler.seen
+        register_watches(registry, *told, settings.installation, settings.job_class, see_store, seen_versions)
         return registry
 
     async def _see_pods(self) -> None:
@@ -219,13 +201,13 @@ class Operator:
 
     async def _lead(self) -> None:
         """Wait to be warm, then to be in charge, and be it."""
-        await await_warmth(self._cache, self._owners, self._settings.watch_namespaces)
+        await await_cache_sync(self._cache, self._owners, self._settings.watch_namespaces)
         self._ready.set()
-        await self._elector.gain()
-        self._store_turns.begin()
+        await self._elector.acquire()
+        self._imagestore_reconciler.begin()
         for job in self._cache.jobs():
             self._reconciler.queue.add(job.key)
-        self._patrol.start()
+        self._garbage_schedule.start()
         await self._elector.keep()
 
     async def _drain(self) -> None:
@@ -233,8 +215,8 @@ class Operator:
         if self._drained:
             return
         self._drained = True
-        queues = (self._reconciler.queue, self._store_turns.queue)
-        landed = await drain(queues, self._patrol, self._efforts)
+        queues = (self._reconciler.queue, self._imagestore_reconciler.queue)
+        landed = await drain(queues, self._garbage_schedule, self._operations)
         if self._leading:
             self._leading.cancel()
             await asyncio.gather(self._leading, return_exceptions=True)
@@ -263,8 +245,8 @@ def _policy(settings: Settings, folder: str) -> Policy:
     )
 
 
-def _sweep_policy(settings: Settings, folder: str) -> SweepPolicy:
-    return SweepPolicy(
+def _sweep_policy(settings: Settings, folder: str) -> GarbagePolicy:
+    return GarbagePolicy(
         staging_folder=folder,
         mode=settings.sweep_mode,
         interval=settings.sweep_interval_seconds,
@@ -280,7 +262,7 @@ def _address(settings: Settings) -> StoreAddress:
         region=settings.store_region,
         pod_endpoint=settings.store_pod_endpoint,
         virtual_host=settings.store_addressing == "VirtualHost",
-        trust=settings.store_trust,
+        ca_bundle=settings.store_ca_bundle,
     )
 
 

@@ -38,7 +38,7 @@ class Settings:
     processor_pull_policy: str = "IfNotPresent"
     engine: EngineName = EngineName.SIMD
     store_credentials: Path = Path("/etc/imagejob/store")
-    store_trust: str = ""
+    store_ca_bundle: str = ""
     store_addressing: Literal["Path", "VirtualHost"] = "Path"
     allowed_endpoints: tuple[AllowedEndpoint, ...] = ()
     store_secure: bool = True
@@ -74,7 +74,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         processor_pull_policy=_get(environment, "PROCESSOR_PULL_POLICY", "IfNotPresent"),
         engine=_engine(environment, "ENGINE"),
         store_credentials=Path(_get(environment, "STORE_CREDENTIALS", "/etc/imagejob/store")),
-        store_trust=_certificates(environment, "STORE_CA_FILE"),
+        store_ca_bundle=_certificates(environment, "STORE_CA_FILE"),
         store_addressing=_addressing(environment, "STORE_ADDRESSING"),
         allowed_endpoints=_endpoints(environment, "ALLOWED_ENDPOINTS"),
         store_secure=_boolean(environment, "STORE_SECURE", True),

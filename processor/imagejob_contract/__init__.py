@@ -1,1 +1,1 @@
-"""What the operator and a processing Pod share: recipe, order and result. Standard library and msgspec only."""
+"""What the operator and a processing Pod share: recipe, order, result. It imports msgspec only."""

@@ -19,7 +19,7 @@ from imagejob_contract.wire import Wire
 ORDER_URL_VARIABLE = "IMAGEJOB_ORDER_URL"
 """Environment variable with the presigned GET URL of the order."""
 
-STORE_TRUST_VARIABLE = "IMAGEJOB_STORE_CA"
+STORE_CA_VARIABLE = "IMAGEJOB_STORE_CA"
 """Environment variable with PEM certificates of the authorities that sign the store's own one."""
 
 TERMINATION_LOG_VARIABLE = "IMAGEJOB_TERMINATION_LOG"
@@ -29,7 +29,7 @@ ENGINE_VARIABLE = "IMAGEJOB_ENGINE"
 """Environment variable of a Pod with the name of the engine that its administrator chose."""
 
 MAX_ORDER_BYTES = 16 * 1024 * 1024
-MAX_MARK_BYTES = 1024 * 1024
+MAX_WATERMARK_IMAGE_BYTES = 1024 * 1024
 """The longest image that a watermark may be made of."""
 
 
@@ -61,7 +61,7 @@ class OrderItem(Wire, frozen=True):
     etag: str
 
 
-class OrderMark(Wire, frozen=True):
+class OrderWatermarkImage(Wire, frozen=True):
     """One image that watermarks are made of: the key by which steps name it, and where to get it."""
 
     key: str
@@ -95,7 +95,7 @@ class Order(Wire, frozen=True):
     limits: ItemLimits
     upload: Upload
     result_url: str
-    marks: tuple[OrderMark, ...] = ()
+    watermark_images: tuple[OrderWatermarkImage, ...] = ()
 
 
 def output_name(index: int, rendition: str) -> str:

@@ -18,9 +18,9 @@ import msgspec
 from imagejob_contract import pod_memory
 from imagejob_contract.order import (
     ENGINE_VARIABLE,
-    MAX_MARK_BYTES,
+    MAX_WATERMARK_IMAGE_BYTES,
     ORDER_URL_VARIABLE,
-    STORE_TRUST_VARIABLE,
+    STORE_CA_VARIABLE,
     TERMINATION_LOG_VARIABLE,
     EngineName,
     Order,
@@ -73,9 +73,9 @@ def run(environment: Mapping[str, str], store: Store | None = None) -> Summary:
         # The first process loads its libraries while the order is fetched.
         workers = [closing.enter_context(contextlib.closing(Worker()))]
         order = read_order(store.get_order(url))
-        marks = _marks(order, store)
+        watermark_images = _marks(order, store)
         engine = _engine(environment)
-        setup, count = _setup(order, marks, engine, machine.cpus(), machine.memory_limit())
+        setup, count = _setup(order, watermark_images, engine, machine.cpus(), machine.memory_limit())
         workers += [closing.enter_context(contextlib.closing(Worker())) for _ in range(count - 1)]
         for worker in workers:
             worker.configure(setup)
@@ -87,9 +87,9 @@ def run(environment: Mapping[str, str], store: Store | None = None) -> Summary:
 
 def _store(environment: Mapping[str, str]) -> Store:
     try:
-        return Store(trust=environment.get(STORE_TRUST_VARIABLE, ""))
+        return Store(ca_bundle=environment.get(STORE_CA_VARIABLE, ""))
     except (OSError, ValueError) as error:  # an SSLError is an OSError
-        raise BadOrder(f"{STORE_TRUST_VARIABLE} holds no certificate: {error}") from error
+        raise BadOrder(f"{STORE_CA_VARIABLE} holds no certificate: {error}") from error
 
 
 def read_order(content: bytes) -> Order:
@@ -136,20 +136,25 @@ def _marks(order: Order, store: Store) -> dict[str, bytes]:
         BadOrder: One is not as it was staged.
     """
     try:
-        return {mark.key: store.get_source(mark.url, mark.etag, MAX_MARK_BYTES) for mark in order.marks}
+        return {
+            mark.key: store.get_source(mark.url, mark.etag, MAX_WATERMARK_IMAGE_BYTES)
+            for mark in order.watermark_images
+        }
     except ItemFailure as failure:
         raise BadOrder(f"an image of a watermark cannot be had: {failure}") from failure
 
 
 def _setup(
-    order: Order, marks: dict[str, bytes], engine: EngineName, cpus: int, memory_limit: int | None
+    order: Order, watermark_images: dict[str, bytes], engine: EngineName, cpus: int, memory_limit: int | None
 ) -> tuple[Setup, int]:
     """Decide how many decoding processes there are, and how much memory each of them gets."""
     need = pod_memory.memory_bytes(order.renditions, order.limits)
     wanted = min(cpus, max(1, len(order.items)))
     count = pod_memory.fitting_workers(wanted, need, order.limits, memory_limit)
     allowed = pod_memory.allowed_bytes(need, order.limits, count, memory_limit)
-    return Setup(order.renditions, order.limits, allowed, order.upload.max_bytes, engine, marks), count
+    return Setup(
+        order.renditions, order.limits, allowed, order.upload.max_bytes, engine, watermark_images
+    ), count
 
 
 def _process(order: Order, store: Store, workers: Sequence[Worker]) -> tuple[ItemResult, ...]:

@@ -76,12 +76,12 @@ class _TooLong(Exception):
 class Store:
     """The object store as a Pod sees it. Safe to use from several threads.
 
-    `trust` are PEM certificates of the authorities that sign the store's one; the system's if empty.
+    `ca_bundle` are PEM certificates of the authorities that sign the store's one; the system's if empty.
     """
 
-    def __init__(self, patience: Patience | None = None, connections: int = 8, trust: str = "") -> None:
+    def __init__(self, patience: Patience | None = None, connections: int = 8, ca_bundle: str = "") -> None:
         self._patience = patience or Patience()
-        context = ssl.create_default_context(cadata=trust) if trust else None
+        context = ssl.create_default_context(cadata=ca_bundle) if ca_bundle else None
         self._http = urllib3.PoolManager(
             maxsize=connections,
             retries=False,

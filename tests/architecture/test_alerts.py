@@ -153,6 +153,6 @@ def test_what_is_scraped_is_the_operators_service() -> None:
 def test_turns_that_count_as_progress_are_those_that_the_loop_counts() -> None:
     (rule,) = (rule for rule in RULES if rule["alert"] == "ImageJobOperatorNoProgress")
     (result,) = re.findall(r'result="(\w+)"', rule["expr"])
-    loop = ast.parse((ROOT / "operator/imagejob_operator/loop/reconcile.py").read_text())
+    loop = ast.parse((ROOT / "operator/imagejob_operator/controller/reconciler.py").read_text())
     words = {node.value for node in ast.walk(loop) if isinstance(node, ast.Constant)}
     assert result in words

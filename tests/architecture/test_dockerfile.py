@@ -1,4 +1,4 @@
-"""The operator's image carries every module of the processor that it imports, and no other."""
+"""Each image carries the packages that its program imports, and no other of ours."""
 
 import os
 import re
@@ -13,22 +13,29 @@ import pytest
 from localcluster.images import TARGETS
 
 ROOT = Path(__file__).parents[2]
-CARRIED = re.findall(
-    r"processor/(imagejob_processor/\w+\.py)", (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-)
+OURS = "operator/imagejob_operator", "processor/imagejob_processor", "processor/imagejob_contract"
+START = {"operator": "imagejob_operator.main", "processor": "imagejob_processor.main"}
 
 
-def start(folder: Path, modules: list[str]) -> subprocess.CompletedProcess[str]:
-    """Import the operator with these modules of the processor and tell which of them it took."""
-    (folder / "imagejob_processor").mkdir()
-    for module in modules:
-        shutil.copy(ROOT / "processor" / module, folder / module)
-    program = (
-        "import sys, imagejob_operator.main; "
-        "print(*sorted(name for name in sys.modules if name.startswith('imagejob_processor')))"
+def carried(image: str) -> set[str]:
+    """The packages that a target of the Dockerfile copies from this tree."""
+    stage = re.search(
+        rf"^FROM base AS {image}-code\n(.*?)^FROM ", (ROOT / "Dockerfile").read_text(), re.M | re.S
     )
-    # As in the image, without the hook by which an editable install finds modules that are not there.
-    path = os.pathsep.join((str(folder), str(ROOT / "operator"), sysconfig.get_path("purelib")))
+    assert stage
+    return set(re.findall(r"^COPY (\w+/imagejob_\w+) ", stage[1], re.M))
+
+
+def start(folder: Path, image: str, packages: set[str]) -> subprocess.CompletedProcess[str]:
+    """Import an image's program with these packages alone, and print which of ours it imported."""
+    for package in packages:
+        shutil.copytree(ROOT / package, folder / Path(package).name)
+    program = (
+        f"import sys, {START[image]}; "
+        "print(*sorted({name.partition('.')[0] for name in sys.modules if name.startswith('imagejob_')}))"
+    )
+    # As in the image, without the hook by which an editable install finds other packages.
+    path = os.pathsep.join((str(folder), sysconfig.get_path("purelib")))
     return subprocess.run(
         [sys.executable, "-S", "-c", program],
         env={**os.environ, "PYTHONPATH": path},
@@ -38,20 +45,21 @@ def start(folder: Path, modules: list[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize("image", START)
 @pytest.mark.timeout(30)
-def test_the_operator_starts_with_what_its_image_carries(tmp_path: Path) -> None:
-    started = start(tmp_path, CARRIED)
+def test_an_image_carries_what_its_program_imports(tmp_path: Path, image: str) -> None:
+    started = start(tmp_path, image, carried(image))
     assert started.returncode == 0, started.stderr
-    names = {module.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".") for module in CARRIED}
-    assert set(started.stdout.split()) == names
+    assert set(started.stdout.split()) == {Path(package).name for package in carried(image)}
 
 
+@pytest.mark.parametrize("image", START)
 @pytest.mark.timeout(30)
-def test_a_module_that_lacks_is_found(tmp_path: Path) -> None:
-    started = start(tmp_path, [module for module in CARRIED if not module.endswith("/same.py")])
-    assert "No module named 'imagejob_contract.source_format'" in started.stderr
+def test_a_missing_package_is_found(tmp_path: Path, image: str) -> None:
+    started = start(tmp_path, image, carried(image) - {"processor/imagejob_contract"})
+    assert "No module named 'imagejob_contract'" in started.stderr
 
 
-def test_the_local_build_takes_the_same_modules() -> None:
-    taken = [source for source in TARGETS["operator"].sources if source.startswith("processor/")]
-    assert sorted(taken) == sorted(f"processor/{module}" for module in CARRIED)
+@pytest.mark.parametrize("image", START)
+def test_the_local_build_takes_the_same_packages(image: str) -> None:
+    assert {source for source in TARGETS[image].sources if source in OURS} == carried(image)

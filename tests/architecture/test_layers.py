@@ -12,14 +12,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = {"operator/imagejob_operator", "processor/imagejob_processor", "cli/imagejob_cli"}
+PACKAGES = {
+    "operator/imagejob_operator",
+    "processor/imagejob_processor",
+    "processor/imagejob_contract",
+    "cli/imagejob_cli",
+}
 LONGEST = 300
 VAGUE = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common|stuff|base)(_|$)")
 
 
 def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
     """Hold the import contracts against a copy of the tree, or the tree itself."""
-    paths = [str(root / package.partition("/")[0]) for package in sorted(PACKAGES)]
+    paths = sorted({str(root / package.partition("/")[0]) for package in PACKAGES})
     program = (
         f"import sys; sys.path[:0] = {paths!r}; from importlinter.cli import lint_imports;"
         "sys.exit(lint_imports(config_filename='pyproject.toml', no_cache=True))"
@@ -46,28 +51,46 @@ def test_imports_point_inwards() -> None:
 INWARDS = "operator: imports point inwards"
 OPERATOR, PROCESSOR = "operator/imagejob_operator", "processor/imagejob_processor"
 STRAY = {
-    "core-uses-loop": (f"{OPERATOR}/core/spec.py", "import imagejob_operator.controller.cache", INWARDS),
-    "core-reads-the-environment": (
-        f"{OPERATOR}/core/keys.py",
+    "api-uses-controller": (f"{OPERATOR}/api/spec.py", "import imagejob_operator.controller.cache", INWARDS),
+    "validation-reads-the-environment": (
+        f"{OPERATOR}/validation/keys.py",
         "import os",
-        "core is pure: no client, no clock, no environment",
+        "what decides is pure: no client, no clock, no environment",
     ),
-    "loop-uses-a-client": (f"{OPERATOR}/loop/cache.py", "import minio", "each client has one home"),
-    "adapter-uses-kopf": (f"{OPERATOR}/adapters/web.py", "import kopf", "kopf lives in handlers and main"),
+    "staging-uses-publishing": (
+        f"{OPERATOR}/operations/staging/stage.py",
+        "import imagejob_operator.operations.publishing.publish",
+        "operations: imports point inwards",
+    ),
+    "controller-uses-a-client": (
+        f"{OPERATOR}/controller/cache.py",
+        "import minio",
+        "each client has one home",
+    ),
+    "adapter-uses-kopf": (
+        f"{OPERATOR}/adapters/process/http_server.py",
+        "import kopf",
+        "kopf lives in handlers and main",
+    ),
     "adapter-uses-handlers": (
-        f"{OPERATOR}/adapters/logs.py",
+        f"{OPERATOR}/adapters/process/logs.py",
         "import imagejob_operator.handlers.watch",
         INWARDS,
     ),
-    "operator-uses-the-pipeline": (
-        f"{OPERATOR}/loop/publish.py",
-        "import imagejob_processor.rendering.pipeline",
-        "only the processor's contract is seen from outside",
+    "operator-uses-the-processor": (
+        f"{OPERATOR}/operations/publishing/publish.py",
+        "import imagejob_processor.rendering.jpeg_planes",
+        "operator and processor share the contract, and nothing else",
     ),
     "processor-uses-the-operator": (
         f"{PROCESSOR}/limits.py",
         "import imagejob_operator.naming.names",
         "the processor does not know the operator",
+    ),
+    "contract-uses-the-processor": (
+        "processor/imagejob_contract/recipe.py",
+        "import imagejob_processor.errors",
+        "the contract stands alone",
     ),
     "a-module-of-no-layer": (f"{OPERATOR}/stray.py", "", INWARDS),
 }

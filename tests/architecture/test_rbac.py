@@ -8,18 +8,18 @@ from typing import Any
 
 import yaml
 
-from imagejob_operator.adapters.kubernetes.imagejobs import KubeJobs
-from imagejob_operator.adapters.kubernetes.imagestores import KubeStores
+from imagejob_operator.adapters.kubernetes.imagejobs import KubeImageJobs
+from imagejob_operator.adapters.kubernetes.imagestores import KubeImageStores
 from imagejob_operator.adapters.kubernetes.lease import KubeLease
-from imagejob_operator.adapters.kubernetes.metadata_list import KubeCensus
+from imagejob_operator.adapters.kubernetes.metadata_list import KubeMetadataLister
 from imagejob_operator.adapters.kubernetes.owners import KubeOwners
 from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
-from imagejob_operator.adapters.kubernetes.pods import KubeLauncher
+from imagejob_operator.adapters.kubernetes.pods import PodLauncher
 from imagejob_operator.adapters.kubernetes.session import ApiError
 from imagejob_operator.api.imagejob import parse_job
 from imagejob_operator.api.imagestore import StoreStatus, parse_store
 from imagejob_operator.api.status import RunStatus, Status
-from imagejob_operator.decision.action import Announce
+from imagejob_operator.decision.action import RecordEvent
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -78,14 +78,14 @@ async def verbs_used() -> set[Rule]:
     used: set[Rule] = set()
     for creating in (201, 409):
         http = Recorder(creating)
-        jobs: Any = KubeJobs(http, lambda: NOW)  # type: ignore[arg-type]
-        launcher = KubeLauncher(http, PodSettings("default", "image"), lambda: NOW)  # type: ignore[arg-type]
+        jobs: Any = KubeImageJobs(http, lambda: NOW)  # type: ignore[arg-type]
+        launcher = PodLauncher(http, PodSettings("default", "image"), lambda: NOW)  # type: ignore[arg-type]
         job = parse_job(JOB)
         await jobs.namespace_labels("shop")
         await jobs.add_finalizer(job)
         await jobs.remove_finalizer(job)
         await jobs.write_status(job, Status(phase="Running", run=RunStatus(id="1", number=1)))
-        await jobs.announce(job, Announce(warning=False, reason="Succeeded", message="", run=1))
+        await jobs.record_event(job, RecordEvent(warning=False, reason="Succeeded", message="", run=1))
         await jobs.delete(job)
         attempt = await launcher.launch(job, 0, 1, NOW + timedelta(hours=1))
         await launcher.deliver(attempt, "shop", "url")
@@ -96,11 +96,11 @@ async def verbs_used() -> set[Rule]:
         await owners.cluster()
         await owners.uids(())
         await owners.look(job.key)
-        stores = KubeStores(http)  # type: ignore[arg-type]
+        stores = KubeImageStores(http)  # type: ignore[arg-type]
         await stores.write_status(parse_store(STORE), StoreStatus())
-        census = KubeCensus(http, "default")  # type: ignore[arg-type]
-        await census.jobs(())
-        await census.attempts(("shop",))
+        metadata_lister = KubeMetadataLister(http, "default")  # type: ignore[arg-type]
+        await metadata_lister.jobs(())
+        await metadata_lister.attempts(("shop",))
         used |= http.used
     # What Kopf does of itself with event handlers only.
     watched = (("imagejob.dev", "imagejobs"), ("imagejob.dev", "imagestores"), ("", "pods"))
@@ -119,7 +119,7 @@ async def verbs_used_at_home() -> set[Rule]:
 async def verbs_used_at_tenants() -> set[Rule]:
     """In the namespace of an ImageStore, by what its Role lets the operator do."""
     http = Recorder()
-    stores = KubeStores(http)  # type: ignore[arg-type]
+    stores = KubeImageStores(http)  # type: ignore[arg-type]
     await stores.secret("shop", "media-store")
     await stores.config_map("shop", "store-authority")
     await stores.token("shop", "image-robot", "audience")

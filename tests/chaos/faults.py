@@ -136,7 +136,7 @@ def fault_at(point: FaultPoint) -> Tally:
         scenario = replace(scenario, setup=replace(scenario.setup, elects=True))
     arena = Arena(scenario, PLANS[point.fault](point.at)).run()
     if point.fault in (Fault.FROZEN, Fault.TWO_LEADERS):
-        # A request of the one that stood still may land when all is over: that is the sweeper's to find.
+        # A request of the one that stood still may land when all is over: garbage collection finds it.
         sweep_up(arena)
     tally = Tally(scenario.name)
     where = f"{point.fault.value} at request {point.at} ({point.base.requests[point.at]})"

@@ -16,7 +16,7 @@ from chaos.link import Call
 from chaos.plan import Killed, Plan, Request
 from chaos.scenario import Scenario
 from fakes.memory_owners import FOLDER, ClusterOwners, SweepCounts
-from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
+from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 
 
 class Moment(enum.StrEnum):
@@ -151,9 +151,11 @@ def undisturbed(scenario: Scenario) -> Undisturbed:
 
 
 def sweep_up(arena: Arena) -> None:
-    """Let a sweeper come by when all that was signed has ended: what lands after the end is its to find."""
+    """Collect garbage after the last signed URL has expired."""
     arena.clock.advance(timedelta(days=8).total_seconds())
-    sweeper = Sweeper(arena.store, ClusterOwners(arena.cluster), SweepCounts(), SweepPolicy(FOLDER))
+    sweeper = GarbageCollector(
+        arena.store, ClusterOwners(arena.cluster), SweepCounts(), GarbagePolicy(FOLDER)
+    )
     asyncio.run(sweeper.sweep())
 
 

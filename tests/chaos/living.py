@@ -22,12 +22,12 @@ from fakes.memory_owners import FOLDER, ClusterOwners, SweepCounts
 from fakes.memory_web import MemoryWeb
 from fakes.world import Operator, World
 from imagejob_operator.api.imagejob import Key
-from imagejob_operator.controller.imagestores import StoreTurns
-from imagejob_operator.controller.leader_election import Elector, Lost
+from imagejob_operator.controller.imagestores import ImageStoreReconciler
+from imagejob_operator.controller.leader_election import LeaderElector, Lost
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.decision.observation import Policy
-from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
-from imagejob_operator.garbage.schedule import Patrol
+from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
+from imagejob_operator.garbage.schedule import GarbageSchedule
 
 EXIT_KILLED = 9
 EXIT_LOST = 3
@@ -63,29 +63,33 @@ class _Cluster(Remote):
 
 
 class Living(Operator):
-    """The operator with its own queues, sweeper and elector, as the program wires them."""
+    """The operator with its own queues, garbage collector and elector, as the program wires them."""
 
     def __init__(self, link: Link, setup: Setup) -> None:
         self.link = link
         cluster: Any = _Cluster(link)
         stores: Any = RemoteStores(link)
         self.store = stores.own
-        super().__init__(cluster, stores, MemoryWeb(), setup.policy, setup.selector, WorkQueue(self._turn))
+        super().__init__(
+            cluster, stores, MemoryWeb(), setup.policy, setup.selector, WorkQueue(self._reconcile)
+        )
         link.on_event = self._seen
-        self.elector = Elector(Remote(link, "lease", LeaseLine), setup.name, lambda: link.now)
+        self.elector = LeaderElector(Remote(link, "lease", LeaseLine), setup.name, lambda: link.now)
         if setup.elects:
-            self.reconciler._gate = self.elector.leads
-        self.leads = not setup.elects
-        gate = self.elector.leads if setup.elects else lambda: True
-        self.store_turns = StoreTurns(self.stores, stores, self.cache, self.queue.add, link.clock, gate)
+            self.reconciler._gate = self.elector.is_leader
+        self.is_leader = not setup.elects
+        gate = self.elector.is_leader if setup.elects else lambda: True
+        self.imagestore_reconciler = ImageStoreReconciler(
+            self.stores, stores, self.cache, self.queue.add, link.clock, gate
+        )
         for store in stores.listed():
-            self.store_turns.seen(store, gone=False)
-        policy = SweepPolicy(setup.policy.staging_folder, interval=setup.sweep_every)
+            self.imagestore_reconciler.seen(store, gone=False)
+        policy = GarbagePolicy(setup.policy.staging_folder, interval=setup.sweep_every)
         self.owners: Any = Remote(link, "owners", ClusterOwners)
         counts = SweepCounts()
-        self.patrol = Patrol(
+        self.garbage_schedule = GarbageSchedule(
             self.stores.to_sweep,
-            lambda store: Sweeper(store, self.owners, counts, policy, gate),
+            lambda store: GarbageCollector(store, self.owners, counts, policy, gate),
             self.stores.release,
             counts,
             policy.interval,
@@ -93,10 +97,10 @@ class Living(Operator):
         self._setup = setup
 
     def store_wanted(self, key: Key) -> None:
-        self.store_turns.queue.add(key)
+        self.imagestore_reconciler.queue.add(key)
 
-    async def _turn(self, key: Key) -> None:
-        await self.reconciler.turn(key)
+    async def _reconcile(self, key: Key) -> None:
+        await self.reconciler.reconcile(key)
 
     def _seen(self, kind: str, *what: Any) -> None:
         if kind == "job":
@@ -104,7 +108,7 @@ class Living(Operator):
             self.job_seen(change, job)
         elif kind == "store":
             store, gone = what
-            self.store_turns.seen(store, gone)
+            self.imagestore_reconciler.seen(store, gone)
         else:
             change, uid, key, attempt = what
             self.attempt_seen(change, uid, key, attempt)
@@ -112,14 +116,14 @@ class Living(Operator):
     async def live(self) -> None:
         """Live until the world ends it, or the lease is lost."""
         self.queue.start()
-        self.store_turns.queue.start()
+        self.imagestore_reconciler.queue.start()
         if self._setup.elects:
-            await self.elector.gain()
-        self.store_turns.begin()
+            await self.elector.acquire()
+        self.imagestore_reconciler.begin()
         for job in self.cache.jobs():
             self.queue.add(job.key)
         if self._setup.sweeps:
-            self.patrol.start()
+            self.garbage_schedule.start()
         if self._setup.elects:
             try:
                 await self.elector.keep()
@@ -136,7 +140,7 @@ def warm_up() -> None:
         world = World()
         world.create()
         await world.run()
-        await world.operator.efforts.close()
+        await world.operator.operations.close()
 
     asyncio.run(once())
 

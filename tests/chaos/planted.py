@@ -17,7 +17,7 @@ from chaos.scenarios import BY_NAME
 from chaos.spread import spread
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name
-from imagejob_operator.api.phase import TERMINAL, UNDOING, Phase
+from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
 from imagejob_operator.api.status import Status
 from imagejob_operator.controller import reconciler
 from imagejob_operator.decision.action import Action, AddFinalizer
@@ -59,11 +59,11 @@ def status_before_compensation(living: Living) -> None:
 
     def hasty(o: Observation) -> Decision:
         status, run = o.job.status, o.job.status.run
-        if status.at not in UNDOING or o.job.deleted_at or not run:
+        if status.at not in COMPENSATING or o.job.deleted_at or not run:
             return decide(o)
         report = report_key(o.job.key.namespace, o.job.key.name, o.job.uid, run.number)
-        effort = Clean((status.staging.prefix,) if status.staging else (), report)
-        tasks.add(asyncio.create_task(clean(living.store, living.link.clock, o.job, effort)))
+        operation = Clean((status.staging.prefix,) if status.staging else (), report)
+        tasks.add(asyncio.create_task(clean(living.store, living.link.clock, o.job, operation)))
         target = Phase.FAILED if status.at is Phase.FAILING else Phase.CANCELLED
         return end_run(o, msgspec.structs.replace(status, report=report), target, None, cleaned=True)
 
@@ -72,8 +72,8 @@ def status_before_compensation(living: Living) -> None:
 
 def create_without_adopt(living: Living) -> None:
     """A Pod of the attempt's name is taken for somebody else's."""
-    actor = living.reconciler._actor
-    launcher: Any = actor._launcher
+    executor = living.reconciler._executor
+    launcher: Any = executor._launcher
 
     class Strict:
         def __getattr__(self, name: str) -> Any:
@@ -89,7 +89,7 @@ def create_without_adopt(living: Living) -> None:
             made: Attempt = await launcher.launch(job, shard, number, ends_by)
             return made
 
-    vars(actor)["_launcher"] = Strict()
+    vars(executor)["_launcher"] = Strict()
 
 
 def attempt_not_written_first(living: Living) -> None:
@@ -108,8 +108,8 @@ def attempt_not_written_first(living: Living) -> None:
             return decision
         wanted = status.run.shards.attempts if status.run.shards else ""
         memory[place] = wanted
-        again = decision.look_again if wanted == known else o.now
-        return replace(decision, status=_with_attempts(status, run.shards.attempts), look_again=again)
+        again = decision.requeue_at if wanted == known else o.now
+        return replace(decision, status=_with_attempts(status, run.shards.attempts), requeue_at=again)
 
     _decides(forgetful)
 
@@ -123,7 +123,7 @@ def _with_attempts(status: Status, attempts: str) -> Status:
 
 
 def sweep_from_cache(living: Living) -> None:
-    """The sweeper asks a cache, and the watch has not told that cache of the job."""
+    """The garbage collector asks a cache, and the watch has not told that cache of the job."""
 
     class Stale:
         async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:

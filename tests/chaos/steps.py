@@ -12,7 +12,7 @@ from fakes.memory_owners import OTHER_CLUSTER, OTHER_FOLDER, MemoryOwners, Sweep
 from fakes.memory_store import MemoryStore
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.attempt import Problem
-from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
+from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.naming.names import STAGING_ROOT
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_prefix
 from imagejob_operator.ports.object_store import StoreError, StoreUnavailable
@@ -106,7 +106,7 @@ def other_cluster_sweeps(arena: Arena) -> None:
     bucket.objects = arena.store.objects
     owners = MemoryOwners(OTHER_CLUSTER)
     owners.put(OTHER_UID)
-    asyncio.run(Sweeper(bucket, owners, SweepCounts(), SweepPolicy(OTHER_FOLDER)).sweep())
+    asyncio.run(GarbageCollector(bucket, owners, SweepCounts(), GarbagePolicy(OTHER_FOLDER)).sweep())
 
 
 def nothing(arena: Arena) -> None:

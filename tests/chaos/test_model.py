@@ -212,7 +212,7 @@ class Model(RuleBasedStateMachine):
             self.play(self.world.run())
             assert not self.wrongs, self.wrongs
         finally:
-            self.play(self.world.operator.efforts.close())
+            self.play(self.world.operator.operations.close())
             self.loop.close()
 
 
@@ -242,7 +242,7 @@ def lets_go_too_soon(o: Observation) -> Decision:
     decision = decide(o)
     if o.job.deleted_at is None or not o.job.guarded:
         return decision
-    return replace(decision, actions=(ReleaseFinalizer(),), effort=None)
+    return replace(decision, actions=(ReleaseFinalizer(),), operation=None)
 
 
 def test_a_planted_bug_is_found() -> None:

@@ -10,7 +10,7 @@ from minio import Minio
 
 from fakes.clock import ManualClock
 from fakes.memory_store import MemoryStore
-from imagejob_operator.adapters.s3.store import MinioStore
+from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.ports.object_store import PostForm
 
 
@@ -51,7 +51,7 @@ class MemoryBench:
 class ServerBench:
     """A real server."""
 
-    def __init__(self, store: MinioStore, client: Minio, bucket: str) -> None:
+    def __init__(self, store: S3Store, client: Minio, bucket: str) -> None:
         self.store = store
         self._client, self._bucket = client, bucket
         self._http = urllib3.PoolManager(retries=False, timeout=15)

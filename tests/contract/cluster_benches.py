@@ -10,9 +10,9 @@ from fakes.build import SPEC
 from fakes.clock import ManualClock
 from fakes.memory_cluster import MemoryCluster
 from fakes.memory_store import MemoryStore
-from imagejob_operator.adapters.kubernetes.imagejobs import KubeJobs
+from imagejob_operator.adapters.kubernetes.imagejobs import KubeImageJobs
 from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
-from imagejob_operator.adapters.kubernetes.pods import KubeLauncher
+from imagejob_operator.adapters.kubernetes.pods import PodLauncher
 from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job
@@ -82,8 +82,8 @@ class ServerBench:
         self._http = http
         self._namespace = namespace
         self._core = f"/api/v1/namespaces/{namespace}"
-        self.jobs = KubeJobs(http, tomorrow)
-        self.launcher = KubeLauncher(http, PodSettings("contract", "registry.test/processor:1"), tomorrow)
+        self.jobs = KubeImageJobs(http, tomorrow)
+        self.launcher = PodLauncher(http, PodSettings("contract", "registry.test/processor:1"), tomorrow)
         self.ends_by = tomorrow()
 
     def _path(self, name: str = "") -> str:

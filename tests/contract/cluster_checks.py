@@ -14,7 +14,7 @@ import pytest
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name
 from imagejob_operator.api.status import FailedItem, ItemCounts, RunStatus, ShardStatus, Status, error_status
-from imagejob_operator.decision.action import Announce
+from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.decision.attempt import Attempt, State
 from imagejob_operator.ports.imagejobs import Conflict, Gone, Jobs
 from imagejob_operator.ports.launcher import Launcher, Refused
@@ -205,8 +205,8 @@ async def a_status_is_never_written_on_a_successor(bench: Bench) -> None:
 async def an_event_is_written_once_for_a_run_and_reason(bench: Bench) -> None:
     job = await fresh(bench)
     for _ in range(2):
-        await bench.jobs.announce(job, Announce(True, "QuotaExceeded", "exceeded " + "x" * 5000, 1))
-    await bench.jobs.announce(job, Announce(False, "Succeeded", "all done", 2))
+        await bench.jobs.record_event(job, RecordEvent(True, "QuotaExceeded", "exceeded " + "x" * 5000, 1))
+    await bench.jobs.record_event(job, RecordEvent(False, "Succeeded", "all done", 2))
     assert sorted(await bench.events(job)) == [("Normal", "Succeeded"), ("Warning", "QuotaExceeded")]
 
 
@@ -214,7 +214,7 @@ async def an_event_is_written_once_for_a_run_and_reason(bench: Bench) -> None:
 async def an_event_about_what_is_gone_holds_up_nothing(bench: Bench) -> None:
     job = await fresh(bench)
     await bench.user_deletes(job)
-    await bench.jobs.announce(job, Announce(False, "Succeeded", "all done", 1))
+    await bench.jobs.record_event(job, RecordEvent(False, "Succeeded", "all done", 1))
 
 
 @check

@@ -72,13 +72,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def await_ready(process: subprocess.Popen[bytes], endpoint: str, log: Path, trust: str = "") -> None:
+def await_ready(process: subprocess.Popen[bytes], endpoint: str, log: Path, ca_bundle: str = "") -> None:
     """Wait until the server answers a request for a bucket list with a verdict on our missing signature."""
     http = urllib3.PoolManager(retries=False, timeout=1)
     scheme = "http"
-    if trust:
+    if ca_bundle:
         scheme = "https"
-        http = urllib3.PoolManager(retries=False, timeout=1, ca_cert_data=trust, assert_hostname=False)
+        http = urllib3.PoolManager(retries=False, timeout=1, ca_cert_data=ca_bundle, assert_hostname=False)
     deadline = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < deadline:
         try:

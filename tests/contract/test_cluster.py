@@ -13,7 +13,7 @@ from fakes.memory_cluster import MemoryCluster
 from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.status import Status
-from imagejob_operator.decision.action import Announce
+from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.decision.attempt import Attempt
 
 checks = pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
@@ -67,7 +67,7 @@ class DeletesWhateverIsThere(MemoryCluster):
 
 
 class SaysThingsTwice(MemoryCluster):
-    async def announce(self, job: ImageJob, event: Announce) -> None:
+    async def record_event(self, job: ImageJob, event: RecordEvent) -> None:
         self.events[job.uid, len(self.events), event.reason] = event
 
 

@@ -16,10 +16,10 @@ import pytest
 
 from fakes.clock import ManualClock
 from fakes.memory_stores import MemoryStores, image_store
-from imagejob_operator.adapters.kubernetes.imagestores import KubeStores
+from imagejob_operator.adapters.kubernetes.imagestores import KubeImageStores
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.api.imagestore import ImageStore, StoreStatus, parse_store
-from imagejob_operator.api.imagestore_status import Standing, StoreReason, said
+from imagejob_operator.api.imagestore_status import Readiness, StoreReason, said
 from imagejob_operator.naming.names import API_VERSION, STORE_KIND, STORE_PLURAL
 from imagejob_operator.ports.imagejobs import Conflict, Gone
 from imagejob_operator.ports.imagestores import ImageStores, NotUsable
@@ -85,7 +85,7 @@ class KubeBench:
     namespace: str
 
     def __post_init__(self) -> None:
-        self.image_stores = KubeStores(self.http)
+        self.image_stores = KubeImageStores(self.http)
         self._path = f"/apis/{API_VERSION}/namespaces/{self.namespace}/{STORE_PLURAL}"
 
     async def apply(self) -> ImageStore:
@@ -122,7 +122,7 @@ def check(promise: Check) -> Check:
 
 
 def found(store: ImageStore, reason: StoreReason = StoreReason.READY) -> StoreStatus:
-    return said(store, Standing(reason, ""), datetime.now(UTC).replace(microsecond=0))
+    return said(store, Readiness(reason, ""), datetime.now(UTC).replace(microsecond=0))
 
 
 @check

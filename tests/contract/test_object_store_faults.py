@@ -14,12 +14,12 @@ import minio
 import pytest
 
 from imagejob_operator.adapters.s3.client import StoreAddress
-from imagejob_operator.adapters.s3.store import MinioStore
+from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.object_store import StoreDenied, StoredObject, StoreUnavailable
 
 SOMETHING = StoredObject("check/x", 1, "0" * 32, datetime(2026, 1, 1, tzinfo=UTC))
-CALLS: dict[str, Callable[[MinioStore], Awaitable[object]]] = {
+CALLS: dict[str, Callable[[S3Store], Awaitable[object]]] = {
     "stat": lambda s: s.stat("check/x"),
     "read": lambda s: s.read("check/x", 10),
     "put": lambda s: s.put("check/x", b"data", "text/plain"),
@@ -43,8 +43,8 @@ def new_bucket(s3) -> str:
 
 def store_at(
     endpoint: str, bucket: str = "nothing", access: str = "somebody", secret: str = SECRET
-) -> MinioStore:
-    return MinioStore(StoreAddress(endpoint, bucket, secure=False), lambda: Credentials(access, secret))
+) -> S3Store:
+    return S3Store(StoreAddress(endpoint, bucket, secure=False), lambda: Credentials(access, secret))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import urllib3
 from contract.conftest import ACCESS_KEY, SECRET_KEY, S3Server, await_ready, command, free_port
 from imagejob_operator.adapters.s3.client import StoreAddress
 from imagejob_operator.adapters.s3.file_credentials import FileCredentials
-from imagejob_operator.adapters.s3.store import MinioStore
+from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.adapters.s3.streams import PART
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.object_store import (
@@ -61,7 +61,7 @@ def address(
 ) -> Iterator[StoreAddress]:
     """A server with TLS that knows both styles; its bucket is there."""
     folder, keys = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("keys")
-    trust = certificates(keys)
+    ca_bundle = certificates(keys)
     listening = f"127.0.0.1:{free_port()}"
     endpoint = f"{DOMAIN}:{listening.rpartition(':')[2]}"
     words, environment = command(request.param, listening, folder)
@@ -76,8 +76,8 @@ def address(
     with log.open("wb") as output:
         process = subprocess.Popen(words, env={**os.environ, **environment}, stdout=output, stderr=output)
     try:
-        await_ready(process, listening, log, trust)
-        yield StoreAddress(endpoint, "media", trust=trust)
+        await_ready(process, listening, log, ca_bundle)
+        yield StoreAddress(endpoint, "media", ca_bundle=ca_bundle)
     finally:
         process.kill()
         process.wait()
@@ -101,7 +101,7 @@ def good() -> Credentials:
 @pytest.mark.parametrize("virtual_host", [False, True], ids=["path", "virtual-host"])
 async def test_both_styles_with_an_authority_of_ones_own(address: StoreAddress, virtual_host: bool) -> None:
     style = replace(address, virtual_host=virtual_host)
-    store = MinioStore(style, good)
+    store = S3Store(style, good)
     try:
         put = await store.put("a b/ä.jpg", b"picture", "image/jpeg")
         assert await store.read("a b/ä.jpg", 100) == b"picture"
@@ -109,7 +109,7 @@ async def test_both_styles_with_an_authority_of_ones_own(address: StoreAddress, 
         assert (await store.copy(put, "a b/copy.jpg")).size == 7
         url = store.sign_get("a b/ä.jpg", MINUTE)
         assert url.startswith(f"{style.url(style.endpoint)}/")
-        pod = Store(trust=address.trust)
+        pod = Store(ca_bundle=address.ca_bundle)
         assert pod.get_source(url, put.etag, 100) == b"picture"
         form = store.sign_post("out/", 100, MINUTE)
         fields = [
@@ -118,7 +118,7 @@ async def test_both_styles_with_an_authority_of_ones_own(address: StoreAddress, 
             ("Content-Type", "image/png"),
             ("file", ("file", b"x")),
         ]
-        http = urllib3.PoolManager(ca_cert_data=address.trust)
+        http = urllib3.PoolManager(ca_cert_data=address.ca_bundle)
         assert http.request("POST", form.url, fields=fields).status == 204
         assert await store.read("out/1", 10) == b"x"
         assert await store.put_if_absent("out/1", b"y", "image/png") is False
@@ -128,7 +128,7 @@ async def test_both_styles_with_an_authority_of_ones_own(address: StoreAddress, 
 
 
 async def test_a_store_that_is_not_trusted_is_not_spoken_to(address: StoreAddress) -> None:
-    store = MinioStore(replace(address, trust=""), good)
+    store = S3Store(replace(address, ca_bundle=""), good)
     try:
         with pytest.raises(StoreUnavailable, match="certificate"):
             await store.put("never.txt", b"secret", "text/plain")
@@ -144,7 +144,7 @@ def write(folder: Path, access: str, secret: str) -> None:
 
 
 async def test_credentials_in_files_are_read_anew_when_they_change(s3: S3Server, tmp_path: Path) -> None:
-    store = MinioStore(StoreAddress(s3.endpoint, "rotation", secure=False), FileCredentials(tmp_path))
+    store = S3Store(StoreAddress(s3.endpoint, "rotation", secure=False), FileCredentials(tmp_path))
     try:
         with pytest.raises(StoreUnavailable, match="access-key is missing or empty"):
             await store.stat("a")
@@ -167,7 +167,7 @@ def test_no_url_outlives_credentials_or_what_is_allowed(
 ) -> None:
     until = datetime.now(UTC) + left if left else None
     address = StoreAddress("127.0.0.1:9", "media", secure=False, longest_url=longest)
-    store = MinioStore(address, lambda: Credentials("a", "b", "token", until))
+    store = S3Store(address, lambda: Credentials("a", "b", "token", until))
     hour = timedelta(hours=1)
     for url in (store.sign_get("a", hour), store.sign_put("a", hour)):
         query = parse_qs(urlsplit(url).query)
@@ -179,7 +179,7 @@ def test_no_url_outlives_credentials_or_what_is_allowed(
 
 def test_nothing_is_signed_by_credentials_that_end_now() -> None:
     end = datetime.now(UTC) + timedelta(seconds=5)
-    store = MinioStore(StoreAddress("127.0.0.1:9", "media"), lambda: Credentials("a", "b", "t", end))
+    store = S3Store(StoreAddress("127.0.0.1:9", "media"), lambda: Credentials("a", "b", "t", end))
     with pytest.raises(StoreUnavailable, match="have ended"):
         store.sign_get("a", MINUTE)
     store.close()
@@ -188,7 +188,7 @@ def test_nothing_is_signed_by_credentials_that_end_now() -> None:
 @pytest.mark.parametrize("size", [0, 7, PART + 1], ids=["empty", "small", "in parts"])
 async def test_an_object_passes_from_one_store_to_another(address: StoreAddress, size: int) -> None:
     """In parts, with its headers; what is not as was said leaves nothing behind."""
-    store = MinioStore(address, good)
+    store = S3Store(address, good)
     try:
         data = os.urandom(size)
         put = replace(await store.put("from/a", data, "image/png"), sha256=hashlib.sha256(data).hexdigest())
@@ -197,7 +197,7 @@ async def test_an_object_passes_from_one_store_to_another(address: StoreAddress,
         )
         await store.put_from("to/a", store.reader(put), put, headers)
         assert await store.read("to/a", size) == data
-        seen = Store(trust=address.trust).get_source(store.sign_get("to/a", MINUTE), "", size + 1)
+        seen = Store(ca_bundle=address.ca_bundle).get_source(store.sign_get("to/a", MINUTE), "", size + 1)
         assert seen == data
         with pytest.raises(ChecksumMismatch, match=rf"{put.sha256}, not {'0' * 64}"):
             await store.put_from("to/b", store.reader(put), replace(put, sha256="0" * 64))
@@ -219,7 +219,7 @@ async def test_an_object_passes_from_one_store_to_another(address: StoreAddress,
 
 async def test_a_copy_that_breaks_is_begun_anew(address: StoreAddress) -> None:
     """Each try opens its own stream from the first byte; nothing of a broken one is left."""
-    store = MinioStore(address, good)
+    store = S3Store(address, good)
     opened: list[int] = []
     try:
         data = os.urandom(100_000)

@@ -1,4 +1,4 @@
-"""The sweeper on real servers."""
+"""The garbage collector on real servers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from minio import Minio
 from contract.conftest import ACCESS_KEY, SECRET_KEY, S3Server
 from fakes.memory_owners import FOLDER, OTHER_FOLDER, MemoryOwners, SweepCounts
 from imagejob_operator.adapters.s3.client import StoreAddress
-from imagejob_operator.adapters.s3.store import MinioStore
+from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.decision import orphans as rules
 from imagejob_operator.decision.orphans import clock_key
 from imagejob_operator.garbage import collector as loop
-from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
+from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_prefix
 from imagejob_operator.ports.credentials import Credentials
 
@@ -53,21 +53,21 @@ def address(s3: S3Server) -> StoreAddress:
 
 
 @pytest.fixture
-async def store(address: StoreAddress) -> AsyncIterator[MinioStore]:
-    opened = MinioStore(address, credentials)
+async def store(address: StoreAddress) -> AsyncIterator[S3Store]:
+    opened = S3Store(address, credentials)
     yield opened
     opened.close()
 
 
-def sweeper_of(store: MinioStore, owners: MemoryOwners, counts: SweepCounts) -> Sweeper:
-    return Sweeper(store, owners, counts, SweepPolicy(FOLDER))
+def sweeper_of(store: S3Store, owners: MemoryOwners, counts: SweepCounts) -> GarbageCollector:
+    return GarbageCollector(store, owners, counts, GarbagePolicy(FOLDER))
 
 
-async def keys_of(store: MinioStore, prefix: str) -> list[str]:
+async def keys_of(store: S3Store, prefix: str) -> list[str]:
     return [found.key async for found in store.walk(prefix)]
 
 
-async def test_a_sweep(store: MinioStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sweep(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (rules, loop):
         monkeypatch.setattr(module, "SHORTEST_AGE", timedelta(seconds=1))
     owners, counts = MemoryOwners(), SweepCounts()
@@ -97,7 +97,7 @@ async def test_a_sweep(store: MinioStore, monkeypatch: pytest.MonkeyPatch) -> No
     assert (left.unknown, left.foreign, left.objects) == (1, 1, 0)
 
 
-async def test_what_is_young_by_the_clock_of_the_store_is_left(store: MinioStore) -> None:
+async def test_what_is_young_by_the_clock_of_the_store_is_left(store: S3Store) -> None:
     counts = SweepCounts()
     sweeper = sweeper_of(store, MemoryOwners(), counts)
     dead = staging_prefix(FOLDER, "shop", UID, 1, 1)

@@ -21,7 +21,7 @@ from minio.credentials.providers import AssumeRoleProvider, StaticProvider
 
 from contract.conftest import S3Server
 from imagejob_operator.adapters.s3.client import StoreAddress
-from imagejob_operator.adapters.s3.store import MinioStore
+from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.adapters.s3.web_identity import exchange
 from imagejob_operator.api.imagestore import WebIdentity
 from imagejob_operator.api.imagestore_status import StoreReason
@@ -130,7 +130,7 @@ async def test_a_token_gives_credentials_that_the_store_knows(s3: S3Server, serv
     assert credentials.expires_at
     left = credentials.expires_at - datetime.now(UTC)
     assert timedelta(minutes=50) < left <= timedelta(minutes=61)
-    store = MinioStore(StoreAddress(s3.endpoint, bucket, secure=False), lambda: credentials)
+    store = S3Store(StoreAddress(s3.endpoint, bucket, secure=False), lambda: credentials)
     try:
         await store.put("a", b"x", "text/plain")
         assert await store.read("a", 1) == b"x"
@@ -138,7 +138,7 @@ async def test_a_token_gives_credentials_that_the_store_knows(s3: S3Server, serv
         assert int(signed["X-Amz-Expires"][0]) <= left.total_seconds()
     finally:
         store.close()
-    wrong = MinioStore(
+    wrong = S3Store(
         StoreAddress(s3.endpoint, bucket, secure=False),
         lambda: type(credentials)(credentials.access_key, credentials.secret_key, "another session"),
     )

@@ -31,9 +31,9 @@ from fakes.memory_owners import SweepCounts
 from imagejob_operator.adapters.kubernetes.owners import KubeOwners
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP, open_session
 from imagejob_operator.adapters.s3.client import StoreAddress
-from imagejob_operator.adapters.s3.store import MinioStore
+from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.decision.orphans import clock_key
-from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
+from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_folder, staging_prefix
 from imagejob_operator.ports.credentials import Credentials
 from localcluster.cluster import Status
@@ -45,7 +45,7 @@ INSTALLATION = "demo"
 LATER = written_later(2 * 3600)
 AT_ONCE = 16
 
-Sweep = Callable[[KubeOwners, MinioStore], Awaitable[None]]
+Sweep = Callable[[KubeOwners, S3Store], Awaitable[None]]
 
 
 @pytest.fixture
@@ -146,9 +146,9 @@ def _sweep_it_all(crowd: Crowd, proxy: StoreProxy, figures: list[str]) -> None:
     # Tests before this one may have left what is owed as well.
     total = sum(key != clock_key(folder) for key in world.store.keys(own_staging_prefix(folder)))
 
-    async def sweep(owners: KubeOwners, store: MinioStore) -> None:
+    async def sweep(owners: KubeOwners, store: S3Store) -> None:
         assert await owners.cluster() == cluster
-        sweeper = Sweeper(store, owners, counts, SweepPolicy(folder))
+        sweeper = GarbageCollector(store, owners, counts, GarbagePolicy(folder))
         with proxy.rule(Rule(LATER, ("stat",), (clock_key(folder),))):
             left = await sweeper.sweep()
         assert left is not None
@@ -178,7 +178,7 @@ def _with_owners(world: World, proxy: StoreProxy, work: Sweep) -> None:
         configuration = aio.Configuration()
         path = str(world.kubectl.kubeconfig)
         await aio_config.load_kube_config(config_file=path, client_configuration=configuration)
-        store = MinioStore(
+        store = S3Store(
             StoreAddress(proxy.address, world.store.bucket, secure=False), lambda: Credentials(access, hidden)
         )
         async with open_session(configuration) as session:

@@ -111,11 +111,14 @@ def verdict(job: Job) -> tuple[str, str, str]:
 
 def process_of(pod: client.V1Pod, word: str) -> int:
     """The process of a Pod on this machine whose command line has the word."""
-    marks = (pod.metadata.uid, pod.metadata.uid.replace("-", "_"))
+    watermark_images = (pod.metadata.uid, pod.metadata.uid.replace("-", "_"))
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             cgroup = (folder / "cgroup").read_text()
-            if any(mark in cgroup for mark in marks) and word.encode() in (folder / "cmdline").read_bytes():
+            if (
+                any(mark in cgroup for mark in watermark_images)
+                and word.encode() in (folder / "cmdline").read_bytes()
+            ):
                 return int(folder.name)
     raise AssertionError(f"no process {word} of pod {pod.metadata.name} on this machine")
 

@@ -23,7 +23,7 @@ from imagejob_operator.api.status import (
 )
 from imagejob_operator.decision.attempt import Attempt, Problem, State, Tries, format_tries
 from imagejob_operator.decision.observation import Admission, Observation, Policy
-from imagejob_operator.decision.operation import Effort, Progress
+from imagejob_operator.decision.operation import Operation, Progress
 from imagejob_operator.naming.names import FINALIZER
 from imagejob_operator.naming.prefixes import staging_prefix
 
@@ -136,7 +136,7 @@ def seen(
     of: ImageJob,
     *attempts: Attempt,
     now: datetime = NOW,
-    effort: Effort | None = None,
+    operation: Operation | None = None,
     progress: Progress | None = None,
     admission: Admission | None = None,
     **more: Any,
@@ -147,7 +147,7 @@ def seen(
         policy=POLICY,
         admission=admission,
         attempts=attempts,
-        effort=effort,
+        operation=operation,
         progress=progress,
         **more,
     )

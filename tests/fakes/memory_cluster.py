@@ -24,7 +24,7 @@ from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job
 from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.api.status import Status, status_body
-from imagejob_operator.decision.action import Announce
+from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.decision.attempt import Attempt, Problem, State
 from imagejob_operator.naming.names import API_VERSION, FINALIZER, KIND
 from imagejob_operator.ports.imagejobs import Conflict, Gone
@@ -86,7 +86,7 @@ class MemoryCluster:
         self.stop_seconds = 0.0
         """How long a stopped attempt still lives."""
         self.namespaces: dict[str, dict[str, str]] = {"shop": {}}
-        self.events: dict[tuple[str, int, str], Announce] = {}
+        self.events: dict[tuple[str, int, str], RecordEvent] = {}
         self.on_job: Callable[[str, ImageJob], None] = lambda kind, job: None
         self.on_attempt: Callable[[str, str, Key, Attempt], None] = lambda kind, uid, key, attempt: None
         self._bodies: dict[Key, dict[str, Any]] = {}
@@ -208,7 +208,7 @@ class MemoryCluster:
         await self.hooks.after("write_status", str(job.key))
         return after
 
-    async def announce(self, job: ImageJob, event: Announce) -> None:
+    async def record_event(self, job: ImageJob, event: RecordEvent) -> None:
         await self.hooks.before("announce", str(job.key))
         self.events.setdefault((job.uid, event.run, event.reason), event)
         await self.hooks.after("announce", str(job.key))
@@ -255,7 +255,7 @@ class MemoryCluster:
         attempt = Attempt(name, self._uid(), run, shard, number, State.WAITING, self.clock(), epoch=epoch)
         self._running[job.key.namespace, name] = _Running("somebody else", job.key.namespace, attempt)
 
-    async def deliver(self, attempt: Attempt, namespace: str, order_url: str, trust: str = "") -> None:
+    async def deliver(self, attempt: Attempt, namespace: str, order_url: str, ca_bundle: str = "") -> None:
         await self.hooks.before("deliver", attempt.name)
         if self.refused_orders:
             raise Refused(self.refused_orders)

@@ -1,4 +1,4 @@
-"""The sweeper's view of a cluster in memory, and what the sweeper counted."""
+"""The garbage collector's view of a cluster in memory, and what the garbage collector counted."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ class MemoryStores:
     # --- the opener ---------------------------------------------------------------------------------------
 
     def open(self, location: Location, credentials: CredentialSource) -> LockedStore:
-        if location.trust == "broken":
+        if location.ca_bundle == "broken":
             raise NotUsable(StoreReason.CA_BUNDLE_INVALID, "no certificate")
         return self.open_bucket(location.bucket, credentials)
 
@@ -146,7 +146,7 @@ class MemoryStores:
         self.opened.append(LockedStore(bucket, credentials, self._clock))
         return self.opened[-1]
 
-    async def exchange(self, identity: WebIdentity, token: str, secure: bool, trust: str) -> Credentials:
+    async def exchange(self, identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -> Credentials:
         await self.hooks.before("exchange", identity.service_account_name)
         if token != f"token of {identity.service_account_name} for {identity.audience}":
             raise NotUsable(StoreReason.IDENTITY_REFUSED, "the token is refused")

@@ -12,13 +12,13 @@ from imagejob_operator.api.status import Status
 class CountingTelemetry:
     """See the port Telemetry."""
 
-    turns: list[str] = field(default_factory=list)
+    reconciles: list[str] = field(default_factory=list)
     moves: list[tuple[str, str]] = field(default_factory=list)
     staged_bytes: int = 0
     deferrals: list[Reason] = field(default_factory=list)
 
-    def turn(self, result: str, seconds: float) -> None:
-        self.turns.append(result)
+    def reconcile(self, result: str, seconds: float) -> None:
+        self.reconciles.append(result)
 
     def moved(self, before: Status, after: Status) -> None:
         self.moves.append((before.phase, after.phase))

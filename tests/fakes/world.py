@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, assert_never, cast
+from typing import Any, cast
 
 from fakes.build import POLICY, SPEC
 from fakes.clock import ManualClock
@@ -19,19 +19,15 @@ from fakes.telemetry import CountingTelemetry
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.api.phase import TERMINAL
 from imagejob_operator.controller.cache import Cache
-from imagejob_operator.controller.executor import Actor
+from imagejob_operator.controller.executor import Executor
 from imagejob_operator.controller.observer import Observer
-from imagejob_operator.controller.operation_runner import Efforts
+from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.reconciler import Reconciler
 from imagejob_operator.controller.workqueue import RETRY, WorkQueue
 from imagejob_operator.decision.attempt import Attempt
 from imagejob_operator.decision.observation import Policy
-from imagejob_operator.decision.operation import Clean, Collect, Effort, Progress, Publish, Stage, Validate
 from imagejob_operator.naming.names import STAGING_ROOT
-from imagejob_operator.operations.processing.results import collect
-from imagejob_operator.operations.publishing.publish import clean, publish
-from imagejob_operator.operations.staging.stage import stage
-from imagejob_operator.operations.validate import validate
+from imagejob_operator.operations.dispatch import Operations
 from imagejob_operator.stores.connector import Connector
 from imagejob_operator.stores.registry import OwnStore, StoreRegistry
 
@@ -93,7 +89,7 @@ class Operator:
         self.cache = Cache()
         self.queue: Any = ManualQueue(clock) if queue is None else queue
         self.dead = False
-        self.leads = True
+        self.is_leader = True
 
         fetching = downloader(web)
 
@@ -102,28 +98,20 @@ class Operator:
             OwnStore(store), connector, policy.staging_folder, self.cache.jobs, self.store_wanted
         )
 
-        async def work(job: ImageJob, effort: Effort) -> Progress:
-            store = await self.stores.of(job)
-            match effort:
-                case Validate():
-                    return await validate(store, cluster, clock, job, effort)
-                case Stage():
-                    return await stage(store, fetching, self.telemetry, job, effort)
-                case Collect():
-                    return await collect(store, job, effort)
-                case Publish():
-                    return await publish(store, clock, job, effort)
-                case Clean():
-                    return await clean(store, clock, job, effort)
-                case _:
-                    assert_never(effort)
-
-        self.efforts = Efforts(work, self.queue.add, clock, no_jitter)
-        looking = (self.cache, self.efforts, cluster, clock, policy, selector, self.stores.views)
+        work = Operations(self.stores, cluster, fetching, self.telemetry, clock)
+        self.operations = OperationRunner(work, self.queue.add, clock, no_jitter)
+        looking = (self.cache, self.operations, cluster, clock, policy, selector, self.stores.views)
         observer = Observer(*looking, no_jitter)
-        actor = Actor(cluster, cluster, self.stores, self.telemetry, self.cache, clock)
+        executor = Executor(cluster, cluster, self.stores, self.telemetry, self.cache, clock)
         self.reconciler = Reconciler(
-            self.cache, observer, actor, self.efforts, cluster, self.telemetry, clock, lambda: self.leads
+            self.cache,
+            observer,
+            executor,
+            self.operations,
+            cluster,
+            self.telemetry,
+            clock,
+            lambda: self.is_leader,
         )
         self.reconciler.queue = cast("Any", self.queue)
         cluster.on_job = self.job_seen
@@ -153,7 +141,7 @@ class Operator:
         self.queue.add(key)
 
     def running_efforts(self) -> list[asyncio.Task[None]]:
-        return [task for task in self.efforts.tasks() if not task.done()]
+        return [task for task in self.operations.tasks() if not task.done()]
 
 
 Play = Callable[["World"], Awaitable[object]]
@@ -182,7 +170,7 @@ class World:
         self.operator = self._start()
         self.phases: list[str] = []
         self.hanging = False
-        """Whether efforts may wait for what never comes."""
+        """Whether operations may wait for what never comes."""
 
     def _start(self) -> Operator:
         return Operator(self.cluster, self.stores, self.web, self.policy, self.selector)
@@ -225,7 +213,7 @@ class World:
             self.cluster.hooks.remove(self.death)
             self.store.hooks.remove(self.death)
             self.death = None
-        await self.operator.efforts.close()
+        await self.operator.operations.close()
         self.operator = self._start()
 
     async def run(self, until: Callable[[], bool] | None = None, within: float = 100_000) -> float:
@@ -249,11 +237,11 @@ class World:
         return f"{found.status.phase} {found.status.error}" if found else "gone"
 
     async def step(self) -> None:
-        """One turn if a key is ready, else let efforts go on, else move the clock to what comes next."""
+        """One turn if a key is ready, else let operations go on, else move the clock to what comes next."""
         operator = self.operator
         if operator.queue.release_due():
             key = operator.queue.ready.pop(0)
-            await self._survive(operator.reconciler.turn(key))
+            await self._survive(operator.reconciler.reconcile(key))
             self._note()
             return
         tasks = operator.running_efforts()
@@ -263,7 +251,7 @@ class World:
             )
             if await self._survive(waiting) != (set(), set(tasks)):
                 return
-            assert self.hanging, f"an effort hangs: {self.where()}"
+            assert self.hanging, f"an operation hangs: {self.where()}"
         if self.cluster.play():
             return
         moments = [*operator.queue.due.values(), *filter(None, [self.cluster.next_event()])]

@@ -16,7 +16,7 @@ from fakes.world import World
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.orphans import clock_key
-from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
+from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.ports.object_store import StoreUnavailable
 
 DELETED = 1000
@@ -24,8 +24,8 @@ KEPT = 200
 AWAY = StoreUnavailable("the store cannot be reached")
 
 
-def sweeper_of(world: World, counts: SweepCounts) -> Sweeper:
-    return Sweeper(world.store, ClusterOwners(world.cluster), counts, SweepPolicy(FOLDER))
+def sweeper_of(world: World, counts: SweepCounts) -> GarbageCollector:
+    return GarbageCollector(world.store, ClusterOwners(world.cluster), counts, GarbagePolicy(FOLDER))
 
 
 def staged(world: World) -> int:
@@ -50,7 +50,7 @@ async def go_on(world: World, until: Callable[[], bool]) -> None:
         while ready := list(operator.queue.ready):
             operator.queue.ready.clear()
             for key in ready:
-                await operator.reconciler.turn(key)
+                await operator.reconciler.reconcile(key)
         if until():
             return
         if tasks := operator.running_efforts():

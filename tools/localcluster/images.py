@@ -35,21 +35,18 @@ class Target:
     program: binaries.Module | None = None
 
 
-_CONTRACT = tuple(
-    f"processor/imagejob_processor/{name}.py"
-    for name in ("__init__", "contract", "memory", "output", "recipe", "rules", "same", "wire")
-)
+_CONTRACT = "processor/imagejob_contract"
 TARGETS = {
     "operator": Target(
         "operator",
         "localhost/imagejob-operator:dev",
-        ("operator/imagejob_operator", *_CONTRACT),
+        ("operator/imagejob_operator", _CONTRACT),
         "locks/operator.txt",
     ),
     "processor": Target(
         "processor",
         "localhost/imagejob-processor:dev",
-        ("processor/imagejob_processor",),
+        ("processor/imagejob_processor", _CONTRACT),
         "locks/processor.txt",
     ),
     "minio": Target("minio", "localhost/minio:dev", program=binaries.MINIO),

@@ -38,14 +38,14 @@ STEPS = (
     Step("lint", "check", (PYTHON, "-m", "ruff", "check", "--quiet", ".")),
     Step("imports", "check", (str(Path(PYTHON).parent / "lint-imports"), "--no-cache")),
     Step("types", "check", (PYTHON, "-m", "mypy"), group="code"),
-    Step("core", "check", _pytest("tests/unit/core"), group="code"),
+    Step("decision", "check", _pytest("tests/unit/decision"), group="code"),
     Step(
         "unit",
         "check",
         _pytest(
             "tests/unit",
             "tests/architecture",
-            "--ignore=tests/unit/core",
+            "--ignore=tests/unit/decision",
             "--ignore=tests/unit/processor",
         ),
         group="code",

@@ -31,7 +31,7 @@ class StoreReason(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Readiness:
     """How a store stands: as it was found, and in words."""
 
     reason: StoreReason
@@ -43,13 +43,13 @@ class Standing:
         return self.reason is StoreReason.READY
 
 
-LOOK_AGAIN = timedelta(minutes=5)
+RECHECK_PERIOD = timedelta(minutes=5)
 """When a store that is ready is looked at again."""
 RETRY = Backoff(timedelta(seconds=2), timedelta(minutes=1), jitter=0.5)
 """When one that is not is looked at again; with jitter, since one object store that is away may hold many."""
 
 
-def next_look(standing: Standing, failed: int, draw: float = 0.0) -> timedelta:
+def next_check(standing: Readiness, failed: int, draw: float = 0.0) -> timedelta:
     """After which time a store is looked at again.
 
     Args:
@@ -57,10 +57,10 @@ def next_look(standing: Standing, failed: int, draw: float = 0.0) -> timedelta:
         failed: how many looks in a row did not find it ready.
         draw: a random number from 0 to 1, for the jitter.
     """
-    return LOOK_AGAIN if standing.ready else RETRY.pause(failed, draw)
+    return RECHECK_PERIOD if standing.ready else RETRY.pause(failed, draw)
 
 
-def said(store: ImageStore, standing: Standing, now: datetime) -> StoreStatus:
+def said(store: ImageStore, standing: Readiness, now: datetime) -> StoreStatus:
     """The status that says how a store stands."""
     before = next((c for c in store.status.conditions if c.type == "Ready"), None)
     value = "True" if standing.ready else "False"

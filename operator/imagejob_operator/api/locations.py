@@ -108,7 +108,9 @@ SOURCE_KINDS = ("keys", "match", "list", "urls", "inline")
 """The members of `spec.source`."""
 
 
-def mark_keys(renditions: Iterable[Rendition]) -> list[str]:
+def watermark_image_keys(renditions: Iterable[Rendition]) -> list[str]:
     """The keys of all images that the watermarks of some renditions are made of, each once."""
-    marks = (step.watermark for rendition in renditions for step in rendition.steps)
-    return list(dict.fromkeys(mark.image for mark in marks if mark is not None and mark.image is not None))
+    watermark_images = (step.watermark for rendition in renditions for step in rendition.steps)
+    return list(
+        dict.fromkeys(mark.image for mark in watermark_images if mark is not None and mark.image is not None)
+    )

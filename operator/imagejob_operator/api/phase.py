@@ -3,7 +3,7 @@
 Theory of operation. A run goes forward through Pending, Staging, Launching, Running and Publishing to
 Succeeded; one that is only to be tried out goes through Validating instead, which leaves nothing to undo.
 From any of them it may turn to Failing or Cancelling: that is the *intent*, written before
-anything is undone, with the first cause, which stays. Failed and Cancelled are written after the undoing.
+anything is undone, with the first cause, which stays. Failed and Cancelled follow the compensation.
 From any of them it may be Suspended as well: what it had done is given up, and it is staged anew later.
 A terminal phase is left only by a new run. Whatever is not in this table is a programming error and
 raises; nothing is changed then.
@@ -32,7 +32,7 @@ class Phase(enum.StrEnum):
 
 
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
-UNDOING = frozenset({Phase.FAILING, Phase.CANCELLING})
+COMPENSATING = frozenset({Phase.FAILING, Phase.CANCELLING})
 FORWARD = (Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING, Phase.PUBLISHING)
 
 _TURN_BACK = frozenset({Phase.FAILING, Phase.CANCELLING})

@@ -29,7 +29,7 @@ from imagejob_operator.api.locations import (
     StagingMode,
     StoreRef,
     UrlSource,
-    mark_keys,
+    watermark_image_keys,
 )
 from imagejob_operator.api.output_headers import InvalidHeaders, check_headers
 from imagejob_operator.validation.keys import (
@@ -189,7 +189,7 @@ def _check_keys(spec: Spec) -> None:
         target = spec.destination.prefix + spec.destination.key_template
         for position, key in enumerate(spec.source.keys or ()):
             check_relative_key(key, f"spec.source.keys[{position}]")
-        for key in mark_keys(spec.renditions):
+        for key in watermark_image_keys(spec.renditions):
             check_relative_key(key, "spec.renditions: watermark.image")
         if spec.source.match:
             check_prefix(spec.source.match.prefix, "spec.source.match.prefix")

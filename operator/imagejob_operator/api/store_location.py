@@ -19,12 +19,12 @@ class Location:
     virtual_host: bool
     prefix: str
     staging: str
-    trust: str = ""
+    ca_bundle: str = ""
     """PEM certificates of the authorities that sign its certificate; the system's if empty."""
     longest_url_seconds: int = 604800
 
 
-def locate(spec: StoreSpec, trust: str) -> Location:
+def locate(spec: StoreSpec, ca_bundle: str) -> Location:
     """The location of a store whose authorities are known."""
     return Location(
         endpoint=spec.endpoint,
@@ -35,6 +35,6 @@ def locate(spec: StoreSpec, trust: str) -> Location:
         virtual_host=spec.addressing is Addressing.VIRTUAL_HOST,
         prefix=spec.prefix,
         staging=spec.staging_root,
-        trust=trust,
+        ca_bundle=ca_bundle,
         longest_url_seconds=spec.presign.max_lifetime_seconds,
     )

@@ -15,7 +15,7 @@ PAUSE = 0.5
 """Seconds from one look to the next."""
 
 
-async def await_warmth(cache: Cache, owners: Owners, namespaces: tuple[str, ...]) -> None:
+async def await_cache_sync(cache: Cache, owners: Owners, namespaces: tuple[str, ...]) -> None:
     """Return when every job that was there at first has been seen or is gone; errors are tried again."""
     missing: set[str] | None = None
     while True:

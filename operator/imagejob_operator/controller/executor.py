@@ -15,13 +15,13 @@ from imagejob_operator.controller.observer import RunMemory
 from imagejob_operator.decision.action import (
     Action,
     AddFinalizer,
-    Announce,
     DeleteJob,
     DeliverOrder,
-    Inquire,
     Launch,
+    ReadEvents,
+    RecordEvent,
     ReleaseFinalizer,
-    Stop,
+    StopAttempt,
 )
 from imagejob_operator.decision.attempt import Attempt, Problem, Remark
 from imagejob_operator.documents.results import InvalidResult, read_result, summarise
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 
 
-class Actor:
+class Executor:
     """Carries out the actions of one decision, in their order; launches and stops side by side."""
 
     def __init__(
@@ -65,26 +65,26 @@ class Actor:
             JobsError: when a write on the job, its Events or its attempts fails; the turn is repeated.
         """
         current: ImageJob | None = job
-        side_by_side: list[Launch | DeliverOrder | Stop] = []
+        side_by_side: list[Launch | DeliverOrder | StopAttempt] = []
         for action in actions:
             match action:
-                case Launch() | DeliverOrder() | Stop():
+                case Launch() | DeliverOrder() | StopAttempt():
                     side_by_side.append(action)
                 case AddFinalizer():
                     current = await self._guard(job, memory)
                 case ReleaseFinalizer():
                     current = await self._release(job, action)
-                case Inquire(attempt):
+                case ReadEvents(attempt):
                     said = await self._launcher.remark(attempt, job.key.namespace)
                     memory.remarks[attempt.uid] = Remark(said, self._clock())
-                case Announce():
-                    await self._jobs.announce(job, action)
+                case RecordEvent():
+                    await self._jobs.record_event(job, action)
                 case DeleteJob():
                     await self._jobs.delete(current or job)
                 case _:
                     assert_never(action)
 
-        async def one(action: Launch | DeliverOrder | Stop) -> None:
+        async def one(action: Launch | DeliverOrder | StopAttempt) -> None:
             await self._act_on_attempt(job, action, memory)
 
         await for_each(side_by_side, one)
@@ -109,10 +109,10 @@ class Actor:
             return None
 
     async def _act_on_attempt(
-        self, job: ImageJob, action: Launch | DeliverOrder | Stop, memory: RunMemory
+        self, job: ImageJob, action: Launch | DeliverOrder | StopAttempt, memory: RunMemory
     ) -> None:
         match action:
-            case Stop(attempt):
+            case StopAttempt(attempt):
                 await self._launcher.stop(attempt, job.key.namespace)
                 self._cache.stopping(job.uid, attempt)
             case DeliverOrder(attempt, prefix):
@@ -145,7 +145,7 @@ class Actor:
         url = await write_order(store, job, prefix, shard, number, live)
         attempt = await self._launcher.launch(job, shard, number, ends_by)
         self._cache.put_attempt(job.uid, attempt)
-        await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.trust(job))
+        await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.ca_bundle(job))
         self._cache.delivered(job.uid, attempt)
 
     async def _deliver(self, job: ImageJob, attempt: Attempt, prefix: str, memory: RunMemory) -> None:
@@ -153,7 +153,7 @@ class Actor:
         try:
             store = await self._stores.of(job)
             url = store.sign_get(order_key(prefix, attempt.shard, attempt.number), live)
-            await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.trust(job))
+            await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.ca_bundle(job))
         except Refused as refusal:
             log.warning("the order was refused", extra={"job": str(job.key), "error": str(refusal)})
             memory.refuse(attempt.shard, refusal.problem, self._clock())

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.imagestore import ImageStore
-from imagejob_operator.api.imagestore_status import Standing, next_look, said
+from imagejob_operator.api.imagestore_status import Readiness, next_check, said
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.workqueue import WorkQueue
@@ -27,7 +27,7 @@ RENEW_BEFORE = timedelta(minutes=10)
 """Temporary credentials are renewed so long before they end."""
 
 
-class StoreTurns:
+class ImageStoreReconciler:
     """Gives ImageStores their turns; what was seen of them is remembered here."""
 
     def __init__(  # noqa: PLR0913  (its collaborators, the clock and the dice)
@@ -49,7 +49,7 @@ class StoreTurns:
         self._draw = draw
         self._stores: dict[Key, ImageStore] = {}
         self._failed: dict[str, int] = {}
-        self.queue = WorkQueue(self.turn, WORKERS, draw)
+        self.queue = WorkQueue(self.reconcile, WORKERS, draw)
 
     def seen(self, store: ImageStore, gone: bool) -> None:
         """Take a sight of an ImageStore."""
@@ -72,7 +72,7 @@ class StoreTurns:
             self._registry.see(store)
             self.queue.add(store.key)
 
-    async def turn(self, key: Key) -> None:
+    async def reconcile(self, key: Key) -> None:
         """One turn; every error of the world ends in a later turn, none in an exception."""
         if not self._gate():
             return
@@ -81,7 +81,7 @@ class StoreTurns:
             self._registry.forget(key)
             return
         try:
-            pause = await self._turn(store)
+            pause = await self._reconcile(store)
         except Conflict:
             pause = CONFLICT_PAUSE
         except Gone:
@@ -92,7 +92,7 @@ class StoreTurns:
             return
         self.queue.add_after(key, pause.total_seconds())
 
-    async def _turn(self, store: ImageStore) -> timedelta:
+    async def _reconcile(self, store: ImageStore) -> timedelta:
         standing = await self._registry.look(store)
         failed = 0 if standing.ready else self._failed.get(store.uid, 0) + 1
         if failed and store.key in self._stores:
@@ -103,13 +103,13 @@ class StoreTurns:
         for job in self._cache.jobs():
             if job.key.namespace == store.key.namespace and job.status.at is Phase.PENDING:
                 self._wake(job.key)
-        pause = next_look(standing, failed, self._draw())
+        pause = next_check(standing, failed, self._draw())
         until = self._registry.credentials_end(store.uid)
         if until is not None:
             pause = min(pause, max(ERROR_PAUSE, until - RENEW_BEFORE - self._clock()))
         return pause
 
-    async def _say(self, store: ImageStore, standing: Standing) -> None:
+    async def _say(self, store: ImageStore, standing: Readiness) -> None:
         status = said(store, standing, self._clock())
         if status == store.status or not self._gate():
             return

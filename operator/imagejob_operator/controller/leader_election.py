@@ -35,7 +35,7 @@ class Lost(Exception):
     """The lease is lost, or may be; the message says why. Whoever held it must end."""
 
 
-class Elector:
+class LeaderElector:
     """One replica's part in the election. `me` must name this replica and no other one that lives."""
 
     def __init__(self, lease: Lease, me: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,11 +49,11 @@ class Elector:
         self._until = _NEVER
         """Until when this replica is in charge for certain."""
 
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this replica is in charge now: the gate of all that acts."""
         return self._clock() < self._until
 
-    async def gain(self) -> None:
+    async def acquire(self) -> None:
         """Wait until this replica is in charge."""
         while True:
             begun = self._clock()
@@ -62,7 +62,7 @@ class Elector:
                     await self._try(begun)
             except (JobsError, TimeoutError) as error:
                 log.warning("the lease cannot be had now", extra={"error": _said(error)})
-            if self.leads():
+            if self.is_leader():
                 log.info("this replica is in charge now", extra={"holder": self._me})
                 return
             await self._rest(begun + LOOK)
@@ -77,7 +77,7 @@ class Elector:
             why, begun = "this process stood still for too long", self._clock()
             while True:
                 await self._rest(begun + RETRY)
-                if not self.leads():
+                if not self.is_leader():
                     raise Lost(why)
                 begun = self._clock()
                 try:
@@ -93,7 +93,7 @@ class Elector:
 
     async def release(self) -> None:
         """Close the gate and let the next one in at once; without effect if somebody else is in charge."""
-        led, self._until = self.leads(), _NEVER
+        led, self._until = self.is_leader(), _NEVER
         if not led:
             return
         try:

@@ -13,7 +13,7 @@ from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.backoff import Backoff
 from imagejob_operator.controller.cache import Cache
-from imagejob_operator.controller.operation_runner import Draw, Efforts
+from imagejob_operator.controller.operation_runner import Draw, OperationRunner
 from imagejob_operator.decision.attempt import Problem, Refusal, Remark
 from imagejob_operator.decision.observation import Admission, Observation, Policy
 from imagejob_operator.decision.store_availability import StoreViews
@@ -57,7 +57,7 @@ class Observer:
     def __init__(  # noqa: PLR0913  (one for each thing that is looked at)
         self,
         cache: Cache,
-        efforts: Efforts,
+        operations: OperationRunner,
         jobs: Jobs,
         clock: Clock,
         policy: Policy,
@@ -66,7 +66,7 @@ class Observer:
         draw: Draw = random.random,
     ) -> None:
         self._cache = cache
-        self._efforts = efforts
+        self._operations = operations
         self._jobs = jobs
         self._clock = clock
         self._policy = policy
@@ -79,7 +79,7 @@ class Observer:
     async def observe(self, job: ImageJob) -> Observation:
         """Everything that the decision may know of a job now."""
         memory = self.memory(job)
-        effort, progress = self._efforts.look(job.key)
+        operation, progress = self._operations.look(job.key)
         pending = job.status.at is Phase.PENDING and job.deleted_at is None
         return Observation(
             now=self._clock(),
@@ -92,9 +92,9 @@ class Observer:
             refusals=dict(memory.refusals),
             remarks=dict(memory.remarks),
             rejected=memory.rejected,
-            effort=effort,
+            operation=operation,
             progress=progress,
-            effort_since=self._efforts.since(job.key),
+            operation_since=self._operations.since(job.key),
         )
 
     def memory(self, job: ImageJob) -> RunMemory:

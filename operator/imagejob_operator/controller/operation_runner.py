@@ -1,4 +1,4 @@
-"""The long work of jobs, beside their turns: at most one effort a job, each in a task of its own."""
+"""The long work of jobs, beside their turns: at most one operation a job, each in a task of its own."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from imagejob_operator.decision.operation import (
     Broken,
     Clean,
     Collect,
-    Effort,
+    Operation,
     Progress,
     Publish,
     Stage,
     Validate,
     Working,
 )
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.ports.object_store import StoreDenied, StoreError
 from imagejob_operator.ports.stores import StoreNotOpen
 
 log = logging.getLogger(__name__)
 
 RETRY = Backoff(timedelta(seconds=1), timedelta(seconds=30), jitter=0.5)
-"""With jitter, since all efforts fail together when the store is away."""
+"""With jitter, since all operations fail together when the store is away."""
 
 _ENDING = Clean(())
-"""Stands in for an effort that was ended and whose last write has not landed; nobody asks for it."""
+"""Stands in for an operation that was ended and whose last write has not landed; nobody asks for it."""
 
-Work = Callable[[ImageJob, Effort], Awaitable[Progress]]
+Work = Callable[[ImageJob, Operation], Awaitable[Progress]]
 Clock = Callable[[], datetime]
 Draw = Callable[[], float]
 """Gives random numbers from 0 to 1."""
@@ -43,10 +43,10 @@ Draw = Callable[[], float]
 
 @dataclass(slots=True)
 class _Entry:
-    effort: Effort
+    operation: Operation
     begun: datetime
     ending: tuple[asyncio.Task[None], ...] = ()
-    """Tasks of efforts before it that were told to end and whose last writes may not have landed."""
+    """Tasks of operations before it that were told to end and whose last writes may not have landed."""
     task: asyncio.Task[None] | None = None
     progress: Progress = field(default_factory=Working)
     tries: int = 0
@@ -62,7 +62,7 @@ class _Entry:
         return tuple(task for task in tasks if not task.done())
 
 
-class Efforts:
+class OperationRunner:
     """Runs what the decision wants and remembers how it stands."""
 
     def __init__(
@@ -74,28 +74,28 @@ class Efforts:
         self._draw = draw
         self._entries: dict[Key, _Entry] = {}
 
-    def look(self, key: Key) -> tuple[Effort | None, Progress | None]:
-        """The effort of a job and how it stands."""
+    def look(self, key: Key) -> tuple[Operation | None, Progress | None]:
+        """The operation of a job and how it stands."""
         entry = self._entries.get(key)
-        return (entry.effort, entry.progress) if entry else (None, None)
+        return (entry.operation, entry.progress) if entry else (None, None)
 
     def since(self, key: Key) -> datetime | None:
-        """When the effort of a job was begun, in this process."""
+        """When the operation of a job was begun, in this process."""
         entry = self._entries.get(key)
         return entry.begun if entry else None
 
-    def want(self, job: ImageJob, effort: Effort | None) -> None:
-        """Have exactly this effort for the job: start it, keep it, try it again, or end another one."""
+    def want(self, job: ImageJob, operation: Operation | None) -> None:
+        """Have exactly this operation for the job: start it, keep it, try it again, or end another one."""
         entry = self._entries.get(job.key)
-        if entry and entry.effort == effort:
+        if entry and entry.operation == operation:
             broken = entry.progress
             if isinstance(broken, Broken) and broken.retry_at and self._clock() >= broken.retry_at:
                 entry.progress = Working(broken.failure)
                 entry.task = asyncio.create_task(self._run(job, entry))
             return
         ending = entry.end() if entry else ()
-        if effort is not None:
-            entry = self._entries[job.key] = _Entry(effort, self._clock(), ending)
+        if operation is not None:
+            entry = self._entries[job.key] = _Entry(operation, self._clock(), ending)
             entry.task = asyncio.create_task(self._run(job, entry))
         elif ending:
             # A last write has not landed yet: whatever comes next waits for it.
@@ -115,7 +115,7 @@ class Efforts:
         return [task for e in entries for task in (*e.ending, *([e.task] if e.task else []))]
 
     async def close(self) -> None:
-        """End all efforts and wait for their last writes."""
+        """End all operations and wait for their last writes."""
         tasks = [task for entry in self._entries.values() for task in entry.end()]
         await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -123,13 +123,13 @@ class Efforts:
         if entry.ending:
             await asyncio.wait(entry.ending)
         try:
-            entry.progress = await self._work(job, entry.effort)
-        except EffortFailed as error:
+            entry.progress = await self._work(job, entry.operation)
+        except OperationFailed as error:
             entry.progress = (
                 self._again(job, entry, error.failure) if error.passing else Broken(error.failure)
             )
         except StoreNotOpen as error:
-            cleans = isinstance(entry.effort, Clean)
+            cleans = isinstance(entry.operation, Clean)
             entry.progress = (
                 self._again(job, entry, error.failure) if cleans else self._broken(job, entry, error)
             )
@@ -138,12 +138,12 @@ class Efforts:
         except StoreError as error:
             entry.progress = self._broken(job, entry, error)
         except Exception as error:
-            log.exception("an effort failed unexpectedly", extra={"job": str(job.key)})
+            log.exception("an operation failed unexpectedly", extra={"job": str(job.key)})
             entry.progress = self._broken(job, entry, error)
         self._wake(job.key)
 
     def _denied(self, job: ImageJob, entry: _Entry, error: Exception) -> Broken:
-        match entry.effort:
+        match entry.operation:
             case Stage() | Validate():
                 return Broken(Failure(Code.STAGING, Reason.ACCESS_DENIED, f"the store refuses: {error}"))
             case Collect() | Publish():
@@ -152,13 +152,17 @@ class Efforts:
                 return self._again(job, entry, Failure(Code.STAGING, Reason.ACCESS_DENIED, str(error)))
 
     def _broken(self, job: ImageJob, entry: _Entry, error: Exception) -> Broken:
-        code = Code.STAGING if isinstance(entry.effort, Validate | Stage | Clean) else Code.PUBLISH
+        code = Code.STAGING if isinstance(entry.operation, Validate | Stage | Clean) else Code.PUBLISH
         return self._again(job, entry, Failure(code, Reason.STORE_UNAVAILABLE, str(error)))
 
     def _again(self, job: ImageJob, entry: _Entry, failure: Failure) -> Broken:
         entry.tries += 1
         log.warning(
-            "an effort failed, it is tried again",
-            extra={"job": str(job.key), "effort": type(entry.effort).__name__, "error": failure.message},
+            "an operation failed, it is tried again",
+            extra={
+                "job": str(job.key),
+                "operation": type(entry.operation).__name__,
+                "error": failure.message,
+            },
         )
         return Broken(failure, self._clock() + RETRY.pause(entry.tries, self._draw()))

@@ -10,7 +10,7 @@ MOST_LOOKS = 12
 """Looks in a row at which keys waited, a worker was free, and no turn had begun since the look before."""
 
 
-class Stalls:
+class QueueMonitor:
     """Looks at one queue from time to time.
 
     Standing still is counted in looks and not in seconds: a process that was itself stopped for a while has
@@ -25,16 +25,16 @@ class Stalls:
 
     def look(self) -> None:
         """See whether turns have begun since the last look."""
-        stands = self._queue.is_owed_a_turn() and self._queue.begun == self._begun
+        stands = self._queue.has_waiting_key() and self._queue.begun == self._begun
         self._looks = self._looks + 1 if stands else 0
         self._begun = self._queue.begun
 
     def complaints(self) -> list[str]:
         """Why the queue is of no use; empty if all is well."""
         told: list[str] = []
-        turn = self._queue.longest_turn()
-        if turn and turn[1] > LONGEST_TURN:
-            told.append(f"the turn of {turn[0]} has not ended for {turn[1]:.0f} s")
+        reconcile = self._queue.longest_reconcile()
+        if reconcile and reconcile[1] > LONGEST_TURN:
+            told.append(f"the turn of {reconcile[0]} has not ended for {reconcile[1]:.0f} s")
         if self._queue.dead_workers():
             told.append(f"{self._queue.dead_workers()} workers of the queue of {self._of} have ended")
         if self._looks >= MOST_LOOKS:

@@ -15,9 +15,9 @@ from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.api.phase import TERMINAL
 from imagejob_operator.api.status import Status
 from imagejob_operator.controller.cache import Cache
-from imagejob_operator.controller.executor import Actor
+from imagejob_operator.controller.executor import Executor
 from imagejob_operator.controller.observer import Observer
-from imagejob_operator.controller.operation_runner import Efforts
+from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.observation import Decision
@@ -32,7 +32,7 @@ Clock = Callable[[], datetime]
 SHORTEST_PAUSE = 0.05
 CONFLICT_PAUSE = 0.5
 REJECTED_PAUSE = 60.0
-REPEAT_AFTER = 300.0
+RESYNC_SECONDS = 300.0
 """Seconds after which every job on its way is looked at again, whatever was or was not seen."""
 
 
@@ -43,8 +43,8 @@ class Reconciler:
         self,
         cache: Cache,
         observer: Observer,
-        actor: Actor,
-        efforts: Efforts,
+        executor: Executor,
+        operations: OperationRunner,
         jobs: Jobs,
         telemetry: Telemetry,
         clock: Clock,
@@ -52,15 +52,15 @@ class Reconciler:
     ) -> None:
         self._cache = cache
         self._observer = observer
-        self._actor = actor
-        self._efforts = efforts
+        self._executor = executor
+        self._operations = operations
         self._jobs = jobs
         self._telemetry = telemetry
         self._clock = clock
         self._gate = gate
-        self.queue = WorkQueue(self.turn)
+        self.queue = WorkQueue(self.reconcile)
 
-    async def turn(self, key: Key) -> None:
+    async def reconcile(self, key: Key) -> None:
         """One turn; every error of the world ends in a later turn, none in an exception.
 
         None while the gate is closed: whoever opens it gives every key a turn.
@@ -71,7 +71,7 @@ class Reconciler:
         result = "done"
         job = self._cache.job(key)
         try:
-            await self._turn(key, job)
+            await self._reconcile(key, job)
         except Conflict:
             result = "conflict"
             self.queue.add_after(key, CONFLICT_PAUSE)
@@ -93,16 +93,16 @@ class Reconciler:
             log.error("a call was refused", extra={"job": str(key), "error": str(error)})
             self.queue.add_after(key, REJECTED_PAUSE)
         finally:
-            self._telemetry.turn(result, perf_counter() - begun)
+            self._telemetry.reconcile(result, perf_counter() - begun)
 
-    async def _turn(self, key: Key, job: ImageJob | None) -> None:
+    async def _reconcile(self, key: Key, job: ImageJob | None) -> None:
         if job is None:
             self._forget(key)
             return
         decision = decide(await self._observer.observe(job))
         if not self._gate():
             return
-        after = await self._actor.act(job, decision.actions, self._observer.memory(job))
+        after = await self._executor.act(job, decision.actions, self._observer.memory(job))
         if after is None:
             self._cache.drop_job(key, job.uid)
             self._forget(key)
@@ -112,7 +112,7 @@ class Reconciler:
             after = await self._say(after, job.status, decision.status)
             self._cache.put_job(after)
             self.queue.add(key)
-        self._efforts.want(after, decision.effort)
+        self._operations.want(after, decision.operation)
         self._plan(key, after, decision)
 
     async def _say(self, job: ImageJob, before: Status, status: Status) -> ImageJob:
@@ -141,12 +141,12 @@ class Reconciler:
 
     def _plan(self, key: Key, job: ImageJob, decision: Decision) -> None:
         moments: list[float] = []
-        if decision.look_again:
-            moments.append((decision.look_again - self._clock()).total_seconds())
+        if decision.requeue_at:
+            moments.append((decision.requeue_at - self._clock()).total_seconds())
         if job.status.at in TERMINAL:
             self._observer.forget(key)
         else:
-            moments.append(REPEAT_AFTER * (0.9 + 0.2 * random.random()))  # noqa: S311
+            moments.append(RESYNC_SECONDS * (0.9 + 0.2 * random.random()))  # noqa: S311
         if decision.actions:
             # What the actions brought about may be there already, unseen by any watch.
             moments.append(SHORTEST_PAUSE)
@@ -156,7 +156,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self.queue.forget(key)
         self._observer.forget(key)
-        self._efforts.forget(key)
+        self._operations.forget(key)
 
 
 def shortened(status: Status) -> Status:

@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from imagejob_operator.controller.operation_runner import Efforts
+from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.workqueue import WorkQueue
-from imagejob_operator.garbage.schedule import Patrol
+from imagejob_operator.garbage.schedule import GarbageSchedule
 
 log = logging.getLogger(__name__)
 
@@ -16,17 +16,19 @@ LONGEST = 18.0
 """Seconds in which last writes must have landed. Kopf ends the process after 25, Kubernetes after 30."""
 
 
-async def drain(queues: Sequence[WorkQueue], patrol: Patrol, efforts: Efforts) -> bool:
-    """End turns, sweeps and efforts.
+async def drain(
+    queues: Sequence[WorkQueue], garbage_schedule: GarbageSchedule, operations: OperationRunner
+) -> bool:
+    """End turns, sweeps and operations.
 
     Returns:
         Whether the last write of all of them has landed, so that somebody else may be in charge at once.
     """
 
     async def end() -> None:
-        # Turns first: one of them might begin another effort.
+        # Turns first: one of them might begin another operation.
         await asyncio.gather(*(queue.stop() for queue in queues))
-        await asyncio.gather(patrol.stop(), efforts.close())
+        await asyncio.gather(garbage_schedule.stop(), operations.close())
 
     ending = asyncio.create_task(end())
     await asyncio.wait({ending}, timeout=LONGEST)

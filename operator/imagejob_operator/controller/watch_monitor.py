@@ -15,24 +15,24 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from imagejob_operator.controller.cache import Cache
-from imagejob_operator.controller.queue_monitor import Stalls
+from imagejob_operator.controller.queue_monitor import QueueMonitor
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.ports.imagejobs import JobsError
-from imagejob_operator.ports.metadata_list import Census, Sight
+from imagejob_operator.ports.metadata_list import MetadataLister, Sight
 
 log = logging.getLogger(__name__)
 
 INTERVAL = 25.0
-"""Seconds from one census to the next."""
+"""Seconds from one metadata list to the next."""
 STEP = 5.0
 """Seconds from one look at what is missing to the next."""
 GRACE = 55.0
-"""Seconds in which the watch must tell of what a census has: Kopf connects anew after 70 without a byte."""
+"""Seconds in which the watch must deliver what a metadata list has. Kopf reconnects after 70 s of silence."""
 LONGEST_LAG = 300.0
 """Seconds by which a watch that still tells of other things may be behind."""
 
 
-class Deaf(Exception):
+class WatchStalled(Exception):
     """This process is of no use any more; the message says why. It must end and be started anew."""
 
 
@@ -44,7 +44,7 @@ def newer(version: str, than: str) -> bool:
 
 
 @dataclass
-class Heard:
+class SeenVersions:
     """The versions of one kind that were told of, by uid; and when each watch told of anything last.
 
     If they are `apart`, each namespace has a watch of its own; else one is for all.
@@ -73,14 +73,14 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class _Missing:
-    """What a census has and the watch has not told of: which version, and since when that is known."""
+    """What a metadata list has and the watch has not told of: which version, and since when that is known."""
 
     sight: Sight
-    heard: Heard
+    seen_versions: SeenVersions
     since: float
 
 
-class Vigil:
+class WatchMonitor:
     """Looks after the watches, the queues and the tasks of one process.
 
     Args:
@@ -92,7 +92,7 @@ class Vigil:
 
     def __init__(  # noqa: PLR0913  (one for each thing that is looked after)
         self,
-        census: Census,
+        metadata_lister: MetadataLister,
         cache: Cache,
         queue: WorkQueue,
         stores: WorkQueue,
@@ -101,12 +101,12 @@ class Vigil:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         apart = bool(namespaces)
-        self.jobs = Heard(clock, apart)
-        self.attempts = Heard(clock, apart)
-        self._census = census
+        self.jobs = SeenVersions(clock, apart)
+        self.attempts = SeenVersions(clock, apart)
+        self._metadata_lister = metadata_lister
         self._cache = cache
         self._queue = queue
-        self._stalls = (Stalls(queue, "jobs"), Stalls(stores, "ImageStores"))
+        self._stalls = (QueueMonitor(queue, "jobs"), QueueMonitor(stores, "ImageStores"))
         self._tasks = tasks
         self._namespaces = namespaces
         self._clock = clock
@@ -119,18 +119,18 @@ class Vigil:
         Raises:
             Deaf: when this process must end.
         """
-        next_look = self._clock()
+        next_check = self._clock()
         while True:
-            if self._clock() >= next_look:
-                next_look = self._clock() + INTERVAL
+            if self._clock() >= next_check:
+                next_check = self._clock() + INTERVAL
                 try:
                     await self.look()
                 except JobsError as error:
-                    log.warning("the census failed", extra={"error": str(error)})
+                    log.warning("the metadata list failed", extra={"error": str(error)})
             for stalls in self._stalls:
                 stalls.look()
             if whys := self.complaints():
-                raise Deaf("; ".join(whys))
+                raise WatchStalled("; ".join(whys))
             await asyncio.sleep(STEP)
 
     async def look(self) -> None:
@@ -142,16 +142,16 @@ class Vigil:
         # Also what only the cache knows: an answer that came after the word that its object is gone.
         known_jobs = self.jobs.versions.keys() | self._cache.seen()
         known_attempts = self.attempts.versions.keys() | {a.uid for _, a in self._cache.all_attempts()}
-        jobs = await self._census.jobs(self._namespaces)
-        attempts = await self._census.attempts(self._namespaces)
+        jobs = await self._metadata_lister.jobs(self._namespaces)
+        attempts = await self._metadata_lister.attempts(self._namespaces)
         self._counted_at = self._clock()
         self._forget_jobs(known_jobs - jobs.keys())
         self._forget_attempts(known_attempts - attempts.keys())
         # What was missing before keeps its time, with the version that was missing then.
         self._missing = {
-            uid: self._missing[uid] if self._still(uid) else _Missing(sight, heard, self._counted_at)
-            for there, heard in ((jobs, self.jobs), (attempts, self.attempts))
-            for uid, sight in _late(there, heard)
+            uid: self._missing[uid] if self._still(uid) else _Missing(sight, seen_versions, self._counted_at)
+            for there, seen_versions in ((jobs, self.jobs), (attempts, self.attempts))
+            for uid, sight in _late(there, seen_versions)
         }
 
     def complaints(self) -> list[str]:
@@ -169,14 +169,14 @@ class Vigil:
 
     def facts(self) -> dict[str, object]:
         """What people want to know of a process that is alive."""
-        turn = self._queue.longest_turn()
+        reconcile = self._queue.longest_reconcile()
         return {
             "jobs": len(self.jobs.versions),
             "attempts": len(self.attempts.versions),
             "secondsSinceCensus": round(self._clock() - self._counted_at, 1),
             "notToldYet": len(self._missing),
             "waitingForTurns": len(self._queue),
-            "longestTurnSeconds": round(turn[1], 1) if turn else 0,
+            "longestTurnSeconds": round(reconcile[1], 1) if reconcile else 0,
         }
 
     def _still(self, uid: str) -> bool:
@@ -184,7 +184,7 @@ class Vigil:
         missing = self._missing.get(uid)
         if missing is None:
             return False
-        told = missing.heard.versions.get(uid)
+        told = missing.seen_versions.versions.get(uid)
         return told is None or newer(missing.sight.version, told)
 
     def _forget_jobs(self, gone: Set[str]) -> None:
@@ -212,14 +212,14 @@ class Vigil:
 def _is_deaf(missing: _Missing, now: float) -> bool:
     """A watch that tells of other things may be behind; one that tells of nothing is deaf."""
     waited = now - missing.since
-    silence = missing.heard.silence(missing.sight.key.namespace)
+    silence = missing.seen_versions.silence(missing.sight.key.namespace)
     return waited >= LONGEST_LAG or (waited >= GRACE and silence >= GRACE)
 
 
-def _late(there: Mapping[str, Sight], heard: Heard) -> list[tuple[str, Sight]]:
+def _late(there: Mapping[str, Sight], seen_versions: SeenVersions) -> list[tuple[str, Sight]]:
     """What is there in a version that the watch has not told of."""
     return [
         (uid, sight)
         for uid, sight in there.items()
-        if uid not in heard.versions or newer(sight.version, heard.versions[uid])
+        if uid not in seen_versions.versions or newer(sight.version, seen_versions.versions[uid])
     ]

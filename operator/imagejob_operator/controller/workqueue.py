@@ -14,7 +14,7 @@ from imagejob_operator.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-Turn = Callable[[Key], Awaitable[None]]
+Reconcile = Callable[[Key], Awaitable[None]]
 
 RETRY = Backoff(timedelta(seconds=2), timedelta(seconds=10), jitter=0.5)
 """With jitter, since the turns of all keys fail together when the API server is away."""
@@ -23,8 +23,10 @@ RETRY = Backoff(timedelta(seconds=2), timedelta(seconds=10), jitter=0.5)
 class WorkQueue:
     """Keys that want a turn. Adding a key twice before its turn is adding it once."""
 
-    def __init__(self, turn: Turn, workers: int = 32, draw: Callable[[], float] = random.random) -> None:
-        self._turn = turn
+    def __init__(
+        self, reconcile: Reconcile, workers: int = 32, draw: Callable[[], float] = random.random
+    ) -> None:
+        self._reconcile = reconcile
         self._workers = workers
         self._draw = draw
         self._ready: OrderedDict[str, deque[Key]] = OrderedDict()
@@ -88,12 +90,12 @@ class WorkQueue:
         if timer := self._due.pop(key, None):
             timer.cancel()
 
-    def longest_turn(self) -> tuple[Key, float] | None:
+    def longest_reconcile(self) -> tuple[Key, float] | None:
         """The key whose turn has lasted longest, and its seconds; None if none has a turn."""
         key = min(self._active, key=self._active.__getitem__, default=None)
         return (key, asyncio.get_running_loop().time() - self._active[key]) if key else None
 
-    def is_owed_a_turn(self) -> bool:
+    def has_waiting_key(self) -> bool:
         """Whether a key waits for a turn now, and a worker is free to take it."""
         return bool(self._queued) and len(self._active) < len(self._tasks)
 
@@ -124,7 +126,7 @@ class WorkQueue:
         self.begun += 1
         failures = self._failures.get(key)
         try:
-            await self._turn(key)
+            await self._reconcile(key)
             if self._failures.get(key) == failures:
                 self._failures.pop(key, None)
         except asyncio.CancelledError:

@@ -39,21 +39,21 @@ class DeliverOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StopAttempt:
     """End an attempt and remove what is left of it."""
 
     attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)
-class Inquire:
+class ReadEvents:
     """Ask what holds up an attempt that waits and does not say why."""
 
     attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)
-class Announce:
+class RecordEvent:
     """Write an Event, once per run and reason."""
 
     warning: bool
@@ -67,4 +67,13 @@ class DeleteJob:
     """Delete the ImageJob itself: its retention has ended."""
 
 
-Action = AddFinalizer | ReleaseFinalizer | Launch | DeliverOrder | Stop | Inquire | Announce | DeleteJob
+Action = (
+    AddFinalizer
+    | ReleaseFinalizer
+    | Launch
+    | DeliverOrder
+    | StopAttempt
+    | ReadEvents
+    | RecordEvent
+    | DeleteJob
+)

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from imagejob_operator.api.errors import Failure, bounded
-from imagejob_operator.api.phase import TERMINAL, UNDOING, Phase
+from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
 from imagejob_operator.api.status import PARTIAL, VALIDATED, Condition, ItemCounts, RunStatus, Status
 
 RECONCILING = "Reconciling"
@@ -127,7 +127,7 @@ def _cleaning(
     if cleaned is not None:
         text = cleaned or "staging could not be emptied yet; it is tried again"
         return [("StagingCleaned", "False", "Deferred", bounded(text))]
-    if status.at in UNDOING or (status.at is Phase.SUSPENDED and status.staging):
+    if status.at in COMPENSATING or (status.at is Phase.SUSPENDED and status.staging):
         return [("StagingCleaned", "False", "InProgress", "")]
     return []
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
-from imagejob_operator.api.phase import TERMINAL, UNDOING, Phase
+from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
 from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.api.status import (
     ItemCounts,
@@ -33,10 +33,10 @@ from imagejob_operator.decision.phases.deadlines import (
     wait_for_sources,
 )
 from imagejob_operator.decision.phases.ending import (
-    begin_undoing,
+    begin_compensation,
+    decide_compensation,
     decide_deleted,
     decide_terminal,
-    decide_undoing,
     end_run,
 )
 from imagejob_operator.decision.phases.processing import process, with_tries
@@ -53,8 +53,8 @@ def decide(o: Observation) -> Decision:
     status = o.job.status
     if o.job.deleted_at is not None:
         return decide_deleted(o)
-    if status.at in UNDOING:
-        return decide_undoing(o)
+    if status.at in COMPENSATING:
+        return decide_compensation(o)
     if status.at in TERMINAL:
         return decide_terminal(o)
     if status.at is Phase.SUSPENDED and status.staging is None:
@@ -70,17 +70,17 @@ def _begun(o: Observation, spec: Spec) -> Decision:
     """A run that was begun: what its user wants of it comes first, then its deadline, then its phase."""
     status = o.job.status
     if status.run is not None and status.run.id == spec.cancel_run_id:
-        return begin_undoing(o, _cancelled(status.run.id))
+        return begin_compensation(o, _cancelled(status.run.id))
     if status.run is None or status.run.id != spec.run.id:
         text = f"spec.run.id was changed to {spec.run.id!r}: the next run takes over"
-        return begin_undoing(o, Failure(Code.CANCELLED, Reason.SUPERSEDED, text))
+        return begin_compensation(o, Failure(Code.CANCELLED, Reason.SUPERSEDED, text))
     if status.at is Phase.SUSPENDED:
         # Only who goes on needs the finalizer that a stricter schema does not let us put back.
-        return begin_undoing(o, _rejected(o)) if o.rejected else decide_suspended(o, spec)
+        return begin_compensation(o, _rejected(o)) if o.rejected else decide_suspended(o, spec)
     if spec.suspend and not isinstance(o.progress, Published):
         return suspend(o)
     if status.at is not Phase.PUBLISHING and o.now >= o.job.ends_by(o.now):
-        return begin_undoing(o, _deadline_failure(o, spec))
+        return begin_compensation(o, _deadline_failure(o, spec))
     return _FORWARD[status.at](o, spec)
 
 
@@ -108,7 +108,7 @@ def _deadline_failure(o: Observation, spec: Spec) -> Failure:
 def _refuse(o: Observation, failure: Failure) -> Decision:
     """A job that cannot be accepted: nothing was staged for it yet, or it must be undone first."""
     if o.job.status.at is not Phase.PENDING:
-        return begin_undoing(o, failure)
+        return begin_compensation(o, failure)
     return _end_unbegun(o, Phase.FAILED, failure)
 
 
@@ -140,7 +140,7 @@ def _unread(o: Observation) -> Decision:
         )
         return _refuse(o, Failure(Code.CREATION, Reason.NOT_PERMITTED, text))
     note = f"waiting for the labels of namespace {name!r} to be read"
-    return Decision(change(o, o.job.status, note=note), look_again=min(end, o.now + timedelta(seconds=5)))
+    return Decision(change(o, o.job.status, note=note), requeue_at=min(end, o.now + timedelta(seconds=5)))
 
 
 def _unready(o: Observation, failure: Failure) -> Decision:
@@ -151,7 +151,7 @@ def _unready(o: Observation, failure: Failure) -> Decision:
         text = f"{failure.message} (given up after {duration_text(o.policy.start_grace)})"
         return _refuse(o, replace(failure, message=text))
     return Decision(
-        change(o, o.job.status, note=failure.message), look_again=min(end, o.now + timedelta(seconds=5))
+        change(o, o.job.status, note=failure.message), requeue_at=min(end, o.now + timedelta(seconds=5))
     )
 
 
@@ -192,18 +192,18 @@ def _pending(o: Observation, spec: Spec) -> Decision:
 def _staging(o: Observation, spec: Spec) -> Decision:
     status = o.job.status
     prefix = status.staging.prefix if status.staging else ""
-    effort = Stage(prefix)
-    progress = progress_of(o, effort)
+    operation = Stage(prefix)
+    progress = progress_of(o, operation)
     if isinstance(progress, Staged):
         return _staged(o, spec, progress)
-    return wait_for_sources(o, spec, effort, "the sources were not staged")
+    return wait_for_sources(o, spec, operation, "the sources were not staged")
 
 
 def _staged(o: Observation, spec: Spec, staged: Staged) -> Decision:
     try:
         per_shard = items_per_pod(spec.execution, staged.items)
     except InvalidSpec as error:
-        return begin_undoing(o, Failure(Code.CREATION, Reason.INVALID_SPEC, str(error)))
+        return begin_compensation(o, Failure(Code.CREATION, Reason.INVALID_SPEC, str(error)))
     status, run = o.job.status, o.job.status.run or RunStatus()
     shards = ShardStatus(total=shard_count(staged.items, per_shard))
     total = staged.items + staged.skipped
@@ -227,8 +227,8 @@ def _publishing(o: Observation, spec: Spec) -> Decision:
     lost = run.shards.failed if run.shards else 0
     report = report_key(o.job.key.namespace, o.job.key.name, o.job.uid, run.number)
     deadline = o.job.ends_by(o.now)
-    effort = Publish(status.staging.prefix if status.staging else "", report, deadline, lost)
-    progress = progress_of(o, effort)
+    operation = Publish(status.staging.prefix if status.staging else "", report, deadline, lost)
+    progress = progress_of(o, operation)
     if isinstance(progress, Published):
         status = msgspec.structs.replace(
             status, outputs=OutputCounts(progress.objects, progress.bytes), report=report
@@ -236,17 +236,17 @@ def _publishing(o: Observation, spec: Spec) -> Decision:
         return end_run(o, status, Phase.SUCCEEDED, None, cleaned=progress.cleaned)
     broken = progress if isinstance(progress, Broken) else None
     if broken and broken.retry_at is None:
-        return begin_undoing(o, broken.failure)
+        return begin_compensation(o, broken.failure)
     if o.now >= deadline:
-        # Safe while it still works: if it wrote the report after all, the undoing finds it and succeeds.
-        return begin_undoing(o, _deadline_failure(o, spec))
+        # Safe while it still works: if it wrote the report after all, the compensation finds it and succeeds.
+        return begin_compensation(o, _deadline_failure(o, spec))
     window = phase_begun(o) + timedelta(seconds=spec.execution.staging_deadline_seconds)
     if broken and o.now >= window:
         limit = f"{spec.execution.staging_deadline_seconds} s of trying to publish"
-        return begin_undoing(
+        return begin_compensation(
             o, replace(broken.failure, message=f"{broken.failure.message} (given up after {limit})")
         )
-    return keep_going(o, effort, broken, min(deadline, window) if broken else deadline)
+    return keep_going(o, operation, broken, min(deadline, window) if broken else deadline)
 
 
 _FORWARD: dict[Phase, Callable[[Observation, Spec], Decision]] = {

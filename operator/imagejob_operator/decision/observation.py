@@ -11,7 +11,7 @@ from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.status import RunStatus, Status
 from imagejob_operator.decision.action import Action
 from imagejob_operator.decision.attempt import Attempt, Refusal, Remark
-from imagejob_operator.decision.operation import Effort, Progress
+from imagejob_operator.decision.operation import Operation, Progress
 from imagejob_operator.decision.store_availability import StoreViews
 
 
@@ -25,7 +25,7 @@ class Policy:
     """The longest time that cleaning may hold a terminal phase or a deletion."""
     start_grace: timedelta = timedelta(minutes=5)
     """How long a Pod that cannot start (image pull, configuration) may still get well."""
-    look_again: timedelta = timedelta(minutes=5)
+    requeue_at: timedelta = timedelta(minutes=5)
     """When a job on its way is looked at again if nothing happens before."""
 
 
@@ -56,10 +56,10 @@ class Observation:
     """What was said of waiting attempts when somebody asked, by their uid."""
     rejected: str = ""
     """Why the API server refuses our finalizer on the job as it is; empty if it did not."""
-    effort: Effort | None = None
+    operation: Operation | None = None
     progress: Progress | None = None
-    effort_since: datetime | None = None
-    """When this process began with the effort."""
+    operation_since: datetime | None = None
+    """When this process began with the operation."""
 
     def launched(self, run: RunStatus | None) -> bool:
         """Whether an attempt of a run, in its epoch, is known to have run; a suspension has given that up."""
@@ -81,5 +81,5 @@ class Decision:
 
     status: Status
     actions: tuple[Action, ...] = ()
-    effort: Effort | None = None
-    look_again: datetime | None = None
+    operation: Operation | None = None
+    requeue_at: datetime | None = None

@@ -1,7 +1,7 @@
 """Long work beside the turn: what may be asked, and how it stands.
 
-A job has at most one effort at a time. An effort is named by a value; asking for the same value again is
-the same effort, asking for another one ends it. What an effort knows is lost when the operator ends:
+A job has at most one operation at a time. A value names it; asking for the same value again is
+the same operation, asking for another one ends it. What an operation knows is lost when the operator ends:
 each can be started again from what the store holds.
 """
 
@@ -59,7 +59,7 @@ class Clean:
     """Key of the report to write first; none if empty."""
 
 
-Effort = Validate | Stage | Collect | Publish | Clean
+Operation = Validate | Stage | Collect | Publish | Clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ Progress = Working | Broken | Validated | Staged | Collected | Published | Clean
 
 
 def last_failure(progress: Progress | None) -> Failure | None:
-    """Why an effort failed last, also while it is being tried again."""
+    """Why an operation failed last, also while it is being tried again."""
     match progress:
         case Broken():
             return progress.failure

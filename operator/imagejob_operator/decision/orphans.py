@@ -1,4 +1,4 @@
-"""What the sweeper may delete: a run's staging is judged by its owner, its age, and the URLs signed for it.
+"""What the garbage collector may delete: decided by owner, age, and the URLs signed for the staging.
 
 Theory of operation. The status that names a run is written before the first byte of the run's staging, and
 numbers and epochs never go back. So whatever was known of the owner *after* the staging was listed is the
@@ -37,7 +37,7 @@ _RUN = re.compile(f"({_COUNT})-({_COUNT})/")
 
 
 class Mode(enum.StrEnum):
-    """What the sweeper does with what it finds."""
+    """What the garbage collector does with what it finds."""
 
     DELETE = "Delete"
     REPORT = "Report"

@@ -180,7 +180,7 @@ class Start:
     """What waiting for a start comes to: a failure, or when to look again, with a note for people."""
 
     failure: Failure | None = None
-    look_again: datetime | None = None
+    requeue_at: datetime | None = None
     note: str = ""
 
 
@@ -223,7 +223,7 @@ def judge_start(o: Observation, view: Survey, execution: Execution) -> Start:
     # A problem of the first seconds (a Pod waits for its Secret) is not worth a write.
     note = _note(problem) if problem and waited >= NOTEWORTHY else ""
     return Start(
-        look_again=min(since + limit, since + NOTEWORTHY if waited < NOTEWORTHY else since + limit), note=note
+        requeue_at=min(since + limit, since + NOTEWORTHY if waited < NOTEWORTHY else since + limit), note=note
     )
 
 

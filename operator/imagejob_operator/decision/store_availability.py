@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagejob_operator.api.errors import Code, Failure, Reason
-from imagejob_operator.api.imagestore_status import Standing
+from imagejob_operator.api.imagestore_status import Readiness
 from imagejob_operator.api.status import StagingStore
 
 
@@ -15,7 +15,7 @@ class StoreView:
 
     name: str
     uid: str = ""
-    standing: Standing | None = None
+    standing: Readiness | None = None
     location: str = ""
     """Bucket and place of its staging, as a URL; empty while it is not open."""
 

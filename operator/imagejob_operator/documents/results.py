@@ -72,7 +72,7 @@ def summarise(result: Result) -> Summary:
     return Summary(succeeded=len(result.items) - failed, failed=failed)
 
 
-def believe(
+def verify(
     result: Result, indexes: Sequence[int], renditions: Sequence[Rendition], listing: Mapping[str, Listed]
 ) -> list[ItemOutcome]:
     """The outcomes of a shard, if its result says exactly what was ordered and the store agrees.
@@ -97,7 +97,7 @@ def believe(
             attempt=result.attempt,
             outputs=item.outputs,
             error=item.error,
-            etags=() if item.error else _believe_item(item, wanted, listing, where),
+            etags=() if item.error else _verify_item(item, wanted, listing, where),
             source=item.source,
             image=item.image,
             timings=item.timings,
@@ -106,7 +106,7 @@ def believe(
     ]
 
 
-def _believe_item(
+def _verify_item(
     item: ItemResult, wanted: list[str], listing: Mapping[str, Listed], where: str
 ) -> tuple[str, ...]:
     """The ETags of the item's outputs."""
@@ -124,7 +124,7 @@ def _believe_item(
     return tuple(etags)
 
 
-def given_up(shard: int, indexes: Sequence[int]) -> list[ItemOutcome]:
+def lost_outcomes(shard: int, indexes: Sequence[int]) -> list[ItemOutcome]:
     """The outcomes of a shard whose retries are used up."""
     error = ItemError(
         ItemCode.KILLED, "every attempt at this item's shard failed; see the Events of its Pods"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from imagejob_contract.wire import Wire
-from imagejob_operator.documents.watermark_images import Mark
+from imagejob_operator.documents.watermark_images import WatermarkImage
 
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 ITEMS_A_PART = 1000
@@ -62,7 +62,7 @@ class Manifest(Wire, frozen=True):
     """No URL that is ever signed for this staging lives longer."""
     parts: Parts | None = None
     """Where it is set, `items` is empty as it was written."""
-    marks: tuple[Mark, ...] = ()
+    watermark_images: tuple[WatermarkImage, ...] = ()
     """Copies of the images that watermarks are made of."""
     skipped: int = 0
     """Items beside those that need not be made; what is known of each lies beside the manifest."""

@@ -9,10 +9,10 @@ import msgspec
 from imagejob_contract.recipe import Rendition, Step
 from imagejob_contract.wire import Wire
 
-MARKS_FOLDER = "marks/"
+WATERMARK_IMAGES_FOLDER = "marks/"
 
 
-class Mark(Wire, frozen=True):
+class WatermarkImage(Wire, frozen=True):
     """One of them: the user's key, the ETag of the copy, and what its bytes are known by."""
 
     key: str
@@ -21,8 +21,8 @@ class Mark(Wire, frozen=True):
 
 
 def copy_key(prefix: str, position: int) -> str:
-    """Where the copy of the image at a position among `mark_keys` lies."""
-    return f"{prefix}{MARKS_FOLDER}{position}"
+    """Where the copy of the image at a position among `watermark_image_keys` lies."""
+    return f"{prefix}{WATERMARK_IMAGES_FOLDER}{position}"
 
 
 def identified(renditions: Sequence[Rendition], identities: Mapping[str, str]) -> tuple[Rendition, ...]:

@@ -1,4 +1,4 @@
-"""The sweeper: what a forced release, a crash or a zombie Pod left in staging goes in the end.
+"""The garbage collector: what a forced release, a crash or a zombie Pod left in staging goes in the end.
 
 The order is the proof (docs/decisions/0005-sweeper.md): staging is listed first, then all ImageJobs, then
 each owner is looked at, and nothing is deleted on the word of anything that was seen before the listing.
@@ -53,13 +53,13 @@ from imagejob_operator.ports.telemetry import SweepTelemetry
 log = logging.getLogger(__name__)
 
 AT_ONCE = 8
-"""Folders examined at the same time: the sweeper is in no hurry and leaves the store to the jobs."""
+"""Folders examined at the same time; few, so that jobs keep the store."""
 
 CLOCK_TEXT = b"Written at each sweep: its time of modification is the time of the store.\n"
 
 
 @dataclass(frozen=True, slots=True)
-class SweepPolicy:
+class GarbagePolicy:
     """What the administrator decided."""
 
     staging_folder: str
@@ -78,7 +78,7 @@ class _Sweep:
     uids: Mapping[str, Key]
 
 
-class Sweeper:
+class GarbageCollector:
     """Sweeps the staging of one installation in one store, again and again."""
 
     def __init__(
@@ -86,7 +86,7 @@ class Sweeper:
         store: ObjectStore,
         owners: Owners,
         telemetry: SweepTelemetry,
-        policy: SweepPolicy,
+        policy: GarbagePolicy,
         gate: Gate = always_open,
     ) -> None:
         self._store = store

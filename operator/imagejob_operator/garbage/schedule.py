@@ -1,4 +1,4 @@
-"""The sweeper's round: one store after the other."""
+"""The garbage collector's round: one store after the other."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from imagejob_operator.decision.orphans import Orphans, total
-from imagejob_operator.garbage.collector import Sweeper
+from imagejob_operator.garbage.collector import GarbageCollector
 from imagejob_operator.ports.object_store import ObjectStore
 from imagejob_operator.ports.telemetry import SweepTelemetry
 
 
 @dataclass(slots=True)
 class _Post:
-    """One store on the round, its sweeper, and what the last whole sweep left."""
+    """One store on the round, its garbage collector, and what the last whole sweep left."""
 
     store: ObjectStore
-    sweeper: Sweeper
+    sweeper: GarbageCollector
     left: Orphans = field(default_factory=Orphans)
 
 
-class Patrol:
+class GarbageSchedule:
     """Sweeps all stores, again and again; what is counted is the sum over all of them.
 
     Args:
         stores: all stores by uid, as they are when a round begins.
-        make: makes the sweeper of one store.
+        make: makes the garbage collector of one store.
         clean: told of each store in which a sweep found nothing at all.
         telemetry: what is counted.
         interval: seconds from the beginning of one round to that of the next.
@@ -35,7 +35,7 @@ class Patrol:
     def __init__(
         self,
         stores: Callable[[], Mapping[str, ObjectStore]],
-        make: Callable[[ObjectStore], Sweeper],
+        make: Callable[[ObjectStore], GarbageCollector],
         clean: Callable[[str], None],
         telemetry: SweepTelemetry,
         interval: float,
@@ -65,7 +65,7 @@ class Patrol:
         if self._stopped or self._task is None or not self._task.done():
             return ""
         error = None if self._task.cancelled() else self._task.exception()
-        return f"the sweeper has ended: {error!r}"
+        return f"the garbage collector has ended: {error!r}"
 
     async def _run(self) -> None:
         timer = asyncio.get_running_loop()

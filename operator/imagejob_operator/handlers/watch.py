@@ -10,7 +10,7 @@ import kopf
 from imagejob_operator.api.imagejob import Key, parse_job
 from imagejob_operator.api.imagestore import ImageStore, parse_store
 from imagejob_operator.controller.cache import Cache
-from imagejob_operator.controller.watch_monitor import Heard
+from imagejob_operator.controller.watch_monitor import SeenVersions
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.decision.attempt import Attempt
 from imagejob_operator.naming.names import GROUP, LABEL_INSTALLATION, LABEL_JOB, PLURAL, STORE_PLURAL, VERSION
@@ -34,13 +34,13 @@ def register_watches(  # noqa: PLR0913  (one for each thing that is told of)
     installation: str,
     job_class: str,
     see_store: SeeStore,
-    heard: tuple[Heard, Heard],
+    seen_versions: tuple[SeenVersions, SeenVersions],
 ) -> None:
     """Have Kopf tell of every ImageJob, every Pod of ours, and every ImageStore.
 
-    What is told of jobs and of Pods is noted in `heard` as well, whoever's they are.
+    What is told of jobs and of Pods is noted in `seen_versions` as well, whoever's they are.
     """
-    jobs_heard, pods_heard = heard
+    jobs_heard, pods_heard = seen_versions
 
     async def imagejob_seen(event: kopf.RawEvent, **_: Any) -> None:
         _note(jobs_heard, event)
@@ -78,7 +78,7 @@ def register_watches(  # noqa: PLR0913  (one for each thing that is told of)
     )
 
 
-def _note(heard: Heard, event: kopf.RawEvent) -> None:
+def _note(seen_versions: SeenVersions, event: kopf.RawEvent) -> None:
     metadata = event["object"]["metadata"]
     deleted = event["type"] == "DELETED"
-    heard.note(metadata["namespace"], metadata["uid"], metadata["resourceVersion"], deleted)
+    seen_versions.note(metadata["namespace"], metadata["uid"], metadata["resourceVersion"], deleted)

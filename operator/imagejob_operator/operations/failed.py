@@ -1,11 +1,11 @@
-"""How the code of an effort says that the job cannot go on."""
+"""How the code of an operation says that the job cannot go on."""
 
 from __future__ import annotations
 
 from imagejob_operator.api.errors import Failure
 
 
-class EffortFailed(Exception):
+class OperationFailed(Exception):
     """Why the job cannot go on; unless it is `passing`, trying again is of no use."""
 
     def __init__(self, failure: Failure, passing: bool = False) -> None:

@@ -19,7 +19,7 @@ RUN = f"{OWN_METADATA}run"
 """Metadata that says which run wrote an object: `<uid>/<number>`."""
 
 
-def run_mark(job: ImageJob) -> str:
+def writer_of(job: ImageJob) -> str:
     """What an object of the job's current run says of whose it is."""
     return f"{job.uid}/{job.status.run.number if job.status.run else 0}"
 
@@ -41,6 +41,6 @@ def final_headers(
         cache_control=wanted.cache_control or "",
         content_disposition=wanted.content_disposition or "",
         storage_class=wanted.storage_class or "",
-        metadata={**wanted.metadata, RUN: run_mark(job), CONTENT: content, FACTS: facts},
+        metadata={**wanted.metadata, RUN: writer_of(job), CONTENT: content, FACTS: facts},
         tags=wanted.tags,
     )

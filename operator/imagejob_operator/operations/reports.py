@@ -6,10 +6,20 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from imagejob_operator.api.imagejob import Key
-from imagejob_operator.documents.report import MAX_REPORT_BYTES, Report, read_report
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.imagejob import ImageJob, Key
+from imagejob_operator.documents.report import (
+    MAX_REPORT_BYTES,
+    Report,
+    read_report,
+)
 from imagejob_operator.naming.prefixes import reports_prefix
-from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoredObject
+from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.ports.object_store import (
+    ObjectMissing,
+    ObjectStore,
+    StoredObject,
+)
 
 MOST_LISTED = 10_000
 """Reports that are looked at for the newest ones."""
@@ -32,3 +42,40 @@ async def recent_reports(store: ObjectStore, key: Key) -> AsyncIterator[Report]:
             yield read_report(await store.read(stored.key, MAX_REPORT_BYTES))
         except (ObjectMissing, msgspec.DecodeError):
             continue
+
+
+async def committed_report(store: ObjectStore, job: ImageJob, key: str) -> Report | None:
+    """The report of this very run, if it is there and says Succeeded."""
+    run = job.status.run
+    try:
+        report = read_report(await store.read(key, MAX_REPORT_BYTES))
+    except (ObjectMissing, msgspec.DecodeError):
+        return None
+    same = run is not None and (report.uid, report.run) == (job.uid, run.number)
+    return report if same and report.outcome == "Succeeded" else None
+
+
+async def unpublished_before(store: ObjectStore, job: ImageJob) -> frozenset[str]:
+    """Sources that the run before did not publish; runs that never came to their items are passed over.
+
+    A run that failed may have published some outputs of an item and not others: all its items are made again.
+
+    Raises:
+        EffortFailed: JOB_001/NoPreviousReport if no report of an earlier run tells.
+        StoreError: when the store fails.
+    """
+    text = "spec.run.items Failed: no run before this one has said what became of its items"
+    for past in job.status.history:
+        if not past.report:
+            continue
+        try:
+            report = read_report(await store.read(past.report, MAX_REPORT_BYTES))
+        except (ObjectMissing, msgspec.DecodeError):
+            text = f"spec.run.items Failed: there is no report of run {past.number} at {past.report!r}"
+            break
+        if report.items:
+            whole = report.outcome == "Succeeded"
+            done = {item.source for item in report.items if item.skipped or (whole and item.outputs)}
+            return frozenset(item.source for item in report.items if item.source not in done)
+    text += "; take All items"
+    raise OperationFailed(Failure(Code.CREATION, Reason.NO_PREVIOUS_REPORT, text))

@@ -17,11 +17,11 @@ from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.decision.operation import Validate, Validated
 from imagejob_operator.decision.shard_size import items_per_pod
 from imagejob_operator.documents.report import ReportCheck, ReportError, encode_report
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.publishing.report import make_report
 from imagejob_operator.operations.staging.existing_outputs import plan_items
 from imagejob_operator.operations.staging.stage import find_items, folder_of
-from imagejob_operator.operations.staging.watermark_images import find_marks, with_identities
+from imagejob_operator.operations.staging.watermark_images import find_watermark_images, with_identities
 from imagejob_operator.ports.launcher import Launcher, Refused
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectStore, StoreDenied
 
@@ -35,7 +35,7 @@ NO_ETAG = "0" * 32
 
 
 async def validate(
-    store: ObjectStore, launcher: Launcher, clock: Clock, job: ImageJob, effort: Validate
+    store: ObjectStore, launcher: Launcher, clock: Clock, job: ImageJob, operation: Validate
 ) -> Validated:
     """Look at all that a run of the job needs, and write the report of it.
 
@@ -44,14 +44,14 @@ async def validate(
     """
     spec = job.spec
     assert not isinstance(spec, InvalidSpec)  # noqa: S101  (decide validates accepted jobs only)
-    looks = _Looks(store, launcher, clock, job, spec, effort)
+    looks = _Looks(store, launcher, clock, job, spec, operation)
     checks: list[ReportCheck] = []
     failures: list[Failure] = []
     # In the order in which a run would come to it, so that the first failure is the one it would end with.
     for name, look in looks.all():
         try:
             checks.append(ReportCheck(name, True, await look()))
-        except EffortFailed as error:
+        except OperationFailed as error:
             failure = error.failure
             failures.append(failure)
             checks.append(ReportCheck(name, False, f"{failure.code} {failure.reason}: {failure.message}"))
@@ -60,9 +60,9 @@ async def validate(
     cause = ReportError(first.code, first.reason, first.message) if first else None
     report = msgspec.structs.replace(report, checks=tuple(checks), error=cause)
     try:
-        await store.put(effort.report, encode_report(report), "application/json")
+        await store.put(operation.report, encode_report(report), "application/json")
     except StoreDenied as error:
-        text = f"the report {effort.report!r} cannot be written: {error}"
+        text = f"the report {operation.report!r} cannot be written: {error}"
         first = first or Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)
     return Validated(looks.items, first)
 
@@ -77,14 +77,14 @@ class _Looks:
         clock: Clock,
         job: ImageJob,
         spec: Spec,
-        effort: Validate,
+        operation: Validate,
     ) -> None:
         self._store = store
         self._launcher = launcher
         self._clock = clock
         self._job = job
         self._spec = spec
-        self._effort = effort
+        self._effort = operation
         self.items = 0
 
     def all(self) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
@@ -101,16 +101,16 @@ class _Looks:
         base = folder_of(match.prefix) if match else ""
         try:
             found = await find_items(self._store, self._job, self._spec, base)
-            marks = await find_marks(self._store, self._job, self._spec)
-            spec = with_identities(self._spec, marks)
+            watermark_images = await find_watermark_images(self._store, self._job, self._spec)
+            spec = with_identities(self._spec, watermark_images)
             plan = await plan_items(self._store, self._job, spec, found, base)
             self.items = len(found)
             items_per_pod(self._spec.execution, len(plan.wanted))
         except InvalidSpec as error:
-            raise EffortFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
+            raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
         except StoreDenied as error:
             text = f"the store refuses the sources: {error}"
-            raise EffortFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
+            raise OperationFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
         text = f"{self.items} items are there, and no two outputs have one key"
         return text + (f"; {len(plan.skipped)} items need not be made" if plan.skipped else "")
 
@@ -119,7 +119,7 @@ class _Looks:
             await self._ask_for_leave(self._effort.prefix)
         except StoreDenied as error:
             text = f"the store refuses to stage below {self._effort.prefix!r}: {error}"
-            raise EffortFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
+            raise OperationFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
         return f"the store would take objects below {self._effort.prefix!r}"
 
     async def _look_at_pods(self) -> str:
@@ -128,7 +128,7 @@ class _Looks:
         except Refused as refusal:
             problem = refusal.problem
             text = f"the first Pod would be refused: {problem.message}"
-            raise EffortFailed(Failure(Code.LAUNCH, problem.reason, text)) from None
+            raise OperationFailed(Failure(Code.LAUNCH, problem.reason, text)) from None
         return f"it cannot be told: {untold}" if untold else "the first Pod and its Secret would be taken now"
 
     async def _look_at_destination(self) -> str:
@@ -137,7 +137,7 @@ class _Looks:
             await self._ask_for_leave(prefix)
         except StoreDenied as error:
             text = f"the outputs cannot be written below {prefix!r}: {error}"
-            raise EffortFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
+            raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
         return f"the store would take outputs below {prefix!r}"
 
     async def _ask_for_leave(self, prefix: str) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.status import Status
-from imagejob_operator.decision.action import Announce
+from imagejob_operator.decision.action import RecordEvent
 
 
 class JobsError(Exception):
@@ -53,7 +53,7 @@ class Jobs(Protocol):
         """Write the difference between the job's status and `status`; the job as it is then."""
         ...
 
-    async def announce(self, job: ImageJob, event: Announce) -> None:
+    async def record_event(self, job: ImageJob, event: RecordEvent) -> None:
         """Write an Event about the job, once."""
         ...
 

@@ -55,6 +55,6 @@ Open = Callable[[Location, CredentialSource], OpenStore]
 class Exchange(Protocol):
     """Tokens for temporary credentials."""
 
-    async def __call__(self, identity: WebIdentity, token: str, secure: bool, trust: str) -> Credentials:
+    async def __call__(self, identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -> Credentials:
         """Exchange a token; NotUsable if it is refused, or there is no answer."""
         ...

@@ -45,10 +45,10 @@ class Launcher(Protocol):
         """
         ...
 
-    async def deliver(self, attempt: Attempt, namespace: str, order_url: str, trust: str = "") -> None:
+    async def deliver(self, attempt: Attempt, namespace: str, order_url: str, ca_bundle: str = "") -> None:
         """Give the attempt the URL of its order; done already is done.
 
-        `trust` are PEM certificates of the authorities that sign the store's one; empty: the usual ones.
+        `ca_bundle` are PEM certificates of the authorities that sign the store's one; empty: the usual ones.
 
         Raises:
             Refused: with the reason.

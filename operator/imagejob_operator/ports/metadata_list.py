@@ -17,7 +17,7 @@ class Sight:
     version: str
 
 
-class Census(Protocol):
+class MetadataLister(Protocol):
     """Every call raises a JobsError, within a bounded time, if it cannot answer in full."""
 
     async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, Sight]:

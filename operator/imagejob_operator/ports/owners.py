@@ -1,4 +1,4 @@
-"""ImageJobs as the sweeper asks for them: never from a cache, and never half an answer."""
+"""ImageJobs as the garbage collector asks for them: never from a cache, and never half an answer."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Stores(Protocol):
         """
         ...
 
-    def trust(self, job: ImageJob) -> str:
+    def ca_bundle(self, job: ImageJob) -> str:
         """PEM certificates of the authorities that sign the certificate of the store that a run's Pods use.
 
         Empty if they are the usual ones.

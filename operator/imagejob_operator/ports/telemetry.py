@@ -12,7 +12,7 @@ from imagejob_operator.decision.orphans import Orphans
 class Telemetry(Protocol):
     """All methods are cheap and never fail."""
 
-    def turn(self, result: str, seconds: float) -> None:
+    def reconcile(self, result: str, seconds: float) -> None:
         """One turn has ended: `result` is done, conflict, gone, error."""
         ...
 
@@ -30,7 +30,7 @@ class Telemetry(Protocol):
 
 
 class SweepTelemetry(Protocol):
-    """What the sweeper counts; cheap and never failing as well."""
+    """What the garbage collector counts; cheap and never failing as well."""
 
     def swept(self, objects: int) -> None:
         """Objects were deleted."""

@@ -83,9 +83,9 @@ class Connector:
             raise NotUsable(StoreReason.INVALID_SPEC, str(spec))
         if why := refused_endpoint(spec, self._allowed):
             raise NotUsable(StoreReason.ENDPOINT_NOT_ALLOWED, why)
-        trust = await self._authorities(store.key.namespace, spec)
-        credentials = await self._credentials(store.key.namespace, spec, trust)
-        location = locate(spec, trust)
+        ca_bundle = await self._authorities(store.key.namespace, spec)
+        credentials = await self._credentials(store.key.namespace, spec, ca_bundle)
+        location = locate(spec, ca_bundle)
         if known and known.location == location:
             known.spec = spec
             known.held.give(credentials)
@@ -105,7 +105,7 @@ class Connector:
             if opened.gone:
                 return False
             try:
-                found = await self._credentials(opened.key.namespace, opened.spec, opened.location.trust)
+                found = await self._credentials(opened.key.namespace, opened.spec, opened.location.ca_bundle)
             except JobsError as error:
                 # Others may count by now; a refusal that nobody could look into is no verdict.
                 raise StoreUnavailable(f"its credentials cannot be read anew: {error}") from error
@@ -126,12 +126,12 @@ class Connector:
             raise NotUsable(StoreReason.CA_BUNDLE_INVALID, text)
         return found[reference.key]
 
-    async def _credentials(self, namespace: str, spec: StoreSpec, trust: str) -> Credentials:
+    async def _credentials(self, namespace: str, spec: StoreSpec, ca_bundle: str) -> Credentials:
         identity = spec.auth.web_identity
         if identity is not None:
             account, audience = identity.service_account_name, identity.audience
             token = await self._image_stores.token(namespace, account, audience)
-            return await self._exchange(identity, token, spec.secure, trust)
+            return await self._exchange(identity, token, spec.secure, ca_bundle)
         assert spec.auth.secret_ref is not None  # noqa: S101  (the spec was accepted)
         name = spec.auth.secret_ref.name
         found = await self._image_stores.secret(namespace, name)

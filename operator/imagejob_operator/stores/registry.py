@@ -14,8 +14,8 @@ from datetime import datetime
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.api.imagestore import ImageStore
-from imagejob_operator.api.imagestore_status import Standing, StoreReason
-from imagejob_operator.api.phase import TERMINAL, UNDOING, Phase
+from imagejob_operator.api.imagestore_status import Readiness, StoreReason
+from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
 from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.decision.store_availability import StoreView, StoreViews
 from imagejob_operator.naming.names import REPORT_ROOT, STAGING_ROOT
@@ -24,11 +24,11 @@ from imagejob_operator.ports.imagestores import NotUsable
 from imagejob_operator.ports.object_store import ObjectStore, StoreDenied, StoreError, StoreUnavailable
 from imagejob_operator.ports.stores import StoreNotOpen
 from imagejob_operator.stores.connector import Connector, OpenedStore
-from imagejob_operator.stores.scoped_store import Part, RunStore
+from imagejob_operator.stores.scoped_store import Part, ScopedStore
 
 log = logging.getLogger(__name__)
 
-UNSEEN = Standing(StoreReason.UNREACHABLE, "nobody has looked at it yet")
+UNSEEN = Readiness(StoreReason.UNREACHABLE, "nobody has looked at it yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class OwnStore:
     """The operator's own store."""
 
     store: ObjectStore
-    trust: str = ""
+    ca_bundle: str = ""
 
 
 class StoreRegistry:
@@ -58,9 +58,9 @@ class StoreRegistry:
         self._opened: dict[str, OpenedStore] = {}
         self._named: dict[Key, str] = {}
         """The uid of the ImageStore that has a name now."""
-        self._standings: dict[str, Standing] = {}
+        self._standings: dict[str, Readiness] = {}
         self._sweeping: dict[str, ObjectStore] = {}
-        """The staging of all namespaces in an open store, for the sweeper alone."""
+        """The staging of all namespaces in an open store, for the garbage collector alone."""
 
     # --- looking at stores --------------------------------------------------------------------------------
 
@@ -70,7 +70,7 @@ class StoreRegistry:
             self.forget(store.key)
         self._named[store.key] = store.uid
 
-    async def look(self, store: ImageStore) -> Standing:
+    async def look(self, store: ImageStore) -> Readiness:
         """Look whether a store can be used now; jobs see the answer.
 
         Raises:
@@ -80,7 +80,7 @@ class StoreRegistry:
         standing = self._standings[store.uid] = await self._look(store)
         return standing
 
-    async def _look(self, store: ImageStore) -> Standing:
+    async def _look(self, store: ImageStore) -> Readiness:
         known = self._opened.get(store.uid)
         try:
             opened = await self._connector.connect(store, known)
@@ -90,19 +90,19 @@ class StoreRegistry:
                 self._opened[store.uid] = opened
                 root = f"{STAGING_ROOT}/"
                 part = self._part(opened, root, f"{opened.location.staging}{root}")
-                self._sweeping[store.uid] = RunStore([part])
+                self._sweeping[store.uid] = ScopedStore([part])
             place = f"{opened.location.staging}{self._staging}"
             async for _ in opened.store.folders(place):
                 break
         except NotUsable as error:
-            return Standing(error.reason, str(error))
+            return Readiness(error.reason, str(error))
         except StoreDenied as error:
             missing = "NoSuchBucket" in str(error)
             reason = StoreReason.BUCKET_NOT_FOUND if missing else StoreReason.CREDENTIALS_REFUSED
-            return Standing(reason, f"the store refuses: {error}")
+            return Readiness(reason, f"the store refuses: {error}")
         except StoreError as error:
-            return Standing(StoreReason.UNREACHABLE, str(error))
-        return Standing(StoreReason.READY)
+            return Readiness(StoreReason.UNREACHABLE, str(error))
+        return Readiness(StoreReason.READY)
 
     def forget(self, key: Key) -> None:
         """The ImageStore of this name is gone; its store stays open while a run has staging there."""
@@ -178,7 +178,7 @@ class StoreRegistry:
         parts.append(self._part(source, user, _place(source, user)))
         if job.outputs_prefix != user:
             parts += self._target(job, user)
-        return RunStore(parts)
+        return ScopedStore(parts)
 
     def _target(self, job: ImageJob, user: str) -> list[Part]:
         """The place of outputs in another store; who turns back can do without it."""
@@ -190,10 +190,10 @@ class StoreRegistry:
             return []
         return [self._part(target, job.outputs_prefix, _place(target, user))]
 
-    def trust(self, job: ImageJob) -> str:
+    def ca_bundle(self, job: ImageJob) -> str:
         """See the port."""
         source = self._source(job)
-        return source.location.trust if source else self._own.trust
+        return source.location.ca_bundle if source else self._own.ca_bundle
 
     def _part(self, opened: OpenedStore | None, inside: str, outside: str) -> Part:
         if opened is None:
@@ -248,7 +248,7 @@ def _place(opened: OpenedStore | None, own: str) -> str:
 
 
 def _goes_forward(job: ImageJob) -> bool:
-    return job.deleted_at is None and job.status.at not in TERMINAL | UNDOING | {Phase.SUSPENDED}
+    return job.deleted_at is None and job.status.at not in TERMINAL | COMPENSATING | {Phase.SUSPENDED}
 
 
 def _has_staging(job: ImageJob, uid: str) -> bool:

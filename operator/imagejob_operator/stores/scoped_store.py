@@ -51,7 +51,7 @@ class Part:
         return replace(found, key=self.inside + found.key.removeprefix(self.outside))
 
 
-class RunStore:
+class ScopedStore:
     """An ObjectStore made of parts; the first that fits a key is the one."""
 
     def __init__(self, parts: Sequence[Part]) -> None:

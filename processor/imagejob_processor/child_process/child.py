@@ -45,7 +45,7 @@ def main() -> None:
     setup = decode_setup(content)
     _limit_memory(setup.address_space)
     engine = engine_of(setup.engine)
-    watermark_image.bring(setup.marks)
+    watermark_image.bring(setup.watermark_images)
     write_frame(sink, encode(Ready(engine.name, engine.codec is not None)))
     while (name := read_frame(source)) is not None and (data := read_frame(source)) is not None:
         _serve(name.decode(), data, setup, engine, sink)

@@ -36,7 +36,7 @@ class Setup(msgspec.Struct, frozen=True):
     address_space: int
     output_bytes: int
     engine: EngineName = EngineName.SIMD
-    marks: dict[str, bytes] = msgspec.field(default_factory=dict)
+    watermark_images: dict[str, bytes] = msgspec.field(default_factory=dict)
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

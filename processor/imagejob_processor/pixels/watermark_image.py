@@ -17,10 +17,10 @@ _MOST_PIXELS = 4_000_000
 _brought: dict[str, bytes] = {}
 
 
-def bring(marks: Mapping[str, bytes]) -> None:
+def bring(watermark_images: Mapping[str, bytes]) -> None:
     """Take the images of an order, by their keys; once in the life of a process."""
     _brought.clear()
-    _brought.update(marks)
+    _brought.update(watermark_images)
     picture.cache_clear()
     fitted.cache_clear()
 

@@ -117,7 +117,7 @@ def meanwhile(action: Callable[[], object]) -> Fault:
 
 
 def written_later(seconds: float) -> Fault:
-    """The store says that an object was written so much later: its clock as the sweeper reads it."""
+    """The store's clock, as the garbage collector reads it, is so much later."""
 
     async def fault(exchange: Exchange) -> None:
         head, _, body = (await exchange.forward()).partition(b"\r\n\r\n")

@@ -154,9 +154,9 @@ class Storm:
         self.count.kills += 1
         self._operator.replace()
         self._world.await_operator()
-        turn, rest = divmod(self.count.kills, PARTS_EVERY)
+        reconcile, rest = divmod(self.count.kills, PARTS_EVERY)
         if rest == 0:
-            self._restart(PARTS[(turn - 1) % len(PARTS)])
+            self._restart(PARTS[(reconcile - 1) % len(PARTS)])
             self._operator.find()
 
     def _restart(self, part: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagejob_contract.order import STORE_TRUST_VARIABLE
+from imagejob_contract.order import STORE_CA_VARIABLE
 from imagejob_operator.adapters.kubernetes.pod_manifest import secret_manifest
 from imagejob_operator.settings import MAX_TRUST, InvalidSettings, read_settings
 from imagejob_processor.errors import BadOrder
@@ -24,7 +24,7 @@ ENVIRONMENT = {
 def test_what_is_not_said() -> None:
     settings = read_settings(ENVIRONMENT)
     assert settings.store_credentials == Path("/etc/imagejob/store")
-    assert (settings.store_addressing, settings.store_trust) == ("Path", "")
+    assert (settings.store_addressing, settings.store_ca_bundle) == ("Path", "")
 
 
 def test_an_addressing_style_that_is_none_is_refused() -> None:
@@ -43,7 +43,7 @@ def test_authorities_are_read_from_a_file_and_checked(tmp_path: Path) -> None:
         read_settings(wanted)
     authority = (Path(__file__).parent / "authority.crt").read_text()
     file.write_text(authority)
-    assert read_settings(wanted).store_trust == authority
+    assert read_settings(wanted).store_ca_bundle == authority
     file.write_text(authority * (MAX_TRUST // len(authority) + 1))
     with pytest.raises(InvalidSettings, match=f"{MAX_TRUST} may be"):
         read_settings(wanted)
@@ -56,4 +56,4 @@ def test_pods_get_the_authorities_that_they_need() -> None:
 
 def test_a_pod_with_broken_authorities_says_so() -> None:
     with pytest.raises(BadOrder, match="IMAGEJOB_STORE_CA holds no certificate"):
-        run({"IMAGEJOB_ORDER_URL": "https://store/order", STORE_TRUST_VARIABLE: "broken"})
+        run({"IMAGEJOB_ORDER_URL": "https://store/order", STORE_CA_VARIABLE: "broken"})

@@ -1,4 +1,4 @@
-"""The sweeper's counts as the alerts read them, and its settings."""
+"""The garbage collector's counts as the alerts read them, and its settings."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def test_what_the_administrator_may_say() -> None:
 
 
 def test_who_is_in_charge_is_asked_whenever_somebody_looks() -> None:
-    metrics, leads = Metrics(list), [False]
-    metrics.watch_leader(lambda: leads[0])
+    metrics, is_leader = Metrics(list), [False]
+    metrics.watch_leader(lambda: is_leader[0])
     assert values(metrics)["imagejob_leader"] == 0
-    leads[0] = True
+    is_leader[0] = True
     assert values(metrics)["imagejob_leader"] == 1
 
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from imagejob_operator.api.phase import FORWARD, MOVES, TERMINAL, UNDOING, IllegalMove, Phase, check_move
+from imagejob_operator.api.phase import COMPENSATING, FORWARD, MOVES, TERMINAL, IllegalMove, Phase, check_move
 
 LEGAL = """
 Pending    -> Validating Staging Suspended Failed Cancelled
@@ -38,8 +38,8 @@ def test_a_move_is_legal_exactly_if_the_table_says_so(old: Phase, new: Phase) ->
 
 def test_every_phase_has_its_row_and_its_kind() -> None:
     assert set(MOVES) == set(Phase)
-    assert set(FORWARD) | UNDOING | TERMINAL | {Phase.SUSPENDED, Phase.VALIDATING} == set(Phase)
-    assert len(FORWARD) + len(UNDOING) + len(TERMINAL) + 2 == len(Phase)
+    assert set(FORWARD) | COMPENSATING | TERMINAL | {Phase.SUSPENDED, Phase.VALIDATING} == set(Phase)
+    assert len(FORWARD) + len(COMPENSATING) + len(TERMINAL) + 2 == len(Phase)
 
 
 def test_every_phase_can_still_end() -> None:

@@ -10,14 +10,14 @@ from fakes.world import KEY, World
 async def test_a_follower_asks_nothing_and_writes_nothing_and_goes_on_when_it_leads() -> None:
     world = World()
     operator = world.operator
-    operator.leads = False
+    operator.is_leader = False
     world.create()
     await world.run(until=lambda: not operator.queue.ready)
     assert operator.cache.job(KEY) is not None, "it is warm"
-    assert (world.cluster.hooks.calls, world.store.hooks.calls, operator.telemetry.turns) == ([], [], [])
+    assert (world.cluster.hooks.calls, world.store.hooks.calls, operator.telemetry.reconciles) == ([], [], [])
     assert operator.running_efforts() == []
 
-    operator.leads = True
+    operator.is_leader = True
     for job in operator.cache.jobs():
         operator.queue.add(job.key)
     await world.run()
@@ -30,7 +30,7 @@ async def test_a_gate_that_closes_ends_all_turns(wanted: str) -> None:
     world.create()
     await world.run(until=lambda: world.phases[-1:] == [wanted])
     calls = len(world.cluster.hooks.calls)
-    world.operator.leads = False
+    world.operator.is_leader = False
     world.operator.queue.add(KEY)
     await world.run(until=lambda: not world.operator.queue.ready)
     assert len(world.cluster.hooks.calls) == calls
@@ -41,9 +41,9 @@ async def test_a_gate_that_closes_while_a_turn_looks_keeps_it_from_acting() -> N
 
     async def close(operation: str, about: str, done: bool) -> None:
         if operation == "namespace":
-            world.operator.leads = False
+            world.operator.is_leader = False
 
     world.cluster.hooks.install(close)
     world.create()
-    await world.run(until=lambda: not world.operator.leads)
+    await world.run(until=lambda: not world.operator.is_leader)
     assert [operation for operation, _ in world.cluster.hooks.calls] == ["namespace"]

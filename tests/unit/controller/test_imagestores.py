@@ -1,4 +1,4 @@
-"""Turns of ImageStores: looked at, said, looked at again; and the round of the sweeper over all stores."""
+"""Reconciling ImageStores, and the garbage collection of all stores."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from fakes.memory_stores import ALLOWED, MemoryStores, image_store
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, parse_job
 from imagejob_operator.api.imagestore import ImageStore, StoreStatus
-from imagejob_operator.api.imagestore_status import LOOK_AGAIN, Standing, StoreReason, next_look, said
+from imagejob_operator.api.imagestore_status import RECHECK_PERIOD, Readiness, StoreReason, next_check, said
 from imagejob_operator.controller.cache import Cache
-from imagejob_operator.controller.imagestores import StoreTurns
-from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
-from imagejob_operator.garbage.schedule import Patrol
+from imagejob_operator.controller.imagestores import ImageStoreReconciler
+from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
+from imagejob_operator.garbage.schedule import GarbageSchedule
 from imagejob_operator.naming.prefixes import staging_prefix
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.imagejobs import Conflict, Unavailable
@@ -59,29 +59,35 @@ class Bench:
         self.woken: list[Key] = []
         self.later: list[float] = []
         self.now: list[Key] = []
-        self.leads = True
+        self.is_leader = True
         self.cache = Cache()
         own = OwnStore(self.stores.own)
         stores = self.stores
         connector = Connector(stores, stores.open, stores.exchange, ALLOWED)
         self.registry = StoreRegistry(own, connector, FOLDER, self.cache.jobs, lambda key: None)
-        self.turns = StoreTurns(
-            self.registry, stores, self.cache, self.woken.append, self.clock, lambda: self.leads, lambda: 0.0
+        self.reconciles = ImageStoreReconciler(
+            self.registry,
+            stores,
+            self.cache,
+            self.woken.append,
+            self.clock,
+            lambda: self.is_leader,
+            lambda: 0.0,
         )
-        self.turns.queue.add = self.now.append  # type: ignore[method-assign]
-        self.turns.queue.add_after = lambda key, seconds: self.later.append(seconds)  # type: ignore[method-assign]
+        self.reconciles.queue.add = self.now.append  # type: ignore[method-assign]
+        self.reconciles.queue.add_after = lambda key, seconds: self.later.append(seconds)  # type: ignore[method-assign]
 
     async def see(self, store: ImageStore) -> str:
         """See it, take its turn; the reason that was said."""
-        self.turns.seen(store, gone=False)
-        await self.turns.turn(store.key)
+        self.reconciles.seen(store, gone=False)
+        await self.reconciles.reconcile(store.key)
         return self.stores.statuses[store.uid].conditions[0].reason
 
 
 async def test_what_was_found_is_said_and_looked_at_again() -> None:
     bench = Bench()
     assert await bench.see(image_store()) == "Ready"
-    assert bench.later == [LOOK_AGAIN.total_seconds()]
+    assert bench.later == [RECHECK_PERIOD.total_seconds()]
     condition = bench.stores.statuses["uid-of-shop-media"].conditions[0]
     assert (condition.type, condition.status, condition.observed_generation) == ("Ready", "True", 1)
 
@@ -94,27 +100,27 @@ async def test_one_that_is_not_ready_is_looked_at_sooner_and_less_and_less_often
     assert bench.later == [2, 4, 8, 16, 32, 60, 60, 60]
     bench.stores.secret_of("key")
     assert await bench.see(image_store(generation=2)) == "Ready"
-    assert bench.later[-1] == LOOK_AGAIN.total_seconds()
+    assert bench.later[-1] == RECHECK_PERIOD.total_seconds()
 
 
 async def test_nothing_new_is_not_said_again() -> None:
     bench = Bench()
     await bench.see(image_store())
     bench.stores.statuses.clear()
-    await bench.turns.turn(KEY)
+    await bench.reconciles.reconcile(KEY)
     assert bench.stores.statuses == {}
 
 
 async def test_our_own_word_on_it_is_no_news() -> None:
     bench = Bench()
-    bench.turns.seen(image_store(), gone=False)
+    bench.reconciles.seen(image_store(), gone=False)
     assert bench.now == [KEY]
     seen = image_store()
-    bench.turns.seen(
+    bench.reconciles.seen(
         ImageStore(seen.key, seen.uid, "2", 1, seen.spec, StoreStatus(observed_generation=1)), gone=False
     )
     assert bench.now == [KEY]
-    bench.turns.seen(ImageStore(seen.key, seen.uid, "3", 2, seen.spec, seen.status), gone=False)
+    bench.reconciles.seen(ImageStore(seen.key, seen.uid, "3", 2, seen.spec, seen.status), gone=False)
     assert bench.now == [KEY, KEY]
 
 
@@ -128,9 +134,9 @@ async def test_jobs_that_wait_are_woken_and_no_others() -> None:
 
 async def test_nothing_is_done_behind_a_closed_gate() -> None:
     bench = Bench()
-    bench.leads = False
-    bench.turns.seen(image_store(), gone=False)
-    await bench.turns.turn(KEY)
+    bench.is_leader = False
+    bench.reconciles.seen(image_store(), gone=False)
+    await bench.reconciles.reconcile(KEY)
     assert bench.stores.opened == []
     assert bench.stores.statuses == {}
 
@@ -138,10 +144,10 @@ async def test_nothing_is_done_behind_a_closed_gate() -> None:
 async def test_one_that_is_gone_is_closed_and_forgotten() -> None:
     bench = Bench()
     await bench.see(image_store())
-    bench.turns.seen(image_store(uid="another"), gone=True)
+    bench.reconciles.seen(image_store(uid="another"), gone=True)
     assert not bench.stores.opened[0].closed, "an old sight of another one of its name is no end"
-    bench.turns.seen(image_store(), gone=True)
-    await bench.turns.turn(KEY)
+    bench.reconciles.seen(image_store(), gone=True)
+    await bench.reconciles.reconcile(KEY)
     assert bench.stores.opened[0].closed
 
 
@@ -149,10 +155,10 @@ async def test_nothing_stays_of_one_that_never_was_ready() -> None:
     bench = Bench()
     bench.stores.secrets.clear()
     await bench.see(image_store())
-    assert traces(bench.turns, {"uid-of-shop-media"})
-    bench.turns.seen(image_store(), gone=True)
-    await bench.turns.turn(KEY)
-    assert traces(bench.turns, {"uid-of-shop-media"}) == []
+    assert traces(bench.reconciles, {"uid-of-shop-media"})
+    bench.reconciles.seen(image_store(), gone=True)
+    await bench.reconciles.reconcile(KEY)
+    assert traces(bench.reconciles, {"uid-of-shop-media"}) == []
 
 
 @pytest.mark.parametrize(("error", "seconds"), [(Conflict("seen by others"), 0.5), (Unavailable("away"), 2)])
@@ -163,16 +169,16 @@ async def test_an_error_of_the_api_server_is_a_later_turn(error: Exception, seco
         raise error
 
     bench.stores.write_status = fail  # type: ignore[method-assign]
-    bench.turns.seen(image_store(), gone=False)
-    await bench.turns.turn(KEY)
+    bench.reconciles.seen(image_store(), gone=False)
+    await bench.reconciles.reconcile(KEY)
     assert bench.later == [seconds]
 
 
 async def test_one_that_went_meanwhile_is_no_error() -> None:
     bench = Bench()
     bench.stores.gone.add("uid-of-shop-media")
-    bench.turns.seen(image_store(), gone=False)
-    await bench.turns.turn(KEY)
+    bench.reconciles.seen(image_store(), gone=False)
+    await bench.reconciles.reconcile(KEY)
     assert bench.later == []
 
 
@@ -188,9 +194,9 @@ async def test_temporary_credentials_are_renewed_before_they_end() -> None:
 
 async def test_a_store_that_nobody_has_looked_at_yet_is_not_taken_for_gone() -> None:
     bench = Bench()
-    bench.turns.seen(image_store(), gone=False)
+    bench.reconciles.seen(image_store(), gone=False)
     bench.now.clear()
-    bench.turns.begin()
+    bench.reconciles.begin()
     assert bench.now == [KEY]
     with pytest.raises(StoreNotOpen, match="nobody has looked at it yet") as caught:
         await bench.registry.of(staged_in(image_store()))
@@ -209,8 +215,8 @@ async def test_one_that_is_gone_stays_open_until_a_sweep_found_nothing_of_its_ru
     job = staged_in(image_store())
     bench.cache.put_job(job)
     await bench.see(image_store())
-    bench.turns.seen(image_store(), gone=True)
-    await bench.turns.turn(KEY)
+    bench.reconciles.seen(image_store(), gone=True)
+    await bench.reconciles.reconcile(KEY)
     (opened,) = bench.stores.opened
     bench.registry.release(UID_OF_MEDIA)
     assert not opened.closed, "a run may stage there"
@@ -225,20 +231,20 @@ async def test_one_that_is_gone_stays_open_until_a_sweep_found_nothing_of_its_ru
 def test_a_status_keeps_the_time_of_its_last_change() -> None:
     clock = ManualClock()
     store = image_store()
-    first = said(store, Standing(StoreReason.UNREACHABLE, "away"), clock())
+    first = said(store, Readiness(StoreReason.UNREACHABLE, "away"), clock())
     again = ImageStore(store.key, store.uid, "2", 1, store.spec, first)
     clock.advance(60)
-    second = said(again, Standing(StoreReason.BUCKET_NOT_FOUND, "gone"), clock())
+    second = said(again, Readiness(StoreReason.BUCKET_NOT_FOUND, "gone"), clock())
     assert second.conditions[0].last_transition_time == first.conditions[0].last_transition_time
-    third = said(again, Standing(StoreReason.READY), clock())
+    third = said(again, Readiness(StoreReason.READY), clock())
     assert third.conditions[0].last_transition_time == clock()
 
 
 def test_pauses_have_an_end() -> None:
-    assert next_look(Standing(StoreReason.UNREACHABLE), 1000) == timedelta(minutes=1)
+    assert next_check(Readiness(StoreReason.UNREACHABLE), 1000) == timedelta(minutes=1)
 
 
-# --- the round of the sweeper ----------------------------------------------------------------------------
+# --- the garbage collection of all stores -----------------------------------------------------------------
 
 
 class Yard:
@@ -249,12 +255,12 @@ class Yard:
         self.stores = {"": MemoryStore(self.clock), "uid": MemoryStore(self.clock)}
         self.counts = SweepCounts()
         self.clean: list[str] = []
-        policy = SweepPolicy(FOLDER, interval=interval)
+        policy = GarbagePolicy(FOLDER, interval=interval)
         owners = MemoryOwners()
 
-        self.patrol = Patrol(
+        self.garbage_schedule = GarbageSchedule(
             lambda: dict(self.stores),
-            lambda store: Sweeper(store, owners, self.counts, policy),
+            lambda store: GarbageCollector(store, owners, self.counts, policy),
             self.clean.append,
             self.counts,
             interval,
@@ -274,15 +280,15 @@ async def test_every_store_is_swept() -> None:
         yard.litter(uid)
     yard.clock.advance(7200)
     faults = [store.hooks.fail(StoreDenied("locked"), "delete") for store in yard.stores.values()]
-    await yard.patrol.round()
+    await yard.garbage_schedule.round()
     assert yard.left() == 6
     assert (yard.counts.left[-1].prefixes, yard.counts.left[-1].objects) == (2, 6), "summed over all stores"
     for store, fault in zip(yard.stores.values(), faults, strict=True):
         store.hooks.remove(fault)
-    await yard.patrol.round()
+    await yard.garbage_schedule.round()
     assert yard.left() == 0
     assert yard.clean == []
-    await yard.patrol.round()
+    await yard.garbage_schedule.round()
     assert yard.clean == ["", "uid"]
     assert yard.counts.left[-1].objects == 0
 
@@ -292,10 +298,10 @@ async def test_a_store_that_goes_takes_what_it_told_with_it() -> None:
     yard.litter("uid")
     yard.clock.advance(7200)
     yard.stores["uid"].hooks.fail(StoreDenied("locked"), "delete")
-    await yard.patrol.round()
+    await yard.garbage_schedule.round()
     assert yard.counts.left[-1].objects == 3
     del yard.stores["uid"]
-    await yard.patrol.round()
+    await yard.garbage_schedule.round()
     assert yard.counts.left[-1].objects == 0
 
 
@@ -309,13 +315,13 @@ async def test_it_sweeps_again_and_again_until_it_is_stopped() -> None:
     yard = Yard(interval=0.01)
     yard.litter("uid")
     yard.clock.advance(7200)
-    yard.patrol.start()
+    yard.garbage_schedule.start()
     await _until(lambda: not yard.left())
-    await yard.patrol.stop()
+    await yard.garbage_schedule.stop()
     calls = len(yard.stores["uid"].hooks.calls)
     await asyncio.sleep(0.03)
     assert len(yard.stores["uid"].hooks.calls) == calls
 
 
 async def test_stopping_what_was_never_started_is_nothing() -> None:
-    await Yard().patrol.stop()
+    await Yard().garbage_schedule.stop()

@@ -135,7 +135,7 @@ async def test_the_operator_may_die_while_a_queue_holds_the_pods() -> None:
 
 
 async def test_no_url_outlives_what_the_manifest_says() -> None:
-    """The sweeper rests on it: the queue's whole deadline may still pass before a Pod begins."""
+    """The garbage collector rests on it: the queue's whole deadline may still pass before a Pod begins."""
     world = World(script=idle)
     world.create(execution={**QUEUED, "queueDeadlineSeconds": 7200, "activeDeadlineSeconds": 600})
     begun = world.clock()

@@ -11,7 +11,7 @@ import pytest
 from fakes.hooks import Gate
 from fakes.jumping_loop import run
 from fakes.memory_lease import LeaseLine, MemoryLease
-from imagejob_operator.controller.leader_election import CALL, LEASE, LOOK, RENEW, RETRY, Elector, Lost
+from imagejob_operator.controller.leader_election import CALL, LEASE, LOOK, RENEW, RETRY, LeaderElector, Lost
 from imagejob_operator.ports.imagejobs import Rejected, Unavailable
 
 TAKEOVER = LEASE + 2 * LOOK
@@ -29,16 +29,16 @@ class Replica:
         self.line = LeaseLine(lease)
         self.ahead = 1000.0 * len(name)
         self.lost = ""
-        self.elector = Elector(self.line, name, lambda: asyncio.get_running_loop().time() + self.ahead)
+        self.elector = LeaderElector(self.line, name, lambda: asyncio.get_running_loop().time() + self.ahead)
         self.task = asyncio.create_task(self._live())
 
     async def _live(self) -> None:
         await asyncio.sleep(self._late)
         try:
-            await self.elector.gain()
+            await self.elector.acquire()
             await self.elector.keep()
         except Lost as error:
-            assert not self.elector.leads(), "the gate must be closed before anybody hears of it"
+            assert not self.elector.is_leader(), "the gate must be closed before anybody hears of it"
             self.lost = str(error)
 
     def kill(self) -> None:
@@ -65,7 +65,7 @@ class Election:
         self.unwatched: set[str] = set()
 
     def leaders(self) -> list[str]:
-        found = [r.name for r in (self.a, self.b) if r.elector.leads() and r.name not in self.unwatched]
+        found = [r.name for r in (self.a, self.b) if r.elector.is_leader() and r.name not in self.unwatched]
         assert len(found) < 2, "two leaders"
         return found
 
@@ -207,7 +207,7 @@ async def test_a_frozen_holder_finds_its_gate_closed_when_it_goes_on(election: E
     election.unwatched.add("a")
     await asyncio.sleep(RETRY)  # the time in which it may have renewed
     election.a.ahead += 3600
-    assert not election.a.elector.leads(), "before any of its own code has run"
+    assert not election.a.elector.is_leader(), "before any of its own code has run"
     await election.until(lambda: election.leaders() == ["bb"], TAKEOVER)
     await election.until(lambda: bool(election.a.lost), CALL)
 
@@ -248,14 +248,14 @@ async def test_a_holder_started_anew_under_its_name_goes_on_at_once(election: El
     election.unwatched.add("a")
     election.a = Replica(election.lease, "a")
     election.unwatched.clear()
-    await election.until(lambda: election.a.elector.leads(), RETRY)
+    await election.until(lambda: election.a.elector.is_leader(), RETRY)
 
 
 @scenario
 async def test_both_want_it_at_once_and_one_gets_it(election: Election) -> None:
     election.a.kill()
     other = Replica(election.lease, "ccc")
-    leading: Callable[[], list[Any]] = lambda: [r for r in (election.b, other) if r.elector.leads()]  # noqa: E731
+    leading: Callable[[], list[Any]] = lambda: [r for r in (election.b, other) if r.elector.is_leader()]  # noqa: E731
     await election.until(lambda: len(leading()) == 1, TAKEOVER)
     for _ in range(200):
         await asyncio.sleep(TICK)

@@ -10,19 +10,19 @@ from fakes.build import KEY, NOW, job
 from fakes.clock import ManualClock
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, Key
-from imagejob_operator.controller.operation_runner import Efforts
+from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.decision.operation import (
     Broken,
     Clean,
     Cleaned,
-    Effort,
+    Operation,
     Progress,
     Publish,
     Stage,
     Staged,
     Working,
 )
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 from imagejob_operator.ports.stores import StoreNotOpen
 
@@ -31,38 +31,38 @@ DONE = Staged(1, 1, 1)
 
 
 class Bench:
-    """Efforts whose work the test does."""
+    """Operations whose work the test does."""
 
-    def __init__(self, work: Callable[[Effort], Awaitable[Progress]]) -> None:
+    def __init__(self, work: Callable[[Operation], Awaitable[Progress]]) -> None:
         self.clock = ManualClock()
         self.draw = 0.0
-        self.started: list[Effort] = []
+        self.started: list[Operation] = []
         self.woken: list[Key] = []
         self.job = job()
 
-        async def recorded(job: ImageJob, effort: Effort) -> Progress:
-            self.started.append(effort)
-            return await work(effort)
+        async def recorded(job: ImageJob, operation: Operation) -> Progress:
+            self.started.append(operation)
+            return await work(operation)
 
-        self.efforts = Efforts(recorded, self.woken.append, self.clock, lambda: self.draw)
+        self.operations = OperationRunner(recorded, self.woken.append, self.clock, lambda: self.draw)
 
-    def want(self, effort: Effort | None) -> None:
-        self.efforts.want(self.job, effort)
+    def want(self, operation: Operation | None) -> None:
+        self.operations.want(self.job, operation)
 
     async def idle(self) -> None:
         for _ in range(20):
             await asyncio.sleep(0)
 
     def progress(self) -> Progress | None:
-        return self.efforts.look(KEY)[1]
+        return self.operations.look(KEY)[1]
 
 
-async def does_well(effort: Effort) -> Progress:
+async def does_well(operation: Operation) -> Progress:
     return DONE
 
 
-def raising(error: Exception) -> Callable[[Effort], Awaitable[Progress]]:
-    async def work(effort: Effort) -> Progress:
+def raising(error: Exception) -> Callable[[Operation], Awaitable[Progress]]:
+    async def work(operation: Operation) -> Progress:
         raise error
 
     return work
@@ -71,7 +71,7 @@ def raising(error: Exception) -> Callable[[Effort], Awaitable[Progress]]:
 async def test_an_effort_is_started_once_and_wakes_its_job() -> None:
     bench = Bench(does_well)
     bench.want(STAGE)
-    assert bench.efforts.look(KEY) == (STAGE, Working())
+    assert bench.operations.look(KEY) == (STAGE, Working())
     bench.want(STAGE)
     await bench.idle()
     bench.want(STAGE)
@@ -83,7 +83,7 @@ async def test_nothing_wanted_is_nothing_known() -> None:
     bench.want(STAGE)
     await bench.idle()
     bench.want(None)
-    assert bench.efforts.look(KEY) == (None, None)
+    assert bench.operations.look(KEY) == (None, None)
 
 
 async def test_an_error_that_may_pass_is_tried_again_with_growing_rests() -> None:
@@ -117,9 +117,9 @@ def broken_by(code: Code, reason: Reason) -> tuple[Code, Reason]:
     return code, reason
 
 
-async def verdict(effort: Effort, error: Exception) -> tuple[Code, Reason, bool]:
+async def verdict(operation: Operation, error: Exception) -> tuple[Code, Reason, bool]:
     bench = Bench(raising(error))
-    bench.want(effort)
+    bench.want(operation)
     await bench.idle()
     broken = bench.progress()
     assert isinstance(broken, Broken)
@@ -141,7 +141,7 @@ async def test_errors_become_failures_of_their_effort() -> None:
         Reason.STORE_UNAVAILABLE,
         True,
     )
-    own = EffortFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, "nothing"))
+    own = OperationFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, "nothing"))
     assert await verdict(STAGE, own) == (Code.STAGING, Reason.SOURCE_EMPTY, False)
 
 
@@ -152,10 +152,10 @@ class SlowWrites:
         self.log: list[str] = []
         self.landed = asyncio.Event()
 
-    async def __call__(self, effort: Effort) -> Progress:
-        name = type(effort).__name__
+    async def __call__(self, operation: Operation) -> Progress:
+        name = type(operation).__name__
         self.log.append(f"{name} begins")
-        if isinstance(effort, Stage):
+        if isinstance(operation, Stage):
             landing = asyncio.ensure_future(self.landed.wait())
             try:
                 await asyncio.shield(landing)
@@ -174,7 +174,7 @@ async def test_another_effort_waits_for_the_last_write_of_the_one_before() -> No
     bench.want(CLEAN)
     await bench.idle()
     assert work.log == ["Stage begins"]
-    assert bench.efforts.look(KEY) == (CLEAN, Working())
+    assert bench.operations.look(KEY) == (CLEAN, Working())
     work.landed.set()
     await bench.idle()
     assert work.log == ["Stage begins", "the last write lands", "Clean begins"]
@@ -217,7 +217,7 @@ async def test_closing_waits_for_last_writes() -> None:
     bench = Bench(work)
     bench.want(STAGE)
     await bench.idle()
-    closing = asyncio.ensure_future(bench.efforts.close())
+    closing = asyncio.ensure_future(bench.operations.close())
     await bench.idle()
     assert not closing.done()
     work.landed.set()
@@ -230,8 +230,8 @@ async def test_a_forgotten_job_has_no_effort() -> None:
     bench = Bench(work)
     bench.want(STAGE)
     await bench.idle()
-    bench.efforts.forget(KEY)
-    assert bench.efforts.look(KEY) == (None, None)
+    bench.operations.forget(KEY)
+    assert bench.operations.look(KEY) == (None, None)
     work.landed.set()
     await bench.idle()
     assert bench.woken == []

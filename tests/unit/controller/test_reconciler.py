@@ -24,7 +24,7 @@ from fakes.scripts import (
 )
 from fakes.world import KEY, World
 from imagejob_operator.api.errors import Reason
-from imagejob_operator.api.phase import UNDOING, Phase
+from imagejob_operator.api.phase import COMPENSATING, Phase
 from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.documents.report import read_report
 from imagejob_operator.ports.imagejobs import Conflict, Rejected, Unavailable
@@ -101,7 +101,7 @@ async def test_waiting_costs_little(world: Callable[[], World], spec: dict[str, 
     made = world()
     made.create(**spec)
     await made.run()
-    assert len(made.operator.telemetry.turns) <= most
+    assert len(made.operator.telemetry.reconciles) <= most
     assert made.cluster.hooks.count("write_status") <= 8
 
 
@@ -205,7 +205,7 @@ async def test_a_report_that_was_put_off_is_written_before_what_it_tells_of_is_c
     if outcome == "Cancelled":
         await world.run(until=lambda: world.job.status.phase == "Running")
         world.cluster.edit(KEY, cancelRunID="1")
-    await world.run(until=lambda: world.job.status.at in UNDOING)
+    await world.run(until=lambda: world.job.status.at in COMPENSATING)
     fault = world.store.hooks.fail(AWAY)
     await world.run(until=lambda: world.job.status.phase == outcome)
     assert world.job.status.report == "", "nobody knows whether it is there"
@@ -678,7 +678,7 @@ async def test_a_conflict_is_a_later_turn(phase: str) -> None:
     world.cluster.hooks.fail(Conflict("changed"), "write_status", times=2)
     await world.run()
     assert world.job.status.phase == "Succeeded"
-    assert world.operator.telemetry.turns.count("conflict") == 2
+    assert world.operator.telemetry.reconciles.count("conflict") == 2
 
 
 async def test_a_status_that_is_refused_is_said_in_short() -> None:
@@ -693,7 +693,7 @@ async def test_a_status_that_stays_refused_is_our_fault_and_no_verdict() -> None
     world = World()
     world.create()
     fault = world.cluster.hooks.fail(Rejected("no"), "write_status")
-    await world.run(until=lambda: world.operator.telemetry.turns.count("error") >= 3)
+    await world.run(until=lambda: world.operator.telemetry.reconciles.count("error") >= 3)
     assert world.job.status.phase == ""
     world.cluster.hooks.remove(fault)
     await world.run()
@@ -763,7 +763,7 @@ async def test_a_retention_of_nothing_deletes_without_a_conflict() -> None:
     world.create(retention={"ttlSecondsAfterFinished": 0, "policy": "Delete"})
     await world.run(until=lambda: world.cluster.job(KEY) is None)
     assert world.staged() == []
-    assert "conflict" not in world.operator.telemetry.turns
+    assert "conflict" not in world.operator.telemetry.reconciles
 
 
 @pytest.mark.parametrize(("keep", "left"), [("Always", 3), ("OnFailure", 1), ("Never", 0)])

@@ -16,11 +16,11 @@ from fakes.memory_owners import SweepCounts
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.controller.leader_election import CALL
-from imagejob_operator.controller.operation_runner import Efforts
+from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.shutdown import LONGEST, drain
 from imagejob_operator.controller.workqueue import WorkQueue
-from imagejob_operator.decision.operation import Effort, Progress, Stage
-from imagejob_operator.garbage.schedule import Patrol
+from imagejob_operator.decision.operation import Operation, Progress, Stage
+from imagejob_operator.garbage.schedule import GarbageSchedule
 
 DEPLOYMENT = Path(__file__).parents[3] / "manifests" / "base" / "deployment.yaml"
 OF_KOPF = 25.0
@@ -39,42 +39,42 @@ async def landing(seconds: float) -> None:
 
 
 class Busy:
-    """A process in the middle of a turn, of a sweep and of an effort, each with a call that takes so long."""
+    """A process in the middle of a reconcile, a sweep and an operation, with calls that take so long."""
 
-    def __init__(self, turn: float, sweep: float, effort: float) -> None:
+    def __init__(self, reconcile: float, sweep: float, operation: float) -> None:
         self.loop = asyncio.get_running_loop()
 
-        async def work(of: ImageJob, what: Effort) -> Progress:
-            await landing(effort)
+        async def work(of: ImageJob, what: Operation) -> Progress:
+            await landing(operation)
             raise AssertionError("it was not cancelled")
 
         async def one_turn(key: Key) -> None:
-            await landing(turn)
+            await landing(reconcile)
 
         async def one_round() -> None:
             await landing(sweep)
 
         self.queue = WorkQueue(one_turn, workers=2)
-        self.efforts = Efforts(work, self.queue.add, lambda: START)
+        self.operations = OperationRunner(work, self.queue.add, lambda: START)
         nothing: Any = None
-        self.patrol = Patrol(dict, nothing, nothing, SweepCounts(), 900)
-        vars(self.patrol)["round"] = one_round
+        self.garbage_schedule = GarbageSchedule(dict, nothing, nothing, SweepCounts(), 900)
+        vars(self.garbage_schedule)["round"] = one_round
         self.queue.start()
-        self.patrol.start()
-        self.efforts.want(job(status(Phase.STAGING)), Stage(PREFIX))
+        self.garbage_schedule.start()
+        self.operations.want(job(status(Phase.STAGING)), Stage(PREFIX))
         self.queue.add(Key("shop", "spring"))
 
     async def ends(self) -> tuple[bool, float]:
         """Whether all has landed, and after how many seconds."""
         await asyncio.sleep(1)
         begun = self.loop.time()
-        landed = await drain((self.queue,), self.patrol, self.efforts)
+        landed = await drain((self.queue,), self.garbage_schedule, self.operations)
         return landed, self.loop.time() - begun
 
 
-def ends(turn: float = 0.0, sweep: float = 0.0, effort: float = 0.0) -> tuple[bool, float]:
+def ends(reconcile: float = 0.0, sweep: float = 0.0, operation: float = 0.0) -> tuple[bool, float]:
     async def scenario() -> tuple[bool, float]:
-        return await Busy(turn, sweep, effort).ends()
+        return await Busy(reconcile, sweep, operation).ends()
 
     return run(scenario())
 
@@ -86,12 +86,12 @@ def test_what_is_idle_ends_at_once() -> None:
 
 
 def test_last_writes_are_waited_for_side_by_side() -> None:
-    landed, seconds = ends(sweep=11, effort=12)
+    landed, seconds = ends(sweep=11, operation=12)
     assert landed
     assert seconds == pytest.approx(11, abs=1)
 
 
-@pytest.mark.parametrize("what", ["turn", "sweep", "effort"])
+@pytest.mark.parametrize("what", ["reconcile", "sweep", "operation"])
 def test_one_that_hangs_is_not_waited_for_longer_than_there_is_time(what: str) -> None:
     landed, seconds = ends(**{what: FOR_EVER})
     assert not landed, "nobody may begin before the lease has ended by itself"

@@ -168,7 +168,7 @@ async def test_a_run_that_goes_on_at_once_waits_for_the_cleaning_and_not_for_eve
     world.store.hooks.remove(fault)
     await world.run()
     assert world.job.status.phase == "Succeeded"
-    assert all("/1-1/" in key for key in world.staged()), "the sweeper's: nothing else is left"
+    assert all("/1-1/" in key for key in world.staged()), "the garbage collector's: nothing else is left"
 
 
 async def test_a_pod_that_will_not_end_is_not_taken_for_one_of_the_next_epoch() -> None:

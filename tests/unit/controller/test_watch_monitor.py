@@ -14,11 +14,19 @@ from fakes.memory_owners import SweepCounts
 from imagejob_operator.api.imagejob import Key, parse_job
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.queue_monitor import LONGEST_TURN, MOST_LOOKS
-from imagejob_operator.controller.watch_monitor import GRACE, INTERVAL, LONGEST_LAG, STEP, Deaf, Vigil, newer
+from imagejob_operator.controller.watch_monitor import (
+    GRACE,
+    INTERVAL,
+    LONGEST_LAG,
+    STEP,
+    WatchMonitor,
+    WatchStalled,
+    newer,
+)
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.decision.attempt import Attempt, State
-from imagejob_operator.garbage.collector import Sweeper
-from imagejob_operator.garbage.schedule import Patrol
+from imagejob_operator.garbage.collector import GarbageCollector
+from imagejob_operator.garbage.schedule import GarbageSchedule
 from imagejob_operator.ports.imagejobs import Unavailable
 from imagejob_operator.ports.metadata_list import Sight
 
@@ -44,21 +52,21 @@ class Count:
 
 
 class Watched:
-    """A process with its vigil, on a loop whose time jumps."""
+    """A process with its watch monitor, on a loop whose time jumps."""
 
     def __init__(self, namespaces: tuple[str, ...] = ()) -> None:
-        self.turns: list[Key] = []
-        self.cache, self.census = Cache(), Count()
-        self.queue = WorkQueue(self._turn, workers=2)
+        self.reconciles: list[Key] = []
+        self.cache, self.metadata_lister = Cache(), Count()
+        self.queue = WorkQueue(self._reconcile, workers=2)
         self.loop = asyncio.get_running_loop()
-        self.stores = WorkQueue(self._turn, workers=2)
-        self.patrol = Patrol(dict, self._no_sweeper, self._clean, SweepCounts(), 900)
-        self.vigil = Vigil(
-            self.census,
+        self.stores = WorkQueue(self._reconcile, workers=2)
+        self.garbage_schedule = GarbageSchedule(dict, self._no_sweeper, self._clean, SweepCounts(), 900)
+        self.watch_monitor = WatchMonitor(
+            self.metadata_lister,
             self.cache,
             self.queue,
             self.stores,
-            (self.patrol.complaint,),
+            (self.garbage_schedule.complaint,),
             namespaces,
             clock=self.loop.time,
         )
@@ -67,40 +75,40 @@ class Watched:
         self.queue.start()
         self.stores.start()
 
-    def _no_sweeper(self, store: Any) -> Sweeper:
+    def _no_sweeper(self, store: Any) -> GarbageCollector:
         raise AssertionError("there is no store")
 
     async def _clean(self, uid: str) -> None:
         raise AssertionError("there is no store")
 
-    async def _turn(self, key: Key) -> None:
-        self.turns.append(key)
+    async def _reconcile(self, key: Key) -> None:
+        self.reconciles.append(key)
         await self.hold.wait()
 
     def change(self, version: str, told: bool = True) -> None:
         """The job changes; the watch tells of it or does not."""
-        self.census.of_jobs["u1"] = Sight(KEY, version)
+        self.metadata_lister.of_jobs["u1"] = Sight(KEY, version)
         if told:
-            self.vigil.jobs.note("shop", "u1", version, deleted=False)
+            self.watch_monitor.jobs.note("shop", "u1", version, deleted=False)
 
     def go_on_about_another(self, namespace: str, number: int = 1) -> None:
         """The watches tell of another job, again and again."""
-        self.census.of_jobs["u2"] = Sight(Key(namespace, "other"), str(number))
-        self.vigil.jobs.note(namespace, "u2", str(number), deleted=False)
+        self.metadata_lister.of_jobs["u2"] = Sight(Key(namespace, "other"), str(number))
+        self.watch_monitor.jobs.note(namespace, "u2", str(number), deleted=False)
         self.loop.call_later(10, self.go_on_about_another, namespace, number + 1)
 
     async def deaf_after(self, longest: float) -> tuple[float, str]:
-        """Seconds until the vigil gives the process up, and why."""
+        """Seconds until the watch monitor gives the process up, and why."""
         begun = self.loop.time()
-        with pytest.raises(Deaf) as caught:
+        with pytest.raises(WatchStalled) as caught:
             async with asyncio.timeout(longest):
-                await self.vigil.keep()
+                await self.watch_monitor.keep()
         return self.loop.time() - begun, str(caught.value)
 
     async def is_well_for(self, seconds: float) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self.vigil.keep()
+                await self.watch_monitor.keep()
 
     async def close(self) -> None:
         self.hold.set()
@@ -127,7 +135,7 @@ def test_a_watch_that_goes_silent_is_noticed_within_90_seconds() -> None:
         seconds, why = await w.deaf_after(PROMISE)
         assert GRACE <= seconds <= PROMISE
         assert "shop/spring at version 2" in why
-        assert w.vigil.complaints()
+        assert w.watch_monitor.complaints()
 
     play(scenario)
 
@@ -146,9 +154,9 @@ def test_a_watch_that_is_told_in_time_is_not_deaf() -> None:
     async def scenario(w: Watched) -> None:
         w.change("1")
         w.change("2", told=False)
-        w.loop.call_later(GRACE - 5, w.vigil.jobs.note, "shop", "u1", "2", False)
+        w.loop.call_later(GRACE - 5, w.watch_monitor.jobs.note, "shop", "u1", "2", False)
         await w.is_well_for(900)
-        assert w.vigil.facts()["notToldYet"] == 0
+        assert w.watch_monitor.facts()["notToldYet"] == 0
 
     play(scenario)
 
@@ -186,7 +194,7 @@ def test_a_job_that_changes_on_and_on_is_no_sign_of_deafness() -> None:
         def change(number: int) -> None:
             # The watch is always five seconds behind.
             w.change(str(number), told=False)
-            w.loop.call_later(5, w.vigil.jobs.note, "shop", "u1", str(number), False)
+            w.loop.call_later(5, w.watch_monitor.jobs.note, "shop", "u1", str(number), False)
             w.loop.call_later(6, change, number + 1)
 
         change(1)
@@ -198,7 +206,7 @@ def test_a_job_that_changes_on_and_on_is_no_sign_of_deafness() -> None:
 def test_an_api_server_that_is_away_is_no_sign_of_deafness() -> None:
     async def scenario(w: Watched) -> None:
         w.change("1")
-        w.census.fails = True
+        w.metadata_lister.fails = True
         await w.is_well_for(3600)
 
     play(scenario)
@@ -246,7 +254,7 @@ def test_a_queue_that_stands_still_is_noticed(later: float) -> None:
         seconds, why = await w.deaf_after(2 * MOST_LOOKS * STEP)
         assert MOST_LOOKS * STEP - STEP <= seconds <= PROMISE
         assert "the queue of jobs stands still" in why
-        assert w.turns == []
+        assert w.reconciles == []
 
     play(scenario)
 
@@ -269,22 +277,22 @@ def test_a_sweeper_that_has_ended_is_noticed() -> None:
         async def breaks() -> None:
             raise KeyError("planted")
 
-        vars(w.patrol)["round"] = breaks
-        w.patrol.start()
+        vars(w.garbage_schedule)["round"] = breaks
+        w.garbage_schedule.start()
         _, why = await w.deaf_after(INTERVAL + 1)
-        assert why == "the sweeper has ended: KeyError('planted')"
+        assert why == "the garbage collector has ended: KeyError('planted')"
 
     play(scenario)
 
 
 def test_a_process_that_was_told_to_stop_is_not_given_up() -> None:
     async def scenario(w: Watched) -> None:
-        w.patrol.start()
+        w.garbage_schedule.start()
         w.queue.add(KEY)
         await asyncio.sleep(1)
         w.queue.add(KEY)
         await w.close()
-        await w.patrol.stop()
+        await w.garbage_schedule.stop()
         await w.is_well_for(2 * PROMISE)
 
     play(scenario)
@@ -295,14 +303,14 @@ def test_a_job_whose_end_was_missed_is_forgotten() -> None:
         metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
         w.cache.put_job(parse_job({"metadata": metadata}))
         w.change("1")
-        await w.vigil.look()
+        await w.watch_monitor.look()
         assert w.cache.job(KEY)
-        del w.census.of_jobs["u1"]
-        await w.vigil.look()
+        del w.metadata_lister.of_jobs["u1"]
+        await w.watch_monitor.look()
         assert w.cache.job(KEY) is None
         await asyncio.sleep(1)
-        assert w.turns == [KEY]
-        assert w.vigil.jobs.versions == {}
+        assert w.reconciles == [KEY]
+        assert w.watch_monitor.jobs.versions == {}
 
     play(scenario)
 
@@ -313,14 +321,14 @@ def test_a_pod_whose_end_was_missed_is_a_disruption() -> None:
         w.cache.put_job(parse_job({"metadata": metadata}))
         w.change("1")
         w.cache.put_attempt("u1", Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
-        w.vigil.attempts.note("shop", "p1", "5", deleted=False)
-        w.census.of_attempts["p1"] = Sight(KEY, "5")
-        await w.vigil.look()
-        assert w.turns == []
-        w.census.of_attempts.clear()
-        await w.vigil.look()
+        w.watch_monitor.attempts.note("shop", "p1", "5", deleted=False)
+        w.metadata_lister.of_attempts["p1"] = Sight(KEY, "5")
+        await w.watch_monitor.look()
+        assert w.reconciles == []
+        w.metadata_lister.of_attempts.clear()
+        await w.watch_monitor.look()
         await asyncio.sleep(1)
-        assert w.turns == [KEY]
+        assert w.reconciles == [KEY]
         (attempt,) = w.cache.attempts("u1")
         assert attempt.gone
         assert attempt.state is State.FAILED
@@ -336,7 +344,7 @@ def test_an_answer_that_came_after_its_object_was_gone_is_forgotten() -> None:
         w.cache.put_job(parse_job({"metadata": metadata}))
         w.cache.put_attempt("u1", Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
         w.cache.pass_over("u2")
-        await w.vigil.look()
+        await w.watch_monitor.look()
         assert w.cache.seen() == set()
         assert list(w.cache.all_attempts()) == []
 
@@ -353,8 +361,8 @@ def test_an_answer_that_came_during_the_census_is_not_taken_for_gone() -> None:
                 w.cache.put_job(parse_job({"metadata": metadata}))
                 return answer
 
-        w.vigil._census = Slow()
-        await w.vigil.look()
+        w.watch_monitor._metadata_lister = Slow()
+        await w.watch_monitor.look()
         assert w.cache.job(KEY)
 
     play(scenario)
@@ -365,12 +373,12 @@ def test_what_came_during_the_census_is_not_taken_for_gone() -> None:
         class Slow(Count):
             async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, Sight]:
                 answer = await super().jobs(namespaces)
-                w.vigil.jobs.note("shop", "u9", "9", deleted=False)
+                w.watch_monitor.jobs.note("shop", "u9", "9", deleted=False)
                 return answer
 
-        w.vigil._census = Slow()
-        await w.vigil.look()
-        assert w.vigil.jobs.versions == {"u9": "9"}
+        w.watch_monitor._metadata_lister = Slow()
+        await w.watch_monitor.look()
+        assert w.watch_monitor.jobs.versions == {"u9": "9"}
 
     play(scenario)
 

@@ -51,168 +51,168 @@ class Turns:
 
 
 @pytest.fixture
-def turns() -> Turns:
+def reconciles() -> Turns:
     return Turns()
 
 
 @pytest.fixture
-async def queue(turns: Turns) -> AsyncIterator[WorkQueue]:
-    made = WorkQueue(turns, workers=2)
+async def queue(reconciles: Turns) -> AsyncIterator[WorkQueue]:
+    made = WorkQueue(reconciles, workers=2)
     made.start()
     yield made
     await made.stop()
 
 
-async def test_a_key_has_one_turn_at_a_time_and_another_after_it(queue: WorkQueue, turns: Turns) -> None:
-    go = turns.hold(A)
+async def test_a_key_has_one_turn_at_a_time_and_another_after_it(queue: WorkQueue, reconciles: Turns) -> None:
+    go = reconciles.hold(A)
     queue.add(A)
-    await turns.until(1)
+    await reconciles.until(1)
     for _ in range(5):
         queue.add(A)
-    assert turns.begun == [A]
+    assert reconciles.begun == [A]
     go.set()
-    await turns.until(2)
+    await reconciles.until(2)
     queue.add(B)
-    await turns.until(3)
-    assert turns.begun == [A, A, B], "five wishes during a turn are one turn after it"
+    await reconciles.until(3)
+    assert reconciles.begun == [A, A, B], "five wishes during a turn are one turn after it"
 
 
-async def test_wishes_before_a_turn_are_one_wish(turns: Turns) -> None:
-    queue = WorkQueue(turns, workers=2)
+async def test_wishes_before_a_turn_are_one_wish(reconciles: Turns) -> None:
+    queue = WorkQueue(reconciles, workers=2)
     for _ in range(3):
         queue.add(A)
     queue.add(B)
     assert len(queue) == 2
     queue.start()
-    await turns.until(2)
+    await reconciles.until(2)
     await queue.stop()
-    assert sorted(turns.begun) == [A, B]
+    assert sorted(reconciles.begun) == [A, B]
 
 
-async def test_keys_are_worked_on_side_by_side(queue: WorkQueue, turns: Turns) -> None:
-    first, second = turns.hold(A), turns.hold(B)
+async def test_keys_are_worked_on_side_by_side(queue: WorkQueue, reconciles: Turns) -> None:
+    first, second = reconciles.hold(A), reconciles.hold(B)
     queue.add(A)
     queue.add(B)
-    await turns.until(2)
-    assert turns.most == 2
+    await reconciles.until(2)
+    assert reconciles.most == 2
     first.set()
     second.set()
 
 
-async def test_a_namespace_with_many_keys_does_not_starve_another(turns: Turns) -> None:
-    queue = WorkQueue(turns, workers=1)
+async def test_a_namespace_with_many_keys_does_not_starve_another(reconciles: Turns) -> None:
+    queue = WorkQueue(reconciles, workers=1)
     for i in range(50):
         queue.add(Key("crowd", str(i)))
     queue.add(Key("alone", "x"))
     queue.start()
-    await turns.until(51)
+    await reconciles.until(51)
     await queue.stop()
-    assert turns.begun.index(Key("alone", "x")) <= 1
+    assert reconciles.begun.index(Key("alone", "x")) <= 1
 
 
-async def test_keys_of_a_namespace_keep_their_order(turns: Turns) -> None:
-    queue = WorkQueue(turns, workers=1)
+async def test_keys_of_a_namespace_keep_their_order(reconciles: Turns) -> None:
+    queue = WorkQueue(reconciles, workers=1)
     keys = [Key("shop", str(i)) for i in range(9)]
     for key in keys:
         queue.add(key)
     queue.start()
-    await turns.until(9)
+    await reconciles.until(9)
     await queue.stop()
-    assert turns.begun == keys
+    assert reconciles.begun == keys
 
 
-async def test_a_later_turn_comes_when_it_is_due(queue: WorkQueue, turns: Turns) -> None:
+async def test_a_later_turn_comes_when_it_is_due(queue: WorkQueue, reconciles: Turns) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
     queue.add_after(A, 0.05)
-    await turns.until(1)
+    await reconciles.until(1)
     assert loop.time() - begun >= 0.049
 
 
-async def test_the_earliest_wish_counts_and_gives_one_turn(queue: WorkQueue, turns: Turns) -> None:
+async def test_the_earliest_wish_counts_and_gives_one_turn(queue: WorkQueue, reconciles: Turns) -> None:
     queue.add_after(A, 60)
     queue.add_after(A, 0.02)
     queue.add_after(A, 30)
-    await turns.until(1)
+    await reconciles.until(1)
     queue.add_after(B, 0.02)
-    await turns.until(2)
-    assert turns.begun == [A, B]
+    await reconciles.until(2)
+    assert reconciles.begun == [A, B]
 
 
 async def test_a_timer_set_while_the_workers_sleep_on_a_longer_one_is_kept(
-    queue: WorkQueue, turns: Turns
+    queue: WorkQueue, reconciles: Turns
 ) -> None:
     queue.add_after(A, 60)
     await asyncio.sleep(0)
     queue.add_after(B, 0.01)
-    await turns.until(1)
-    assert turns.begun == [B]
+    await reconciles.until(1)
+    assert reconciles.begun == [B]
 
 
-async def test_a_turn_now_makes_the_later_one_needless(queue: WorkQueue, turns: Turns) -> None:
+async def test_a_turn_now_makes_the_later_one_needless(queue: WorkQueue, reconciles: Turns) -> None:
     queue.add_after(A, 0.02)
     queue.add(A)
-    await turns.until(1)
+    await reconciles.until(1)
     queue.add_after(B, 0.05)
-    await turns.until(2)
-    assert turns.begun == [A, B]
+    await reconciles.until(2)
+    assert reconciles.begun == [A, B]
 
 
 async def test_a_turn_that_fails_does_not_end_its_worker_and_comes_again_later_each_time(
-    turns: Turns, monkeypatch: pytest.MonkeyPatch
+    reconciles: Turns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    queue = WorkQueue(turns, workers=1, draw=lambda: 0.0)
+    queue = WorkQueue(reconciles, workers=1, draw=lambda: 0.0)
     pauses: list[tuple[Key, float]] = []
     monkeypatch.setattr(queue, "add_after", lambda key, seconds: pauses.append((key, seconds)))
     queue.start()
-    for turn, failing in enumerate((True, True, True, True, False, True)):
-        turns.failing = {A} if failing else set()
+    for reconcile, failing in enumerate((True, True, True, True, False, True)):
+        reconciles.failing = {A} if failing else set()
         queue.add(A)
-        await turns.until(turn + 1)
+        await reconciles.until(reconcile + 1)
     queue.add(B)
-    await turns.until(7)
+    await reconciles.until(7)
     await queue.stop()
     assert pauses == [(A, 2.0), (A, 4.0), (A, 8.0), (A, 10.0), (A, 2.0)], "a good turn ends the count"
 
 
-async def test_keys_that_fail_together_do_not_come_again_together(turns: Turns) -> None:
+async def test_keys_that_fail_together_do_not_come_again_together(reconciles: Turns) -> None:
     draws = iter((0.0, 1.0))
-    queue = WorkQueue(turns, draw=lambda: next(draws))
+    queue = WorkQueue(reconciles, draw=lambda: next(draws))
     now = asyncio.get_running_loop().time()
     queue.retry(A)
     queue.retry(B)
     assert [round(queue._due[key].when() - now) for key in (A, B)] == [2, 1]
 
 
-async def test_what_is_gone_has_no_failures_any_more(turns: Turns) -> None:
-    queue = WorkQueue(turns, draw=lambda: 0.0)
+async def test_what_is_gone_has_no_failures_any_more(reconciles: Turns) -> None:
+    queue = WorkQueue(reconciles, draw=lambda: 0.0)
     queue.retry(A)
     queue.forget(A)
     assert (queue._failures, queue._due) == ({}, {})
 
 
-async def test_thousands_of_keys_all_get_their_turn(turns: Turns) -> None:
-    queue = WorkQueue(turns, workers=8)
+async def test_thousands_of_keys_all_get_their_turn(reconciles: Turns) -> None:
+    queue = WorkQueue(reconciles, workers=8)
     queue.start()
     keys = {Key(f"n{i % 7}", str(i)) for i in range(2000)}
     for key in keys:
         queue.add(key)
-    await turns.until(2000)
+    await reconciles.until(2000)
     await queue.stop()
-    assert set(turns.begun) == keys
+    assert set(reconciles.begun) == keys
 
 
-async def test_a_timer_goes_with_the_turn_that_came_sooner(turns: Turns) -> None:
-    queue = WorkQueue(turns, workers=1)
+async def test_a_timer_goes_with_the_turn_that_came_sooner(reconciles: Turns) -> None:
+    queue = WorkQueue(reconciles, workers=1)
     queue.start()
     queue.add_after(B, 300)
     kept, needless = queue._due[B], []
-    for turn in range(3):
+    for reconcile in range(3):
         for seconds in (300, 200):
             queue.add_after(A, seconds)
             needless.append(queue._due[A])
         queue.add(A)
-        await turns.until(turn + 1)
+        await reconciles.until(reconcile + 1)
     assert all(timer.cancelled() for timer in needless)
     assert queue._due == {B: kept}
     assert not kept.cancelled()
@@ -220,30 +220,30 @@ async def test_a_timer_goes_with_the_turn_that_came_sooner(turns: Turns) -> None
     assert kept.cancelled(), "a queue that has stopped leaves no timer behind"
 
 
-async def test_what_is_gone_has_no_turn_any_more(queue: WorkQueue, turns: Turns) -> None:
+async def test_what_is_gone_has_no_turn_any_more(queue: WorkQueue, reconciles: Turns) -> None:
     queue.add_after(A, 0.01)
     queue.forget(A)
     queue.add_after(B, 0.05)
-    await turns.until(1)
-    assert turns.begun == [B]
+    await reconciles.until(1)
+    assert reconciles.begun == [B]
 
 
 @pytest.mark.parametrize("when", ["in-a-turn", "between-turns"])
-async def test_a_worker_that_nobody_told_to_end_goes_on(turns: Turns, when: str) -> None:
+async def test_a_worker_that_nobody_told_to_end_goes_on(reconciles: Turns, when: str) -> None:
     """As a client's timer does that fires when its request has just been answered."""
-    queue = WorkQueue(turns, workers=1)
+    queue = WorkQueue(reconciles, workers=1)
     queue.start()
     (worker,) = queue._tasks
-    go = turns.hold(A)
+    go = reconciles.hold(A)
     queue.add(A)
-    await turns.until(1)
+    await reconciles.until(1)
     if when == "between-turns":
         go.set()
         await asyncio.sleep(0)
     worker.cancel()
     queue.add(B)
-    await turns.until(2)
-    assert turns.begun == [A, B]
+    await reconciles.until(2)
+    assert reconciles.begun == [A, B]
     assert queue.dead_workers() == 0
     assert (A in queue._due) == (when == "in-a-turn"), "a turn that was broken off is taken again"
     await queue.stop()

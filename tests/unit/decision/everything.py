@@ -18,18 +18,18 @@ from fakes.build import KEY, NOW, PREFIX, SPEC, UID, attempt, job, later, seen, 
 from fakes.memory_owners import FOLDER
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.imagestore_status import Standing, StoreReason
-from imagejob_operator.api.phase import FORWARD, TERMINAL, UNDOING, Phase, check_move
+from imagejob_operator.api.imagestore_status import Readiness, StoreReason
+from imagejob_operator.api.phase import COMPENSATING, FORWARD, TERMINAL, Phase, check_move
 from imagejob_operator.api.spec import Compaction, InvalidSpec
 from imagejob_operator.api.status import FailedItem, ItemCounts, PastRun, RunStatus, Status, error_status
 from imagejob_operator.decision.action import (
     AddFinalizer,
-    Announce,
     DeleteJob,
     DeliverOrder,
     Launch,
+    RecordEvent,
     ReleaseFinalizer,
-    Stop,
+    StopAttempt,
 )
 from imagejob_operator.decision.attempt import Attempt, Problem, Refusal, Remark, State, Tries, parse_tries
 from imagejob_operator.decision.conditions import with_conditions
@@ -40,7 +40,7 @@ from imagejob_operator.decision.operation import (
     Cleaned,
     Collect,
     Collected,
-    Effort,
+    Operation,
     Progress,
     Publish,
     Published,
@@ -156,11 +156,13 @@ def sights(stands: Status, few: bool) -> dict[str, Seen]:
     )
 
 
-def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effort | None, Progress | None]]:
-    """How the effort that belongs to a phase may stand, and one that does not belong to it."""
+def operations(
+    phase: Phase, now: datetime, deleted: bool
+) -> dict[str, tuple[Operation | None, Progress | None]]:
+    """How the operation that belongs to a phase may stand, and one that does not belong to it."""
     report = report_key(KEY.namespace, KEY.name, UID, 1)
     deadline = later(3600)
-    own: dict[Phase, tuple[Effort, list[Progress]]] = {
+    own: dict[Phase, tuple[Operation, list[Progress]]] = {
         Phase.VALIDATING: (Validate(PREFIX, report), [Validated(2), Validated(2, PERMANENT)]),
         Phase.STAGING: (
             Stage(PREFIX),
@@ -182,9 +184,9 @@ def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effor
     }
     empty = (Clean((PREFIX,)), [Cleaned()])
     undo = (Clean((PREFIX,), report=report), [Cleaned(), Cleaned(Published(2, 10, True))])
-    effort, done = own.get(phase, undo if phase in UNDOING else empty)
+    operation, done = own.get(phase, undo if phase in COMPENSATING else empty)
     if deleted:
-        effort, done = Clean((job_staging_prefix(FOLDER, KEY.namespace, UID),)), [Cleaned()]
+        operation, done = Clean((job_staging_prefix(FOLDER, KEY.namespace, UID),)), [Cleaned()]
     stands: dict[str, Progress] = {
         "working": Working(),
         "working-again": Working(TRANSIENT),
@@ -194,16 +196,16 @@ def efforts(phase: Phase, now: datetime, deleted: bool) -> dict[str, tuple[Effor
         **{f"done{n}": progress for n, progress in enumerate(done)},
     }
     return {
-        "no-effort": (None, None),
-        "other-effort": (Clean(("elsewhere/",)), Cleaned()),
-        **{name: (effort, progress) for name, progress in stands.items()},
+        "no-operation": (None, None),
+        "other-operation": (Clean(("elsewhere/",)), Cleaned()),
+        **{name: (operation, progress) for name, progress in stands.items()},
     }
 
 
 HISTORY = tuple(PastRun(id=str(n), number=n, phase="Succeeded") for n in range(5, 0, -1))
 
-AWAY = Standing(StoreReason.UNREACHABLE, "away")
-READY = Standing(StoreReason.READY)
+AWAY = Readiness(StoreReason.UNREACHABLE, "away")
+READY = Readiness(StoreReason.READY)
 ADMISSIONS: dict[str, tuple[Admission | None, StoreViews]] = {
     "unknown": (None, StoreViews()),
     "admitted": (Admission(True), StoreViews()),
@@ -220,7 +222,7 @@ def recorded(phase: Phase, tries: Tries) -> Status:
     if phase in TERMINAL and stands.run:
         run = msgspec.structs.replace(stands.run, finished_at=NOW, duration="1s")
         stands = msgspec.structs.replace(stands, run=run)
-    fallen = (*UNDOING, Phase.FAILED, Phase.CANCELLED)
+    fallen = (*COMPENSATING, Phase.FAILED, Phase.CANCELLED)
     return msgspec.structs.replace(
         stands, error=CAUSE if phase in fallen else None, history=HISTORY if phase in TERMINAL else ()
     )
@@ -278,7 +280,7 @@ def _observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
                 continue
             of = job(stands, wanted, guarded=guarded, deleted_at=deleted)
             few = not processing or deleted is not None or spec_name not in ("same-run", "queued")
-            brief = deleted or phase in UNDOING or phase is Phase.SUSPENDED
+            brief = deleted or phase in COMPENSATING or phase is Phase.SUSPENDED
             moments = BUDGET_MOMENTS if brief else MOMENTS
             if spec_name in ASKED and not brief:
                 moments = {name: MOMENTS[name] for name in ("at-once", "long-after")}
@@ -294,9 +296,9 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
     admissions = ADMISSIONS if phase is Phase.PENDING else {"": (None, StoreViews())}
     for (sight_name, sight), (admission_name, (admission, stores)), (
         effort_name,
-        (effort, progress),
+        (operation, progress),
     ) in itertools.product(
-        seen_there.items(), admissions.items(), efforts(phase, now, of.deleted_at is not None).items()
+        seen_there.items(), admissions.items(), operations(phase, now, of.deleted_at is not None).items()
     ):
         if sight.attempt and (stores.source or stores.destination):
             continue  # attempts that are there change nothing of what a store does
@@ -310,7 +312,7 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
                     of,
                     *attempts,
                     now=now,
-                    effort=effort,
+                    operation=operation,
                     progress=progress,
                     admission=admission,
                     refusals=refusals,
@@ -354,9 +356,9 @@ def _never_waits_for_ever(o: Observation, old: Phase, new: Phase, decision: Deci
     let_go = o.job.deleted_at is not None and not o.job.guarded
     if decision.status != o.job.status or decision.actions or let_go:
         return ""
-    if decision.look_again is None:
+    if decision.requeue_at is None:
         return "" if old in TERMINAL else "waits with no moment to look again"
-    return "" if decision.look_again > o.now else "looks again at once and for ever"
+    return "" if decision.requeue_at > o.now else "looks again at once and for ever"
 
 
 def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
@@ -374,7 +376,7 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
     looking = old in (Phase.STAGING, Phase.VALIDATING) and not isinstance(o.progress, Staged | Validated)
     if looking and age >= timedelta(seconds=600):
         wants = "the staging deadline"
-    published = isinstance(o.progress, Published) and isinstance(o.effort, Publish)
+    published = isinstance(o.progress, Published) and isinstance(o.operation, Publish)
     counted = age - timedelta(seconds=run.queued_seconds if run else 0)
     waited = o.now - (run.released_at or NOW) if run else age
     if old in (*FORWARD[1:], Phase.VALIDATING) and counted >= timedelta(seconds=3600) and not published:
@@ -386,17 +388,22 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
     if old is Phase.LAUNCHING and waited >= timedelta(seconds=300) and waited_for and launched:
         wants = "the start deadline"
     if wants:
-        given_up = Phase.FAILED if old is Phase.VALIDATING else Phase.FAILING
-        return "" if new is given_up else f"passed over {wants}"
-    if old in UNDOING and age >= timedelta(seconds=60) and new not in TERMINAL and not _begins(o, decision):
+        lost_outcomes = Phase.FAILED if old is Phase.VALIDATING else Phase.FAILING
+        return "" if new is lost_outcomes else f"passed over {wants}"
+    if (
+        old in COMPENSATING
+        and age >= timedelta(seconds=60)
+        and new not in TERMINAL
+        and not _begins(o, decision)
+    ):
         return "undoes for longer than the cleaning budget"
     return ""
 
 
 def _begins(o: Observation, decision: Decision) -> bool:
     """Whether cleaning is tried for the first time, and not waited for much longer."""
-    soon = decision.look_again is not None and decision.look_again <= o.now + timedelta(seconds=10)
-    return isinstance(decision.effort, Clean) and decision.effort != o.effort and soon
+    soon = decision.requeue_at is not None and decision.requeue_at <= o.now + timedelta(seconds=10)
+    return isinstance(decision.operation, Clean) and decision.operation != o.operation and soon
 
 
 def _holds_deletion(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
@@ -405,7 +412,7 @@ def _holds_deletion(o: Observation, old: Phase, new: Phase, decision: Decision) 
     released = any(isinstance(a, ReleaseFinalizer) for a in decision.actions)
     if o.now >= o.job.deleted_at + timedelta(seconds=60) and not released and not _begins(o, decision):
         return "holds a deletion for longer than the cleaning budget"
-    clean = isinstance(o.progress, Cleaned) and isinstance(o.effort, Clean)
+    clean = isinstance(o.progress, Cleaned) and isinstance(o.operation, Clean)
     if released and o.now < o.job.deleted_at + timedelta(seconds=60) and not clean:
         return "lets go before staging is empty"
     return ""
@@ -426,7 +433,7 @@ def _first_cause_stays(o: Observation, old: Phase, new: Phase, decision: Decisio
 
 
 def _errors_are_where_they_belong(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
-    fallen = new in UNDOING or new in (Phase.FAILED, Phase.CANCELLED)
+    fallen = new in COMPENSATING or new in (Phase.FAILED, Phase.CANCELLED)
     if fallen != (decision.status.error is not None):
         return f"{new} with error {decision.status.error}"
     return ""
@@ -449,7 +456,7 @@ def _launches_only_what_is_recorded(o: Observation, old: Phase, new: Phase, deci
 
 
 def _intent_first(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
-    if new in UNDOING and old not in UNDOING and (decision.actions or decision.effort):
+    if new in COMPENSATING and old not in COMPENSATING and (decision.actions or decision.operation):
         return "undoes before the intent is recorded"
     return ""
 
@@ -473,7 +480,7 @@ def _actions_in_their_place(o: Observation, old: Phase, new: Phase, decision: De
 
 
 def _efforts_in_their_place(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
-    if decision.effort is None:
+    if decision.operation is None:
         return ""
     if o.job.deleted_at:
         allowed: tuple[type, ...] = (Clean,)
@@ -487,7 +494,7 @@ def _efforts_in_their_place(o: Observation, old: Phase, new: Phase, decision: De
         }.get(old, ())
     else:
         allowed = (Clean,)
-    return "" if isinstance(decision.effort, allowed) else f"{decision.effort} in {old}"
+    return "" if isinstance(decision.operation, allowed) else f"{decision.operation} in {old}"
 
 
 def _numbers_never_go_back(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
@@ -516,7 +523,7 @@ def _staged_anew_elsewhere(o: Observation, old: Phase, new: Phase, decision: Dec
 
 def _obeys_its_user(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     spec = o.job.spec
-    if isinstance(spec, InvalidSpec) or o.job.deleted_at or old in TERMINAL or old in UNDOING:
+    if isinstance(spec, InvalidSpec) or o.job.deleted_at or old in TERMINAL or old in COMPENSATING:
         return ""
     unbegun = old is Phase.PENDING or (old is Phase.SUSPENDED and o.job.status.staging is None)
     if spec.cancel_run_id == "1":
@@ -524,7 +531,7 @@ def _obeys_its_user(o: Observation, old: Phase, new: Phase, decision: Decision) 
         if old is Phase.VALIDATING:
             ways = (Phase.CANCELLED,)
         return "" if new in ways else "goes on with a run that was cancelled"
-    published = isinstance(o.progress, Published) and isinstance(o.effort, Publish)
+    published = isinstance(o.progress, Published) and isinstance(o.operation, Publish)
     if not spec.suspend or published:
         return ""
     if any(isinstance(a, Launch | DeliverOrder) for a in decision.actions):
@@ -562,7 +569,12 @@ def _tells_of_failed_items(o: Observation, old: Phase, new: Phase, decision: Dec
 
 def _tells_what_ran(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     run = o.job.status.run
-    if old is not Phase.LAUNCHING or new not in (Phase.LAUNCHING, *UNDOING) or not run or o.job.deleted_at:
+    if (
+        old is not Phase.LAUNCHING
+        or new not in (Phase.LAUNCHING, *COMPENSATING)
+        or not run
+        or o.job.deleted_at
+    ):
         return ""
     mine = [a for a in o.attempts if (a.run, a.epoch) == (run.number, run.epoch)]
     ran = bool(o.results) or any(
@@ -581,7 +593,7 @@ def _only_tries_out(o: Observation, old: Phase, new: Phase, decision: Decision) 
         return "" if wanted == (new is Phase.VALIDATING) else f"goes to {new} against the mode"
     if old is not Phase.VALIDATING or o.job.deleted_at:
         return "says that it was validated" if told and old is not new else ""
-    if decision.actions and any(not isinstance(a, Announce | Stop) for a in decision.actions):
+    if decision.actions and any(not isinstance(a, RecordEvent | StopAttempt) for a in decision.actions):
         return "does something while it validates"
     if decision.status.staging:
         return "stages while it validates"
@@ -617,32 +629,32 @@ CHECKS = (
 
 def turns_until_settled(o: Observation, decide: Decide, most: int = 6) -> int:
     """Turns until the decision has nothing new to say, with the world and the clock standing still."""
-    for turn in range(most):
+    for reconcile in range(most):
         decision = decide(o)
         if decision.status == o.job.status:
-            return turn
+            return reconcile
         o = replace(o, job=replace(o.job, status=decision.status))
     raise AssertionError(f"still writes after {most} turns: {o.job.status.phase}")
 
 
 def end_in_a_frozen_world(o: Observation, decide: Decide, most: int = 300) -> tuple[Phase, datetime]:
-    """Where a job gets when its efforts and attempts never move again, and when."""
+    """Where a job gets when its operations and attempts never move again, and when."""
     for _ in range(most):
         decision = decide(o)
         if o.job.deleted_at and any(isinstance(a, ReleaseFinalizer) for a in decision.actions):
             return decision.status.at, o.now
         if decision.status.at in TERMINAL:
             return decision.status.at, o.now
-        effort, progress = decision.effort, Working() if decision.effort else None
+        operation, progress = decision.operation, Working() if decision.operation else None
         added = AddFinalizer() in decision.actions
         of = replace(o.job, status=decision.status)
         if added:
             of = replace(of, finalizers=("imagejob.dev/staging",))
         now = o.now
         if decision.status == o.job.status:
-            moments = [decision.look_again] if decision.look_again else []
+            moments = [decision.requeue_at] if decision.requeue_at else []
             moments += [now + timedelta(seconds=30)] if decision.actions else []
             assert moments, f"waits for ever in {o.job.status.phase}"
             now = max(min(moments), now + timedelta(milliseconds=50))
-        o = replace(o, job=of, now=now, effort=effort, progress=progress)
+        o = replace(o, job=of, now=now, operation=operation, progress=progress)
     raise AssertionError(f"no end in sight in {o.job.status.phase} at {o.now}")

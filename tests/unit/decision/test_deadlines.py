@@ -1,4 +1,4 @@
-"""A deadline names the last error, also while the effort is just being tried again."""
+"""A deadline names the last error, also while the operation is just being tried again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AWAY = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "the store cannot be reac
 @pytest.mark.parametrize("progress", [Broken(AWAY, later(10)), Working(AWAY)])
 def test_staging_deadline_with_a_store_that_is_away(progress: Progress) -> None:
     hurried = job(status(Phase.STAGING), spec(execution={"stagingDeadlineSeconds": 5}))
-    decision = decide(seen(hurried, now=later(5), effort=Stage(PREFIX), progress=progress))
+    decision = decide(seen(hurried, now=later(5), operation=Stage(PREFIX), progress=progress))
     error = decision.status.error
     assert error is not None
     assert (error.code, error.reason) == ("JOB_002", "StoreUnavailable")
@@ -27,7 +27,7 @@ def test_staging_deadline_with_a_store_that_is_away(progress: Progress) -> None:
 
 def test_staging_deadline_without_any_error() -> None:
     hurried = job(status(Phase.STAGING), spec(execution={"stagingDeadlineSeconds": 5}))
-    decision = decide(seen(hurried, now=later(5), effort=Stage(PREFIX), progress=Working()))
+    decision = decide(seen(hurried, now=later(5), operation=Stage(PREFIX), progress=Working()))
     error = decision.status.error
     assert error is not None
     assert (error.code, error.reason) == ("JOB_002", "StagingDeadlineExceeded")
@@ -35,8 +35,8 @@ def test_staging_deadline_without_any_error() -> None:
 
 def test_trying_again_changes_nothing_that_is_said() -> None:
     waiting = job(status(Phase.STAGING))
-    resting = decide(seen(waiting, now=later(1), effort=Stage(PREFIX), progress=Broken(AWAY, later(2))))
-    again = decide(seen(waiting, now=later(1), effort=Stage(PREFIX), progress=Working(AWAY)))
+    resting = decide(seen(waiting, now=later(1), operation=Stage(PREFIX), progress=Broken(AWAY, later(2))))
+    again = decide(seen(waiting, now=later(1), operation=Stage(PREFIX), progress=Working(AWAY)))
     assert again.status == resting.status
 
 
@@ -49,7 +49,7 @@ def tried_before(phase: Phase, why: Failure) -> Status:
 @pytest.mark.parametrize("progress", [None, Working(), Broken(AWAY, later(10)), Working(AWAY)])
 def test_why_it_failed_last_is_said_until_it_ends(progress: Progress | None) -> None:
     waiting = job(tried_before(Phase.STAGING, AWAY))
-    decision = decide(seen(waiting, now=later(1), effort=Stage(PREFIX), progress=progress))
+    decision = decide(seen(waiting, now=later(1), operation=Stage(PREFIX), progress=progress))
     said = decision.status.condition("Reconciling")
     assert said is not None
     assert (said.status, said.reason, said.message) == ("True", "StoreUnavailable", AWAY.message)
@@ -57,7 +57,7 @@ def test_why_it_failed_last_is_said_until_it_ends(progress: Progress | None) -> 
 
 def test_staging_deadline_of_an_operator_that_has_not_tried_itself() -> None:
     hurried = job(tried_before(Phase.STAGING, AWAY), spec(execution={"stagingDeadlineSeconds": 5}))
-    error = decide(seen(hurried, now=later(5), effort=Stage(PREFIX), progress=Working())).status.error
+    error = decide(seen(hurried, now=later(5), operation=Stage(PREFIX), progress=Working())).status.error
     assert error is not None
     assert (error.code, error.reason) == ("JOB_002", "StoreUnavailable")
     assert error.message.startswith("the store cannot be reached (given up after")
@@ -75,6 +75,6 @@ def test_active_deadline_of_an_operator_that_has_not_tried_itself() -> None:
 def test_a_reason_that_no_staging_fails_with_is_no_evidence() -> None:
     other = Failure(Code.LAUNCH, Reason.QUOTA_EXCEEDED, "exceeded quota")
     hurried = job(tried_before(Phase.STAGING, other), spec(execution={"stagingDeadlineSeconds": 5}))
-    error = decide(seen(hurried, now=later(5), effort=Stage(PREFIX), progress=Working())).status.error
+    error = decide(seen(hurried, now=later(5), operation=Stage(PREFIX), progress=Working())).status.error
     assert error is not None
     assert error.reason == "StagingDeadlineExceeded"

@@ -139,12 +139,12 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
     "no-start-deadline": (unpunctual, Phase.LAUNCHING, "passed over the start deadline"),
     "no-queue-deadline": (queueing, Phase.LAUNCHING, "passed over the queue deadline"),
     "no-look-again": (
-        after(lambda o, d: replace(d, look_again=None)),
+        after(lambda o, d: replace(d, requeue_at=None)),
         Phase.STAGING,
         "no moment to look again",
     ),
     "hot-loop": (
-        after(lambda o, d: replace(d, look_again=o.now if d.look_again else None)),
+        after(lambda o, d: replace(d, requeue_at=o.now if d.requeue_at else None)),
         Phase.STAGING,
         "looks again at once",
     ),
@@ -195,7 +195,7 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         "holds a deletion",
     ),
     "undoes-too-soon": (
-        after(lambda o, d: replace(d, effort=Stage(PREFIX))),
+        after(lambda o, d: replace(d, operation=Stage(PREFIX))),
         Phase.STAGING,
         "before the intent",
     ),
@@ -214,7 +214,7 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
     "deaf-to-suspend": (deaf, Phase.RUNNING, "goes on though it is suspended"),
     "deaf-to-cancel": (deaf, Phase.STAGING, "goes on with a run that was cancelled"),
     "rests-for-ever": (
-        after(lambda o, d: replace(d, status=o.job.status, look_again=o.now + timedelta(minutes=5))),
+        after(lambda o, d: replace(d, status=o.job.status, requeue_at=o.now + timedelta(minutes=5))),
         Phase.SUSPENDED,
         "stays suspended for longer",
     ),
@@ -259,7 +259,7 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         Phase.PENDING,
         "against the mode",
     ),
-    "other-effort": (after(lambda o, d: replace(d, effort=Stage(PREFIX))), Phase.RUNNING, "in Running"),
+    "other-operation": (after(lambda o, d: replace(d, operation=Stage(PREFIX))), Phase.RUNNING, "in Running"),
 }
 
 
@@ -274,11 +274,11 @@ def test_a_planted_fault_is_found(planted: Decide, phase: Phase, words: str) -> 
 def test_a_frozen_world_that_is_waited_for_is_found() -> None:
     def forgetful(o: Observation) -> Decision:
         decision = decide(o)
-        return replace(decision, look_again=None, status=o.job.status) if o.now > NOW else decision
+        return replace(decision, requeue_at=None, status=o.job.status) if o.now > NOW else decision
 
     o = next(o for name, o in observations(Phase.STAGING) if "noteworthy" in name and "same-run" in name)
     with pytest.raises(AssertionError, match="waits for ever in Staging"):
-        end_in_a_frozen_world(replace(o, effort=Stage(PREFIX)), forgetful)
+        end_in_a_frozen_world(replace(o, operation=Stage(PREFIX)), forgetful)
 
 
 def test_all_phases_are_enumerated_richly() -> None:

@@ -1,4 +1,4 @@
-"""What the sweeper may delete, rule by rule, and what it must never touch."""
+"""What the garbage collector may delete, rule by rule, and what it must never touch."""
 
 from __future__ import annotations
 

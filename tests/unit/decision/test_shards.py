@@ -319,6 +319,6 @@ def test_nobody_is_asked_without_need(attempts: tuple[Attempt, ...]) -> None:
 def test_the_next_look_is_always_ahead_and_never_past_the_limit(seconds: float) -> None:
     o = seen(job(status(Phase.LAUNCHING)), attempt(State.WAITING, PULL), now=later(seconds))
     start = judge_start(o, survey(o, RETRIES), EXECUTION)
-    assert start.look_again is not None
-    assert o.now < start.look_again <= later(300)
+    assert start.requeue_at is not None
+    assert o.now < start.requeue_at <= later(300)
     assert bool(start.note) == (seconds >= 10), "a problem of the first seconds is not worth a write"

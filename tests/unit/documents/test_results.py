@@ -11,11 +11,11 @@ from imagejob_contract.result import ItemCode, ItemError, ItemResult, OutputReco
 from imagejob_operator.documents.results import (
     InvalidResult,
     Listed,
-    believe,
     failed_items,
-    given_up,
+    lost_outcomes,
     read_result,
     summarise,
+    verify,
 )
 
 WEB, THUMB = Rendition("web", Output(Format.WEBP)), Rendition("thumb", Output(Format.JPEG))
@@ -44,13 +44,13 @@ GOOD = (item(4, web=10, thumb=5), item(5, web=11, thumb=6))
 
 
 def test_a_true_result_is_believed() -> None:
-    outcomes = believe(result(*GOOD), range(4, 6), [WEB, THUMB], LISTING)
+    outcomes = verify(result(*GOOD), range(4, 6), [WEB, THUMB], LISTING)
     assert [(o.index, o.shard, o.attempt, len(o.outputs)) for o in outcomes] == [(4, 2, 1, 2), (5, 2, 1, 2)]
     assert outcomes[1].etags == ("etag of 000005-web", "etag of 000005-thumb")
 
 
 def test_a_failed_item_needs_no_outputs() -> None:
-    outcomes = believe(result(GOOD[0], failed(5)), range(4, 6), [WEB, THUMB], LISTING)
+    outcomes = verify(result(GOOD[0], failed(5)), range(4, 6), [WEB, THUMB], LISTING)
     assert [f.item for f in failed_items(outcomes, ["s"] * 6)] == ["s"]
 
 
@@ -73,13 +73,13 @@ def test_a_failed_item_needs_no_outputs() -> None:
 )  # fmt: skip
 def test_anything_else_is_not(items: tuple[ItemResult, ...], words: str) -> None:
     with pytest.raises(InvalidResult, match="the result of shard 2") as refusal:
-        believe(result(*items), range(4, 6), [WEB, THUMB], LISTING)
+        verify(result(*items), range(4, 6), [WEB, THUMB], LISTING)
     assert words in str(refusal.value)
 
 
 def test_an_output_that_is_not_there_is_said_so() -> None:
     with pytest.raises(InvalidResult, match="nothing is there"):
-        believe(result(*GOOD), range(4, 6), [WEB, THUMB], {})
+        verify(result(*GOOD), range(4, 6), [WEB, THUMB], {})
 
 
 @pytest.mark.parametrize(
@@ -112,5 +112,5 @@ def test_counts() -> None:
 
 
 def test_a_shard_that_was_given_up_has_failed_with_all_its_items() -> None:
-    outcomes = given_up(2, range(4, 6))
+    outcomes = lost_outcomes(2, range(4, 6))
     assert {f.code for f in failed_items(outcomes, ["s"] * 6)} == {"IMG_008"}

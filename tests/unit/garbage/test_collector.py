@@ -1,4 +1,4 @@
-"""The sweeper over the fakes: what it proves before it deletes, and what ends it."""
+"""The garbage collector over the fakes: what it proves before it deletes, and what ends it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fakes.memory_store import MemoryStore
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.decision.orphans import Mode, Orphans, clock_key
 from imagejob_operator.documents.staging import Manifest, manifest_key
-from imagejob_operator.garbage.collector import Sweeper, SweepPolicy
+from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.naming.prefixes import (
     job_staging_prefix,
     own_staging_prefix,
@@ -33,7 +33,7 @@ HOUR = 3600
 
 
 class Yard:
-    """A bucket, the ImageJobs of a cluster, and one sweeper."""
+    """A bucket, the ImageJobs of a cluster, and one garbage collector."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class Yard:
         self.owners = owners or MemoryOwners()
         self.counts = SweepCounts()
         self.folder = folder
-        policy = SweepPolicy(folder, mode, interval, namespaces)
-        self.sweeper = Sweeper(self.store, self.owners, self.counts, policy, gate)
+        policy = GarbagePolicy(folder, mode, interval, namespaces)
+        self.sweeper = GarbageCollector(self.store, self.owners, self.counts, policy, gate)
 
     def neighbour(self, **differences: object) -> Yard:
         """Another operator on the same bucket."""

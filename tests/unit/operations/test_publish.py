@@ -23,7 +23,7 @@ from imagejob_operator.decision.attempt import Tries
 from imagejob_operator.decision.operation import Clean, Collect, Publish, Published, Stage
 from imagejob_operator.documents.staging import output_prefix, result_key
 from imagejob_operator.naming.prefixes import report_key
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.orders import write_order
 from imagejob_operator.operations.processing.results import collect
 from imagejob_operator.operations.publishing.publish import clean, publish
@@ -144,7 +144,7 @@ async def test_an_output_that_is_not_what_its_pod_said_makes_the_result_invalid(
             raise ChecksumMismatch("000000-web has the sha256 ab, not 00")
 
     run.store.hooks.install(other_bytes)
-    with pytest.raises(EffortFailed) as caught:
+    with pytest.raises(OperationFailed) as caught:
         await run.publish()
     failure = caught.value.failure
     assert (failure.code, failure.reason) == (Code.PROCESSING, Reason.RESULTS_INVALID)
@@ -183,7 +183,7 @@ async def test_a_cleaning_that_fails_is_said_and_no_failure_of_the_run() -> None
 async def test_the_report_is_not_written_after_the_deadline() -> None:
     run = await processed()
     run.clock.advance(3600)
-    with pytest.raises(EffortFailed) as failed:
+    with pytest.raises(OperationFailed) as failed:
         await run.publish()
     assert failed.value.failure.code is Code.DEADLINE
     assert REPORT not in run.store.objects
@@ -192,7 +192,9 @@ async def test_the_report_is_not_written_after_the_deadline() -> None:
 async def test_a_denied_output_names_its_key() -> None:
     run = await processed()
     run.store.hooks.fail(StoreDenied("AccessDenied"), "copy", about="a-web.webp")
-    with pytest.raises(EffortFailed, match=r"the output 'catalog/uploads/a-web\.webp' of 'uploads/a\.jpg'"):
+    with pytest.raises(
+        OperationFailed, match=r"the output 'catalog/uploads/a-web\.webp' of 'uploads/a\.jpg'"
+    ):
         await run.publish()
 
 
@@ -202,7 +204,7 @@ async def test_a_report_of_another_run_is_not_taken_for_ours() -> None:
     await other.publish()
     theirs = {**other.report(), "uid": "another"}
     run.store.set(REPORT, json.dumps(theirs).encode())
-    with pytest.raises(EffortFailed, match="something else is at"):
+    with pytest.raises(OperationFailed, match="something else is at"):
         await run.publish()
 
 
@@ -221,7 +223,7 @@ async def test_a_report_of_another_run_is_not_taken_for_ours() -> None:
 async def test_results_that_cannot_be_believed_are_refused(spoil: Any, words: str) -> None:
     run = await processed()
     spoil(run.store)
-    with pytest.raises(EffortFailed) as failed:
+    with pytest.raises(OperationFailed) as failed:
         await collect(run.store, run.job, Collect(PREFIX))
     failure = failed.value.failure
     assert (failure.code, failure.reason) == (Code.PROCESSING, Reason.RESULTS_INVALID)

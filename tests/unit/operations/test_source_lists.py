@@ -14,7 +14,7 @@ from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.documents.source_list import MAX_LIST_BYTES
 from imagejob_operator.documents.staging import input_key, list_key, manifest_key, read_manifest
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import ObjectChanged, StoredObject, StoreUnavailable
 
@@ -36,7 +36,7 @@ async def staged(store: MemoryStore) -> Staged:
 
 
 async def refused(store: MemoryStore) -> str:
-    with pytest.raises(EffortFailed) as refusal:
+    with pytest.raises(OperationFailed) as refusal:
         await staged(store)
     failure = refusal.value.failure
     return f"{failure.code}/{failure.reason}: {failure.message}"
@@ -104,7 +104,7 @@ async def test_no_output_takes_the_place_of_the_list() -> None:
     destination = {"prefix": "lists/", "keyTemplate": "spring"}
     of = job(status(Phase.STAGING), spec(source=LIST, destination=destination))
     store.set("shop/lists/spring", b"uploads/a.jpg")
-    with pytest.raises(EffortFailed, match="'lists/spring' would overwrite a source"):
+    with pytest.raises(OperationFailed, match="'lists/spring' would overwrite a source"):
         await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
 
 
@@ -114,7 +114,7 @@ async def test_a_run_has_no_more_outputs_than_its_report_can_name() -> None:
         store.set(f"shop/uploads/{number}.jpg", b"x")
     many = [{"name": f"r{n}", "output": {"format": "JPEG"}} for n in range(32)]
     of = job(status(Phase.STAGING), spec(source=LIST, renditions=many))
-    with pytest.raises(EffortFailed, match="10001 items of 32 renditions give 320032 outputs") as refusal:
+    with pytest.raises(OperationFailed, match="10001 items of 32 renditions give 320032 outputs") as refusal:
         await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
     assert refusal.value.failure.reason is Reason.TOO_MANY_ITEMS
 

@@ -17,7 +17,7 @@ from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.documents.staging import input_key, manifest_key, read_manifest
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.staging.download import MAX_DOWNLOAD_BYTES
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.downloads import FetchFailed
@@ -38,8 +38,8 @@ class Bench:
         fetching = downloader(self.web, self.secrets)
         return await stage(self.store, fetching, CountingTelemetry(), of, Stage(PREFIX))
 
-    async def refused(self, *urls: dict[str, Any], **more: Any) -> EffortFailed:
-        with pytest.raises(EffortFailed) as refusal:
+    async def refused(self, *urls: dict[str, Any], **more: Any) -> OperationFailed:
+        with pytest.raises(OperationFailed) as refusal:
             await self.stage(*urls, **more)
         assert manifest_key(PREFIX) not in self.store.objects
         assert self.web.open == 0
@@ -47,7 +47,7 @@ class Bench:
         return refusal.value
 
 
-def said(error: EffortFailed) -> str:
+def said(error: OperationFailed) -> str:
     return f"{error.failure.code}/{error.failure.reason}"
 
 

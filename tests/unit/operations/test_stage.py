@@ -18,7 +18,7 @@ from imagejob_contract.order import Order
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.documents.staging import input_key, manifest_key, order_key, read_manifest
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.orders import write_order
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import (
@@ -48,7 +48,7 @@ async def staged(store: MemoryStore, source: dict[str, Any], **more: Any) -> Sta
 
 
 async def refused(store: MemoryStore, source: dict[str, Any], **more: Any) -> str:
-    with pytest.raises(EffortFailed) as refusal:
+    with pytest.raises(OperationFailed) as refusal:
         await staged(store, source, **more)
     assert manifest_key(PREFIX) not in store.objects
     failure = refusal.value.failure

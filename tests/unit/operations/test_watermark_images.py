@@ -12,9 +12,9 @@ from fakes.build import PREFIX, job, spec, status
 from fakes.memory_store import MemoryStore
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
-from imagejob_contract.order import MAX_MARK_BYTES, Order
+from imagejob_contract.order import MAX_WATERMARK_IMAGE_BYTES, Order
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.locations import mark_keys
+from imagejob_operator.api.locations import watermark_image_keys
 from imagejob_operator.api.output_headers import Headers
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, parse_spec
@@ -22,8 +22,8 @@ from imagejob_operator.decision.attempt import Tries
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.documents.content_key import content_key
 from imagejob_operator.documents.staging import manifest_key, read_manifest
-from imagejob_operator.documents.watermark_images import Mark, copy_key, identified
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.documents.watermark_images import WatermarkImage, copy_key, identified
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.orders import write_order
 from imagejob_operator.operations.staging.stage import stage
 
@@ -51,9 +51,9 @@ def store_with(**objects: bytes) -> MemoryStore:
     return store
 
 
-async def staged(store: MemoryStore, of: ImageJob) -> tuple[Mark, ...]:
+async def staged(store: MemoryStore, of: ImageJob) -> tuple[WatermarkImage, ...]:
     await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
-    return read_manifest(store.objects[manifest_key(PREFIX)].data).marks
+    return read_manifest(store.objects[manifest_key(PREFIX)].data).watermark_images
 
 
 async def test_each_image_is_copied_once_and_named_by_the_order() -> None:
@@ -63,9 +63,14 @@ async def test_each_image_is_copied_once_and_named_by_the_order() -> None:
     store.set(f"shop/{LOGO}", b"another")
     url = await write_order(store, of, PREFIX, 0, 1, timedelta(hours=1))
     order = msgspec.json.decode(store.visit("GET", url)[1], type=Order)
-    assert [mark.key for mark in order.marks] == [LOGO, SEAL]
-    assert [store.visit("GET", mark.url) for mark in order.marks] == [(200, b"logo"), (200, b"seal")]
-    assert [store.objects[copy_key(PREFIX, n)].etag for n in (0, 1)] == [mark.etag for mark in order.marks]
+    assert [mark.key for mark in order.watermark_images] == [LOGO, SEAL]
+    assert [store.visit("GET", mark.url) for mark in order.watermark_images] == [
+        (200, b"logo"),
+        (200, b"seal"),
+    ]
+    assert [store.objects[copy_key(PREFIX, n)].etag for n in (0, 1)] == [
+        mark.etag for mark in order.watermark_images
+    ]
 
 
 async def test_without_images_nothing_is_copied() -> None:
@@ -79,8 +84,9 @@ async def test_without_images_nothing_is_copied() -> None:
     [
         ({}, "JOB_002/SourceNotFound: watermark.image: there is no object 'brand/logo.png' below 'shop/'"),
         (
-            {"logo": b"x" * (MAX_MARK_BYTES + 1)},
-            f"JOB_002/SourceTooLarge: watermark.image: 'brand/logo.png' has {MAX_MARK_BYTES + 1} bytes",
+            {"logo": b"x" * (MAX_WATERMARK_IMAGE_BYTES + 1)},
+            "JOB_002/SourceTooLarge: watermark.image: 'brand/logo.png' has "
+            f"{MAX_WATERMARK_IMAGE_BYTES + 1} bytes",
         ),
     ],
     ids=["gone", "too-large"],
@@ -88,7 +94,7 @@ async def test_without_images_nothing_is_copied() -> None:
 async def test_an_image_that_cannot_be_had_launches_nothing(objects: dict[str, bytes], said: str) -> None:
     store = store_with(**objects)
     store.set("other/brand/logo.png", b"not ours")
-    with pytest.raises(EffortFailed) as refusal:
+    with pytest.raises(OperationFailed) as refusal:
         await staged(store, job_with(LOGO))
     failure = refusal.value.failure
     assert f"{failure.code}/{failure.reason}: {failure.message}".startswith(said)
@@ -105,7 +111,7 @@ def test_no_key_leads_out_of_the_jail(key: str) -> None:
 def test_an_output_is_another_one_with_another_image() -> None:
     first = job_with(LOGO).spec
     assert not isinstance(first, InvalidSpec)
-    assert mark_keys(first.renditions) == [LOGO]
+    assert watermark_image_keys(first.renditions) == [LOGO]
     keys = {
         content_key("source", identified(first.renditions, {LOGO: etag})[0], Headers())
         for etag in ("one", "other", "one")

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from PIL import Image
 
-from imagejob_contract.order import Order, OrderItem, OrderMark, Upload, output_name
+from imagejob_contract.order import Order, OrderItem, OrderWatermarkImage, Upload, output_name
 from imagejob_contract.output import Format
 from imagejob_contract.recipe import Fit, Step, Watermark
 from imagejob_contract.result import ExitCode, ItemCode, Result, Summary
@@ -134,7 +134,9 @@ def with_mark(script: Script) -> None:
     logo = Step(watermark=Watermark(image="brand/logo.png", opacity_percent=100))
     way = rendition(resized(60, 60), logo, name="web", form=Format.PNG)
     of = msgspec.structs.replace(
-        order(script, 1), renditions=(way,), marks=(OrderMark("brand/logo.png", script.url("/logo"), "e"),)
+        order(script, 1),
+        renditions=(way,),
+        watermark_images=(OrderWatermarkImage("brand/logo.png", script.url("/logo"), "e"),),
     )
     script.answers["/order"] = [Answer(body=msgspec.json.encode(of))]
 

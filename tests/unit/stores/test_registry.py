@@ -29,7 +29,7 @@ from imagejob_operator.ports.object_store import (
 from imagejob_operator.stores.allowed_endpoints import read_allowed
 from imagejob_operator.stores.connector import Connector
 from imagejob_operator.stores.registry import OwnStore, StoreRegistry
-from imagejob_operator.stores.scoped_store import Part, RunStore
+from imagejob_operator.stores.scoped_store import Part, ScopedStore
 
 MEDIA = {"storeRef": {"name": "media"}}
 ELSEWHERE = {**MEDIA, "destination": {"prefix": "out/", "storeRef": {"name": "archive"}}}
@@ -233,7 +233,7 @@ async def test_a_deletion_is_let_go_when_the_credentials_are_gone_for_good() -> 
     (event,) = [e for e in world.cluster.events.values() if e.reason == "CleaningDeferred"]
     assert f"the ImageStore shop/media is gone, so 2 staged objects below {PLACE}" in event.message
     assert "recreate it, or delete the objects, or rely on a lifecycle rule" in event.message
-    # An ImageStore of that place is all that the sweeper needs.
+    # An ImageStore of that place is all that the garbage collector needs.
     world.stores.secret_of("key")
     await world.operator.stores.look(image_store(bucket="tenant", prefix="here/", uid="another"))
     part = world.operator.stores.to_sweep()["another"]
@@ -435,8 +435,8 @@ async def test_pods_are_told_of_the_authorities_of_their_store() -> None:
     stores.config_maps["shop", "authority"] = {"ca.crt": "PEM"}
     registry = registry_of(stores)
     assert (await registry.look(image_store(**BUNDLE))).ready
-    assert registry.trust(job_of("shop", **MEDIA)) == "PEM"
-    assert registry.trust(job_of("shop")) == "PEM of the own one"
+    assert registry.ca_bundle(job_of("shop", **MEDIA)) == "PEM"
+    assert registry.ca_bundle(job_of("shop")) == "PEM of the own one"
 
 
 @pytest.mark.parametrize(
@@ -469,9 +469,9 @@ def test_an_entry_that_is_none_is_refused(entry: str) -> None:
 # --- from one store to another ---------------------------------------------------------------------------
 
 
-def across() -> tuple[RunStore, MemoryStore, MemoryStore]:
+def across() -> tuple[ScopedStore, MemoryStore, MemoryStore]:
     one, other = MemoryStore(), MemoryStore()
-    return RunStore([Part("a/", one, "x/"), Part("b/", other, "y/")]), one, other
+    return ScopedStore([Part("a/", one, "x/"), Part("b/", other, "y/")]), one, other
 
 
 async def test_what_passes_through_is_held_against_its_hash() -> None:

@@ -11,7 +11,7 @@ from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
 from imagejob_operator.api.errors import bounded
 from imagejob_operator.api.imagejob import ImageJob, Key, parse_job
 from imagejob_operator.api.status import Status, status_body
-from imagejob_operator.decision.action import Announce
+from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.naming.names import API_VERSION, FINALIZER, GROUP, KIND, MANAGED_BY, PLURAL, VERSION
 from imagejob_operator.ports.imagejobs import Conflict, Gone, JobsError, Rejected, Unavailable
 
@@ -20,7 +20,7 @@ JSON_PATCH = "application/json-patch+json"
 MAX_EVENT_MESSAGE = 1000
 
 
-class KubeJobs:
+class KubeImageJobs:
     """See the port for what each call promises."""
 
     def __init__(self, http: KubeHTTP, clock: Callable[[], datetime]) -> None:
@@ -62,7 +62,7 @@ class KubeJobs:
         }
         return parse_job(await self._call("PATCH", f"{_path(job.key)}/status", patch, MERGE_PATCH))
 
-    async def announce(self, job: ImageJob, event: Announce) -> None:
+    async def record_event(self, job: ImageJob, event: RecordEvent) -> None:
         """See the port; the name follows from run and reason, so a second one is refused."""
         now = self._clock().isoformat(timespec="seconds").replace("+00:00", "Z")
         digest = hashlib.sha256(f"{job.uid}/{event.run}/{event.reason}".encode()).hexdigest()[:16]

@@ -19,7 +19,7 @@ TOKEN_SECONDS = 600
 ROLE = "manifests/tenant/imagestore-role.yaml"
 
 
-class KubeStores:
+class KubeImageStores:
     """See the port for what each call promises."""
 
     def __init__(self, http: KubeHTTP) -> None:

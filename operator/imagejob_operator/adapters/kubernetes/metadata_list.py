@@ -1,4 +1,4 @@
-"""The census by listings of metadata only: no resource version is sent, so no old answer comes."""
+"""The metadata list by listings of metadata only: no resource version is sent, so no old answer comes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagejob_operator.naming.names import GROUP, LABEL_INSTALLATION, LABEL_JOB,
 from imagejob_operator.ports.metadata_list import Sight
 
 
-class KubeCensus:
+class KubeMetadataLister:
     """See the port for what each call promises."""
 
     def __init__(self, http: KubeHTTP, installation: str) -> None:

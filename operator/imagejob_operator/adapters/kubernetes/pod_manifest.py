@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from imagejob_contract.order import ENGINE_VARIABLE, ORDER_URL_VARIABLE, STORE_TRUST_VARIABLE, EngineName
+from imagejob_contract.order import ENGINE_VARIABLE, ORDER_URL_VARIABLE, STORE_CA_VARIABLE, EngineName
 from imagejob_operator.api.imagejob import ImageJob, attempt_name
 from imagejob_operator.api.spec import InvalidSpec, item_limits
 from imagejob_operator.naming.names import (
@@ -134,7 +134,7 @@ def _container(settings: PodSettings, secret: str, resources: dict[str, Any]) ->
                 "valueFrom": {"secretKeyRef": {"name": secret, "key": ORDER_ENTRY}},
             },
             {
-                "name": STORE_TRUST_VARIABLE,
+                "name": STORE_CA_VARIABLE,
                 "valueFrom": {"secretKeyRef": {"name": secret, "key": TRUST_ENTRY, "optional": True}},
             },
             {"name": ENGINE_VARIABLE, "value": settings.engine.value},
@@ -150,7 +150,7 @@ def _container(settings: PodSettings, secret: str, resources: dict[str, Any]) ->
 
 
 def secret_manifest(
-    namespace: str, pod_name: str, pod_uid: str, order_url: str, trust: str = ""
+    namespace: str, pod_name: str, pod_uid: str, order_url: str, ca_bundle: str = ""
 ) -> dict[str, Any]:
     """The Secret that a Pod waits for; it belongs to the Pod and goes with it."""
     return {
@@ -173,7 +173,7 @@ def secret_manifest(
                 }
             ],
         },
-        "stringData": {ORDER_ENTRY: order_url, **({TRUST_ENTRY: trust} if trust else {})},
+        "stringData": {ORDER_ENTRY: order_url, **({TRUST_ENTRY: ca_bundle} if ca_bundle else {})},
     }
 
 

@@ -23,7 +23,7 @@ from imagejob_operator.naming.names import LABEL_INSTALLATION
 from imagejob_operator.ports.launcher import Refused
 
 
-class KubeLauncher:
+class PodLauncher:
     """See the port for what each call promises."""
 
     def __init__(self, http: KubeHTTP, settings: PodSettings, clock: Callable[[], datetime]) -> None:
@@ -79,9 +79,9 @@ class KubeLauncher:
         except ApiError as error:
             raise Refused(refusal(error)) from error
 
-    async def deliver(self, attempt: Attempt, namespace: str, order_url: str, trust: str = "") -> None:
+    async def deliver(self, attempt: Attempt, namespace: str, order_url: str, ca_bundle: str = "") -> None:
         """See the port; the Secret is the Pod's own, and a second one of its name is refused."""
-        manifest = secret_manifest(namespace, attempt.name, attempt.uid, order_url, trust)
+        manifest = secret_manifest(namespace, attempt.name, attempt.uid, order_url, ca_bundle)
         try:
             await self._http.request("POST", f"/api/v1/namespaces/{namespace}/secrets", manifest)
         except ApiError as error:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable
 
 from imagejob_operator.controller.leader_election import Lost
-from imagejob_operator.controller.watch_monitor import Deaf
+from imagejob_operator.controller.watch_monitor import WatchStalled
 
 log = logging.getLogger(__name__)
 
@@ -17,10 +17,10 @@ EXIT_DEAF = 4
 """Exit code of a process whose watch, or whose queue, stands still."""
 
 
-async def end_when_lost(leading: Awaitable[None]) -> None:
+async def exit_when_lease_lost(leading: Awaitable[None]) -> None:
     """Take part in the election for as long as that goes well.
 
-    Else the process ends: turns and efforts must not go on beside those of whoever is in charge now.
+    Else the process ends: turns and operations must not go on beside those of whoever is in charge now.
     """
     try:
         await leading
@@ -32,11 +32,11 @@ async def end_when_lost(leading: Awaitable[None]) -> None:
         os._exit(EXIT_LOST)
 
 
-async def end_when_deaf(vigil: Awaitable[None]) -> None:
+async def exit_when_watch_stalls(watch_monitor: Awaitable[None]) -> None:
     """Look after the process, and end it when it is of no use: the next one begins with a listing."""
     try:
-        await vigil
-    except Deaf as error:
+        await watch_monitor
+    except WatchStalled as error:
         log.critical("this process is of no use any more and ends", extra={"why": str(error)})
         os._exit(EXIT_DEAF)
     except Exception:

@@ -67,11 +67,11 @@ class Metrics:
             registry=self.registry,
         )
 
-    def watch_leader(self, leads: Callable[[], bool]) -> None:
-        """Have `leads` say, whenever somebody asks, whether this replica is in charge."""
-        self._leader.set_function(leads)
+    def watch_leader(self, is_leader: Callable[[], bool]) -> None:
+        """Have `is_leader` say, whenever somebody asks, whether this replica is in charge."""
+        self._leader.set_function(is_leader)
 
-    def turn(self, result: str, seconds: float) -> None:
+    def reconcile(self, result: str, seconds: float) -> None:
         """See the port."""
         self._turns.labels(result).inc()
         self._turn_seconds.observe(seconds)
@@ -105,7 +105,7 @@ class Metrics:
 
 
 class SweepMetrics:
-    """What the sweeper counts; see the port SweepTelemetry."""
+    """What the garbage collector counts; see the port SweepTelemetry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, text: str) -> Gauge:

@@ -33,7 +33,7 @@ class StoreAddress:
     """`host:port` that the Pods use, if it is another one."""
     virtual_host: bool = False
     """Whether the bucket is a part of the host's name instead of the path."""
-    trust: str = ""
+    ca_bundle: str = ""
     """PEM certificates of the authorities that sign the store's one; the system's if empty."""
     longest_url: timedelta = LONGEST
     """No URL is signed for longer."""
@@ -50,7 +50,7 @@ def connections(address: StoreAddress, most: int) -> urllib3.PoolManager:
     """At most so many connections to one address; redirects are not followed.
 
     Raises:
-        ValueError: `address.trust` holds no certificate.
+        ValueError: `address.ca_bundle` holds no certificate.
     """
     retries = urllib3.Retry(
         total=2,
@@ -61,13 +61,13 @@ def connections(address: StoreAddress, most: int) -> urllib3.PoolManager:
         # The last answer is given back, not only that there were too many: it says what is wrong.
         raise_on_status=False,
         raise_on_redirect=False,
-        # A pause that the store asks for would hold a thread; efforts have pauses of their own.
+        # A pause that the store asks for would hold a thread; operations have pauses of their own.
         respect_retry_after_header=False,
     )
     timeout = urllib3.Timeout(connect=3, read=15)
-    if not address.trust:
+    if not address.ca_bundle:
         return urllib3.PoolManager(maxsize=most, block=True, timeout=timeout, retries=retries)
-    context = ssl.create_default_context(cadata=address.trust)
+    context = ssl.create_default_context(cadata=address.ca_bundle)
     return urllib3.PoolManager(
         maxsize=most, block=True, timeout=timeout, retries=retries, ssl_context=context
     )

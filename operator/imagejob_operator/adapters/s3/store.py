@@ -48,7 +48,7 @@ PAGE = 1000
 Observe = Callable[[str, str, float], None]
 
 
-class MinioStore:
+class S3Store:
     """One bucket; see the port for what each call promises."""
 
     def __init__(

@@ -22,12 +22,12 @@ MAX_ANSWER = 64 * 1024
 _NAMESPACE = "{https://sts.amazonaws.com/doc/2011-06-15/}"
 
 
-async def exchange(identity: WebIdentity, token: str, secure: bool, trust: str) -> Credentials:
+async def exchange(identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -> Credentials:
     """See the port."""
-    return await asyncio.to_thread(_exchange, identity, token, secure, trust)
+    return await asyncio.to_thread(_exchange, identity, token, secure, ca_bundle)
 
 
-def _exchange(identity: WebIdentity, token: str, secure: bool, trust: str) -> Credentials:
+def _exchange(identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -> Credentials:
     form = {
         "Action": "AssumeRoleWithWebIdentity",
         "Version": "2011-06-15",
@@ -37,7 +37,7 @@ def _exchange(identity: WebIdentity, token: str, secure: bool, trust: str) -> Cr
         **({"RoleArn": identity.role_arn} if identity.role_arn else {}),
     }
     url = f"{'https' if secure else 'http'}://{identity.endpoint}/"
-    context = ssl.create_default_context(cadata=trust) if trust else None
+    context = ssl.create_default_context(cadata=ca_bundle) if ca_bundle else None
     http = urllib3.PoolManager(
         timeout=urllib3.Timeout(connect=3, read=15), retries=False, ssl_context=context
     )

@@ -1,4 +1,4 @@
-"""How a run ends: the intent first, then the undoing, then the terminal phase; and what comes after it."""
+"""How a run ends: first the intent, then the compensation, then the terminal phase."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from imagejob_operator.api.status import (
     error_status,
     with_history,
 )
-from imagejob_operator.decision.action import Action, Announce, DeleteJob, ReleaseFinalizer, Stop
+from imagejob_operator.decision.action import Action, DeleteJob, RecordEvent, ReleaseFinalizer, StopAttempt
 from imagejob_operator.decision.attempt import Attempt, State
 from imagejob_operator.decision.conditions import outcome_text
 from imagejob_operator.decision.observation import Decision, Observation
@@ -34,7 +34,7 @@ RETRY_DEFERRED = timedelta(minutes=5)
 """How often a cleaning that was deferred is tried again."""
 
 
-def begin_undoing(o: Observation, failure: Failure, status: Status | None = None) -> Decision:
+def begin_compensation(o: Observation, failure: Failure, status: Status | None = None) -> Decision:
     """Write the intent and the first cause; nothing is undone before that is recorded.
 
     Where nothing was ever staged there is nothing to undo: the run ends at once.
@@ -57,7 +57,7 @@ def end_run(
         wanted = msgspec.structs.replace(wanted, error=error_status(failure))
     if phase is Phase.SUCCEEDED:
         wanted = _succeeded(wanted)
-    actions = [*_discard(o, phase), _announcement(wanted, phase)]
+    actions = [*_discard(o, phase), _ending_event(wanted, phase)]
     return Decision(change(o, wanted, cleaned=cleaned), tuple(actions))
 
 
@@ -69,7 +69,7 @@ def _succeeded(status: Status) -> Status:
     return msgspec.structs.replace(status, error=None, run=run)
 
 
-def _announcement(status: Status, phase: Phase) -> Announce:
+def _ending_event(status: Status, phase: Phase) -> RecordEvent:
     run = status.run or RunStatus()
     if status.error is None:
         outputs, items = status.outputs or OutputCounts(), status.items or ItemCounts()
@@ -78,10 +78,10 @@ def _announcement(status: Status, phase: Phase) -> Announce:
         told = [] if run.outcome == VALIDATED else [made]
         told += filter(None, [outcome_text(run.outcome, items)])
         text = "; ".join(told)
-        return Announce(warning=False, reason=run.outcome or phase.value, message=text, run=run.number)
+        return RecordEvent(warning=False, reason=run.outcome or phase.value, message=text, run=run.number)
     error = status.error
     text = f"{error.code} {error.message}"
-    return Announce(warning=phase is Phase.FAILED, reason=error.reason, message=text, run=run.number)
+    return RecordEvent(warning=phase is Phase.FAILED, reason=error.reason, message=text, run=run.number)
 
 
 def _discard(o: Observation, phase: Phase) -> list[Action]:
@@ -97,7 +97,7 @@ def _discard(o: Observation, phase: Phase) -> list[Action]:
         kept = {a.name for a in o.attempts if not a.live}
     elif keep is KeepPods.ON_FAILURE and phase is not Phase.SUCCEEDED:
         kept = {a.name for a in last.values()}
-    return [Stop(a) for a in o.attempts if a.name not in kept and not a.deleting]
+    return [StopAttempt(a) for a in o.attempts if a.name not in kept and not a.deleting]
 
 
 def _retention(o: Observation) -> Retention:
@@ -105,7 +105,7 @@ def _retention(o: Observation) -> Retention:
 
 
 def _stop_live(o: Observation) -> list[Action]:
-    return [Stop(a) for a in o.attempts if a.live and not a.deleting]
+    return [StopAttempt(a) for a in o.attempts if a.live and not a.deleting]
 
 
 def _report(o: Observation) -> str:
@@ -113,21 +113,21 @@ def _report(o: Observation) -> str:
     return report_key(o.job.key.namespace, o.job.key.name, o.job.uid, run.number) if run else ""
 
 
-def decide_undoing(o: Observation) -> Decision:
+def decide_compensation(o: Observation) -> Decision:
     """Failing and Cancelling: attempts end, staging is emptied, then the terminal phase is written."""
     status = o.job.status
     target = Phase.FAILED if status.at is Phase.FAILING else Phase.CANCELLED
     begun = status.phase_since or o.now
-    effort = Clean((status.staging.prefix,) if status.staging else (), report=_report(o))
-    progress = o.progress if o.effort == effort else None
+    operation = Clean((status.staging.prefix,) if status.staging else (), report=_report(o))
+    progress = o.progress if o.operation == operation else None
     if isinstance(progress, Cleaned):
-        status = msgspec.structs.replace(status, report=effort.report)
+        status = msgspec.structs.replace(status, report=operation.report)
         if progress.committed:
             done = progress.committed
             status = msgspec.structs.replace(status, outputs=OutputCounts(done.objects, done.bytes))
             return end_run(o, status, Phase.SUCCEEDED, None, cleaned=True)
         return end_run(o, status, target, None, cleaned=True)
-    end = _spent(o, effort, begun)
+    end = _spent(o, operation, begun)
     if o.now >= end:
         return end_run(o, status, target, None, cleaned=deferral(o, progress).message)
     live = any(a.live for a in o.attempts)
@@ -135,16 +135,19 @@ def decide_undoing(o: Observation) -> Decision:
     moments = [end, *([begun + o.policy.cleaning_budget / 2] if patient else [])]
     moments += _retry(progress, o.now)
     return Decision(
-        change(o, status), tuple(_stop_live(o)), effort=None if patient else effort, look_again=min(moments)
+        change(o, status),
+        tuple(_stop_live(o)),
+        operation=None if patient else operation,
+        requeue_at=min(moments),
     )
 
 
-def _spent(o: Observation, effort: Clean, begun: datetime) -> datetime:
+def _spent(o: Observation, operation: Clean, begun: datetime) -> datetime:
     """When the cleaning budget is spent; whatever the clocks say, not before cleaning was tried.
 
     Nobody may have been there to clean, and the moment of a deletion is by the API server's clock.
     """
-    tried_since = o.effort_since if o.effort == effort else o.now
+    tried_since = o.operation_since if o.operation == operation else o.now
     end = begun + o.policy.cleaning_budget
     return max(end, tried_since + FIRST_TRY) if tried_since else end
 
@@ -161,21 +164,23 @@ def decide_deleted(o: Observation) -> Decision:
     if not o.job.guarded or o.job.deleted_at is None:
         return Decision(status)
     budget = o.policy.cleaning_budget
-    effort = Clean((job_staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid),))
-    progress = o.progress if o.effort == effort else None
+    operation = Clean((job_staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid),))
+    progress = o.progress if o.operation == operation else None
     if isinstance(progress, Cleaned):
         return Decision(status, (ReleaseFinalizer(),))
-    end = _spent(o, effort, o.job.deleted_at)
+    end = _spent(o, operation, o.job.deleted_at)
     if o.now >= end:
         why = deferral(o, progress)
         run = status.run.number if status.run else 0
-        late = Announce(warning=True, reason="CleaningDeferred", message=why.message, run=run)
+        late = RecordEvent(warning=True, reason="CleaningDeferred", message=why.message, run=run)
         return Decision(status, (late, ReleaseFinalizer(deferred=why.reason)))
     live = any(a.live for a in o.attempts)
     half = o.job.deleted_at + budget / 2
     patient = live and o.now < half
     moments = [end, *([half] if patient else []), *_retry(progress, o.now)]
-    return Decision(status, tuple(_stop_live(o)), effort=None if patient else effort, look_again=min(moments))
+    return Decision(
+        status, tuple(_stop_live(o)), operation=None if patient else operation, requeue_at=min(moments)
+    )
 
 
 def decide_terminal(o: Observation) -> Decision:
@@ -184,28 +189,28 @@ def decide_terminal(o: Observation) -> Decision:
     run = status.run or RunStatus()
     if not isinstance(o.job.spec, InvalidSpec) and o.job.spec.run.id != run.id:
         return _next_run(o, run)
-    effort, progress = _owed(o)
-    if effort and isinstance(progress, Cleaned):
-        status = msgspec.structs.replace(status, report=effort.report or status.report)
+    operation, progress = _owed(o)
+    if operation and isinstance(progress, Cleaned):
+        status = msgspec.structs.replace(status, report=operation.report or status.report)
         return Decision(change(o, status, cleaned=True))
     why = deferral(o, progress).message if isinstance(progress, Broken) else None
-    actions: list[Action] = [ReleaseFinalizer()] if o.job.guarded and effort is None else []
+    actions: list[Action] = [ReleaseFinalizer()] if o.job.guarded and operation is None else []
     # Attempts that appeared late (a launch whose answer was lost) end here.
     actions += _stop_live(o)
     retention = _retention(o)
     end = (run.finished_at or o.now) + timedelta(seconds=retention.ttl_seconds_after_finished)
-    moments = [] if effort is None else _retry(progress, o.now) or [o.now + RETRY_DEFERRED]
+    moments = [] if operation is None else _retry(progress, o.now) or [o.now + RETRY_DEFERRED]
     if o.now < end:
         said = change(o, status, cleaned=why)
-        return Decision(said, tuple(actions), effort, look_again=min([end, *moments]))
+        return Decision(said, tuple(actions), operation, requeue_at=min([end, *moments]))
     if retention.policy is Compaction.DELETE:
-        return Decision(change(o, status, cleaned=why), (*actions, DeleteJob()), effort)
-    leftovers = [Stop(a) for a in o.attempts if not a.deleting]
+        return Decision(change(o, status, cleaned=why), (*actions, DeleteJob()), operation)
+    leftovers = [StopAttempt(a) for a in o.attempts if not a.deleting]
     return Decision(
-        change(o, _compacted(status, run, owed=effort is not None), cleaned=why),
+        change(o, _compacted(status, run, owed=operation is not None), cleaned=why),
         (*actions, *leftovers),
-        effort,
-        look_again=min(moments, default=None),
+        operation,
+        requeue_at=min(moments, default=None),
     )
 
 
@@ -215,8 +220,8 @@ def _owed(o: Observation) -> tuple[Clean | None, Progress | None]:
     if staging is None or cleaned is None or cleaned.status == "True":
         return None, None
     failed = o.job.status.at is not Phase.SUCCEEDED
-    effort = Clean((staging.prefix,), report=_report(o) if failed and not o.job.status.report else "")
-    return effort, o.progress if o.effort == effort else None
+    operation = Clean((staging.prefix,), report=_report(o) if failed and not o.job.status.report else "")
+    return operation, o.progress if o.operation == operation else None
 
 
 def _compacted(status: Status, run: RunStatus, owed: bool) -> Status:
@@ -234,4 +239,4 @@ def _next_run(o: Observation, run: RunStatus) -> Decision:
     """Begin again: the number is kept so that the next run counts on from it, and how this one ended."""
     fresh = Status(phase=Phase.PENDING.value, run=RunStatus(id="", number=run.number, epoch=0))
     wanted = with_history(fresh, o.job.status)
-    return Decision(change(o, wanted), tuple(Stop(a) for a in o.attempts if not a.deleting))
+    return Decision(change(o, wanted), tuple(StopAttempt(a) for a in o.attempts if not a.deleting))

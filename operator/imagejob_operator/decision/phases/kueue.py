@@ -24,7 +24,7 @@ class Held:
 
     failure: Failure | None = None
     note: str = ""
-    look_again: datetime | None = None
+    requeue_at: datetime | None = None
 
 
 def is_queued(view: Survey) -> bool:
@@ -70,5 +70,5 @@ def judge_queue(o: Observation, view: Survey, execution: Execution) -> Held:
         return Held(failure=Failure(Code.LAUNCH, Reason.QUEUE_DEADLINE_EXCEEDED, text))
     return Held(
         note=f"the queue {execution.queue_name!r} holds the Pods back{evidence}",
-        look_again=o.now + (limit - waited),
+        requeue_at=o.now + (limit - waited),
     )

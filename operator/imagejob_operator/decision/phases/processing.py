@@ -10,12 +10,12 @@ from imagejob_operator.api.errors import CATALOGUE, Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import Spec, tolerated_failures
 from imagejob_operator.api.status import MAX_FAILURES, ItemCounts, RunStatus, ShardStatus, Status
-from imagejob_operator.decision.action import Action, DeliverOrder, Inquire, Launch
+from imagejob_operator.decision.action import Action, DeliverOrder, Launch, ReadEvents
 from imagejob_operator.decision.attempt import Problem, format_tries
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Broken, Collect, Collected
 from imagejob_operator.decision.phases.deadlines import keep_going, progress_of
-from imagejob_operator.decision.phases.ending import begin_undoing
+from imagejob_operator.decision.phases.ending import begin_compensation
 from imagejob_operator.decision.phases.kueue import is_queued, judge_queue, note_queue
 from imagejob_operator.decision.shards import (
     Survey,
@@ -41,7 +41,7 @@ def process(o: Observation, spec: Spec) -> Decision:
         lost_items = counts.failed - sum(s.failed for s in view.done.values())
         if lost_items > tolerated_failures(spec.failure_policy, counts.total):
             problem = next(iter(view.lost.values()))
-            return begin_undoing(o, _lost(o, problem))
+            return begin_compensation(o, _lost(o, problem))
     queued = is_queued(view)
     if queued != bool(status.run and status.run.queued_since):
         # Recorded before anything else: from here on the deadlines stand still, or go on.
@@ -51,18 +51,18 @@ def process(o: Observation, spec: Spec) -> Decision:
         return _collect(o, spec, view)
     start = judge_queue(o, view, spec.execution) if queued else judge_start(o, view, spec.execution)
     if start.failure:
-        return begin_undoing(o, start.failure)
+        return begin_compensation(o, start.failure)
     if view.running or view.done or view.lost:
         status = msgspec.structs.replace(status, phase=Phase.RUNNING.value)
     status = with_tries(_with_progress(status, counts), view, spec.execution.parallelism)
     actions, retry_at = _launches(o, view)
     silent, ask_at = silent_attempt(o, view)
     if silent:
-        actions = (*actions, Inquire(silent))
-    moments = [m for m in (start.look_again, retry_at, ask_at, o.job.ends_by(o.now)) if m]
+        actions = (*actions, ReadEvents(silent))
+    moments = [m for m in (start.requeue_at, retry_at, ask_at, o.job.ends_by(o.now)) if m]
     moments += [moment for moment in stuck_at((*view.running, *view.waiting)) if moment > o.now]
     moments += view.resting.values()
-    return Decision(change(o, status, note=start.note), actions, look_again=min(moments))
+    return Decision(change(o, status, note=start.note), actions, requeue_at=min(moments))
 
 
 def _lost(o: Observation, problem: Problem) -> Failure:
@@ -114,13 +114,13 @@ def _launches(o: Observation, view: Survey) -> tuple[tuple[Action, ...], datetim
 
 def _collect(o: Observation, spec: Spec, view: Survey) -> Decision:
     """All shards have ended: read their results, and judge."""
-    effort = Collect(o.job.status.staging.prefix if o.job.status.staging else "", len(view.lost))
-    progress = progress_of(o, effort)
+    operation = Collect(o.job.status.staging.prefix if o.job.status.staging else "", len(view.lost))
+    progress = progress_of(o, operation)
     if isinstance(progress, Broken) and progress.retry_at is None:
-        return begin_undoing(o, progress.failure)
+        return begin_compensation(o, progress.failure)
     if not isinstance(progress, Collected):
         broken = progress if isinstance(progress, Broken) else None
-        return keep_going(o, effort, broken, o.job.ends_by(o.now))
+        return keep_going(o, operation, broken, o.job.ends_by(o.now))
     items = o.job.status.items or ItemCounts()
     total, skipped = items.total, items.skipped
     status = with_tries(o.job.status, view, 0)
@@ -137,5 +137,5 @@ def _collect(o: Observation, spec: Spec, view: Survey) -> Decision:
             f"{progress.failed} of {total} items failed, spec.failurePolicy.maxFailedItems admits "
             f"{tolerated}; first: {first.item}: {first.code} {first.message}"
         )
-        return begin_undoing(o, Failure(Code.PROCESSING, Reason.ITEMS_FAILED, text), status)
+        return begin_compensation(o, Failure(Code.PROCESSING, Reason.ITEMS_FAILED, text), status)
     return Decision(change(o, msgspec.structs.replace(status, phase=Phase.PUBLISHING.value)))

@@ -9,7 +9,7 @@ import msgspec
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.api.status import RunStatus, StagingStatus
-from imagejob_operator.decision.action import Action, AddFinalizer, Stop
+from imagejob_operator.decision.action import Action, AddFinalizer, StopAttempt
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Broken, Clean, Cleaned, last_failure
 from imagejob_operator.decision.phases.deferral import deferral
@@ -41,7 +41,7 @@ def decide_unbegun(o: Observation) -> Decision:
     """Suspended before the run had begun: nothing is owed, and whatever is new is judged from Pending."""
     spec, status = o.job.spec, o.job.status
     if not isinstance(spec, InvalidSpec) and spec.suspend and spec.cancel_run_id != spec.run.id:
-        return Decision(change(o, status, note=RESTS), look_again=o.now + o.policy.look_again)
+        return Decision(change(o, status, note=RESTS), requeue_at=o.now + o.policy.requeue_at)
     return Decision(change(o, msgspec.structs.replace(status, phase=Phase.PENDING.value)))
 
 
@@ -55,28 +55,28 @@ def decide_suspended(o: Observation, spec: Spec) -> Decision:
     begun = status.phase_since or o.now
     said = status.condition("StagingCleaned")
     clean = said is not None and said.status == "True"
-    effort = None if clean else Clean((status.staging.prefix,) if status.staging else ())
-    progress = o.progress if effort and o.effort == effort else None
+    operation = None if clean else Clean((status.staging.prefix,) if status.staging else ())
+    progress = o.progress if operation and o.operation == operation else None
     note = RESTS if spec.suspend else GOES_ON
     if failure := last_failure(progress):
         note += f"; {failure.message}"
     if isinstance(progress, Cleaned):
         return Decision(change(o, status, note=note, cleaned=True))
-    stops = tuple(Stop(a) for a in o.attempts if not a.deleting)
+    stops = tuple(StopAttempt(a) for a in o.attempts if not a.deleting)
     overdue = o.now >= begun + budget
     if not spec.suspend and (clean or overdue):
         return _go_on(o, stops)
     deferred = deferral(o, progress).message if overdue and not clean else None
     patient = any(a.live for a in o.attempts) and o.now < begun + budget / 2
-    moments = [o.now + (o.policy.look_again if clean else RETRY_DEFERRED)]
+    moments = [o.now + (o.policy.requeue_at if clean else RETRY_DEFERRED)]
     moments += [moment for moment in (begun + budget / 2, begun + budget) if moment > o.now and not clean]
     if isinstance(progress, Broken) and progress.retry_at and progress.retry_at > o.now:
         moments.append(progress.retry_at)
     return Decision(
         change(o, status, note=note, cleaned=deferred),
         stops,
-        effort=None if patient else effort,
-        look_again=min(moments),
+        operation=None if patient else operation,
+        requeue_at=min(moments),
     )
 
 

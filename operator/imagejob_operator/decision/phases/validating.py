@@ -34,15 +34,15 @@ def begin_validating(o: Observation, spec: Spec) -> Decision:
 def validating(o: Observation, spec: Spec) -> Decision:
     """Have all looked at that a run needs, and say how it would end."""
     key, run = o.job.key, o.job.status.run or RunStatus()
-    effort = Validate(
+    operation = Validate(
         prefix=staging_prefix(o.policy.staging_folder, key.namespace, o.job.uid, run.number, run.epoch),
         report=report_key(key.namespace, key.name, o.job.uid, run.number),
     )
-    progress = progress_of(o, effort)
+    progress = progress_of(o, operation)
     if not isinstance(progress, Validated):
-        return wait_for_sources(o, spec, effort, "the run was not validated")
+        return wait_for_sources(o, spec, operation, "the run was not validated")
     status = msgspec.structs.replace(
-        o.job.status, report=effort.report, items=ItemCounts(total=progress.items)
+        o.job.status, report=operation.report, items=ItemCounts(total=progress.items)
     )
     if progress.failure:
         return end_run(o, status, Phase.FAILED, progress.failure, cleaned=None)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from imagejob_contract.order import Order, OrderItem, OrderMark, Upload
+from imagejob_contract.order import Order, OrderItem, OrderWatermarkImage, Upload
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.spec import InvalidSpec, item_limits
 from imagejob_operator.decision.shards import shard_items
@@ -67,9 +67,9 @@ async def write_order(
         limits=item_limits(spec.limits),
         upload=_upload(store, output_prefix(prefix, shard, attempt), live),
         result_url=store.sign_put(result_key(prefix, shard), live),
-        marks=tuple(
-            OrderMark(mark.key, store.sign_get(copy_key(prefix, position), live), mark.etag)
-            for position, mark in enumerate(head.marks)
+        watermark_images=tuple(
+            OrderWatermarkImage(mark.key, store.sign_get(copy_key(prefix, position), live), mark.etag)
+            for position, mark in enumerate(head.watermark_images)
         ),
     )
     key = order_key(prefix, shard, attempt)

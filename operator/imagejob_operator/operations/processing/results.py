@@ -17,27 +17,27 @@ from imagejob_operator.documents.results import (
     InvalidResult,
     ItemOutcome,
     Listed,
-    believe,
     failed_items,
-    given_up,
+    lost_outcomes,
     read_result,
+    verify,
 )
 from imagejob_operator.documents.staging import Manifest, output_prefix, result_key
 from imagejob_operator.operations.concurrency import for_each
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.manifest import read_skipped, whole_manifest
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 
 
-async def collect(store: ObjectStore, job: ImageJob, effort: Collect) -> Collected:
+async def collect(store: ObjectStore, job: ImageJob, operation: Collect) -> Collected:
     """Read the results of all shards.
 
     Raises:
         EffortFailed: with JOB_005/ResultsInvalid if one is missing or cannot be believed.
         StoreError: when the store fails.
     """
-    manifest = await read_staged(store, effort.prefix)
-    outcomes = await all_outcomes(store, job, manifest, effort.prefix, effort.lost)
+    manifest = await read_staged(store, operation.prefix)
+    outcomes = await all_outcomes(store, job, manifest, operation.prefix, operation.lost)
     failures = failed_items(outcomes, [item.source for item in manifest.items])
     return Collected(succeeded=len(outcomes) - len(failures), failed=len(failures), failures=failures)
 
@@ -52,7 +52,7 @@ async def read_staged(store: ObjectStore, prefix: str) -> Manifest:
         return await whole_manifest(store, prefix)
     except (ObjectMissing, msgspec.DecodeError) as error:
         text = f"the manifest of the staged items cannot be read: {error}"
-        raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
+        raise OperationFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
 
 
 async def skipped_items(store: ObjectStore, prefix: str, manifest: Manifest) -> tuple[ReportItem, ...]:
@@ -65,7 +65,7 @@ async def skipped_items(store: ObjectStore, prefix: str, manifest: Manifest) -> 
         return await read_skipped(store, prefix, manifest)
     except (ObjectMissing, msgspec.DecodeError) as error:
         text = f"what was noted of the skipped items cannot be read: {error}"
-        raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
+        raise OperationFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
 
 
 async def all_outcomes(
@@ -95,11 +95,11 @@ async def all_outcomes(
             text = f"shard {missing[0]} ended as if all were well, but left no result"
             raise InvalidResult(text)
     except InvalidResult as error:
-        raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, str(error))) from None
+        raise OperationFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, str(error))) from None
     return [
         outcome
         for shard, outcomes in enumerate(found)
-        for outcome in (given_up(shard, indexes(shard)) if outcomes is None else outcomes)
+        for outcome in (lost_outcomes(shard, indexes(shard)) if outcomes is None else outcomes)
     ]
 
 
@@ -124,7 +124,7 @@ async def _shard_outcomes(
     result = read_result(await store.read(result_key(prefix, shard), MAX_RESULT_BYTES), shard)
     below = output_prefix(prefix, shard, result.attempt)
     listing = {o.key.removeprefix(below): Listed(o.size, o.etag) async for o in store.walk(below)}
-    return believe(result, indexes, accepted_spec(job).renditions, listing)
+    return verify(result, indexes, accepted_spec(job).renditions, listing)
 
 
 def accepted_spec(job: ImageJob) -> Spec:

@@ -18,8 +18,8 @@ from imagejob_operator.documents.report import ReportItem, ReportOutput
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import output_prefix
 from imagejob_operator.operations.concurrency import for_each
-from imagejob_operator.operations.failed import EffortFailed
-from imagejob_operator.operations.object_metadata import CONTENT, RUN, final_headers, run_mark
+from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.object_metadata import CONTENT, RUN, final_headers, writer_of
 from imagejob_operator.operations.staging.existing_outputs import refused
 from imagejob_operator.ports.object_store import (
     ChecksumMismatch,
@@ -107,10 +107,10 @@ class _Publisher:
                 there = await self._store.copy(output.staged, key, headers)
         except StoreDenied as error:
             text = f"the output {final.key!r} of {output.source!r} cannot be written: {error}"
-            raise EffortFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
+            raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
         except ChecksumMismatch as error:
             text = f"the output {final.key!r} of {output.source!r} is not what its Pod said of it: {error}"
-            raise EffortFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
+            raise OperationFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
         return msgspec.structs.replace(final, etag=there.etag)
 
     async def _keep(self, key: str, final: ReportOutput) -> StoredObject | None:
@@ -126,7 +126,7 @@ class _Publisher:
             there = await self._store.stat(key)
         except ObjectMissing:
             return None
-        if overwrite is Overwrite.NEVER and there.metadata.get(RUN) != run_mark(self._job):
+        if overwrite is Overwrite.NEVER and there.metadata.get(RUN) != writer_of(self._job):
             raise refused(final.key)
         same = (there.metadata.get(CONTENT), there.size) == (final.content, final.bytes)
         return there if same else None

@@ -9,7 +9,6 @@ from datetime import datetime
 import msgspec
 
 from imagejob_contract.source_format import for_source
-from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, Spec
@@ -17,24 +16,21 @@ from imagejob_operator.decision.operation import Clean
 from imagejob_operator.documents.content_key import content_key
 from imagejob_operator.documents.outputs import output_keys
 from imagejob_operator.documents.report import (
-    MAX_REPORT_BYTES,
     Report,
     ReportError,
     ReportItem,
     ReportOutput,
     encode_report,
-    read_report,
 )
 from imagejob_operator.documents.report_summary import duplicates, totals, with_source_sets
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.documents.watermark_images import identified
 from imagejob_operator.naming.prefixes import namespace_prefix
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.results import known_outcomes, read_staged, skipped_items
 from imagejob_operator.operations.staging.existing_outputs import own_outputs
 from imagejob_operator.ports.object_store import (
-    ObjectMissing,
     ObjectStore,
     StoreDenied,
     StoreError,
@@ -45,49 +41,12 @@ from imagejob_operator.validation.keys import InvalidKey, KeyCollision
 Clock = Callable[[], datetime]
 
 
-async def committed_report(store: ObjectStore, job: ImageJob, key: str) -> Report | None:
-    """The report of this very run, if it is there and says Succeeded."""
-    run = job.status.run
-    try:
-        report = read_report(await store.read(key, MAX_REPORT_BYTES))
-    except (ObjectMissing, msgspec.DecodeError):
-        return None
-    same = run is not None and (report.uid, report.run) == (job.uid, run.number)
-    return report if same and report.outcome == "Succeeded" else None
-
-
-async def unpublished_before(store: ObjectStore, job: ImageJob) -> frozenset[str]:
-    """Sources that the run before did not publish; runs that never came to their items are passed over.
-
-    A run that failed may have published some outputs of an item and not others: all its items are made again.
-
-    Raises:
-        EffortFailed: JOB_001/NoPreviousReport if no report of an earlier run tells.
-        StoreError: when the store fails.
-    """
-    text = "spec.run.items Failed: no run before this one has said what became of its items"
-    for past in job.status.history:
-        if not past.report:
-            continue
-        try:
-            report = read_report(await store.read(past.report, MAX_REPORT_BYTES))
-        except (ObjectMissing, msgspec.DecodeError):
-            text = f"spec.run.items Failed: there is no report of run {past.number} at {past.report!r}"
-            break
-        if report.items:
-            whole = report.outcome == "Succeeded"
-            done = {item.source for item in report.items if item.skipped or (whole and item.outputs)}
-            return frozenset(item.source for item in report.items if item.source not in done)
-    text += "; take All items"
-    raise EffortFailed(Failure(Code.CREATION, Reason.NO_PREVIOUS_REPORT, text))
-
-
 def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]) -> list[ReportItem]:
     """What the report says of every staged item, in the order of their index.
 
     An item without an outcome has neither outputs nor error.
     """
-    identities = {mark.key: mark.identity for mark in manifest.marks}
+    identities = {mark.key: mark.identity for mark in manifest.watermark_images}
     destination, renditions = spec.destination, {r.name: r for r in identified(spec.renditions, identities)}
     finals = output_keys(
         [item.source for item in manifest.items],
@@ -155,23 +114,23 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
     )
 
 
-async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, effort: Clean) -> None:
+async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clean) -> None:
     """Say what is known of every item, with the outputs that were published before the run failed."""
     items: list[ReportItem] = []
     if not isinstance(job.spec, InvalidSpec):
         try:
-            manifest = await read_staged(store, effort.prefixes[0])
-            outcomes = await known_outcomes(store, job, manifest, effort.prefixes[0])
+            manifest = await read_staged(store, operation.prefixes[0])
+            outcomes = await known_outcomes(store, job, manifest, operation.prefixes[0])
             items = await asyncio.to_thread(report_items, job.spec, manifest, outcomes)
             items = await _published(store, job, items)
-            items += await skipped_items(store, effort.prefixes[0], manifest)
-        except (EffortFailed, InvalidKey, KeyCollision):
+            items += await skipped_items(store, operation.prefixes[0], manifest)
+        except (OperationFailed, InvalidKey, KeyCollision):
             pass  # nothing was staged to the end, or by another spec than this one: nothing to say of items
     cancelled = job.status.at in (Phase.CANCELLING, Phase.CANCELLED)
     report = make_report(job, clock(), "Cancelled" if cancelled else "Failed", items)
     try:
         data = await asyncio.to_thread(encode_report, report)
-        await store.put_if_absent(effort.report, data, "application/json")
+        await store.put_if_absent(operation.report, data, "application/json")
     except StoreDenied:
         return  # a store that takes no report may still be cleaned
 

@@ -9,7 +9,7 @@ from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.spec import Spec, item_limits
 from imagejob_operator.documents.staging import ManifestItem, input_key
 from imagejob_operator.operations.concurrency import AT_ONCE, for_each
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.staging.download import DOWNLOADS_AT_ONCE, Downloader
 from imagejob_operator.operations.staging.sources import Found
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
@@ -98,7 +98,7 @@ def _check_size(source: Found, largest: int) -> None:
             f"{MAX_COPY_BYTES} (5Gi); leave it out, set spec.staging.mode Reference, or lower "
             "spec.limits.itemSize so that it fails alone"
         )
-        raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_TOO_LARGE, text))
+        raise OperationFailed(Failure(Code.STAGING, Reason.SOURCE_TOO_LARGE, text))
 
 
 async def _copy(
@@ -117,4 +117,4 @@ async def _copy(
         return await store.copy(now, key), now.etag
     except ObjectMissing:
         text = f"the source {source.name!r} was deleted while it was being staged"
-        raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, text)) from None
+        raise OperationFailed(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, text)) from None

@@ -12,7 +12,7 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.locations import UrlSource
 from imagejob_operator.api.spec import Limits, item_limits
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.ports.downloads import Downloads, FetchFailed
 from imagejob_operator.ports.secrets import Secrets, SecretUnreadable
 from imagejob_operator.validation.request_headers import InvalidHeader, request_headers
@@ -45,7 +45,7 @@ class Downloader:
                 data = await room.enter_async_context(self.downloads.fetch(source.url, headers, most))
             except FetchFailed as error:
                 failure = Failure(Code.STAGING, error.reason, f"spec.source.urls: {error}")
-                raise EffortFailed(failure, error.passing) from None
+                raise OperationFailed(failure, error.passing) from None
             await _check(source, data)
             yield data
 
@@ -58,10 +58,10 @@ class Downloader:
             return request_headers(await self.secrets.read(job.key.namespace, name))
         except SecretUnreadable as error:
             failure = Failure(Code.STAGING, Reason.ACCESS_DENIED, f"{where}: {error}")
-            raise EffortFailed(failure, passing=True) from None
+            raise OperationFailed(failure, passing=True) from None
         except InvalidHeader as error:
             failure = Failure(Code.CREATION, Reason.INVALID_SPEC, f"{where}: the Secret {name!r}: {error}")
-            raise EffortFailed(failure) from None
+            raise OperationFailed(failure) from None
 
 
 async def _check(source: UrlSource, data: bytes) -> None:
@@ -73,4 +73,4 @@ async def _check(source: UrlSource, data: bytes) -> None:
             f"spec.source.urls: {shown(source.url)} has sha256 {found}, and {source.sha256} was asked for; "
             "it is another file now, or the checksum is wrong"
         )
-        raise EffortFailed(Failure(Code.STAGING, Reason.CHECKSUM_MISMATCH, text))
+        raise OperationFailed(Failure(Code.STAGING, Reason.CHECKSUM_MISMATCH, text))

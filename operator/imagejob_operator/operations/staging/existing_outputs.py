@@ -16,8 +16,8 @@ from imagejob_operator.documents.content_key import content_key
 from imagejob_operator.documents.outputs import FinalKey, common_prefix, output_keys
 from imagejob_operator.documents.report import ReportItem, ReportOutput
 from imagejob_operator.operations.concurrency import for_each
-from imagejob_operator.operations.failed import EffortFailed
-from imagejob_operator.operations.object_metadata import CONTENT, RUN, read_facts, run_mark
+from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.object_metadata import CONTENT, RUN, read_facts, writer_of
 from imagejob_operator.operations.reports import recent_reports
 from imagejob_operator.operations.staging.sources import Found
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoredObject
@@ -105,21 +105,21 @@ async def own_outputs(store: ObjectStore, job: ImageJob, keys: Sequence[str]) ->
             stored = await store.stat(root + key)
         except ObjectMissing:
             return None
-        return stored if stored.metadata.get(RUN) == run_mark(job) else None
+        return stored if stored.metadata.get(RUN) == writer_of(job) else None
 
     there = sorted(await standing(store, root, keys))
     found = await for_each(there, look)
     return {key: stored for key, stored in zip(there, found, strict=True) if stored}
 
 
-def refused(key: str, more: int = 0) -> EffortFailed:
+def refused(key: str, more: int = 0) -> OperationFailed:
     """What is said of a key that is taken."""
     others = f" (and {more} more)" if more else ""
     text = (
         f"spec.destination.overwrite Never: an object that this run did not write is at {key!r}{others}; "
         "remove it, choose another prefix, or set overwrite to IfDifferent or Always"
     )
-    return EffortFailed(Failure(Code.PUBLISH, Reason.OVERWRITE_REFUSED, text))
+    return OperationFailed(Failure(Code.PUBLISH, Reason.OVERWRITE_REFUSED, text))
 
 
 async def _refuse_strangers(
@@ -129,7 +129,7 @@ async def _refuse_strangers(
 
     async def ours(key: str) -> bool:
         try:
-            return (await store.stat(root + key)).metadata.get(RUN) == run_mark(job)
+            return (await store.stat(root + key)).metadata.get(RUN) == writer_of(job)
         except ObjectMissing:
             return True
 

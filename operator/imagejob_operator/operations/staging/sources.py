@@ -15,7 +15,7 @@ from imagejob_operator.documents.source_list import MAX_LIST_BYTES, InvalidList,
 from imagejob_operator.documents.staging import list_key
 from imagejob_operator.naming.prefixes import namespace_prefix
 from imagejob_operator.operations.concurrency import for_each
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoredObject
 from imagejob_operator.validation.globs import matches
 from imagejob_operator.validation.keys import KeyCollision
@@ -76,7 +76,7 @@ async def find_sources(store: ObjectStore, job: ImageJob, spec: Spec, prefix: st
         except ObjectMissing:
             where = f"spec.source.list: line {line}" if line else "spec.source.keys"
             text = f"{where}: there is no object {key!r} below {root!r}; put it there or correct it"
-            raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, text)) from None
+            raise OperationFailed(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, text)) from None
 
     return await for_each(named, look)
 
@@ -93,14 +93,14 @@ async def _named_by_list(store: ObjectStore, root: str, key: str, prefix: str) -
     except ObjectMissing:
         raise _no_list(root, key) from None
     except TooManyListed as error:
-        raise EffortFailed(Failure(Code.STAGING, Reason.TOO_MANY_ITEMS, str(error))) from None
+        raise OperationFailed(Failure(Code.STAGING, Reason.TOO_MANY_ITEMS, str(error))) from None
     except KeyCollision as error:
-        raise EffortFailed(Failure(Code.CREATION, Reason.KEY_COLLISION, str(error))) from None
+        raise OperationFailed(Failure(Code.CREATION, Reason.KEY_COLLISION, str(error))) from None
     except InvalidList as error:
-        raise EffortFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
+        raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
     if not lines:
         text = f"spec.source.list: there is no key in {key!r}; write one in each line"
-        raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, text))
+        raise OperationFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, text))
     return lines
 
 
@@ -116,16 +116,16 @@ async def _pinned(store: ObjectStore, root: str, key: str, prefix: str) -> str:
         listing = await store.stat(root + key)
         if listing.size > MAX_LIST_BYTES:
             text = f"spec.source.list: {key!r} has {listing.size} bytes; at most {MAX_LIST_BYTES} are read"
-            raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_TOO_LARGE, text))
+            raise OperationFailed(Failure(Code.STAGING, Reason.SOURCE_TOO_LARGE, text))
         await store.copy(listing, own)
         return own
     except ObjectMissing:
         raise _no_list(root, key) from None
 
 
-def _no_list(root: str, key: str) -> EffortFailed:
+def _no_list(root: str, key: str) -> OperationFailed:
     text = f"spec.source.list: there is no object {key!r} below {root!r}; put it there or correct it"
-    return EffortFailed(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, text))
+    return OperationFailed(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, text))
 
 
 async def _listed(store: ObjectStore, root: str, match: Match) -> list[Found]:
@@ -140,10 +140,10 @@ async def _listed(store: ObjectStore, root: str, match: Match) -> list[Found]:
                 f"spec.source.match: more than maxItems {match.max_items} objects match below "
                 f"{match.prefix!r}; narrow the globs or raise maxItems"
             )
-            raise EffortFailed(Failure(Code.STAGING, Reason.TOO_MANY_ITEMS, text))
+            raise OperationFailed(Failure(Code.STAGING, Reason.TOO_MANY_ITEMS, text))
     if not found:
         text = f"spec.source.match: no object below {root + match.prefix!r} passes include and exclude"
-        raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, text))
+        raise OperationFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, text))
     return found
 
 
@@ -152,4 +152,4 @@ def _decode(name: str, data: str) -> bytes:
         return base64.b64decode(data, validate=True)
     except binascii.Error as error:
         text = f"spec.source.inline: the data of {name!r} is not base64: {error}"
-        raise EffortFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, text)) from None
+        raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, text)) from None

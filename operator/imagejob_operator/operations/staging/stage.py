@@ -11,14 +11,18 @@ from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.documents.outputs import check_sources_stay, output_keys
 from imagejob_operator.documents.staging import URLS_SLACK, Manifest
-from imagejob_operator.operations.failed import EffortFailed
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.manifest import manifest_head, write_manifest, write_skipped
-from imagejob_operator.operations.publishing.report import unpublished_before
+from imagejob_operator.operations.reports import unpublished_before
 from imagejob_operator.operations.staging.copy import copy_all, refer
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.existing_outputs import plan_items
 from imagejob_operator.operations.staging.sources import Found, find_sources
-from imagejob_operator.operations.staging.watermark_images import copy_marks, find_marks, with_identities
+from imagejob_operator.operations.staging.watermark_images import (
+    copy_watermark_images,
+    find_watermark_images,
+    with_identities,
+)
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 from imagejob_operator.ports.telemetry import Telemetry
 from imagejob_operator.validation.keys import InvalidKey, KeyCollision
@@ -28,7 +32,7 @@ MAX_OUTPUTS = 320_000
 
 
 async def stage(
-    store: ObjectStore, downloader: Downloader, telemetry: Telemetry, job: ImageJob, effort: Stage
+    store: ObjectStore, downloader: Downloader, telemetry: Telemetry, job: ImageJob, operation: Stage
 ) -> Staged:
     """Stage all sources of a job; goes on from what the prefix already holds.
 
@@ -39,27 +43,27 @@ async def stage(
     spec = job.spec
     assert not isinstance(spec, InvalidSpec)  # noqa: S101  (decide stages accepted jobs only)
     try:
-        return _staged(await manifest_head(store, effort.prefix))
+        return _staged(await manifest_head(store, operation.prefix))
     except ObjectMissing:
         pass
     base = folder_of(spec.source.match.prefix) if spec.source.match else ""
-    found = await find_items(store, job, spec, base, effort.prefix)
-    marks = await find_marks(store, job, spec)
-    plan = await plan_items(store, job, with_identities(spec, marks), found, base)
+    found = await find_items(store, job, spec, base, operation.prefix)
+    watermark_images = await find_watermark_images(store, job, spec)
+    plan = await plan_items(store, job, with_identities(spec, watermark_images), found, base)
     if spec.staging.mode is StagingMode.REFERENCE:
         items = refer(plan.wanted)
     else:
-        items = await copy_all(store, downloader, telemetry, job, spec, effort.prefix, plan.wanted)
+        items = await copy_all(store, downloader, telemetry, job, spec, operation.prefix, plan.wanted)
     begun = job.status.run.counted_from if job.status.run else None
     manifest = Manifest(
         tuple(items),
         base,
         urls_until=job.ends_at_the_latest(begun) + URLS_SLACK if begun else None,
         skipped=len(plan.skipped),
-        marks=await copy_marks(store, effort.prefix, marks),
+        watermark_images=await copy_watermark_images(store, operation.prefix, watermark_images),
     )
-    await write_skipped(store, effort.prefix, plan.skipped)
-    await write_manifest(store, effort.prefix, manifest)
+    await write_skipped(store, operation.prefix, plan.skipped)
+    await write_manifest(store, operation.prefix, manifest)
     return _staged(manifest)
 
 
@@ -107,16 +111,16 @@ def _check_outputs(spec: Spec, sources: list[str], base: str) -> None:
             f"spec.source: {len(sources)} items of {len(spec.renditions)} renditions give {count} outputs, "
             f"and a run may have {MAX_OUTPUTS}; split it into several jobs"
         )
-        raise EffortFailed(Failure(Code.STAGING, Reason.TOO_MANY_ITEMS, text))
+        raise OperationFailed(Failure(Code.STAGING, Reason.TOO_MANY_ITEMS, text))
     listed = [spec.source.list.key] if spec.source.list else []
     try:
         keys = output_keys(sources, spec.renditions, destination.prefix, destination.key_template, base)
         if not (spec.source.inline or spec.source.urls):
             check_sources_stay([final.key for final in keys], [*sources, *listed], spec.source.match)
     except KeyCollision as error:
-        raise EffortFailed(Failure(Code.CREATION, Reason.KEY_COLLISION, str(error))) from None
+        raise OperationFailed(Failure(Code.CREATION, Reason.KEY_COLLISION, str(error))) from None
     except InvalidKey as error:
-        raise EffortFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
+        raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
 
 
 async def _only_unpublished(
@@ -126,5 +130,5 @@ async def _only_unpublished(
     left = [(place, source) for place, source in found if source.name in unpublished]
     if not left:
         text = "spec.run.items Failed: the run before left out none of these items; take All items"
-        raise EffortFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, text))
+        raise OperationFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, text))
     return left

@@ -1,0 +1,60 @@
+"""Carries out the operation that a job asks for, on the stores of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.decision.operation import (
+    Clean,
+    Collect,
+    Operation,
+    Progress,
+    Publish,
+    Stage,
+    Validate,
+)
+from imagejob_operator.operations.processing.results import collect
+from imagejob_operator.operations.publishing.publish import clean, publish
+from imagejob_operator.operations.staging.download import Downloader
+from imagejob_operator.operations.staging.stage import stage
+from imagejob_operator.operations.validate import validate
+from imagejob_operator.ports.launcher import Launcher
+from imagejob_operator.ports.stores import Stores
+from imagejob_operator.ports.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """All operations, with what they need from outside."""
+
+    stores: Stores
+    launcher: Launcher
+    downloader: Downloader
+    telemetry: Telemetry
+    clock: Callable[[], datetime]
+
+    async def __call__(self, job: ImageJob, operation: Operation) -> Progress:
+        """Carry out one operation.
+
+        Raises:
+            OperationFailed: the job cannot continue; the failure has its code and reason.
+            StoreError: the store failed; the operation may be tried again.
+        """
+        store = await self.stores.of(job)
+        match operation:
+            case Validate():
+                return await validate(store, self.launcher, self.clock, job, operation)
+            case Stage():
+                return await stage(store, self.downloader, self.telemetry, job, operation)
+            case Collect():
+                return await collect(store, job, operation)
+            case Publish():
+                return await publish(store, self.clock, job, operation)
+            case Clean():
+                return await clean(store, self.clock, job, operation)
+            case _:
+                assert_never(operation)
