@@ -33,7 +33,8 @@ def child(code: str) -> tuple[str, ...]:
     lines = "\n".join(f"    {line}" for line in code.splitlines())
     program = f"""
 import os, sys, time
-from imagejob_processor import child, pipeline
+from imagejob_processor.child_process import child
+from imagejob_processor.rendering import pipeline
 real = pipeline.render
 def render(data, renditions, limits, engine):
 {lines}
