@@ -180,7 +180,7 @@ def test_a_case_without_a_constraint_is_found(schema: dict[str, Any]) -> None:
     del part(schema, "spec.source")["x-kubernetes-validations"]
     assert crd_walk.uncovered(schema, CASES, TRANSITION) == [
         "spec.run.id:maxLength: speaks of 0 constraints",
-        "spec.source:rule:exactly one of keys, match, list, urls, inline: speaks of 0 constraints",
+        "spec.source:rule:exactly one of keys, match, list, urls and inline: speaks of 0 constraints",
     ]
 
 

@@ -167,7 +167,7 @@ HEADERS = "spec.destination.headers"
 IN_A_FOLDER = changed(KEYS, ("spec.destination", {"prefix": "out/"}))
 NOT_A_HEADER = ["a\nb", "ä", "x\n", "\x7f"]
 
-RUN_ID_ASKED = "give spec.run.id a new value in the same apply"
+RUN_ID_ASKED = "give spec.run.id a new value in the same update"
 
 COMPASS = ["NorthWest", "North", "NorthEast", "West", "Center", "East", "SouthWest", "South", "SouthEast"]
 NO_COMPASS = ["southeast", "", "Centre"]
@@ -195,7 +195,7 @@ def first_step(base: dict[str, Any]) -> dict[str, Any]:
 STEPS: list[Case] = [
     rule(
         STEP,
-        "exactly one of resize, rotate, flip, crop, pad, flatten, sharpen, blur, grayscale, watermark",
+        "exactly one of resize, rotate, flip, crop, pad, flatten, sharpen, blur, grayscale and watermark",
         [
             {},
             {"resize": {"width": 1}, "rotate": {"degrees": 90}},
@@ -212,13 +212,13 @@ STEPS: list[Case] = [
     # resize
     rule(
         f"{STEP}.resize",
-        "resize needs width or height",
+        "resize requires width or height",
         [{}, {"fit": "Inside"}, {"fit": "Cover"}],
         [{"width": 1}, {"height": 1}, {"width": 1, "height": 1}],
     ),
     rule(
         f"{STEP}.resize",
-        "needs both width and height",
+        "requires both width and height",
         [{"width": 1, "fit": fit} for fit in ("Cover", "Contain", "Fill")] + [{"height": 1, "fit": "Fill"}],
         [{"width": 1, "height": 1, "fit": fit} for fit in ("Cover", "Contain", "Fill")]
         + [{"width": 1, "fit": "Inside"}, {"height": 1, "fit": "Outside"}],
@@ -247,7 +247,7 @@ STEPS: list[Case] = [
     case(f"{STEP}.resize.background", "pattern", NO_COLOURS, COLOURS, base=CONTAIN),
     rule(
         f"{STEP}.resize",
-        "at most one of gravity, focalPoint, smartCrop",
+        "at most one of gravity, focalPoint and smartCrop",
         [
             {**BOX, "fit": "Cover", "gravity": "North", "smartCrop": "Edges"},
             {**first_step(FOCUS)["resize"], "gravity": "North"},
@@ -261,7 +261,7 @@ STEPS: list[Case] = [
     ),
     rule(
         f"{STEP}.resize",
-        "focalPoint and smartCrop are for fit Cover",
+        "focalPoint and smartCrop require fit Cover",
         [
             {**BOX, "fit": fit, **way}
             for fit in ("Contain", "Fill", "Inside", "Outside")
@@ -271,13 +271,13 @@ STEPS: list[Case] = [
     ),
     rule(
         f"{STEP}.resize",
-        "gravity is for fit Cover or Contain",
+        "gravity requires fit Cover or Contain",
         [{**BOX, "fit": fit, "gravity": "North"} for fit in ("Fill", "Inside", "Outside")],
         [{**BOX, "fit": fit, "gravity": "North"} for fit in ("Cover", "Contain")],
     ),
     rule(
         f"{STEP}.resize",
-        "background is for fit Contain",
+        "background requires fit Contain",
         [{**BOX, "fit": fit, "background": "#000000"} for fit in ("Cover", "Fill", "Inside", "Outside")],
         [{**BOX, "fit": "Contain", "background": "#000000"}],
     ),
@@ -296,13 +296,13 @@ STEPS: list[Case] = [
     case(f"{STEP}.crop.smartCrop", "enum", ["entropy", ""], ["Entropy", "Edges"], base=SMART),
     rule(
         f"{STEP}.crop",
-        "x and y together",
+        "x and y must be set together",
         [{**BOX, "x": 1}, {**BOX, "y": 1}, {**BOX, "y": 1, "gravity": "North"}],
         [{**BOX, "x": 1, "y": 1}, {**BOX, "gravity": "North"}],
     ),
     rule(
         f"{STEP}.crop",
-        "exactly one of x and y, gravity, smartCrop",
+        "exactly one of x and y, gravity, and smartCrop",
         [
             BOX,
             {**BOX, "x": 0, "y": 0, "gravity": "North"},
@@ -319,7 +319,7 @@ STEPS: list[Case] = [
             f"{STEP}.pad.{field}", 0, 16384, changed(PAD, (f"{STEP}.pad", {"top": 1, "left": 1}))
         )
     ),
-    rule(f"{STEP}.pad", "pad needs a margin", [{}, {"top": 0}, {"background": "#000000"}], [{"left": 1}]),
+    rule(f"{STEP}.pad", "pad requires a margin", [{}, {"top": 0}, {"background": "#000000"}], [{"left": 1}]),
     case(f"{STEP}.pad.background", "maxLength", ["#" + "0" * 9], ["#" + "0" * 8], base=PAD),
     case(f"{STEP}.pad.background", "pattern", NO_COLOURS, COLOURS, base=PAD),
     required(f"{STEP}.flatten.background", "#ffffff", FLATTEN),
@@ -342,7 +342,7 @@ def in_format(form: str) -> dict[str, Any]:
 
 
 def only_for(field: str, value: Any, *formats: str) -> Case:
-    """A field of the output that some formats have and others have not."""
+    """A field of the output that some formats have and others do not have."""
     return rule(
         OUT,
         f"{field} is for format",
@@ -361,7 +361,7 @@ OUTPUTS: list[Case] = [
     case(f"{OUT}.metadata", "enum", ["keep", ""], ["Strip", "KeepCopyright", "Keep"]),
     rule(
         OUT,
-        "metadata other than Strip is not for format GIF",
+        "format GIF cannot hold metadata",
         [{"format": "GIF", "metadata": "Keep"}, {"format": "GIF", "metadata": "KeepCopyright"}],
         [{"format": "GIF", "metadata": "Strip"}, {"format": "TIFF", "metadata": "Keep"}],
     ),
@@ -374,7 +374,7 @@ OUTPUTS: list[Case] = [
     ),
     rule(
         "spec.renditions[0]",
-        "animation All with smartCrop",
+        "animation All cannot be combined with smartCrop",
         [
             {"name": "a", "output": MOVING, "steps": [first_step(SMART)]},
             {
@@ -414,7 +414,7 @@ OUTPUTS: list[Case] = [
     ),
     rule(
         OUT,
-        "maxSize needs compression Lossy",
+        "maxSize requires compression Lossy",
         [{"format": "WebP", "maxSize": "1Ki", "compression": way} for way in ("NearLossless", "Lossless")],
         [{"format": "WebP", "maxSize": "1Ki", "compression": "Lossy"}, {"format": "WebP", "maxSize": "1Ki"}],
     ),
@@ -439,7 +439,7 @@ SPEC: list[Case] = [
     # source
     rule(
         "spec.source",
-        "exactly one of keys, match, list, urls, inline",
+        "exactly one of keys, match, list, urls and inline",
         [
             {},
             {"keys": ["a"], "match": {"prefix": "u/"}},
@@ -454,14 +454,14 @@ SPEC: list[Case] = [
     *length("spec.source.keys[0]", 1, 512, letter="ü"),
     rule("spec.source.keys[0]", "a key must be relative", [*OUT_OF_JAIL, "a/"], IN_JAIL),
     rule("spec.source.keys[0]", "control characters", CONTROL, NO_CONTROL),
-    rule("spec.source.keys[0]", "the operator keeps", RESERVED, NOT_RESERVED),
+    rule("spec.source.keys[0]", "reserved for the operator", RESERVED, NOT_RESERVED),
     required("spec.source.match.prefix", "uploads/", changed(MATCH, ("spec.source.match.include", ["*"]))),
     *length("spec.source.match.prefix", 1, 512, MATCH),
     rule("spec.source.match.prefix", "must be relative", OUT_OF_JAIL, [*IN_JAIL, "a/", "a/b/"], base=MATCH),
     rule("spec.source.match.prefix", "control characters", CONTROL, NO_CONTROL, base=MATCH),
     rule(
         "spec.source.match.prefix",
-        "the operator keeps",
+        "reserved for the operator",
         [*RESERVED, ".imagejob/"],
         NOT_RESERVED,
         base=MATCH,
@@ -475,7 +475,7 @@ SPEC: list[Case] = [
     *length("spec.source.list.key", 1, 512, LIST, "ü"),
     rule("spec.source.list.key", "must be relative", [*OUT_OF_JAIL, "a/"], IN_JAIL, base=LIST),
     rule("spec.source.list.key", "control characters", CONTROL, NO_CONTROL, base=LIST),
-    rule("spec.source.list.key", "the operator keeps", RESERVED, NOT_RESERVED, base=LIST),
+    rule("spec.source.list.key", "reserved for the operator", RESERVED, NOT_RESERVED, base=LIST),
     case("spec.source.urls", "minItems", [[]], [[{"url": LINK}]], base=URLS),
     case("spec.source.urls", "maxItems", [[{"url": LINK}] * 257], [[{"url": LINK}] * 256], base=URLS),
     required("spec.source.urls[0].url", LINK, URLS),
@@ -576,7 +576,7 @@ SPEC: list[Case] = [
     rule("spec.source.inline[0].name", "control characters", CONTROL, ["a b", "ä", "~"], base=INLINE),
     rule(
         "spec.source.inline[0].name",
-        "the operator keeps",
+        "reserved for the operator",
         [".imagejob", ".imagejob-staging"],
         [".imagejobs", "imagejob"],
         base=INLINE,
@@ -623,9 +623,9 @@ SPEC: list[Case] = [
         [{"text": "x"}, {"image": "brand/logo.png"}],
     ),
     *length(f"{STEP}.watermark.image", 1, 512, LOGO, letter="ü"),
-    rule(f"{STEP}.watermark.image", "a key must be relative", [*OUT_OF_JAIL, "a/"], IN_JAIL, base=LOGO),
+    rule(f"{STEP}.watermark.image", "key must be relative", [*OUT_OF_JAIL, "a/"], IN_JAIL, base=LOGO),
     rule(f"{STEP}.watermark.image", "control characters", CONTROL, NO_CONTROL, base=LOGO),
-    rule(f"{STEP}.watermark.image", "the operator keeps", RESERVED, NOT_RESERVED, base=LOGO),
+    rule(f"{STEP}.watermark.image", "reserved for the operator", RESERVED, NOT_RESERVED, base=LOGO),
     *length(f"{STEP}.watermark.text", 1, 256, WATERMARK, "©"),
     case(
         f"{STEP}.watermark.gravity",
@@ -641,7 +641,7 @@ SPEC: list[Case] = [
     *length("spec.destination.prefix", 0, 512),
     rule("spec.destination.prefix", "must be relative", OUT_OF_JAIL, [*IN_JAIL, "", "a/", "a/b/"]),
     rule("spec.destination.prefix", "control characters", CONTROL, NO_CONTROL),
-    rule("spec.destination.prefix", "the operator keeps", [*RESERVED, ".imagejob/"], NOT_RESERVED),
+    rule("spec.destination.prefix", "reserved for the operator", [*RESERVED, ".imagejob/"], NOT_RESERVED),
     rule(
         "spec.destination",
         "prefix and keyTemplate together",
@@ -656,7 +656,7 @@ SPEC: list[Case] = [
     ),
     rule(
         "spec.destination",
-        "must not lie below spec.source.match.prefix",
+        "must not start with spec.source.match.prefix",
         [{"prefix": "uploads/"}, {"prefix": "uploads/web/"}, {"keyTemplate": "uploads/{stem}.{ext}"}],
         [{"prefix": "upload/"}, {"prefix": "uploads-web/"}, {"prefix": "out/uploads/"}, {}],
         base=MATCH,
@@ -679,12 +679,12 @@ SPEC: list[Case] = [
     ),
     rule(
         "spec.destination.keyTemplate",
-        "must give a relative key",
+        "must result in a relative key",
         [*OUT_OF_JAIL, "a/", "{dir}", "{dir}/{stem}", "x{dir}..", ".{dir}./{stem}", "{stem}/", "/{stem}"],
         [*IN_JAIL, "{dir}x", "{stem}/{rendition}.{ext}", "..{stem}"],
     ),
     rule("spec.destination.keyTemplate", "control characters", CONTROL, NO_CONTROL),
-    rule("spec.destination.keyTemplate", "the operator keeps", RESERVED, NOT_RESERVED),
+    rule("spec.destination.keyTemplate", "reserved for the operator", RESERVED, NOT_RESERVED),
     case("spec.destination.overwrite", "enum", ["always", ""], ["Always", "Never", "IfDifferent"]),
     *(
         found
@@ -699,28 +699,28 @@ SPEC: list[Case] = [
     case(f"{HEADERS}.metadata", "maxProperties", [members(9)], [members(8), {}]),
     rule(
         f"{HEADERS}.metadata",
-        "a name must be 1 to 32 lower-case",
+        "name must be 1 to 32 lower-case",
         [{name: "x"} for name in ("A", "a_b", "-a", "a-", "", "a b", "a" * 33)],
         [{name: "x"} for name in ("a", "a-b", "9", "a" * 32, "imagejobs")],
     ),
-    rule(f"{HEADERS}.metadata", "keeps for itself", [{"imagejob-run": "x"}], [{"my-imagejob-run": "x"}]),
+    rule(f"{HEADERS}.metadata", "reserved for the operator", [{"imagejob-run": "x"}], [{"my-imagejob-run": "x"}]),
     *length(f"{HEADERS}.metadata{{owner}}", 1, 128),
     case(f"{HEADERS}.metadata{{owner}}", "pattern", [*NOT_A_HEADER, " x"], ["x", "a  b", "~"]),
     case(f"{HEADERS}.tags", "maxProperties", [members(11)], [members(10), {}]),
     rule(
         f"{HEADERS}.tags",
-        "a name must be 1 to 128 letters",
+        "name must be 1 to 128 letters",
         [{name: "x"} for name in ("", "ä", "a,b", " a", "a ", "a" * 129)],
         [{name: "x"} for name in ("a", "a b", "+-=._:/@", "a" * 128)],
     ),
-    rule(f"{HEADERS}.tags", "must not start with aws:", [{"aws:x": "y"}], [{"x:aws:": "y"}]),
+    rule(f"{HEADERS}.tags", "names with the prefix aws: are reserved", [{"aws:x": "y"}], [{"x:aws:": "y"}]),
     *length(f"{HEADERS}.tags{{team}}", 0, 256),
     case(f"{HEADERS}.tags{{team}}", "pattern", ["a,b", "ä", "a\n"], ["", "a b", "+-=._:/@"]),
     # staging
     case("spec.staging.mode", "enum", ["copy", ""], ["Copy", "Reference"]),
     rule(
         "spec.staging.mode",
-        "Reference needs sources that lie in the store",
+        "Reference requires sources in the store",
         ["Reference"],
         ["Copy"],
         base=INLINE,
@@ -779,7 +779,7 @@ SPEC: list[Case] = [
             case(f"{POD}.{field}", "maxProperties", [members(33)], [members(32)]),
             rule(
                 f"{POD}.{field}",
-                f"podTemplate.{field} must not have keys below imagejob.dev/",
+                f"podTemplate.{field}: keys with the prefix imagejob.dev/",
                 [
                     {"imagejob.dev/run": "1"},
                     {"kueue.x-k8s.io/queue-name": "a"},
@@ -965,7 +965,7 @@ NEEDS_NEW_RUN: list[Change] = [
 ]
 """Each is refused, and accepted together with a new run.id."""
 
-CLASS_STAYS = "spec.class cannot be changed"
+CLASS_STAYS = "spec.class is immutable"
 
 NEVER: list[Change] = [
     *_change("spec.class", ABSENT, "a"),

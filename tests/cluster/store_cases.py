@@ -49,7 +49,7 @@ def _prefix(path: str, base: dict[str, Any]) -> list[Case]:
     longest = "a" * 255 + "/"
     return [
         case(path, "maxLength", ["a" + longest], [longest], base=base),
-        rule(path, "must be relative and end with", PREFIXES, ["a/", "a b/c/", ""], base=base),
+        rule(path, "must be a relative prefix that ends with", PREFIXES, ["a/", "a b/c/", ""], base=base),
         rule(path, "must not contain control char", ["a\x00/", ".imagejob/"], [".imagejobs/"], base=base),
     ]
 
@@ -74,7 +74,7 @@ SPEC: list[Case] = [
     *_prefix("spec.staging", changed(STORE, ("spec.prefix", "else/"))),
     rule(
         "spec",
-        "spec.staging must not lie inside spec.prefix",
+        "spec.staging must not be inside spec.prefix",
         [{**STORE["spec"], "prefix": p, "staging": s} for p, s in (("a/", "a/b/"), ("", "tmp/"))],
         [{**STORE["spec"], "prefix": p, "staging": s} for p, s in (("a/", "a/"), ("a/", "tmp/"), ("a/", ""))],
         base=STORE,
@@ -97,7 +97,7 @@ SPEC: list[Case] = [
     case("spec.tls.mode", "enum", ["Insecure"], ["Verify", "Disabled"], base=STORE),
     rule(
         "spec.tls",
-        "caBundle and caBundleRef must not both",
+        "at most one of caBundle and caBundleRef",
         [{"caBundle": "PEM", "caBundleRef": {"name": "a"}}],
         [{"caBundle": "PEM"}, {"caBundleRef": {"name": "a"}}],
         base=STORE,
@@ -134,13 +134,13 @@ STATUS: list[Case] = [
     moment(f"{FIRST}.lastTransitionTime", STATED),
 ]
 
-FIXED = "cannot change, since staging may lie there"
+FIXED = "because the staging of runs may be there"
 
 
 def _fixed(path: str, old: Any, new: Any, base: dict[str, Any] = STORE) -> Change:
-    """A change of one value; ABSENT takes it away."""
+    """A change of one value; ABSENT removes it."""
     after = () if new is ABSENT else ((path, new),)
-    return Change(f"{path} {new if new is not ABSENT else 'taken away'!s:.20}", ((path, old),), after, base)
+    return Change(f"{path} {new if new is not ABSENT else 'removed'!s:.20}", ((path, old),), after, base)
 
 
 LOCATION: list[Change] = [
