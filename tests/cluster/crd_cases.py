@@ -703,7 +703,12 @@ SPEC: list[Case] = [
         [{name: "x"} for name in ("A", "a_b", "-a", "a-", "", "a b", "a" * 33)],
         [{name: "x"} for name in ("a", "a-b", "9", "a" * 32, "imagejobs")],
     ),
-    rule(f"{HEADERS}.metadata", "reserved for the operator", [{"imagejob-run": "x"}], [{"my-imagejob-run": "x"}]),
+    rule(
+        f"{HEADERS}.metadata",
+        "reserved for the operator",
+        [{"imagejob-run": "x"}],
+        [{"my-imagejob-run": "x"}],
+    ),
     *length(f"{HEADERS}.metadata{{owner}}", 1, 128),
     case(f"{HEADERS}.metadata{{owner}}", "pattern", [*NOT_A_HEADER, " x"], ["x", "a  b", "~"]),
     case(f"{HEADERS}.tags", "maxProperties", [members(11)], [members(10), {}]),

@@ -19,7 +19,7 @@ from fakes.memory_stores import MemoryStores, image_store
 from imagejob_operator.adapters.kubernetes.imagestores import KubeImageStores
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.api.imagestore import ImageStore, StoreStatus, parse_store
-from imagejob_operator.api.imagestore_status import Readiness, StoreReason, said
+from imagejob_operator.api.imagestore_status import Readiness, StoreReason, store_status
 from imagejob_operator.naming.names import API_VERSION, STORE_KIND, STORE_PLURAL
 from imagejob_operator.ports.imagejobs import Conflict, Gone
 from imagejob_operator.ports.imagestores import ImageStores, NotUsable
@@ -122,7 +122,7 @@ def check(promise: Check) -> Check:
 
 
 def found(store: ImageStore, reason: StoreReason = StoreReason.READY) -> StoreStatus:
-    return said(store, Readiness(reason, ""), datetime.now(UTC).replace(microsecond=0))
+    return store_status(store, Readiness(reason, ""), datetime.now(UTC).replace(microsecond=0))
 
 
 @check

@@ -11,27 +11,27 @@ from imagejob_operator.api.phase import MOVES, TERMINAL, Phase
 NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
 
 _MEANINGS = {
-    "JOB_001": "The job cannot be accepted.",
-    "JOB_002": "A source cannot be staged; nothing was launched.",
-    "JOB_003": "All was staged, but no Pod got running.",
-    "JOB_004": "What is asked about does not exist (exit code 4 of the command line).",
-    "JOB_005": "Pods ran, and too many items failed.",
-    "JOB_006": "`activeDeadlineSeconds` passed, in whatever phase.",
-    "JOB_007": "Results cannot be written or recorded.",
-    "JOB_008": "The run was asked to end.",
+    "JOB_001": "The job was rejected; no Pod was created.",
+    "JOB_002": "A source could not be staged; no Pod was created.",
+    "JOB_003": "The sources were staged, but no Pod started running.",
+    "JOB_004": "The ImageJob does not exist (exit code 4 of the command line).",
+    "JOB_005": "Pods ran, but too many items or shards failed.",
+    "JOB_006": "The run exceeded `activeDeadlineSeconds`, in any phase.",
+    "JOB_007": "Outputs or the report could not be written.",
+    "JOB_008": "The run was cancelled.",
 }
 
 _ITEM_MEANINGS = {
-    ItemCode.UNDECODABLE: "not an image, truncated or corrupt",
-    ItemCode.TOO_LARGE: "over the byte, pixel or frame limit, checked before decoding",
-    ItemCode.UNSUPPORTED_FORMAT: "a format or mode that is not allowed",
-    ItemCode.SOURCE_CHANGED: "the staged source is not what it was",
-    ItemCode.STEP_FAILED: "a step cannot be applied; the message names it",
-    ItemCode.WRITE_FAILED: "an output cannot be stored",
-    ItemCode.TIMED_OUT: "over `limits.itemTimeoutSeconds`",
-    ItemCode.KILLED: "the worker died on this item, or every attempt at its shard failed",
-    ItemCode.OUTPUT_TOO_LARGE: "over the output format's own limit, or `maxSize` is out of reach",
-    ItemCode.SOURCE_MISSING: "the staged source is gone",
+    ItemCode.UNDECODABLE: "not an image, or truncated or corrupt",
+    ItemCode.TOO_LARGE: "exceeds the size, pixel or frame limit; checked before decoding",
+    ItemCode.UNSUPPORTED_FORMAT: "a format or mode that is not supported",
+    ItemCode.SOURCE_CHANGED: "the source was changed after staging",
+    ItemCode.STEP_FAILED: "a step could not be applied; the message names it",
+    ItemCode.WRITE_FAILED: "an output could not be stored",
+    ItemCode.TIMED_OUT: "exceeded `limits.itemTimeoutSeconds`",
+    ItemCode.KILLED: "the worker was killed by this item, or every attempt of its shard failed",
+    ItemCode.OUTPUT_TOO_LARGE: "exceeds the limit of the output format, or cannot be reduced to `maxSize`",
+    ItemCode.SOURCE_MISSING: "the source was deleted after staging",
 }
 
 
@@ -52,18 +52,19 @@ def errors() -> str:
     lines = [
         NOTE,
         "# Error codes\n",
-        "`status.error` of a job that did not succeed. A code never changes its meaning; reasons may grow.",
-        "*Retriable* means that a new run of the same spec may succeed with nothing else changed.\n",
+        "The codes and reasons in `status.error` of a job that did not succeed. The meaning of a code never",
+        "changes; reasons may be added. *Retriable* means that a new run of the same spec may succeed.\n",
     ]
     for code, name in CODE_NAMES.items():
-        lines += [f"## {code} {name}\n", f"{_MEANINGS[code]}\n", "| reason | whose fault | retriable |"]
-        lines.append("|---|---|---|")
+        lines += [f"## {code} {name}\n", f"{_MEANINGS[code]}\n"]
+        lines += ["| reason | meaning | who can fix it | retriable |", "|---|---|---|---|"]
         for (of, reason), entry in CATALOGUE.items():
             if of is code:
-                lines.append(f"| {reason} | {entry.fault} | {'yes' if entry.retriable else 'no'} |")
+                retriable = "yes" if entry.retriable else "no"
+                lines.append(f"| {reason} | {entry.meaning} | {entry.fault} | {retriable} |")
         lines.append("")
-    lines += ["## Items\n", "Codes in `status.failures` and in the report, one an item.\n"]
-    lines += ["| code | name | when |", "|---|---|---|"]
+    lines += ["## Items\n", "The codes of failed items in `status.failures` and in the report.\n"]
+    lines += ["| code | name | meaning |", "|---|---|---|"]
     lines += [f"| {code} | {code.name} | {_ITEM_MEANINGS[code]} |" for code in ItemCode]
     return "\n".join(lines) + "\n"
 

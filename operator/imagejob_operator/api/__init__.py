@@ -1,1 +1,1 @@
-"""The resources as values: spec, status, phases, conditions, errors. Pure."""
+"""The custom resources as values: spec, status, phases, conditions, errors. Pure."""

@@ -1,4 +1,4 @@
-"""An ImageJob as the operator sees it: who it is, what is wanted, what was last said of it."""
+"""An ImageJob as a value: identity, spec and status."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from imagejob_operator.naming.prefixes import namespace_prefix
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """The name of an ImageJob in the cluster."""
+    """Namespace and name of a resource."""
 
     namespace: str
     name: str
 
     def __str__(self) -> str:
-        """As kubectl users write it."""
+        """`namespace/name`."""
         return f"{self.namespace}/{self.name}"
 
 
@@ -36,19 +36,19 @@ class ImageJob:
     spec: Spec | InvalidSpec
     status: Status
     raw_status: dict[str, Any]
-    """The status as it came, so that a change can be written as a difference."""
+    """The status as read, from which patches are computed."""
     finalizers: tuple[str, ...] = ()
     deleted_at: datetime | None = None
     created_at: datetime | None = None
 
     @property
     def guarded(self) -> bool:
-        """Whether our finalizer is on it."""
+        """Whether it has our finalizer."""
         return FINALIZER in self.finalizers
 
     @property
     def outputs_prefix(self) -> str:
-        """Below which the run's outputs lie in its store."""
+        """The prefix of the outputs in the store of the run."""
         own = namespace_prefix(self.key.namespace)
         if isinstance(self.spec, InvalidSpec):
             return own
@@ -56,9 +56,9 @@ class ImageJob:
         return f"{OUTPUTS_ROOT}/{own}" if elsewhere else own
 
     def ends_by(self, now: datetime) -> datetime:
-        """When the active deadline of the current run passes; counted from `now` if it has not begun.
+        """When the active deadline of the current run passes; counted from `now` if it has not started.
 
-        Time that the run was suspended, or held back by a queue, does not count.
+        Time in which the run was suspended or held by a queue does not count.
         """
         run = self.status.run
         begun = run.counted_from if run and run.counted_from else now
@@ -67,7 +67,7 @@ class ImageJob:
         return begun + held + timedelta(seconds=seconds)
 
     def ends_at_the_latest(self, now: datetime) -> datetime:
-        """When the active deadline passes if a queue still holds the run back for as long as it may."""
+        """When the active deadline passes if a queue holds the run for the maximum time."""
         end, run = self.ends_by(now), self.status.run
         if isinstance(self.spec, InvalidSpec) or self.spec.execution.queue_name is None:
             return end
@@ -76,7 +76,7 @@ class ImageJob:
 
 
 def parse_job(body: dict[str, Any]) -> ImageJob:
-    """Read an ImageJob from its body; a spec that cannot be accepted becomes a value, not an exception."""
+    """Parse an ImageJob; an invalid spec is returned as an `InvalidSpec`, not raised."""
     metadata = body["metadata"]
     spec: Spec | InvalidSpec
     try:
@@ -89,7 +89,7 @@ def parse_job(body: dict[str, Any]) -> ImageJob:
         _ = status.at
     except ValueError:
         status = _unreadable(raw_status)
-    if not _speaks_of(status, metadata["uid"]):
+    if not _belongs_to(status, metadata["uid"]):
         status = _unreadable(raw_status)
     deleted, created = metadata.get("deletionTimestamp"), metadata.get("creationTimestamp")
     return ImageJob(
@@ -106,11 +106,11 @@ def parse_job(body: dict[str, Any]) -> ImageJob:
     )
 
 
-def _speaks_of(status: Status, uid: str) -> bool:
-    """Whether a status is that of this very object.
+def _belongs_to(status: Status, uid: str) -> bool:
+    """Whether a status was written for the object with this uid.
 
-    An object that was restored from a backup has a new uid, and may bring the status of the one that was
-    saved. Nothing of that one is ours to delete: it may still be there.
+    An object restored from a backup has a new uid and may have the status of the original, which may still
+    exist: its staging must not be deleted.
     """
     staging, report = status.staging, status.report
     own_report = not report or f"/{uid[:8]}/" in report
@@ -118,7 +118,7 @@ def _speaks_of(status: Status, uid: str) -> bool:
 
 
 def _unreadable(raw_status: dict[str, Any]) -> Status:
-    """A status that cannot be read, or is another's, tells nothing but the run's number, never used again."""
+    """Reduce an unreadable or foreign status to the run number, which must not be reused."""
     run = raw_status.get("run")
     number = run.get("number") if isinstance(run, dict) else None
     if not isinstance(number, int) or number < 1:
@@ -127,6 +127,6 @@ def _unreadable(raw_status: dict[str, Any]) -> Status:
 
 
 def attempt_name(key: Key, uid: str, run: int, epoch: int, shard: int, number: int) -> str:
-    """The name of an attempt: readable, unique to this object, run and epoch, at most 63 characters."""
+    """The name of an attempt, unique to this object, run and epoch, at most 63 characters."""
     digest = hashlib.sha256(f"{uid}/{run}-{epoch}".encode()).hexdigest()[:10]
     return f"{key.name[:34].rstrip('-')}-{digest}-{shard}-{number}"

@@ -1,4 +1,4 @@
-"""An ImageStore as a value: where a bucket of a namespace is, and who its operator is to it."""
+"""An ImageStore as a value: location of a bucket and credentials."""
 
 from __future__ import annotations
 
@@ -11,33 +11,28 @@ from msgspec import Meta
 
 from imagejob_contract.wire import Wire
 from imagejob_operator.api.imagejob import Key
+from imagejob_operator.api.locations import SUBDOMAIN, SecretRef
 from imagejob_operator.api.status import Condition, Stanza
 from imagejob_operator.validation.keys import InvalidKey, check_prefix
+from imagejob_operator.validation.schema_errors import explain
 
 ENDPOINT = r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?\Z"
 BUCKET = r"^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]\Z"
-NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z"
 
-Name = Annotated[str, Meta(min_length=1, max_length=253, pattern=NAME)]
+Name = Annotated[str, Meta(min_length=1, max_length=253, pattern=SUBDOMAIN)]
 Endpoint = Annotated[str, Meta(min_length=1, max_length=260, pattern=ENDPOINT)]
 Prefix = Annotated[str, Meta(max_length=256)]
 
 
-class Reference(Wire, frozen=True):
-    """An object of the same namespace."""
-
-    name: Name
-
-
 class ConfigMapEntry(Wire, frozen=True):
-    """One entry of a ConfigMap of the same namespace."""
+    """A key of a ConfigMap in the same namespace."""
 
     name: Name
     key: Annotated[str, Meta(min_length=1, max_length=253)] = "ca.crt"
 
 
 class WebIdentity(Wire, frozen=True):
-    """A token of the namespace's own ServiceAccount, exchanged for temporary credentials."""
+    """A ServiceAccount whose token is exchanged for temporary credentials."""
 
     service_account_name: Name
     endpoint: Endpoint
@@ -46,9 +41,9 @@ class WebIdentity(Wire, frozen=True):
 
 
 class Auth(Wire, frozen=True):
-    """Who the operator is to the store: exactly one member is set."""
+    """How the operator authenticates to the store; exactly one field is set."""
 
-    secret_ref: Reference | None = None
+    secret_ref: SecretRef | None = None
     web_identity: WebIdentity | None = None
 
 
@@ -60,7 +55,7 @@ class TlsMode(enum.StrEnum):
 
 
 class Tls(Wire, frozen=True):
-    """How the connection is protected; the authorities inline or from a ConfigMap."""
+    """TLS configuration; the CA bundle inline or from a ConfigMap."""
 
     mode: TlsMode = TlsMode.VERIFY
     ca_bundle: Annotated[str, Meta(min_length=1, max_length=32768)] | None = None
@@ -68,20 +63,20 @@ class Tls(Wire, frozen=True):
 
 
 class Presign(Wire, frozen=True):
-    """Limits of signed URLs."""
+    """Limits of presigned URLs."""
 
     max_lifetime_seconds: Annotated[int, Meta(ge=60, le=604800)] = 604800
 
 
 class Addressing(enum.StrEnum):
-    """Where the bucket stands in a URL."""
+    """Position of the bucket name in URLs."""
 
     PATH = "Path"
     VIRTUAL_HOST = "VirtualHost"
 
 
 class StoreSpec(Wire, frozen=True):
-    """The desired state, as the CRD describes it."""
+    """The spec, as described by the CRD."""
 
     endpoint: Endpoint
     bucket: Annotated[str, Meta(min_length=3, max_length=63, pattern=BUCKET)]
@@ -101,16 +96,16 @@ class StoreSpec(Wire, frozen=True):
 
     @property
     def staging_root(self) -> str:
-        """Below which the operator's own folders lie."""
+        """The prefix of the operator's own folders."""
         return self.prefix if self.staging is None else self.staging
 
 
 class InvalidStore(ValueError):
-    """The spec cannot be accepted; the message names the field and the rule."""
+    """The spec is invalid; the message names the field and the rule."""
 
 
 class StoreStatus(Stanza, frozen=True):
-    """All of `status`."""
+    """The status."""
 
     observed_generation: int = -1
     conditions: tuple[Condition, ...] = ()
@@ -129,7 +124,7 @@ class ImageStore:
 
 
 def parse_store(body: dict[str, Any]) -> ImageStore:
-    """Read an ImageStore from its body; a spec that cannot be accepted becomes a value, not an exception."""
+    """Parse an ImageStore; an invalid spec is returned as an `InvalidStore`, not raised."""
     metadata = body["metadata"]
     spec: StoreSpec | InvalidStore
     try:
@@ -151,20 +146,22 @@ def parse_store(body: dict[str, Any]) -> ImageStore:
 
 
 def parse_store_spec(raw: object) -> StoreSpec:
-    """Turn the `spec` of a body into a value.
+    """Parse and validate a spec.
 
     Raises:
-        InvalidStore: with the path of the field and the rule it breaks.
+        InvalidStore: The spec is invalid.
     """
     try:
         spec = msgspec.convert(raw, StoreSpec)
     except msgspec.ValidationError as error:
-        raise InvalidStore(f"spec: {error}".replace("`$.", "`spec.")) from None
+        raise InvalidStore(explain(error, raw, "spec")) from None
     auth = [name for name in ("secret_ref", "web_identity") if getattr(spec.auth, name) is not None]
     if len(auth) != 1:
-        raise InvalidStore(f"spec.auth: exactly one of secretRef, webIdentity must be set, found {len(auth)}")
+        raise InvalidStore(
+            f"spec.auth: exactly one of secretRef and webIdentity must be set, found {len(auth)}"
+        )
     if spec.tls.ca_bundle is not None and spec.tls.ca_bundle_ref is not None:
-        raise InvalidStore("spec.tls: caBundle and caBundleRef must not both be set; remove one of them")
+        raise InvalidStore("spec.tls: at most one of caBundle and caBundleRef may be set; remove one of them")
     try:
         for field, prefix in (("prefix", spec.prefix), ("staging", spec.staging or "")):
             if prefix:
@@ -176,7 +173,7 @@ def parse_store_spec(raw: object) -> StoreSpec:
     inside = spec.staging is not None and spec.staging.startswith(spec.prefix)
     if inside and spec.staging != spec.prefix:
         raise InvalidStore(
-            f"spec.staging: {spec.staging!r} lies inside spec.prefix {spec.prefix!r}, where jobs may write; "
-            "leave it out, or choose a place outside of the prefix"
+            f"spec.staging: {spec.staging!r} is inside spec.prefix {spec.prefix!r}, where jobs may write; "
+            "remove spec.staging, or choose a prefix outside of spec.prefix"
         )
     return spec

@@ -1,4 +1,4 @@
-"""How an ImageStore stands: one reason, in words too, and when to look again."""
+"""The readiness of an ImageStore, its status, and when it is checked again."""
 
 from __future__ import annotations
 
@@ -32,44 +32,44 @@ class StoreReason(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """How a store stands: as it was found, and in words."""
+    """The result of a check: a reason and a message."""
 
     reason: StoreReason
     message: str = ""
 
     @property
     def ready(self) -> bool:
-        """Whether jobs may use it."""
+        """Whether jobs may use the store."""
         return self.reason is StoreReason.READY
 
 
 RECHECK_PERIOD = timedelta(minutes=5)
-"""When a store that is ready is looked at again."""
+"""Interval of checks of a ready store."""
 RETRY = Backoff(timedelta(seconds=2), timedelta(minutes=1), jitter=0.5)
-"""When one that is not is looked at again; with jitter, since one object store that is away may hold many."""
+"""Backoff of checks of a store that is not ready; many may share one unavailable object store."""
 
 
-def next_check(standing: Readiness, failed: int, draw: float = 0.0) -> timedelta:
-    """After which time a store is looked at again.
+def next_check(readiness: Readiness, failed: int, draw: float = 0.0) -> timedelta:
+    """The time until the next check.
 
     Args:
-        standing: how it was found.
-        failed: how many looks in a row did not find it ready.
+        readiness: the result of the last check.
+        failed: the number of consecutive checks that failed.
         draw: a random number from 0 to 1, for the jitter.
     """
-    return RECHECK_PERIOD if standing.ready else RETRY.pause(failed, draw)
+    return RECHECK_PERIOD if readiness.ready else RETRY.pause(failed, draw)
 
 
-def said(store: ImageStore, standing: Readiness, now: datetime) -> StoreStatus:
-    """The status that says how a store stands."""
+def store_status(store: ImageStore, readiness: Readiness, now: datetime) -> StoreStatus:
+    """The status with the result of a check."""
     before = next((c for c in store.status.conditions if c.type == "Ready"), None)
-    value = "True" if standing.ready else "False"
+    value = "True" if readiness.ready else "False"
     since = before.last_transition_time if before and before.status == value else now.replace(microsecond=0)
     condition = Condition(
         type="Ready",
         status=value,
-        reason=standing.reason.value,
-        message=bounded(standing.message),
+        reason=readiness.reason.value,
+        message=bounded(readiness.message),
         last_transition_time=since,
         observed_generation=store.generation,
     )

@@ -1,7 +1,7 @@
-"""The spec of an ImageJob as a value, and what a schema cannot say about it.
+"""The spec of an ImageJob as a value, with the rules that a schema cannot express.
 
-The CRD holds the same shapes and limits; this module holds them again, so that an object that came
-past the schema (an older CRD, a restored backup) fails with JOB_001 and the field, not with a traceback.
+It repeats the limits of the CRD, so that an object that bypassed the schema (older CRD, restored backup)
+fails with JOB_001 and a message that names the field.
 """
 
 from __future__ import annotations
@@ -41,30 +41,29 @@ from imagejob_operator.validation.keys import (
 )
 from imagejob_operator.validation.pod_resources import TooSmall, check_capacity
 from imagejob_operator.validation.pod_template import InvalidPodTemplate, check_pod_template
+from imagejob_operator.validation.schema_errors import explain
 from imagejob_operator.validation.urls import InvalidURL, name_of, parse_url
 
 Seconds = Annotated[int, Meta(ge=1, le=86400)]
 LONGEST_DEADLINE = timedelta(days=7)
-"""The most that `activeDeadlineSeconds` may be."""
+"""The maximum of `activeDeadlineSeconds`."""
 
 MAX_SHARDS = 1000
-"""Pods of one run; more would make the attempts in the status too long."""
+"""The maximum number of shards of a run, limited by the size of `status.run.shards.attempts`."""
 
 
 class InvalidSpec(ValueError):
-    """The spec cannot be accepted; the message names the field, the value, the limit and what to do."""
+    """The spec is invalid; the message names the field, the value, the rule and what to do."""
 
 
 RUN_ID = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z"
-
-
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z"
 
 RunID = Annotated[str, Meta(min_length=1, max_length=63, pattern=RUN_ID)]
 
 
 class Run(Wire, frozen=True):
-    """Which run is wanted: a new id starts a new run."""
+    """The desired run; a new id starts a new run."""
 
     id: RunID = "1"
     mode: Literal["Run", "Validate"] = "Run"
@@ -72,7 +71,7 @@ class Run(Wire, frozen=True):
 
 
 class Execution(Wire, frozen=True):
-    """How the Pods run; all deadlines in seconds."""
+    """Configuration of the Pods, and deadlines in seconds."""
 
     parallelism: Annotated[int, Meta(ge=1, le=100)] = 4
     items_per_pod: Annotated[int, Meta(ge=1, le=1000)] | None = None
@@ -86,7 +85,7 @@ class Execution(Wire, frozen=True):
 
 
 class Limits(Wire, frozen=True):
-    """Limits per item; `item_size` is a quantity of bytes such as 64Mi."""
+    """Limits per item."""
 
     item_size: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,9}(Ki|Mi|Gi)?\Z")] = "64Mi"
     pixels: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 50_000_000
@@ -95,20 +94,20 @@ class Limits(Wire, frozen=True):
 
 
 class FailurePolicy(Wire, frozen=True):
-    """How many items may fail while the job still succeeds: a number, or a percentage such as "5%"."""
+    """The number or percentage of items that may fail before the run fails."""
 
     max_failed_items: Annotated[int, Meta(ge=0)] | Annotated[str, Meta(pattern=r"^(100|[0-9]{1,2})%\Z")] = 0
 
 
 class Compaction(enum.StrEnum):
-    """What becomes of the ImageJob when its retention has ended."""
+    """What happens to the ImageJob after its retention."""
 
     COMPACT = "Compact"
     DELETE = "Delete"
 
 
 class KeepPods(enum.StrEnum):
-    """When finished Pods stay for their logs until the retention ends."""
+    """Which finished Pods are kept until the end of the retention."""
 
     ON_FAILURE = "OnFailure"
     ALWAYS = "Always"
@@ -116,7 +115,7 @@ class KeepPods(enum.StrEnum):
 
 
 class Retention(Wire, frozen=True):
-    """What stays after the end, and for how long."""
+    """What is kept after the run has finished, and for how long."""
 
     ttl_seconds_after_finished: Annotated[int, Meta(ge=0, le=31_536_000)] = 86400
     policy: Compaction = Compaction.COMPACT
@@ -124,7 +123,7 @@ class Retention(Wire, frozen=True):
 
 
 class Spec(Wire, frozen=True):
-    """The desired state, as the CRD describes it."""
+    """The spec, as described by the CRD."""
 
     source: Source
     renditions: Annotated[tuple[Rendition, ...], Meta(min_length=1, max_length=32)]
@@ -144,15 +143,15 @@ class Spec(Wire, frozen=True):
 
 
 def parse_spec(raw: object) -> Spec:
-    """Turn the `spec` of a body into a value.
+    """Parse and validate a spec.
 
     Raises:
-        InvalidSpec: with the path of the field and the rule it breaks.
+        InvalidSpec: The spec is invalid.
     """
     try:
         spec = msgspec.convert(raw, Spec)
     except msgspec.ValidationError as error:
-        raise InvalidSpec(f"spec: {error}".replace("`$.", "`spec.")) from None
+        raise InvalidSpec(explain(error, raw, "spec")) from None
     _check_unions(spec)
     _check_keys(spec)
     try:
@@ -168,17 +167,16 @@ def parse_spec(raw: object) -> Spec:
 def _check_unions(spec: Spec) -> None:
     members = [name for name in SOURCE_KINDS if getattr(spec.source, name) is not None]
     if len(members) != 1:
-        raise InvalidSpec(
-            f"spec.source: exactly one of {', '.join(SOURCE_KINDS)} must be set, found {members or 'none'}"
-        )
+        found = ", ".join(members) or "none"
+        raise InvalidSpec(f"spec.source: exactly one of {', '.join(SOURCE_KINDS)} must be set, found {found}")
     if spec.staging.mode is StagingMode.REFERENCE and (spec.source.inline or spec.source.urls):
         raise InvalidSpec(
-            "spec.staging.mode: Reference needs sources that lie in the store (keys, match or list); use Copy"
+            "spec.staging.mode: Reference requires sources in the store (keys, match or list); use Copy"
         )
     names = [rendition.name for rendition in spec.renditions]
     for name in names:
         if names.count(name) > 1:
-            raise InvalidSpec(f"spec.renditions: the name {name!r} stands twice; names must differ")
+            raise InvalidSpec(f"spec.renditions: duplicate name {name!r}; names must be unique")
     for number, rendition in enumerate(spec.renditions):
         for where, text in broken(rendition):
             raise InvalidSpec(f"spec.renditions[{number}]{where}: {text}")
@@ -195,9 +193,9 @@ def _check_keys(spec: Spec) -> None:
             check_prefix(spec.source.match.prefix, "spec.source.match.prefix")
             if target.startswith(spec.source.match.prefix):
                 raise InvalidSpec(
-                    f"spec.destination.prefix: {target!r} lies below "
-                    f"spec.source.match.prefix {spec.source.match.prefix!r}: the outputs would become "
-                    "sources; choose another prefix"
+                    f"spec.destination.prefix: output keys ({target!r}) must not start with "
+                    f"spec.source.match.prefix {spec.source.match.prefix!r}, because the outputs would "
+                    "become sources; choose another prefix"
                 )
         if spec.source.list:
             check_relative_key(spec.source.list.key, "spec.source.list.key")
@@ -214,12 +212,14 @@ def _check_keys(spec: Spec) -> None:
 
 def _check_inline(files: Sequence[InlineFile]) -> None:
     names = [file.name for file in files]
-    if len(set(names)) < len(names):
-        raise InvalidSpec("spec.source.inline: a name stands twice; names must differ")
     for name in names:
+        if names.count(name) > 1:
+            raise InvalidSpec(f"spec.source.inline: duplicate name {name!r}; names must be unique")
         check_relative_key(name, "spec.source.inline.name")
         if "/" in name:
-            raise InvalidSpec(f"spec.source.inline: the name {name!r} must not contain '/'")
+            raise InvalidSpec(
+                f"spec.source.inline: name {name!r} must not contain '/'; use a plain file name"
+            )
 
 
 def _check_urls(sources: Sequence[UrlSource]) -> None:
@@ -232,13 +232,14 @@ def _check_urls(sources: Sequence[UrlSource]) -> None:
         name = name_of(url)
         if not name or "/" in name:
             raise InvalidSpec(
-                f"{field}: the path of {url.shown!r} must end with a file name, which outputs are named from"
+                f"{field}: the path of {url.shown!r} must end with a file name such as a.jpg, "
+                "because output keys are derived from it"
             )
-        check_relative_key(name, f"{field}: the file name of {url.shown!r}")
+        check_relative_key(name, f"{field}: file name in {url.shown!r}")
 
 
 def item_limits(limits: Limits) -> ItemLimits:
-    """The limits in the units of the processor's contract."""
+    """The limits in the units of the processor."""
     return ItemLimits(
         item_bytes=quantity_bytes(limits.item_size),
         pixels=limits.pixels,
@@ -248,7 +249,7 @@ def item_limits(limits: Limits) -> ItemLimits:
 
 
 def tolerated_failures(policy: FailurePolicy, total: int) -> int:
-    """How many of `total` items may fail; a percentage is rounded down."""
+    """The number of `total` items that may fail; percentages are rounded down."""
     allowed = policy.max_failed_items
     if isinstance(allowed, int):
         return allowed

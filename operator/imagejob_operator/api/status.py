@@ -11,11 +11,11 @@ from imagejob_operator.api.phase import Phase
 
 
 class Stanza(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Base of all parts of the status. Unknown fields are passed over: a newer operator may have written."""
+    """Base of all parts of the status. Unknown fields are ignored: a newer operator may have written them."""
 
 
 class ShardStatus(Stanza, frozen=True):
-    """Shards of the run: in all, finished, given up; `attempts` as `format_tries` writes them."""
+    """Counts of shards; `attempts` in the form of `format_tries`."""
 
     total: int = 0
     succeeded: int = 0
@@ -24,7 +24,7 @@ class ShardStatus(Stanza, frozen=True):
 
 
 class StagingStore(Stanza, frozen=True, omit_defaults=False):
-    """The ImageStore in which a run is staged; `location` is its bucket and place of staging, as a URL."""
+    """The ImageStore in which a run is staged; `location` is its bucket and staging prefix as a URL."""
 
     name: str
     uid: str
@@ -32,12 +32,11 @@ class StagingStore(Stanza, frozen=True, omit_defaults=False):
 
 
 class RunStatus(Stanza, frozen=True):
-    """The current run. `number` never goes back; `epoch` grows with each new staging of the run.
+    """The current run. `number` never decreases; `epoch` grows each time the run is staged.
 
-    `suspended_seconds` are those of all suspensions that are over, `queued_seconds` those in which a queue
-    held back all that was launched; it does since `queued_since`, or let go last at `released_at`.
-    `store` is the ImageStore with the run's staging, None for the operator's own store;
-    `outcome` is how the run succeeded, where that was not the plain way.
+    `suspended_seconds` is the time of completed suspensions, `queued_seconds` the time in which a queue held
+    all Pods until `released_at`; a queue holds them now if `queued_since` is set. `store` is None for the
+    operator's own store.
     """
 
     id: str = ""
@@ -56,18 +55,18 @@ class RunStatus(Stanza, frozen=True):
 
     @property
     def counted_from(self) -> datetime | None:
-        """From when on the active deadline counts: the start, moved by the time suspended or queued."""
+        """The start of the active deadline: the start of the run plus the time suspended or queued."""
         spent = timedelta(seconds=self.suspended_seconds + self.queued_seconds)
         return self.started_at and self.started_at + spent
 
     def queued_for(self, now: datetime) -> timedelta:
-        """How long a queue has been holding the run back by now, in all."""
+        """The total time in which a queue held the run."""
         held = now - self.queued_since if self.queued_since else timedelta()
         return timedelta(seconds=self.queued_seconds) + held
 
 
 class Condition(Stanza, frozen=True, omit_defaults=False):
-    """A condition as the Kubernetes API conventions have it."""
+    """A condition according to the Kubernetes API conventions."""
 
     type: str
     status: str
@@ -78,7 +77,7 @@ class Condition(Stanza, frozen=True, omit_defaults=False):
 
 
 class ErrorStatus(Stanza, frozen=True, omit_defaults=False):
-    """Why the run failed: see the catalogue of codes."""
+    """Why the run failed, see `api.errors`."""
 
     code: str
     reason: str
@@ -89,7 +88,7 @@ class ErrorStatus(Stanza, frozen=True, omit_defaults=False):
 
 
 class ItemCounts(Stanza, frozen=True, omit_defaults=False):
-    """Items of finished shards, and all items of the run."""
+    """Counts of the items of finished shards; `total` is all items of the run."""
 
     total: int = 0
     succeeded: int = 0
@@ -98,12 +97,12 @@ class ItemCounts(Stanza, frozen=True, omit_defaults=False):
 
     @property
     def finished(self) -> int:
-        """Items whose fate is known."""
+        """Items that are done."""
         return self.succeeded + self.failed + self.skipped
 
 
 class StagingStatus(Stanza, frozen=True, omit_defaults=False):
-    """What was staged, and where."""
+    """The staging of the run."""
 
     prefix: str
     objects: int = 0
@@ -111,14 +110,14 @@ class StagingStatus(Stanza, frozen=True, omit_defaults=False):
 
 
 class OutputCounts(Stanza, frozen=True, omit_defaults=False):
-    """What was published."""
+    """Counts of published objects."""
 
     objects: int = 0
     bytes: int = 0
 
 
 class FailedItem(Stanza, frozen=True, omit_defaults=False):
-    """One failed item; the report has them all."""
+    """A failed item."""
 
     item: str
     code: str
@@ -126,7 +125,7 @@ class FailedItem(Stanza, frozen=True, omit_defaults=False):
 
 
 class PastRun(Stanza, frozen=True):
-    """A run before the current one, in short; `phase` is the one it ended in, its report has the rest."""
+    """Summary of a run before the current one; `phase` is its final phase."""
 
     id: str = ""
     number: int = 0
@@ -141,7 +140,7 @@ class PastRun(Stanza, frozen=True):
 
 
 class Status(Stanza, frozen=True):
-    """All of `status`; the newest of the `history` comes first."""
+    """The status; `history` has the newest run first."""
 
     observed_generation: int = -1
     phase: str = ""
@@ -160,42 +159,42 @@ class Status(Stanza, frozen=True):
 
     @property
     def at(self) -> Phase:
-        """The phase; an unseen job is Pending."""
+        """The phase; Pending for a new job."""
         return Phase(self.phase) if self.phase else Phase.PENDING
 
     def condition(self, kind: str) -> Condition | None:
-        """The condition of a type, if it is there."""
+        """The condition of a type, if set."""
         return next((c for c in self.conditions if c.type == kind), None)
 
 
 PARTIAL = "SucceededWithFailures"
-"""The outcome of a run that succeeded although items failed: as many as its failurePolicy admits."""
+"""The outcome of a run with failed items within its failurePolicy."""
 
 VALIDATED = "Validated"
-"""The outcome of a run that was only to be tried out: nothing stands in its way, and nothing was done."""
+"""The outcome of a successful run with mode Validate."""
 
 MAX_FAILURES = 10
 MAX_HISTORY = 5
 
 
 def parse_status(raw: object) -> Status:
-    """Read a status that this operator, or an older or newer one, wrote.
+    """Parse a status, possibly written by an older or newer operator.
 
     Raises:
-        msgspec.ValidationError: if it is not one.
+        msgspec.ValidationError: It is not a status.
     """
     return msgspec.convert(raw or {}, Status)
 
 
 def status_body(status: Status) -> dict[str, object]:
-    """The status as the API server takes it."""
-    # Over JSON: as values, tuples would never equal the lists that the API server sends.
+    """The status as sent to the API server."""
+    # Through JSON, because tuples would never equal the lists that the API server returns.
     body: dict[str, object] = msgspec.json.decode(msgspec.json.encode(status))
     return body
 
 
 def with_history(fresh: Status, ended: Status) -> Status:
-    """The status of the next run, with the one that has ended as the newest of its history."""
+    """The status of the next run with the ended run as the newest entry of its history."""
     run, error = ended.run or RunStatus(), ended.error
     past = PastRun(
         id=run.id,
@@ -213,7 +212,7 @@ def with_history(fresh: Status, ended: Status) -> Status:
 
 
 def error_status(failure: Failure) -> ErrorStatus:
-    """What people read of a failure."""
+    """A failure as shown in the status."""
     return ErrorStatus(
         code=failure.code.value,
         reason=failure.reason.value,
@@ -225,7 +224,7 @@ def error_status(failure: Failure) -> ErrorStatus:
 
 
 def duration_text(span: timedelta) -> str:
-    """A span as people read it: `1h2m3s`, `1m3s`, `2s`."""
+    """A duration such as `1h2m3s`, `1m3s` or `2s`."""
     seconds = max(0, int(span.total_seconds()))
     hours, rest = divmod(seconds, 3600)
     minutes, seconds = divmod(rest, 60)

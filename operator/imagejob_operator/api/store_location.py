@@ -1,4 +1,4 @@
-"""Where an ImageStore is: all that is needed to open it besides credentials."""
+"""The location of an ImageStore: all that is needed to open it, except credentials."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imagejob_operator.api.imagestore import Addressing, StoreSpec
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a store is, and how it is spoken to."""
+    """How to reach a store."""
 
     endpoint: str
     pod_endpoint: str
@@ -20,12 +20,12 @@ class Location:
     prefix: str
     staging: str
     ca_bundle: str = ""
-    """PEM certificates of the authorities that sign its certificate; the system's if empty."""
+    """The CA bundle in PEM; empty for the system's."""
     longest_url_seconds: int = 604800
 
 
 def locate(spec: StoreSpec, ca_bundle: str) -> Location:
-    """The location of a store whose authorities are known."""
+    """The location of a store with its CA bundle."""
     return Location(
         endpoint=spec.endpoint,
         pod_endpoint=spec.pod_endpoint or spec.endpoint,

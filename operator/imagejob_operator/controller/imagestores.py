@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.imagestore import ImageStore
-from imagejob_operator.api.imagestore_status import Readiness, next_check, said
+from imagejob_operator.api.imagestore_status import Readiness, next_check, store_status
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.workqueue import WorkQueue
@@ -110,7 +110,7 @@ class ImageStoreReconciler:
         return pause
 
     async def _say(self, store: ImageStore, standing: Readiness) -> None:
-        status = said(store, standing, self._clock())
+        status = store_status(store, standing, self._clock())
         if status == store.status or not self._gate():
             return
         after = await self._image_stores.write_status(store, status)

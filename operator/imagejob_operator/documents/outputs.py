@@ -10,7 +10,7 @@ from imagejob_contract.recipe import Rendition
 from imagejob_contract.source_format import UnknownEnding, for_source
 from imagejob_operator.api.locations import Match
 from imagejob_operator.validation.globs import matches
-from imagejob_operator.validation.keys import InvalidKey, KeyCollision, check_jail
+from imagejob_operator.validation.keys import InvalidKey, KeyCollision, check_segments
 
 MAX_OUTPUT_KEY_BYTES = 1024
 """S3's own limit on a key."""
@@ -78,7 +78,7 @@ def output_keys(
                     f"spec.destination.keyTemplate: the output key {key[:80]!r}... of {source!r} is "
                     f"longer than {MAX_OUTPUT_KEY_BYTES} bytes"
                 )
-            check_jail(key, "spec.destination.keyTemplate")
+            check_segments(key, "spec.destination.keyTemplate")
             if key in taken:
                 other = keys[taken[key]]
                 raise KeyCollision(

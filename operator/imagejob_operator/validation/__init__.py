@@ -1,1 +1,1 @@
-"""Rules for values that users write. Pure."""
+"""Validation of values that users write. Pure."""

@@ -1,4 +1,4 @@
-"""Globs over keys: `*` within a segment, `**` across segments."""
+"""Globs over keys: `*` matches within a segment, `**` matches any number of segments."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 
 def matches(key: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    """Whether a key passes the globs: `*` within a segment, `**` across; no include means all."""
+    """Whether a key matches an include glob (or there is none) and no exclude glob."""
     if include and not any(glob_matches(glob, key) for glob in include):
         return False
     return not any(glob_matches(glob, key) for glob in exclude)
 
 
 def glob_matches(glob: str, key: str) -> bool:
-    """Whether the whole key matches a glob with `*`, `?` (one segment) and `**/` (any folders)."""
+    """Whether a glob matches the whole key."""
     return _glob_segments(glob.split("/"), key.split("/"))
 
 

@@ -1,7 +1,6 @@
-"""Keys in the store: what users may name, where the outputs go, where a run's staging lies.
+"""Validation of keys that users write.
 
-Every key of a user is *relative*: it is resolved below the part of the bucket that belongs to the job's
-namespace, and nothing in it can climb out of there.
+Keys are relative to the prefix of the namespace in the store and cannot leave it.
 """
 
 from __future__ import annotations
@@ -14,78 +13,75 @@ MAX_KEY_CHARACTERS = 512
 
 TEMPLATE_VARIABLES = ("dir", "stem", "name", "index", "rendition", "ext")
 
-
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CLIMBS = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)")
 
 
 class InvalidKey(ValueError):
-    """A key that users may not use; the message names the field, the key and the rule."""
+    """A key is invalid; the message names the field, the key and the rule."""
 
 
 class KeyCollision(ValueError):
-    """Two outputs would have the same key; the message names both."""
+    """Two outputs have the same key; the message names both."""
 
 
 def check_relative_key(key: str, field: str) -> None:
-    """Hold a user's key in its jail.
+    """Check length and form of a key.
 
     Raises:
-        InvalidKey: for an absolute key, an empty, `.` or `..` segment, a control character, or a name
-            that the operator keeps for itself.
+        InvalidKey: The key is too long, absolute or reserved, or has control characters or an empty, `.` or
+            `..` segment.
     """
     if not key or len(key) > MAX_KEY_CHARACTERS:
         raise InvalidKey(
-            f"{field}: {key[:60]!r} has {len(key)} characters; 1 to {MAX_KEY_CHARACTERS} are allowed"
+            f"{field}: {key[:60]!r} must have 1 to {MAX_KEY_CHARACTERS} characters, found {len(key)}"
         )
-    check_jail(key, field)
+    check_segments(key, field)
 
 
-def check_jail(key: str, field: str) -> None:
-    """Hold a key of any length in its jail.
+def check_segments(key: str, field: str) -> None:
+    """Check the form of a key of any length.
 
     Raises:
-        InvalidKey: as `check_relative_key`.
+        InvalidKey: As in `check_relative_key`.
     """
     if key.startswith("/"):
-        raise InvalidKey(
-            f"{field}: {key!r} must not start with '/'; keys are relative to the namespace's part"
-        )
+        raise InvalidKey(f"{field}: {key!r} must not start with '/'; keys are relative to the namespace")
     if _CONTROL.search(key):
-        raise InvalidKey(f"{field}: {key!r} must not contain control characters")
+        raise InvalidKey(f"{field}: {key!r} must not contain control characters; remove them")
     if _CLIMBS.search(key):
-        raise InvalidKey(f"{field}: {key!r} must not have an empty, '.' or '..' segment")
+        raise InvalidKey(f"{field}: {key!r} must not have an empty, '.' or '..' segment; remove it")
     check_reserved(key, field)
 
 
 def check_reserved(key: str, field: str) -> None:
-    """Keep users out of the operator's own folders.
+    """Check that a key is not in a folder of the operator.
 
     Raises:
-        InvalidKey: for a key whose first segment is one of them.
+        InvalidKey: The first segment is reserved.
     """
     root = key.partition("/")[0]
     if root in RESERVED_ROOTS:
-        raise InvalidKey(f"{field}: {key!r} starts with {root!r}, which the operator keeps for itself")
+        raise InvalidKey(f"{field}: {key!r} must not start with {root!r}, which is reserved for the operator")
 
 
 def check_prefix(prefix: str, field: str) -> None:
-    """Hold a user's prefix in its jail; a prefix may end with one '/'.
+    """Check a prefix: a key that may end with '/'.
 
     Raises:
-        InvalidKey: as `check_relative_key`.
+        InvalidKey: As in `check_relative_key`.
     """
     check_relative_key(prefix.removesuffix("/") if len(prefix) <= MAX_KEY_CHARACTERS else prefix, field)
 
 
 def check_template(template: str, field: str) -> None:
-    """Check that a key template names only known variables and cannot leave the jail.
+    """Check the variables of a key template, and that it results in valid keys.
 
     Raises:
-        InvalidKey: for an unknown variable, a stray brace, or a template that breaks the rules of keys.
+        InvalidKey: A variable is unknown, a brace is unbalanced, or the resulting key is invalid.
     """
     if not re.fullmatch(f"([^{{}}]|[{{]({'|'.join(TEMPLATE_VARIABLES)})[}}])*", template):
         known = ", ".join("{" + variable + "}" for variable in TEMPLATE_VARIABLES)
-        raise InvalidKey(f"{field}: {template!r} may use the variables {known} and no other braces")
+        raise InvalidKey(f"{field}: {template!r}: only the variables {known} and no other braces are allowed")
     sample = template.format(dir="d/", stem="s", name="n", index="0", rendition="r", ext="e")
     check_relative_key(sample, field)

@@ -1,8 +1,8 @@
-"""Which addresses the operator may fetch sources from.
+"""Which addresses the operator may download sources from.
 
-A URL is named by a user and fetched by the operator, which can reach more than its users. So only addresses
-of the public internet are admitted: everything special is refused by name, and whatever nobody has thought of
-is refused since it is not global. An administrator can admit networks, and refuse more.
+Users choose the URLs, but the operator can reach addresses that users cannot. So only public addresses are
+allowed: special networks are rejected by name, and all other addresses that are not global are rejected too.
+An administrator can allow and block networks.
 """
 
 from __future__ import annotations
@@ -52,48 +52,48 @@ SPECIAL: tuple[tuple[Network, str], ...] = tuple(
         ("ff00::/8", "multicast"),
     )
 )
-"""What is refused, the more exact first where two overlap."""
+"""Rejected networks; of overlapping networks, the smaller one is first."""
 
 _GLOBAL_IPV6 = ip_network("2000::/3")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceNetworks:
-    """What an administrator said of networks: `blocked` goes before `allowed`, and both before the rules."""
+    """Networks configured by the administrator: `blocked` precedes `allowed`, which precedes the defaults."""
 
     allowed: tuple[Network, ...] = ()
-    """Reached on any port, whatever they are: an intranet's file server."""
+    """Allowed on any port, such as an internal file server."""
     blocked: tuple[Network, ...] = ()
-    """Never reached: the ranges of Pods and Services where these are public addresses."""
+    """Never allowed, such as public addresses of Pods and Services."""
 
     def refusal(self, address: str, port: int) -> str:
-        """What an address and port that may not be reached are, such as `a private address`; else empty.
+        """Why an address and port are rejected, such as `a private address`; empty if they are allowed.
 
-        It does not say the address: who may not reach a network need not learn what lies in it.
+        The address is not part of the text, so that users cannot explore internal networks.
         """
         try:
-            # As the socket sees it: an IPv6 address may come with the name of an interface.
+            # An IPv6 address may have a zone, such as %eth0.
             ip = ip_address(address.partition("%")[0])
         except ValueError:
-            return "no IP address"
+            return "a host that is not an IP address"
         if any(ip in network for network in self.blocked):
-            return "an address that the operator's settings refuse"
+            return "an address that the administrator has blocked"
         if any(ip in network for network in self.allowed):
             return ""
         for network, name in SPECIAL:
             if ip in network:
                 return f"{'an' if name[0] in 'Iu' else 'a'} {name} address"
         if not ip.is_global or ip.is_multicast or (ip.version == 6 and ip not in _GLOBAL_IPV6):
-            return "no address of the public internet"
+            return "an address that is not public"
         if port not in WEB_PORTS:
-            return f"port {port}, which is neither 80 nor 443"
+            return f"port {port}; only ports 80 and 443 are allowed"
         return ""
 
 
 def read_networks(words: Sequence[str]) -> tuple[Network, ...]:
-    """Networks in CIDR notation; a single address is a network of one.
+    """Parse networks in CIDR notation, or single addresses.
 
     Raises:
-        ValueError: naming the word that is none.
+        ValueError: A word is not a network; the message names it.
     """
     return tuple(ip_network(word) for word in words)

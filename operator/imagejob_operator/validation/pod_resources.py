@@ -1,7 +1,7 @@
-"""Capacity: what the Pods of a run ask for, and whether it is enough for what may come their way.
+"""Requests and limits of the Pods of a run.
 
-A Pod has a decoding process for each whole CPU of its limit. Memory follows from the limits per item: the
-limit is what the dearest image that they admit takes, the request what a JPEG or PNG of that size takes.
+A Pod has one worker process per whole CPU of its limit. The memory limit is what the most expensive image
+within the limits per item requires, the memory request what a JPEG or PNG of that size requires.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _BINARY = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 
 
 class TooSmall(ValueError):
-    """The Pods cannot hold what the limits admit; the message names the field, the value and the need."""
+    """The memory limit is too small; the message names the field, the value and the minimum."""
 
 
 def amount(quantity: str | int) -> Decimal:
-    """Read a quantity of Kubernetes such as 500m, 1Gi or 1e3."""
+    """Parse a Kubernetes quantity such as 500m, 1Gi or 1e3."""
     text = str(quantity)
     if text[-2:] in _BINARY:
         return Decimal(text[:-2]) * Decimal(1024) ** (_BINARY.index(text[-2:]) + 1)
@@ -35,25 +35,25 @@ def amount(quantity: str | int) -> Decimal:
 
 
 def check_capacity(renditions: Sequence[Rendition], limits: ItemLimits, resources: Mapping[str, Any]) -> None:
-    """Hold the memory that a user gives to Pods against what one decoding process may need.
+    """Check that the memory limit is sufficient for one worker with an image at the limits.
 
     Raises:
-        TooSmall: It would not be enough for an image at the limits.
+        TooSmall: It is not.
     """
     given = resources.get("limits", {}).get("memory")
     need = pod_bytes(memory_bytes(renditions, limits), limits, 1)
     if given is not None and amount(given) < need:
         raise TooSmall(
-            f"{_WHERE}: {given} is not enough for what spec.limits admit (pixels {limits.pixels}, "
-            f"itemSize {limits.item_bytes} bytes): a Pod with one worker may need {_mebibytes(need)}; "
-            "give it that, or lower spec.limits.pixels or itemSize"
+            f"{_WHERE}: {given} is not enough for an image within spec.limits (pixels {limits.pixels}, "
+            f"itemSize {limits.item_bytes} bytes), which may need {_mebibytes(need)}; set at least "
+            f"{_mebibytes(need)}, or reduce spec.limits.pixels or itemSize"
         )
 
 
 def pod_resources(
     renditions: Sequence[Rendition], limits: ItemLimits, resources: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Give requests and limits of a Pod: what the user set, and for the rest what follows from it."""
+    """The requests and limits of a Pod: the values of the user, with defaults for the rest."""
     requests, most = dict(resources.get("requests", {})), dict(resources.get("limits", {}))
     if "cpu" not in most:
         most["cpu"] = requests["cpu"] if amount(requests.get("cpu", 0)) > amount(CPU_LIMIT) else CPU_LIMIT
@@ -71,5 +71,5 @@ def pod_resources(
 
 
 def _mebibytes(count: int) -> str:
-    """Write bytes as a quantity, rounded up."""
+    """Format bytes as a quantity, rounded up."""
     return f"{-(-count // MIB)}Mi"

@@ -1,7 +1,7 @@
-"""What users may set on the Pods of a run: `spec.execution.podTemplate`, as the CRD describes it.
+"""Validation of `spec.execution.podTemplate`, as described by the CRD.
 
-Image, command, volumes and security context are not among it: they are what keeps a Pod in its place.
-What lies below `tolerations`, `affinity` and `topologySpreadConstraints` is for the API server to judge.
+Users cannot set image, command, volumes and security context, which isolate the Pod. The API server validates
+the contents of `tolerations`, `affinity` and `topologySpreadConstraints`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 OPERATOR_KEY_PREFIXES = ("imagejob.dev/", "kueue.x-k8s.io/")
-"""Labels and annotations below these are set by the operator only."""
+"""Prefixes of labels and annotations that are reserved for the operator."""
 
 OPERATOR_KEYS = ("app.kubernetes.io/managed-by",)
 
@@ -28,32 +28,32 @@ _WHERE = "spec.execution.podTemplate"
 
 
 class InvalidPodTemplate(ValueError):
-    """The template cannot be accepted; the message names the field, the value and the rule."""
+    """The template is invalid; the message names the field, the value and the rule."""
 
 
 def check_pod_template(template: dict[str, Any]) -> None:
-    """Hold the template against what users may set.
+    """Check fields and values of the template.
 
     Raises:
-        InvalidPodTemplate: for a field that is not among FIELDS, or a value that breaks its rule.
+        InvalidPodTemplate: A field is not in FIELDS, or its value is invalid.
     """
     for field, value in template.items():
         check = FIELDS.get(field)
         if check is None:
             known = ", ".join(sorted(FIELDS))
-            raise InvalidPodTemplate(f"{_WHERE}: unknown field {field!r}; allowed are {known}")
+            raise InvalidPodTemplate(f"{_WHERE}: unknown field {field!r}; remove it, or use one of {known}")
         check(value, f"{_WHERE}.{field}")
 
 
 def _check_object(value: object, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InvalidPodTemplate(f"{where}: must be an object, found {type(value).__name__}")
+        raise InvalidPodTemplate(f"{where}: must be of type object, found {value!r:.60}")
     return value
 
 
 def _check_list(most: int, value: object, where: str) -> None:
     if not isinstance(value, list) or len(value) > most:
-        raise InvalidPodTemplate(f"{where}: must be a list of at most {most} objects")
+        raise InvalidPodTemplate(f"{where}: must be a list of at most {most} entries")
     for position, member in enumerate(value):
         _check_object(member, f"{where}[{position}]")
 
@@ -67,7 +67,7 @@ def _check_map(longest: int, value: object, where: str) -> None:
     members = _check_object(value, where)
     if len(members) > MAX_MAP_MEMBERS:
         found = len(members)
-        raise InvalidPodTemplate(f"{where}: {found} members; at most {MAX_MAP_MEMBERS} are allowed")
+        raise InvalidPodTemplate(f"{where}: must have at most {MAX_MAP_MEMBERS} entries, found {found}")
     for key, member in members.items():
         if not isinstance(member, str) or len(member) > longest:
             raise InvalidPodTemplate(f"{where}.{key}: must be a string of at most {longest} characters")
@@ -77,18 +77,20 @@ def _check_metadata(longest: int, pattern: str, value: object, where: str) -> No
     _check_map(longest, value, where)
     for key, member in _check_object(value, where).items():
         if key in OPERATOR_KEYS or key.startswith(OPERATOR_KEY_PREFIXES):
-            raise InvalidPodTemplate(f"{where}: {key!r} is set by the operator itself; remove it")
+            raise InvalidPodTemplate(f"{where}: {key!r} is reserved for the operator; remove it")
         if not re.fullmatch(pattern, member, re.DOTALL):
-            raise InvalidPodTemplate(f"{where}.{key}: {member!r} is not a label value")
+            raise InvalidPodTemplate(f"{where}.{key}: {member!r} is not a valid label value")
 
 
 def _check_resources(value: object, where: str) -> None:
     for kind, quantities in _check_object(value, where).items():
         if kind not in ("requests", "limits"):
-            raise InvalidPodTemplate(f"{where}: unknown field {kind!r}; allowed are requests, limits")
+            raise InvalidPodTemplate(f"{where}: unknown field {kind!r}; use requests and limits")
         members = _check_object(quantities, f"{where}.{kind}")
         if len(members) > MAX_RESOURCES:
-            raise InvalidPodTemplate(f"{where}.{kind}: at most {MAX_RESOURCES} resources are allowed")
+            raise InvalidPodTemplate(
+                f"{where}.{kind}: must have at most {MAX_RESOURCES} entries, found {len(members)}"
+            )
         for name, quantity in members.items():
             _check_quantity(quantity, f"{where}.{kind}.{name}")
 
@@ -96,7 +98,7 @@ def _check_resources(value: object, where: str) -> None:
 def _check_quantity(value: object, where: str) -> None:
     number = isinstance(value, int) and not isinstance(value, bool)
     if not number and not (isinstance(value, str) and re.fullmatch(QUANTITY, value)):
-        raise InvalidPodTemplate(f"{where}: {value!r} is not a quantity such as 500m or 256Mi")
+        raise InvalidPodTemplate(f"{where}: {value!r} is not a valid quantity, such as 500m or 256Mi")
 
 
 def _check_pull_secrets(value: object, where: str) -> None:
@@ -104,10 +106,12 @@ def _check_pull_secrets(value: object, where: str) -> None:
     names: set[str] = set()
     for position, secret in enumerate(value if isinstance(value, list) else []):
         if set(secret) != {"name"}:
-            raise InvalidPodTemplate(f"{where}[{position}]: must have the field name and no other")
+            raise InvalidPodTemplate(f"{where}[{position}]: must have only the field name")
         _check_name(secret["name"], f"{where}[{position}].name")
         if secret["name"] in names:
-            raise InvalidPodTemplate(f"{where}[{position}]: the name {secret['name']!r} stands twice")
+            raise InvalidPodTemplate(
+                f"{where}[{position}]: duplicate name {secret['name']!r}; names must be unique"
+            )
         names.add(secret["name"])
 
 
@@ -125,4 +129,4 @@ FIELDS: dict[str, Callable[[object, str], object]] = {
     "labels": partial(_check_metadata, 63, LABEL_VALUE),
     "annotations": partial(_check_metadata, 4096, ".*"),
 }
-"""What users may set, each with its check."""
+"""The fields that users may set, with their checks."""

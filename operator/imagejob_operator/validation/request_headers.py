@@ -1,4 +1,4 @@
-"""Headers that a user may have sent to a web server, from a Secret."""
+"""Validation of request headers that a user keeps in a Secret."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MAX_HEADERS = 16
 MAX_VALUE = 4096
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}")
-_OURS = {
+_OWN = {
     "accept-encoding",
     "connection",
     "content-length",
@@ -24,31 +24,29 @@ _OURS = {
     "transfer-encoding",
     "upgrade",
 }
-"""They say how the request is sent, which is ours to say."""
+"""Headers that the operator sets."""
 
 
 class InvalidHeader(ValueError):
-    """A header that cannot be sent; the message names it and never its value."""
+    """A header is invalid; the message names it without its value."""
 
 
 def request_headers(data: Mapping[str, str]) -> dict[str, str]:
-    """Headers from the data of a Secret: each key a name, each value a value, spaces around it taken off.
+    """The headers in the data of a Secret; surrounding whitespace of values is removed.
 
     Raises:
-        InvalidHeader: for none, too many, a name or value that is no header's, or one that is ours.
+        InvalidHeader: There are no or too many headers, or one is invalid or set by the operator.
     """
     if not 1 <= len(data) <= MAX_HEADERS:
-        raise InvalidHeader(
-            f"it has {len(data)} keys; 1 to {MAX_HEADERS} are taken, each a header by its name"
-        )
+        raise InvalidHeader(f"it must have 1 to {MAX_HEADERS} keys, one per header, found {len(data)}")
     headers = {name: value.strip() for name, value in data.items()}
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name):
-            raise InvalidHeader(f"the key {name[:60]!r} is no name of a header")
-        if name.lower() in _OURS:
+            raise InvalidHeader(f"the key {name[:60]!r} is not a valid header name")
+        if name.lower() in _OWN:
             raise InvalidHeader(f"the header {name!r} is set by the operator; remove it")
         if len(value) > MAX_VALUE or not value.isascii() or not value.isprintable():
             raise InvalidHeader(
-                f"the value of {name!r} must be at most {MAX_VALUE} printable ASCII characters in one line"
+                f"the value of {name!r} must have at most {MAX_VALUE} printable ASCII characters"
             )
     return headers

@@ -1,7 +1,7 @@
-"""URLs of sources: their parts, what people may see of them, and what their items are called.
+"""Parsing of source URLs.
 
-The form is strict, so that no two readers of a URL can take it for different hosts: a plain ASCII host name,
-a dotted IPv4 address or an IPv6 address in brackets, and nothing before an `@`.
+The form is strict, so that all parsers find the same host: an ASCII host name, a dotted IPv4 address or an
+IPv6 address in brackets, without userinfo.
 """
 
 from __future__ import annotations
@@ -19,42 +19,42 @@ _REST = r"(?P<path>/[^?#\x00-\x20\x7f\\]*)?(?P<query>\?[^#\x00-\x20\x7f]*)?(#[^\
 _URL = re.compile(rf"(?P<scheme>https?)://{_HOST}(:(?P<port>[0-9]{{1,5}}))?{_REST}")
 _SENT_AS_IS = "%/:=&?~+!$,;'@()*[]-._"
 _NUMERIC = re.compile(r"(0[xX][0-9A-Fa-f]*|[0-9]+)(\.(0[xX][0-9A-Fa-f]*|[0-9]+))*\.?")
-"""What old resolvers take for an address: decimal, octal or hexadecimal, in one to four parts."""
+"""Forms that some resolvers accept as an address: decimal, octal or hexadecimal, in one to four parts."""
 
 
 class InvalidURL(ValueError):
-    """Not a URL that a source may have; the message holds nothing of its query."""
+    """A URL is invalid; the message does not contain its query."""
 
 
 @dataclass(frozen=True, slots=True)
 class URL:
-    """One URL in its parts; `host` without brackets, in lower case."""
+    """The parts of a URL; `host` is in lower case without brackets."""
 
     scheme: str
     host: str
     port: int
     path: str
     query: str = ""
-    """With its `?`; empty if there is none."""
+    """Includes the `?`; may be empty."""
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """What headers of a Secret may be sent to."""
+        """The origin, to which request headers are restricted."""
         return self.scheme, self.host, self.port
 
     @property
     def whole(self) -> str:
-        """As it is sent; holds secrets where its query does."""
+        """The URL as requested; the query may contain secrets."""
         return self._address + quote(self.path + self.query, safe=_SENT_AS_IS)
 
     @property
     def shown(self) -> str:
-        """As people may see it: without query, fragment and userinfo."""
+        """The URL for messages: without query, fragment and userinfo."""
         return self._address + self.path
 
     @property
     def is_address(self) -> bool:
-        """Whether the host is an IP address and no name."""
+        """Whether the host is an IP address."""
         return _is_address(self.host)
 
     @property
@@ -64,46 +64,44 @@ class URL:
 
 
 def parse_url(url: str) -> URL:
-    """Read a URL.
+    """Parse a URL.
 
     Raises:
-        InvalidURL: if it is no http or https URL of the strict form, or its host is an address in another
-            form than dotted IPv4 or bracketed IPv6.
+        InvalidURL: It does not have the strict form.
     """
     match = _URL.fullmatch(url) if len(url) <= MAX_URL_CHARACTERS else None
     if match is None:
         raise InvalidURL(
-            f"{shown(url)!r} must be http:// or https:// with a host, at most {MAX_URL_CHARACTERS} "
-            "characters, without user:password@, spaces, '\\' or control characters"
+            f"{shown(url)!r} must start with http:// or https:// and an ASCII host, have at most "
+            f"{MAX_URL_CHARACTERS} characters, and must not contain "
+            "user:password@, spaces, '\\' or control characters"
         )
     host = match["host"].strip("[]").lower().rstrip(".")
     bracketed = match["host"].startswith("[")
     if bracketed != (":" in host) or (bracketed and not _is_address(host)):
-        raise InvalidURL(f"{shown(url)!r} has no IPv6 address in its brackets")
+        raise InvalidURL(f"{shown(url)!r} must have an IPv6 address in the brackets")
     if not bracketed and _NUMERIC.fullmatch(host) and not _is_address(host):
-        raise InvalidURL(
-            f"{shown(url)!r} has an address that is not written as four decimal numbers; write it so"
-        )
+        raise InvalidURL(f"{shown(url)!r} has an invalid IPv4 address; write it as four decimal numbers")
     port = int(match["port"]) if match["port"] else PORTS[match["scheme"]]
     if not 0 < port < 65536:
-        raise InvalidURL(f"{shown(url)!r} has the port {port}; ports are 1 to 65535")
+        raise InvalidURL(f"{shown(url)!r} has port {port}; the port must be 1 to 65535")
     return URL(match["scheme"], host, port, match["path"] or "/", match["query"] or "")
 
 
 def redirected(url: URL, location: str) -> URL:
-    """Where a redirect leads.
+    """The target of a redirect.
 
     Raises:
-        InvalidURL: if the new URL is none, or is sent in clear where the old one was not.
+        InvalidURL: The target is invalid, or the redirect leads from https to http.
     """
-    there = parse_url(urljoin(url.whole, location.strip()))
-    if url.scheme == "https" and there.scheme == "http":
-        raise InvalidURL(f"{url.shown!r} leads from https to {there.shown!r}, which is sent in clear")
-    return there
+    target = parse_url(urljoin(url.whole, location.strip()))
+    if url.scheme == "https" and target.scheme == "http":
+        raise InvalidURL(f"{url.shown!r} redirects from https to {target.shown!r}, which is not encrypted")
+    return target
 
 
 def shown(url: str) -> str:
-    """A URL, or what should be one, without query, fragment and userinfo, for people."""
+    """A possibly invalid URL for messages: without query, fragment and userinfo, at most 200 characters."""
     plain = re.split(r"[?#]", url, maxsplit=1)[0]
     scheme, separator, rest = plain.partition("://")
     authority, slash, path = rest.partition("/") if separator else ("", "", plain)
@@ -112,7 +110,7 @@ def shown(url: str) -> str:
 
 
 def name_of(url: URL) -> str:
-    """What the item of a URL is called: the last segment of its path, decoded; may be empty."""
+    """The decoded last segment of the path, which is the source key; may be empty."""
     try:
         return unquote(url.path.rpartition("/")[2], errors="strict")
     except UnicodeDecodeError:

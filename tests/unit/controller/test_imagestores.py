@@ -16,7 +16,13 @@ from fakes.memory_stores import ALLOWED, MemoryStores, image_store
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, parse_job
 from imagejob_operator.api.imagestore import ImageStore, StoreStatus
-from imagejob_operator.api.imagestore_status import RECHECK_PERIOD, Readiness, StoreReason, next_check, said
+from imagejob_operator.api.imagestore_status import (
+    RECHECK_PERIOD,
+    Readiness,
+    StoreReason,
+    next_check,
+    store_status,
+)
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.imagestores import ImageStoreReconciler
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
@@ -231,12 +237,12 @@ async def test_one_that_is_gone_stays_open_until_a_sweep_found_nothing_of_its_ru
 def test_a_status_keeps_the_time_of_its_last_change() -> None:
     clock = ManualClock()
     store = image_store()
-    first = said(store, Readiness(StoreReason.UNREACHABLE, "away"), clock())
+    first = store_status(store, Readiness(StoreReason.UNREACHABLE, "away"), clock())
     again = ImageStore(store.key, store.uid, "2", 1, store.spec, first)
     clock.advance(60)
-    second = said(again, Readiness(StoreReason.BUCKET_NOT_FOUND, "gone"), clock())
+    second = store_status(again, Readiness(StoreReason.BUCKET_NOT_FOUND, "gone"), clock())
     assert second.conditions[0].last_transition_time == first.conditions[0].last_transition_time
-    third = said(again, Readiness(StoreReason.READY), clock())
+    third = store_status(again, Readiness(StoreReason.READY), clock())
     assert third.conditions[0].last_transition_time == clock()
 
 

@@ -48,9 +48,9 @@ def test_a_key_in_the_jail_is_accepted(key: str) -> None:
         ("./a", "segment"),
         ("a\nb", "control characters"),
         ("a\x7fb", "control characters"),
-        (".imagejob-staging/x", "keeps for itself"),
-        (".imagejob/x", "keeps for itself"),
-        (".imagejob", "keeps for itself"),
+        (".imagejob-staging/x", "reserved for the operator"),
+        (".imagejob/x", "reserved for the operator"),
+        (".imagejob", "reserved for the operator"),
     ],
     ids=repr,
 )

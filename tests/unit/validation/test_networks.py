@@ -58,12 +58,12 @@ REFUSED = {
     "fe80::1%eth0": "link-local",
     "fec0::1": "site-local",
     "ff02::1": "multicast",
-    "::ffff:0:127.0.0.1": "no address of the public internet",
-    "4000::1": "no address of the public internet",
-    "2130706433": "no IP address",
-    "0x7f.1": "no IP address",
-    "0177.0.0.1": "no IP address",
-    "127.1": "no IP address",
+    "::ffff:0:127.0.0.1": "an address that is not public",
+    "4000::1": "an address that is not public",
+    "2130706433": "not an IP address",
+    "0x7f.1": "not an IP address",
+    "0177.0.0.1": "not an IP address",
+    "127.1": "not an IP address",
 }
 ADMITTED = [
     "8.8.8.8",
@@ -89,7 +89,7 @@ def test_the_public_internet_is_admitted(address: str, port: int) -> None:
 
 @pytest.mark.parametrize("port", [0, 22, 81, 6443, 8080, 65535])
 def test_only_ports_of_the_web(port: int) -> None:
-    assert NOTHING_SAID.refusal("8.8.8.8", port) == f"port {port}, which is neither 80 nor 443"
+    assert NOTHING_SAID.refusal("8.8.8.8", port) == f"port {port}; only ports 80 and 443 are allowed"
 
 
 def test_every_special_network_is_refused_at_both_ends() -> None:
@@ -124,8 +124,8 @@ def test_what_an_administrator_admits_is_reached_on_any_port() -> None:
 
 def test_what_an_administrator_refuses_is_refused_whatever_else_was_said() -> None:
     networks = SourceNetworks(read_networks(["10.0.0.0/8"]), read_networks(["10.96.0.0/12", "8.8.0.0/16"]))
-    assert "settings refuse" in networks.refusal("10.96.0.1", 443)
-    assert "settings refuse" in networks.refusal("8.8.8.8", 443)
+    assert "administrator has blocked" in networks.refusal("10.96.0.1", 443)
+    assert "administrator has blocked" in networks.refusal("8.8.8.8", 443)
     assert networks.refusal("10.1.0.1", 443) == ""
 
 
