@@ -1,1 +1,1 @@
-"""The `imagejob` command: how a job is doing, for people at a terminal."""
+"""The `imagejob` command shows the status of an ImageJob."""

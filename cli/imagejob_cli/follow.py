@@ -1,4 +1,4 @@
-"""An ImageJob followed live to its end, a line for every change."""
+"""Follow an ImageJob until its run has finished."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from imagejob_cli.read import (
 )
 
 PAUSE = 1.0
-"""Seconds from one watch to the next, at least."""
+"""Minimum interval of watches, in seconds."""
 
 
-def follow(cluster: Cluster, namespace: str, name: str, timeout: float, say: Callable[[str], None]) -> bool:
-    """Say each change until the run has ended; whether it succeeded.
+def follow(cluster: Cluster, namespace: str, name: str, timeout: float, show: Callable[[str], None]) -> bool:
+    """Show each change until the run has finished; return whether it succeeded.
 
     Raises:
-        CannotShow: JOB_004 if the job is not there or goes away; if the cluster stops answering; if
-            `timeout` seconds pass.
+        CannotShow: The job does not exist or is deleted (JOB_004), the cluster is not available, or
+            `timeout` seconds have passed.
     """
-    begun, last, opened = monotonic(), "", 0.0
-    while monotonic() - begun < timeout:
-        # A watch that ends at once must not become a storm of requests.
+    started, last, opened = monotonic(), "", 0.0
+    while monotonic() - started < timeout:
+        # Limits the rate of requests if watches end immediately.
         sleep(max(0.0, min(opened + PAUSE - monotonic(), timeout)))
         opened = monotonic()
-        # Read before each watch: what happened while none was open is not lost.
+        # Includes changes while no watch was open.
         job = read_job(cluster, namespace, name)
-        left = max(1, min(30, int(timeout - (monotonic() - begun))))
+        left = max(1, min(30, int(timeout - (monotonic() - started))))
         stream = watch.Watch().stream(
             cluster.api.list_namespaced_custom_object,
             GROUP,
@@ -54,7 +54,7 @@ def follow(cluster: Cluster, namespace: str, name: str, timeout: float, say: Cal
             while True:
                 line = summary(job)
                 if line != last:
-                    say(f"{monotonic() - begun:6.1f}s  {line}")
+                    show(f"{monotonic() - started:6.1f}s  {line}")
                     last = line
                 ended = finished(job)
                 if ended is not None:
@@ -67,5 +67,5 @@ def follow(cluster: Cluster, namespace: str, name: str, timeout: float, say: Cal
                     break
                 job = event["object"]
         except (ApiException, HTTPError):
-            continue  # the next read says whether it is more than a dropped connection
-    raise CannotShow(f"ImageJob {name!r} has not ended within {timeout:.0f} s", EXIT_UNREACHABLE)
+            continue  # read_job reports an error that persists
+    raise CannotShow(f"ImageJob {name!r} has not finished within {timeout:.0f} seconds", EXIT_UNREACHABLE)

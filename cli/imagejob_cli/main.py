@@ -11,39 +11,45 @@ from imagejob_cli.read import EXIT_FAILED, CannotShow, connect, finished, read_j
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's words."""
+    """Build the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="imagejob",
-        description="How an ImageJob is doing.",
-        epilog="Exit codes: 0 succeeded or on its way, 1 failed, 2 usage, 3 no cluster or no end in time, "
-        "4 no such ImageJob (JOB_004).",
+        description="Show the status of an ImageJob.",
+        epilog="Exit codes: 0 succeeded or not finished, 1 failed or cancelled, 2 invalid usage, "
+        "3 cluster not available or timeout, 4 ImageJob not found (JOB_004).",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, meaning in (
-        ("status", "show it once"),
-        ("follow", "show every change until it has ended"),
+    for name, text in (
+        ("status", "Show the current status."),
+        ("follow", "Show every change until the run has finished."),
     ):
-        command = commands.add_parser(name, help=meaning, description=meaning)
+        command = commands.add_parser(name, help=text, description=text)
         command.add_argument("name", help="name of the ImageJob")
-        command.add_argument("-n", "--namespace", help="its namespace (default: that of the context)")
-        command.add_argument("--kubeconfig", help="path of the kubeconfig (default: as kubectl)")
-        command.add_argument("--context", help="context of the kubeconfig")
+        command.add_argument(
+            "-n", "--namespace", help="namespace of the ImageJob (default: the namespace of the context)"
+        )
+        command.add_argument(
+            "--kubeconfig", help="path to the kubeconfig file (default: the same as kubectl)"
+        )
+        command.add_argument("--context", help="context in the kubeconfig (default: the current context)")
         if name == "follow":
-            command.add_argument("--timeout", type=float, default=3600.0, help="seconds to follow (3600)")
+            command.add_argument(
+                "--timeout", type=float, default=3600.0, help="maximum time in seconds (default: 3600)"
+            )
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program; its exit code as the epilog says."""
+    """Run the command; return its exit code."""
     options = build_parser().parse_args(arguments)
     try:
         cluster = connect(options.kubeconfig, options.context)
         namespace = options.namespace or cluster.namespace
         if options.command == "follow":
-            succeeded = follow(cluster, namespace, options.name, options.timeout, _say)
+            succeeded = follow(cluster, namespace, options.name, options.timeout, _print)
             return 0 if succeeded else EXIT_FAILED
         job = read_job(cluster, namespace, options.name)
-        _say(summary(job))
+        _print(summary(job))
         return EXIT_FAILED if finished(job) is False else 0
     except CannotShow as error:
         sys.stderr.write(f"imagejob: {error}\n")
@@ -52,6 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

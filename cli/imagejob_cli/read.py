@@ -1,4 +1,4 @@
-"""One ImageJob as the API server has it, or the reason why it cannot be shown."""
+"""Read and summarize an ImageJob."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from urllib3.exceptions import HTTPError
 
 GROUP, VERSION, PLURAL = "imagejob.dev", "v1alpha1", "imagejobs"
 TIMEOUT = (5, 30)
-"""Seconds to connect and to read."""
+"""Timeouts for connecting and reading, in seconds."""
 
 EXIT_FAILED = 1
-EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 EXIT_NOT_FOUND = 4
 
 
 class CannotShow(Exception):
-    """The message is for people; `exit_code` for scripts: 4 is JOB_004 and nothing else."""
+    """The ImageJob cannot be shown; `exit_code` is 4 only for JOB_004."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -29,32 +28,34 @@ class CannotShow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A connection, and the namespace that is meant when none is named."""
+    """A client, and the default namespace."""
 
     api: client.CustomObjectsApi
     namespace: str
 
 
 def connect(kubeconfig: str | None, context: str | None) -> Cluster:
-    """Connect as kubectl would.
+    """Connect in the same way as kubectl.
 
     Raises:
-        CannotShow: if there is no usable kubeconfig.
+        CannotShow: There is no valid kubeconfig.
     """
     try:
         _, active = config.list_kube_config_contexts(kubeconfig)
         config.load_kube_config(kubeconfig, context=context)
     except (config.ConfigException, OSError) as error:
-        raise CannotShow(f"no cluster: {error}; set KUBECONFIG or --kubeconfig", EXIT_UNREACHABLE) from None
+        raise CannotShow(
+            f"cannot load the kubeconfig: {error}; set KUBECONFIG or --kubeconfig", EXIT_UNREACHABLE
+        ) from None
     namespace = (active or {}).get("context", {}).get("namespace", "default")
     return Cluster(client.CustomObjectsApi(), namespace)
 
 
 def read_job(cluster: Cluster, namespace: str, name: str) -> dict[str, Any]:
-    """The ImageJob of that name.
+    """Read an ImageJob.
 
     Raises:
-        CannotShow: JOB_004 if there is none; another message if the cluster does not answer.
+        CannotShow: It does not exist (JOB_004), or the cluster is not available.
     """
     try:
         job = cluster.api.get_namespaced_custom_object(
@@ -63,7 +64,7 @@ def read_job(cluster: Cluster, namespace: str, name: str) -> dict[str, Any]:
     except ApiException as error:
         raise _explain(error, namespace, name) from None
     except HTTPError as error:
-        text = f"the cluster does not answer: {type(error).__name__}"
+        text = f"cannot reach the API server: {type(error).__name__}; check the kubeconfig and the network"
         raise CannotShow(text, EXIT_UNREACHABLE) from None
     return cast("dict[str, Any]", job)
 
@@ -71,15 +72,15 @@ def read_job(cluster: Cluster, namespace: str, name: str) -> dict[str, Any]:
 def _explain(error: ApiException, namespace: str, name: str) -> CannotShow:
     if error.status == 404:
         text = (
-            f"JOB_004 JobNotFound: there is no ImageJob {name!r} in namespace {namespace!r}; "
-            f"kubectl get imagejobs -n {namespace} lists those that are"
+            f"JOB_004 JobNotFound: ImageJob {name!r} in namespace {namespace!r} does not exist; "
+            f"list the existing ones with: kubectl get imagejobs -n {namespace}"
         )
         return CannotShow(text, EXIT_NOT_FOUND)
-    return CannotShow(f"the cluster refuses: {error.status} {error.reason}", EXIT_UNREACHABLE)
+    return CannotShow(f"the API server rejected the request: {error.status} {error.reason}", EXIT_UNREACHABLE)
 
 
 def summary(job: dict[str, Any]) -> str:
-    """One line: phase, progress, and the error, or what is being waited for."""
+    """Phase, progress, and the error or the message of the condition Ready, in one line."""
     status = job.get("status") or {}
     words = [status.get("phase") or "Pending"]
     if status.get("progress"):
@@ -97,7 +98,7 @@ def _waiting_for(status: dict[str, Any]) -> str:
 
 
 def finished(job: dict[str, Any]) -> bool | None:
-    """Whether the current run succeeded; None while it has not ended or the spec is newer."""
+    """Whether the current run succeeded; None if it has not finished or the status is older than the spec."""
     status = job.get("status") or {}
     if status.get("observedGeneration") != job["metadata"].get("generation"):
         return None

@@ -144,4 +144,4 @@ def test_follow_a_newer_spec_is_not_ended_by_the_old_status(
 def test_follow_gives_up_after_its_time(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.job = job("Running")
     assert main(["follow", "a", "--timeout", "0.2"]) == 3
-    assert "has not ended within" in capsys.readouterr().err
+    assert "has not finished within" in capsys.readouterr().err
