@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -114,7 +115,7 @@ def test_a_planted_fault_is_found(old: str, new: str, fault: str) -> None:
 
 def test_a_wrong_word_on_retrying_is_found() -> None:
     pair = (Code.LAUNCH, Reason.IMAGE_PULL_FAILED)
-    wrong = Entry(CATALOGUE[pair].fault, not CATALOGUE[pair].retriable)
+    wrong = replace(CATALOGUE[pair], retriable=not CATALOGUE[pair].retriable)
     assert faults(TEXT, *pair, wrong) == ["what it says of a new run is not what the catalogue says"]
 
 

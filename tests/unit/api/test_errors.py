@@ -64,6 +64,12 @@ def test_every_reason_and_every_code_is_used() -> None:
     assert {code for code, _ in CATALOGUE} == set(Code) == set(CODE_NAMES)
 
 
+def test_every_meaning_is_one_sentence() -> None:
+    for entry in CATALOGUE.values():
+        assert entry.meaning.endswith(".")
+        assert ". " not in entry.meaning
+
+
 def test_a_failure_outside_the_catalogue_is_refused() -> None:
     with pytest.raises(ValueError, match="JOB_001/Crashed is not in the catalogue"):
         Failure(Code.CREATION, Reason.CRASHED, "no")
