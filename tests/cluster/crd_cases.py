@@ -1,6 +1,6 @@
-"""Every constraint of the CRD with manifests at its boundary: what it refuses, and what it still accepts.
+"""Rejected and accepted values at the limit of every constraint of the CRD of ImageJobs.
 
-Paths are written as in a refusal of the API server; a member of a map stands in braces: `labels{tier}`.
+Paths have the form of the API server's errors, with keys of maps in braces: `labels{tier}`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ABSENT = object()
-"""A value that is not there."""
+"""A missing value."""
 
 KEYS: dict[str, Any] = {
     "apiVersion": "imagejob.dev/v1alpha1",
@@ -37,12 +37,12 @@ SAYS = {
     "required": "Required value",
     "unique": "Duplicate value",
 }
-"""What the API server says when a constraint of the schema is broken."""
+"""Messages of the API server for violated constraints."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One constraint: `path` is set to each of the values in turn."""
+    """A constraint, and values for `path` that violate or satisfy it."""
 
     path: str
     kind: str
@@ -68,7 +68,7 @@ def tokens(path: str) -> list[str | int]:
 
 
 def changed(base: dict[str, Any], *changes: tuple[str, Any]) -> dict[str, Any]:
-    """A copy of a manifest with values set, or taken away, by path."""
+    """A copy of a manifest with values set or removed by path."""
     body = copy.deepcopy(base)
     for path, value in changes:
         *way, last = tokens(path)
@@ -834,7 +834,7 @@ LONG_TIME = "2026-01-02T03:04:05." + "0" * 19 + "Z"
 
 
 def moment(path: str, base: dict[str, Any] = KEYS) -> Case:
-    """A time may be written with at most 40 characters."""
+    """A timestamp has at most 40 characters."""
     return case(path, "maxLength", [LONG_TIME.replace("Z", "0Z")], [LONG_TIME, NOW], base=base)
 
 
@@ -968,7 +968,7 @@ NEEDS_NEW_RUN: list[Change] = [
     *_change(f"{POD}.affinity.nodeAffinity", {}, {"requiredDuringSchedulingIgnoredDuringExecution": NODE}),
     *_change(f"{POD}.topologySpreadConstraints", [SPREAD], [{**SPREAD, "minDomains": 2}]),
 ]
-"""Each is refused, and accepted together with a new run.id."""
+"""Each is rejected, and accepted together with a new run.id."""
 
 CLASS_STAYS = "spec.class is immutable"
 
@@ -976,7 +976,7 @@ NEVER: list[Change] = [
     *_change("spec.class", ABSENT, "a"),
     *_change("spec.class", "a", "b"),
 ]
-"""Each is refused, also with a new run.id."""
+"""Each is rejected, even with a new run.id."""
 
 FREE: list[Change] = [
     *_change("spec.run.id", ABSENT, "2"),
@@ -991,4 +991,4 @@ FREE: list[Change] = [
     *_change("spec.execution", ABSENT, {}),
     *_change("spec.renditions", renditions(2), renditions(2)[::-1]),
 ]
-"""Each is accepted without a new run.id: it changes what may change, or nothing but the writing."""
+"""Each is accepted without a new run.id: the field is mutable, or its value stays the same."""

@@ -1,4 +1,4 @@
-"""Every constraint of the CRD of ImageStores with manifests at its boundary, as for ImageJobs."""
+"""Rejected and accepted values at the limit of every constraint of the CRD of ImageStores."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ LOCATION: list[Change] = [
     _fixed("spec.podEndpoint", "a", "b"),
     _fixed("spec.podEndpoint", "a", ABSENT),
 ]
-"""None of these may ever change."""
+"""Each is always rejected."""
 
 FREE: list[Change] = [
     _fixed("spec.auth.secretRef.name", "a", "b"),
@@ -162,4 +162,4 @@ FREE: list[Change] = [
     _fixed("spec.tls", {"caBundle": "PEM"}, {"caBundle": "PEM2"}),
     _fixed("spec.presign.maxLifetimeSeconds", 60, 61),
 ]
-"""These may change at any time."""
+"""Each is always accepted."""

@@ -62,7 +62,9 @@ def check_reserved(key: str, field: str) -> None:
     """
     root = key.partition("/")[0]
     if root in RESERVED_ROOTS:
-        raise InvalidKey(f"{field}: {key!r} must not start with {root!r}, which is reserved for the operator")
+        raise InvalidKey(
+            f"{field}: {key!r} is in {root}/, which is reserved for the operator; choose another key"
+        )
 
 
 def check_prefix(prefix: str, field: str) -> None:

@@ -18,6 +18,8 @@ def _wrong_type(match: re.Match[str], _: object) -> str:
 
 
 def _wrong_length(match: re.Match[str], value: object) -> str:
+    if value in ("", [], {}):
+        return "must not be empty"
     found = len(value) if isinstance(value, str | list | dict) else 0
     return f"must have {_BOUNDS[match[2]]} {match[3]} {_COUNTED[match[1]]}, found {found}"
 

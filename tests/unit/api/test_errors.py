@@ -1,4 +1,4 @@
-"""The catalogue of failures. A code never changes its meaning: this table is what users rely on."""
+"""The catalogue of failures. The meaning of a code never changes: users rely on this table."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A body becomes a value, whatever an older or newer operator left in it."""
+"""Parsing of ImageJobs, including those of older and newer operators."""
 
 from typing import Any
 
@@ -17,20 +17,20 @@ def body(**fields: Any) -> dict[str, Any]:
     return {"metadata": metadata, "spec": SPEC, **fields}
 
 
-def test_an_unseen_job_is_pending() -> None:
+def test_a_new_job_is_pending() -> None:
     job = parse_job(body(status={"observedGeneration": -1}))
     assert job.status.at is Phase.PENDING
     assert job.status.observed_generation == -1
     assert not job.guarded
 
 
-def test_a_bad_spec_is_a_value() -> None:
+def test_an_invalid_spec_is_a_value() -> None:
     job = parse_job(body(spec={}))
     assert isinstance(job.spec, InvalidSpec)
     assert "source" in str(job.spec)
 
 
-def test_unknown_fields_of_a_status_are_passed_over() -> None:
+def test_unknown_status_fields_are_ignored() -> None:
     job = parse_job(body(status={"phase": "Staging", "comesLater": {"a": 1}, "history": []}))
     assert job.status.at is Phase.STAGING
 
@@ -44,7 +44,7 @@ def test_unknown_fields_of_a_status_are_passed_over() -> None:
     ],
     ids=["unknown-phase", "wrong-type", "wrong-time"],
 )
-def test_an_unreadable_status_starts_a_new_run_and_never_an_old_number(status: dict[str, Any]) -> None:
+def test_an_unreadable_status_keeps_only_the_run_number(status: dict[str, Any]) -> None:
     job = parse_job(body(status=status))
     assert job.status.at is Phase.PENDING
     assert job.status.run is not None
@@ -52,7 +52,7 @@ def test_an_unreadable_status_starts_a_new_run_and_never_an_old_number(status: d
 
 
 @pytest.mark.parametrize("status", [{"run": "no"}, {"run": {"number": "no"}}, {"run": {"number": -1}}])
-def test_a_status_that_tells_nothing_is_none(status: dict[str, Any]) -> None:
+def test_a_status_without_run_number_is_empty(status: dict[str, Any]) -> None:
     job = parse_job(body(status={**status, "phase": "NotYetInvented"}))
     assert job.status.at is Phase.PENDING
     assert job.status.run is None

@@ -1,4 +1,4 @@
-"""The table of moves: what may follow what, and nothing else."""
+"""The allowed transitions between phases."""
 
 import itertools
 
@@ -36,13 +36,13 @@ def test_a_move_is_legal_exactly_if_the_table_says_so(old: Phase, new: Phase) ->
             check_move(old, new)
 
 
-def test_every_phase_has_its_row_and_its_kind() -> None:
+def test_every_phase_is_in_the_table() -> None:
     assert set(MOVES) == set(Phase)
     assert set(FORWARD) | COMPENSATING | TERMINAL | {Phase.SUSPENDED, Phase.VALIDATING} == set(Phase)
     assert len(FORWARD) + len(COMPENSATING) + len(TERMINAL) + 2 == len(Phase)
 
 
-def test_every_phase_can_still_end() -> None:
+def test_every_phase_can_reach_a_terminal_phase() -> None:
     for phase in Phase:
         reached, todo = set(), [phase]
         while todo:

@@ -1,4 +1,4 @@
-"""The spec as a value: the boundary is accepted, one step over is refused, and the field is named."""
+"""Validation of specs at and beyond their limits."""
 
 from typing import Any
 
@@ -97,7 +97,7 @@ REFUSED = {
         "exactly one of keys, match, list, urls, inline",
     ),
     "unknown-source": (spec(source={"links": []}), "spec.source", "unknown field 'links'"),
-    "keys-0": (spec(source={"keys": []}), "spec.source.keys", "at least 1"),
+    "keys-0": (spec(source={"keys": []}), "spec.source.keys", "must not be empty"),
     "keys-1001": (spec(source={"keys": ["k"] * 1001}), "spec.source.keys", "at most 1000"),
     "key-513": (spec(source={"keys": ["x" * 513]}), "spec.source.keys", "at most 512"),
     "key-climbs": (spec(source={"keys": ["ok", "../x"]}), "spec.source.keys[1]", "segment"),
@@ -117,7 +117,7 @@ REFUSED = {
         "the outputs would become sources",
     ),
     "list-climbs": (spec(source={"list": {"key": "../x"}}), "spec.source.list.key", "segment"),
-    "urls-0": (spec(source={"urls": []}), "spec.source.urls", "at least 1"),
+    "urls-0": (spec(source={"urls": []}), "spec.source.urls", "must not be empty"),
     "urls-257": (urls("https://a.example/a.jpg", 257), "spec.source.urls", "at most 256"),
     "url-ftp": (urls("ftp://a.example/a.jpg"), "spec.source.urls[0].url", "http:// or https://"),
     "url-userinfo": (urls("https://me:secret@a.example/a.jpg"), "spec.source.urls[0].url", "user:password@"),
@@ -136,7 +136,7 @@ REFUSED = {
     "inline-newline": (inline(data="aGk=\n"), "spec.source.inline[0].data", "must match the pattern"),
     "inline-folder": (inline(name="a/b"), "spec.source.inline", "must not contain '/'"),
     "inline-twice": (inline(2, name="a"), "spec.source.inline", "duplicate name 'a'"),
-    "renditions-0": (spec(renditions=[]), "spec.renditions", "at least 1"),
+    "renditions-0": (spec(renditions=[]), "spec.renditions", "must not be empty"),
     "renditions-33": (spec(renditions=numbered(33)), "spec.renditions", "at most 32"),
     "rendition-twice": (spec(renditions=numbered(1) * 2), "spec.renditions", "duplicate name 'r0'"),
     "rendition-name-33": (renditions(name="a" * 33), "spec.renditions[0].name", "at most 32"),
@@ -174,7 +174,11 @@ REFUSED = {
         "spec.destination",
         "reserved for the operator",
     ),
-    "cache-control-empty": (headers(cacheControl=""), "spec.destination.headers.cacheControl", "at least 1"),
+    "cache-control-empty": (
+        headers(cacheControl=""),
+        "spec.destination.headers.cacheControl",
+        "must not be empty",
+    ),
     "cache-control-257": (
         headers(cacheControl="x" * 257),
         "spec.destination.headers.cacheControl",
@@ -226,10 +230,10 @@ REFUSED = {
         "spec.staging.mode",
         "requires sources in the store",
     ),
-    "run-id-empty": (spec(run={"id": ""}), "spec.run.id", "at least 1"),
+    "run-id-empty": (spec(run={"id": ""}), "spec.run.id", "must not be empty"),
     "run-id-64": (spec(run={"id": "x" * 64}), "spec.run.id", "at most 63"),
     "run-items": (spec(run={"items": "Some"}), "spec.run.items", "Some"),
-    "cancel-empty": (spec(cancelRunID=""), "spec.cancelRunID", "at least 1"),
+    "cancel-empty": (spec(cancelRunID=""), "spec.cancelRunID", "must not be empty"),
     "suspend-text": (spec(suspend="yes"), "spec.suspend", "type boolean, found string"),
     "run-id-newline": (spec(run={"id": "1\n"}), "spec.run.id", "must match the pattern"),
     "parallelism-0": (execution(parallelism=0), "spec.execution.parallelism", "at least 1"),
@@ -285,12 +289,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("raw", ACCEPTED.values(), ids=ACCEPTED)
-def test_on_the_boundary_is_accepted(raw: dict[str, Any]) -> None:
+def test_values_at_the_limit_are_accepted(raw: dict[str, Any]) -> None:
     parse_spec(raw)
 
 
 @pytest.mark.parametrize(("raw", "field", "words"), REFUSED.values(), ids=REFUSED)
-def test_over_the_boundary_is_refused_by_name(raw: object, field: str, words: str) -> None:
+def test_values_beyond_the_limit_are_rejected_with_their_field(raw: object, field: str, words: str) -> None:
     with pytest.raises(InvalidSpec) as refusal:
         parse_spec(raw)
     message = str(refusal.value)
@@ -327,12 +331,12 @@ def test_percentages_are_rounded_down(policy: int | str, total: int, wanted: int
     ],
     ids=["overwrites", "below-match", "matches-include"],
 )
-def test_outputs_that_become_sources_are_refused(
+def test_outputs_that_become_sources_are_rejected(
     outputs: list[str], sources: list[str], match: Match | None
 ) -> None:
     with pytest.raises(KeyCollision, match=r"spec\.destination"):
         check_sources_stay(outputs, sources, match)
 
 
-def test_outputs_that_no_glob_takes_are_fine() -> None:
+def test_outputs_that_no_glob_matches_are_accepted() -> None:
     check_sources_stay(["u/x.webp"], ["u/x.jpg"], Match("u/", ("**/*.jpg",)))

@@ -1,4 +1,4 @@
-"""Conditions follow from phase and error alone, as the API promises them."""
+"""Conditions follow from phase and error alone."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_conditions_of_a_phase(row: list[str]) -> None:
         assert not reason or (found and found.reason == reason), kind
 
 
-def test_a_success_that_is_not_a_plain_one_says_so() -> None:
+def test_the_outcome_is_the_reason_of_success() -> None:
     run = RunStatus(id="1", number=1, epoch=1, outcome="SucceededWithFailures")
     partial = msgspec.structs.replace(
         status(Phase.SUCCEEDED), run=run, items=ItemCounts(total=3, succeeded=2, failed=1)
@@ -92,7 +92,7 @@ def test_a_success_that_is_not_a_plain_one_says_so() -> None:
     assert said["Finished"] == ("True", "Succeeded", "")
 
 
-def test_a_validation_has_reached_nothing_but_its_acceptance() -> None:
+def test_a_validation_reaches_only_accepted() -> None:
     before = with_conditions(status(Phase.VALIDATING), Status(), NOW)
     run = RunStatus(id="1", number=1, epoch=1, outcome="Validated")
     done = msgspec.structs.replace(status(Phase.SUCCEEDED), run=run, items=ItemCounts(total=3))
@@ -150,7 +150,7 @@ def test_milestones_of_another_run_are_forgotten(place: dict[str, Any]) -> None:
     assert with_conditions(fresh, before, later(5)).condition("Staged") is None
 
 
-def test_a_suspended_run_has_reached_nothing_but_its_acceptance() -> None:
+def test_a_suspended_run_reaches_only_accepted() -> None:
     before = stands(Phase.PUBLISHING)
     suspended = msgspec.structs.replace(before, phase="Suspended")
     after = with_conditions(suspended, before, later(5))
@@ -161,7 +161,7 @@ def test_a_suspended_run_has_reached_nothing_but_its_acceptance() -> None:
     assert said.status == "True"
 
 
-def test_cleaned_is_not_said_of_the_staging_of_the_next_epoch() -> None:
+def test_cleaned_does_not_apply_to_the_next_epoch() -> None:
     suspended = msgspec.structs.replace(stands(Phase.STAGING), phase="Suspended")
     before = with_conditions(suspended, suspended, later(5), cleaned=True)
     assert before.run
@@ -169,7 +169,7 @@ def test_cleaned_is_not_said_of_the_staging_of_the_next_epoch() -> None:
     assert with_conditions(again, before, later(9)).condition("StagingCleaned") is None
 
 
-def test_suspended_time_moves_the_count_and_not_the_start() -> None:
+def test_suspended_time_extends_the_deadline_and_keeps_the_start() -> None:
     run = RunStatus(id="1", number=1, started_at=NOW, suspended_seconds=90)
     assert (run.started_at, run.counted_from) == (NOW, later(90))
     assert RunStatus(suspended_seconds=90).counted_from is None
@@ -207,7 +207,7 @@ def test_types_are_unique_and_generations_are_the_observed_one() -> None:
     ],
     ids=str,
 )
-def test_cleaning_is_said(phase: Phase, cleaned: bool | str | None, wanted: str) -> None:
+def test_cleaning_is_a_condition(phase: Phase, cleaned: bool | str | None, wanted: str) -> None:
     made = msgspec.structs.replace(status(phase), phase=phase.value, error=CAUSE)
     found = with_conditions(made, Status(), NOW, cleaned=cleaned).condition("StagingCleaned")
     said = f"{found.status}/{found.reason}: {found.message}" if found else "-"
@@ -215,14 +215,14 @@ def test_cleaning_is_said(phase: Phase, cleaned: bool | str | None, wanted: str)
 
 
 @pytest.mark.parametrize("said", ["True", "False"])
-def test_a_settled_cleaning_stays_said(said: str) -> None:
+def test_a_finished_cleaning_keeps_its_condition(said: str) -> None:
     reason = "Cleaned" if said == "True" else "Deferred"
     kept = Condition("StagingCleaned", said, reason, "", NOW, 1)
     before = msgspec.structs.replace(stands(Phase.FAILED), conditions=(kept,))
     assert with_conditions(before, before, later(9)).condition("StagingCleaned") == kept
 
 
-def test_notes_are_shown_while_on_the_way_and_bounded() -> None:
+def test_notes_are_shown_while_the_run_is_active_and_bounded() -> None:
     made = with_conditions(status(Phase.STAGING), Status(), NOW, note="the store\nis away " + "x" * 5000)
     ready = made.condition("Ready")
     assert ready
@@ -233,7 +233,7 @@ def test_notes_are_shown_while_on_the_way_and_bounded() -> None:
     assert reconciling.reason == "Staging"
 
 
-def test_why_what_is_tried_again_failed_is_a_reason_too() -> None:
+def test_a_retried_failure_is_a_reason() -> None:
     away = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "the store cannot be reached")
     made = with_conditions(status(Phase.STAGING), Status(), NOW, note=away)
     found = {c.type: (c.status, c.reason, c.message) for c in made.conditions if c.message}
@@ -255,7 +255,7 @@ def test_the_body_is_plain_json_as_the_api_server_sends_it_back() -> None:
     assert body["phaseSince"] == "2026-01-01T12:00:00Z"
 
 
-def test_the_greatest_status_is_small() -> None:
+def test_the_largest_status_is_small() -> None:
     failures = (FailedItem("x" * 512, "IMG_001", "x" * 300),) * 10
     long = error_status(Failure(Code.LAUNCH, Reason.QUOTA_EXCEEDED, "x" * 5000))
     past = PastRun(

@@ -1,4 +1,4 @@
-"""The command line against an API server of a few lines."""
+"""The command line against a minimal API server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FAILED = job(
 
 
 class World:
-    """What the server answers: one job, and the events of a watch."""
+    """The state of the server: one job, and the events of a watch."""
 
     def __init__(self) -> None:
         self.job: dict[str, Any] | None = None
@@ -89,7 +89,7 @@ def test_status_of_a_job_that_succeeded(world: World, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == "Succeeded  2/2 items\n"
 
 
-def test_status_of_a_job_that_waits_says_what_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_of_a_waiting_job_has_the_reason(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.job = job("Suspended")
     world.job["status"]["conditions"] = [
         {"type": "Ready", "status": "False", "message": "spec.suspend is true: nothing runs"}
@@ -98,7 +98,7 @@ def test_status_of_a_job_that_waits_says_what_for(world: World, capsys: pytest.C
     assert capsys.readouterr().out == "Suspended  spec.suspend is true: nothing runs\n"
 
 
-def test_status_of_a_failed_job_says_why_and_exits_with_1(
+def test_status_of_a_failed_job_has_the_error_and_exits_with_1(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.job = FAILED
@@ -121,7 +121,7 @@ def test_no_kubeconfig_is_no_traceback(tmp_path: Path, capsys: pytest.CaptureFix
     assert "set KUBECONFIG" in capsys.readouterr().err
 
 
-def test_follow_says_each_change_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_follow_shows_each_change_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.job = job("Staging")
     world.events = [
         {"type": "MODIFIED", "object": job("Running", progress="1/2")},
@@ -141,7 +141,7 @@ def test_follow_a_newer_spec_is_not_ended_by_the_old_status(
     assert main(["follow", "a"]) == 1
 
 
-def test_follow_gives_up_after_its_time(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_follow_ends_after_its_timeout(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.job = job("Running")
     assert main(["follow", "a", "--timeout", "0.2"]) == 3
     assert "has not finished within" in capsys.readouterr().err

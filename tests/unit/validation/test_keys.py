@@ -1,4 +1,4 @@
-"""Keys stay in their jail, templates give what they say, collisions are found, globs match whole keys."""
+"""Validation of keys and templates, collisions of outputs, and globs."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ segments = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_siz
 
 
 @pytest.mark.parametrize("key", ["a", "a/b.jpg", "ä/ö.png", "a..b", "...", "x" * 512, ".hidden/x", " "])
-def test_a_key_in_the_jail_is_accepted(key: str) -> None:
+def test_a_valid_key_is_accepted(key: str) -> None:
     check_relative_key(key, "field")
 
 
@@ -54,14 +54,14 @@ def test_a_key_in_the_jail_is_accepted(key: str) -> None:
     ],
     ids=repr,
 )
-def test_a_key_outside_is_refused_and_the_field_named(key: str, rule: str) -> None:
+def test_an_invalid_key_is_rejected_with_its_field(key: str, rule: str) -> None:
     with pytest.raises(InvalidKey, match=r"^spec\.somewhere: ") as refusal:
         check_relative_key(key, "spec.somewhere")
     assert rule in str(refusal.value)
 
 
 @given(st.text(max_size=40))
-def test_whatever_is_accepted_cannot_climb(key: str) -> None:
+def test_an_accepted_key_cannot_leave_its_prefix(key: str) -> None:
     try:
         check_relative_key(key, "field")
     except InvalidKey:
@@ -76,7 +76,7 @@ def test_a_prefix_may_end_with_one_slash(prefix: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "a//", "../", "x" * 512 + "/", ".imagejob/"])
-def test_a_bad_prefix_is_refused(prefix: str) -> None:
+def test_an_invalid_prefix_is_rejected(prefix: str) -> None:
     with pytest.raises(InvalidKey, match="field"):
         check_prefix(prefix, "field")
 
@@ -90,7 +90,7 @@ def test_a_template_of_known_variables_is_accepted(template: str) -> None:
     "template",
     ["{title}", "{stem", "stem}", "{stem!r}", "{stem:>9}", "{stem.real}", "{{stem}}", "/{stem}", "../{stem}"],
 )
-def test_any_other_template_is_refused(template: str) -> None:
+def test_any_other_template_is_rejected(template: str) -> None:
     with pytest.raises(InvalidKey, match="field"):
         check_template(template, "field")
 
@@ -132,23 +132,23 @@ def test_a_collision_names_both(sources: list[str], renditions: list[Rendition],
 
 
 def test_names_that_are_not_the_same_bytes_do_not_collide() -> None:
-    """As the store sees it: case counts, and so does how an accent is written."""
+    """Keys are compared as bytes: case and Unicode normalization matter."""
     sources = ["A.jpg", "a.jpg", "caf\u00e9.jpg", "cafe\u0301.jpg"]
     assert len({final.key for final in output_keys(sources, [WEB], "", "{stem}.{ext}")}) == 4
 
 
 @pytest.mark.parametrize("template", ["{name}-{rendition}.{ext}", "{index}-{rendition}.{ext}"])
-def test_a_way_out_of_each_collision(template: str) -> None:
+def test_each_collision_can_be_avoided(template: str) -> None:
     sources = ["x.jpg", "x.png", "y.jpg"]
     assert len({final.key for final in output_keys(sources, [WEB, THUMB], "", template)}) == 6
 
 
-def test_a_key_longer_than_the_store_takes_is_refused() -> None:
+def test_a_key_longer_than_the_store_allows_is_rejected() -> None:
     with pytest.raises(InvalidKey, match="longer than 1024 bytes"):
         output_keys(["ä" * 512], [WEB], "p/", "{stem}.{ext}")
 
 
-def test_an_output_may_not_leave_the_jail_by_its_source() -> None:
+def test_an_output_key_cannot_leave_its_prefix_through_its_source() -> None:
     with pytest.raises(InvalidKey, match="keyTemplate"):
         output_keys(["x/...jpg"], [WEB], "", "{stem}/{ext}")
 
@@ -166,7 +166,7 @@ def test_a_rendition_in_the_format_of_each_source() -> None:
 
 
 @given(st.lists(st.lists(segments, min_size=1, max_size=3).map("/".join), unique=True, max_size=6))
-def test_output_keys_are_all_there_and_all_different(sources: list[str]) -> None:
+def test_output_keys_are_complete_and_unique(sources: list[str]) -> None:
     try:
         keys = output_keys(sources, [WEB, THUMB], "o/", "{dir}{stem}-{rendition}.{ext}")
     except (KeyCollision, InvalidKey):
@@ -216,7 +216,7 @@ def test_a_plain_glob_matches_itself_and_exclude_wins(key: str) -> None:
     assert not matches(key, ("**",), ("**",))
 
 
-def test_where_things_lie() -> None:
+def test_prefixes() -> None:
     assert staging_folder("i", "c-1") == "i-c-1"
     assert staging_prefix("i", "shop", "u-1", 3, 2) == ".imagejob-staging/i/shop/u-1/3-2/"
     assert job_staging_prefix("i", "shop", "u-1").startswith(own_staging_prefix("i"))

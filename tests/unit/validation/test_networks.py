@@ -1,4 +1,4 @@
-"""Only the public internet is reached, in whatever form an address is written."""
+"""Only public addresses are allowed, in any notation."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from imagejob_operator.validation.networks import SPECIAL, SourceNetworks, read_networks
 
-NOTHING_SAID = SourceNetworks()
+DEFAULT = SourceNetworks()
 
-REFUSED = {
+REJECTED = {
     "0.0.0.0": "this network",
     "0.1.2.3": "this network",
     "10.0.0.1": "private",
@@ -65,7 +65,7 @@ REFUSED = {
     "0177.0.0.1": "not an IP address",
     "127.1": "not an IP address",
 }
-ADMITTED = [
+ALLOWED = [
     "8.8.8.8",
     "1.1.1.1",
     "100.63.255.255",
@@ -76,44 +76,44 @@ ADMITTED = [
 ]
 
 
-@pytest.mark.parametrize("address", REFUSED)
-def test_refused_and_told_why(address: str) -> None:
-    assert REFUSED[address] in NOTHING_SAID.refusal(address, 443)
+@pytest.mark.parametrize("address", REJECTED)
+def test_special_addresses_are_rejected_with_a_reason(address: str) -> None:
+    assert REJECTED[address] in DEFAULT.refusal(address, 443)
 
 
-@pytest.mark.parametrize("address", ADMITTED)
+@pytest.mark.parametrize("address", ALLOWED)
 @pytest.mark.parametrize("port", [80, 443])
-def test_the_public_internet_is_admitted(address: str, port: int) -> None:
-    assert NOTHING_SAID.refusal(address, port) == ""
+def test_public_addresses_are_allowed(address: str, port: int) -> None:
+    assert DEFAULT.refusal(address, port) == ""
 
 
 @pytest.mark.parametrize("port", [0, 22, 81, 6443, 8080, 65535])
-def test_only_ports_of_the_web(port: int) -> None:
-    assert NOTHING_SAID.refusal("8.8.8.8", port) == f"port {port}; only ports 80 and 443 are allowed"
+def test_other_ports_are_rejected(port: int) -> None:
+    assert DEFAULT.refusal("8.8.8.8", port) == f"port {port}; only ports 80 and 443 are allowed"
 
 
-def test_every_special_network_is_refused_at_both_ends() -> None:
+def test_every_special_network_is_rejected_at_both_ends() -> None:
     for network, _ in SPECIAL:
-        assert NOTHING_SAID.refusal(str(network[0]), 443)
-        assert NOTHING_SAID.refusal(str(network[-1]), 443)
+        assert DEFAULT.refusal(str(network[0]), 443)
+        assert DEFAULT.refusal(str(network[-1]), 443)
 
 
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
-def test_nothing_that_is_not_global_passes(ip: object) -> None:
-    if not NOTHING_SAID.refusal(str(ip), 443):
+def test_addresses_that_are_not_global_are_rejected(ip: object) -> None:
+    if not DEFAULT.refusal(str(ip), 443):
         assert ip_address(str(ip)).is_global
         assert not ip_address(str(ip)).is_multicast
 
 
 @given(st.ip_addresses(v=4))
-def test_no_ipv4_address_passes_in_the_clothes_of_ipv6(ip: object) -> None:
+def test_embedded_ipv4_addresses_are_rejected(ip: object) -> None:
     number = int(ip)  # type: ignore[call-overload]
     high, low = number >> 16, number & 0xFFFF
     for form in (f"::ffff:{ip}", f"::{ip}", f"64:ff9b::{ip}", f"2002:{high:x}:{low:x}::", f"::ffff:0:{ip}"):
-        assert NOTHING_SAID.refusal(form, 443)
+        assert DEFAULT.refusal(form, 443)
 
 
-def test_what_an_administrator_admits_is_reached_on_any_port() -> None:
+def test_allowed_networks_are_reached_on_any_port() -> None:
     networks = SourceNetworks(allowed=read_networks(["10.1.0.0/16", "fd00::7"]))
     assert networks.refusal("10.1.2.3", 8080) == ""
     assert networks.refusal("fd00::7", 443) == ""
@@ -122,7 +122,7 @@ def test_what_an_administrator_admits_is_reached_on_any_port() -> None:
     assert "IPv4-mapped" in networks.refusal("::ffff:10.1.2.3", 443)
 
 
-def test_what_an_administrator_refuses_is_refused_whatever_else_was_said() -> None:
+def test_blocked_networks_precede_allowed_networks() -> None:
     networks = SourceNetworks(read_networks(["10.0.0.0/8"]), read_networks(["10.96.0.0/12", "8.8.0.0/16"]))
     assert "administrator has blocked" in networks.refusal("10.96.0.1", 443)
     assert "administrator has blocked" in networks.refusal("8.8.8.8", 443)
@@ -130,6 +130,6 @@ def test_what_an_administrator_refuses_is_refused_whatever_else_was_said() -> No
 
 
 @pytest.mark.parametrize("word", ["10.0.0.1/8", "ten", "10.0.0.0/33", ""])
-def test_what_is_no_network_is_named(word: str) -> None:
+def test_an_invalid_network_is_named(word: str) -> None:
     with pytest.raises(ValueError, match=word or "''"):
         read_networks([word])

@@ -1,4 +1,4 @@
-"""What Pods ask for, and which memory is refused as too little."""
+"""Requests and limits of Pods, and the check of the memory limit."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,9 +11,9 @@ from imagejob_contract.pod_memory import MIB, fitting_workers, memory_bytes, pod
 from imagejob_contract.recipe import Rendition
 from imagejob_operator.validation.pod_resources import TooSmall, amount, check_capacity, pod_resources
 
-WAYS = (Rendition("web", Output(Format.JPEG)),)
+RENDITIONS = (Rendition("web", Output(Format.JPEG)),)
 LIMITS = ItemLimits(8 * MIB, 12_000_000, 1, 30)
-NEED = pod_bytes(memory_bytes(WAYS, LIMITS), LIMITS, 1)
+NEED = pod_bytes(memory_bytes(RENDITIONS, LIMITS), LIMITS, 1)
 
 
 @pytest.mark.parametrize(
@@ -24,15 +24,15 @@ NEED = pod_bytes(memory_bytes(WAYS, LIMITS), LIMITS, 1)
         ("100u", "0.0001"), ("1Ei", str(2**60)),
     ],
 )  # fmt: skip
-def test_quantities_are_read(quantity: str | int, value: str) -> None:
+def test_quantities_are_parsed(quantity: str | int, value: str) -> None:
     assert amount(quantity) == Decimal(value)
 
 
 def asked(**resources: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return pod_resources(WAYS, LIMITS, resources)
+    return pod_resources(RENDITIONS, LIMITS, resources)
 
 
-def test_without_a_template_the_limit_is_what_the_dearest_image_takes() -> None:
+def test_the_default_limit_suffices_for_the_most_expensive_image() -> None:
     pod = asked()
     assert pod["requests"]["cpu"] == "500m"
     assert pod["limits"]["cpu"] == "1"
@@ -44,7 +44,7 @@ def test_without_a_template_the_limit_is_what_the_dearest_image_takes() -> None:
 def test_memory_grows_with_the_workers(cpu: str | int) -> None:
     pod = asked(limits={"cpu": cpu})
     workers = int(amount(cpu))
-    need = memory_bytes(WAYS, LIMITS)
+    need = memory_bytes(RENDITIONS, LIMITS)
     limit = int(amount(pod["limits"]["memory"]))
     assert fitting_workers(workers, need, LIMITS, limit) == workers
     assert limit < pod_bytes(need, LIMITS, workers) + MIB
@@ -62,7 +62,7 @@ def test_memory_grows_with_the_workers(cpu: str | int) -> None:
     ],
     ids=str,
 )
-def test_what_the_user_set_stays_and_the_rest_fits_to_it(resources: dict[str, Any]) -> None:
+def test_values_of_the_user_are_kept_and_defaults_fit_them(resources: dict[str, Any]) -> None:
     pod = asked(**resources)
     for kind, given in resources.items():
         assert given.items() <= pod[kind].items()
@@ -72,18 +72,18 @@ def test_what_the_user_set_stays_and_the_rest_fits_to_it(resources: dict[str, An
 
 @pytest.mark.parametrize("given", [str(NEED), f"{NEED // MIB + 1}Mi", "1Gi", 2**40])
 def test_enough_memory_is_accepted(given: str | int) -> None:
-    check_capacity(WAYS, LIMITS, {"limits": {"memory": given}})
+    check_capacity(RENDITIONS, LIMITS, {"limits": {"memory": given}})
 
 
-def test_a_limit_that_is_not_set_is_no_limit() -> None:
-    check_capacity(WAYS, LIMITS, {})
-    check_capacity(WAYS, LIMITS, {"requests": {"memory": "1Mi"}})
+def test_no_limit_is_accepted() -> None:
+    check_capacity(RENDITIONS, LIMITS, {})
+    check_capacity(RENDITIONS, LIMITS, {"requests": {"memory": "1Mi"}})
 
 
 @pytest.mark.parametrize("given", [str(NEED - 1), "20Mi", "100M", "1m"])
-def test_too_little_is_refused_with_field_value_and_need(given: str) -> None:
+def test_too_little_is_rejected_with_field_value_and_minimum(given: str) -> None:
     with pytest.raises(TooSmall) as refusal:
-        check_capacity(WAYS, LIMITS, {"limits": {"memory": given}})
+        check_capacity(RENDITIONS, LIMITS, {"limits": {"memory": given}})
     said = str(refusal.value)
     assert said.startswith(f"spec.execution.podTemplate.resources.limits.memory: {given} is not enough")
     assert "pixels 12000000" in said

@@ -1,4 +1,4 @@
-"""What a Secret may have sent, and what is never shown of it."""
+"""Validation of request headers from a Secret."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_each_key_is_a_header() -> None:
     ],
     ids=repr,
 )
-def test_anything_else_is_refused_without_its_value(data: dict[str, str]) -> None:
+def test_invalid_headers_are_rejected_without_their_value(data: dict[str, str]) -> None:
     with pytest.raises(InvalidHeader) as refusal:
         request_headers(data)
     assert "secret" not in str(refusal.value)

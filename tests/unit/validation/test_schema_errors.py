@@ -38,6 +38,7 @@ class Whole(Wire, frozen=True):
         ({"parts": [{"count": "1"}]}, "spec.parts[0].count: must be of type integer, found string"),
         ({"parts": [{"size": None}]}, "spec.parts[0].size: must be of type integer or string, found null"),
         ({"parts": [{"name": "a"}]}, "spec.parts[0].name: must have at least 2 characters, found 1"),
+        ({"parts": [{"name": ""}]}, "spec.parts[0].name: must not be empty"),
         ({"parts": [{"name": "A\nb"}]}, r"spec.parts[0].name: 'A\nb' must match the pattern ^[a-z]+$"),
         (
             {"parts": [{"name": "X" * 64}]},

@@ -1,4 +1,4 @@
-"""A URL has one meaning, shows no secret, and names its item."""
+"""Parsing of URLs, messages without secrets, and source keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from imagejob_operator.validation.urls import InvalidURL, name_of, parse_url, redirected, shown
 
-REFUSED = [
+REJECTED = [
     "",
     "a.jpg",
     "//a.example/a.jpg",
@@ -49,8 +49,8 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("url", REFUSED)
-def test_refused(url: str) -> None:
+@pytest.mark.parametrize("url", REJECTED)
+def test_invalid_urls_are_rejected(url: str) -> None:
     with pytest.raises(InvalidURL) as refusal:
         parse_url(url)
     assert "pw" not in str(refusal.value)
@@ -70,13 +70,13 @@ def test_refused(url: str) -> None:
         ("https://a.example?x=/a.jpg", "a.example", 443),
     ],
 )
-def test_taken_apart(url: str, host: str, port: int) -> None:
+def test_parts_of_a_url(url: str, host: str, port: int) -> None:
     read = parse_url(url)
     assert (read.host, read.port) == (host, port)
     assert parse_url(read.whole).origin == read.origin
 
 
-def test_what_is_sent_keeps_what_a_signature_rests_on() -> None:
+def test_signed_parts_are_sent_unchanged() -> None:
     url = parse_url("https://a.example/a%20b/%7Ec+d.jpg?sig=a%2Bb%2f==&x=1#part")
     assert url.whole == "https://a.example/a%20b/%7Ec+d.jpg?sig=a%2Bb%2f==&x=1"
     assert parse_url("https://a.example/grün/ß.jpg").whole == "https://a.example/gr%C3%BCn/%C3%9F.jpg"
@@ -93,17 +93,17 @@ def test_what_is_sent_keeps_what_a_signature_rests_on() -> None:
         ("", ""),
     ],
 )
-def test_shown_without_secrets(url: str, plain: str) -> None:
+def test_messages_do_not_contain_secrets(url: str, plain: str) -> None:
     assert shown(url) == plain
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_no_query_is_ever_shown(before: str, secret: str) -> None:
+def test_the_query_is_never_shown(before: str, secret: str) -> None:
     assert "?" not in shown(before + "?" + secret)
     assert "#" not in shown(before + "#" + secret)
 
 
-def test_a_long_one_is_cut() -> None:
+def test_a_long_url_is_truncated() -> None:
     assert len(shown("https://a.example/" + "x" * 5000)) == 200
 
 
@@ -120,7 +120,7 @@ def test_a_long_one_is_cut() -> None:
         ("https://a.example", ""),
     ],
 )
-def test_an_item_is_called_like_the_end_of_the_path(url: str, name: str) -> None:
+def test_the_source_key_is_the_last_segment(url: str, name: str) -> None:
     assert name_of(parse_url(url)) == name
 
 
@@ -133,7 +133,7 @@ def test_an_item_is_called_like_the_end_of_the_path(url: str, name: str) -> None
         (" https://b.example/c.jpg ", "https://b.example/c.jpg"),
     ],
 )
-def test_where_a_redirect_leads(location: str, whole: str) -> None:
+def test_targets_of_redirects(location: str, whole: str) -> None:
     assert redirected(parse_url("https://a.example/x/a.jpg?q=1"), location).whole == whole
 
 
@@ -141,6 +141,6 @@ def test_where_a_redirect_leads(location: str, whole: str) -> None:
     "location",
     ["http://a.example/a.jpg", "ftp://a.example/", "https://me:pw@b.example/", "http://0x7f.1/", "data:,x"],
 )
-def test_where_no_redirect_leads(location: str) -> None:
+def test_invalid_targets_of_redirects(location: str) -> None:
     with pytest.raises(InvalidURL):
         redirected(parse_url("https://a.example/a.jpg"), location)
