@@ -13,10 +13,10 @@ from PIL import Image
 from imagejob_contract.order import Order
 from imagejob_contract.output import Format
 from imagejob_contract.result import ExitCode, Result, Summary
-from imagejob_processor.child_process.protocol import Picture
-from imagejob_processor.child_process.supervisor import Made
+from imagejob_processor.child_process.supervisor import RenderedImage
 from imagejob_processor.errors import PodFailure
 from imagejob_processor.main import read_order
+from imagejob_processor.rendering.encoded import EncodedRendition
 from imagejob_processor.shard import Shard
 from imagejob_processor.storage import Store
 
@@ -34,15 +34,17 @@ def picture() -> io.BytesIO:
 class _Painter:
     """Stands in for the decoding child: gives the same picture for every rendition, whatever the source."""
 
-    last_words = ""
+    stderr_tail = ""
 
     def __init__(self, order: Order) -> None:
         formats = {rendition.output.format for rendition in order.renditions}
         assert formats == {Format.PNG}, f"the one picture that there is is a PNG: {formats}"
         data = picture().getvalue()
-        self._made = Made(tuple(Picture(r.name, SIDE, SIDE, data) for r in order.renditions), None)
+        self._made = RenderedImage(
+            tuple(EncodedRendition(r.name, SIDE, SIDE, data) for r in order.renditions), None
+        )
 
-    def process(self, source: bytes, name: str) -> Made:
+    def process(self, source: bytes, name: str) -> RenderedImage:
         return self._made
 
 

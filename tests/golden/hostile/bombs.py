@@ -8,7 +8,7 @@ import zlib
 
 from PIL import Image, PngImagePlugin
 
-from unit.processor.pictures import file, photo
+from unit.processor.images import file, photo
 
 SIDE = 60_000
 

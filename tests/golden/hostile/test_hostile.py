@@ -20,9 +20,9 @@ from imagejob_contract.output import Format
 from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ItemCode
 from imagejob_processor.child_process.protocol import Setup
-from imagejob_processor.child_process.supervisor import Worker
+from imagejob_processor.child_process.supervisor import Supervisor
 from imagejob_processor.errors import ItemFailure
-from unit.processor.pictures import file, photo, rendition, resized
+from unit.processor.images import file, photo, rendition, resized
 
 MEMORY = 512 << 20
 LIMITS = ItemLimits(item_bytes=8 << 20, pixels=20_000_000, frames=100, item_timeout_seconds=30)
@@ -34,8 +34,8 @@ FILES = 1060
 REFUSALS = {ItemCode.UNDECODABLE, ItemCode.TOO_LARGE, ItemCode.UNSUPPORTED_FORMAT}
 
 
-def limited(engine: EngineName = EngineName.SIMD, ways: tuple[Rendition, ...] = WAYS) -> Worker:
-    worker = Worker()
+def limited(engine: EngineName = EngineName.SIMD, ways: tuple[Rendition, ...] = WAYS) -> Supervisor:
+    worker = Supervisor()
     worker.configure(Setup(ways, LIMITS, MEMORY, 64 << 20, engine))
     return worker
 
@@ -50,7 +50,7 @@ def worker(request: pytest.FixtureRequest):
     worker.close()
 
 
-def peak(worker: Worker) -> int:
+def peak(worker: Supervisor) -> int:
     """The most address space that the present child ever had."""
     with open(f"/proc/{worker.pid}/status") as status:
         found = re.search(r"VmPeak:\s+(\d+) kB", status.read())
@@ -58,7 +58,7 @@ def peak(worker: Worker) -> int:
     return int(found.group(1)) * 1024
 
 
-def outcome(worker: Worker, data: bytes) -> ItemFailure | None:
+def outcome(worker: Supervisor, data: bytes) -> ItemFailure | None:
     try:
         made = worker.process(data)
     except ItemFailure as failure:
@@ -203,7 +203,7 @@ def test_what_stands_behind_a_picture_does_not_come_into_the_outputs():
     worker = limited()
     try:
         for data in (file(photo(), "JPEG") + b"PK\x03\x04<?php evil ?>", bombs.located_png()):
-            for picture in worker.process(data).pictures:
+            for picture in worker.process(data).renditions:
                 assert b"evil" not in picture.data
                 assert b"here" not in picture.data
     finally:

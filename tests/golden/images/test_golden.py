@@ -17,10 +17,11 @@ from sklearn.datasets import load_sample_image
 from imagejob_contract.order import EngineName
 from imagejob_contract.output import Format
 from imagejob_contract.recipe import Fit, Rendition, Resample
-from imagejob_processor.pixels.resampling import Engine, engine_of
-from imagejob_processor.rendering.pipeline import Encoded, render
+from imagejob_processor.pixels.resampling import Engine, load_engine
+from imagejob_processor.rendering.encoded import EncodedRendition
+from imagejob_processor.rendering.pipeline import render
 from imagejob_processor.rendering.plan import DRAFT_MARGINS
-from unit.processor.pictures import LIMITS, file, rendition, resized
+from unit.processor.images import LIMITS, file, rendition, resized
 
 PHOTOS = {
     "china": lambda: load_sample_image("china.jpg"),
@@ -73,14 +74,18 @@ def likeness(one: Image.Image, other: Image.Image) -> float:
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    found = engine_of(request.param)
+    found = load_engine(request.param)
     assert found.name is request.param, "the engine is not installed here, or does not work"
     return found
 
 
 def made(data: bytes, engine: Engine, *ways: Rendition) -> dict[str, Image.Image]:
     found = render(data, ways, LIMITS, engine)
-    return {each.rendition: Image.open(io.BytesIO(each.data)) for each in found if isinstance(each, Encoded)}
+    return {
+        each.rendition: Image.open(io.BytesIO(each.data))
+        for each in found
+        if isinstance(each, EncodedRendition)
+    }
 
 
 @pytest.mark.parametrize(

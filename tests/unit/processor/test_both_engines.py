@@ -13,12 +13,12 @@ from imagejob_contract.recipe import Fit, Rendition, Resample
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.limits import MAX_SIDES
-from imagejob_processor.pixels.resampling import Engine, engine_of
+from imagejob_processor.pixels.resampling import Engine, load_engine
 from imagejob_processor.steps import resize
-from unit.processor.pictures import difference, file, make, opened, photo, resized
+from unit.processor.images import difference, file, make, opened, photo, resized
 from unit.processor.test_pipeline import STORED, oriented
 
-ENGINES = [engine_of(name) for name in EngineName]
+ENGINES = [load_engine(name) for name in EngineName]
 LIKELY = [Format.JPEG, Format.PNG, Format.WEBP]
 sides = st.integers(1, 90)
 GPS = ExifTags.IFD.GPSInfo

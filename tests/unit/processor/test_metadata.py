@@ -7,7 +7,7 @@ from PIL import ExifTags, Image
 
 from imagejob_contract.output import FORMATS, Format, Metadata, Output
 from imagejob_contract.recipe import Rendition
-from unit.processor.pictures import difference, file, make, photo, resized
+from unit.processor.images import difference, file, make, photo, resized
 
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf>SECRETXMP</rdf></x:xmpmeta>"
 GPS = ExifTags.IFD.GPSInfo

@@ -10,7 +10,7 @@ from skimage import data as samples
 from imagejob_contract.result import ImageFacts
 from imagejob_processor.rendering.image_facts import difference_hash, thumb_hash
 from imagejob_processor.rendering.pipeline import render
-from unit.processor.pictures import LIMITS, file, jpeg, photo, rendition, resized
+from unit.processor.images import LIMITS, file, jpeg, photo, rendition, resized
 
 CAT = Image.fromarray(samples.chelsea())
 ASTRONAUT = Image.fromarray(samples.astronaut())
