@@ -273,8 +273,6 @@ def _describe(error: HTTPError | OSError) -> str:
     cause = error.__cause__ or error.__context__
     if isinstance(error, NameResolutionError):
         return "the name of the store does not resolve"
-    if isinstance(error, ConnectTimeoutError):
-        return "timeout of the connection attempt"
     if isinstance(error, ReadTimeoutError):
         return "timeout while waiting for data"
     if isinstance(error, SSLError):
@@ -283,6 +281,8 @@ def _describe(error: HTTPError | OSError) -> str:
     reason = cause.strerror if isinstance(cause, OSError) else getattr(error, "strerror", None)
     if isinstance(error, NewConnectionError):
         return f"no connection to the store: {reason}" if reason else "no connection to the store"
+    if isinstance(error, ConnectTimeoutError):
+        return "timeout while connecting"
     return f"the connection was closed: {reason}" if reason else "the connection was closed"
 
 

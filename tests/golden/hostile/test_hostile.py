@@ -63,7 +63,7 @@ def outcome(worker: Supervisor, data: bytes) -> ItemFailure | None:
         made = worker.process(data)
     except ItemFailure as failure:
         return failure
-    assert len(made.pictures) == len(WAYS)
+    assert len(made.renditions) == len(WAYS)
     return None
 
 
