@@ -158,7 +158,7 @@ class World:
         selector = f"app.kubernetes.io/name={deployment}"
         pods = self.core.list_namespaced_pod(NAMESPACE, label_selector=selector).items
         staying = [pod for pod in pods if not pod.metadata.deletion_timestamp]
-        assert len(staying) == 1, stack.evidence(self.kubectl, deployment)
+        assert len(staying) == 1, stack.diagnostics(self.kubectl, deployment)
         return staying[0]
 
     def await_operator(self) -> None:
