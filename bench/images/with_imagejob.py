@@ -1,4 +1,4 @@
-"""The processor's own decoding process, fed as a Pod feeds it: over its pipes, in its environment."""
+"""The processor's decoder process, run as in a Pod: with the same pipes and environment."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ SIDES = (1600, 800, 200)
 
 @dataclass(frozen=True)
 class Spent:
-    """What a process took: CPU in seconds (user and system), and the most memory it held, in bytes."""
+    """The cost of a process: CPU in seconds (user and system), and peak memory in bytes."""
 
     cpu: float
     memory: int
 
 
 def run(engine: EngineName, how: Resample, form: str, sources: list[bytes], out: Path | None = None) -> Spent:
-    """Do `sources` in one process, one after the other; the first one's pictures go to `out`."""
-    # Nearly without loss, and by the way that JPEGs go.
+    """Process `sources` in one process, one after the other; those of the first are written to `out`."""
+    # Nearly lossless, and resized as planes.
     output = Output(Format.JPEG, quality=100) if form == "PNG" else Output(Format(form))
     renditions = tuple(
         Rendition(
@@ -71,7 +71,7 @@ def run(engine: EngineName, how: Resample, form: str, sources: list[bytes], out:
 
 
 def peak_bytes(pid: int) -> int:
-    """The most memory that a process ever held; what `wait4` tells counts its parent's before `exec` too."""
+    """The peak memory of a process; that of `wait4` includes the parent's before `exec`."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found
     return int(found.group(1)) * 1024

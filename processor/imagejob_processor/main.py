@@ -123,7 +123,7 @@ def read_order(content: bytes) -> Order:
 def _engine(environment: Mapping[str, str]) -> EngineName:
     name = environment.get(ENGINE_VARIABLE) or EngineName.SIMD
     if name not in list(EngineName):
-        raise BadOrder(f"{ENGINE_VARIABLE} is {name!r}; it must be {' or '.join(EngineName)}")
+        raise BadOrder(f"{ENGINE_VARIABLE} is {name!r}: it must be one of {', '.join(EngineName)}")
     return EngineName(name)
 
 

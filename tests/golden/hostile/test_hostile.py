@@ -1,4 +1,4 @@
-"""What is thrown at a decoding process: it may refuse and it may die, the parent and the limits stay.
+"""Hostile files: the decoder process may fail; the parent and the limits must hold.
 
 Each file goes through a real child with a limit of memory; figures are printed.
 """
@@ -28,7 +28,7 @@ MEMORY = 512 << 20
 LIMITS = ItemLimits(item_bytes=8 << 20, pixels=20_000_000, frames=100, item_timeout_seconds=30)
 WAYS = (rendition(resized(64, 64), name="small"), rendition(resized(300, 300), name="large"))
 JPEGS = tuple(rendition(*way.steps, name=way.name, form=Format.JPEG) for way in WAYS)
-"""The ways on which JPEGs go by their planes."""
+"""Renditions for which JPEGs are resized as planes."""
 
 FILES = 1060
 REFUSALS = {ItemCode.UNDECODABLE, ItemCode.TOO_LARGE, ItemCode.UNSUPPORTED_FORMAT}
@@ -51,7 +51,7 @@ def worker(request: pytest.FixtureRequest):
 
 
 def peak(worker: Supervisor) -> int:
-    """The most address space that the present child ever had."""
+    """The peak address space of the present child."""
     with open(f"/proc/{worker.pid}/status") as status:
         found = re.search(r"VmPeak:\s+(\d+) kB", status.read())
     assert found
@@ -151,7 +151,7 @@ def test_a_file_cut_at_every_tenth_is_refused(form, ways):
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_jpeg_with_bytes_changed_ends_alike_by_planes_and_over_rgb(progressive):
-    """There is one judge of what is broken, and no process dies of it."""
+    """Only Pillow decides what is corrupt, and no process dies."""
     random, whole = Random(7), file(photo(), "JPEG", progressive=progressive)
     workers = [limited(ways=ways) for ways in (WAYS, JPEGS)]
     try:
@@ -190,7 +190,7 @@ def test_lies_and_chimeras_are_refused(data, code):
 
 
 def test_a_jpeg_that_says_more_than_it_has_costs_no_more_than_it_says():
-    """The decoder fills it up with grey, and tells nobody."""
+    """The decoder fills the rest with grey without an error."""
     worker = limited()
     try:
         assert outcome(worker, bombs.lying_jpeg(4400)) is None

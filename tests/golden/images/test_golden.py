@@ -1,4 +1,4 @@
-"""Goldens: what the pipeline makes of real photos is what a full decode and one LANCZOS resize make of them.
+"""Golden tests: the pipeline's outputs of real photos equal those of a full decode and one Lanczos resize.
 
 The reference is computed here, by the plain way that the pipeline's shortcuts must not be told from.
 Pictures are compared by their decoded pixels, never by bytes, which change with every encoder.
@@ -51,7 +51,7 @@ def source(name: str, form: str, factor: int = 1) -> bytes:
 
 
 def zone_plate(side: int = 1600) -> Image.Image:
-    """Rings that get finer outwards: whatever skips the filter makes false rings of them."""
+    """Rings with a growing frequency, which show aliasing."""
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     rings = 127.5 + 127.5 * np.cos(side * np.pi / 2 * 0.9 * (x**2 + y**2) / 2)
     return Image.fromarray(rings.astype(np.uint8)).convert("RGB")

@@ -22,7 +22,7 @@ def limits(item_bytes: int = 1 << 30, pixels: int = 1 << 30, frames: int = 1 << 
 
 @functools.cache
 def photo(width: int = 320, height: int = 200) -> Image.Image:
-    """A smooth picture that looks different in every corner, so that any turn or flip shows."""
+    """A smooth image that differs in every corner, so that rotations and flips are detected."""
     y, x = np.mgrid[0:height, 0:width]
     red = 255 * x / width
     green = 255 * y / height
@@ -65,7 +65,7 @@ def make(
 
 
 def made(data: bytes, *steps: Step, limits: ItemLimits = LIMITS) -> Image.Image:
-    """The one picture that `steps` make, without loss."""
+    """The result of `steps`, losslessly encoded."""
     return opened(make(data, rendition(*steps), limits=limits)["out"])
 
 

@@ -1,4 +1,4 @@
-"""Animations: all frames, with their times, each like the still picture would be; or the first one only."""
+"""Animations: all frames with their durations, or the first frame only."""
 
 import io
 

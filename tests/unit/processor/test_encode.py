@@ -1,4 +1,4 @@
-"""Output options: each changes what it says, and nothing else."""
+"""Output options."""
 
 import io
 

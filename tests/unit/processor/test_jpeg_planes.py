@@ -1,4 +1,4 @@
-"""JPEGs from JPEGs by planes: as the way over RGB makes them, and taken only where it can do the same."""
+"""JPEG to JPEG by planes: the same result as by RGB, and used only where that holds."""
 
 import io
 
@@ -42,7 +42,7 @@ def began(data: bytes, *ways: Rendition) -> jpeg_planes.JpegPlanes | None:
 
 
 def both(data: bytes, *ways: Rendition) -> tuple[dict[str, EncodedRendition], dict[str, EncodedRendition]]:
-    """By planes, which it must be, and over RGB."""
+    """The renditions made by planes, and by RGB."""
     assert began(data, *ways) is not None
     found = (
         [e for e in render(data, ways, LIMITS, engine) if isinstance(e, EncodedRendition)]
@@ -53,7 +53,7 @@ def both(data: bytes, *ways: Rendition) -> tuple[dict[str, EncodedRendition], di
 
 
 def stored(factors: tuple[int, int], size: tuple[int, int] = (320, 200)) -> bytes:
-    """A JPEG with so few samples of colour, of which Pillow writes some kinds only."""
+    """A JPEG with this chroma subsampling; Pillow writes only some kinds."""
     assert SIMD.codec is not None
     light, *colours = photo(*size).convert("YCbCr").split()
     coarse = [colour.resize(chroma_size(size, factors), Image.Resampling.BOX) for colour in colours]
@@ -80,7 +80,7 @@ def test_however_colours_are_kept_it_is_the_same_picture(factors, chroma, size):
     factors=st.sampled_from([(1, 1), (2, 1), (1, 2), (2, 2), (4, 1)]),
 )
 def test_the_library_writes_only_where_it_may(size, factors):
-    """It knows addresses and no ends: one row too many would be anybody's memory."""
+    """It gets addresses without lengths, so an extra row would overwrite other memory."""
     assert SIMD.codec is not None
     data = stored(factors, size)
     beyond = bytes([0xA5]) * 512

@@ -1,4 +1,4 @@
-"""What is refused, before it costs anything, and what is said about it."""
+"""Limits and formats: errors and their messages."""
 
 import struct
 import time

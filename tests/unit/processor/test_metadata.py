@@ -1,4 +1,4 @@
-"""What an output says beside its pixels: nothing, who made it, or all; and where it was taken only if all."""
+"""Metadata of outputs: none, the copyright, or everything."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Pixels: what comes out is the picture that went in, upright, in sRGB and with nothing in its pockets."""
+"""The pipeline: outputs are upright, in sRGB and without metadata."""
 
 import io
 
@@ -163,7 +163,7 @@ def test_transparent_edges_do_not_bleed():
 
 
 def p3_like_profile() -> bytes:
-    """A profile whose primaries are sRGB's, but with red and blue exchanged: it cannot be overlooked."""
+    """A profile with the red and blue primaries of sRGB swapped, which clearly changes colours."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, blue = profile.index(b"rXYZ", 128), profile.index(b"bXYZ", 128)
     profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"

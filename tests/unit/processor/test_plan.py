@@ -1,4 +1,4 @@
-"""Sizes, branches and drafts: everything that is decided before a decode."""
+"""The plan: sizes, branches and drafts."""
 
 import pytest
 from hypothesis import given

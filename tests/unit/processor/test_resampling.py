@@ -1,4 +1,4 @@
-"""Engines: same pixels, whatever is asked of them, and a way on where one cannot."""
+"""Resampling engines: the same pixels, and the fallback to Pillow."""
 
 import resource
 import subprocess
@@ -51,7 +51,7 @@ def test_both_engines_make_the_same_pixels(mode, size, corner):
 
 
 def seen(image: Image.Image) -> np.ndarray:
-    """The samples as they are seen: a colour counts as much as it is opaque."""
+    """The samples with premultiplied alpha."""
     samples = np.asarray(image, dtype=float)
     if image.mode == "RGBA":
         samples = np.dstack([samples[..., :3] * samples[..., 3:] / 255, samples[..., 3]])

@@ -1,4 +1,4 @@
-"""Several items at once: in order, bounded, each with a process of its own."""
+"""Shards: several items at once, in order and bounded."""
 
 import threading
 
@@ -16,7 +16,7 @@ from unit.processor.images import LIMITS, rendition
 
 
 class Store:
-    """Gives every source its index as bytes, and counts what is held."""
+    """A store whose sources contain their index."""
 
     def __init__(self) -> None:
         self.fetched: list[str] = []
@@ -39,7 +39,7 @@ class Store:
 
 
 class Decoder:
-    """Works when it is let, and notes how many work at once."""
+    """A decoder that waits for a gate and counts how many run at once."""
 
     together = 0
     most = 0

@@ -1,4 +1,4 @@
-"""Same: the format that each source's name says, in keys, in the Pod and in what is stored."""
+"""The format of `output.format: Same`."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Operations one by one: where things lie, how large they are, and which pixels may change."""
+"""The image operations, one by one."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ CORNERS = {
 
 
 def tiles() -> Image.Image:
-    """Nine squares of nine greys, 100 pixels each: it shows which part was kept."""
+    """Nine squares of nine greys, 100 pixels each, to detect which part was kept."""
     image = Image.new("RGB", (300, 300))
     for gravity, (column, row) in CORNERS.items():
         grey = (list(CORNERS).index(gravity) + 1) * 25
@@ -93,7 +93,7 @@ def scene(x: int, y: int) -> Image.Image:
 
 
 def red(image: Image.Image) -> float:
-    """The share of the picture that the subject has."""
+    """The share of the image that the subject covers."""
     return float((np.asarray(image)[..., 0] > 200).mean())
 
 

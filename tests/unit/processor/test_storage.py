@@ -1,4 +1,4 @@
-"""The four requests, against a store that misbehaves."""
+"""The four requests of a Pod, with a faulty store."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The decoding child: real processes that spin, eat memory and die."""
+"""The supervisor, with child processes that hang, use too much memory, and crash."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ WAYS = (
 
 
 def child(code: str) -> tuple[str, ...]:
-    """A real child whose pipeline is replaced by `code`, the body of `render(…)`."""
+    """A child whose pipeline is replaced by `code`, the body of `render(…)`."""
     lines = "\n".join(f"    {line}" for line in code.splitlines())
     program = f"""
 import os, sys, time

@@ -1,4 +1,4 @@
-"""Text over a picture: every script that the font has, in any size, once or all over."""
+"""Watermarks: texts and images."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ SCRIPTS = {
 
 
 def changed(*steps: Step, image: Image.Image = GREY) -> np.ndarray:
-    """Where pixels differ from a plain grey."""
+    """The positions of pixels that differ from grey."""
     return np.argwhere(np.asarray(made(file(image), *steps).convert("RGB"))[..., 0] != 128)
 
 
@@ -84,7 +84,7 @@ def test_a_tiled_mark_knows_no_gravity():
 
 
 def logo(size: tuple[int, int] = (80, 40)) -> Image.Image:
-    """Red, with a clear hole of green that must not be seen."""
+    """Red, with a transparent green hole that must not be visible."""
     image = Image.new("RGBA", size, (255, 0, 0, 255))
     image.paste((0, 255, 0, 0), (size[0] // 4, size[1] // 4, size[0] * 3 // 4, size[1] * 3 // 4))
     return image
