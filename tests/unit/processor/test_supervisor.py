@@ -54,19 +54,19 @@ def supervise():
     started = []
 
     def supervise(command=None, **options):
-        worker = Supervisor(command) if command else Supervisor()
-        started.append(worker)
-        worker.configure(setup(**options))
-        return worker
+        supervisor = Supervisor(command) if command else Supervisor()
+        started.append(supervisor)
+        supervisor.configure(setup(**options))
+        return supervisor
 
     yield supervise
-    for worker in started:
-        worker.close()
+    for supervisor in started:
+        supervisor.close()
 
 
-def failure(worker: Supervisor, data: bytes = b"x") -> ItemFailure:
+def failure(supervisor: Supervisor, data: bytes = b"x") -> ItemFailure:
     with pytest.raises(ItemFailure) as caught:
-        worker.process(data)
+        supervisor.process(data)
     return caught.value
 
 
@@ -78,61 +78,61 @@ def test_pictures_come_in_the_order_of_the_spec(supervise):
 
 @pytest.mark.parametrize(("name", "form"), [("d/a.JPG", "JPEG"), ("a.webp", "WEBP"), ("a.png", "PNG")])
 def test_same_is_the_format_that_the_name_says_whatever_the_file_is(supervise, name, form):
-    worker = supervise(ways=(rendition(form=Format.SAME),))
-    (picture,) = worker.process(stored("PNG"), name).renditions
+    supervisor = supervise(ways=(rendition(form=Format.SAME),))
+    (picture,) = supervisor.process(stored("PNG"), name).renditions
     with Image.open(BytesIO(picture.data)) as image:
         assert image.format == form
 
 
 def test_a_bad_image_costs_one_item_and_no_process(supervise):
-    worker = supervise()
-    worker.process(stored("PNG"))
-    before = worker.pid
-    assert failure(worker, b"junk").code is ItemCode.UNDECODABLE
-    assert len(worker.process(stored("JPEG")).renditions) == 3
-    assert worker.pid == before
+    supervisor = supervise()
+    supervisor.process(stored("PNG"))
+    before = supervisor.pid
+    assert failure(supervisor, b"junk").code is ItemCode.UNDECODABLE
+    assert len(supervisor.process(stored("JPEG")).renditions) == 3
+    assert supervisor.pid == before
 
 
 def test_a_spinning_child_is_killed_in_time_and_replaced(supervise):
-    worker = supervise(
+    supervisor = supervise(
         child("if data == b'spin':\n    while True: pass\nyield from real(data, renditions, limits)"),
         seconds=1,
     )
-    worker.process(stored("PNG"))
-    before = worker.pid
+    supervisor.process(stored("PNG"))
+    before = supervisor.pid
     started = time.monotonic()
-    late = failure(worker, b"spin")
+    late = failure(supervisor, b"spin")
     assert 0.9 < time.monotonic() - started < 5
     assert late.code is ItemCode.TIMED_OUT
     assert (
         late.message
         == "processing took longer than 1 s; raise limits.itemTimeoutSeconds or reduce the source"
     )
-    assert len(worker.process(stored("PNG")).renditions) == 3
-    assert worker.pid != before
+    assert len(supervisor.process(stored("PNG")).renditions) == 3
+    assert supervisor.pid != before
     assert not os.path.exists(f"/proc/{before}"), "a zombie stays"
 
 
 def test_a_child_that_does_not_read_is_late_too(supervise):
-    worker = supervise(
+    supervisor = supervise(
         child("if data == b'stop':\n    time.sleep(60)\nyield from real(data, renditions, limits)"), seconds=1
     )
-    worker.process(stored("PNG"))
-    os.kill(worker.pid, signal.SIGSTOP)
-    assert failure(worker, b"x" * (8 << 20)).code is ItemCode.TIMED_OUT
-    assert len(worker.process(stored("PNG")).renditions) == 3
+    supervisor.process(stored("PNG"))
+    os.kill(supervisor.pid, signal.SIGSTOP)
+    assert failure(supervisor, b"x" * (8 << 20)).code is ItemCode.TIMED_OUT
+    assert len(supervisor.process(stored("PNG")).renditions) == 3
 
 
 def test_a_child_killed_in_mid_item_costs_that_item(supervise):
-    worker = supervise(
+    supervisor = supervise(
         child("if data == b'wait':\n    time.sleep(60)\nyield from real(data, renditions, limits)")
     )
-    worker.process(stored("PNG"))
-    threading.Timer(0.2, os.kill, (worker.pid, signal.SIGKILL)).start()
-    killed = failure(worker, b"wait")
+    supervisor.process(stored("PNG"))
+    threading.Timer(0.2, os.kill, (supervisor.pid, signal.SIGKILL)).start()
+    killed = failure(supervisor, b"wait")
     assert killed.code is ItemCode.KILLED
     assert "SIGKILL" in killed.message
-    assert len(worker.process(stored("PNG")).renditions) == 3
+    assert len(supervisor.process(stored("PNG")).renditions) == 3
 
 
 @pytest.mark.parametrize(
@@ -152,24 +152,26 @@ def test_other_deaths(supervise, code, said):
 
 
 def test_a_child_that_died_while_idle_is_nobodys_fault(supervise):
-    worker = supervise()
-    worker.process(stored("PNG"))
-    os.kill(worker.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
-    assert len(worker.process(stored("PNG")).renditions) == 3
+    supervisor = supervise()
+    supervisor.process(stored("PNG"))
+    os.kill(supervisor.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, supervisor.pid, os.WEXITED | os.WNOWAIT)
+    assert len(supervisor.process(stored("PNG")).renditions) == 3
 
 
 def test_eating_memory_is_refused_and_survived(supervise):
     hog = "if data == b'hog':\n    kept = [bytearray(1 << 20) for _ in range(4000)]"
-    worker = supervise(child(f"{hog}\nyield from real(data, renditions, limits)"), address_space=300 << 20)
-    worker.process(stored("PNG"))
-    before = worker.pid
-    refused = failure(worker, b"hog")
+    supervisor = supervise(
+        child(f"{hog}\nyield from real(data, renditions, limits)"), address_space=300 << 20
+    )
+    supervisor.process(stored("PNG"))
+    before = supervisor.pid
+    refused = failure(supervisor, b"hog")
     assert refused.code is ItemCode.TOO_LARGE
     assert "300 MiB" in refused.message
     assert "limits.pixels" in refused.message
-    assert len(worker.process(stored("PNG")).renditions) == 3
-    assert worker.pid == before
+    assert len(supervisor.process(stored("PNG")).renditions) == 3
+    assert supervisor.pid == before
 
 
 def test_a_real_image_over_the_memory_limit_is_refused(supervise):
@@ -201,8 +203,8 @@ def test_the_memory_formula_is_enough(supervise, source, form):
     data = file(image.convert("RGB") if source == "JPEG" else image, source)
     ways = (rendition(form=form),)
     limits = ItemLimits(len(data), 800 * 600, 1, 30)
-    worker = supervise(address_space=memory_bytes(ways, limits), ways=ways)
-    assert worker.process(data).renditions[0].width == 800
+    supervisor = supervise(address_space=memory_bytes(ways, limits), ways=ways)
+    assert supervisor.process(data).renditions[0].width == 800
 
 
 def test_an_output_that_may_not_be_uploaded(supervise):
@@ -212,17 +214,19 @@ def test_an_output_that_may_not_be_uploaded(supervise):
 
 
 def test_whatever_the_pipeline_raises_is_an_answer(supervise):
-    worker = supervise(child("raise KeyError('surprise')\nyield"))
-    assert failure(worker).message == "internal error of the processor; the log of the Pod has the details"
-    assert failure(worker).code is ItemCode.STEP_FAILED
+    supervisor = supervise(child("raise KeyError('surprise')\nyield"))
+    assert (
+        failure(supervisor).message == "internal error of the processor; the log of the Pod has the details"
+    )
+    assert failure(supervisor).code is ItemCode.STEP_FAILED
 
 
 def test_what_a_library_prints_does_not_get_between(supervise):
     noisy = "print('hello'); os.write(1, b'x' * 300000); sys.stdout.flush()"
-    worker = supervise(child(f"{noisy}\nyield from real(data, renditions, limits)"))
-    assert len(worker.process(stored("PNG")).renditions) == 3
-    assert "xxx" in worker.stderr_tail
-    assert len(worker.stderr_tail) <= 2000
+    supervisor = supervise(child(f"{noisy}\nyield from real(data, renditions, limits)"))
+    assert len(supervisor.process(stored("PNG")).renditions) == 3
+    assert "xxx" in supervisor.stderr_tail
+    assert len(supervisor.stderr_tail) <= 2000
 
 
 @pytest.mark.parametrize(
@@ -242,9 +246,9 @@ def test_no_such_program():
 
 def test_the_child_knows_no_url(supervise, monkeypatch):
     monkeypatch.setenv(ORDER_URL_VARIABLE, "http://h/o?X-Amz-Signature=TOPSECRET")
-    worker = supervise()
-    worker.process(stored("PNG"))  # until a program is loaded, its environment is seen empty
-    with open(f"/proc/{worker.pid}/environ", "rb") as environment:
+    supervisor = supervise()
+    supervisor.process(stored("PNG"))  # until a program is loaded, its environment is seen empty
+    with open(f"/proc/{supervisor.pid}/environ", "rb") as environment:
         content = environment.read()
     assert b"TOPSECRET" not in content
     assert b"MALLOC_ARENA_MAX=2" in content
@@ -257,37 +261,37 @@ def test_a_large_source_goes_through(supervise):
 
 def test_a_child_is_replaced_after_so_many_items(supervise, monkeypatch):
     monkeypatch.setattr(supervisor_module, "RECYCLE_AFTER", 2)
-    worker = supervise()
+    supervisor = supervise()
     pids = []
     for _ in range(4):
-        pids.append(worker.pid)
-        worker.process(stored("PNG"))
+        pids.append(supervisor.pid)
+        supervisor.process(stored("PNG"))
     assert pids[0] == pids[1] != pids[2] == pids[3]
     assert not os.path.exists(f"/proc/{pids[0]}"), "a zombie stays"
 
 
 def test_a_child_that_holds_much_is_replaced(supervise, monkeypatch):
-    worker = supervise(address_space=1 << 30)
-    worker.process(stored("PNG"))
-    before = worker.pid
-    worker.process(stored("PNG"))
-    assert worker.pid == before
+    supervisor = supervise(address_space=1 << 30)
+    supervisor.process(stored("PNG"))
+    before = supervisor.pid
+    supervisor.process(stored("PNG"))
+    assert supervisor.pid == before
     monkeypatch.setattr(supervisor_module.cgroup, "resident_bytes", lambda pid: 800 << 20)
-    worker.process(stored("PNG"))
-    assert worker.pid != before
+    supervisor.process(stored("PNG"))
+    assert supervisor.pid != before
 
 
 def test_a_closed_worker_starts_nothing_more(supervise):
-    worker = supervise()
-    worker.process(stored("PNG"))
-    worker.close()
+    supervisor = supervise()
+    supervisor.process(stored("PNG"))
+    supervisor.close()
     with pytest.raises((DecoderUnavailable, OSError, ValueError)):
-        worker.process(stored("PNG"))
-    assert not os.path.exists(f"/proc/{worker.pid}")
+        supervisor.process(stored("PNG"))
+    assert not os.path.exists(f"/proc/{supervisor.pid}")
 
 
 def test_close_leaves_nothing_behind(supervise):
-    worker = supervise()
-    worker.close()
-    assert not os.path.exists(f"/proc/{worker.pid}")
-    worker.close()
+    supervisor = supervise()
+    supervisor.close()
+    assert not os.path.exists(f"/proc/{supervisor.pid}")
+    supervisor.close()
