@@ -1,8 +1,8 @@
-"""`make bench-images`: what 12 megapixels to 1600, 800 and 200 pixels cost, against others and the floor.
+"""`make bench-images`: the cost of resizing 12 megapixels, compared with other libraries.
 
-CPU is user and system time of whole processes: what one that does many images takes more than one that does
-few, by image. The order of the contenders is shuffled in every round, and medians are given. Times depend on
-the machine, ratios little. Our own code is compiled first, as it is in the image.
+CPU is user and system time of whole processes: the difference between one that processes many images and one
+that processes few, per image. The order of the contenders is shuffled in every round, and medians are given.
+Times depend on the machine, ratios hardly. Our own code is compiled first, as in the image.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BUILD = ROOT / "build" / "bench"
 MEASURED = ROOT / "docs" / "measured" / "bench-images.json"
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 COUNTS = {"JPEG": (2, 8), "WebP": (1, 3), "AVIF": (1, 2)}
-"""Images of the two runs of a round, by form of the output."""
+"""Numbers of images in the two runs of a round, by output format."""
 SINGLE = {"VIPS_CONCURRENCY": "1", "UV_THREADPOOL_SIZE": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 Runner = Callable[[str, list[Path], Path | None], Spent]
@@ -46,13 +46,13 @@ Runner = Callable[[str, list[Path], Path | None], Spent]
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to do the work: form, sources and where to keep the first pictures, to what it took."""
+    """One way to do the work; `run` takes format, sources and a folder for the first outputs."""
 
     name: str
     run: Runner
     forms: tuple[str, ...] = tuple(COUNTS)
     compares: bool = True
-    """Whether its pictures are to be looked at; the floor makes none."""
+    """Whether its outputs are compared with the reference; the floor has no resize."""
 
 
 def program(*command: str) -> Runner:
@@ -100,7 +100,7 @@ def contenders() -> list[Contender]:
 
 
 def install() -> None:
-    """Fetch what we compare with: pyvips by its lock, sharp by its own."""
+    """Install pyvips and sharp by their lock files."""
     BUILD.mkdir(parents=True, exist_ok=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"]
     if not (BUILD / "python" / "pyvips").exists():
@@ -113,7 +113,7 @@ def install() -> None:
 
 
 def likenesses(contender: Contender, source: Path) -> list[float]:
-    """SSIM of the lightness of each size against one LANCZOS pass over the full picture."""
+    """SSIM of the luma of each size compared with one Lanczos pass over the full image."""
     full = Image.open(source).convert("L")
     with tempfile.TemporaryDirectory() as folder:
         contender.run("PNG", [source], Path(folder))
@@ -127,12 +127,12 @@ def likenesses(contender: Contender, source: Path) -> list[float]:
 
 
 def measure(form: str, every: list[Contender], photos: list[Path]) -> dict[str, dict[str, float]]:
-    """CPU milliseconds an image, images a second a core, peak memory in MB, by contender."""
+    """CPU milliseconds per image, images per second and core, and peak memory in MB, by contender."""
     few, many = ([photos[number % len(photos)] for number in range(count)] for count in COUNTS[form])
     spent: dict[str, list[tuple[float, int]]] = {each.name: [] for each in every}
     for number in range(ROUNDS):
         for each in random.sample(every, len(every)):
-            # What the start takes is in both.
+            # The start is part of both.
             less, more = each.run(form, few, None), each.run(form, many, None)
             spent[each.name].append(((more.cpu - less.cpu) / (len(many) - len(few)), more.memory))
         print(f"{form}: round {number + 1} of {ROUNDS}", flush=True)
@@ -148,7 +148,7 @@ def measure(form: str, every: list[Contender], photos: list[Path]) -> dict[str, 
 
 
 def start_ms() -> float:
-    """CPU milliseconds from nothing to a decoding process that waits for its first image."""
+    """CPU milliseconds from the start to a decoder process that waits for its first image."""
     found = []
     for _ in range(ROUNDS):
         parent = subprocess.Popen([sys.executable, "-P", "-c", "import imagejob_processor.main"])
@@ -160,7 +160,7 @@ def start_ms() -> float:
 
 
 def ratios(rows: dict[str, dict[str, float]]) -> dict[str, float]:
-    """What was promised, as ratios of CPU."""
+    """The ratios of CPU that the documentation has limits for."""
     cpu = {name: row["cpuMs"] for name, row in rows.items()}
     best, sharp = cpu["imagejob Simd, Balanced"], min(cpu["sharp, chain"], cpu["sharp, clones"])
     found = {
@@ -176,19 +176,19 @@ def ratios(rows: dict[str, dict[str, float]]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, print, and write the figures for the page that is made from them."""
+    """Measure, print, and write the figures for the documentation."""
     install()
     compileall.compile_dir(ROOT / "processor" / "imagejob_processor", quiet=1)
     photos, plate = write_sources(BUILD / "sources")
     every = contenders()
     forms = {form: measure(form, [each for each in every if form in each.forms], photos) for form in COUNTS}
-    looked_at = [each for each in every if each.compares]
+    compared = [each for each in every if each.compares]
     alike = {
         each.name: {
             "photo": [round(value, 4) for value in likenesses(each, photos[0])],
             "plate": [round(value, 4) for value in likenesses(each, plate)],
         }
-        for each in looked_at
+        for each in compared
     }
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     result = {

@@ -11,11 +11,11 @@ from sklearn.datasets import load_sample_image
 
 SIZE = (4000, 3000)
 RINGS = 0.9
-"""The finest rings, as a share of what the pixels can hold."""
+"""The highest spatial frequency, as a share of the Nyquist frequency."""
 
 
 def write_sources(folder: Path) -> tuple[list[Path], Path]:
-    """Write them, unless they are there; gives the photos and the plate."""
+    """Write missing sources; returns the photos and the zone plate."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {
         "china": lambda: load_sample_image("china.jpg"),
@@ -35,7 +35,7 @@ def write_sources(folder: Path) -> tuple[list[Path], Path]:
 
 
 def _grained(image: Image.Image, seed: int) -> Image.Image:
-    """Enlarge a small photo and give it grain, without which it would be too easy to decode."""
+    """Enlarge a small photo and add grain, so that it is as hard to decode as a real one."""
     pixels = np.asarray(image.resize(SIZE, Image.Resampling.BICUBIC)).astype(np.float32)
     random = np.random.default_rng(seed)
     pixels += random.normal(0, 3, pixels.shape[:2])[..., None] + random.normal(0, 1.5, pixels.shape)
@@ -43,7 +43,7 @@ def _grained(image: Image.Image, seed: int) -> Image.Image:
 
 
 def zone_plate() -> Image.Image:
-    """Rings that get finer outwards, up to `RINGS` at the left and right edge."""
+    """Rings with a frequency that grows outwards, up to `RINGS` at the left and right edge."""
     width, height = SIZE
     y, x = np.mgrid[-height / 2 : height / 2, -width / 2 : width / 2]
     rings = 127.5 + 127.5 * np.cos(np.pi * RINGS * (x * x + y * y) / width)

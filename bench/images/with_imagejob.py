@@ -1,4 +1,4 @@
-"""The processor's own decoding process, fed as a Pod feeds it: over its pipes, in its environment."""
+"""The processor's decoder process, run as in a Pod: with the same pipes and environment."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from imagejob_contract.order import EngineName, ItemLimits
 from imagejob_contract.output import Format, Output
 from imagejob_contract.recipe import Rendition, Resample, Resize, Step
-from imagejob_processor.child_process import protocol as protocol
-from imagejob_processor.child_process import supervisor
+from imagejob_processor.child_process import protocol, supervisor
+from imagejob_processor.rendering.encoded import EncodedRendition
 
 LIMITS = ItemLimits(item_bytes=64 << 20, pixels=50_000_000, frames=100, item_timeout_seconds=120)
 SIDES = (1600, 800, 200)
@@ -21,15 +21,15 @@ SIDES = (1600, 800, 200)
 
 @dataclass(frozen=True)
 class Spent:
-    """What a process took: CPU in seconds (user and system), and the most memory it held, in bytes."""
+    """The cost of a process: CPU in seconds (user and system), and peak memory in bytes."""
 
     cpu: float
     memory: int
 
 
 def run(engine: EngineName, how: Resample, form: str, sources: list[bytes], out: Path | None = None) -> Spent:
-    """Do `sources` in one process, one after the other; the first one's pictures go to `out`."""
-    # Nearly without loss, and by the way that JPEGs go.
+    """Process `sources` in one process, one after the other; those of the first are written to `out`."""
+    # Nearly lossless, and resized as planes.
     output = Output(Format.JPEG, quality=100) if form == "PNG" else Output(Format(form))
     renditions = tuple(
         Rendition(
@@ -50,8 +50,8 @@ def run(engine: EngineName, how: Resample, form: str, sources: list[bytes], out:
     _write(child, protocol.encode(protocol.Setup(renditions, LIMITS, 0, 1 << 30, engine)))
     ready = next(_replies(child))
     assert isinstance(ready, protocol.Ready)
-    assert ready.engine is engine, f"{engine} is not to be had here"
-    assert ready.straight == (engine is EngineName.SIMD), "libturbojpeg0 is not to be had here"
+    assert ready.engine is engine, f"{engine} is not available here"
+    assert ready.jpeg_planes == (engine is EngineName.SIMD), "libturbojpeg0 is not available here"
     for number, source in enumerate(sources):
         _write(child, b"")
         _write(child, source)
@@ -59,7 +59,7 @@ def run(engine: EngineName, how: Resample, form: str, sources: list[bytes], out:
             if isinstance(reply, protocol.Done):
                 assert reply.error is None, reply.error
                 break
-            if out is not None and number == 0 and isinstance(reply, protocol.Picture):
+            if out is not None and number == 0 and isinstance(reply, EncodedRendition):
                 (out / f"{reply.rendition}.png").write_bytes(reply.data)
     memory = peak_bytes(child.pid)
     child.stdin.close()
@@ -71,7 +71,7 @@ def run(engine: EngineName, how: Resample, form: str, sources: list[bytes], out:
 
 
 def peak_bytes(pid: int) -> int:
-    """The most memory that a process ever held; what `wait4` tells counts its parent's before `exec` too."""
+    """The peak memory of a process; that of `wait4` includes the parent's before `exec`."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found
     return int(found.group(1)) * 1024

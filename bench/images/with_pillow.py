@@ -1,7 +1,7 @@
 """Pillow alone: with_pillow.py WAY FORM COUNT OUT SOURCE…
 
-naive: one full decode, then one LANCZOS resize for each rendition. floor: a decode at the least scale that
-serves the largest rendition, and the encodes of pictures that are there already; no resize at all.
+naive: one full decode, then one Lanczos resize for each rendition. floor: a decode at the least sufficient
+scale, and encoding of images that were prepared; no resize.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""pyvips: with_pyvips.py FORM COUNT OUT SOURCE…; one decode, each rendition from the one before."""
+"""pyvips: with_pyvips.py FORM COUNT OUT SOURCE…; one decode, each rendition from the previous one."""
 
 import sys
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""A Pod's part: the order by its URL, outputs and the result by the forms and URLs in it.
+"""The work of a Pod: fetch the order by its URL, store outputs and the result.
 
-It is the processor's own code but for the pictures, which are not made: every output is one and the same.
+It is the processor's own code, except that no image is processed: all outputs are the same.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from PIL import Image
 from imagejob_contract.order import Order
 from imagejob_contract.output import Format
 from imagejob_contract.result import ExitCode, Result, Summary
-from imagejob_processor.child_process.protocol import Picture
-from imagejob_processor.child_process.supervisor import Made
+from imagejob_processor.child_process.supervisor import RenderedImage
 from imagejob_processor.errors import PodFailure
 from imagejob_processor.main import read_order
+from imagejob_processor.rendering.encoded import EncodedRendition
 from imagejob_processor.shard import Shard
 from imagejob_processor.storage import Store
 
@@ -24,7 +24,7 @@ SIDE = 8
 
 
 def picture() -> io.BytesIO:
-    """The one picture that there is."""
+    """The content of every output."""
     made = io.BytesIO()
     Image.new("RGB", (SIDE, SIDE), "teal").save(made, "PNG")
     made.seek(0)
@@ -32,22 +32,24 @@ def picture() -> io.BytesIO:
 
 
 class _Painter:
-    """Stands in for the decoding child: gives the same picture for every rendition, whatever the source."""
+    """A decoder that returns the same image for every rendition and source."""
 
-    last_words = ""
+    stderr_tail = ""
 
     def __init__(self, order: Order) -> None:
         formats = {rendition.output.format for rendition in order.renditions}
-        assert formats == {Format.PNG}, f"the one picture that there is is a PNG: {formats}"
+        assert formats == {Format.PNG}, f"all renditions must be PNG, not {formats}"
         data = picture().getvalue()
-        self._made = Made(tuple(Picture(r.name, SIDE, SIDE, data) for r in order.renditions), None)
+        self._made = RenderedImage(
+            tuple(EncodedRendition(r.name, SIDE, SIDE, data) for r in order.renditions), None
+        )
 
-    def process(self, source: bytes, name: str) -> Made:
+    def process(self, source: bytes, name: str) -> RenderedImage:
         return self._made
 
 
 def do_part(store: Store, order_url: str) -> tuple[ExitCode, Summary]:
-    """Do what a processor does; the exit code and the termination message of its container."""
+    """Do the work of a processor; returns the exit code and the termination message."""
     try:
         order = read_order(store.get_order(order_url))
         shard = Shard(order, store, [_Painter(order)])

@@ -1,1 +1,1 @@
-"""What the operator and a processing Pod share: recipe, order, result. It imports msgspec only."""
+"""What the operator and the processor share: recipe, order and result. It imports msgspec only."""

@@ -1,9 +1,7 @@
-"""All that the operator and a processor Pod know of each other.
+"""The order: the work of one processor Pod.
 
-The operator writes one *order* per Pod into the run's staging; the Pod fetches it by the URL in its
-environment, puts *outputs* and one *result* back, leaves counts in its termination message and ends
-with one of the exit codes below. Nothing here may import more than the standard library and msgspec:
-the operator's image carries this module without Pillow.
+The operator writes one order per Pod to the staging of the run. The Pod fetches it by the URL in its
+environment, stores outputs and one result, and leaves counts in its termination message.
 """
 
 from __future__ import annotations
@@ -20,28 +18,28 @@ ORDER_URL_VARIABLE = "IMAGEJOB_ORDER_URL"
 """Environment variable with the presigned GET URL of the order."""
 
 STORE_CA_VARIABLE = "IMAGEJOB_STORE_CA"
-"""Environment variable with PEM certificates of the authorities that sign the store's own one."""
+"""Environment variable with the CA bundle of the store, in PEM."""
 
 TERMINATION_LOG_VARIABLE = "IMAGEJOB_TERMINATION_LOG"
 """Environment variable that overrides `/dev/termination-log`, for runs outside a Pod."""
 
 ENGINE_VARIABLE = "IMAGEJOB_ENGINE"
-"""Environment variable of a Pod with the name of the engine that its administrator chose."""
+"""Environment variable with the name of the resampling engine."""
 
 MAX_ORDER_BYTES = 16 * 1024 * 1024
 MAX_WATERMARK_IMAGE_BYTES = 1024 * 1024
-"""The longest image that a watermark may be made of."""
+"""Size limit of a watermark image."""
 
 
 class EngineName(enum.StrEnum):
-    """What an administrator may choose: Pillow's own filters, or the same ones in SIMD instructions."""
+    """Resampling engines: Pillow's own filters, or the same filters with SIMD instructions."""
 
     PILLOW = "Pillow"
     SIMD = "Simd"
 
 
 class ItemLimits(Wire, frozen=True):
-    """Limits per item, checked before anything is decoded: bytes, pixels of one frame, frames, seconds."""
+    """Limits per item: size of the file, pixels, frames, and processing time."""
 
     item_bytes: Annotated[int, msgspec.Meta(ge=1)]
     pixels: Annotated[int, msgspec.Meta(ge=1)]
@@ -49,11 +47,8 @@ class ItemLimits(Wire, frozen=True):
     item_timeout_seconds: Annotated[int, msgspec.Meta(ge=1)]
 
 
-# --- the order ---------------------------------------------------------------------------------------
-
-
 class OrderItem(Wire, frozen=True):
-    """One source image: `index` in the run, the key that people know it by, and where to get it."""
+    """One source image: its index in the run, its name, and its presigned URL."""
 
     index: Annotated[int, msgspec.Meta(ge=0)]
     source: str
@@ -61,8 +56,8 @@ class OrderItem(Wire, frozen=True):
     etag: str
 
 
-class OrderWatermarkImage(Wire, frozen=True):
-    """One image that watermarks are made of: the key by which steps name it, and where to get it."""
+class OrderWatermark(Wire, frozen=True):
+    """One watermark image: the key that steps refer to, and its presigned URL."""
 
     key: str
     url: str
@@ -70,10 +65,9 @@ class OrderWatermarkImage(Wire, frozen=True):
 
 
 class Upload(Wire, frozen=True):
-    """Where outputs go: an S3 POST policy that admits keys below `key_prefix` only.
+    """An S3 POST policy for the outputs, which allows only keys below `key_prefix`.
 
-    A Pod posts `fields` plus `key` (`key_prefix` + the output's name, see `output_name`), `Content-Type` and
-    last the field `file`.
+    A Pod posts `fields`, `key` (`key_prefix` and `output_name`), `Content-Type` and, last, `file`.
     """
 
     url: str
@@ -83,7 +77,7 @@ class Upload(Wire, frozen=True):
 
 
 class Order(Wire, frozen=True):
-    """The whole task of one Pod. `result_url` is a presigned PUT, sent with `If-None-Match: *`."""
+    """The work of one Pod. `result_url` is a presigned PUT, to be sent with `If-None-Match: *`."""
 
     version: Literal[1]
     job: str
@@ -95,12 +89,9 @@ class Order(Wire, frozen=True):
     limits: ItemLimits
     upload: Upload
     result_url: str
-    watermark_images: tuple[OrderWatermarkImage, ...] = ()
+    watermark_images: tuple[OrderWatermark, ...] = ()
 
 
 def output_name(index: int, rendition: str) -> str:
-    """Name of an output below the order's `key_prefix`: what the Pod writes and the operator expects."""
+    """Return the name of an output below the `key_prefix` of the order."""
     return f"{index:06d}-{rendition}"
-
-
-# --- the result --------------------------------------------------------------------------------------

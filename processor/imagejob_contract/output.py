@@ -1,4 +1,4 @@
-"""Output: how a rendition is encoded. Part of the recipe, and read by operator and processor as that is."""
+"""The output of a rendition: format and encoding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagejob_contract.wire import Percent, Wire
 
 
 class Format(enum.StrEnum):
-    """Output formats; `Same` stands for the one that a source's name says, see `same`."""
+    """Output formats; `Same` is that of each source, see `source_format`."""
 
     JPEG = "JPEG"
     PNG = "PNG"
@@ -23,14 +23,14 @@ class Format(enum.StrEnum):
 
 
 FORMATS: tuple[Format, ...] = tuple(form for form in Format if form is not Format.SAME)
-"""The formats that a file can have."""
+"""The formats of files."""
 
 
 class Metadata(enum.StrEnum):
-    """What becomes of EXIF and XMP; IPTC is never kept. Colours are always converted to sRGB.
+    """Which EXIF and XMP is kept; IPTC never is.
 
-    Strip keeps nothing, KeepCopyright the EXIF tags Artist and Copyright, Keep what the camera and people
-    wrote, where the picture was taken among it.
+    Strip keeps nothing, KeepCopyright the EXIF tags Artist and Copyright, Keep everything that describes the
+    image, including its location.
     """
 
     STRIP = "Strip"
@@ -39,7 +39,7 @@ class Metadata(enum.StrEnum):
 
 
 class Chroma(enum.StrEnum):
-    """How many samples of colour there are for each of lightness: 4:4:4, 4:2:2 or 4:2:0."""
+    """Chroma subsampling: 4:4:4, 4:2:2 or 4:2:0."""
 
     FULL = "Full"
     HALF = "Half"
@@ -47,7 +47,7 @@ class Chroma(enum.StrEnum):
 
 
 class Compression(enum.StrEnum):
-    """What WebP may change: what is hardly seen, any sample by one step, or nothing."""
+    """How WebP compresses: lossy, lossless after a change of samples by at most 1, or lossless."""
 
     LOSSY = "Lossy"
     NEAR_LOSSLESS = "NearLossless"
@@ -55,7 +55,7 @@ class Compression(enum.StrEnum):
 
 
 class Animation(enum.StrEnum):
-    """Which frames of an animation are taken."""
+    """Which frames of an animation are kept."""
 
     FIRST = "First"
     ALL = "All"
@@ -68,16 +68,16 @@ class Output(Wire, frozen=True):
     """How a rendition is encoded.
 
     Attributes:
-        format: File format; Same: that of each source, as its name says.
-        quality: 1..100; absent: the format's own default. JPEG, lossy WebP and AVIF have one.
-        metadata: What is kept beside the pixels.
-        progressive: JPEG: in scans that get finer, smaller and dearer to make.
-        chroma: JPEG and AVIF: how finely colours are kept; absent: Quarter.
-        compression: WebP: what it may change; absent: Lossy.
+        format: File format; Same: that of each source, by the extension of its name.
+        quality: JPEG, lossy WebP and AVIF: 1 to 100; absent: the default of the format.
+        metadata: Which metadata is kept.
+        progressive: JPEG: progressive encoding, which is smaller and slower.
+        chroma: JPEG and AVIF: chroma subsampling; absent: Quarter.
+        compression: WebP: absent: Lossy.
         speed: AVIF: 0 (slowest, smallest) to 10; absent: 8.
-        colors: PNG and GIF: a palette of at most so many colours; absent: none for PNG, 256 for GIF.
-        animation: GIF and WebP: which frames of a source that moves are taken.
-        max_size: JPEG, lossy WebP and AVIF: quality is lowered until the file has no more bytes than this.
+        colors: PNG and GIF: size of the palette; absent: no palette for PNG, 256 for GIF.
+        animation: GIF and WebP: which frames of an animation are kept.
+        max_size: JPEG, lossy WebP and AVIF: quality is lowered until the file is not larger.
     """
 
     format: Format
@@ -111,7 +111,7 @@ CONTENT_TYPES: dict[Format, str] = {
 
 
 def quantity_bytes(quantity: str) -> int:
-    """Bytes of a quantity such as `64Mi`; binary suffixes Ki, Mi, Gi only."""
+    """Return the bytes of a quantity such as `64Mi`; suffixes are Ki, Mi and Gi."""
     factors = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
     suffix = quantity[-2:]
     return int(quantity[:-2]) * factors[suffix] if suffix in factors else int(quantity)

@@ -1,7 +1,6 @@
-"""Memory: what a processor Pod needs for a recipe and its limits. The operator sizes the Pod by it.
+"""The memory of a processor Pod, by its recipe and limits. The operator sizes the Pod by it.
 
-Nothing here may import more than the standard library and msgspec: the operator's image carries this
-module without Pillow. All figures are bytes, measured as peaks over all kinds of sources of 20 megapixels.
+All figures are bytes, measured as peaks over all kinds of sources of 20 megapixels.
 """
 
 from __future__ import annotations
@@ -14,28 +13,27 @@ from imagejob_contract.recipe import Fit, Rendition
 
 MIB = 1024 * 1024
 PARENT_BYTES = 64 * MIB
-"""The Pod's main process without the files that are under way."""
+"""The Pod's main process without the files that it holds."""
 
 LEAST_BYTES = 160 * MIB
-"""Address space without which no decoding process starts."""
+"""Minimal address space of a decoder process."""
 
 _INTERPRETER_BYTES = 80 * MIB
 _SOURCE_COPIES = 2
 _DECODE_BYTES_PER_PIXEL = 16
-_LIKELY_BYTES_PER_PIXEL = 5
+_TYPICAL_BYTES_PER_PIXEL = 5
 _ENCODE_BYTES_PER_PIXEL = dict.fromkeys(Format, 6) | dict.fromkeys(
     (Format.WEBP, Format.AVIF, Format.SAME), 28
 )
-_MOST_WORKERS = 64
+_MAX_WORKERS = 64
 
 
 def memory_bytes(renditions: Sequence[Rendition], limits: ItemLimits) -> int:
-    """Tell how much address space a decoding process needs at most.
+    """Return the peak address space of a decoder process.
 
-    80 MiB for the interpreter and its libraries, two copies of the source's bytes, 16 bytes for each pixel
-    of a decoded image (Pillow's 4, the decoder's own buffers, one more copy on the way; WebP is the
-    dearest) and for each pixel of the largest output what its encoder takes: 6 bytes, 28 for WebP and AVIF
-    and where the format is that of each source.
+    It is 80 MiB for the interpreter and its libraries, two copies of the source, 16 bytes for each pixel of a
+    decoded image (4 in Pillow, the buffers of the decoder, and one copy) and, for each pixel of the largest
+    output, what its encoder needs: 6 bytes, or 28 for WebP, AVIF and Same.
     """
     decode = _DECODE_BYTES_PER_PIXEL * work_pixels(renditions, limits)
     encode = max(
@@ -45,42 +43,42 @@ def memory_bytes(renditions: Sequence[Rendition], limits: ItemLimits) -> int:
 
 
 def likely_bytes(renditions: Sequence[Rendition], limits: ItemLimits) -> int:
-    """Tell what a decoding process takes for the usual case at the limits, a JPEG or PNG decoded in full."""
-    decode = _LIKELY_BYTES_PER_PIXEL * work_pixels(renditions, limits)
+    """Return the address space for the typical source at the limits, a JPEG or PNG decoded at full size."""
+    decode = _TYPICAL_BYTES_PER_PIXEL * work_pixels(renditions, limits)
     return min(memory_bytes(renditions, limits), _INTERPRETER_BYTES + limits.item_bytes + decode)
 
 
 def decode_bytes(source_bytes: int, size: tuple[int, int]) -> int:
-    """Tell how much address space is surely enough to decode this one image; see `memory_bytes`."""
+    """Return the address space that is certainly enough to decode one image; see `memory_bytes`."""
     return _INTERPRETER_BYTES + _SOURCE_COPIES * source_bytes + _DECODE_BYTES_PER_PIXEL * size[0] * size[1]
 
 
 def encode_bytes(output: Format, size: tuple[int, int]) -> int:
-    """Tell how much more is surely enough to encode an image of `size`."""
+    """Return the additional address space that is certainly enough to encode an image of `size`."""
     return _ENCODE_BYTES_PER_PIXEL[output] * size[0] * size[1]
 
 
 def pod_bytes(worker_bytes: int, limits: ItemLimits, workers: int) -> int:
-    """Tell what a Pod takes whose `workers` decoding processes take `worker_bytes` each.
+    """Return the memory of a Pod with `workers` decoder processes of `worker_bytes` each.
 
-    The main process holds for each of them one file that is being fetched, or what is being stored.
+    The main process holds one file for each of them.
     """
     return PARENT_BYTES + workers * (max(LEAST_BYTES, worker_bytes) + limits.item_bytes)
 
 
 def fitting_workers(wanted: int, worker_bytes: int, limits: ItemLimits, memory: int | None) -> int:
-    """Tell how many decoding processes a Pod with a limit of `memory` has room for; at least one."""
-    most = max(1, min(wanted, _MOST_WORKERS))
+    """Return how many decoder processes fit into the memory limit `memory`; at least one."""
+    most = max(1, min(wanted, _MAX_WORKERS))
     if memory is None:
         return most
     return next((n for n in range(most, 1, -1) if pod_bytes(worker_bytes, limits, n) <= memory), 1)
 
 
 def allowed_bytes(worker_bytes: int, limits: ItemLimits, workers: int, memory: int | None) -> int:
-    """Tell how much address space each of `workers` decoding processes gets.
+    """Return the address space limit of each of `workers` decoder processes; at least 160 MiB.
 
-    That is what it needs at most, but not more than its share of what the Pod has beside the main process,
-    so that an item fails where else the kernel would kill the Pod. At least 160 MiB.
+    It is the peak, but at most its share of the Pod's memory, so that an item fails before the kernel kills
+    the Pod.
     """
     if memory is None:
         return worker_bytes
@@ -89,12 +87,12 @@ def allowed_bytes(worker_bytes: int, limits: ItemLimits, workers: int, memory: i
 
 
 def work_pixels(renditions: Iterable[Rendition], limits: ItemLimits) -> int:
-    """Tell how many pixels any image on the way may have: the larger of a source and of a box asked for."""
+    """Return the limit of pixels of every intermediate image: the largest source or requested box."""
     return max(limits.pixels, *(_largest_box(rendition) for rendition in renditions), 1)
 
 
 def _largest_box(rendition: Rendition) -> int:
-    """Pixels of the largest box that a resize of the rendition fills whatever the source is."""
+    """Pixels of the largest box that a resize of the rendition fills for every source."""
     boxes = (step.resize for step in rendition.steps if step.resize is not None)
     return max(
         ((box.width or 1) * (box.height or 1) for box in boxes if box.fit is not Fit.INSIDE), default=1
@@ -102,7 +100,7 @@ def _largest_box(rendition: Rendition) -> int:
 
 
 def _largest_output(rendition: Rendition, limits: ItemLimits) -> int:
-    """Pixels of the largest picture that the rendition may end with."""
+    """Pixels of the largest possible output of the rendition."""
     largest = work_pixels((rendition,), limits)
     for step in rendition.steps:
         if step.crop is not None:

@@ -1,7 +1,6 @@
-"""Recipe: what to make of an image. The part of an ImageJob's spec that operator and processor both read.
+"""The recipe: the part of an ImageJob's spec that says what to make of an image.
 
-Nothing here may import more than the standard library and msgspec: the operator's image carries this
-module without Pillow. What a schema cannot say of it is in `rules`.
+Rules that this schema cannot express are in `recipe_rules`.
 """
 
 from __future__ import annotations
@@ -15,19 +14,16 @@ from imagejob_contract.output import Output
 from imagejob_contract.wire import Percent, Wire
 
 PIXELS_VERSION = 6
-"""Version of the pixels that this code makes of a recipe; grows whenever they change."""
-
-
-# --- words that several operations share ----------------------------------------------------------------
+"""Version of the pixels that this code makes of a recipe; increased whenever they change."""
 
 Side = Annotated[int, Meta(ge=1, le=16384)]
 Share = Annotated[int, Meta(ge=0, le=100)]
 Colour = Annotated[str, Meta(max_length=9, pattern=r"^#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?\Z")]
-"""sRGB as #rrggbb, or #rrggbbaa with its opacity."""
+"""sRGB as #rrggbb, or #rrggbbaa with alpha."""
 
 
 class Gravity(enum.StrEnum):
-    """Where in the picture, by compass."""
+    """A position in the image."""
 
     NORTH_WEST = "NorthWest"
     NORTH = "North"
@@ -40,28 +36,25 @@ class Gravity(enum.StrEnum):
     SOUTH_EAST = "SouthEast"
 
 
-class Smart(enum.StrEnum):
-    """How the part that is worth keeping is found: the most varied one, or the one with the most edges."""
+class SmartCrop(enum.StrEnum):
+    """How a smart crop chooses what to keep: the highest entropy, or the most edges."""
 
     ENTROPY = "Entropy"
     EDGES = "Edges"
 
 
 class FocalPoint(Wire, frozen=True):
-    """What the picture is about, in percent of its width from the left and of its height from the top."""
+    """The most important point of the image, in percent of its width and height."""
 
     x_percent: Share
     y_percent: Share
 
 
-# --- the operations -------------------------------------------------------------------------------------
-
-
 class Fit(enum.StrEnum):
-    """How an image is brought into a box.
+    """How an image fits into a box.
 
-    Cover fills the box and crops what is over; Contain fits inside and pads to the exact box; Fill
-    stretches; Inside is the largest size within the box; Outside the smallest that covers it.
+    Cover fills the box and crops the rest; Contain fits inside and pads to the exact box; Fill stretches;
+    Inside is the largest size within the box; Outside the smallest that covers it.
     """
 
     COVER = "Cover"
@@ -72,10 +65,10 @@ class Fit(enum.StrEnum):
 
 
 class Resample(enum.StrEnum):
-    """How careful a resize is, and how dear.
+    """Quality and cost of a resize.
 
-    Fast lets a JPEG decoder do most of a reduction, which photos do not show and patterns as fine as pixels
-    do; Balanced only where they do not either; Best filters every rendition out of all pixels of the source.
+    Fast lets the JPEG decoder do most of a reduction, which can alias fine patterns; Balanced does so only
+    where it does not; Best filters all pixels of the source for every rendition.
     """
 
     FAST = "Fast"
@@ -84,20 +77,19 @@ class Resample(enum.StrEnum):
 
 
 class Resize(Wire, frozen=True):
-    """Bring the image into a box of `width` x `height` pixels; Inside and Outside need only one of them.
+    """Fit the image into a box of `width` x `height` pixels; Inside and Outside need only one of them.
 
     Attributes:
         width: Of the box, in pixels.
         height: Of the box, in pixels.
-        fit: How the image meets the box.
-        no_upscale: Never make the picture larger than it is: Cover and Outside then take the largest box of
-            the same shape that needs no enlarging, Fill keeps the sides that are short already, Contain
-            pads. Inside never enlarges.
-        gravity: What Cover keeps, or where Contain puts the picture; absent: the centre.
-        focal_point: What Cover keeps in the middle, as far as the edges allow.
-        smart_crop: Let Cover look for what it keeps.
+        fit: How the image fits into the box.
+        no_upscale: Never enlarge the image: Cover and Outside then use the largest box of the same shape that
+            needs no enlarging, Fill keeps the shorter sides, Contain pads. Inside never enlarges.
+        gravity: What Cover keeps, or where Contain places the image; absent: the centre.
+        focal_point: What Cover centres, as far as the edges allow.
+        smart_crop: How Cover chooses what to keep.
         background: What Contain pads with; absent: white.
-        resample: How careful the filter is.
+        resample: Quality of the filter.
     """
 
     width: Side | None = None
@@ -106,27 +98,27 @@ class Resize(Wire, frozen=True):
     no_upscale: bool = False
     gravity: Gravity | None = None
     focal_point: FocalPoint | None = None
-    smart_crop: Smart | None = None
+    smart_crop: SmartCrop | None = None
     background: Colour | None = None
     resample: Resample = Resample.BALANCED
 
 
 class Rotate(Wire, frozen=True):
-    """Turn clockwise, after the image was put upright by its EXIF orientation."""
+    """Rotate clockwise, after the EXIF orientation was applied."""
 
     degrees: Literal[90, 180, 270]
 
 
 class Flip(Wire, frozen=True):
-    """Mirror: Horizontal exchanges left and right, Vertical top and bottom."""
+    """Mirror: Horizontal swaps left and right, Vertical top and bottom."""
 
     direction: Literal["Horizontal", "Vertical"]
 
 
 class Crop(Wire, frozen=True):
-    """Cut out a box, in pixels of the image as the steps before left it; must lie inside it.
+    """Cut out a box, which must be inside the image.
 
-    It lies at `x` and `y`, or where `gravity` or `smart_crop` say.
+    Its position is `x` and `y`, or follows from `gravity` or `smart_crop`.
     """
 
     width: Side
@@ -134,14 +126,14 @@ class Crop(Wire, frozen=True):
     x: Annotated[int, Meta(ge=0, le=65535)] | None = None
     y: Annotated[int, Meta(ge=0, le=65535)] | None = None
     gravity: Gravity | None = None
-    smart_crop: Smart | None = None
+    smart_crop: SmartCrop | None = None
 
 
 Margin = Annotated[int, Meta(ge=0, le=16384)]
 
 
 class Pad(Wire, frozen=True):
-    """Add a margin of so many pixels on each side; absent background: white."""
+    """Add a margin, in pixels; absent background: white."""
 
     top: Margin = 0
     right: Margin = 0
@@ -151,13 +143,13 @@ class Pad(Wire, frozen=True):
 
 
 class Flatten(Wire, frozen=True):
-    """Lay the image on a solid colour, so that nothing of it is transparent any more."""
+    """Blend the image with a background colour, which removes its alpha channel."""
 
     background: Annotated[str, Meta(max_length=7, pattern=r"^#[0-9A-Fa-f]{6}\Z")]
 
 
 class Sharpen(Wire, frozen=True):
-    """Unsharp mask: differences within `radius_pixels` grow by `amount_percent`, from `threshold` on."""
+    """Unsharp mask."""
 
     amount_percent: Annotated[int, Meta(ge=1, le=500)] = 100
     radius_pixels: Annotated[int, Meta(ge=1, le=50)] = 1
@@ -171,20 +163,20 @@ class Blur(Wire, frozen=True):
 
 
 class Grayscale(Wire, frozen=True):
-    """Take the colours away and keep the lightness (ITU-R 601) and the opacity."""
+    """Convert to luma (ITU-R 601); the alpha channel is kept."""
 
 
 class Watermark(Wire, frozen=True):
-    """Lay a text, white with a dark edge, or another image over the image; exactly one of both.
+    """Draw a text, white with a dark outline, or an image over the image; exactly one of both.
 
     Attributes:
-        text: In the font of the program: Latin, Greek, Cyrillic, Hebrew, Arabic and more, no CJK.
-        image: Key of a PNG, WebP, JPEG or GIF below the namespace's part of the store.
-        gravity: Where it stands; of no matter if it is everywhere.
-        opacity_percent: 1 (hardly seen) to 100 (solid).
-        scale_percent: Height of the letters, or longer side of the image, in percent of the shorter side;
-            absent: 5, and 25 for an image. Less where it would not fit.
-        tile: Repeat it all over the image.
+        text: Latin, Greek, Cyrillic, Hebrew, Arabic and more, no CJK.
+        image: Key of a PNG, WebP, JPEG or GIF below the prefix of the namespace.
+        gravity: Position; ignored if tiled.
+        opacity_percent: 1 to 100.
+        scale_percent: Height of the text, or longer side of the watermark image, in percent of the shorter
+            side of the image; absent: 5 for a text, 25 for an image. Reduced if it does not fit.
+        tile: Repeat it over the whole image.
     """
 
     text: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
@@ -219,11 +211,8 @@ def members(step: Step) -> list[str]:
     return [name for name in OPERATIONS if getattr(step, name) is not None]
 
 
-# --- the whole ---------------------------------------------------------------------------------------------
-
-
 class Rendition(Wire, frozen=True):
-    """One picture made from every item."""
+    """One output for every item."""
 
     name: Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?\Z")]
     output: Output

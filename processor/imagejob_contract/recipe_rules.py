@@ -1,6 +1,6 @@
-"""Rules: what a recipe must keep to that its shape cannot say. The CRD holds the same by CEL.
+"""Rules for a recipe that its schema cannot express. The CRD has the same rules in CEL.
 
-Each finding is where and what: the path below the rendition, and a sentence that says what to do.
+Each violation is the path below the rendition and a sentence that says what to do.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from typing import TypeAlias
 from imagejob_contract.output import Animation, Compression, Format, Metadata, Output
 from imagejob_contract.recipe import OPERATIONS, Crop, Fit, Pad, Rendition, Resize, Step, members
 
-Finding: TypeAlias = tuple[str, str]
-"""Path below the rendition such as `.steps[0].resize`, and the rule that is broken there."""
+Violation: TypeAlias = tuple[str, str]
+"""Path below the rendition such as `.steps[0].resize`, and the rule."""
 
 LOSSY = (Format.JPEG, Format.WEBP, Format.AVIF)
 """Formats with a quality."""
 
 
-def broken(rendition: Rendition) -> Iterator[Finding]:
-    """Find every rule that a rendition breaks."""
+def violations(rendition: Rendition) -> Iterator[Violation]:
+    """Find every rule that a rendition violates."""
     for position, step in enumerate(rendition.steps):
-        for below, text in _step(step):
-            yield f".steps[{position}]{below}", text
+        for path, text in _step(step):
+            yield f".steps[{position}]{path}", text
     for text in _output(rendition.output):
         yield ".output", text
     if rendition.output.animation is Animation.ALL and any(_smart(step) for step in rendition.steps):
         yield ".output", "animation All with smartCrop would jump; use gravity or focalPoint"
 
 
-def _step(step: Step) -> Iterator[Finding]:
+def _step(step: Step) -> Iterator[Violation]:
     chosen = members(step)
     if len(chosen) != 1:
         yield "", f"exactly one of {', '.join(OPERATIONS)} must be set, found {chosen or 'none'}"
@@ -67,7 +67,7 @@ def _crop(step: Crop) -> Iterator[str]:
     if (step.x is None) != (step.y is None):
         yield "x and y must be set together"
     elif sum(each is not None for each in (step.x, step.gravity, step.smart_crop)) != 1:
-        yield "exactly one of x and y, gravity, smartCrop must say where the box lies"
+        yield "exactly one of x and y, gravity, smartCrop must be set"
 
 
 def _output(output: Output) -> Iterator[str]:

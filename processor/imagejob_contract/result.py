@@ -1,4 +1,4 @@
-"""The result of a processing Pod: one record per item, the exit code, and the termination message."""
+"""The result of a processor Pod: one record per item, the exit code, and the termination message."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import msgspec
 from imagejob_contract.wire import Wire
 
 MAX_RESULT_BYTES = 16 * 1024 * 1024
-
-
 MAX_MESSAGE_CHARACTERS = 300
-"""Length limit of every message in a result; longer ones are cut by the writer."""
+"""Length limit of every message in a result; the writer truncates longer ones."""
 
 
 class ExitCode(enum.IntEnum):
-    """How a processor Pod ends. 0 also when items failed: the result says which."""
+    """Exit codes of a processor Pod; 0 also if items failed."""
 
     DONE = 0
     BAD_ORDER = 65
@@ -27,7 +25,7 @@ class ExitCode(enum.IntEnum):
 
 
 class ItemCode(enum.StrEnum):
-    """Why an item failed. A code never changes its meaning."""
+    """Why an item failed."""
 
     UNDECODABLE = "IMG_001"
     TOO_LARGE = "IMG_002"
@@ -42,16 +40,12 @@ class ItemCode(enum.StrEnum):
 
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
-
-
 Message = Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_CHARACTERS)]
-
-
 Side = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
 class OutputRecord(Wire, frozen=True):
-    """One stored rendition: encoded size in bytes, size in pixels, sha256 of the bytes in hex."""
+    """One stored output: file size in bytes, size in pixels, SHA-256 in hex."""
 
     rendition: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
     bytes: Count
@@ -61,29 +55,29 @@ class OutputRecord(Wire, frozen=True):
 
 
 class ItemError(Wire, frozen=True):
-    """Why an item failed, for people; the limit and the value are in the message."""
+    """Why an item failed; the message has the value and the limit."""
 
     code: ItemCode
     message: Message
 
 
 class SourceRecord(Wire, frozen=True):
-    """The source file as it was fetched: its bytes, and sha256 of them in hex."""
+    """The source file: size in bytes, SHA-256 in hex."""
 
     bytes: Count
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class ImageFacts(Wire, frozen=True):
-    """What a source looks like; from the decoder, so for people and never for a decision about safety.
+    """Facts about a source. They come from the decoder, which is not trusted: do not base security on them.
 
     Attributes:
-        format: What it was recognised as.
+        format: Detected format.
         width: In pixels, upright.
         height: In pixels, upright.
-        perceptual_hash: 64 bits in hex of which few differ between pictures that look alike (dHash).
-        dominant_color: What most of the picture is near to, as #rrggbb.
-        thumb_hash: A blurred preview, ThumbHash in base64.
+        perceptual_hash: dHash in hex: 64 bits of which few differ between similar images.
+        dominant_color: The most frequent colour, as #rrggbb.
+        thumb_hash: ThumbHash in base64, a blurred preview.
     """
 
     format: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3,4}$")]
@@ -95,7 +89,7 @@ class ImageFacts(Wire, frozen=True):
 
 
 class Timings(Wire, frozen=True):
-    """Milliseconds of wall time: to fetch the source, to make all pictures, to store them."""
+    """Milliseconds to fetch the source, to make all renditions, and to store them."""
 
     fetch: Count = 0
     process: Count = 0
@@ -103,7 +97,7 @@ class Timings(Wire, frozen=True):
 
 
 class ItemResult(Wire, frozen=True):
-    """What became of one item: all renditions, or an error and none; and what is known of its source."""
+    """The result of one item: all outputs, or an error and none; and what is known of its source."""
 
     index: Count
     outputs: tuple[OutputRecord, ...] = ()
@@ -114,7 +108,7 @@ class ItemResult(Wire, frozen=True):
 
 
 class Result(Wire, frozen=True):
-    """What one Pod did; the first one stored for a shard is the one that counts."""
+    """The result of one Pod; the first one stored for a shard is final."""
 
     version: Literal[1]
     shard: Count
@@ -123,7 +117,7 @@ class Result(Wire, frozen=True):
 
 
 class Summary(Wire, frozen=True):
-    """The termination message of a Pod: counts of its items, and why it ended when it did no work."""
+    """The termination message of a Pod: counts of its items, or why it stored no result."""
 
     succeeded: Count = 0
     failed: Count = 0

@@ -1,7 +1,7 @@
-"""Same: the format that `output.format: Same` stands for, which the ending of a source's name says.
+"""The format that `output.format: Same` stands for: that of the extension of the source's name.
 
-The name and not the content, since keys and forms for the outputs are made before anything is decoded.
-Operator and processor both go by it, so a file with a wrong ending becomes what its name says.
+By name and not by content, because the keys of the outputs are decided before anything is decoded. A file
+with a wrong extension is converted to the format of its name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 from imagejob_contract.output import Format
 from imagejob_contract.recipe import Rendition
 
-ENDINGS: dict[str, Format] = {
+EXTENSION_FORMATS: dict[str, Format] = {
     "jpg": Format.JPEG,
     "jpeg": Format.JPEG,
     "jpe": Format.JPEG,
@@ -23,27 +23,27 @@ ENDINGS: dict[str, Format] = {
     "tif": Format.TIFF,
     "tiff": Format.TIFF,
 }
-"""Formats by what stands after the last dot of a name, in small letters."""
+"""Formats by extension, in lower case."""
 
 
-class UnknownEnding(ValueError):
-    """A source's name says no format that outputs can have; the message names both and what to do."""
+class UnknownExtension(ValueError):
+    """The name of a source has no extension of an output format."""
 
 
 def for_source(rendition: Rendition, source: str) -> Rendition:
-    """Give the rendition as it is for one source: with the format that its name says in the place of Same.
+    """Return the rendition for one source, with Same replaced by the format of its name.
 
     Raises:
-        UnknownEnding: The name of the source has no ending of `ENDINGS`.
+        UnknownExtension: The extension is none of `EXTENSION_FORMATS`.
     """
     if rendition.output.format is not Format.SAME:
         return rendition
-    _, dot, ending = source.rpartition("/")[2].rpartition(".")
-    form = ENDINGS.get(ending.lower()) if dot else None
+    _, dot, extension = source.rpartition("/")[2].rpartition(".")
+    form = EXTENSION_FORMATS.get(extension.lower()) if dot else None
     if form is None:
-        known = ", ".join(f".{ending}" for ending in ENDINGS)
-        raise UnknownEnding(
-            f"rendition {rendition.name!r} has output.format Same, which goes by the ending of a "
-            f"source's name, and {source!r} has none of {known}: name a format, or leave that source out"
+        known = ", ".join(f".{extension}" for extension in EXTENSION_FORMATS)
+        raise UnknownExtension(
+            f"rendition {rendition.name!r} has output.format Same, but the name of the source "
+            f"{source!r} has none of the extensions {known}; name a format or exclude the source"
         )
     return msgspec.structs.replace(rendition, output=msgspec.structs.replace(rendition.output, format=form))

@@ -1,4 +1,4 @@
-"""Wire: the base of all values that cross a boundary, and words that several of them use."""
+"""The base of all values that are serialized."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ Percent = Annotated[int, Meta(ge=1, le=100)]
 
 
 class Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
-    """Base of everything that crosses a boundary: frozen, camelCase, nothing unknown accepted."""
+    """Base of serialized values: immutable, camelCase, unknown fields are rejected."""

@@ -1,8 +1,8 @@
 """The Pod's entry point: `python -m imagejob_processor`.
 
-The signal handler comes before the imports: process 1 of a container ignores signals that it has no
-handler for, so an early SIGTERM would be lost. The end skips the interpreter's own, which would wait for
-threads that are still at the network.
+The signal handler is installed before the imports: process 1 of a container ignores signals without a
+handler, so an early SIGTERM would be lost. `os._exit` skips the interpreter's exit, which waits for threads
+with open requests.
 """
 
 import os
@@ -14,7 +14,7 @@ SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
-    # Once is enough: what cleans up must not be interrupted by the next one.
+    # A second signal must not interrupt the cleanup.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(SIGTERM_EXIT_CODE)
 

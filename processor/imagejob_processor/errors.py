@@ -1,8 +1,7 @@
-"""What can go wrong in a processor Pod: one exception per consequence.
+"""Errors of a processor Pod, one exception per consequence.
 
-`ItemFailure` costs one item and the rest of the shard goes on; the others end the Pod with the exit code
-they carry. Messages are for people: they name the limit and the value, and never hold a URL's query,
-where signatures live. Nothing here knows images or HTTP.
+`ItemFailure` fails one item. The others end the Pod with the exit code that they carry. Messages are for
+users: they say what happened, the value, the limit and what to do, and contain no query of a presigned URL.
 """
 
 from __future__ import annotations
@@ -13,10 +12,11 @@ from imagejob_contract.result import MAX_MESSAGE_CHARACTERS, ExitCode, ItemCode,
 
 _QUERY = re.compile(r"\?[^\s\"'<>)\]]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+_PYTHON_VALUE = re.compile(r" at 0x|\bb['\"]")
 
 
 def without_queries(text: str) -> str:
-    """Cut every query string out of `text`: presigned URLs are secrets, their paths are not."""
+    """Remove the query of every URL in `text`: presigned URLs are secrets, their paths are not."""
     return _QUERY.sub("?…", text)
 
 
@@ -28,18 +28,20 @@ def message_of(text: str) -> str:
     return line[: MAX_MESSAGE_CHARACTERS - 1] + "…"
 
 
-def describe(error: BaseException) -> str:
-    """Name an exception by class and text, for the end of a message."""
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def detail_of(error: Exception) -> str:
+    """Return the text of a library's error for a message; empty if only developers understand it."""
+    if not isinstance(error, OSError | SyntaxError):
+        return ""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return f": {text}" if text and not _PYTHON_VALUE.search(text) else ""
 
 
 class ItemFailure(Exception):
-    """One item cannot be done, and trying again would not help.
+    """One item failed, and trying again would not help.
 
     Attributes:
-        code: What the result says; never changes its meaning.
-        message: What people read; see `message_of`.
+        code: The code in the result.
+        message: The message in the result; see `message_of`.
     """
 
     def __init__(self, code: ItemCode, message: str) -> None:
@@ -48,27 +50,27 @@ class ItemFailure(Exception):
         super().__init__(f"{code}: {self.message}")
 
     def as_error(self) -> ItemError:
-        """Give the form that goes into the result."""
+        """Return the form that goes into the result."""
         return ItemError(code=self.code, message=self.message)
 
 
 class CodecFailure(ItemFailure):
-    """A decoder or an encoder gave up; many say nothing useful when it is memory that they lack.
+    """A decoder or an encoder failed; few of them report a lack of memory as such.
 
     Attributes:
-        need: Bytes of address space with which it would not lack any, for sure; 0 if that is not known.
+        memory_needed: Address space in bytes that is certainly enough; 0 if unknown.
     """
 
-    def __init__(self, code: ItemCode, message: str, need: int) -> None:
+    def __init__(self, code: ItemCode, message: str, memory_needed: int) -> None:
         super().__init__(code, message)
-        self.need = need
+        self.memory_needed = memory_needed
 
 
 class PodFailure(Exception):
     """The Pod cannot go on and stores no result.
 
     Attributes:
-        exit_code: How the Pod ends, which tells the operator whether to launch the shard again.
+        exit_code: The exit code of the Pod, by which the operator decides whether to launch the shard again.
     """
 
     exit_code = ExitCode.INTERNAL
@@ -78,24 +80,24 @@ class PodFailure(Exception):
 
 
 class BadOrder(PodFailure):
-    """The order is gone, too long or not one that this version understands: the same Pod would fail again."""
+    """The order is missing, too large or invalid: another Pod would fail in the same way."""
 
     exit_code = ExitCode.BAD_ORDER
 
 
 class OrderExpired(PodFailure):
-    """The store no longer honours the order's URLs; a new order has fresh ones."""
+    """The store rejects the URLs of the order; a new order has new ones."""
 
     exit_code = ExitCode.ORDER_EXPIRED
 
 
 class StoreUnavailable(PodFailure):
-    """The store could not be reached or kept failing, so no result could be had or stored."""
+    """The store could not be reached or kept failing."""
 
     exit_code = ExitCode.RESULT_NOT_STORED
 
 
-class WorkerBroken(PodFailure):
-    """The decoding process does not even start: no item is to blame."""
+class DecoderUnavailable(PodFailure):
+    """The decoder process does not start: no item is to blame."""
 
     exit_code = ExitCode.INTERNAL

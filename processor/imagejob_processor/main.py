@@ -1,9 +1,9 @@
-"""Main: one Pod, from the order's URL to the exit code.
+"""The program of a Pod, from the URL of the order to the exit code.
 
     order  ->  items  ->  result  ->  termination message
 
-Whatever happens, the message says in one line why the Pod ended; the exit code tells the operator whether
-to launch the shard again. SIGTERM is a disruption: it ends the Pod at once and without a result.
+The exit code tells the operator whether to launch the shard again. SIGTERM ends the Pod at once, without a
+result.
 """
 
 from __future__ import annotations
@@ -26,60 +26,63 @@ from imagejob_contract.order import (
     Order,
 )
 from imagejob_contract.result import MAX_RESULT_BYTES, ExitCode, ItemResult, Result, Summary
-from imagejob_contract.source_format import UnknownEnding, for_source
-from imagejob_processor import machine
+from imagejob_contract.source_format import UnknownExtension, for_source
+from imagejob_processor import cgroup
 from imagejob_processor.child_process.protocol import Setup
-from imagejob_processor.child_process.supervisor import Worker
-from imagejob_processor.errors import BadOrder, ItemFailure, PodFailure, describe, message_of
-from imagejob_processor.logs import LOGGER, set_up
-from imagejob_processor.shard import Finished, Shard
+from imagejob_processor.child_process.supervisor import Supervisor
+from imagejob_processor.errors import BadOrder, ItemFailure, PodFailure
+from imagejob_processor.logs import LOGGER, set_up_logs
+from imagejob_processor.shard import FinishedItem, Shard
 from imagejob_processor.storage import Store
 
 TERMINATION_LOG = "/dev/termination-log"
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
-    """Run the Pod's program; gives its exit code."""
-    set_up()
+    """Run the program; returns its exit code."""
+    set_up_logs()
     try:
         summary = run(environment)
     except PodFailure as failure:
-        LOGGER.error("no result", extra={"cause": str(failure), "exitCode": int(failure.exit_code)})
-        _leave(Summary(error=str(failure)), environment)
+        LOGGER.error("the Pod failed", extra={"cause": str(failure), "exitCode": int(failure.exit_code)})
+        _write_termination_message(Summary(error=str(failure)), environment)
         return failure.exit_code
     except SystemExit as stop:
-        LOGGER.warning("stopped by a signal, no result")
-        _leave(Summary(error="stopped by a signal"), environment)
+        LOGGER.warning("the Pod was terminated")
+        _write_termination_message(
+            Summary(error="terminated by SIGTERM before the result was stored"), environment
+        )
         return stop.code if isinstance(stop.code, int) else ExitCode.INTERNAL
-    except Exception as error:  # noqa: BLE001 - the edge: logged with its traceback, and told
+    except Exception:  # noqa: BLE001 - any error ends the Pod with a termination message
         LOGGER.exception("internal error")
-        _leave(Summary(error=message_of(f"internal error: {describe(error)}")), environment)
+        text = "internal error of the processor; the log of the Pod has the details"
+        _write_termination_message(Summary(error=text), environment)
         return ExitCode.INTERNAL
-    _leave(summary, environment)
+    _write_termination_message(summary, environment)
     return ExitCode.DONE
 
 
 def run(environment: Mapping[str, str], store: Store | None = None) -> Summary:
-    """Do the order and store its result.
+    """Process the order and store its result.
 
     Raises:
-        PodFailure: There is no result, and why.
+        PodFailure: No result was stored.
     """
     url = environment.get(ORDER_URL_VARIABLE, "")
     if not url:
         raise BadOrder(f"{ORDER_URL_VARIABLE} is not set")
     store = store or _store(environment)
     with contextlib.ExitStack() as closing:
-        # The first process loads its libraries while the order is fetched.
-        workers = [closing.enter_context(contextlib.closing(Worker()))]
+        # The first decoder loads its libraries while the order is fetched.
+        decoders = [closing.enter_context(contextlib.closing(Supervisor()))]
         order = read_order(store.get_order(url))
-        watermark_images = _marks(order, store)
+        watermark_images = _fetch_watermark_images(order, store)
         engine = _engine(environment)
-        setup, count = _setup(order, watermark_images, engine, machine.cpus(), machine.memory_limit())
-        workers += [closing.enter_context(contextlib.closing(Worker())) for _ in range(count - 1)]
-        for worker in workers:
-            worker.configure(setup)
-        results = _process(order, store, workers)
+        setup, count = _setup(order, watermark_images, engine, cgroup.cpus(), cgroup.memory_limit())
+        decoders += [closing.enter_context(contextlib.closing(Supervisor())) for _ in range(count - 1)]
+        for decoder in decoders:
+            decoder.configure(setup)
+        results = _process_items(order, store, decoders)
     _store_result(order, store, results)
     failed = sum(result.error is not None for result in results)
     return Summary(succeeded=len(results) - failed, failed=failed)
@@ -89,81 +92,70 @@ def _store(environment: Mapping[str, str]) -> Store:
     try:
         return Store(ca_bundle=environment.get(STORE_CA_VARIABLE, ""))
     except (OSError, ValueError) as error:  # an SSLError is an OSError
-        raise BadOrder(f"{STORE_CA_VARIABLE} holds no certificate: {error}") from error
+        raise BadOrder(f"{STORE_CA_VARIABLE} contains no valid PEM certificate") from error
 
 
 def read_order(content: bytes) -> Order:
-    """Read an order; nothing unknown in it is passed over.
+    """Decode and check an order.
 
     Raises:
-        BadOrder: It is not one that this version understands, or it contradicts itself.
+        BadOrder: It is invalid, or has fields that this version does not know.
     """
     try:
         order = msgspec.json.decode(content, type=Order)
     except msgspec.DecodeError as error:
-        raise BadOrder(f"the order is not understood: {error}") from error
+        raise BadOrder(f"the order is invalid: {error}") from error
     if not order.renditions:
         raise BadOrder("the order has no renditions")
     if len({rendition.name for rendition in order.renditions}) < len(order.renditions):
-        raise BadOrder("the order has two renditions of one name")
+        raise BadOrder("the order has two renditions of the same name")
     if len({item.index for item in order.items}) < len(order.items):
-        raise BadOrder("the order has two items of one index")
+        raise BadOrder("the order has two items of the same index")
     try:
         for item in order.items:
             for rendition in order.renditions:
                 for_source(rendition, item.source)
-    except UnknownEnding as error:
-        raise BadOrder(f"the order cannot be done: {error}") from error
+    except UnknownExtension as error:
+        raise BadOrder(f"the order is invalid: {error}") from error
     return order
 
 
 def _engine(environment: Mapping[str, str]) -> EngineName:
-    """Read what the administrator chose.
-
-    Raises:
-        BadOrder: There is no such engine.
-    """
     name = environment.get(ENGINE_VARIABLE) or EngineName.SIMD
     if name not in list(EngineName):
         raise BadOrder(f"{ENGINE_VARIABLE} is {name!r}: it must be one of {', '.join(EngineName)}")
     return EngineName(name)
 
 
-def _marks(order: Order, store: Store) -> dict[str, bytes]:
-    """Fetch the images that watermarks are made of.
-
-    Raises:
-        BadOrder: One is not as it was staged.
-    """
+def _fetch_watermark_images(order: Order, store: Store) -> dict[str, bytes]:
     try:
         return {
-            mark.key: store.get_source(mark.url, mark.etag, MAX_WATERMARK_IMAGE_BYTES)
-            for mark in order.watermark_images
+            image.key: store.get_source(image.url, image.etag, MAX_WATERMARK_IMAGE_BYTES)
+            for image in order.watermark_images
         }
     except ItemFailure as failure:
-        raise BadOrder(f"an image of a watermark cannot be had: {failure}") from failure
+        raise BadOrder(f"a watermark image could not be read: {failure}") from failure
 
 
 def _setup(
     order: Order, watermark_images: dict[str, bytes], engine: EngineName, cpus: int, memory_limit: int | None
 ) -> tuple[Setup, int]:
-    """Decide how many decoding processes there are, and how much memory each of them gets."""
+    """Decide how many decoders there are, and how much memory each of them gets."""
     need = pod_memory.memory_bytes(order.renditions, order.limits)
     wanted = min(cpus, max(1, len(order.items)))
     count = pod_memory.fitting_workers(wanted, need, order.limits, memory_limit)
     allowed = pod_memory.allowed_bytes(need, order.limits, count, memory_limit)
-    return Setup(
-        order.renditions, order.limits, allowed, order.upload.max_bytes, engine, watermark_images
-    ), count
+    setup = Setup(order.renditions, order.limits, allowed, order.upload.max_bytes, engine, watermark_images)
+    return setup, count
 
 
-def _process(order: Order, store: Store, workers: Sequence[Worker]) -> tuple[ItemResult, ...]:
-    """Do all items, with a line in the log for each."""
-    about = {"job": order.job, "run": order.run, "shard": order.shard, "attempt": order.attempt}
-    asked = {"items": len(order.items), "renditions": len(order.renditions), "workers": len(workers)}
-    LOGGER.info("order read", extra={**about, **asked})
+def _process_items(order: Order, store: Store, decoders: Sequence[Supervisor]) -> tuple[ItemResult, ...]:
+    """Process all items, with a log record for each."""
+    shard_fields = {"job": order.job, "run": order.run, "shard": order.shard, "attempt": order.attempt}
+    counts = {"items": len(order.items), "renditions": len(order.renditions), "decoders": len(decoders)}
+    LOGGER.info("order received", extra={**shard_fields, **counts})
     started = time.monotonic()
-    shard = Shard(order, store, workers)
+    shard = Shard(order, store, decoders)
     results = []
     try:
         for finished in shard.results():
@@ -172,38 +164,38 @@ def _process(order: Order, store: Store, workers: Sequence[Worker]) -> tuple[Ite
     finally:
         shard.close()
     seconds = round(time.monotonic() - started, 3)
-    found = {"engine": workers[0].engine, "straight": workers[0].straight}
-    LOGGER.info("items done", extra={**about, "items": len(results), "seconds": seconds, **found})
+    engine = {"engine": decoders[0].engine, "jpegPlanes": decoders[0].jpeg_planes}
+    extra = {**shard_fields, "items": len(results), "seconds": seconds, **engine}
+    LOGGER.info("all items processed", extra=extra)
     return tuple(results)
 
 
-def _log_item(finished: Finished) -> None:
+def _log_item(finished: FinishedItem) -> None:
     result = finished.result
-    about: dict[str, object] = {"item": result.index, "source": finished.item.source}
+    fields: dict[str, object] = {"item": result.index, "source": finished.item.source}
     if result.error is None:
-        LOGGER.info("item done", extra={**about, "bytes": sum(output.bytes for output in result.outputs)})
+        total = sum(output.bytes for output in result.outputs)
+        LOGGER.info("item processed", extra={**fields, "bytes": total})
         return
-    if finished.words:
-        about["decoder"] = finished.words
-    LOGGER.warning("item failed", extra={**about, "code": result.error.code, "cause": result.error.message})
+    if finished.stderr_tail:
+        fields["decoderOutput"] = finished.stderr_tail
+    LOGGER.warning("item failed", extra={**fields, "code": result.error.code, "cause": result.error.message})
 
 
 def _store_result(order: Order, store: Store, results: tuple[ItemResult, ...]) -> None:
     result = Result(version=1, shard=order.shard, attempt=order.attempt, items=results)
     content = msgspec.json.encode(result)
     if len(content) > MAX_RESULT_BYTES:
-        raise BadOrder(f"the result has {len(content)} bytes, over {MAX_RESULT_BYTES}: too many items")
+        text = f"the result has {len(content)} bytes, over the limit of {MAX_RESULT_BYTES}"
+        raise BadOrder(f"{text}; lower spec.execution.itemsPerPod")
     if store.put_result(order.result_url, content):
         LOGGER.info("result stored", extra={"bytes": len(content)})
     else:
         LOGGER.info("another attempt stored its result first", extra={"shard": order.shard})
 
 
-def _leave(summary: Summary, environment: Mapping[str, str]) -> None:
-    """Write the termination message; a place that is not there is no failure.
-
-    The default file is never created: it is the kubelet that puts it there.
-    """
+def _write_termination_message(summary: Summary, environment: Mapping[str, str]) -> None:
+    """Write the termination message, if there is a file for it: the kubelet creates the default one."""
     override = environment.get(TERMINATION_LOG_VARIABLE)
     flags = os.O_WRONLY | os.O_TRUNC | (os.O_CREAT if override else 0)
     with (

@@ -1,7 +1,7 @@
-"""Shard: all items of an order, several at once, with the network beside the decoding.
+"""The items of an order, several at once, with requests to the store beside the decoding.
 
-Each decoding process has one item. Meanwhile the next sources are being fetched and the outputs of items
-before are being stored: at most two items more for each process, so that memory has a bound.
+Each decoder has one item. Meanwhile the next sources are fetched and earlier outputs are stored: at most two
+more items for each decoder, which bounds the memory.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from imagejob_contract.order import Order, OrderItem, Upload, output_name
 from imagejob_contract.output import CONTENT_TYPES
 from imagejob_contract.result import ImageFacts, ItemResult, OutputRecord, SourceRecord, Timings
 from imagejob_contract.source_format import for_source
-from imagejob_processor.child_process.protocol import Picture
-from imagejob_processor.child_process.supervisor import Made
+from imagejob_processor.child_process.supervisor import RenderedImage
 from imagejob_processor.errors import ItemFailure
+from imagejob_processor.rendering.encoded import EncodedRendition
 
 _UPLOADS = 4
 
 
-class Sources(Protocol):
-    """Where sources come from and outputs go; see `storage.Store`."""
+class ObjectStore(Protocol):
+    """Requests for sources and outputs; see `storage.Store`."""
 
-    def get_source(self, url: str, etag: str, most: int) -> bytes:
+    def get_source(self, url: str, etag: str, max_bytes: int) -> bytes:
         """Fetch one source."""
 
     def post_output(self, upload: Upload, key: str, content_type: str, data: bytes) -> None:
@@ -37,53 +37,51 @@ class Sources(Protocol):
 
 
 class Decoder(Protocol):
-    """What makes pictures; see `worker.Worker`."""
+    """Makes renditions; see `supervisor.Supervisor`."""
 
-    last_words: str
+    stderr_tail: str
 
-    def process(self, source: bytes, name: str) -> Made:
+    def process(self, source: bytes, name: str) -> RenderedImage:
         """Make all renditions of one item."""
 
 
 @dataclass(frozen=True)
-class Finished:
-    """One item at its end: its result, and the last that its decoding process printed."""
+class FinishedItem:
+    """The result of one item, and the end of what its decoder printed."""
 
     item: OrderItem
     result: ItemResult
-    words: str
+    stderr_tail: str
 
 
 @dataclass(frozen=True)
-class _Fetched:
-    """A source that has arrived."""
-
+class _FetchedSource:
     data: bytes
     record: SourceRecord
     seconds: float
 
 
 @dataclass
-class _UnderWay:
-    """An item whose outputs are being stored, or which failed before there were any."""
+class _ItemInProgress:
+    """An item whose outputs are being stored, or which has failed."""
 
     item: OrderItem
     source: SourceRecord | None = None
     facts: ImageFacts | None = None
     outputs: tuple[Future[OutputRecord], ...] = ()
     failure: ItemFailure | None = None
-    words: str = ""
+    stderr_tail: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
-    """Of each part of the work, by the names of `Timings`."""
+    """By the names of `Timings`."""
 
-    def finished(self) -> Finished:
-        """Wait for the outputs; one that fails costs the item, and the others do not count then."""
+    def finish(self) -> FinishedItem:
+        """Wait for the outputs; if one fails, the item has none."""
         outputs: tuple[OutputRecord, ...] = ()
         failure = self.failure
         try:
             outputs = tuple(output.result() for output in self.outputs)
-        except ItemFailure as refused:
-            failure = refused
+        except ItemFailure as output_failure:
+            failure = output_failure
         error = failure.as_error() if failure else None
         timings = Timings(**{part: round(seconds * 1000) for part, seconds in self.seconds.items()})
         result = ItemResult(
@@ -94,17 +92,16 @@ class _UnderWay:
             image=self.facts,
             timings=timings,
         )
-        return Finished(self.item, result, self.words)
+        return FinishedItem(self.item, result, self.stderr_tail)
 
 
 class Shard:
     """The work of one Pod.
 
-    `results` may be left at any moment, by an exception out of a signal handler too; `close` then leaves
-    requests that are under way to themselves.
+    An exception, also one from a signal handler, may interrupt `results` at any time; call `close` then.
     """
 
-    def __init__(self, order: Order, store: Sources, decoders: Sequence[Decoder]) -> None:
+    def __init__(self, order: Order, store: ObjectStore, decoders: Sequence[Decoder]) -> None:
         self._order = order
         self._store = store
         self._renditions = {rendition.name: rendition for rendition in order.renditions}
@@ -112,70 +109,71 @@ class Shard:
         for decoder in decoders:
             self._idle.put(decoder)
         self._count = len(decoders)
-        self._fetcher = ThreadPoolExecutor(self._count, thread_name_prefix="fetch")
+        self._fetchers = ThreadPoolExecutor(self._count, thread_name_prefix="fetch")
         self._decoders = ThreadPoolExecutor(self._count, thread_name_prefix="decode")
-        self._uploader = ThreadPoolExecutor(_UPLOADS, thread_name_prefix="upload")
+        self._uploaders = ThreadPoolExecutor(_UPLOADS, thread_name_prefix="upload")
 
-    def results(self) -> Iterator[Finished]:
-        """Do all items; gives what became of each, in the order's sequence.
+    def results(self) -> Iterator[FinishedItem]:
+        """Process all items; yields them in the order's sequence.
 
         Raises:
-            PodFailure: The rest cannot be done.
+            PodFailure: The remaining items cannot be processed.
         """
-        ahead: deque[Future[_UnderWay]] = deque()
+        in_progress: deque[Future[_ItemInProgress]] = deque()
         for item in self._order.items:
-            source = self._fetcher.submit(self._fetch, item)
-            ahead.append(self._decoders.submit(self._decode, item, source))
-            if len(ahead) > 2 * self._count:
-                yield ahead.popleft().result().finished()
-        while ahead:
-            yield ahead.popleft().result().finished()
+            source = self._fetchers.submit(self._fetch, item)
+            in_progress.append(self._decoders.submit(self._process, item, source))
+            if len(in_progress) > 2 * self._count:
+                yield in_progress.popleft().result().finish()
+        while in_progress:
+            yield in_progress.popleft().result().finish()
 
     def close(self) -> None:
-        """Start nothing more and wait for nothing."""
-        for pool in (self._fetcher, self._decoders, self._uploader):
+        """Start no further work, and do not wait for requests in progress."""
+        for pool in (self._fetchers, self._decoders, self._uploaders):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _fetch(self, item: OrderItem) -> _Fetched:
+    def _fetch(self, item: OrderItem) -> _FetchedSource:
         started = time.monotonic()
         data = self._store.get_source(item.url, item.etag, self._order.limits.item_bytes)
         record = SourceRecord(len(data), hashlib.sha256(data).hexdigest())
-        return _Fetched(data, record, time.monotonic() - started)
+        return _FetchedSource(data, record, time.monotonic() - started)
 
-    def _decode(self, item: OrderItem, source: Future[_Fetched]) -> _UnderWay:
-        """Make the pictures of an item as soon as it is there, and begin to store them."""
-        under_way = _UnderWay(item)
+    def _process(self, item: OrderItem, source: Future[_FetchedSource]) -> _ItemInProgress:
+        """Make the renditions of an item as soon as its source is here, and start to store them."""
+        progress = _ItemInProgress(item)
         try:
             fetched = source.result()
-            under_way.source, under_way.seconds["fetch"] = fetched.record, fetched.seconds
-            made = self._make(item.source, fetched.data, under_way)
+            progress.source, progress.seconds["fetch"] = fetched.record, fetched.seconds
+            made = self._render(item.source, fetched.data, progress)
         except ItemFailure as failure:
-            under_way.failure = failure
-            return under_way
-        under_way.facts = made.facts
-        under_way.outputs = tuple(
-            self._uploader.submit(self._store_one, under_way, picture) for picture in made.pictures
+            progress.failure = failure
+            return progress
+        progress.facts = made.facts
+        progress.outputs = tuple(
+            self._uploaders.submit(self._store_output, progress, rendition) for rendition in made.renditions
         )
-        return under_way
+        return progress
 
-    def _make(self, name: str, data: bytes, under_way: _UnderWay) -> Made:
+    def _render(self, name: str, data: bytes, progress: _ItemInProgress) -> RenderedImage:
         decoder = self._idle.get()
         started = time.monotonic()
         try:
             return decoder.process(data, name)
         finally:
-            under_way.seconds["process"] = time.monotonic() - started
-            under_way.words = decoder.last_words
+            progress.seconds["process"] = time.monotonic() - started
+            progress.stderr_tail = decoder.stderr_tail
             self._idle.put(decoder)
 
-    def _store_one(self, under_way: _UnderWay, picture: Picture) -> OutputRecord:
+    def _store_output(self, progress: _ItemInProgress, made: EncodedRendition) -> OutputRecord:
         started = time.monotonic()
-        item, upload = under_way.item, self._order.upload
-        output = for_source(self._renditions[picture.rendition], item.source).output
-        digest = hashlib.sha256(picture.data).hexdigest()
-        record = OutputRecord(picture.rendition, len(picture.data), picture.width, picture.height, digest)
-        key = upload.key_prefix + output_name(item.index, picture.rendition)
-        self._store.post_output(upload, key, CONTENT_TYPES[output.format], picture.data)
-        # Outputs are stored beside each other: the time of the slowest is that of the item, nearly.
-        under_way.seconds["store"] = max(under_way.seconds.get("store", 0.0), time.monotonic() - started)
+        item, upload = progress.item, self._order.upload
+        output = for_source(self._renditions[made.rendition], item.source).output
+        digest = hashlib.sha256(made.data).hexdigest()
+        record = OutputRecord(made.rendition, len(made.data), made.width, made.height, digest)
+        key = upload.key_prefix + output_name(item.index, made.rendition)
+        self._store.post_output(upload, key, CONTENT_TYPES[output.format], made.data)
+        # Outputs are stored in parallel, so the slowest one is the time of the item.
+        seconds = time.monotonic() - started
+        progress.seconds["store"] = max(progress.seconds.get("store", 0.0), seconds)
         return record

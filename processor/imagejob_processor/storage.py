@@ -1,7 +1,7 @@
-"""Storage: the four requests a Pod makes, by presigned URL. Bounded in time, size and tries.
+"""The four requests of a Pod to the object store, by presigned URL, each bounded in time, size and tries.
 
-Every try is a whole new request from bytes in memory, never the rest of an old one. What the store
-answers becomes one of a few verdicts: this item failed, this order expired, the store is unavailable.
+A response becomes the bytes that were asked for, or one of a few errors: the item failed, the order expired,
+the store is unavailable.
 """
 
 from __future__ import annotations
@@ -15,12 +15,21 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationValueError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
 from urllib3.filepost import encode_multipart_formdata
 
 from imagejob_contract.order import MAX_ORDER_BYTES, Upload
 from imagejob_contract.result import ItemCode
-from imagejob_processor.errors import BadOrder, ItemFailure, OrderExpired, StoreUnavailable, describe
+from imagejob_processor import limits
+from imagejob_processor.errors import BadOrder, ItemFailure, OrderExpired, StoreUnavailable
 
 _T = TypeVar("_T")
 _CHUNK = 256 * 1024
@@ -31,10 +40,16 @@ _ERROR_PARTS = re.compile(rb"<(Code|Message)>([^<]{1,300})</")
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to insist: tries, seconds within which a new one may start, first pause and longest one.
+class RetryPolicy:
+    """How often a request is tried.
 
-    `pause` is called with seconds to wait; `transfer` is the longest that one request may take.
+    Attributes:
+        tries: How many times, at most.
+        seconds: No new try starts later than this.
+        first_pause: Seconds between the first two tries; doubled after each.
+        longest_pause: Limit of the pause in seconds.
+        transfer: Time limit of one response body in seconds.
+        pause: Waits so many seconds.
     """
 
     tries: int = 5
@@ -46,41 +61,43 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """Status and body; of a failure only the beginning of the body."""
+class _Response:
+    """Status and body; of an error only the beginning of the body."""
 
     status: int
     body: bytes
 
-    def explain(self) -> str:
-        """Say what the store said, without what it repeats of our request."""
+    def describe(self) -> str:
+        """Return the status with S3's error code and message."""
         parts = [text.decode(errors="replace") for _, text in _ERROR_PARTS.findall(self.body)]
         return f"HTTP {self.status}" + (f" {': '.join(parts)}" if parts else "")
 
     @property
     def expired(self) -> bool:
-        """Whether the store refuses because our URL is too old, or who signed it is not known any more."""
+        """Whether the URL has expired, or the credentials that signed it have."""
         codes = {value for name, value in _ERROR_PARTS.findall(self.body) if name == b"Code"}
-        unknown = bool(codes & _UNKNOWN_SIGNER) or b"expired" in self.body.lower()
-        return self.status in (400, 401, 403) and unknown
+        expired = bool(codes & _UNKNOWN_SIGNER) or b"expired" in self.body.lower()
+        return self.status in (400, 401, 403) and expired
 
 
-class _Transient(Exception):
-    """Trying again may help."""
+class _TransientError(Exception):
+    """Another try may succeed."""
 
 
-class _TooLong(Exception):
-    """The body has more bytes than wanted; the argument is how many at least."""
+class _BodyTooLarge(Exception):
+    """The body is over its size limit; the argument is how many bytes were read."""
 
 
 class Store:
-    """The object store as a Pod sees it. Safe to use from several threads.
+    """The object store. Safe to use from several threads.
 
-    `ca_bundle` are PEM certificates of the authorities that sign the store's one; the system's if empty.
+    `ca_bundle` holds PEM certificates of the authorities to trust; the system's if empty.
     """
 
-    def __init__(self, patience: Patience | None = None, connections: int = 8, ca_bundle: str = "") -> None:
-        self._patience = patience or Patience()
+    def __init__(
+        self, retry_policy: RetryPolicy | None = None, connections: int = 8, ca_bundle: str = ""
+    ) -> None:
+        self._retry_policy = retry_policy or RetryPolicy()
         context = ssl.create_default_context(cadata=ca_bundle) if ca_bundle else None
         self._http = urllib3.PoolManager(
             maxsize=connections,
@@ -94,116 +111,120 @@ class Store:
         """Fetch the order.
 
         Raises:
-            OrderExpired: The store refuses the URL.
-            BadOrder: It is not there, or too long.
-            StoreUnavailable: No answer in time.
+            OrderExpired: The URL has expired.
+            BadOrder: The order is missing or too large.
+            StoreUnavailable: No response in time.
         """
         try:
-            answer = self._persist("the order", lambda: self._get(url, {}, MAX_ORDER_BYTES))
-        except _TooLong as error:
-            raise BadOrder(f"the order has {error} bytes or more, over {MAX_ORDER_BYTES}") from None
-        if answer.status == 200:
-            return answer.body
-        if answer.status == 403 or answer.expired:
-            raise OrderExpired(f"the order cannot be read any more: {answer.explain()}")
-        raise BadOrder(f"the order cannot be read: {answer.explain()}")
+            response = self._with_retries("the order", lambda: self._get(url, {}, MAX_ORDER_BYTES))
+        except _BodyTooLarge as error:
+            text = f"the order has at least {error} bytes, over the limit of {MAX_ORDER_BYTES}"
+            raise BadOrder(text) from None
+        if response.status == 200:
+            return response.body
+        if response.status == 403 or response.expired:
+            raise OrderExpired(f"the URL of the order has expired: {response.describe()}")
+        raise BadOrder(f"the order could not be read: {response.describe()}")
 
-    def get_source(self, url: str, etag: str, most: int) -> bytes:
-        """Fetch a source of at most `most` bytes, if it still is the one with `etag`.
+    def get_source(self, url: str, etag: str, max_bytes: int) -> bytes:
+        """Fetch a source of at most `max_bytes` bytes, on condition that it still has the ETag `etag`.
 
         Raises:
-            ItemFailure: IMG_002 (too long), IMG_004 (changed), IMG_010 (gone).
-            OrderExpired: The URL is too old.
-            StoreUnavailable: No useful answer: not the item's fault.
+            ItemFailure: IMG_002 (too large), IMG_004 (changed), IMG_010 (deleted).
+            OrderExpired: The URL has expired.
+            StoreUnavailable: No response in time, or one that is not the item's fault.
         """
         headers = {"If-Match": etag if etag.startswith('"') else f'"{etag}"'} if etag else {}
         try:
-            answer = self._persist("a source", lambda: self._get(url, headers, most))
-        except _TooLong as error:
-            message = f"at least {error} bytes, over the limit of {most} (limits.itemSize)"
-            raise ItemFailure(ItemCode.TOO_LARGE, message) from None
-        if answer.status == 200:
-            return answer.body
-        if answer.status == 412:
-            raise ItemFailure(ItemCode.SOURCE_CHANGED, f"the source is no longer the one with ETag {etag}")
-        if answer.status == 404:
-            raise ItemFailure(ItemCode.SOURCE_MISSING, f"the source is gone: {answer.explain()}")
-        _raise_if_expired("a source", answer)
-        raise StoreUnavailable(f"a source cannot be read: {answer.explain()}")
+            response = self._with_retries("a source", lambda: self._get(url, headers, max_bytes))
+        except _BodyTooLarge as error:
+            raise limits.too_many_bytes(f"at least {error} bytes", max_bytes) from None
+        if response.status == 200:
+            return response.body
+        if response.status == 412:
+            message = f"the source was changed during the run: its ETag is no longer {etag}; start a new run"
+            raise ItemFailure(ItemCode.SOURCE_CHANGED, message)
+        if response.status == 404:
+            message = f"the source was deleted during the run: {response.describe()}; start a new run"
+            raise ItemFailure(ItemCode.SOURCE_MISSING, message)
+        _raise_if_expired("a source", response)
+        raise StoreUnavailable(f"a source could not be read: {response.describe()}")
 
     def post_output(self, upload: Upload, key: str, content_type: str, data: bytes) -> None:
         """Store an output under its key.
 
         Raises:
             ItemFailure: IMG_006.
-            OrderExpired: The policy is too old.
+            OrderExpired: The policy has expired.
         """
         fields: list[tuple[str, str | tuple[str, bytes, str]]] = [*upload.fields.items()]
         fields += [("key", key), ("Content-Type", content_type)]
         name = key.rpartition("/")[2]
-        # S3 ignores whatever comes after the file.
+        # S3 ignores fields after the file.
         fields.append(("file", (name, data, content_type)))
         body, form_type = encode_multipart_formdata(fields)
         headers = {"Content-Type": form_type}
         try:
-            answer = self._persist(name, lambda: self._send("POST", upload.url, body, headers))
+            response = self._with_retries(
+                f"output {name}", lambda: self._send("POST", upload.url, body, headers)
+            )
         except StoreUnavailable as error:
-            raise ItemFailure(ItemCode.WRITE_FAILED, f"output cannot be stored: {error}") from error
-        _raise_if_expired("an output", answer)
-        if answer.status not in (200, 201, 204):
-            message = f"output {name} is refused: {answer.explain()}"
+            raise ItemFailure(ItemCode.WRITE_FAILED, str(error)) from error
+        _raise_if_expired("the outputs", response)
+        if response.status not in (200, 201, 204):
+            message = f"the store rejected output {name}: {response.describe()}"
             raise ItemFailure(ItemCode.WRITE_FAILED, message)
 
     def put_result(self, url: str, data: bytes) -> bool:
-        """Store the result unless there is one; tells whether it was ours that was stored.
+        """Store the result unless there is one; returns whether ours was stored.
 
-        False may also mean that an earlier try of ours got through unnoticed: either way one is there.
+        False may also mean that the store received an earlier try of ours: either way there is a result.
 
         Raises:
-            OrderExpired: The URL is too old.
-            StoreUnavailable: It cannot be stored.
+            OrderExpired: The URL has expired.
+            StoreUnavailable: The result could not be stored.
         """
         headers = {"If-None-Match": "*", "Content-Type": "application/json"}
-        answer = self._persist("the result", lambda: self._send("PUT", url, data, headers))
-        _raise_if_expired("the result", answer)
-        if answer.status == 412:
+        response = self._with_retries("the result", lambda: self._send("PUT", url, data, headers))
+        _raise_if_expired("the result", response)
+        if response.status == 412:
             return False
-        if answer.status not in (200, 201, 204):
-            raise StoreUnavailable(f"the result is refused: {answer.explain()}")
+        if response.status not in (200, 201, 204):
+            raise StoreUnavailable(f"the store rejected the result: {response.describe()}")
         return True
 
-    def _persist(self, what: str, attempt: Callable[[], _Answer]) -> _Answer:
-        """Try until there is an answer that will not change.
+    def _with_retries(self, what: str, request: Callable[[], _Response]) -> _Response:
+        """Repeat a request until the response is final.
 
         Raises:
             StoreUnavailable: Tries or time are used up.
         """
-        patience = self._patience
+        policy = self._retry_policy
         started = time.monotonic()
-        for number in range(1, patience.tries + 1):
+        for number in range(1, policy.tries + 1):
             try:
-                return attempt()
-            except _Transient as error:
+                return request()
+            except _TransientError as error:
                 cause = str(error)
-            pause = _backoff(number, patience)
+            pause = _backoff(number, policy)
             spent = time.monotonic() - started
-            if number == patience.tries or spent + pause > patience.seconds:
+            if number == policy.tries or spent + pause > policy.seconds:
                 break
-            patience.pause(pause)
-        raise StoreUnavailable(f"{what}: {cause} ({number} tries in {spent:.0f} s)")
+            policy.pause(pause)
+        raise StoreUnavailable(f"the request for {what} failed: {cause} ({number} tries in {spent:.0f} s)")
 
-    def _get(self, url: str, headers: Mapping[str, str], most: int) -> _Answer:
-        return self._request("GET", url, headers, None, most)
+    def _get(self, url: str, headers: Mapping[str, str], max_bytes: int) -> _Response:
+        return self._request("GET", url, headers, None, max_bytes)
 
-    def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> _Answer:
+    def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> _Response:
         return self._request(method, url, headers, body, _ERROR_BYTES)
 
     def _request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, most: int
-    ) -> _Answer:
-        """Make one request and read its whole body, unless that has more than `most` bytes."""
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, max_bytes: int
+    ) -> _Response:
+        """Make one request and read its body."""
         if not url.startswith(("http://", "https://")):
-            raise BadOrder("the order has a URL that is neither http nor https")
+            raise BadOrder("a URL in the order is neither http nor https")
         try:
             response = self._http.request(
                 method,
@@ -214,20 +235,20 @@ class Store:
                 preload_content=False,
                 decode_content=False,
             )
-            answer = self._read(response, most)
-        except LocationValueError as error:
-            raise BadOrder(f"the order has a URL that is none ({type(error).__name__})") from None
+            received = self._read(response, max_bytes)
+        except LocationValueError:
+            raise BadOrder("a URL in the order is invalid") from None
         except (HTTPError, OSError) as error:
-            raise _Transient(describe(error)) from error
-        if answer.status in _TRANSIENT:
-            raise _Transient(answer.explain())
-        return answer
+            raise _TransientError(_describe(error)) from error
+        if received.status in _TRANSIENT:
+            raise _TransientError(received.describe())
+        return received
 
-    def _read(self, response: urllib3.BaseHTTPResponse, most: int) -> _Answer:
-        """Read a body; never more than one chunk over `most`, whatever Content-Length says."""
-        deadline = time.monotonic() + self._patience.transfer
-        good = response.status == 200
-        limit = most if good else _ERROR_BYTES
+    def _read(self, response: urllib3.BaseHTTPResponse, max_bytes: int) -> _Response:
+        """Read a body of at most `max_bytes` bytes, plus one chunk, whatever Content-Length says."""
+        deadline = time.monotonic() + self._retry_policy.transfer
+        ok = response.status == 200
+        limit = max_bytes if ok else _ERROR_BYTES
         content = bytearray()
         try:
             while chunk := response.read(_CHUNK):
@@ -235,24 +256,42 @@ class Store:
                 if len(content) > limit:
                     break
                 if time.monotonic() > deadline:
-                    raise _Transient(f"only {len(content)} bytes in {self._patience.transfer:.0f} s")
+                    raise _TransientError(f"only {len(content)} bytes in {self._retry_policy.transfer:.0f} s")
             else:
                 response.release_conn()
-                return _Answer(response.status, bytes(content))
+                return _Response(response.status, bytes(content))
         finally:
             if response.connection is not None:
                 response.close()
-        if good:
-            raise _TooLong(len(content))
-        return _Answer(response.status, bytes(content[:limit]))
+        if ok:
+            raise _BodyTooLarge(len(content))
+        return _Response(response.status, bytes(content[:limit]))
 
 
-def _raise_if_expired(what: str, answer: _Answer) -> None:
-    if answer.expired:
-        raise OrderExpired(f"the URL for {what} has expired: {answer.explain()}")
+def _describe(error: HTTPError | OSError) -> str:
+    """Describe a failed request without the class names and values that urllib3 puts into its messages."""
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, NameResolutionError):
+        return "the name of the store does not resolve"
+    if isinstance(error, ReadTimeoutError):
+        return "timeout while waiting for data"
+    if isinstance(error, SSLError):
+        reason = getattr(cause, "verify_message", None) or getattr(cause, "reason", None)
+        return f"TLS handshake failed: {reason}" if reason else "TLS handshake failed"
+    reason = cause.strerror if isinstance(cause, OSError) else getattr(error, "strerror", None)
+    if isinstance(error, NewConnectionError):
+        return f"no connection to the store: {reason}" if reason else "no connection to the store"
+    if isinstance(error, ConnectTimeoutError):
+        return "timeout while connecting"
+    return f"the connection was closed: {reason}" if reason else "the connection was closed"
 
 
-def _backoff(number: int, patience: Patience) -> float:
-    """Pause after try `number`, doubling, with jitter of a quarter either way."""
-    pause = min(patience.first_pause * 2.0 ** (number - 1), patience.longest_pause)
+def _raise_if_expired(what: str, response: _Response) -> None:
+    if response.expired:
+        raise OrderExpired(f"the URL of {what} has expired: {response.describe()}")
+
+
+def _backoff(number: int, policy: RetryPolicy) -> float:
+    """Return the pause after try `number`: exponential, with jitter of a quarter either way."""
+    pause = min(policy.first_pause * 2.0 ** (number - 1), policy.longest_pause)
     return float(pause * secrets.SystemRandom().uniform(0.75, 1.25))

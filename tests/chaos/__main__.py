@@ -1,4 +1,4 @@
-"""`python -m chaos [words]`: every crash point and every fault of every scenario, and what came of them.
+"""`python -m chaos [words]`: run every crash point and every fault of every scenario.
 
 Args:
     words: only scenarios whose name has one of them; then nothing is kept.
@@ -25,7 +25,7 @@ SHOWN = 10
 
 
 def main(words: Sequence[str], every: int) -> int:
-    """Play them all; 0 only if nothing diverged and every planted bug was found."""
+    """Run all; 0 if nothing diverged and every planted bug was found."""
     begun = time.monotonic()
     chosen = [one for one in SCENARIOS if not words or any(word in one.name for word in words)]
     say(f"{'scenario':<58}{'requests':>9}{'kills':>7}{'faults':>8}{'divergences':>13}{'seconds':>9}")
@@ -68,13 +68,13 @@ def play(scenario: Scenario, every: int) -> Row:
 
 
 def plant(bug: str, scenario: str, found: str) -> Found:
-    """Say how a planted bug showed."""
+    """Print how a planted bug was detected."""
     say(f"planted: {bug} {f'Found: {found[:120]}' if found else 'NOT FOUND'}")
     return Found(bug, scenario, found[:200])
 
 
 def say(text: str) -> None:
-    """At once: a run takes minutes."""
+    """Flush each line: a run takes minutes."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""The world in the parent process: the cluster, the store, the users, and operators that come and go.
+"""The simulated world in the parent process: cluster, store, users, and the operators' processes.
 
 One request is carried out at a time, so the requests of a scenario can be numbered, and a plan can say what
 goes wrong at which of them.
@@ -38,7 +38,7 @@ MOST_STEPS = 20_000
 
 
 class Arena:
-    """One scenario, played to its end."""
+    """One run of a scenario."""
 
     def __init__(self, scenario: Scenario, plan: Plan | None = None) -> None:
         self.scenario = scenario
@@ -88,12 +88,12 @@ class Arena:
 
     @property
     def wrongs(self) -> list[str]:
-        """What must never be seen, and was."""
+        """Violated invariants."""
         return self.promises.wrongs
 
     @property
     def job(self) -> ImageJob | None:
-        """The job as it is, read anew only when it has changed: this is asked at every step."""
+        """The current job, decoded only if it has changed, since every step needs it."""
         version = self.cluster.version
         if version != self._job_at:
             self._job_at, self._job = version, self.cluster.job(KEY)
@@ -106,7 +106,7 @@ class Arena:
     # --- the play --------------------------------------------------------------------------------------
 
     def run(self) -> Arena:
-        """Play it to its end; what is wrong is in `wrongs`."""
+        """Run the scenario to its end; violations are in `wrongs`."""
         warm_up()
         self.begin(self.scenario.setup)
         try:
@@ -134,45 +134,45 @@ class Arena:
         return process
 
     def away(self, seconds: float) -> None:
-        """No operator is there for so long."""
+        """No operator runs for so many seconds."""
         for process in list(self.processes):
             self.end(process)
         self.clock.advance(seconds)
         self.begin(self.scenario.setup)
 
     def everywhere(self) -> dict[str, MemoryStore]:
-        """All buckets, by what their keys begin with here; the operator's own one by nothing."""
+        """All buckets by the prefix of their keys here; the operator's own has none."""
         tenants = {f"{name}:": bucket.store for name, bucket in sorted(self.stores.buckets.items())}
         return {"": self.store, **tenants}
 
     def somewhere(self, key: str) -> bool:
-        """Whether there is an object in any bucket whose key ends so."""
+        """Whether any bucket has an object whose key ends with this."""
         return any(found.endswith(key) for store in self.everywhere().values() for found in store.objects)
 
     def somewhere_in(self, folder: str, but: str) -> bool:
-        """Whether there is an object in any bucket below such a folder; what ends so does not count."""
+        """Whether any bucket has an object below such a folder, except keys with this ending."""
         keys = (found for store in self.everywhere().values() for found in store.objects)
         return any(folder in found and not found.endswith(but) for found in keys)
 
     def listing(self) -> Listing:
-        """All that is there, as a listing tells it."""
+        """All objects, as a list request returns them."""
         jobs = self.cluster.jobs()
         return jobs, self.cluster.attempts()
 
     def end(self, process: Process) -> None:
-        """End an operator where it stands."""
+        """Kill an operator."""
         self.processes.remove(process)
         if process.receive(self.tell):
             process.kill(self._word())
 
     def restart(self, process: Process) -> None:
-        """End an operator, and start the next one."""
+        """Kill an operator and start the next one."""
         self.end(process)
         self.restarts += 1
         self.begin(self.scenario.setup)
 
     def carry_out(self, call: Call) -> None:
-        """Have a call of an operator that is no more take effect."""
+        """Carry out a call of an operator that has ended."""
         self.tell(call)
 
     def _over(self) -> bool:
@@ -208,7 +208,7 @@ class Arena:
         self._wait(able)
 
     def _wait(self, able: list[Process]) -> None:
-        """Nothing happens now: on to the next moment at which something does."""
+        """Advance the time to the next event."""
         moments = [process.wake_at for process in able if process.wake_at is not None]
         coming = self.cluster.next_event()
         if coming:
@@ -270,7 +270,7 @@ class Arena:
         return self._fakes[target]
 
     def _with_bodies(self, call: Call) -> Call:
-        """A call that is given the bytes of an object reads them now."""
+        """Read the object of a call that takes its content."""
         if not any(isinstance(given, Body) for given in call.arguments):
             return call
         given = (self._fake(a.target).reader(a.source) if isinstance(a, Body) else a for a in call.arguments)

@@ -1,4 +1,4 @@
-"""Every scenario as it goes undisturbed, played once in a process."""
+"""Every scenario without faults, run once per process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from chaos.scenarios import BY_NAME
 
 @cache
 def base_of(name: str) -> Undisturbed:
-    """The scenario of that name, undisturbed."""
+    """The scenario of that name without faults."""
     return undisturbed(BY_NAME[name])
 
 
 def verdict(found: list[str]) -> str:
-    """What a test says of divergences."""
+    """The message of a test about divergences."""
     return f"{len(found)} diverged, the first: " + "\n".join(found[:3])

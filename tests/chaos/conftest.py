@@ -1,4 +1,4 @@
-"""Tests here play thousands of small worlds: they take seconds, and minutes on a busy machine."""
+"""Tests here run thousands of simulations: they take seconds, and minutes on a busy machine."""
 
 from __future__ import annotations
 

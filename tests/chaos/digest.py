@@ -1,4 +1,4 @@
-"""What two worlds are compared by: all that stays of a scenario, without its times."""
+"""The final state of a scenario, without times, for comparison."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Digest = dict[str, Any]
 
 
 def digest(arena: Arena) -> Digest:
-    """All that stays: each entry is compared by itself."""
+    """The final state; each entry is compared separately."""
     job = arena.job
     objects = {
         f"{at}{key}": blob for at, store in arena.everywhere().items() for key, blob in store.objects.items()
@@ -67,7 +67,7 @@ def _timeless(value: Any) -> Any:
 
 
 def differences(wanted: Digest, got: Digest, some_outputs: bool = False) -> list[str]:
-    """What is not as in the undisturbed world, each with the place at which it is not."""
+    """The differences to the run without faults, each with its place."""
     found: list[str] = []
     for name, value in wanted.items():
         if name == "outputs" and some_outputs and _part_of(got[name]):
@@ -102,7 +102,7 @@ EVIDENCE = ("reason", "message", "runbook")
 
 
 def without_evidence(of: Digest) -> Digest:
-    """The same but for reasons and messages, which may be of the fault itself; codes stay."""
+    """The state without reasons and messages, which may come from the fault; codes are kept."""
     found: Digest = _wordless(of)
     return {**found, "events": [(warning, run) for _, warning, run in of["events"]]}
 
@@ -114,7 +114,7 @@ def _wordless(value: Any) -> Any:
 
 
 def without_conditions(of: Digest) -> Digest:
-    """The same, where a phase of a moment may have been passed over."""
+    """The state without short phases, which may have been skipped."""
     status = of["status"]
     if not isinstance(status, dict):
         return of

@@ -1,4 +1,4 @@
-"""The same scenarios with faults instead of death: which fault begins where, and what is held of it."""
+"""The same scenarios with faults instead of kills: which fault starts where, and what is checked."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PACED = {"cluster", "stores", "owners"}
 
 
 class Fault(enum.Enum):
-    """What goes wrong, each beginning at one request."""
+    """Kinds of faults, each starting at one request."""
 
     CONFLICT = "409"
     TOO_MANY = "429"
@@ -94,7 +94,7 @@ class FaultPoint:
 
 
 def fault_points(base: Undisturbed) -> list[FaultPoint]:
-    """Every fault at every request at which it means something."""
+    """Every fault at every request that it can affect."""
     return [
         FaultPoint(base, fault, request.number)
         for request in base.requests
@@ -104,7 +104,7 @@ def fault_points(base: Undisturbed) -> list[FaultPoint]:
 
 
 def _means_something(base: Undisturbed, fault: Fault, request: Request) -> bool:
-    """Whether the fault at this request makes a world that no other point makes."""
+    """Whether the fault at this request differs from that at every other point."""
     match fault:
         case Fault.CONFLICT:
             return (request.target, request.operation) in GUARDED
@@ -130,7 +130,7 @@ def _means_something(base: Undisturbed, fault: Fault, request: Request) -> bool:
 
 
 def fault_at(point: FaultPoint) -> Tally:
-    """Play the scenario with the fault."""
+    """Run the scenario with the fault."""
     scenario = point.base.scenario
     if point.fault is Fault.FROZEN:
         scenario = replace(scenario, setup=replace(scenario.setup, elects=True))

@@ -1,4 +1,4 @@
-"""What users do to a run that is on its way, in each phase: delete, suspend, cancel, supersede it."""
+"""What users do to an active run, in each phase: delete, suspend, cancel or supersede it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ FORWARD = ("Staging", "Launching", "Running", "Publishing")
 
 
 def _held(name: str) -> Do:
-    """A run in Staging or Publishing does not go on by itself before somebody acts, whatever goes wrong."""
+    """A run in Staging or Publishing does not proceed before the user acts, with any fault."""
     return {"Staging": never_staged, "Publishing": never_published}.get(name, nothing)
 
 

@@ -1,4 +1,4 @@
-"""Every crash point of a scenario: before a request, after it was sent, and after its answer."""
+"""Every crash point of a scenario: before a request, after it was sent, and after its response."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 
 
 class Moment(enum.StrEnum):
-    """When the operator ends, seen from one request."""
+    """When the operator is killed, relative to one request."""
 
     BEFORE = "before"
     SENT = "sent"
@@ -39,7 +39,7 @@ MOMENTS = {
 
 
 class Kill(Plan):
-    """The operator ends at one request."""
+    """The operator is killed at one request."""
 
     def __init__(self, at: int, moment: Moment) -> None:
         self.at, self.moment = at, moment
@@ -75,7 +75,7 @@ class Kill(Plan):
 
 @dataclass
 class Undisturbed:
-    """A scenario as it goes when nothing goes wrong."""
+    """A scenario without faults."""
 
     scenario: Scenario
     digest: Digest
@@ -85,7 +85,7 @@ class Undisturbed:
 
 
 class Notes(Plan):
-    """Nothing goes wrong; it is noted when the watch tells."""
+    """No faults; watch events are recorded."""
 
     def __init__(self) -> None:
         self.told_at: set[int] = set()
@@ -98,7 +98,7 @@ class Notes(Plan):
 
 @dataclass
 class Tally:
-    """What came of some points of one scenario."""
+    """The outcome of some points of one scenario."""
 
     name: str
     points: int = 0
@@ -109,7 +109,7 @@ class Tally:
     def add(
         self, where: str, arena: Arena, wanted: Digest, every_phase: bool = True, evidence: bool = True
     ) -> None:
-        """Hold a disturbed world against the undisturbed one.
+        """Compare a run with a fault to the one without.
 
         Args:
             where: the crash point or fault.
@@ -132,7 +132,7 @@ class Tally:
 
 
 def total(name: str, tallies: Iterable[Tally]) -> Tally:
-    """The sum of them."""
+    """The sum of outcomes."""
     whole = Tally(name)
     for tally in tallies:
         whole.points += tally.points
@@ -143,7 +143,7 @@ def total(name: str, tallies: Iterable[Tally]) -> Tally:
 
 
 def undisturbed(scenario: Scenario) -> Undisturbed:
-    """Play a scenario with nothing going wrong."""
+    """Run a scenario without faults."""
     notes = Notes()
     arena = Arena(scenario, notes).run()
     assert not arena.wrongs, f"{scenario.name}: {arena.wrongs}"
@@ -168,7 +168,7 @@ def crash_points(base: Undisturbed) -> list[Point]:
 
 
 def kill_at(point: Point, scenario: Scenario | None = None) -> Tally:
-    """Kill the operator at one point, and let the next one go on to the end."""
+    """Kill the operator at one point, and let the next one finish."""
     base, at, moment = point
     tally = Tally(base.scenario.name)
     arena = Arena(scenario or base.scenario, Kill(at, moment)).run()

@@ -1,4 +1,4 @@
-"""The line between an operator in a process of its own and the world, which lives in the parent.
+"""The connection between an operator's process and the world in the parent process.
 
 The operator's event loop never waits by itself. When it has nothing left to do, it hands over the calls that
 it has made and the moment at which it wants to be woken, and stands still until the world answers. So a run
@@ -25,7 +25,7 @@ Ts = TypeVarTuple("Ts")
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a port, on its way to the world."""
+    """One call of a port, sent to the world."""
 
     number: int
     target: str
@@ -36,7 +36,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Wish:
-    """The operator can do nothing more by itself: its new calls, and when it wants to go on."""
+    """The operator is idle: its new calls, and when it wants to continue."""
 
     calls: tuple[Call, ...]
     wake_at: float | None
@@ -44,14 +44,14 @@ class Wish:
 
 @dataclass(frozen=True)
 class Ask:
-    """A question that is answered at once; no call over any network."""
+    """A call that is answered at once, because it needs no network."""
 
     call: Call
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a call."""
+    """The outcome of a call."""
 
     number: int
     value: Any
@@ -60,7 +60,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Packed:
-    """An error on its way: its class may not be made from its message alone."""
+    """A serialized error: its class may need more than a message."""
 
     kind: type[BaseException]
     arguments: tuple[Any, ...]
@@ -78,7 +78,7 @@ class Packed:
 
 @dataclass(frozen=True)
 class Go:
-    """What the world says: the time, answers, and what the watch tells."""
+    """A message of the world: the time, responses, and watch events."""
 
     now: float
     wall: datetime
@@ -90,14 +90,14 @@ class Go:
 
 @dataclass(frozen=True)
 class Broke:
-    """The operator ended by an error of its own."""
+    """The operator ended with an error."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A gate that was asked as the call was made."""
+    """A gate that was checked when the call was made."""
 
     value: bool
 
@@ -143,7 +143,7 @@ class Link:
         return answer.value
 
     def exchange(self, timeout: float | None) -> None:
-        """Nothing is left to do: let the world go on."""
+        """Nothing is left to do: let the world continue."""
         calls, self._new = tuple(self._new), []
         self.connection.send(Wish(calls, None if timeout is None else self.now + timeout))
         go: Go = self.connection.recv()
@@ -179,7 +179,7 @@ class _Waits(selectors.DefaultSelector):
 
 
 class LinkedLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time is the world's."""
+    """An event loop with simulated time."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -189,7 +189,7 @@ class LinkedLoop(asyncio.SelectorEventLoop):
         return self._link.now
 
     def run_in_executor(self, executor: Any, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
-        """At once: what a thread does takes no time of the world, and nobody would wait for it."""
+        """Run at once: work in a thread takes no simulated time."""
         done: asyncio.Future[T] = self.create_future()
         try:
             done.set_result(func(*args))
@@ -199,7 +199,7 @@ class LinkedLoop(asyncio.SelectorEventLoop):
 
 
 class Remote:
-    """A port of the world: what it does there is a call, what it only computes is asked at once."""
+    """A port of the world: effects are calls, computations are answered at once."""
 
     def __init__(self, link: Link, target: str, kind: type) -> None:
         self._link, self._target, self._kind = link, target, kind
@@ -226,7 +226,7 @@ class Remote:
 
 
 def carry_out(target: Any, call: Call) -> Any:
-    """Do in the world what was called; all that the fakes await is over at once."""
+    """Carry out a call in the world, where the fakes complete at once."""
     result = getattr(target, call.method)(*call.arguments, **call.words)
     if inspect.isasyncgen(result):
         return finish(_all(result))

@@ -1,4 +1,4 @@
-"""One life of the operator, in a child process: the whole loop over a line to the world."""
+"""The operator in a child process, connected to the world."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ EXIT_LOST = 3
 
 
 def no_bug(operator: Living) -> None:
-    """The operator as it is."""
+    """The unmodified operator."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """How the operator is started."""
+    """Options of the operator's start."""
 
     policy: Policy = field(default_factory=lambda: Policy(FOLDER))
     selector: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Setup:
 
 
 class _Cluster(Remote):
-    """The cluster as the operator is wired to it: what happens there comes over the line by itself."""
+    """The cluster as the operator sees it; events arrive over the connection."""
 
     def __init__(self, link: Link) -> None:
         super().__init__(link, "cluster", MemoryCluster)
@@ -63,7 +63,7 @@ class _Cluster(Remote):
 
 
 class Living(Operator):
-    """The operator with its own queues, garbage collector and elector, as the program wires them."""
+    """The operator with its queues, garbage collector and leader election, as `main` assembles it."""
 
     def __init__(self, link: Link, setup: Setup) -> None:
         self.link = link
@@ -114,7 +114,7 @@ class Living(Operator):
             self.attempt_seen(change, uid, key, attempt)
 
     async def live(self) -> None:
-        """Live until the world ends it, or the lease is lost."""
+        """Run until the world ends it or the Lease is lost."""
         self.queue.start()
         self.imagestore_reconciler.queue.start()
         if self._setup.elects:
@@ -134,7 +134,7 @@ class Living(Operator):
 
 @cache
 def warm_up() -> None:
-    """Live once in this process, undisturbed: what is learned of types need not be learned in each child."""
+    """Run once in this process, so that children inherit the caches of types."""
 
     async def once() -> None:
         world = World()
@@ -146,7 +146,7 @@ def warm_up() -> None:
 
 
 def be_born(connection: Connection, setup: Setup, begun: Go) -> None:
-    """The child process: it ends by `os._exit` only, so that no `finally` runs."""
+    """The child process; it ends by `os._exit` only, so that no `finally` runs."""
     link = Link(connection, lambda: os._exit(EXIT_KILLED), begun.now, begun.wall)
     gc.disable()
     logging.disable(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""What a run of `make chaos` found, as JSON that the documentation is made from."""
+"""The results of `make chaos`, as JSON for the documentation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLACE = Path("out/chaos.json")
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one scenario."""
+    """The outcome of one scenario."""
 
     name: str
     requests: int
@@ -40,7 +40,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Found:
-    """A planted bug, and how it showed; empty if it did not."""
+    """A planted bug, and how it was detected; empty if it was not."""
 
     bug: str
     scenario: str
@@ -48,7 +48,7 @@ class Found:
 
 
 def document(rows: Sequence[Row], planted: Sequence[Found], every: int, seconds: float) -> dict[str, Any]:
-    """All of it, with what it was measured on."""
+    """All results, with the machine and the version."""
     whole = total("all", (row.whole for row in rows))
     return {
         "commit": _commit(),

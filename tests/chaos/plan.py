@@ -1,4 +1,4 @@
-"""What goes wrong in a play, and when; by itself nothing does."""
+"""The plan of faults in a run; the default has none."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class Killed(Exception):
 
 
 class Plan:
-    """What goes wrong; here nothing."""
+    """The faults of a run; here none."""
 
     remembers = False
     """Whether it needs listings of before."""
 
     def before(self, arena: Arena, request: Request) -> None:
-        """A request is about to take effect: raise Killed, or the error that it ends with."""
+        """Before a request takes effect: raise Killed, or the error that it fails with."""
 
     def effect(self, arena: Arena, request: Request) -> None:
-        """It has taken effect: raise what becomes of the answer."""
+        """After it took effect: raise what happens to the response."""
 
     def late(self, arena: Arena, call: Call) -> bool:
-        """Whether the operator ends with this call on its way, which then takes effect later."""
+        """Whether the operator is killed with this call in flight, which then takes effect later."""
         return False
 
     def answer(self, arena: Arena, last: Request) -> str:
@@ -50,7 +50,7 @@ class Plan:
         return ""
 
     def events(self, arena: Arena, waiting: deque[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """Which of the watch's events are told now; they are taken out of `waiting`."""
+        """Remove and return the watch events to deliver now from `waiting`."""
         told = list(waiting)
         waiting.clear()
         return told
@@ -60,8 +60,8 @@ class Plan:
         return 0.0
 
     def between(self, arena: Arena) -> None:
-        """Nothing is being carried out just now."""
+        """No request is in progress."""
 
     def next_moment(self, arena: Arena) -> float | None:
-        """When it does something by itself."""
+        """When the plan does something by itself."""
         return None

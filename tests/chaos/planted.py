@@ -1,4 +1,4 @@
-"""Bugs that operators of this kind really have, planted into the operator of a child process."""
+"""Typical bugs of operators, planted into the operator of a child process."""
 
 from __future__ import annotations
 
@@ -145,12 +145,12 @@ class Bug:
 
     @property
     def words(self) -> str:
-        """What is wrong with it."""
+        """The description of the bug."""
         return (self.plant.__doc__ or "").strip()
 
 
 def find(bug: Bug) -> str:
-    """How the bug shows, undisturbed or at one of the crash points; empty if it does not."""
+    """How the bug is detected, without faults or at one of the crash points; empty if it is not."""
     base = undisturbed(BY_NAME[bug.scenario])
     planted = replace(base.scenario, setup=replace(base.scenario.setup, bug=bug.plant))
     if wrongs := Arena(planted).run().wrongs:

@@ -1,4 +1,4 @@
-"""One operator as the world sees it: a child process at the other end of a line."""
+"""One operator as the world sees it: a connected child process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Process:
         self.connection.send(go)
 
     def receive(self, answer: Callable[[Call], Answer]) -> bool:
-        """Hear it until it can do nothing more by itself; False if it has ended."""
+        """Receive its messages until it is idle; False if it has ended."""
         while not self.waits and self.lives:
             try:
                 message = self.connection.recv()

@@ -1,4 +1,4 @@
-"""What must never be seen, wherever the operator ends."""
+"""Invariants that hold wherever the operator is killed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORWARD = {Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING}
 
 
 class Promises:
-    """Looks at every launch and every deletion, and says what is wrong with it."""
+    """Checks every launch and every deletion."""
 
     def __init__(self, arena: Arena) -> None:
         self._arena = arena
@@ -48,14 +48,14 @@ class Promises:
             self.wrongs.append(f"{attempt.name} was launched beside another live attempt at its shard")
 
     def _comes_late(self, attempt: Attempt) -> bool:
-        """Whether one of two leaders launches what the other one has undone; the Pod is ended again."""
+        """Whether one of two leaders launches what the other one has undone; that Pod is deleted again."""
         job, two = self._arena.job, self._arena.two
         run = job.status.run if job else None
         wanted = run is not None and (run.number, run.epoch) == (attempt.run, attempt.epoch)
         return two and not (job and wanted and job.status.at in FORWARD)
 
     def deletes(self, request: Request) -> None:
-        """Something is about to be deleted from a store."""
+        """An object is about to be deleted from a store."""
         if request.operation != "delete" or request.target != "store":
             return
         if OTHER_FOLDER in request.about:

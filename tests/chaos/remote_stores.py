@@ -1,4 +1,4 @@
-"""Object stores, and what ImageStores need, as the operator in a child process reaches them over the line."""
+"""Object stores and ImageStores, as the operator in a child process reaches them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TENANT = "bucket"
 
 @dataclass(frozen=True)
 class Body:
-    """The bytes of an object, read where the call that has it is carried out."""
+    """The content of an object, read when the call is carried out."""
 
     target: str
     source: StoredObject
@@ -37,7 +37,7 @@ class RemoteStore(Remote):
 
 
 class RemoteBucket(RemoteStore):
-    """A bucket of a tenant: each request has the credentials that count when it is made."""
+    """A tenant's bucket: each request has the credentials of the time when it is made."""
 
     def __init__(self, link: Link, location: Location, credentials: CredentialSource) -> None:
         super().__init__(link, TENANT)
@@ -57,7 +57,7 @@ def target_of(bucket: str, access_key: str, secret_key: str) -> str:
 
 
 def opened(stores: MemoryStores, target: str) -> LockedStore:
-    """The bucket that a call is about, with the credentials that the call has."""
+    """The bucket of a call, with the credentials of the call."""
     _, bucket, access_key, secret_key = target.split(" ")
     return stores.open_bucket(bucket, lambda: Credentials(access_key, secret_key))
 

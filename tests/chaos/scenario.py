@@ -1,4 +1,4 @@
-"""What is asked of the operator, and how the world goes on beside it."""
+"""A scenario: the job, and what happens beside the operator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """Something that somebody does as soon as something holds."""
+    """An action of a user as soon as a condition holds."""
 
     when: Callable[[Arena], bool]
     do: Callable[[Arena], object]
@@ -24,7 +24,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is asked of the operator, and how the world goes on beside it."""
+    """A scenario: the job, and what happens beside the operator."""
 
     name: str
     spec: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Whole runs while the operator is killed: how they succeed, and how they fail. Each is a few lines."""
+"""Scenarios of whole runs, successful and failed."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ def to(**destination: Any) -> dict[str, Any]:
 
 
 def again(**run: Any) -> tuple[Step, ...]:
-    """Another run, when the first one has succeeded."""
+    """A second run after the first one has succeeded."""
     return Step(finished("Succeeded"), edit(run={"id": "2", **run})), wait(runs_before(1))
 
 
 def queued(seconds: float) -> Any:
-    """A queue holds every Pod back for so long."""
+    """A queue delays every Pod by so many seconds."""
     return lambda shard, number: (Scene(seconds, State.WAITING), *well()(shard, number))
 
 
 def ends_with(work: Any) -> Any:
-    """Every Pod runs, and does this instead of its order."""
+    """Every Pod does this instead of its order."""
     return lambda shard, number: (Scene(1, State.RUNNING), Scene(2, State.SUCCEEDED, work=work))
 
 

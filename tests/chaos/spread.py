@@ -1,4 +1,4 @@
-"""Work on all processors: each forked worker takes its share and sends back what came of it."""
+"""Parallel work in forked processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 def spread(work: Callable[[T], R], todo: Sequence[T], workers: int = 0) -> list[R]:
-    """Do `work` on every item, side by side; the answers in the order of the items."""
+    """Run `work` on every item in parallel; results are in the order of the items."""
     count = min(len(todo), workers or len(os.sched_getaffinity(0)))
     # What is there already is never collected in a child: its pages stay shared.
     gc.collect()

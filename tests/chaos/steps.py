@@ -1,4 +1,4 @@
-"""The words of scenarios: when something holds, and what somebody does then."""
+"""The vocabulary of scenarios: conditions and actions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def finished(name: str) -> When:
 
 
 def clean(arena: Arena) -> bool:
-    """When the job says that its staging is empty."""
+    """When the job reports that its staging is empty."""
     said = arena.job.status.condition("StagingCleaned") if arena.job else None
     return said is not None and said.status == "True"
 
@@ -63,7 +63,7 @@ def gone(arena: Arena) -> bool:
 
 
 def runs_before(count: int) -> When:
-    """When so many runs are history."""
+    """When the history has so many runs."""
     return lambda arena: bool(arena.job and len(arena.job.status.history) == count)
 
 
@@ -76,7 +76,7 @@ def nothing_staged(arena: Arena) -> bool:
 
 
 def theirs_untouched(arena: Arena) -> bool:
-    """When the run has ended, and all that another cluster has staged is still there."""
+    """When the run has ended and the staging of another cluster still exists."""
     return arena.ended() and len(arena.store.keys(own_staging_prefix(OTHER_FOLDER))) == 2
 
 
@@ -96,12 +96,12 @@ def create(spec: Mapping[str, Any]) -> Do:
 
 
 def other_cluster_stages(arena: Arena) -> None:
-    """An installation of the same name in another cluster has staged something on the same bucket."""
+    """An installation of the same name in another cluster has staged objects in the same bucket."""
     arena.store.set(f"{staging_prefix(OTHER_FOLDER, KEY.namespace, OTHER_UID, 1, 1)}in/000009", b"theirs")
 
 
 def other_cluster_sweeps(arena: Arena) -> None:
-    """It sweeps, and knows none of the jobs of this cluster."""
+    """Its garbage collector runs, and knows no job of this cluster."""
     bucket = MemoryStore(arena.clock)
     bucket.objects = arena.store.objects
     owners = MemoryOwners(OTHER_CLUSTER)
@@ -114,7 +114,7 @@ def nothing(arena: Arena) -> None:
 
 
 def collected(arena: Arena) -> None:
-    """Somebody removes a Pod that has ended."""
+    """A user deletes a Pod that has ended."""
     first = next(a for _, a in arena.cluster.attempts() if not a.live)
     arena.cluster.take_away(KEY.namespace, first.name)
 
@@ -128,7 +128,7 @@ def both(first: Do, second: Do) -> Do:
 
 
 def away(seconds: float) -> Do:
-    """No operator is there for so long."""
+    """No operator runs for so many seconds."""
     return lambda arena: arena.away(seconds)
 
 
@@ -145,17 +145,17 @@ def refuse(problem: Problem, *shards: int) -> Do:
 
 
 def fail(error: StoreError, operation: str, about: str = "") -> Do:
-    """Such calls to the store always fail."""
+    """These calls to the store always fail."""
     return lambda arena: arena.store.hooks.fail(error, operation, about)
 
 
 def fail_until(seconds: float, operation: str, about: str = "") -> Do:
-    """The store does not answer such calls before that second of the world."""
+    """The store does not respond to these calls before that second."""
     return fail_while(lambda arena: arena.now < seconds, operation, about)
 
 
 def fail_while(when: When, operation: str, about: str = "") -> Do:
-    """The store does not answer such calls while something holds."""
+    """The store does not respond to these calls while a condition holds."""
 
     def prepare(arena: Arena) -> None:
         async def refuse(called: str, key: str, done: bool) -> None:

@@ -1,4 +1,4 @@
-"""Runs in the stores of a namespace: its own buckets, with credentials that come, change and go."""
+"""Scenarios with ImageStores: buckets of a namespace, with credentials that are created, changed, deleted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def bucket(arena: Arena, name: str) -> Any:
 
 
 def with_stores(*names: str) -> Callable[[Arena], None]:
-    """ImageStores that are there from the start; the first one has the sources."""
+    """ImageStores that exist from the start; the first one has the sources."""
 
     def prepare(arena: Arena) -> None:
         for name in names:
@@ -38,26 +38,26 @@ def with_stores(*names: str) -> Callable[[Arena], None]:
 
 
 def without_secret(arena: Arena) -> None:
-    """An ImageStore whose Secret never comes."""
+    """An ImageStore whose Secret is never created."""
     bucket(arena, "media")
     arena.stores.secrets.clear()
 
 
 def not_ready(arena: Arena) -> bool:
-    """When the job is Pending, and its ImageStore says that it is not ready."""
+    """When the job is Pending and its ImageStore is not ready."""
     said = (status.conditions[0].status for status in arena.stores.statuses.values())
     return phase("Pending")(arena) and "False" in said
 
 
 def rotated(arena: Arena) -> None:
-    """The Secret has other credentials now, and the ones before count no more."""
+    """The Secret has new credentials, and the old ones are invalid."""
     media = arena.stores.bucket("media", "new")
     arena.stores.secret_of("new")
     media.keys.discard(("key", "secret-of-key"))
 
 
 def taken_away(arena: Arena) -> None:
-    """ImageStore and Secret are gone before the job, and the operator that had the credentials is too."""
+    """ImageStore and Secret are deleted before the job, and the operator with the credentials has ended."""
     arena.stores.withdraw(Key("shop", "media"))
     arena.stores.secrets.clear()
     arena.away(1)

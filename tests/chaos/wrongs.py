@@ -1,4 +1,4 @@
-"""How things go wrong: answers, watches and clocks that are not right, two leaders."""
+"""Faults: failed requests, watches, clocks, two leaders."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GUARDED = {
 
 
 def no_answer(request: Request, retry_after: float | None = None) -> Exception | None:
-    """What the operator sees of a request that had no good answer; None if it would see nothing."""
+    """The error of a request without a good response; None if there is none."""
     if request.target == "store":
         return StoreUnavailable("503 Slow Down")
     if request.operation in ("launch", "deliver"):
@@ -36,7 +36,7 @@ def no_answer(request: Request, retry_after: float | None = None) -> Exception |
 
 
 class Wrong(Plan):
-    """Something that begins at one request."""
+    """A fault that starts at one request."""
 
     def __init__(self, at: int) -> None:
         self.at = at
@@ -76,7 +76,7 @@ class LosesAnswer(Wrong):
 
 
 class TellsTwice(Wrong):
-    """Every event of the watch comes a second time, when the world has gone on."""
+    """Every watch event is delivered a second time, later."""
 
     def __init__(self, at: int) -> None:
         super().__init__(at)
@@ -91,7 +91,7 @@ class TellsTwice(Wrong):
 
 
 class TellsLate(Wrong):
-    """Events come some requests after they happened."""
+    """Watch events are delayed by some requests."""
 
     LAG = 4
 
@@ -112,7 +112,7 @@ class TellsLate(Wrong):
 
 
 class Reorders(Wrong):
-    """Events of Pods come before all of jobs, and those of jobs in the wrong order."""
+    """Events of Pods arrive before those of jobs, which arrive in the wrong order."""
 
     def events(self, arena: Arena, waiting: deque[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         told = super().events(arena, waiting)
@@ -123,7 +123,7 @@ class Reorders(Wrong):
 
 
 def relisted(arena: Arena) -> list[tuple[Any, ...]]:
-    """A watch that begins anew: all that is there, and not a word of what is gone."""
+    """A restarted watch: existing objects, and no event for deleted ones."""
     jobs, attempts = arena.listing()
     keys = {job.uid: job.key for job in jobs}
     return [

@@ -16,8 +16,8 @@ from imagejob_contract.order import Order, OrderItem, Upload
 from imagejob_contract.output import FORMATS, Format
 from imagejob_contract.result import ExitCode, ItemCode, Result, Summary
 from imagejob_processor.errors import ItemFailure, OrderExpired, StoreUnavailable
-from imagejob_processor.storage import Patience, Store
-from unit.processor.pictures import LIMITS, rendition, resized, stored
+from imagejob_processor.storage import RetryPolicy, Store
+from unit.processor.images import LIMITS, rendition, resized, stored
 
 pytestmark = pytest.mark.store
 
@@ -72,7 +72,7 @@ def bucket(s3):
 
 @pytest.fixture
 def store():
-    return Store(Patience(tries=1))
+    return Store(RetryPolicy(tries=1))
 
 
 def test_a_source_comes_as_it_is(bucket, store):

@@ -1,4 +1,4 @@
-"""What tenant B tries in order to reach what is tenant A's: one row a field, each as B would write it.
+"""Attempts of tenant B to reach data of tenant A, one per field.
 
 `{a}` is A's namespace, `{bucket}` A's bucket, `{cluster}` the uid of their cluster. None may succeed:
 tests/e2e/test_tenants.py.
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Attempt:
-    """One manifest of B's, and what it is after."""
+    """One manifest of tenant B, and its target."""
 
     name: str
     tries: str

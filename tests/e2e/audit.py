@@ -1,4 +1,4 @@
-"""What the API server noted: every write, by whom, when, and what came of it."""
+"""The audit log: every write, its user, time and outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CREATED, CLOSED_EARLY, CONFLICT, FAILURE = 201, 200, 409, 500
 
 @dataclass(frozen=True)
 class Write:
-    """One write that is over, answered or not."""
+    """One completed write."""
 
     verb: str
     resource: str
@@ -43,7 +43,7 @@ class Audit:
         self._path = path
 
     def mark(self) -> int:
-        """The end of the log as it is now."""
+        """The current end of the log."""
         return self._path.stat().st_size
 
     def writes(self, since: int, user: str = ACCOUNT, namespace: str = "") -> list[Write]:
@@ -51,7 +51,7 @@ class Audit:
         return self.read(since, user, namespace)[0]
 
     def read(self, since: int, user: str, namespace: str) -> tuple[list[Write], int]:
-        """The same, and the mark from which to read on."""
+        """The same, and the position to continue from."""
         with self._path.open("rb") as file:
             file.seek(since)
             lines = [line for line in file if line.endswith(b"\n")]
@@ -69,7 +69,7 @@ class Audit:
 
 
 class Tail:
-    """What the operator writes in one namespace from now on, each line read once."""
+    """The operator's writes in one namespace from now on; each line is read once."""
 
     def __init__(self, audit: Audit, namespace: str) -> None:
         self._audit = audit
@@ -79,7 +79,7 @@ class Tail:
         """All until it caught up last."""
 
     def catch_up(self) -> int:
-        """Read on; how many writes there were."""
+        """Read further; returns the number of writes."""
         found, self._at = self._audit.read(self._at, ACCOUNT, self._namespace)
         self.writes += found
         return len(found)

@@ -67,14 +67,14 @@ def rows(request: pytest.FixtureRequest) -> list[Row]:
 
 
 def _seen(request: pytest.FixtureRequest) -> AbstractContextManager[None]:
-    """Bringing up a cluster may take minutes: its progress is shown as it happens."""
+    """Show the progress of the cluster, which may take minutes to start."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
     return capture.global_and_fixture_disabled() if capture else nullcontext()
 
 
 @pytest.fixture(scope="session")
 def stacked(request: pytest.FixtureRequest) -> Iterator[tuple[Kubectl, Status]]:
-    """A cluster with the stack: kubectl for it, and what is known of it."""
+    """A cluster with the stack."""
     given = os.environ.get("IMAGEJOB_TEST_KUBECONFIG", "")
     if given:
         beside = Path(given).parent.name
@@ -116,7 +116,7 @@ def pictures_address(where: Status) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def world(stacked: tuple[Kubectl, Status], pictures_address: str) -> Iterator[World]:
-    """The stack, with its shipped settings, but that sources may come from the web server of the tests."""
+    """The stack with the shipped settings, except that sources may come from the tests' web server."""
     kubectl, cluster = stacked
     with config.new_client_from_config(str(kubectl.kubeconfig)) as api, stack.reach_store(kubectl) as store:
         made = World(kubectl, api, store, cluster.audit_log, pictures_address)
@@ -129,7 +129,7 @@ def world(stacked: tuple[Kubectl, Status], pictures_address: str) -> Iterator[Wo
 
 @pytest.fixture
 def shop(world: World) -> Iterator[Shop]:
-    """A namespace of its own for each test; at its end all jobs are deleted and nothing may be left."""
+    """A namespace for each test; at its end all jobs are deleted and no traces may be left."""
     made = Shop(world, f"e2e-{uuid.uuid4().hex[:8]}")
     yield made
     made.close()

@@ -1,4 +1,4 @@
-"""A second installation beside the first one: with a class, and with rights in one namespace only."""
+"""A second installation: with a class, and with permissions in one namespace only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLUSTER_RIGHTS = "imagejob-operator-cluster-uid"
 
 @dataclass(frozen=True)
 class Second:
-    """The installation, which is called as its class is."""
+    """The installation; its name is that of its class."""
 
     name: str
     shop: Shop
@@ -41,11 +41,11 @@ class Second:
 
     @property
     def account(self) -> str:
-        """Who its operator is."""
+        """The user of its operator."""
         return f"system:serviceaccount:{self.home}:{OPERATOR}"
 
     def pod(self) -> client.V1Pod:
-        """Its operator's Pod."""
+        """The Pod of its operator."""
         (found,) = self.shop.world.core.list_namespaced_pod(self.home).items
         return found
 

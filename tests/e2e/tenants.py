@@ -1,4 +1,4 @@
-"""A tenant with a store of its own: a bucket, a user who may use only that one, and an ImageStore for it."""
+"""A tenant with its own bucket, a user who may use only that bucket, and an ImageStore."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STORES = "imagestores"
 
 
 class Tenant:
-    """What a namespace brings besides its jobs."""
+    """A tenant's bucket, credentials and ImageStore."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
@@ -78,14 +78,14 @@ class Tenant:
         }
 
     def keep_secret(self) -> None:
-        """The Secret, with the credentials of now."""
+        """The Secret with the current credentials."""
         data = {"access-key": self.access, "secret-key": self.secret}
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": data}
         self.shop.world.kubectl.apply(body, "-n", self.shop.name)
         self.shop.own_secrets.add("keys")
 
     def permit(self) -> None:
-        """Let the operator read the Secret, and no other."""
+        """Let the operator read this Secret only."""
         api = "rbac.authorization.k8s.io"
         rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["keys"], "verbs": ["get"]}
         meta = {"name": "imagejob-store"}
@@ -104,7 +104,7 @@ class Tenant:
             self.shop.world.kubectl.apply(body, "-n", self.shop.name)
 
     def reason(self, name: str = "media") -> str:
-        """How the operator says that the store stands."""
+        """The readiness of the ImageStore."""
         found = self.shop.world.objects.get_namespaced_custom_object(
             GROUP, VERSION, self.shop.name, STORES, name
         )
@@ -112,11 +112,11 @@ class Tenant:
         return next((c["reason"] for c in conditions if c["type"] == "Ready"), "")
 
     def await_reason(self, wanted: str, name: str = "media", seconds: float = 30) -> None:
-        """Wait until the operator says so."""
+        """Wait for a condition of the ImageStore."""
         until(f"{name} is {wanted}", lambda: self.reason(name) == wanted, seconds, lambda: self.reason(name))
 
     def rotate(self) -> None:
-        """Other credentials in the Secret; the old ones are worth nothing any more."""
+        """Rotate the credentials; the old ones become invalid."""
         old = self.access
         self.access, self.secret = f"user-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
         self._users.append(self.access)
@@ -126,16 +126,16 @@ class Tenant:
         self._users.remove(old)
 
     def revoke(self) -> None:
-        """The credentials are worth nothing any more, and nobody has others."""
+        """Revoke the credentials."""
         self._admin.user_disable(self.access)
 
     def keys(self, prefix: str = "") -> list[str]:
-        """What lies in the tenant's bucket."""
+        """The keys in the tenant's bucket."""
         listing = self._client.list_objects(self.bucket, prefix=prefix, recursive=True)
         return [found.object_name or "" for found in listing]
 
     def close(self) -> None:
-        """Nothing of the tenant is left."""
+        """Delete everything of the tenant."""
         orders = [DeleteObject(key) for key in self.keys()]
         assert not list(self._client.remove_objects(self.bucket, iter(orders)))
         self._client.remove_bucket(self.bucket)

@@ -1,4 +1,4 @@
-"""What the end-to-end tests act on: the stack, one namespace for each test, faults, and the audit log."""
+"""The environment of the end-to-end tests: the stack, one namespace for each test, and faults."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Job = dict[str, Any]
 
 
 def until(what: str, probe: Callable[[], object], seconds: float, tell: Callable[[], str] = str) -> None:
-    """Ask until the answer is truthy; a failure says what was waited for and what there is."""
+    """Call until the result is truthy; a failure reports the condition and the last state."""
     end = time.monotonic() + seconds
     while not probe():
         if time.monotonic() > end:
@@ -99,7 +99,7 @@ def phase(job: Job) -> str:
 
 
 def verdict(job: Job) -> tuple[str, str, str]:
-    """Phase, code and reason; the reason of a success is its outcome, if it is not a plain one."""
+    """Phase, code and reason; the reason of a success is its outcome, unless that is Succeeded."""
     status = job.get("status", {})
     error = status.get("error", {})
     outcome = status.get("run", {}).get("outcome", "")
@@ -110,7 +110,7 @@ def verdict(job: Job) -> tuple[str, str, str]:
 
 
 def process_of(pod: client.V1Pod, word: str) -> int:
-    """The process of a Pod on this machine whose command line has the word."""
+    """The process on this machine whose command line contains the word."""
     watermark_images = (pod.metadata.uid, pod.metadata.uid.replace("-", "_"))
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -145,12 +145,12 @@ class World:
 
     @cached_property
     def cluster_uid(self) -> str:
-        """The uid of this cluster, as the operator knows it."""
+        """The uid of this cluster."""
         uid: str = self.core.read_namespace("kube-system").metadata.uid
         return uid
 
     def own_staging(self, installation: str = "demo") -> str:
-        """Where all staging of an installation on this cluster lies; ends with '/'."""
+        """The prefix of all staging of an installation on this cluster, with the final '/'."""
         return own_staging_prefix(staging_folder(installation, self.cluster_uid))
 
     def pod_of(self, deployment: str) -> client.V1Pod:
@@ -158,14 +158,14 @@ class World:
         selector = f"app.kubernetes.io/name={deployment}"
         pods = self.core.list_namespaced_pod(NAMESPACE, label_selector=selector).items
         staying = [pod for pod in pods if not pod.metadata.deletion_timestamp]
-        assert len(staying) == 1, stack.evidence(self.kubectl, deployment)
+        assert len(staying) == 1, stack.diagnostics(self.kubectl, deployment)
         return staying[0]
 
     def await_operator(self) -> None:
         stack.await_rollout(self.kubectl, OPERATOR)
 
     def reset_operator(self) -> None:
-        """Give it its shipped settings, but that sources may come from the web server of the tests."""
+        """Apply the shipped settings, except that sources may come from the tests' web server."""
         settings = [
             *(f"{name}-" for name in CHANGED_SETTINGS),
             f"IMAGEJOB_SOURCE_ALLOWED_NETWORKS={self.pictures.rpartition(':')[0]}/32",
@@ -175,7 +175,7 @@ class World:
 
     @contextmanager
     def operator_environment(self, **variables: str) -> Iterator[None]:
-        """The operator with other settings, and with its own ones afterwards."""
+        """Run the operator with other settings during the block."""
         where = ("set", "env", "-n", NAMESPACE, f"deployment/{OPERATOR}")
         self.kubectl(*where, *(f"{name}={value}" for name, value in variables.items()))
         try:
@@ -187,7 +187,7 @@ class World:
 
     @contextmanager
     def store_outage(self) -> Iterator[None]:
-        """The store refuses every connection, new and old, and comes back with its data."""
+        """Stop the store during the block; its data is kept."""
         self._in_store_network("nft", OUTAGE)
         try:
             until("the store refuses", lambda: not self._store_accepts(), 10)
@@ -196,13 +196,13 @@ class World:
             self.end_outage()
 
     def end_outage(self) -> None:
-        """Let the store answer again; nothing happens where it does."""
+        """Start the store again, if it is stopped."""
         if "outage" in self._in_store_network("nft", "list tables"):
             self._in_store_network("nft", "delete table inet outage")
         self.await_store()
 
     def await_store(self) -> None:
-        """Wait until the store answers."""
+        """Wait until the store responds."""
         until("the store answers again", self._store_serves, 60)
 
     def _in_store_network(self, program: str, words: str) -> str:
@@ -225,7 +225,7 @@ class World:
 
 
 class OperatorProcess:
-    """The operator's process, found before it is to be killed so that killing takes no time."""
+    """The operator's process, looked up in advance so that the kill is immediate."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -267,7 +267,7 @@ class OperatorProcess:
 
 
 class Shop:
-    """A namespace with its part of the store."""
+    """A namespace with its prefix in the store."""
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world
@@ -288,13 +288,13 @@ class Shop:
         self.world.store.client.remove_object(self.world.store.bucket, f"{self.name}/{key}")
 
     def upload_photos(self, *names: str, prefix: str = "photos/") -> list[str]:
-        """Put photos there; their keys."""
+        """Upload photos; returns their keys."""
         for name in names:
             self.upload(f"{prefix}{name}", photos.photo(name))
         return [f"{prefix}{name}" for name in names]
 
     def upload_copies(self, data: bytes, count: int, prefix: str = "photos/") -> list[str]:
-        """Put the same bytes there under many keys."""
+        """Upload the same bytes under many keys."""
         store = self.world.store
         keys = [f"{prefix}{number:03d}.jpg" for number in range(count)]
         self.upload(keys[0], data)
@@ -329,7 +329,7 @@ class Shop:
     # jobs
 
     def apply(self, job: Job) -> str:
-        """Apply as a user does; the job's name."""
+        """Apply a job; returns its name."""
         self.world.kubectl.apply(job, "-n", self.name)
         name: str = job["metadata"]["name"]
         return name
@@ -339,7 +339,7 @@ class Shop:
         return job
 
     def await_job(self, name: str, holds: Callable[[Job], bool], what: str, seconds: float = 60) -> Job:
-        """Watch a job until something holds of it."""
+        """Wait until a condition of a job holds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             stream = watch.Watch().stream(
@@ -356,7 +356,7 @@ class Shop:
         raise AssertionError(f"imagejob/{name}: {what}: not within {seconds:.0f} s")
 
     def await_phase(self, name: str, wanted: str, seconds: float = 60) -> Job:
-        """Watch a job until it is in a phase on its way; it must not end before."""
+        """Wait until a job is in a phase; it must not end before."""
 
         def met(job: Job) -> bool:
             assert not ended(job), f"imagejob/{name} has ended as {verdict(job)} and was not seen {wanted}"
@@ -368,7 +368,7 @@ class Shop:
         return self.await_job(name, ended, "condition Finished", seconds)
 
     def delete(self, name: str, seconds: float = 60) -> None:
-        """Delete as a user does, and wait until it is gone."""
+        """Delete a job and wait until it no longer exists."""
         self.world.kubectl("delete", "imagejob", name, "-n", self.name, "--wait=false")
         words = ("wait", "--for=delete", f"imagejob/{name}", "-n", self.name, f"--timeout={seconds:.0f}s")
         self.world.kubectl(*words, timeout=seconds + 30)
@@ -387,7 +387,7 @@ class Shop:
         return [name for name in found if name not in self.own_secrets]
 
     def leaks(self) -> list[str]:
-        """Everything that a finished or deleted job must not leave behind."""
+        """Everything that a finished or deleted job must not leave."""
         return [
             *(f"staging object {key}" for key in self.staging()),
             *(f"pod {name}" for name in self.pods()),
@@ -399,7 +399,7 @@ class Shop:
         until("nothing is left behind", lambda: not self.leaks(), seconds, lambda: f"left: {self.leaks()}")
 
     def set_quota(self, **hard: str) -> None:
-        """Limit the namespace by a ResourceQuota called `none`, and wait until that is in force."""
+        """Create a ResourceQuota `none` in the namespace, and wait until it is enforced."""
         body = {"metadata": {"name": "none"}, "spec": {"hard": hard}}
         self.world.core.create_namespaced_resource_quota(self.name, body)
         read = self.world.core.read_namespaced_resource_quota
@@ -414,7 +414,7 @@ class Shop:
         return [event for event in found.items if event.reporting_component == OPERATOR]
 
     def close(self) -> None:
-        """Delete all jobs, hold what is left against nothing, and let the namespace go."""
+        """Delete all jobs, check that nothing is left, and delete the namespace."""
         where = (GROUP, VERSION, self.name, PLURAL)
         objects = self.world.objects
 
@@ -431,7 +431,7 @@ class Shop:
             self.world.core.delete_namespace(self.name)
 
     def diagnosis(self) -> str:
-        """What a person wants to read when a test has failed."""
+        """Diagnostics for a failed test."""
         kubectl, told = self.world.kubectl, []
         for words in (
             ("get", "imagejobs", "-o", "yaml", "-n", self.name),

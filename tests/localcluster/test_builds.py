@@ -140,7 +140,7 @@ def test_the_sandbox_image_is_a_sound_docker_archive(tmp_path: Path) -> None:
 def test_a_file_that_is_no_archive_is_named(tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     path.write_text("not a tar")
-    with pytest.raises(ClusterError, match=r"x\.tar is no docker-archive"):
+    with pytest.raises(ClusterError, match=r"x\.tar is not a docker-archive"):
         images.tags_in(path)
 
 

@@ -36,7 +36,7 @@ def test_a_bare_path_is_completed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["", "Dev", "a/b", "..", "-a", "a-", "x" * 21])
 def test_bad_names_are_refused(name: str) -> None:
-    with pytest.raises(ClusterError, match="bad cluster name"):
+    with pytest.raises(ClusterError, match="invalid cluster name"):
         layout(name)
 
 

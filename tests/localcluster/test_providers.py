@@ -94,7 +94,7 @@ def test_a_kind_cluster_that_does_not_answer_is_replaced(plant: Plant, calls: Pa
 
 
 def test_missing_packages_without_apt_are_named(plant: Plant) -> None:
-    with pytest.raises(ClusterError, match="please install: nosuch"):
+    with pytest.raises(ClusterError, match="install these packages yourself: nosuch"):
         machine.install([machine.Package("nosuch", "nosuch-program")])
 
 
@@ -111,5 +111,5 @@ def test_missing_packages_are_installed_together_after_one_update(plant: Plant, 
 
 def test_the_native_provider_says_that_it_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(ClusterError, match="needs root"):
+    with pytest.raises(ClusterError, match="requires root"):
         providers.cluster("dev", "native").up()

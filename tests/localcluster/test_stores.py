@@ -64,5 +64,5 @@ def test_keys_can_be_chosen_by_the_caller(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_an_unknown_store_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match="no such store: nosuch"):
+    with pytest.raises(ClusterError, match="unknown server nosuch"):
         stores.command("nosuch", tmp_path, 9000)

@@ -1,1 +1,1 @@
-"""`make demo`: from nothing to an ImageJob over real photos, with the outputs to look at."""
+"""`make demo`: a local cluster, the operator, and an ImageJob over real photos."""

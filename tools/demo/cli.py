@@ -1,4 +1,4 @@
-"""The steps of `make demo`, in order; each can be repeated, so a second run only does what changed."""
+"""The steps of `make demo`, in order. Every step can be repeated: a second run only does what changed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FOLLOW_SECONDS = 600
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The program: 0 when the job succeeded, 1 when a step failed, 2 when nobody could be asked."""
+    """Run the demo: 0 if the job succeeded, 1 if a step failed, 2 without the user's consent."""
     options = _parser().parse_args(arguments)
     try:
         if not _consent(options.name, options.yes):
@@ -42,14 +42,16 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"\ndemo: {error}\n{_where_to_look(options.name)}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\ndemo: interrupted; `make demo` goes on from here, `make clean` removes all\n")
+        sys.stderr.write(
+            "\ndemo: interrupted; `make demo` continues from here, `make clean` removes everything\n"
+        )
         return 130
     except Exception:  # noqa: BLE001  (a fault of the demo itself: the details go to a log, not to the screen)
         FAILURE_LOG.parent.mkdir(parents=True, exist_ok=True)
         FAILURE_LOG.write_text(traceback.format_exc())
         last = traceback.format_exc().strip().splitlines()[-1]
         sys.stderr.write(
-            f"\ndemo: unexpected: {last}\n  log: {FAILURE_LOG}\n{_where_to_look(options.name)}\n"
+            f"\ndemo: internal error: {last}\n  log: {FAILURE_LOG}\n{_where_to_look(options.name)}\n"
         )
         return 1
     return 0
@@ -66,24 +68,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def _consent(name: str, agreed: bool) -> bool:
     lines = plan(name)
-    _tell("This makes a real Kubernetes cluster on this machine and runs an ImageJob on it.")
+    _tell("This creates a Kubernetes cluster on this machine and runs an ImageJob on it.")
     for line in lines:
         _tell(f"  {line}")
     _tell(f"  cluster: {name}, below {layout(name).root}")
     _tell(f"  outputs: {OUT}")
     if "rights: root" in lines and os.geteuid() != 0:
         raise DemoError(
-            "this needs root, since there is no kind with a Docker engine here: namespaces, mounts and "
-            "cgroups are made, and Debian packages installed.\n"
+            "root is required without kind and a Docker engine: the demo creates namespaces, mounts and "
+            "cgroups, and installs Debian packages.\n"
             "  Either start Docker and install kind, or run: sudo make demo"
         )
     if agreed or os.environ.get("CI") == "true":
         return True
     if not sys.stdin.isatty():
-        _tell("Nobody can be asked here (no terminal): CI=true make demo says yes.")
+        _tell("There is no terminal to ask for consent; run: CI=true make demo")
         return False
     try:
-        answer = input("Go on? [y/N] ")
+        answer = input("Continue? [y/N] ")
     except EOFError:
         answer = ""
     if answer.strip().lower() in ("y", "yes"):
@@ -99,7 +101,7 @@ def _where_to_look(name: str) -> str:
         kubectl = _kubectl(name, find_cluster(name))
         command = kubectl.as_typed("logs", "-n", stack.NAMESPACE, f"deployment/{stack.OPERATOR}")
         lines.append(f"  log of the operator: {command}")
-    lines.append("  after mending it, make demo goes on from here; make clean removes all")
+    lines.append("  after a fix, `make demo` continues from here; `make clean` removes everything")
     return "\n".join(lines)
 
 
@@ -108,10 +110,10 @@ def _kubectl(name: str, where: Cluster) -> Kubectl:
 
 
 def run_demo(name: str) -> None:
-    """All steps.
+    """Run all steps.
 
     Raises:
-        DemoError, ClusterError: naming the step that failed and where to read more.
+        DemoError, ClusterError: A step failed; the message says where to read more.
     """
     _title("1/6 cluster")
     where = find_cluster(name)
@@ -134,41 +136,41 @@ def run_demo(name: str) -> None:
 
 
 def upload_photos(store: stack.Store) -> None:
-    """Put the photos that are not there yet below photos/ in the namespace's part of the bucket."""
+    """Upload the photos that are missing below photos/ in the prefix of the namespace."""
     there = set(store.keys(f"{NAMESPACE}/photos/"))
     for position, name in enumerate(photos.names(), start=1):
         key = f"{NAMESPACE}/photos/{name}"
-        said = f"{position}/{len(photos.names())} photos/{name}"
+        line = f"{position}/{len(photos.names())} photos/{name}"
         if key in there:
-            say(f"{said}: there already")
+            say(f"{line}: exists")
             continue
         path = OUT / "sources" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(photos.photo(name))
         store.client.fput_object(store.bucket, key, str(path))
-        say(f"{said}: {path.stat().st_size / 1024:.0f} KiB uploaded")
+        say(f"{line}: {path.stat().st_size / 1024:.0f} KiB uploaded")
 
 
 def apply_job(kubectl: Kubectl) -> str:
-    """Apply the example; where the job is there already, under the next run id."""
+    """Apply the example, with the next run id if the job exists."""
     document: dict[str, Any] = yaml.safe_load(MANIFEST.read_text())
     name: str = document["metadata"]["name"]
-    there = kubectl("get", "imagejob", name, "-n", NAMESPACE, "--ignore-not-found", "-o", "name")
-    if there:
+    exists = kubectl("get", "imagejob", name, "-n", NAMESPACE, "--ignore-not-found", "-o", "name")
+    if exists:
         job = kubectl.get("imagejob", name, "-n", NAMESPACE)
         if "deletionTimestamp" in job["metadata"]:
-            with step(f"waiting for the old imagejob/{name} to go"):
+            with step(f"waiting for the deletion of imagejob/{name}"):
                 kubectl("wait", "-n", NAMESPACE, "--for=delete", f"imagejob/{name}", "--timeout=120s")
         else:
             document["spec"]["run"] = {"id": next_run_id(job)}
-    said = kubectl.apply(document, "-n", NAMESPACE).strip()
+    applied = kubectl.apply(document, "-n", NAMESPACE).strip()
     relative = MANIFEST.relative_to(repository())
-    say(f"kubectl apply -n {NAMESPACE} -f {relative} (run.id {document['spec']['run']['id']}): {said}")
+    say(f"kubectl apply -n {NAMESPACE} -f {relative} (run.id {document['spec']['run']['id']}): {applied}")
     return name
 
 
 def next_run_id(job: dict[str, Any]) -> str:
-    """A run id that the job does not have: the number of its next run."""
+    """Return a new run id: the number of the next run."""
     number = int(job.get("status", {}).get("run", {}).get("number", 0)) + 1
     current = job["spec"].get("run", {}).get("id", "1")
     return str(number if str(number) != current else number + 1)
@@ -178,18 +180,18 @@ def follow(kubectl: Kubectl, name: str) -> None:
     """Follow the job live with the project's own command.
 
     Raises:
-        DemoError: if it does not succeed, with what the cluster says of it.
+        DemoError: It did not succeed; the message describes it.
     """
     words = ["follow", name, "-n", NAMESPACE, "--kubeconfig", str(kubectl.kubeconfig)]
     say(f".venv/bin/imagejob {' '.join(words)}")
     command = [sys.executable, "-m", "imagejob_cli", *words, "--timeout", str(FOLLOW_SECONDS)]
     if subprocess.run(command, check=False).returncode:
-        told = kubectl("describe", "imagejob", name, "-n", NAMESPACE)
-        raise DemoError(f"imagejob/{name} did not succeed\n{told}\n{stack.evidence(kubectl)}")
+        description = kubectl("describe", "imagejob", name, "-n", NAMESPACE)
+        raise DemoError(f"imagejob/{name} did not succeed\n{description}\n{stack.diagnostics(kubectl)}")
 
 
 def show_outputs(kubectl: Kubectl, store: stack.Store, name: str) -> None:
-    """Fetch the outputs that the report names, list them, and draw the sheet."""
+    """Download the outputs in the report, list them, and draw the contact sheet."""
     status = kubectl.get("imagejob", name, "-n", NAMESPACE)["status"]
     report = show.read_report(store, status["report"])
     keys = [output["key"] for item in report["items"] for output in item["outputs"]]
@@ -203,7 +205,7 @@ def show_outputs(kubectl: Kubectl, store: stack.Store, name: str) -> None:
         _tell(f"  {line}")
     _tell(f"  report in the store: {store.bucket}/{status['report']}")
     _tell(f"  all outputs: {folder}")
-    _tell(f"  to look at: {sheet}")
+    _tell(f"  contact sheet: {sheet}")
 
 
 def _what_next(kubectl: Kubectl, name: str) -> str:
@@ -215,16 +217,16 @@ Try next:
   kubectl get imagejobs -n {NAMESPACE} -o wide
   .venv/bin/imagejob status {name} -n {NAMESPACE}
   kubectl describe imagejob {name} -n {NAMESPACE}
-  # break it: a source that is not there ends as JOB_002 SourceNotFound, and no Pod is launched
+  # break it: a missing source fails with JOB_002 SourceNotFound, and no Pod is launched
   sed '{broken}' examples/demo.yaml | kubectl apply -n {NAMESPACE} -f -
   kubectl get imagejob broken -n {NAMESPACE} -o wide
-  # mend it: every change of the spec comes with a new run id
+  # fix it: every change of the spec needs a new run id
   kubectl patch imagejob broken -n {NAMESPACE} --type=merge \\
     -p '{{"spec": {{"run": {{"id": "2"}}, "source": {{"keys": ["photos/china.jpg"]}}}}}}'
-  # delete: staging, Pods and Secrets go with it, the outputs stay
+  # delete it: staging, Pods and Secrets are deleted, the outputs stay
   kubectl delete imagejob {name} broken -n {NAMESPACE}
-  make demo    # again: the next run
-  make clean   # end the cluster and remove what was built"""
+  make demo    # start the next run
+  make clean   # remove the cluster and everything that was built"""
 
 
 def _title(text: str) -> None:

@@ -1,7 +1,7 @@
-"""What a person at the terminal is told when a step fails."""
+"""The error of a failed step."""
 
 from __future__ import annotations
 
 
 class DemoError(Exception):
-    """The message says what failed and which log or command shows more."""
+    """A step failed; the message says which log or command shows more."""

@@ -1,4 +1,4 @@
-"""kubectl of the cluster's own version, with its kubeconfig."""
+"""kubectl in the version of the cluster, with its kubeconfig."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from localcluster.commands import run
 
 @dataclass(frozen=True)
 class Kubectl:
-    """Calls kubectl; a failure is a ClusterError with what kubectl said."""
+    """Runs kubectl; a failure raises a ClusterError with its output."""
 
     program: Path
     kubeconfig: Path
 
     def __call__(self, *words: str, stdin: str | None = None, timeout: float = 120) -> str:
-        """Run `kubectl WORDS` and return what it printed."""
+        """Run `kubectl WORDS` and return its output."""
         command = [str(self.program), "--kubeconfig", str(self.kubeconfig), *words]
         return run(command, stdin=stdin, timeout=timeout)
 
@@ -33,5 +33,5 @@ class Kubectl:
         return self("apply", *words, "-f", "-", stdin=json.dumps(document))
 
     def as_typed(self, *words: str) -> str:
-        """The command as a person would type it."""
+        """Return the command line for a shell."""
         return shlex.join([str(self.program), "--kubeconfig", str(self.kubeconfig), *words])

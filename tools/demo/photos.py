@@ -1,4 +1,4 @@
-"""Real photos that ship inside packages of the environment, and one of 12 megapixels made from them."""
+"""Real photos from Python packages, and one of 12 megapixels made from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGED = {
     "hubble.jpg": ("skimage", "data/hubble_deep_field.jpg"),
     "rocket.jpg": ("skimage", "data/rocket.jpg"),
 }
-"""Name of a photo: the package that has it, and where in it."""
+"""Name of a photo: its package, and the path in it."""
 
 LARGE = "flower-12mp.jpg"
 LARGE_SIZE = (4000, 3000)
@@ -29,10 +29,10 @@ NOISE = 6.0
 
 
 def path_of(name: str) -> Path:
-    """Where a packaged photo lies; the package itself is not imported.
+    """Return the path of a packaged photo, without importing the package.
 
     Raises:
-        DemoError: if the environment lacks it.
+        DemoError: It is missing.
     """
     package, inside = PACKAGED[name]
     found = importlib.util.find_spec(package)
@@ -40,21 +40,23 @@ def path_of(name: str) -> Path:
         path = Path(folder) / inside
         if path.is_file():
             return path
-    raise DemoError(f"the Python environment lacks {package}'s {inside}: make clean, then make demo again")
+    raise DemoError(
+        f"{inside} of the Python package {package} is missing; run `make clean`, then `make demo`"
+    )
 
 
 def photo(name: str) -> bytes:
-    """The bytes of one of `names()`."""
+    """Return the file of a photo."""
     return enlarged(path_of("flower.jpg")) if name == LARGE else path_of(name).read_bytes()
 
 
 def names() -> list[str]:
-    """All photos of the demo."""
+    """Return the names of all photos."""
     return [*PACKAGED, LARGE]
 
 
 def enlarged(source: Path, size: tuple[int, int] = LARGE_SIZE, seed: int = 1) -> bytes:
-    """A photo enlarged to a camera's size, with seeded noise so that it is as hard to compress as one."""
+    """Enlarge a photo to a camera's size, with seeded noise, so that it compresses like a camera's photo."""
     with Image.open(source) as opened:
         big = opened.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     pixels = np.asarray(big, dtype=np.float32)

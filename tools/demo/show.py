@@ -1,4 +1,4 @@
-"""The outputs of a job: fetched, listed with their sizes, and on one sheet to look at."""
+"""The outputs of a job: download, list with sizes, and contact sheet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INK = (40, 40, 40)
 
 @dataclass(frozen=True)
 class Output:
-    """One fetched output."""
+    """One downloaded output."""
 
     key: str
     path: Path
@@ -34,7 +34,7 @@ class Output:
 
 
 def read_report(store: Store, key: str) -> dict[str, Any]:
-    """The report of a run, as the operator wrote it."""
+    """Read the report of a run."""
     response = store.client.get_object(store.bucket, key)
     try:
         report: dict[str, Any] = json.loads(response.read())
@@ -45,7 +45,7 @@ def read_report(store: Store, key: str) -> dict[str, Any]:
 
 
 def fetch(store: Store, root: str, keys: Sequence[str], folder: Path) -> list[Output]:
-    """Fetch and decode the outputs; `root` is the namespace's part of the bucket."""
+    """Download and decode the outputs; `root` is the prefix of the namespace."""
     outputs: list[Output] = []
     for key in keys:
         path = folder / PurePosixPath(key)
@@ -58,7 +58,7 @@ def fetch(store: Store, root: str, keys: Sequence[str], folder: Path) -> list[Ou
 
 
 def table(outputs: Sequence[Output]) -> list[str]:
-    """One line for each output."""
+    """Return one line for each output."""
     width = max((len(output.key) for output in outputs), default=0)
     return [
         f"{o.key:<{width}}  {o.format:<5} {o.width:>5} x {o.height:<5} {o.bytes / 1024:>8.1f} KiB"
@@ -67,7 +67,7 @@ def table(outputs: Sequence[Output]) -> list[str]:
 
 
 def contact_sheet(outputs: Sequence[Output], path: Path) -> None:
-    """All outputs on one picture, each with its name, size and dimensions."""
+    """Draw all outputs on one image, each with its name, size and dimensions."""
     columns = min(COLUMNS, max(1, len(outputs)))
     rows = -(-len(outputs) // columns)
     across, down = CELL[0] + MARGIN, CELL[1] + CAPTION + MARGIN

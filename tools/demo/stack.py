@@ -1,6 +1,6 @@
-"""The operator and a MinIO on a cluster, from the manifests that are shipped, and a way to the store.
+"""The operator and MinIO from the shipped manifests, and a connection to the store.
 
-Nothing is said twice: endpoint, bucket and keys are read from the ConfigMap and the Secret of the overlay.
+Endpoint, bucket and keys are read from the ConfigMap and the Secret of the overlay.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NAMESPACE = "imagejob-system"
 OPERATOR = "imagejob-operator"
 MINIO = "minio"
 DEPLOYMENTS = {"operator": OPERATOR, "processor": "", "minio": MINIO}
-"""Which Deployment an image belongs to."""
+"""The Deployment of each image."""
 
 ROLLOUT_SECONDS = 180
 
@@ -50,24 +50,24 @@ class Store:
 
 
 def load_images(cluster: Cluster) -> list[str]:
-    """Build our images where they changed and give them to the node; which ones it did not have."""
+    """Build images that changed and load them into the node; returns those that are new to it."""
     fresh: list[str] = []
     for name, built in zip(images.TARGETS, images.build_all(list(images.TARGETS)), strict=True):
-        with step(f"image {built.tag} to the node"):
+        with step(f"loading image {built.tag} into the node"):
             if cluster.load(built.archive, built.tag):
                 fresh.append(name)
     return fresh
 
 
 def install(kubectl: Kubectl, fresh_images: list[str]) -> None:
-    """Apply the demo overlay, wait for its Deployments, make the bucket.
+    """Apply the demo overlay, wait for its Deployments, create the bucket.
 
     Args:
-        kubectl: of the cluster.
-        fresh_images: images whose content is new under their old name; what runs them starts anew.
+        kubectl: Of the cluster.
+        fresh_images: Images with new content under the same name; their Deployments are restarted.
 
     Raises:
-        DemoError, ClusterError: with what is known of the Pods that do not start.
+        DemoError, ClusterError: A Deployment does not start; the message has diagnostics.
     """
     overlay = repository() / "manifests" / "overlays" / "demo"
     with step(f"kubectl apply -k {overlay.relative_to(repository())}"):
@@ -82,40 +82,40 @@ def install(kubectl: Kubectl, fresh_images: list[str]) -> None:
     with reach_store(kubectl) as store:
         if not store.client.bucket_exists(store.bucket):
             store.client.make_bucket(store.bucket)
-            say(f"bucket {store.bucket} made")
+            say(f"bucket {store.bucket} created")
 
 
 def await_rollout(kubectl: Kubectl, deployment: str) -> None:
-    """Wait until all replicas are new and ready.
+    """Wait until all replicas are updated and ready.
 
     Raises:
-        DemoError: with the Pods and the last lines of their log.
+        DemoError: They are not; the message has the Pods and the end of their log.
     """
     words = ("rollout", "status", "-n", NAMESPACE, f"deployment/{deployment}")
     try:
         kubectl(*words, f"--timeout={ROLLOUT_SECONDS}s", timeout=ROLLOUT_SECONDS + 30)
     except ClusterError as error:
-        raise DemoError(f"deployment/{deployment} does not start: {error}\n{evidence(kubectl)}") from None
+        raise DemoError(f"deployment/{deployment} does not start: {error}\n{diagnostics(kubectl)}") from None
 
 
-def evidence(kubectl: Kubectl, deployment: str = OPERATOR, lines: int = 20) -> str:
-    """The Pods of the stack and the end of a Deployment's log, and how to see more."""
-    questions = [
+def diagnostics(kubectl: Kubectl, deployment: str = OPERATOR, lines: int = 20) -> str:
+    """Return the Pods and the end of a Deployment's log, with the commands that show them."""
+    commands = [
         ("get", "pods", "-n", NAMESPACE, "-o", "wide"),
         ("logs", "-n", NAMESPACE, f"deployment/{deployment}", "--all-containers", f"--tail={lines}"),
     ]
-    told: list[str] = []
-    for question in questions:
-        told.append(f"$ {kubectl.as_typed(*question)}")
+    lines_of_text: list[str] = []
+    for command in commands:
+        lines_of_text.append(f"$ {kubectl.as_typed(*command)}")
         try:
-            told.append(kubectl(*question).rstrip())
+            lines_of_text.append(kubectl(*command).rstrip())
         except ClusterError as error:
-            told.append(str(error))
-    return "\n".join(told)
+            lines_of_text.append(str(error))
+    return "\n".join(lines_of_text)
 
 
 def prepare_namespace(kubectl: Kubectl, name: str) -> None:
-    """A namespace that may use the store, restricted, with the shipped NetworkPolicy."""
+    """Create a namespace that may use the store, restricted, with the shipped NetworkPolicy."""
     labels = {"imagejob.dev/store": "default", "pod-security.kubernetes.io/enforce": "restricted"}
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     kubectl("apply", "-n", name, "-k", str(repository() / "manifests" / "tenant"))
@@ -123,17 +123,17 @@ def prepare_namespace(kubectl: Kubectl, name: str) -> None:
 
 @contextmanager
 def reach_store(kubectl: Kubectl) -> Iterator[Store]:
-    """A client of the store: by its Service address where this machine reaches it, else by port-forward.
+    """Connect to the store by its Service address, or by port-forward if this machine cannot reach it.
 
     Raises:
-        DemoError: if the store does not answer.
+        DemoError: The store does not respond.
     """
     settings = kubectl.get("configmap", OPERATOR, "-n", NAMESPACE)["data"]
     secret = kubectl.get("secret", "imagejob-store", "-n", NAMESPACE)["data"]
     access, hidden = (base64.b64decode(secret[name]).decode() for name in ("access-key", "secret-key"))
     service = kubectl.get("service", MINIO, "-n", NAMESPACE)["spec"]
     address, port = service["clusterIP"], service["ports"][0]["port"]
-    with _way_to(kubectl, address, port) as endpoint:
+    with _endpoint(kubectl, address, port) as endpoint:
         pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=3, read=20), retries=urllib3.Retry(total=5, backoff_factor=0.3)
         )
@@ -143,14 +143,16 @@ def reach_store(kubectl: Kubectl) -> Iterator[Store]:
         try:
             yield Store(client, settings["IMAGEJOB_STORE_BUCKET"])
         except (MinioException, urllib3.exceptions.HTTPError) as error:
-            raise DemoError(f"the store at {endpoint} fails: {error}\n{evidence(kubectl, MINIO)}") from error
+            raise DemoError(
+                f"request to the store at {endpoint} failed: {error}\n{diagnostics(kubectl, MINIO)}"
+            ) from error
         finally:
             pool.clear()
 
 
 @contextmanager
-def _way_to(kubectl: Kubectl, address: str, port: int) -> Iterator[str]:
-    if _answers(address, port):
+def _endpoint(kubectl: Kubectl, address: str, port: int) -> Iterator[str]:
+    if _is_reachable(address, port):
         yield f"{address}:{port}"
         return
     log = cache_root() / "logs" / "port-forward.log"
@@ -164,7 +166,7 @@ def _way_to(kubectl: Kubectl, address: str, port: int) -> Iterator[str]:
         process.wait()
 
 
-def _answers(address: str, port: int) -> bool:
+def _is_reachable(address: str, port: int) -> bool:
     try:
         socket.create_connection((address, port), timeout=2).close()
     except OSError:
@@ -174,7 +176,7 @@ def _answers(address: str, port: int) -> bool:
 
 def _not_forwarded(process: subprocess.Popen[bytes], log: Path) -> str | None:
     if process.poll() is not None:
-        raise DemoError(f"kubectl port-forward ended: {log.read_text().strip()} (log: {log})")
+        raise DemoError(f"kubectl port-forward exited: {log.read_text().strip()} (log: {log})")
     return None if _forwarded_port(log) else "no port yet"
 
 

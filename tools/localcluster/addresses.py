@@ -1,4 +1,4 @@
-"""Which address ranges a cluster gets. Pure arithmetic on its index."""
+"""The address ranges of a cluster, computed from its index."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ LIMIT = 64
 
 @dataclass(frozen=True)
 class Addresses:
-    """Everything that must differ between clusters side by side."""
+    """The addresses of one cluster, which differ from those of all others."""
 
     index: int
 
@@ -70,7 +70,7 @@ class Addresses:
 
 
 def first_free(taken: Iterable[int], used: Iterable[IPv4Network]) -> Addresses | None:
-    """Return the first addresses that touch no other cluster nor route."""
+    """Return the first addresses that overlap with no other cluster and no route."""
     claimed = set(taken)
     in_use = [network for network in used if network.prefixlen]
     for index in range(LIMIT):

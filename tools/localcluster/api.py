@@ -1,4 +1,4 @@
-"""The few questions the tool asks the API server, without kubectl."""
+"""Requests to the API server, without kubectl."""
 
 import http.client
 import json
@@ -12,18 +12,18 @@ from localcluster.pki import ADMIN, NODE_NAME
 
 
 class Api:
-    """The API server of one cluster, asked as the administrator."""
+    """The API server of one cluster, with the administrator's certificate."""
 
     def __init__(self, layout: Layout, addresses: Addresses) -> None:
-        """Take the address and the files; nothing is read yet."""
+        """Store address and files; nothing is read yet."""
         self._layout = layout
         self._addresses = addresses
 
     def get(self, path: str) -> bytes:
-        """Return a body.
+        """Return the body of a response.
 
         Raises:
-            OSError: there was no good answer.
+            OSError: The request failed.
         """
         context = ssl.create_default_context(cafile=str(self._layout.pki("ca.crt")))
         context.load_cert_chain(self._layout.pki(f"{ADMIN.file}.crt"), self._layout.pki(f"{ADMIN.file}.key"))
@@ -45,7 +45,7 @@ class Api:
         return document
 
     def not_ready(self) -> str | None:
-        """Say why the API server does not serve yet."""
+        """Return why the API server is not ready; None if it is."""
         try:
             self.get("/readyz")
         except OSError as error:
@@ -53,7 +53,7 @@ class Api:
         return None
 
     def node_not_ready(self) -> str | None:
-        """Say why Pods cannot run yet."""
+        """Return why Pods cannot run yet; None if they can."""
         try:
             node = self._get_json(f"/api/v1/nodes/{NODE_NAME}")
             self.get("/api/v1/namespaces/default/serviceaccounts/default")
@@ -67,7 +67,7 @@ class Api:
         return f"node {NODE_NAME} has taints {taints}" if taints else None
 
     def service_not_reached(self) -> str | None:
-        """Say why this machine does not reach Service addresses."""
+        """Return why this machine cannot reach Service addresses; None if it can."""
         try:
             socket.create_connection((str(self._addresses.api_service), 443), timeout=1).close()
         except OSError as error:
@@ -75,7 +75,7 @@ class Api:
         return None
 
     def dns_not_ready(self) -> str | None:
-        """Say why names of Services do not resolve yet."""
+        """Return why names of Services do not resolve; None if they do."""
         connection = http.client.HTTPConnection(str(self._addresses.node), 8181, timeout=2)
         try:
             connection.request("GET", "/ready")

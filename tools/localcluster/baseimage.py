@@ -30,7 +30,7 @@ def tag() -> str:
 
 
 def ensure() -> str:
-    """Return the base image's name, making it where it is missing."""
+    """Return the name of the base image, building it if it is missing."""
     name = tag()
     if not has_image(name):
         cache_root().mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def ensure() -> str:
 
 
 def mirror() -> list[str]:
-    """Return the Debian mirror that this machine's apt uses; none found: debootstrap has its own."""
+    """Return the Debian mirror of this machine's apt, if there is one."""
     places = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
     for place in places:
         for line in place.read_text().splitlines() if place.is_file() else []:

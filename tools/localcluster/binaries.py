@@ -33,7 +33,7 @@ class Module:
 
     @property
     def sources(self) -> Path:
-        """Where go.mod lies."""
+        """The folder of go.mod."""
         return MODULES / self.name
 
     def fingerprint(self) -> str:
@@ -46,7 +46,7 @@ class Module:
         return digest.hexdigest()[:16]
 
     def folder(self) -> Path:
-        """Return where the binaries lie, or will."""
+        """The folder of the binaries."""
         return cache_root() / "bin" / f"{self.name}-{self.fingerprint()}"
 
 
@@ -78,7 +78,7 @@ ON_REQUEST = (KWOK,)
 
 
 def is_built(module: Module) -> bool:
-    """Say whether every program of a module is in the cache."""
+    """Whether every program of a module is in the cache."""
     return not _missing(module, module.folder())
 
 

@@ -9,29 +9,29 @@ from pathlib import Path
 
 from localcluster.commands import await_end, run, run_logged, tail
 from localcluster.errors import ClusterError
-from localcluster.mounts import lies_on_overlay
+from localcluster.mounts import is_on_overlay
 from localcluster.paths import cache_root
 
 
 def isolated(argv: Sequence[str], timeout: float) -> str:
-    """Run a program whose mounts end with it."""
+    """Run a program in a mount namespace of its own."""
     return run(["unshare", "--mount", "--propagation", "slave", *argv], timeout=timeout)
 
 
 def _command(arguments: Sequence[str]) -> list[str]:
     folder = cache_root() / "containers"
     places = ["--root", str(folder / "storage"), "--runroot", str(folder / "run")]
-    driver = "vfs" if lies_on_overlay(folder) else "overlay"
+    driver = "vfs" if is_on_overlay(folder) else "overlay"
     return ["buildah", *places, "--storage-driver", driver, *arguments]
 
 
 def buildah(*arguments: str) -> str:
-    """Run a quick buildah command; returns what it printed."""
+    """Run a short buildah command; returns its output."""
     return isolated(_command(arguments), timeout=600)
 
 
 def has_image(name: str) -> bool:
-    """Say whether the store has an image of that name."""
+    """Whether the store has an image of that name."""
     try:
         return bool(buildah("images", "--quiet", name).strip())
     except ClusterError:

@@ -46,11 +46,11 @@ class ClusterCgroup:
         return [h / self.name for h in self._hierarchies() if (h / self.name).is_dir()]
 
     def exists(self) -> bool:
-        """Say whether any hierarchy has the cgroup."""
+        """Whether any hierarchy has the cgroup."""
         return bool(self._folders())
 
     def create(self) -> None:
-        """Make the cgroup everywhere, ready to take processes."""
+        """Create the cgroup in every hierarchy."""
         for hierarchy in self._hierarchies():
             group = hierarchy / self.name
             (group / SYSTEM).mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ class ClusterCgroup:
         return found - {0}
 
     def kill(self) -> int:
-        """End every process of the cluster; returns how many there were."""
+        """Kill every process of the cluster; returns how many there were."""
         ended: set[int] = set()
 
         def remaining() -> str | None:

@@ -1,4 +1,4 @@
-"""Which cluster has which index: machine-wide, whatever root a cluster uses.
+"""The index of each cluster on this machine, independent of its root.
 
 A claim is a file; it is stale when the cluster it names has no state left.
 """
@@ -47,7 +47,7 @@ def _all() -> dict[str, Claim]:
 
 
 def machine_networks() -> list[IPv4Network]:
-    """Return the ranges that the machine already routes somewhere."""
+    """Return the ranges that the machine already routes."""
     networks = []
     for route in json.loads(run(["ip", "-4", "-json", "route", "show", "table", "all"])):
         destination = str(route.get("dst", ""))
@@ -57,12 +57,12 @@ def machine_networks() -> list[IPv4Network]:
 
 
 def claim(layout: Layout) -> Addresses:
-    """Give the cluster its addresses, the same ones until it is released."""
+    """Allocate the addresses of a cluster, which it keeps until they are released."""
     with _locked():
         held = _read(layout.name)
         if held is not None:
             if held.root != layout.root and (held.root / "cluster.json").exists():
-                raise ClusterError(f"a cluster named {layout.name} lives in {held.root}")
+                raise ClusterError(f"a cluster named {layout.name} already exists in {held.root}")
             if held.root == layout.root:
                 return Addresses(held.index)
         others = {
@@ -83,7 +83,7 @@ def claim(layout: Layout) -> Addresses:
 
 @contextmanager
 def released(name: str) -> Iterator[bool]:
-    """Give a claim back; yields, under the lock, whether it was the last."""
+    """Release a claim; yields, under the lock, whether it was the last."""
     with _locked():
         (FOLDER / f"{name}.json").unlink(missing_ok=True)
         last = not _all()

@@ -1,6 +1,6 @@
-"""The verbs of ``python -m localcluster``.
+"""The commands of ``python -m localcluster``.
 
-Answers go to standard output, progress and errors to standard error.
+Results go to standard output, progress and errors to standard error.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def _status(options: argparse.Namespace) -> int:
 def _kubeconfig(options: argparse.Namespace) -> int:
     path = layout(options.name).kubeconfig
     if not path.exists():
-        raise ClusterError(f"there is no cluster {options.name}: run up first")
+        raise ClusterError(f"cluster {options.name} does not exist; run `up` first")
     _answer(str(path))
     return 0
 
@@ -68,7 +68,9 @@ def _bin(options: argparse.Namespace) -> int:
 def _images(options: argparse.Namespace) -> int:
     where = cluster(options.name)
     if not options.no_load and not (status := where.status()).healthy:
-        raise ClusterError(f"cluster {options.name} is not up ({status.why_not}); --no-load only builds")
+        raise ClusterError(
+            f"cluster {options.name} is not up ({status.why_not}); with --no-load the images are only built"
+        )
     for built in images.build_all(options.targets or list(images.TARGETS)):
         _answer(f"{built.tag} {built.archive}")
         if not options.no_load:
@@ -79,7 +81,7 @@ def _images(options: argparse.Namespace) -> int:
 def _load_archive(name: str, archive: Path, tag: str) -> None:
     with step(f"loading {tag} into cluster {name}"):
         if not cluster(name).load(archive, tag):
-            say("    the node has it already")
+            say("    the node already has it")
 
 
 def _load(options: argparse.Namespace) -> int:
@@ -138,13 +140,13 @@ def _parser() -> argparse.ArgumentParser:
 
     up = verb("up", _up, "start the cluster and wait until Pods can run; prints the kubeconfig's path")
     up.add_argument("--provider", choices=CHOICES, default="auto")
-    verb("plan", _plan, "say what would be installed and built, and do nothing")
-    verb("down", _down, "remove the cluster and every trace of it")
-    status = verb("status", _status, "say how the cluster is; exit 1 if it is not healthy")
+    verb("plan", _plan, "print what would be installed and built, and do nothing")
+    verb("down", _down, "remove the cluster completely")
+    status = verb("status", _status, "print the status of the cluster; exit 1 if it is not healthy")
     status.add_argument("--json", action="store_true")
     verb("kubeconfig", _kubeconfig, "print the path of the administrator's kubeconfig")
-    verb("bin", _bin, "print the folder that has kubectl, building it if need be")
-    build = verb("build", _build, "build the programs with Go, without starting any", named=False)
+    verb("bin", _bin, "print the folder of kubectl, building it if it is missing")
+    build = verb("build", _build, "build the programs with Go", named=False)
     names = [module.name for module in binaries.ALL_MODULES]
     asked = [module.name for module in binaries.ON_REQUEST]
     text = f"of: {', '.join(names)} (default: all of these), {', '.join(asked)} (only when named)"
@@ -154,14 +156,14 @@ def _parser() -> argparse.ArgumentParser:
     image.add_argument("--no-load", action="store_true", help="only build; needs no cluster")
     load = verb("load", _load, "load a docker-archive into the cluster")
     load.add_argument("archive", type=Path)
-    context = verb("context", _context, "write the build context, for `docker build`", named=False)
+    context = verb("context", _context, "write the context for `docker build`", named=False)
     context.add_argument("folder", type=Path)
-    store = verb("store", _store, "become an S3 server on 127.0.0.1", named=False)
+    store = verb("store", _store, "run an S3 server on 127.0.0.1", named=False)
     store.add_argument("server", choices=sorted(stores.SERVERS))
     store.add_argument("--dir", type=Path, required=True)
     store.add_argument("--port", type=int, required=True)
     for name, action, text in (
-        ("stop", _stop, "end one component, as a fault for a test"),
+        ("stop", _stop, "stop one component, as a fault for a test"),
         ("restart", _restart, "start one component again"),
     ):
         verb(name, action, text).add_argument("component", choices=COMPONENTS)
@@ -169,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line says; returns the exit code."""
+    """Run a command; returns the exit code."""
     options = _parser().parse_args(arguments)
     action: Callable[[argparse.Namespace], int] = options.action
     try:

@@ -1,4 +1,4 @@
-"""What every provider can do, and what can be said of a running cluster."""
+"""The interface of all providers, and the status of a cluster."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Status:
-    """The answer of ``status``; empty strings where a provider has no such thing."""
+    """The status of a cluster; an empty string if a provider lacks the field."""
 
     name: str
     provider: str
@@ -28,16 +28,16 @@ class Cluster(Protocol):
     """A cluster of one provider."""
 
     def up(self) -> None:
-        """Make the cluster healthy, whatever is there now."""
+        """Create the cluster, or make it healthy."""
 
     def down(self) -> None:
-        """Remove the cluster and every trace of it."""
+        """Remove the cluster completely."""
 
     def status(self) -> Status:
-        """Say how the cluster is."""
+        """Return the status."""
 
     def load(self, archive: Path, tag: str) -> bool:
-        """Give the node an image; returns False if it had this very one."""
+        """Load an image into the node; returns False if it already had it."""
 
     def binaries(self) -> Path:
-        """Return the folder that has a kubectl of the cluster's version."""
+        """Return the folder of kubectl in the cluster's version."""

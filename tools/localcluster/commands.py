@@ -1,7 +1,4 @@
-"""Runs other programs with a known environment and readable failures.
-
-Nothing here knows what the programs are for.
-"""
+"""Runs programs with a defined environment and readable errors."""
 
 import os
 import pwd
@@ -24,7 +21,7 @@ def search_path() -> str:
 
 
 def home() -> Path:
-    """Return the home folder, also where HOME is unset or empty."""
+    """Return the home folder, even if HOME is unset or empty."""
     declared = os.environ.get("HOME", "")
     if declared.startswith("/"):
         return Path(declared)
@@ -41,12 +38,12 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def find_program(name: str) -> str | None:
-    """Return the full path of a program, or nothing."""
+    """Return the full path of a program; None if it is not installed."""
     return shutil.which(name, path=search_path())
 
 
 def program(name: str) -> str:
-    """Return the full path of a program that must be there."""
+    """Return the full path of a program, which must be installed."""
     found = find_program(name)
     if found is None:
         raise ClusterError(f"the program {name} is not installed")
@@ -61,7 +58,7 @@ def tail(path: Path, lines: int = 15) -> str:
             file.seek(max(0, file.tell() - 16_384))
             text = file.read().decode(errors="replace")
     except OSError as error:
-        return f"    (cannot read it: {error})"
+        return f"    (cannot be read: {error})"
     return "\n".join(f"    {line[:400]}" for line in text.splitlines()[-lines:])
 
 
@@ -76,7 +73,7 @@ def run(
     """Run a program to its end and return its standard output.
 
     Raises:
-        ClusterError: it failed; the message has its last lines.
+        ClusterError: It failed; the message has the end of its output.
     """
     try:
         done = subprocess.run(
@@ -92,10 +89,10 @@ def run(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ClusterError(f"gave up after {timeout:.0f} s: {' '.join(argv)}") from error
+        raise ClusterError(f"timed out after {timeout:.0f} s: {' '.join(argv)}") from error
     if done.returncode:
-        said = "\n".join(f"    {line}" for line in (done.stderr + done.stdout).splitlines()[-15:])
-        raise ClusterError(f"exit {done.returncode}: {' '.join(argv)}\n{said}")
+        output = "\n".join(f"    {line}" for line in (done.stderr + done.stdout).splitlines()[-15:])
+        raise ClusterError(f"exit code {done.returncode}: {' '.join(argv)}\n{output}")
     return done.stdout
 
 
@@ -120,7 +117,7 @@ def run_logged(
 
 
 def await_end(process: subprocess.Popen[bytes], how_far: Callable[[], str]) -> None:
-    """Wait for a program to end, saying now and then how far it is."""
+    """Wait for a program to end, reporting its progress from time to time."""
     heartbeat = Heartbeat()
     try:
         while True:

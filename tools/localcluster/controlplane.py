@@ -32,7 +32,7 @@ class ControlPlane:
         self.layout.audit_log.parent.mkdir(parents=True, exist_ok=True)
 
     def etcd(self) -> list[str]:
-        """Return the command of the database (no fsync: it is thrown away)."""
+        """Return the command of etcd; without fsync, since its data is temporary."""
         return [
             str(self.binaries / "etcd"),
             f"--data-dir={self.layout.root / 'etcd'}",
@@ -82,7 +82,7 @@ class ControlPlane:
         ]
 
     def controller_manager(self) -> list[str]:
-        """Return the command of the controllers."""
+        """Return the command of the controller manager."""
         pki = self.layout.pki
         return [
             str(self.binaries / "kube-controller-manager"),

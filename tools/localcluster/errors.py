@@ -1,5 +1,5 @@
-"""The one exception that a user of the tool is meant to read."""
+"""The error for users of the tool."""
 
 
 class ClusterError(Exception):
-    """Something did not work; the message says what, and where to look."""
+    """An operation failed; the message says which, and which log has more."""

@@ -1,4 +1,4 @@
-"""Hashes of files and folders: has anything changed since?"""
+"""Hashes of files and folders."""
 
 import hashlib
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ def of_file(path: Path) -> str:
 def of_tree(root: Path, paths: Iterable[Path], salt: str = "") -> str:
     """Return the hash of files and whole folders, by name and content.
 
-    Neither times nor byte code count: a checkout elsewhere has the same hash.
+    Times and byte code are ignored: every checkout has the same hash.
     """
     files: set[Path] = set()
     for path in paths:

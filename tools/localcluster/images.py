@@ -1,7 +1,7 @@
-"""Builds our images from the Dockerfile, once for each state of their inputs.
+"""Builds our images from the Dockerfile.
 
-The archive in the cache is named after a hash of everything that goes in:
-where it exists, nothing is to be done.
+The archive in the cache is named after a hash of all inputs, so that an
+unchanged image is not built again.
 """
 
 import json
@@ -26,7 +26,7 @@ KEPT_ARCHIVES = 2
 
 @dataclass(frozen=True)
 class Target:
-    """One target of the Dockerfile and what it is made of."""
+    """One target of the Dockerfile and its inputs."""
 
     name: str
     tag: str
@@ -62,24 +62,24 @@ class BuiltImage:
 
 
 def build_all(names: Sequence[str], engine: str = "") -> Iterator[BuiltImage]:
-    """Build the named targets, each as soon as it is asked for."""
+    """Build the named targets lazily."""
     engine = engine or default_engine()
     for name in names:
         if name not in TARGETS:
-            raise ClusterError(f"no such image: {name} (there are {', '.join(TARGETS)})")
+            raise ClusterError(f"unknown image {name}; use one of {', '.join(TARGETS)}")
         with locked(cache_root() / "images" / f"{name}.lock", f"the build of image {name}"):
             yield _build(TARGETS[name], engine)
 
 
 def default_engine() -> str:
-    """Return docker where its engine answers, else buildah."""
+    """Return docker if its engine responds, else buildah."""
     return "docker" if machine.docker_answers() else "buildah"
 
 
 def _build(target: Target, engine: str) -> BuiltImage:
     folder = cache_root() / "images"
     with tempfile.TemporaryDirectory(dir=folder, prefix="context-") as name:
-        # Hash the copy, not the tree: someone may be editing it right now.
+        # Hash the copy: the tree may change during the build.
         context = Path(name)
         _copy_sources(context, target)
         archive = folder / f"{target.name}-{_fingerprint(context, target, engine)}.tar"
@@ -128,18 +128,18 @@ def prepare_context(folder: Path, names: Sequence[str]) -> None:
 
 
 def _copy_sources(context: Path, target: Target) -> None:
-    """Copy what is in the tree."""
+    """Copy the inputs from the source tree."""
     root = repository()
     names = ["Dockerfile", ".dockerignore", *target.sources, *([target.lock] if target.lock else [])]
     missing = [name for name in names if not (root / name).exists()]
     if missing:
-        raise ClusterError(f"image {target.name} needs {', '.join(missing)}")
+        raise ClusterError(f"image {target.name} requires missing files: {', '.join(missing)}")
     for name in names:
         _copy(root / name, context / name)
 
 
 def _add_ingredients(context: Path, target: Target) -> None:
-    """Add what comes from elsewhere: wheels and built programs."""
+    """Add wheels and built programs."""
     if target.lock:
         _copy(wheelhouse(context / target.lock), context / "build" / f"wheelhouse-{target.name}")
     if target.program:
@@ -164,5 +164,5 @@ def tags_in(archive: Path) -> list[str]:
             manifest = file.extractfile("manifest.json")
             entries = json.load(manifest) if manifest else []
     except (tarfile.TarError, KeyError, ValueError) as error:
-        raise ClusterError(f"{archive} is no docker-archive: {error}") from error
+        raise ClusterError(f"{archive} is not a docker-archive: {error}") from error
     return [str(tag) for entry in entries for tag in entry.get("RepoTags") or []]

@@ -1,4 +1,4 @@
-"""The images that a native node has, by way of containerd's own client."""
+"""The images of a native node, by containerd's client."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ class ImageStore:
     """The images of one cluster's containerd."""
 
     def __init__(self, layout: Layout) -> None:
-        """Look at the store of that cluster."""
+        """Open the store of a cluster."""
         self._layout = layout
         self._record = layout.root / "images.json"
 
@@ -22,7 +22,7 @@ class ImageStore:
         return run(["ctr", "--address", socket, "--namespace", "k8s.io", *arguments], timeout=timeout)
 
     def wait_until_open(self) -> None:
-        """Wait until containerd answers."""
+        """Wait until containerd responds."""
         log = self._layout.log("containerd")
         socket = self._layout.containerd_socket
         wait_for("containerd", lambda: None if socket.exists() else f"no {socket}", 60, log)
@@ -33,7 +33,7 @@ class ImageStore:
         return listing[0].split()[2] if listing else ""
 
     def load(self, archive: Path, tag: str) -> bool:
-        """Import an archive; False if the node still has it from before."""
+        """Import an archive; False if the node already has it."""
         known: dict[str, dict[str, str]] = {}
         if self._record.exists():
             known = json.loads(self._record.read_text())

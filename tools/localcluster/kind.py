@@ -1,4 +1,4 @@
-"""The kind provider: thin, for machines where Docker and kind are at hand."""
+"""The kind provider, for machines with Docker and kind."""
 
 from pathlib import Path
 
@@ -15,20 +15,20 @@ class KindCluster:
     PROVIDER = "kind"
 
     def __init__(self, name: str) -> None:
-        """Look at the cluster of that name, which need not exist."""
+        """Refer to the cluster of that name, which need not exist."""
         self._layout = layout(name)
         self._kind_name = f"imagejob-{name}"
 
     def up(self) -> None:
-        """Create the cluster, unless it answers already."""
+        """Create the cluster, unless it is healthy."""
         if self._why_unhealthy() is None:
-            say(f"cluster {self._layout.name} is up already")
+            say(f"cluster {self._layout.name} is already up")
             return
         self._layout.root.mkdir(parents=True, exist_ok=True)
         # Marks whose it is before anything exists, so that down finds it.
         (self._layout.root / "kind").write_text(self._kind_name)
         if self._kind_name in run(["kind", "get", "clusters"]).split():
-            with step("removing the earlier cluster, which does not answer"):
+            with step("removing the existing cluster, which does not respond"):
                 run(["kind", "delete", "cluster", "--name", self._kind_name], timeout=300)
         with step("kind create cluster"):
             where = ["--kubeconfig", str(self._layout.kubeconfig), "--wait", "180s"]
@@ -46,7 +46,7 @@ class KindCluster:
                 folder.rmdir()
 
     def status(self) -> Status:
-        """Say how the cluster is."""
+        """Return the status."""
         why_not = self._why_unhealthy()
         return Status(
             name=self._layout.name,
@@ -58,13 +58,13 @@ class KindCluster:
         )
 
     def load(self, archive: Path, tag: str) -> bool:
-        """Give the node an image from an archive."""
+        """Load an image from an archive into the node."""
         say(f"kind load image-archive ({tag})")
         run(["kind", "load", "image-archive", str(archive), "--name", self._kind_name], timeout=600)
         return True
 
     def binaries(self) -> Path:
-        """Return a folder with the kubectl that the kind node itself has."""
+        """Return a folder with the kubectl of the kind node."""
         kubectl = self._kubectl()
         if not kubectl.exists():
             kubectl.parent.mkdir(parents=True, exist_ok=True)

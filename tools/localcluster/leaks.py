@@ -1,7 +1,7 @@
-"""What a cluster could leave behind on the machine, as a comparable value.
+"""What a cluster could leave behind on the machine.
 
-A test takes one snapshot before and one after; they must be equal. Clusters
-that live beside the one under test are left out, because they change.
+A test compares a snapshot before with one after. Other clusters on the machine
+are excluded, because they change.
 """
 
 import os
@@ -24,12 +24,12 @@ WATCHED_FOLDERS = ("/run", "/run/netns", "/run/containerd", "/var/lib", "/var/li
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Kinds of traces, and the traces of each kind that are there."""
+    """All traces found, by kind."""
 
     traces: dict[str, frozenset[str]]
 
     def difference(self, later: "Snapshot") -> list[str]:
-        """Return what came (+) and what went (-), readable; empty if equal."""
+        """Return what was added (+) and removed (-); empty if equal."""
         lines = []
         for kind in sorted(self.traces):
             before, after = self.traces[kind], later.traces[kind]
@@ -40,13 +40,13 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Beside:
-    """The clusters that shall not count."""
+    """The clusters to exclude."""
 
     names: frozenset[str]
     devices: frozenset[str]
 
     def owns_path(self, path: str) -> bool:
-        """Say whether a path or cgroup belongs to one of them."""
+        """Whether a path or cgroup belongs to one of them."""
         parts = path.split("/")
         return any(
             f"imagejob-{name}" in parts or f"{clusters_root()}/{name}/" in f"{path}/" for name in self.names
@@ -54,10 +54,10 @@ class Beside:
 
 
 def take(beside: Iterable[str] = (), devices: Iterable[str] = ()) -> Snapshot:
-    """Look at the machine.
+    """Take a snapshot of the machine.
 
     Args:
-        beside: names of clusters to leave out.
+        beside: names of clusters to exclude.
         devices: their network devices on this machine.
     """
     others = Beside(frozenset(beside), frozenset(devices))
@@ -112,7 +112,7 @@ def _network_namespaces(others: Beside) -> Iterable[str]:
 
 
 def _processes(others: Beside) -> Iterable[str]:
-    """Those that look like a part of a cluster: the machine has many others, and other tests start some."""
+    """Return the processes that could belong to a cluster."""
     programs = (str(cache_root() / "bin" / f"{module.name}-") for module in CLUSTER_MODULES)
     signs = (str(clusters_root()), *programs, "containerd-shim", "imagejob-")
     for process in _own_processes(others):

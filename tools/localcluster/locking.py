@@ -1,4 +1,4 @@
-"""File locks, so that two runs of the tool do not do the same work twice."""
+"""File locks between runs of the tool."""
 
 import fcntl
 import time
@@ -12,10 +12,10 @@ from localcluster.progress import say
 
 @contextmanager
 def locked(path: Path, what: str, seconds: float = 3600) -> Iterator[None]:
-    """Hold an exclusive lock; say so while another process has it."""
+    """Hold an exclusive lock; report if another process has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        told = False
+        reported = False
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -23,9 +23,9 @@ def locked(path: Path, what: str, seconds: float = 3600) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise ClusterError(f"{path} is held by another process: {what}") from None
-                if not told:
-                    say(f"waiting for another process that has {what}")
-                    told = True
+                    raise ClusterError(f"{path} is locked by another process: {what}") from None
+                if not reported:
+                    say(f"waiting for another process with {what}")
+                    reported = True
                 time.sleep(0.2)
         yield

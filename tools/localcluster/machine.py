@@ -1,4 +1,4 @@
-"""What this machine is and has: architecture, rights, Docker, Debian packages."""
+"""This machine: architecture, rights, Docker, Debian packages."""
 
 import os
 import platform
@@ -15,16 +15,16 @@ from localcluster.progress import step
 
 @dataclass(frozen=True)
 class Package:
-    """A Debian package, known to be there by one file or program."""
+    """A Debian package, and a file or program by which it is detected."""
 
     name: str
-    evidence: str
+    detected_by: str
 
     def is_installed(self) -> bool:
-        """Look for the evidence, so that other distributions pass too."""
-        if self.evidence.startswith("/"):
-            return Path(self.evidence).exists()
-        return find_program(self.evidence) is not None
+        """Look for the file or program, which also works on other distributions."""
+        if self.detected_by.startswith("/"):
+            return Path(self.detected_by).exists()
+        return find_program(self.detected_by) is not None
 
 
 NODE_PACKAGES = (
@@ -43,25 +43,25 @@ IMAGE_PACKAGES = (
     Package("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
 )
 
-# What the processor's image has from Debian, for those who run the processor on this machine.
+# Debian packages of the processor's image, to run the processor on this machine.
 PROCESSOR_PACKAGES = (Package("libturbojpeg0", f"/usr/lib/{platform.machine()}-linux-gnu/libturbojpeg.so.0"),)
 
 
 def oci_architecture() -> str:
-    """Return the architecture as image configurations spell it."""
+    """Return the name of the architecture in image configurations."""
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
 def require_root() -> None:
-    """Refuse early and plainly what would fail later and oddly."""
+    """Check that the native provider can run here."""
     if platform.system() != "Linux":
-        raise ClusterError("the native provider needs Linux; with Docker, use --provider kind")
+        raise ClusterError("the native provider requires Linux; with Docker, use --provider kind")
     if os.geteuid() != 0:
-        raise ClusterError("the native provider needs root (namespaces, mounts, cgroups)")
+        raise ClusterError("the native provider requires root (namespaces, mounts, cgroups)")
 
 
 def docker_answers() -> bool:
-    """Say whether there is an engine: a client alone is not enough."""
+    """Whether a Docker engine responds."""
     if find_program("docker") is None:
         return False
     try:
@@ -71,12 +71,12 @@ def docker_answers() -> bool:
 
 
 def missing(packages: Iterable[Package]) -> list[str]:
-    """Return the names of the packages that would have to be installed."""
+    """Return the names of the packages to install."""
     return [package.name for package in packages if not package.is_installed()]
 
 
 def install(packages: Iterable[Package]) -> list[str]:
-    """Install what is missing with apt-get; returns the names installed."""
+    """Install missing packages with apt-get; returns their names."""
     if not missing(packages):
         return []
     with locked(Path(tempfile.gettempdir(), "imagejob-apt.lock"), "the package manager"):
@@ -87,7 +87,7 @@ def _install(names: list[str]) -> list[str]:
     if not names:
         return []
     if find_program("apt-get") is None:
-        raise ClusterError(f"please install: {' '.join(names)} (there is no apt-get here)")
+        raise ClusterError(f"apt-get is not available; install these packages yourself: {' '.join(names)}")
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     with step(f"installing Debian packages: {' '.join(names)}"):
         run(["apt-get", "update", "-q"], env=quiet, timeout=600)

@@ -16,10 +16,9 @@ def mount_points(table: Path = Path("/proc/self/mountinfo")) -> list[Path]:
 
 
 def unmount_below(root: Path) -> list[Path]:
-    """Unmount whatever is mounted below a folder, the deepest first.
+    """Unmount everything below a folder, the deepest first.
 
-    Must come before the folder is deleted: a deletion must never walk into
-    something that is merely mounted there.
+    Call it before deleting the folder, so that no mounted files are deleted.
     """
     below = [point for point in mount_points() if point.is_relative_to(root)]
     for point in sorted(below, key=lambda path: len(path.parts), reverse=True):
@@ -27,8 +26,8 @@ def unmount_below(root: Path) -> list[Path]:
     return below
 
 
-def lies_on_overlay(folder: Path, table: Path = Path("/proc/self/mounts")) -> bool:
-    """Say whether a folder is in an overlay, on which no other can be put."""
+def is_on_overlay(folder: Path, table: Path = Path("/proc/self/mounts")) -> bool:
+    """Whether a folder is in an overlay, which cannot be the base of another one."""
     best, kind = Path("/"), ""
     for line in table.read_text().splitlines():
         _, point, filesystem, *_ = line.split(" ")

@@ -19,7 +19,7 @@ from localcluster.waiting import wait_for
 
 BRIDGE = "node0"
 INNER_DEVICE = "machine"
-# Programs have these paths built in: each cluster sees its own there.
+# These paths are compiled into programs: each cluster has its own folders there.
 PRIVATE_FOLDERS = ("/var/lib/kubelet", "/var/lib/cni", "/var/log/containers", "/run/containerd")
 
 
@@ -31,7 +31,7 @@ class Namespaces:
     addresses: Addresses
 
     def create(self, processes: Processes, pause: Path) -> Process:
-        """Start the holder and furnish its network and mounts."""
+        """Start the process that holds the namespaces, and set up network and mounts."""
         argv = [program("unshare"), "--net", "--mount", "--propagation", "slave", str(pause)]
         holder = processes.start("namespaces", argv)
         wait_for(
@@ -91,7 +91,7 @@ class Namespaces:
         try:
             run(["ip", "link", "delete", device.name])
         except ClusterError:
-            # The other end's namespace may be taken apart at this very moment, and the link with it.
+            # The kernel may be removing the namespace of the other end, and the link with it.
             if device.exists():
                 raise
 
@@ -104,7 +104,7 @@ def _is_pause(holder: Process, pause: Path) -> bool:
 
 
 def remove_private_mountpoints() -> None:
-    """Remove the empty folders that were mounted over, once nobody needs them.
+    """Remove the empty folders that served as mount points.
 
     Only when no cluster is left: removing a mount point detaches the mount in
     every other namespace.

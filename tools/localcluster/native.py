@@ -1,7 +1,7 @@
 """The native provider: one real node, without any container engine.
 
-The order of starting is the order of need; the order of removing starts with
-the processes, because the kernel then removes their mounts and devices.
+Components start in the order of their dependencies. Removal starts with the
+processes, because the kernel then removes their mounts and devices.
 """
 
 import json
@@ -35,48 +35,48 @@ COMPONENTS = (
 
 
 class NativeCluster:
-    """A cluster of processes of this machine."""
+    """A cluster of processes on this machine."""
 
     PROVIDER = "native"
 
     def __init__(self, name: str) -> None:
-        """Look at the cluster of that name, which need not exist."""
+        """Refer to the cluster of that name, which need not exist."""
         self._layout: Layout = layout(name)
         self._cgroup = of_cluster(name)
         self._processes = Processes(self._layout, self._cgroup)
         self._images = ImageStore(self._layout)
 
     def up(self) -> None:
-        """Return at once if all is well; else clean up and start afresh."""
+        """Return if the cluster is healthy; else remove and create it."""
         machine.require_root()
         self._layout.require_room_for_sockets()
         with locked(Path(f"/run/lock/imagejob-{self._layout.name}.lock"), "this cluster"):
             began = time.monotonic()
             if self._why_unhealthy() is None:
-                say(f"cluster {self._layout.name} is up already")
+                say(f"cluster {self._layout.name} is already up")
                 return
             machine.install(machine.NODE_PACKAGES)
             for module in binaries.CLUSTER_MODULES:
                 binaries.ensure(module)
             if self._traces():
-                with step(f"removing what is left of an earlier cluster {self._layout.name}"):
+                with step(f"removing the remains of an earlier cluster {self._layout.name}"):
                     self._remove()
             addresses = claims.claim(self._layout)
             self._start(addresses)
             say(f"cluster {self._layout.name} is up, {time.monotonic() - began:.1f} s")
 
     def down(self) -> None:
-        """Remove every trace; does nothing where there is none."""
+        """Remove the cluster completely, if it exists."""
         machine.require_root()
         with locked(Path(f"/run/lock/imagejob-{self._layout.name}.lock"), "this cluster"):
             if not self._traces():
-                say(f"there is no cluster {self._layout.name}")
+                say(f"cluster {self._layout.name} does not exist")
                 return
             with step(f"removing cluster {self._layout.name}"):
                 self._remove()
 
     def status(self) -> Status:
-        """Say how the cluster is, without changing anything."""
+        """Return the status."""
         why_not = self._why_unhealthy()
         addresses = self._addresses()
         return Status(
@@ -96,21 +96,21 @@ class NativeCluster:
         )
 
     def load(self, archive: Path, tag: str) -> bool:
-        """Import a docker-archive into the node, unless it has that one."""
+        """Import a docker-archive into the node, unless it already has it."""
         return self._images.load(archive, tag)
 
     def binaries(self) -> Path:
-        """Return the folder of kubectl and the rest."""
+        """Return the folder of kubectl."""
         return binaries.ensure(binaries.KUBERNETES)
 
     def stop(self, component: str) -> None:
-        """End one component, as a fault for a test."""
+        """Stop one component, as a fault for a test."""
         self._processes.stop(component)
 
     def restart(self, component: str) -> None:
-        """Start a component again with the arguments it had."""
+        """Start a component again with the same arguments."""
         if component == "namespaces":
-            raise ClusterError("the namespaces cannot be restarted: use down and up")
+            raise ClusterError("the namespaces cannot be restarted; run `down` and `up`")
         recorded = self._processes.get(component)
         self._processes.stop(component)
         self._processes.start(component, recorded.argv, inside=self._processes.get("namespaces"))
@@ -176,7 +176,7 @@ class NativeCluster:
 
         def probe_alive() -> str | None:
             if not process.is_alive():
-                raise ClusterError(f"{component} has ended; last lines of {log}:\n{tail(log)}")
+                raise ClusterError(f"{component} exited; last lines of {log}:\n{tail(log)}")
             return probe()
 
         wait_for(what, probe_alive, 120, log)

@@ -1,7 +1,4 @@
-"""Configuration and command lines of what runs on the node.
-
-containerd, the CNI, the kubelet, kube-proxy and CoreDNS.
-"""
+"""Configuration and command lines of containerd, CNI, kubelet, kube-proxy and CoreDNS."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +8,7 @@ from localcluster.addresses import Addresses
 from localcluster.cgroups import ClusterCgroup
 from localcluster.commands import program
 from localcluster.errors import ClusterError
-from localcluster.mounts import lies_on_overlay
+from localcluster.mounts import is_on_overlay
 from localcluster.paths import Layout
 from localcluster.pki import ADMIN, NODE, NODE_NAME, PROXY, kubeconfig_path
 from localcluster.sandbox import IMAGE
@@ -21,7 +18,7 @@ CNI_FOLDERS = ("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni")
 
 @dataclass(frozen=True)
 class Node:
-    """The one node of a cluster."""
+    """The node of a cluster."""
 
     layout: Layout
     addresses: Addresses
@@ -39,7 +36,7 @@ class Node:
         self.layout.config("Corefile").write_text(self.dns_configuration())
 
     def containerd_configuration(self) -> str:
-        """Return containerd's configuration: nothing shared with another."""
+        """Return containerd's configuration, which shares nothing with other instances."""
         root = self.layout.root
         return f"""\
 version = 2
@@ -49,11 +46,11 @@ state = "{root}/ctd/state"
   address = "{self.layout.containerd_socket}"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{IMAGE}"
-  # Without CAP_SYS_RESOURCE every sandbox would die while it is made.
+  # Without CAP_SYS_RESOURCE, sandboxes could not be created otherwise.
   restrict_oom_score_adj = true
   netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "{"native" if lies_on_overlay(root) else "overlayfs"}"
+    snapshotter = "{"native" if is_on_overlay(root) else "overlayfs"}"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
@@ -66,7 +63,7 @@ state = "{root}/ctd/state"
 """
 
     def cni_configuration(self) -> str:
-        """Return the Pods' network: one bridge, a route to the node."""
+        """Return the configuration of the Pod network: a bridge and a route to the node."""
         bridge = {
             "type": "bridge",
             "bridge": "cni0",
@@ -128,7 +125,7 @@ oomScoreAdj: 0
 """
 
     def dns_configuration(self) -> str:
-        """Return CoreDNS's configuration: the cluster's names, no others."""
+        """Return CoreDNS's configuration, for names of the cluster only."""
         return f"""\
 .:53 {{
   bind {self.addresses.node}
@@ -170,4 +167,4 @@ def _cni_folder() -> str:
     for folder in CNI_FOLDERS:
         if Path(folder, "bridge").exists():
             return folder
-    raise ClusterError(f"no CNI plugins in any of {', '.join(CNI_FOLDERS)}")
+    raise ClusterError(f"CNI plugins found in none of {', '.join(CNI_FOLDERS)}")

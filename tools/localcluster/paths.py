@@ -1,6 +1,6 @@
-"""Where things lie: the cache (kept, by version) and the cluster roots.
+"""Paths: the cache (kept, by version) and the cluster roots.
 
-Roots are short on purpose: a Unix socket path holds at most 107 bytes.
+Roots are short, because the path of a Unix socket has at most 107 bytes.
 """
 
 import os
@@ -13,17 +13,17 @@ from localcluster.errors import ClusterError
 
 LONGEST_SOCKET = 107
 LONGEST_NAME = 20
-# The longest below a root is the kubelet's pod-resources/kubelet.sock (37), and some to spare.
+# The longest socket path below a root is the kubelet's pod-resources/kubelet.sock (37); plus a reserve.
 ROOM_FOR_SOCKETS = 48
 
 
 def repository() -> Path:
-    """Return the root of the source tree that this package lies in."""
+    """Return the root of the source tree."""
     return Path(__file__).resolve().parents[2]
 
 
 def cache_root() -> Path:
-    """Return the folder of what is built once and kept."""
+    """Return the cache folder."""
     declared = os.environ.get("IMAGEJOB_CACHE", "")
     if declared:
         return Path(declared).absolute()
@@ -33,7 +33,7 @@ def cache_root() -> Path:
 
 
 def clusters_root() -> Path:
-    """Return the folder that holds one root per cluster."""
+    """Return the folder of all cluster roots."""
     return Path(os.environ.get("IMAGEJOB_CLUSTER_ROOT", "") or "/var/lib/imagejob").absolute()
 
 
@@ -46,22 +46,22 @@ class Layout:
 
     @property
     def state(self) -> Path:
-        """What was decided when the cluster was made."""
+        """The state file, written when the cluster is created."""
         return self.root / "cluster.json"
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig, good inside and outside."""
+        """The administrator's kubeconfig, for inside and outside of the cluster."""
         return self.root / "kubeconfig"
 
     @property
     def audit_log(self) -> Path:
-        """Every request that the API server answered, one JSON a line."""
+        """The audit log, one JSON object a line."""
         return self.root / "audit" / "audit.log"
 
     @property
     def containerd_socket(self) -> Path:
-        """Where this cluster's containerd listens."""
+        """The socket of this cluster's containerd."""
         return self.root / "ctd" / "containerd.sock"
 
     @property
@@ -70,9 +70,11 @@ class Layout:
         return self.root / "certs.d"
 
     def require_room_for_sockets(self) -> None:
-        """Refuse a root below which the longest socket could not be made."""
+        """Check that the longest socket path fits."""
         if len(str(self.root)) + ROOM_FOR_SOCKETS > LONGEST_SOCKET:
-            raise ClusterError(f"{self.root} is too long for Unix sockets: set IMAGEJOB_CLUSTER_ROOT")
+            raise ClusterError(
+                f"{self.root} is too long for Unix sockets; set IMAGEJOB_CLUSTER_ROOT to a shorter path"
+            )
 
     def log(self, component: str) -> Path:
         """Return the log of a component."""
@@ -88,10 +90,10 @@ class Layout:
 
 
 def layout(name: str) -> Layout:
-    """Return the layout of a cluster, refusing names that cannot work."""
+    """Return the layout of a cluster; its name is checked."""
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", name) or len(name) > LONGEST_NAME:
         raise ClusterError(
-            f"bad cluster name {name!r}: lower-case letters, digits and '-', "
+            f"invalid cluster name {name!r}: use lower-case letters, digits and '-', "
             f"at most {LONGEST_NAME} characters"
         )
     return Layout(name=name, root=clusters_root() / name)

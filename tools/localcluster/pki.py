@@ -1,7 +1,7 @@
 """Keys and certificates of one cluster, made by the openssl program.
 
-Elliptic-curve keys, because they take milliseconds; 30 days, because a
-cluster is thrown away.
+Elliptic-curve keys, which are made in milliseconds; valid for 30 days, because
+clusters are temporary.
 """
 
 import base64
@@ -18,7 +18,7 @@ _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a client certificate says its bearer is."""
+    """User and groups of a client certificate."""
 
     file: str
     user: str
@@ -35,7 +35,7 @@ IDENTITIES = (ADMIN, CONTROLLERS, SCHEDULER, PROXY, NODE)
 
 
 def create(layout: Layout, addresses: Addresses) -> None:
-    """Make the authority, the serving certificate and every identity."""
+    """Create the CA, the serving certificate and all client certificates."""
     layout.pki("ca.key").parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(layout.pki("sa.key"))])
     run(["openssl", "ec", "-in", str(layout.pki("sa.key")), "-pubout", "-out", str(layout.pki("sa.pub"))])
@@ -56,7 +56,7 @@ def create(layout: Layout, addresses: Addresses) -> None:
 
 
 def kubeconfig_path(layout: Layout, identity: Identity) -> Path:
-    """Return where the kubeconfig of an identity lies."""
+    """Return the path of an identity's kubeconfig."""
     if identity is ADMIN:
         return layout.kubeconfig
     return layout.config(f"{identity.file}.kubeconfig")
@@ -77,7 +77,7 @@ def _sign(layout: Layout, name: str, subject: str, extension: str) -> None:
 
 
 def kubeconfig(layout: Layout, addresses: Addresses, identity: Identity) -> str:
-    """Return a kubeconfig that works from inside and outside alike."""
+    """Return a kubeconfig that works inside and outside of the cluster."""
 
     def embedded(name: str) -> str:
         return base64.b64encode(layout.pki(name).read_bytes()).decode()

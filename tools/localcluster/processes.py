@@ -1,7 +1,7 @@
-"""Starts the parts of a cluster and knows them again later.
+"""Starts the components of a cluster and records their processes.
 
-A process is known by number, start time and boot, so that a recycled number
-is never mistaken for ours. What was started is recorded before it is needed.
+A process is identified by its id, start time and boot, so that a reused id is
+never mistaken for ours.
 """
 
 import json
@@ -38,17 +38,17 @@ class Process:
     argv: tuple[str, ...]
 
     def is_alive(self) -> bool:
-        """Say whether this very process still runs (a zombie does not)."""
+        """Whether this process still runs (a zombie does not)."""
         return self.boot == boot_id() and start_time(self.pid) == self.started
 
 
 def boot_id() -> str:
-    """Return what tells this boot of the machine from any other."""
+    """Return the id of this boot of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def start_time(pid: int) -> int | None:
-    """Return when a process began, in ticks since boot, if it is alive."""
+    """Return the start time of a process in ticks since boot; None if it has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -61,7 +61,7 @@ class Processes:
     """The recorded processes of one cluster."""
 
     def __init__(self, layout: Layout, cgroup: ClusterCgroup) -> None:
-        """Look at the records below the cluster's root."""
+        """Open the records below the cluster's root."""
         self._layout = layout
         self._cgroup = cgroup
         self._folder = layout.root / "processes"
@@ -70,7 +70,7 @@ class Processes:
         """Start a component in the background and record it.
 
         Args:
-            component: its name: the record and the log bear it.
+            component: its name, also of its record and log.
             argv: the program, by full path, and its arguments.
             inside: a process whose network and mounts it shall share.
         """
@@ -104,7 +104,7 @@ class Processes:
         return self._folder / f"{component}.json"
 
     def recorded(self) -> dict[str, Process]:
-        """Return every component that was started and not stopped since."""
+        """Return all components that were started and not stopped."""
         found = {}
         for path in sorted(self._folder.glob("*.json")):
             try:
@@ -124,7 +124,7 @@ class Processes:
             raise ClusterError(f"{component} was never started") from None
 
     def stop(self, component: str, patience: float = 5) -> None:
-        """End a component: politely first, then not; waits until it is gone."""
+        """Terminate a component, kill it if it does not end in time, and wait for its end."""
         process = self.get(component)
         for signum, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 10.0)):
             if not process.is_alive():
@@ -137,7 +137,7 @@ class Processes:
                     raise
 
     def kill_recorded(self) -> None:
-        """End whatever was recorded, wherever it went."""
+        """Kill all recorded processes."""
         for process in self.recorded().values():
             if process.is_alive():
                 os.kill(process.pid, signal.SIGKILL)

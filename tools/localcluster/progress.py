@@ -1,4 +1,4 @@
-"""Says what a slow step does and how long it has taken, on standard error."""
+"""Progress of slow steps, on standard error."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Announce a step, then say how long it took (or that it failed)."""
+    """Report the start of a step, then its end with the time it took."""
     began = time.monotonic()
     say(f"{title} ...")
     try:
@@ -28,15 +28,15 @@ def step(title: str) -> Iterator[None]:
 
 
 class Heartbeat:
-    """Repeats how far a step is, at most once in every few seconds."""
+    """Reports the progress of a step, at most once in every few seconds."""
 
     def __init__(self, every: float = 10.0) -> None:
-        """Remember the pace; the first word comes after one period."""
+        """Set the period; the first report comes after it."""
         self._every = every
         self._last = time.monotonic()
 
     def beat(self, text: Callable[[], str]) -> None:
-        """Say where the step stands, if it is time to."""
+        """Report the progress, if it is time to."""
         if time.monotonic() - self._last >= self._every:
             self._last = time.monotonic()
             say(f"    {text()}")

@@ -16,7 +16,7 @@ def detect() -> str:
 
 
 def cluster(name: str, provider: str = "auto") -> Cluster:
-    """Return the cluster of that name: as it was made, or as it would be."""
+    """Return the cluster of that name, with the provider that created it or would create it."""
     where = layout(name)
     if provider == "auto":
         provider = KindCluster.PROVIDER if (where.root / "kind").exists() else ""
@@ -26,7 +26,7 @@ def cluster(name: str, provider: str = "auto") -> Cluster:
 
 
 def plan(name: str) -> list[str]:
-    """Say what ``up``, ``build`` and ``images`` would do to this machine."""
+    """Return what ``up``, ``build`` and ``images`` would do to this machine."""
     found = cluster(name)
     if isinstance(found, KindCluster):
         return ["provider: kind, with the Docker engine that answers here"]

@@ -1,4 +1,4 @@
-"""Python environments of the tool's own, apart from the project's."""
+"""Python environments of the tool, separate from the project's."""
 
 import shutil
 import sys
@@ -13,7 +13,7 @@ from localcluster.paths import cache_root
 
 
 def create_environment(folder: Path, requirements: Sequence[str]) -> None:
-    """Make a virtual environment with these requirements, or nothing."""
+    """Create a virtual environment with these requirements, or fail without leaving one."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     python = _base_python()
@@ -29,7 +29,7 @@ def create_environment(folder: Path, requirements: Sequence[str]) -> None:
 
 
 def pip_command() -> list[str]:
-    """Return a pip that is surely there: the caller's environment may lack one."""
+    """Return the command of pip, even if the caller's environment lacks it."""
     folder = cache_root() / "toolchain" / f"pip-{sys.version_info.major}.{sys.version_info.minor}"
     with locked(folder.with_suffix(".lock"), "the pip environment"):
         if not (folder / "ready").exists():

@@ -1,4 +1,4 @@
-"""S3 servers for tests: a process on the loopback address, no cluster needed."""
+"""S3 servers for tests, as processes on the loopback address."""
 
 import os
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from localcluster.commands import environment
 from localcluster.errors import ClusterError
 
 HOST = "127.0.0.1"
-# Test servers on the loopback address hold nothing worth guarding.
+# Keys of test servers on the loopback address are no secrets.
 ACCESS_KEY = "imagejob-test"
 SECRET_KEY = "imagejob-test-secret"  # noqa: S105
 
 
 @dataclass(frozen=True)
 class StoreCommand:
-    """How to start an S3 server."""
+    """The command and environment of an S3 server."""
 
     argv: tuple[str, ...]
     environment: dict[str, str]
@@ -40,14 +40,14 @@ SERVERS = {"minio": _minio, "versitygw": _versitygw}
 
 
 def command(server: str, folder: Path, port: int) -> StoreCommand:
-    """Return how to start a server whose buckets lie in ``folder``."""
+    """Return the command of a server with its buckets in ``folder``."""
     if server not in SERVERS:
-        raise ClusterError(f"no such store: {server} (there are {', '.join(SERVERS)})")
+        raise ClusterError(f"unknown server {server}; use one of {', '.join(SERVERS)}")
     folder.mkdir(parents=True, exist_ok=True)
     return SERVERS[server](folder.absolute(), port)
 
 
 def serve(server: str, folder: Path, port: int) -> None:
-    """Become the server; keys from the environment win over the test keys."""
+    """Replace this process by the server; keys from the environment override the test keys."""
     start = command(server, folder, port)
     os.execve(start.argv[0], list(start.argv), start.environment | environment())  # noqa: S606

@@ -1,4 +1,4 @@
-"""Waits on conditions with a deadline; a failure names the log to read."""
+"""Waits for conditions with a deadline; a failure names the log to read."""
 
 import time
 from collections.abc import Callable
@@ -16,10 +16,10 @@ def wait_for(
     seconds: float,
     log: Path | None = None,
 ) -> None:
-    """Ask ``probe`` until it has no objection left.
+    """Call ``probe`` until the condition holds.
 
     Args:
-        what: the condition, as it should stand in an error message.
+        what: the condition, for the error message.
         probe: returns None when the condition holds, else why it does not.
         seconds: the deadline.
         log: the file whose last lines explain a failure.

@@ -1,7 +1,7 @@
 """Folders of wheels for the image builds, which have no network.
 
-Keyed by the lock file's hash: pip checks every wheel against the lock when it
-downloads here, and once more when it installs in the build.
+A folder is named after the hash of the lock file. pip verifies every wheel when it
+is downloaded and when it is installed in the build.
 """
 
 import platform
@@ -21,7 +21,7 @@ LIBC_MINOR = 36
 
 
 def platform_arguments(machine: str) -> list[str]:
-    """Return the options that say which wheels the base image can load."""
+    """Return pip's options for wheels of the base image."""
     tags = [f"manylinux_2_{minor}_{machine}" for minor in range(LIBC_MINOR, 4, -1)]
     tags += [f"manylinux{name}_{machine}" for name in ("2014", "2010", "1")]
     arguments = ["--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON]
@@ -33,7 +33,7 @@ def platform_arguments(machine: str) -> list[str]:
 
 
 def wheelhouse(lock: Path) -> Path:
-    """Return a folder with every wheel of a lock file, downloading if need be."""
+    """Return a folder with every wheel of a lock file, downloading them if missing."""
     folder = cache_root() / "wheels" / f"{lock.stem}-{of_file(lock)[:16]}-{platform.machine()}"
     if folder.exists():
         return folder

@@ -1,1 +1,1 @@
-"""Everything that CI runs, step by step, with a table of the times at the end."""
+"""The test suite: every step that CI runs, and a table of their times."""

@@ -22,7 +22,7 @@ from testsuite.steps import CLUSTER, Step, choose
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a step ended: seconds, and counts of tests where it ran some."""
+    """The result of a step: seconds, exit code and counts of tests."""
 
     step: Step
     seconds: float
@@ -32,19 +32,19 @@ class Outcome:
 
     @property
     def failure(self) -> str:
-        """Why the step does not count as passed; empty if it does."""
+        """Return why the step failed; empty if it passed."""
         if self.exit_code:
             return f"exit code {self.exit_code}"
         if self.skipped:
-            return f"{self.skipped} skipped: a skipped test counts as not done"
+            return f"{self.skipped} skipped: skipped tests count as failed"
         if self.step.counts_tests and not self.tests:
-            return "it ran no test"
+            return "no test was run"
         return ""
 
 
 def run_step(step: Step, environment: Mapping[str, str], output: IO[bytes] | None = None) -> Outcome:
     """Run one step; its output goes to the terminal, or into `output`."""
-    begun = monotonic()
+    started = monotonic()
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder) / "counts.xml"
         command = [*step.command, f"--junitxml={counts}"] if step.counts_tests else list(step.command)
@@ -52,11 +52,11 @@ def run_step(step: Step, environment: Mapping[str, str], output: IO[bytes] | Non
             command, env=dict(environment), check=False, stdout=output, stderr=output and subprocess.STDOUT
         )
         tests, skipped = read_counts(counts)
-    return Outcome(step, monotonic() - begun, ended.returncode, tests, skipped)
+    return Outcome(step, monotonic() - started, ended.returncode, tests, skipped)
 
 
 def run_group(steps: Sequence[Step], environment: Mapping[str, str]) -> list[Outcome]:
-    """Run steps side by side; one alone shows its output as it comes, several when each has ended."""
+    """Run steps in parallel; the output of a single step is streamed, others are shown when they end."""
     for step in steps:
         say(f"\n== {step.name}: {' '.join(step.command[1:])}\n")
     if len(steps) == 1:
@@ -73,18 +73,18 @@ def run_group(steps: Sequence[Step], environment: Mapping[str, str]) -> list[Out
         for ended in as_completed([pool.submit(one, step) for step in steps]):
             outcome, text = ended.result()
             outcomes[outcome.step.name] = outcome
-            say(f"\n-- {outcome.step.name} has ended, its output:\n{text}")
+            say(f"\n-- output of {outcome.step.name}:\n{text}")
     return [outcomes[step.name] for step in steps]
 
 
 def say(text: str) -> None:
-    """Write to the terminal at once."""
+    """Write to the terminal and flush."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def read_counts(path: Path) -> tuple[int, int]:
-    """Tests and skipped tests (xfailed ones among them) of a JUnit file; none if there is no file."""
+    """Return the numbers of tests and of skipped tests (xfail included) in a JUnit file, if it exists."""
     if not path.exists():
         return 0, 0
     suites = list(ElementTree.parse(path).getroot().iter("testsuite"))  # noqa: S314  (our own file)
@@ -92,24 +92,24 @@ def read_counts(path: Path) -> tuple[int, int]:
 
 
 def missing_rights() -> str:
-    """Why the tiers that need a cluster cannot run here; empty if they can."""
+    """Return why cluster tiers cannot run on this machine; empty if they can."""
     if os.geteuid() == 0 or shutil.which("kind"):
         return ""
-    return "needs root on Linux, or kind with Docker"
+    return "root on Linux, or kind with Docker, is required"
 
 
 def table(outcomes: Sequence[Outcome], total: float, left_out: Sequence[Step], reason: str) -> str:
-    """The table of steps with their times, and the seconds that all took."""
+    """Return the table of steps with their times."""
     lines = [f"{'step':<14}{'seconds':>9}{'tests':>8}  result"]
     lines += [f"{o.step.name:<14}{o.seconds:>9.1f}{o.tests or '':>8}  {o.failure or 'ok'}" for o in outcomes]
     lines.append(f"{'total':<14}{total:>9.1f}{sum(o.tests for o in outcomes):>8}")
     if left_out:
-        lines.append(f"left out: {', '.join(step.name for step in left_out)} ({reason})")
+        lines.append(f"skipped: {', '.join(step.name for step in left_out)} ({reason})")
     return "\n".join(lines)
 
 
 def main() -> int:
-    """Run the steps; 0 only if every one passed and, under CI, none was left out."""
+    """Run the steps; 0 if all passed and, under CI, none was skipped."""
     parser = argparse.ArgumentParser(prog="testsuite", description=__doc__)
     parser.add_argument("--only", choices=("check", "test", "e2e"), help="only the steps of this tier")
     options = parser.parse_args()
@@ -118,16 +118,16 @@ def main() -> int:
     left_out = [step for step in steps if step.needs_cluster and reason]
     environment = {**os.environ, "IMAGEJOB_TEST_CLUSTER": CLUSTER}
     outcomes: list[Outcome] = []
-    begun = monotonic()
+    started = monotonic()
     wanted = [step for step in steps if step not in left_out]
     for _, group in groupby(wanted, key=lambda step: step.group or step.name):
         outcomes += run_group(list(group), environment)
         if outcomes[-1].failure and outcomes[-1].step.name in ("build", "cluster-up", "images"):
             break
-    sys.stdout.write("\n" + table(outcomes, monotonic() - begun, left_out, reason) + "\n")
+    sys.stdout.write("\n" + table(outcomes, monotonic() - started, left_out, reason) + "\n")
     failed = [o.step.name for o in outcomes if o.failure]
     if left_out and os.environ.get("CI") == "true":
-        failed.append("steps left out under CI")
+        failed.append("steps skipped under CI")
     if failed:
         sys.stdout.write(f"failed: {', '.join(failed)}\n")
     return 1 if failed else 0

@@ -1,4 +1,4 @@
-"""The steps of the test suite: what each is called, what it needs, and the command it runs."""
+"""The steps of the test suite: name, requirements and command."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ CLUSTER = "test"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `tier` is what `--only` names; a step that needs root says so.
+    """One step; `tier` is the value of `--only`.
 
-    Neighbours with one `group` run side by side: they share nothing, and one of them mostly waits.
+    Consecutive steps of the same `group` run in parallel.
     """
 
     name: str
@@ -69,5 +69,5 @@ STEPS = (
 
 
 def choose(tier: str | None) -> tuple[Step, ...]:
-    """The steps of a tier, or all."""
+    """Return the steps of a tier, or all."""
     return tuple(step for step in STEPS if tier is None or step.tier == tier)

@@ -18,7 +18,7 @@ from msgspec import Meta
 from imagejob_contract.order import ItemLimits
 from imagejob_contract.output import quantity_bytes
 from imagejob_contract.recipe import Rendition
-from imagejob_contract.recipe_rules import broken
+from imagejob_contract.recipe_rules import violations
 from imagejob_contract.wire import Wire
 from imagejob_operator.api.locations import (
     SOURCE_KINDS,
@@ -178,7 +178,7 @@ def _check_unions(spec: Spec) -> None:
         if names.count(name) > 1:
             raise InvalidSpec(f"spec.renditions: duplicate name {name!r}; names must be unique")
     for number, rendition in enumerate(spec.renditions):
-        for where, text in broken(rendition):
+        for where, text in violations(rendition):
             raise InvalidSpec(f"spec.renditions[{number}]{where}: {text}")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imagejob_contract.output import EXTENSIONS
 from imagejob_contract.recipe import Rendition
-from imagejob_contract.source_format import UnknownEnding, for_source
+from imagejob_contract.source_format import UnknownExtension, for_source
 from imagejob_operator.api.locations import Match
 from imagejob_operator.validation.globs import matches
 from imagejob_operator.validation.keys import InvalidKey, KeyCollision, check_segments
@@ -94,7 +94,7 @@ def output_keys(
 def _extension(rendition: Rendition, source: str) -> str:
     try:
         return EXTENSIONS[for_source(rendition, source).output.format]
-    except UnknownEnding as error:
+    except UnknownExtension as error:
         raise InvalidKey(f"spec.renditions: {error}") from None
 
 

@@ -1,1 +1,1 @@
-"""The decoding child process and the protocol that it speaks."""
+"""The decoder process, its supervisor, and the protocol between them."""

@@ -1,6 +1,6 @@
-"""Child: the process that decodes and encodes. It has pipes and nothing else: no network, no files, no URL.
+"""The decoder process. It has pipes and nothing else: no network, no files, no URLs.
 
-Bad images are answered, bad enough ones cost this process its life; the parent then starts another.
+A bad image is answered with an error. One that crashes this process costs its item; the parent restarts it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ import sys
 import traceback
 from typing import BinaryIO
 
-from imagejob_contract.result import ImageFacts, ItemCode
+from imagejob_contract.result import ImageFacts, ItemCode, ItemError
 from imagejob_contract.source_format import for_source
 from imagejob_processor import limits
 from imagejob_processor.child_process.protocol import (
     Done,
-    Picture,
     Ready,
     Setup,
     decode_setup,
@@ -25,34 +24,34 @@ from imagejob_processor.child_process.protocol import (
     read_frame,
     write_frame,
 )
-from imagejob_processor.errors import CodecFailure, ItemFailure, describe
+from imagejob_processor.errors import CodecFailure, ItemFailure
 from imagejob_processor.pixels import watermark_image
-from imagejob_processor.pixels.resampling import Engine, engine_of
+from imagejob_processor.pixels.resampling import Engine, load_engine
 from imagejob_processor.rendering import pipeline
+from imagejob_processor.rendering.encoded import EncodedRendition
 
 
 def main() -> None:
-    """Serve items from standard input until it is closed."""
-    # A Ctrl-C in a terminal reaches the whole process group; the parent decides what it means.
+    """Process items from standard input until it is closed."""
+    # Ctrl-C in a terminal reaches the whole process group; the parent decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     source = os.fdopen(os.dup(0), "rb", 1 << 20)
     sink = os.fdopen(os.dup(1), "wb", 1 << 16)
-    # A library that prints must not get into the middle of a frame.
+    # Output that a library prints must not corrupt a frame.
     os.dup2(2, 1)
     content = read_frame(source)
     if content is None:
         return
     setup = decode_setup(content)
     _limit_memory(setup.address_space)
-    engine = engine_of(setup.engine)
-    watermark_image.bring(setup.watermark_images)
+    engine = load_engine(setup.engine)
+    watermark_image.load_images(setup.watermark_images)
     write_frame(sink, encode(Ready(engine.name, engine.codec is not None)))
     while (name := read_frame(source)) is not None and (data := read_frame(source)) is not None:
-        _serve(name.decode(), data, setup, engine, sink)
+        _process(name.decode(), data, setup, engine, sink)
 
 
-def _serve(name: str, data: bytes, setup: Setup, engine: Engine, sink: BinaryIO) -> None:
-    """Answer one item."""
+def _process(name: str, data: bytes, setup: Setup, engine: Engine, sink: BinaryIO) -> None:
     error = facts = None
     try:
         renditions = tuple(for_source(rendition, name) for rendition in setup.renditions)
@@ -60,35 +59,42 @@ def _serve(name: str, data: bytes, setup: Setup, engine: Engine, sink: BinaryIO)
             if isinstance(made, ImageFacts):
                 facts = made
                 continue
-            _check_output(made, setup)
-            write_frame(sink, encode(Picture(made.rendition, made.width, made.height, made.data)))
-    except CodecFailure as failure:
-        short = 0 < setup.address_space < failure.need
-        told = limits.out_of_memory(setup.address_space, failure.message) if short else failure
-        error = told.as_error()
-    except ItemFailure as failure:
-        error = failure.as_error()
-    except MemoryError:
-        error = limits.out_of_memory(setup.address_space).as_error()
+            _check_output_size(made, setup)
+            write_frame(sink, encode(made))
     except BrokenPipeError:
         sys.exit(0)
-    except Exception as unforeseen:  # noqa: BLE001 - the last net: one item's failure, with its cause
-        traceback.print_exc()
-        error = ItemFailure(ItemCode.STEP_FAILED, f"cannot be processed: {describe(unforeseen)}").as_error()
+    except Exception as failure:  # noqa: BLE001 - any error fails this item only
+        error = _item_error(failure, setup)
     write_frame(sink, encode(Done(error, facts)))
 
 
-def _check_output(made: pipeline.Encoded, setup: Setup) -> None:
+def _item_error(failure: Exception, setup: Setup) -> ItemError:
+    """Return what the result says; what only developers can read goes to the log."""
+    if isinstance(failure, MemoryError):
+        return limits.out_of_memory(setup.address_space).as_error()
+    if isinstance(failure, CodecFailure):
+        cause = failure.__cause__
+        print("".join(traceback.format_exception_only(cause)), end="", file=sys.stderr)  # noqa: T201
+        if 0 < setup.address_space < failure.memory_needed:
+            return limits.out_of_memory(setup.address_space, failure.message).as_error()
+    if isinstance(failure, ItemFailure):
+        return failure.as_error()
+    traceback.print_exception(failure)
+    text = "internal error of the processor; the log of the Pod has the details"
+    return ItemFailure(ItemCode.STEP_FAILED, text).as_error()
+
+
+def _check_output_size(made: EncodedRendition, setup: Setup) -> None:
     if len(made.data) > setup.output_bytes:
         raise ItemFailure(
             ItemCode.OUTPUT_TOO_LARGE,
-            f"rendition {made.rendition!r}: {len(made.data)} bytes, over the {setup.output_bytes} "
-            "that may be uploaded",
+            f"rendition {made.rendition!r}: the output has {len(made.data)} bytes, over the upload limit of "
+            f"{setup.output_bytes}; reduce its size or quality",
         )
 
 
 def _limit_memory(address_space: int) -> None:
-    """Make the kernel refuse memory over the limit, so that a bomb is a `MemoryError` here."""
+    """Set the kernel's limit, so that an allocation above it fails with `MemoryError`."""
     if address_space <= 0:
         return
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]

@@ -1,4 +1,4 @@
-"""Pipes: frames to and from a child that is not trusted: none too long, none waited for without an end."""
+"""Frames to and from the child, which is not trusted: frames have a length limit, waits a deadline."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from imagejob_processor.child_process import protocol
 from imagejob_processor.child_process.protocol import Reply
 
 _PIPE_BYTES = 1 << 20
-_LAST_WORDS = 2000
+_STDERR_CHARACTERS = 2000
 
 
-class Died(Exception):
-    """The child closed its pipes or spoke nonsense."""
+class ChildDied(Exception):
+    """The child closed its pipes or violated the protocol."""
 
 
-class Late(Exception):
+class ChildTimedOut(Exception):
     """The deadline passed."""
 
 
@@ -30,19 +30,19 @@ class Pipes:
     """The three pipes of a child, from the parent's side.
 
     Attributes:
-        words: The last that the child has said on its error output.
+        stderr_tail: The end of the child's standard error.
     """
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         stdin, stdout, stderr = child.stdin, child.stdout, child.stderr
-        assert stdin is not None and stdout is not None and stderr is not None  # noqa: S101, PT018 - asked for
+        assert stdin is not None and stdout is not None and stderr is not None  # noqa: S101, PT018
         self._files = (stdin, stdout, stderr)
         self._stdin, self._stdout, self._stderr = (file.fileno() for file in self._files)
-        self.words = ""
+        self.stderr_tail = ""
         for pipe in (self._stdin, self._stdout, self._stderr):
             os.set_blocking(pipe, False)
         for pipe in (self._stdin, self._stdout):
-            # Fewer switches between the two processes; the kernel may refuse it.
+            # Fewer context switches; the kernel may refuse it.
             with contextlib.suppress(OSError):
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._selector = selectors.DefaultSelector()
@@ -50,18 +50,19 @@ class Pipes:
         self._selector.register(self._stderr, selectors.EVENT_READ)
 
     def close(self) -> None:
-        """Close all; safe to call twice."""
+        """Close all pipes; safe to call twice."""
         self._selector.close()
         for pipe in self._files:
-            # A half-sent frame has nowhere to go any more.
+            # Closing flushes, which fails for a frame that was sent in part.
             with contextlib.suppress(OSError):
                 pipe.close()
 
     def send(self, content: bytes, deadline: float) -> None:
-        """Write a frame, reading what the child says on its error output meanwhile.
+        """Write a frame, reading the child's standard error meanwhile.
 
         Raises:
-            Died, Late: It could not be written, or not in time.
+            ChildDied: The child has closed a pipe.
+            ChildTimedOut: The deadline passed.
         """
         self._selector.register(self._stdin, selectors.EVENT_WRITE)
         try:
@@ -79,17 +80,17 @@ class Pipes:
         except BlockingIOError:
             return 0
         except OSError as error:
-            raise Died from error
+            raise ChildDied from error
 
-    def receive(self, deadline: float, most: int) -> Reply:
-        """Read a frame of at most `most` bytes; raises as `send`."""
+    def receive(self, deadline: float, max_bytes: int) -> Reply:
+        """Read a frame of at most `max_bytes` bytes; raises as `send`."""
         length = int.from_bytes(self._read(protocol.LENGTH_BYTES, deadline), "big")
-        if length > most:
-            raise Died
+        if length > max_bytes:
+            raise ChildDied
         try:
             return protocol.decode_reply(self._read(length, deadline))
         except msgspec.DecodeError as error:
-            raise Died from error
+            raise ChildDied from error
 
     def _read(self, length: int, deadline: float) -> bytearray:
         content = bytearray()
@@ -101,30 +102,30 @@ class Pipes:
             except BlockingIOError:
                 continue
             if not chunk:
-                raise Died
+                raise ChildDied
             content += chunk
         return content
 
     def _wait(self, deadline: float) -> set[int]:
-        """Wait until a pipe can be used; gives those that can."""
+        """Wait until a pipe is ready; returns those that are."""
         left = deadline - time.monotonic()
         ready = {key.fd for key, _ in self._selector.select(left)} if left > 0 else set()
         if not ready:
-            raise Late
-        if self._stderr in ready and not self.drain():
+            raise ChildTimedOut
+        if self._stderr in ready and not self.read_stderr():
             self._selector.unregister(self._stderr)
         if self._stdin not in ready and self._stdin in self._selector.get_map() and self._stdout in ready:
-            # While we still write, the only thing to read is the end.
-            raise Died
+            # The child answers only after it has read the item: this is the end of its output.
+            raise ChildDied
         return ready
 
-    def drain(self) -> bool:
-        """Keep the last of what the child says for the log; False at the end of it."""
+    def read_stderr(self) -> bool:
+        """Keep the end of the child's standard error for the log; False at the end of file."""
         try:
-            words = os.read(self._stderr, _PIPE_BYTES)
+            text = os.read(self._stderr, _PIPE_BYTES)
         except BlockingIOError:
             return True
         except OSError:
             return False
-        self.words = (self.words + words.decode(errors="replace"))[-_LAST_WORDS:]
-        return bool(words)
+        self.stderr_tail = (self.stderr_tail + text.decode(errors="replace"))[-_STDERR_CHARACTERS:]
+        return bool(text)

@@ -1,9 +1,8 @@
-"""Channel: what the Pod's main process and its decoding child say to each other, over two pipes.
+"""Protocol between the Pod's main process and the decoder process, over two pipes.
 
-Every message is a frame: eight bytes of length, big-endian, then that many bytes. To the child goes one
-`Setup` (msgpack), which it answers with `Ready`, then two frames per item: the name of the source,
-and the file as it is. For each item the child answers with any number of `Picture` and one `Done`. Pipes
-need no writable directory, no shared memory and no semaphore.
+Every message is a frame: its length in eight bytes, big-endian, then its content. The parent sends one
+`Setup` (msgpack), which the child answers with `Ready`. For each item the parent then sends two frames, the
+name of the source and its bytes, and the child answers with `EncodedRendition`s and one `Done`.
 """
 
 from __future__ import annotations
@@ -15,20 +14,21 @@ import msgspec
 from imagejob_contract.order import EngineName, ItemLimits
 from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ImageFacts, ItemError
+from imagejob_processor.rendering.encoded import EncodedRendition
 
 LENGTH_BYTES = 8
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """What the child needs to know of the order, once.
+    """What the child needs to know of the order.
 
     Attributes:
         renditions: What to make of every item.
-        limits: What to refuse.
-        address_space: Bytes of address space that the child allows itself; 0 for no limit.
-        output_bytes: The longest encoded rendition that may be sent.
-        engine: What is to resample, where it can.
-        marks: The images that watermarks are made of, by their keys.
+        limits: Limits per item.
+        address_space: The child's limit of address space in bytes; 0 for no limit.
+        output_bytes: Size limit of an encoded rendition.
+        engine: The preferred resampling engine.
+        watermark_images: Files of the watermark images by their keys.
     """
 
     renditions: tuple[Rendition, ...]
@@ -40,29 +40,20 @@ class Setup(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The child waits for items, with the engine that it found; `straight`: JPEGs go by their planes."""
+    """The child waits for items; the engine in use, and whether JPEGs are resized as planes."""
 
     engine: EngineName = EngineName.PILLOW
-    straight: bool = False
-
-
-class Picture(msgspec.Struct, frozen=True, tag=True):
-    """One encoded rendition of the item: its name, its size in pixels, its bytes."""
-
-    rendition: str
-    width: int
-    height: int
-    data: bytes
+    jpeg_planes: bool = False
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """The item is finished; with an error, the pictures sent before do not count."""
+    """The item is finished; after an error, the renditions sent before are discarded."""
 
     error: ItemError | None = None
     facts: ImageFacts | None = None
 
 
-Reply = Ready | Picture | Done
+Reply = Ready | EncodedRendition | Done
 
 _encoder = msgspec.msgpack.Encoder()
 _setup_decoder = msgspec.msgpack.Decoder(Setup)
@@ -70,26 +61,26 @@ _reply_decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
 
 
 def encode(message: Setup | Reply) -> bytes:
-    """Give the content of a frame."""
+    """Return the content of a frame."""
     return _encoder.encode(message)
 
 
 def decode_setup(content: bytes | bytearray) -> Setup:
-    """Read the first frame that a child gets."""
+    """Decode the first frame that a child receives."""
     return _setup_decoder.decode(content)
 
 
 def decode_reply(content: bytes | bytearray) -> Reply:
-    """Read a child's reply.
+    """Decode a child's reply.
 
     Raises:
-        msgspec.DecodeError: It is none; the child is not to be trusted any more.
+        msgspec.DecodeError: The content is not a reply.
     """
     return _reply_decoder.decode(content)
 
 
 def length_prefix(content: bytes | bytearray) -> bytes:
-    """Give what goes ahead of `content` on the pipe."""
+    """Return the bytes that precede `content` on the pipe."""
     return len(content).to_bytes(LENGTH_BYTES, "big")
 
 

@@ -1,7 +1,6 @@
-"""Worker: the parent's side of the decoding child. It starts, feeds, watches, kills and replaces it.
+"""The parent's side of the decoder process: it starts, feeds, monitors, kills and restarts it.
 
-A child that takes too long or dies costs the item it was busy with and nothing else. The child is not
-trusted: its frames have a length limit, and it is never waited for without a deadline.
+A child that takes too long or dies costs the item that it was processing and nothing else.
 """
 
 from __future__ import annotations
@@ -17,11 +16,12 @@ from dataclasses import dataclass
 
 from imagejob_contract.order import ORDER_URL_VARIABLE, EngineName
 from imagejob_contract.result import ImageFacts, ItemCode
-from imagejob_processor import machine
+from imagejob_processor import cgroup
 from imagejob_processor.child_process import protocol
-from imagejob_processor.child_process.framing import Died, Late, Pipes
-from imagejob_processor.child_process.protocol import Done, Picture, Ready, Setup
-from imagejob_processor.errors import ItemFailure, WorkerBroken, message_of
+from imagejob_processor.child_process.framing import ChildDied, ChildTimedOut, Pipes
+from imagejob_processor.child_process.protocol import Done, Ready, Setup
+from imagejob_processor.errors import DecoderUnavailable, ItemFailure
+from imagejob_processor.rendering.encoded import EncodedRendition
 
 COMMAND = (sys.executable, "-P", "-m", "imagejob_processor.child_process.child")
 START_SECONDS = 60.0
@@ -31,32 +31,39 @@ MEMORY_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
     "PYTHONDONTWRITEBYTECODE": "1",
 }
-"""For the child: pixels come in blocks of 16 MiB, and to have each one mapped and cleared by the kernel for
-every image anew costs more than a resize does, so up to 128 MiB are kept.
-"""
-_FRAME_SLACK = 64 * 1024
+"""Lets the child keep up to 128 MiB of freed memory.
 
+Pixels come in blocks of 16 MiB. Having the kernel map and clear them again for every image costs more than a
+resize.
+"""
 
 RECYCLE_AFTER = 500
-"""A child is replaced after so many items: what its libraries lose goes with it."""
+"""A child is replaced after so many items, which also frees what its libraries leak."""
 
 RECYCLE_SHARE = 0.7
 """A child that holds more than this share of its address space between two items is replaced."""
 
+_FRAME_OVERHEAD = 64 * 1024
+
 
 @dataclass(frozen=True)
-class Made:
-    """What a child made of one item: pictures in the order of the spec, and what the source looks like."""
+class RenderedImage:
+    """All renditions of one item, in the order of the spec, and facts about its source."""
 
-    pictures: tuple[Picture, ...]
+    renditions: tuple[EncodedRendition, ...]
     facts: ImageFacts | None
 
 
-class Worker:
-    """A decoding child, always ready for the next item.
+class Supervisor:
+    """Keeps one decoder process ready for the next item.
 
-    The process is started at once, so that it loads its libraries while the order is fetched; `configure`
-    comes before the first `process`.
+    The process starts at once, so that it loads its libraries while the order is fetched. Call `configure`
+    before the first `process`.
+
+    Attributes:
+        stderr_tail: The end of what the child printed for the last item.
+        engine: The resampling engine that the child uses.
+        jpeg_planes: Whether the child resizes JPEGs as planes.
     """
 
     def __init__(self, command: Sequence[str] = COMMAND) -> None:
@@ -65,9 +72,9 @@ class Worker:
         self._configured = False
         self._closed = False
         self._items = 0
-        self.last_words = ""
+        self.stderr_tail = ""
         self.engine = EngineName.PILLOW
-        self.straight = False
+        self.jpeg_planes = False
         self._start()
 
     @property
@@ -76,42 +83,45 @@ class Worker:
         return self._child.pid
 
     def configure(self, setup: Setup) -> None:
-        """Tell what all items are to become; may be called once."""
+        """Set what to do with every item; call it once."""
         self._setup = setup
 
-    def process(self, source: bytes, name: str = "") -> Made:
-        """Make all renditions of one item, in a child that is replaced in time.
+    def process(self, source: bytes, name: str = "") -> RenderedImage:
+        """Make all renditions of one item.
 
         Args:
             source: The file.
-            name: What it is called; the format that Same stands for goes by it.
+            name: Its name, whose extension decides the format of `output.format: Same`.
 
         Raises:
             ItemFailure: From the child; or IMG_007 if it took too long, IMG_008 if it died.
-            WorkerBroken: No child can be started.
+            DecoderUnavailable: No child can be started.
         """
-        setup = self._ready_setup()
-        self._pipes.words = ""
+        setup = self._ensure_ready()
+        self._pipes.stderr_tail = ""
         try:
             made = self._exchange(source, name, setup)
             self._recycle(setup)
             return made
-        except Late:
+        except ChildTimedOut:
             self._child.kill()
-            self._replace()
+            self._restart()
             seconds = setup.limits.item_timeout_seconds
-            message = f"took longer than {seconds} s (limits.itemTimeoutSeconds)"
-            raise ItemFailure(ItemCode.TIMED_OUT, message) from None
-        except Died:
-            message = f"the decoding process died on this item: {self._replace()}"
+            raise ItemFailure(
+                ItemCode.TIMED_OUT,
+                f"processing took longer than {seconds} s; "
+                "raise limits.itemTimeoutSeconds or reduce the source",
+            ) from None
+        except ChildDied:
+            message = f"the decoder process died while it processed this item: {self._restart()}"
             raise ItemFailure(ItemCode.KILLED, message) from None
 
     def close(self) -> None:
-        """End the child for good; safe to call twice, and while another thread waits for the child."""
+        """Kill the child for good; safe to call twice, and while another thread waits for the child."""
         self._closed = True
         self._dispose()
 
-    # --- the life of a child ---
+    # --- lifecycle of the child ---
 
     def _dispose(self) -> None:
         self._child.kill()
@@ -120,7 +130,7 @@ class Worker:
 
     def _start(self) -> None:
         if self._closed:
-            raise WorkerBroken("the Pod is ending")
+            raise DecoderUnavailable("the Pod is terminating")
         environment = {name: value for name, value in os.environ.items() if name != ORDER_URL_VARIABLE}
         environment |= MEMORY_ENVIRONMENT
         try:
@@ -133,94 +143,89 @@ class Worker:
                 env=environment,
             )
         except OSError as error:
-            raise WorkerBroken(f"the decoding process cannot be started: {error}") from error
+            raise DecoderUnavailable(f"the decoder process could not be started: {error.strerror}") from error
         self._configured = False
         self._items = 0
         self._pipes = Pipes(self._child)
 
-    def _ready_setup(self) -> Setup:
-        """Bring a child to where it waits for an item."""
+    def _ensure_ready(self) -> Setup:
         if self._setup is None:
-            raise WorkerBroken("the decoding process was not told what to do")
+            raise DecoderUnavailable("the decoder process was not configured")
         if self._child.poll() is not None and self._configured:
-            # It died while idle: no item is to blame.
-            self._replace()
+            # It died between two items, so neither is to blame.
+            self._restart()
         if not self._configured:
-            self._greet(self._setup)
+            self._send_setup(self._setup)
             self._configured = True
         return self._setup
 
-    def _greet(self, setup: Setup) -> None:
+    def _send_setup(self, setup: Setup) -> None:
         deadline = time.monotonic() + START_SECONDS
         try:
             self._pipes.send(protocol.encode(setup), deadline)
-            reply = self._pipes.receive(deadline, _FRAME_SLACK)
+            reply = self._pipes.receive(deadline, _FRAME_OVERHEAD)
             if isinstance(reply, Ready):
-                self.engine, self.straight = reply.engine, reply.straight
+                self.engine, self.jpeg_planes = reply.engine, reply.jpeg_planes
                 return
-            ending = "it does not speak our language"
-        except Late:
-            ending = f"not ready after {START_SECONDS:.0f} s"
-        except Died:
-            ending = self._end()
-        raise WorkerBroken(f"the decoding process does not start: {ending}")
+            cause = "its first reply is not Ready"
+        except ChildTimedOut:
+            cause = f"not ready after {START_SECONDS:.0f} s"
+        except ChildDied:
+            cause = self._reap()
+        raise DecoderUnavailable(f"the decoder process failed to start: {cause}")
 
     def _recycle(self, setup: Setup) -> None:
-        """Replace a child that has done much or holds much; the next one loads while its item is fetched."""
+        """Replace a child that is old or holds much; the new one loads while the next item is fetched."""
         self._items += 1
-        held = machine.resident_bytes(self._child.pid) if setup.address_space else 0
+        held = cgroup.resident_bytes(self._child.pid) if setup.address_space else 0
         if self._items >= RECYCLE_AFTER or held > RECYCLE_SHARE * setup.address_space:
             self._dispose()
             self._start()
 
-    def _replace(self) -> str:
-        """Kill the child if need be, start another and tell how the old one ended."""
-        ending = self._end()
-        self.last_words = self._pipes.words
+    def _restart(self) -> str:
+        """Start a new child; returns how the old one ended."""
+        cause = self._reap()
+        self.stderr_tail = self._pipes.stderr_tail
         self._start()
-        return ending
+        return cause
 
-    def _end(self) -> str:
+    def _reap(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            # One that closed its pipes is about to end by itself, and how it does is worth knowing.
+            # A child that closed its pipes is about to exit: wait for its own exit status.
             self._child.wait(timeout=0.2)
-        self._pipes.drain()
+        self._pipes.read_stderr()
         self._dispose()
-        return _ending(self._child.returncode)
+        return _describe_exit(self._child.returncode)
 
     # --- one item ---
 
-    def _exchange(self, source: bytes, name: str, setup: Setup) -> Made:
+    def _exchange(self, source: bytes, name: str, setup: Setup) -> RenderedImage:
         try:
-            return self._answers(source, name, setup)
+            return self._request(source, name, setup)
         finally:
-            self.last_words = self._pipes.words
+            self.stderr_tail = self._pipes.stderr_tail
 
-    def _answers(self, source: bytes, name: str, setup: Setup) -> Made:
+    def _request(self, source: bytes, name: str, setup: Setup) -> RenderedImage:
         deadline = time.monotonic() + setup.limits.item_timeout_seconds
-        names = {rendition.name: position for position, rendition in enumerate(setup.renditions)}
-        pictures: dict[str, Picture] = {}
+        positions = {rendition.name: position for position, rendition in enumerate(setup.renditions)}
+        received: dict[str, EncodedRendition] = {}
         self._pipes.send(name.encode(), deadline)
         self._pipes.send(source, deadline)
         while True:
-            reply = self._pipes.receive(deadline, setup.output_bytes + _FRAME_SLACK)
-            if isinstance(reply, Picture) and reply.rendition in names:
-                pictures[reply.rendition] = reply
+            reply = self._pipes.receive(deadline, setup.output_bytes + _FRAME_OVERHEAD)
+            if isinstance(reply, EncodedRendition) and reply.rendition in positions:
+                received[reply.rendition] = reply
             elif isinstance(reply, Done) and reply.error is not None:
                 raise ItemFailure(reply.error.code, reply.error.message)
-            elif isinstance(reply, Done) and len(pictures) == len(names):
-                ordered = sorted(pictures.values(), key=lambda picture: names[picture.rendition])
-                return Made(tuple(ordered), reply.facts)
+            elif isinstance(reply, Done) and len(received) == len(positions):
+                ordered = sorted(received.values(), key=lambda each: positions[each.rendition])
+                return RenderedImage(tuple(ordered), reply.facts)
             else:
-                raise Died
+                raise ChildDied
 
 
-def _ending(status: int | None) -> str:
-    """Say how a process ended."""
-    if status is None:
-        return "it is still running"
+def _describe_exit(status: int) -> str:
     if status >= 0:
-        return f"exit status {status}"
-    name = signal.Signals(-status).name
-    hint = ", out of memory unless somebody killed it" if -status == signal.SIGKILL else ""
-    return message_of(f"{name}{hint}")
+        return f"it exited with status {status}"
+    hint = ", probably by the kernel because it ran out of memory" if -status == signal.SIGKILL else ""
+    return f"it was killed by {signal.Signals(-status).name}{hint}"

@@ -1,4 +1,4 @@
-"""Canvas: an image put on a larger ground of one colour. Pad, Contain and flatten are this."""
+"""Images on a canvas of one colour: pad, Contain and flatten."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ _ROWS = {Gravity.NORTH_WEST: 0, Gravity.NORTH: 0, Gravity.NORTH_EAST: 0}
 _ROWS |= {Gravity.WEST: 1, Gravity.CENTER: 1, Gravity.EAST: 1}
 
 
-def leaning(gravity: Gravity | None) -> tuple[int, int]:
-    """Tell how far to the right and down a gravity pulls: 0, 1 or 2 halves of the room there is."""
+def alignment(gravity: Gravity | None) -> tuple[int, int]:
+    """Return the alignment across and down: 0 for left or top, 1 for the centre, 2 for right or bottom."""
     return (_COLUMNS.get(gravity, 2), _ROWS.get(gravity, 2)) if gravity else (1, 1)
 
 
-def corner(gravity: Gravity | None, outer: Size, inner: Size) -> tuple[int, int]:
-    """Give the upper left corner of `inner` within `outer`; either may be the larger one."""
-    across, down = leaning(gravity)
+def offset(gravity: Gravity | None, outer: Size, inner: Size) -> tuple[int, int]:
+    """Return the upper left corner of `inner` within `outer`; either may be the larger one."""
+    across, down = alignment(gravity)
     return ((outer[0] - inner[0]) * across // 2, (outer[1] - inner[1]) * down // 2)
 
 
-def window(gravity: Gravity | None, outer: Size, inner: tuple[float, float]) -> Box:
-    """Give the box of the size `inner` that `gravity` finds within `outer`."""
-    across, down = leaning(gravity)
+def crop_box(gravity: Gravity | None, outer: Size, inner: tuple[float, float]) -> Box:
+    """Return the box of size `inner` within `outer`, aligned by `gravity`."""
+    across, down = alignment(gravity)
     left, top = (outer[0] - inner[0]) * across / 2, (outer[1] - inner[1]) * down / 2
     return (left, top, left + inner[0], top + inner[1])
 
 
-def laid(image: Image.Image, size: Size, at: tuple[int, int], background: str | None) -> Image.Image:
-    """Put an L, RGB or RGBA image on a ground of `size` and colour; what is transparent in it stays so.
+def place_on_canvas(
+    image: Image.Image, size: Size, at: tuple[int, int], background: str | None
+) -> Image.Image:
+    """Place an L, RGB or RGBA image on a canvas of one colour; transparent pixels stay transparent.
 
     The result has colours or an alpha channel if the image or the background has.
     """
@@ -43,13 +45,13 @@ def laid(image: Image.Image, size: Size, at: tuple[int, int], background: str | 
         mode = "RGBA"
     elif mode == "L" and len(set(channels)) > 1:
         mode = "RGB"
-    ground = Image.new(mode, size, channels[0] if mode == "L" else channels)
-    ground.paste(image.convert(mode), at)
-    return ground
+    canvas = Image.new(mode, size, channels[0] if mode == "L" else channels)
+    canvas.paste(image.convert(mode), at)
+    return canvas
 
 
-def flattened(image: Image.Image, background: str | None) -> Image.Image:
-    """Lay an image on a solid colour; one that is solid already stays as it is."""
+def flatten(image: Image.Image, background: str | None) -> Image.Image:
+    """Blend an image with a solid colour; one without alpha channel is returned as it is."""
     if image.mode != "RGBA":
         return image
     flat = Image.new("RGB", image.size, _channels(background or WHITE)[:3])
@@ -58,6 +60,6 @@ def flattened(image: Image.Image, background: str | None) -> Image.Image:
 
 
 def _channels(colour: str) -> tuple[int, ...]:
-    """Red, green, blue, and the opacity if it is not full."""
+    """Red, green, blue, and alpha unless the colour is opaque."""
     values = tuple(bytes.fromhex(colour[1:]))
     return values[:3] if values[3:] == (255,) else values

@@ -1,4 +1,4 @@
-"""Encode: pixels to bytes, with every choice written down and nothing taken over from the source."""
+"""Encoders, with explicit options: nothing but the requested metadata is taken over from the source."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.limits import MAX_SIDES
-from imagejob_processor.pixels.canvas import flattened
+from imagejob_processor.pixels.canvas import flatten
 from imagejob_processor.pixels.geometry import Size
-from imagejob_processor.pixels.metadata import NOTHING, Records
+from imagejob_processor.pixels.metadata import NO_METADATA, SourceMetadata
 
 DEFAULT_QUALITIES = {Format.JPEG: 82, Format.WEBP: 80, Format.AVIF: 60}
-LOWEST_QUALITY = 10
-"""A size target is given up at this quality: below it a picture is of no use to anybody."""
+MIN_QUALITY = 10
+"""The lowest quality that is tried to reach a size target."""
 
 _CHROMA = {Chroma.FULL: "4:4:4", Chroma.HALF: "4:2:2", Chroma.QUARTER: "4:2:0"}
 _ALL_COLOURS = 256
 _PALETTE_PIXELS = 1_000_000
 
-# Not loaded by Pillow itself, and not by us before they are needed: they cost memory and time.
+# Imported when first needed, to save memory and time.
 _WRITERS = {
     Format.WEBP: "PIL.WebPImagePlugin",
     Format.AVIF: "PIL.AvifImagePlugin",
@@ -37,45 +37,49 @@ _WRITERS = {
 
 
 @dataclass(frozen=True)
-class Motion:
+class AnimationFrames:
     """The frames of an animation.
 
     Attributes:
-        frames: All of them, of one size.
-        durations: How long each is shown, in milliseconds.
-        loop: How often all is repeated, 0 for ever; None: it is shown once.
+        images: All frames, of the same size.
+        durations: Duration of each frame in milliseconds.
+        loop: Number of repetitions, 0 for endless; None: played once.
     """
 
-    frames: tuple[Image.Image, ...]
+    images: tuple[Image.Image, ...]
     durations: tuple[int, ...]
     loop: int | None
 
 
 def check_size(rendition: Rendition, size: Size) -> None:
-    """Refuse what the format cannot hold.
+    """Check the size of an output against the limit of its format.
 
     Raises:
-        ItemFailure: IMG_009, naming both.
+        ItemFailure: IMG_009.
     """
     limit = MAX_SIDES[rendition.output.format]
     if max(size) > limit:
         raise ItemFailure(
             ItemCode.OUTPUT_TOO_LARGE,
-            f"rendition {rendition.name!r}: {size[0]}x{size[1]} pixels is over the limit "
-            f"of {rendition.output.format}, {limit} a side",
+            f"rendition {rendition.name!r}: the output would have {size[0]}x{size[1]} pixels, "
+            f"over the limit of {rendition.output.format} of {limit} pixels a side; "
+            "reduce the size or use another format",
         )
 
 
 def encode(
-    image: Image.Image, output: Output, records: Records = NOTHING, motion: Motion | None = None
+    image: Image.Image,
+    output: Output,
+    metadata: SourceMetadata = NO_METADATA,
+    frames: AnimationFrames | None = None,
 ) -> bytes:
-    """Encode an L, RGB or RGBA image; colours are sRGB by convention, so no profile is written.
+    """Encode an L, RGB or RGBA image in sRGB; no profile is written, since sRGB is the default.
 
     Args:
-        image: What to encode.
-        output: How.
-        records: What the source says beside its pixels, of which `output.metadata` keeps some.
-        motion: All frames, if there are several; `image` is the first of them.
+        image: The image.
+        output: Format and options.
+        metadata: Metadata of the source, of which `output.metadata` keeps some.
+        frames: All frames of an animation; `image` is the first.
 
     Raises:
         ItemFailure: IMG_009, the size target cannot be reached.
@@ -83,50 +87,46 @@ def encode(
     form = output.format
     if form in _WRITERS:
         importlib.import_module(_WRITERS[form])
-    image = _without_memory(_prepared(image, output))
-    beside = records.options(form, output.metadata)
-    if motion is not None:
-        beside |= _motion_options(motion, output)
+    image = _without_info(_to_format(image, output))
+    options = metadata.options(form, output.metadata)
+    if frames is not None:
+        options |= _animation_options(frames, output)
 
     def at(quality: int) -> bytes:
         file = BytesIO()
-        image.save(file, form.upper(), **_options(output, quality, grey=image.mode == "L"), **beside)
+        image.save(file, form.upper(), **_options(output, quality, grey=image.mode == "L"), **options)
         return file.getvalue()
 
-    return fitted(output, at)
+    return encode_to_size(output, at)
 
 
-def fitted(output: Output, at: Callable[[int], bytes]) -> bytes:
-    """Encode `at` the quality that was asked for, or at the highest one that keeps to the size target.
+def encode_to_size(output: Output, at: Callable[[int], bytes]) -> bytes:
+    """Encode `at` the requested quality, or at the highest lower one that reaches the size target.
 
     Raises:
-        ItemFailure: IMG_009, it cannot be reached.
+        ItemFailure: IMG_009, the target cannot be reached.
     """
     best = output.quality or DEFAULT_QUALITIES.get(output.format, 0)
-    return at(best) if output.max_size is None else _within(quantity_bytes(output.max_size), best, at)
+    return at(best) if output.max_size is None else _bisect(quantity_bytes(output.max_size), best, at)
 
 
-def _within(most: int, best: int, at: Callable[[int], bytes]) -> bytes:
-    """Find the highest quality, of `best` at most, that gives no more than `most` bytes, by bisection.
-
-    Raises:
-        ItemFailure: IMG_009, when the lowest one gives more.
-    """
+def _bisect(max_bytes: int, best: int, at: Callable[[int], bytes]) -> bytes:
+    """Find the highest quality, at most `best`, whose file has at most `max_bytes` bytes."""
     data = at(best)
-    if len(data) <= most:
+    if len(data) <= max_bytes:
         return data
-    low, high = min(LOWEST_QUALITY, best), best
+    low, high = min(MIN_QUALITY, best), best
     found = at(low) if low < high else data
-    if len(found) > most:
+    if len(found) > max_bytes:
         raise ItemFailure(
             ItemCode.OUTPUT_TOO_LARGE,
-            f"{len(found)} bytes at quality {low}, over the maxSize of {most}: allow more, or make the "
-            "picture smaller",
+            f"the output has {len(found)} bytes at quality {low}, over the maxSize of {max_bytes}; "
+            "raise maxSize or reduce the size in pixels",
         )
     while high - low > 1:
         middle = (low + high) // 2
         data = at(middle)
-        if len(data) <= most:
+        if len(data) <= max_bytes:
             low, found = middle, data
         else:
             high = middle
@@ -134,7 +134,7 @@ def _within(most: int, best: int, at: Callable[[int], bytes]) -> bytes:
 
 
 def _options(output: Output, quality: int, *, grey: bool) -> dict[str, Any]:
-    """Give the encoder's options; a grey picture has no colours to be kept finely."""
+    """Return the encoder's options; greyscale has no chroma to subsample."""
     chroma = _CHROMA[output.chroma or Chroma.QUARTER]
     match output.format:
         case Format.JPEG:
@@ -148,7 +148,7 @@ def _options(output: Output, quality: int, *, grey: bool) -> dict[str, Any]:
             return {"compress_level": 6}
         case Format.WEBP:
             if output.compression in (Compression.LOSSLESS, Compression.NEAR_LOSSLESS):
-                # Here quality is the effort. What is clear keeps its colours only where nothing may change.
+                # For lossless WebP, quality is the effort; `exact` keeps the colours of transparent pixels.
                 exact = output.compression is Compression.LOSSLESS
                 return {"lossless": True, "quality": 75, "method": 4, "exact": exact}
             return {"quality": quality, "method": 4}
@@ -161,52 +161,52 @@ def _options(output: Output, quality: int, *, grey: bool) -> dict[str, Any]:
         case Format.TIFF:
             return {"compression": "tiff_adobe_deflate"}
         case Format.SAME:
-            raise ValueError("output.format Same stands for another one, which each source's name says")
+            raise ValueError("output.format Same must be resolved for each source first")
 
 
-def _motion_options(motion: Motion, output: Output) -> dict[str, Any]:
-    """Give the options that add the other frames; each is whole and takes the place of the one before."""
+def _animation_options(frames: AnimationFrames, output: Output) -> dict[str, Any]:
+    """Return the options for the other frames; each is complete and replaces the one before."""
     options: dict[str, Any] = {
         "save_all": True,
-        "append_images": [_without_memory(_prepared(frame, output)) for frame in motion.frames[1:]],
-        "duration": list(motion.durations),
+        "append_images": [_without_info(_to_format(frame, output)) for frame in frames.images[1:]],
+        "duration": list(frames.durations),
     }
     if output.format is Format.GIF:
-        return {**options, "disposal": 2, **({} if motion.loop is None else {"loop": motion.loop})}
-    # Parts of frames lose the mark that there is anything clear, so that some decoders fill it with black.
-    whole = {"kmin": 1, "kmax": 1} if any(frame.mode == "RGBA" for frame in motion.frames) else {}
-    return {**options, **whole, "loop": 1 if motion.loop is None else motion.loop}
+        return {**options, "disposal": 2, **({} if frames.loop is None else {"loop": frames.loop})}
+    # Partial frames lose the alpha flag, so that some decoders fill transparent pixels with black.
+    key_frames = {"kmin": 1, "kmax": 1} if any(frame.mode == "RGBA" for frame in frames.images) else {}
+    return {**options, **key_frames, "loop": 1 if frames.loop is None else frames.loop}
 
 
-def _prepared(image: Image.Image, output: Output) -> Image.Image:
-    """Bring the pixels to what the format holds, and to the palette that was asked for."""
+def _to_format(image: Image.Image, output: Output) -> Image.Image:
+    """Convert the pixels to what the format supports, and to the requested palette."""
     form = output.format
     if form is Format.JPEG:
-        return flattened(image, None)
+        return flatten(image, None)
     if output.compression is Compression.NEAR_LOSSLESS:
-        return _even(image)
+        return _to_even_samples(image)
     if form is Format.GIF or output.colors is not None:
-        return _with_palette(image, output.colors or _ALL_COLOURS, solid=form is not Format.GIF)
+        return _with_palette(image, output.colors or _ALL_COLOURS, alpha=form is not Format.GIF)
     return image
 
 
-def _even(image: Image.Image) -> Image.Image:
-    """Round samples of colour to even values, one step away at most; white stays white, opacity as it is."""
+def _to_even_samples(image: Image.Image) -> Image.Image:
+    """Round colour samples to even values, except 255; alpha stays as it is."""
     rounded = [255 if value == 255 else value & ~1 for value in range(256)]
     if image.mode != "RGBA":
         return image.point(rounded * len(image.getbands()))
     return image.point(rounded * 3 + list(range(256)))
 
 
-def _with_palette(image: Image.Image, colours: int, *, solid: bool) -> Image.Image:
-    """Reduce to at most `colours` colours; GIF knows only clear and solid, PNG degrees of it."""
-    if image.mode == "RGBA" and (solid or image.getchannel("A").getextrema() == (255, 255)):
+def _with_palette(image: Image.Image, colours: int, *, alpha: bool) -> Image.Image:
+    """Reduce to at most `colours` colours; GIF has binary transparency, PNG an alpha channel."""
+    if image.mode == "RGBA" and (alpha or image.getchannel("A").getextrema() == (255, 255)):
         return image.quantize(colours, method=Image.Quantize.FASTOCTREE)
-    return _with_clear_colour(image, colours) if image.mode == "RGBA" else _reduced(image, colours)
+    return _with_transparent_colour(image, colours) if image.mode == "RGBA" else _quantize(image, colours)
 
 
-def _reduced(image: Image.Image, colours: int) -> Image.Image:
-    """Take the palette from at most a megapixel: the search for it remembers every colour that it meets."""
+def _quantize(image: Image.Image, colours: int) -> Image.Image:
+    """Quantize with a palette from at most a megapixel: the memory for its search grows with the colours."""
     excess = math.ceil(math.sqrt(image.width * image.height / _PALETTE_PIXELS))
     if excess <= 1:
         return image.quantize(colours, method=Image.Quantize.MEDIANCUT)
@@ -214,17 +214,17 @@ def _reduced(image: Image.Image, colours: int) -> Image.Image:
     return image.convert("RGB").quantize(palette=small, dither=Image.Dither.NONE)
 
 
-def _with_clear_colour(image: Image.Image, colours: int) -> Image.Image:
-    """Make a palette with one clear entry more: for where the image is less than half solid."""
+def _with_transparent_colour(image: Image.Image, colours: int) -> Image.Image:
+    """Quantize with one transparent entry, for pixels that are less than half opaque."""
     opacity = image.getchannel("A")
-    reduced = _reduced(image.convert("RGB"), colours - 1)
+    reduced = _quantize(image.convert("RGB"), colours - 1)
     reduced.paste(colours - 1, mask=opacity.point([255 * (value < 128) for value in range(256)]))
     reduced.info["transparency"] = colours - 1
     return reduced
 
 
-def _without_memory(image: Image.Image) -> Image.Image:
-    """Give the same pixels without the `info` from which Pillow's writers take profiles and comments."""
+def _without_info(image: Image.Image) -> Image.Image:
+    """Return the same pixels without the `info` from which Pillow's encoders take profiles and comments."""
     if type(image) is Image.Image and not image.info:
         return image
     clean = image.copy()

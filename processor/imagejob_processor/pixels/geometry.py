@@ -1,4 +1,4 @@
-"""Sizes and boxes: what all operations measure in. Pixels, x to the right, y down."""
+"""Sizes and boxes in pixels; x to the right, y down."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ Size: TypeAlias = tuple[int, int]
 """Width and height in whole pixels."""
 
 Box: TypeAlias = tuple[float, float, float, float]
-"""Left, top, right, bottom; may lie between pixels."""
+"""Left, top, right, bottom; may be between pixels."""
 
 
 class StepImpossible(Exception):
-    """An operation cannot be applied to this image; the caller knows which step of which rendition it is."""
+    """An operation cannot be applied to this image; the caller adds the rendition and the step."""
 
 
-def whole(size: Size) -> Box:
-    """Give the box that covers an image of `size`."""
+def full_box(size: Size) -> Box:
+    """Return the box that covers an image of `size`."""
     return (0.0, 0.0, float(size[0]), float(size[1]))
 
 
 def contains(outer: Box, inner: Box) -> bool:
-    """Tell whether `inner` lies within `outer`."""
+    """Whether `inner` is within `outer`."""
     return outer[0] <= inner[0] and outer[1] <= inner[1] and outer[2] >= inner[2] and outer[3] >= inner[3]
 
 
 def map_box(box: Box, origin: Box, frame: Box) -> Box:
-    """Carry `box`, part of `origin`, over to `frame`, which shows what `origin` does at another scale."""
+    """Map `box` from the coordinates of `origin` to those of `frame`, which is `origin` at another scale."""
     scale_x = (frame[2] - frame[0]) / (origin[2] - origin[0])
     scale_y = (frame[3] - frame[1]) / (origin[3] - origin[1])
     left = frame[0] + (box[0] - origin[0]) * scale_x

@@ -1,7 +1,7 @@
-"""Records: what a source says about itself beside its pixels, and what of it an output may carry.
+"""Metadata of a source (EXIF and XMP), and what of it an output may keep.
 
-Nothing is copied as it stands but XMP: EXIF is written anew from tags that are known to be harmless, without
-orientation (the picture is upright), thumbnail, maker notes and whatever tells how the source was stored.
+XMP is copied unchanged. EXIF is written again from known tags, without orientation (the image is upright),
+thumbnail, maker notes and tags about how the source was stored.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from PIL import ExifTags, Image
 
 from imagejob_contract.output import Format, Metadata
 
-MOST_BYTES = 60_000
-"""The longest EXIF or XMP that is kept: what a segment of a JPEG holds, in every format."""
+MAX_BYTES = 60_000
+"""Size limit of EXIF and of XMP that are kept: that of a JPEG segment, for every format."""
 
 _COPYRIGHT = (ExifTags.Base.Artist, ExifTags.Base.Copyright)
-_PICTURE = (
+_MAIN_IFD = (
     *_COPYRIGHT,
     ExifTags.Base.ImageDescription,
     ExifTags.Base.Make,
@@ -25,31 +25,31 @@ _PICTURE = (
     ExifTags.Base.Software,
     ExifTags.Base.DateTime,
 )
-_NOT_KEPT = (ExifTags.Base.MakerNote, ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight, 0xA005)
+_DROPPED = (ExifTags.Base.MakerNote, ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight, 0xA005)
 _XMP_IN_PNG = "XML:com.adobe.xmp"
 
 
 @dataclass(frozen=True)
-class Records:
-    """EXIF and XMP of one source, ready to be written; empty where there is nothing to keep.
+class SourceMetadata:
+    """EXIF and XMP of one source, ready to be written; empty if there is nothing to keep.
 
     Attributes:
-        exif: The picture, the shot and the place.
-        picture: Of that only what does not lie in folders of its own.
-        copyright: Of that only who made it and whose it is.
-        xmp: As it stood in the source.
+        exif: All tags that may be kept, with the Exif and GPS IFDs.
+        main_ifd: Only those of the main IFD.
+        copyright: Only Artist and Copyright.
+        xmp: As in the source.
     """
 
     exif: bytes = b""
-    picture: bytes = b""
+    main_ifd: bytes = b""
     copyright: bytes = b""
     xmp: bytes = b""
 
     def options(self, output: Format, metadata: Metadata) -> dict[str, Any]:
-        """Give the options by which Pillow's writer of a format adds what `metadata` keeps."""
-        # libtiff, which compresses, writes neither XMP nor what lies in folders of EXIF.
-        all_of_it = self.picture if output is Format.TIFF else self.exif
-        exif = {Metadata.KEEP: all_of_it, Metadata.KEEP_COPYRIGHT: self.copyright}.get(metadata, b"")
+        """Return the options of Pillow's encoder that write what `metadata` keeps."""
+        # With compression, Pillow writes TIFF by libtiff, without XMP and IFDs.
+        all_tags = self.main_ifd if output is Format.TIFF else self.exif
+        exif = {Metadata.KEEP: all_tags, Metadata.KEEP_COPYRIGHT: self.copyright}.get(metadata, b"")
         xmp = self.xmp if metadata is Metadata.KEEP else b""
         options: dict[str, Any] = {"exif": exif} if exif else {}
         if not xmp:
@@ -63,38 +63,38 @@ class Records:
         return options if output is Format.TIFF else {**options, "xmp": xmp}
 
 
-NOTHING = Records()
+NO_METADATA = SourceMetadata()
 
 
-def records_of(image: Image.Image) -> Records:
-    """Read what `image`, opened and not decoded yet, says; what is broken or too long is left out."""
+def read_metadata(image: Image.Image) -> SourceMetadata:
+    """Read the metadata of an image that is not decoded yet, without parts that are broken or too large."""
     xmp = image.info.get("xmp", b"")
     xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
     try:
         exif = image.getexif()
         parts = (
-            _picked(exif, _PICTURE, whole=True),
-            _picked(exif, _PICTURE, whole=False),
-            _picked(exif, _COPYRIGHT, whole=False),
+            _select(exif, _MAIN_IFD, with_ifds=True),
+            _select(exif, _MAIN_IFD, with_ifds=False),
+            _select(exif, _COPYRIGHT, with_ifds=False),
             xmp,
         )
-    except Exception:  # noqa: BLE001 - broken EXIF is no reason to refuse a picture that decodes
-        return Records(xmp=xmp if len(xmp) <= MOST_BYTES else b"")
-    return Records(*(part if len(part) <= MOST_BYTES else b"" for part in parts))
+    except Exception:  # noqa: BLE001 - broken EXIF does not fail an image that decodes
+        return SourceMetadata(xmp=xmp if len(xmp) <= MAX_BYTES else b"")
+    return SourceMetadata(*(part if len(part) <= MAX_BYTES else b"" for part in parts))
 
 
-def _picked(source: Image.Exif, tags: tuple[int, ...], *, whole: bool) -> bytes:
-    """Write EXIF anew with the tags that are asked for, and with the parts on the shot and the place."""
-    picked = Image.Exif()
+def _select(source: Image.Exif, tags: tuple[int, ...], *, with_ifds: bool) -> bytes:
+    """Write EXIF with the given tags, and optionally with the Exif and GPS IFDs."""
+    selected = Image.Exif()
     for tag in tags:
         if tag in source:
-            picked[tag] = source[tag]
-    if whole:
-        shot = source.get_ifd(ExifTags.IFD.Exif)
-        place = source.get_ifd(ExifTags.IFD.GPSInfo)
-        if kept := {tag: value for tag, value in shot.items() if tag not in _NOT_KEPT}:
-            picked.get_ifd(ExifTags.IFD.Exif).update(kept)
-        if place:
-            picked.get_ifd(ExifTags.IFD.GPSInfo).update(place)
-    found = bool(picked) or bool(picked._ifds)
-    return picked.tobytes() if found else b""
+            selected[tag] = source[tag]
+    if with_ifds:
+        exif_ifd = source.get_ifd(ExifTags.IFD.Exif)
+        gps_ifd = source.get_ifd(ExifTags.IFD.GPSInfo)
+        if kept := {tag: value for tag, value in exif_ifd.items() if tag not in _DROPPED}:
+            selected.get_ifd(ExifTags.IFD.Exif).update(kept)
+        if gps_ifd:
+            selected.get_ifd(ExifTags.IFD.GPSInfo).update(gps_ifd)
+    found = bool(selected) or bool(selected._ifds)
+    return selected.tobytes() if found else b""

@@ -1,9 +1,7 @@
-"""Engine: the arithmetic of resampling, which is most of what is left to gain once a codec is chosen.
+"""Resampling engines.
 
-An engine resamples Pillow's images into Pillow's images. The operations are shared, and so are decoding and
-encoding but for a codec that an engine may bring for JPEGs made from JPEGs, so that whatever holds for one
-engine holds for all (docs/decisions/0017-engines.md has the measurements). One that lacks a way falls back to
-Pillow for that picture.
+An engine resamples Pillow images. Everything else is shared, except the codec that an engine may have for
+JPEGs made from JPEGs (docs/decisions/0017-engines.md has the measurements).
 """
 
 from __future__ import annotations
@@ -21,40 +19,40 @@ from imagejob_processor.pixels.geometry import Box, Size
 if TYPE_CHECKING:
     from imagejob_processor.pixels.turbojpeg import TurboJpeg
 
-_GAP = 3.0
-"""Pillow first shrinks by whole numbers down to this multiple of the target: about as good, much faster."""
+_REDUCING_GAP = 3.0
+"""Pillow first reduces by an integer factor, to this multiple of the target: about as good, much faster."""
 
 _PIXEL_BYTES = 4
 _SLACK_BYTES = 1 << 20
-_TRIAL_DIFFERENCE = 2
+_MAX_DIFFERENCE = 2
 
 
 class Engine(Protocol):
-    """Resamples pictures; `name` is what it is chosen by, `codec` what JPEGs go straight through."""
+    """Resamples images; `codec` resizes JPEGs as planes, if there is one."""
 
     name: EngineName
     codec: TurboJpeg | None
 
     def resample(self, image: Image.Image, box: Box, size: Size, how: Resample) -> Image.Image:
-        """Bring the part `box` of `image` to `size` with a LANCZOS filter; the image itself stays."""
+        """Resample the part `box` of `image` to `size` with a Lanczos filter; `image` is not changed."""
 
 
 class Pillow:
-    """Pillow's own filter: takes every mode that Pillow has."""
+    """Pillow's filter, for every mode."""
 
     name = EngineName.PILLOW
     codec: TurboJpeg | None = None
 
     def resample(self, image: Image.Image, box: Box, size: Size, how: Resample) -> Image.Image:
-        """See `Engine`; only Best filters in one pass whatever the reduction is."""
-        gap = None if how is Resample.BEST else _GAP
+        """See `Engine`; only Best filters all pixels in one pass."""
+        gap = None if how is Resample.BEST else _REDUCING_GAP
         return image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=gap)
 
 
 class Simd:
-    """The filter of fast_image_resize: always one pass over all pixels, several times as fast.
+    """The filter of fast_image_resize: one pass over all pixels, several times as fast.
 
-    Grey, RGB, RGBA and CMYK only; what else there is goes to Pillow.
+    It supports L, RGB, RGBA and CMYK; Pillow resamples other modes.
     """
 
     name = EngineName.SIMD
@@ -71,18 +69,18 @@ class Simd:
         """See `Engine`.
 
         Raises:
-            MemoryError: There is not enough; the library itself would end the process.
+            MemoryError: It needs too much memory; the library itself would abort the process.
         """
         if image.mode not in self._MODES:
             return PILLOW.resample(image, box, size, how)
-        _assure(_PIXEL_BYTES * _working_pixels(image, size))
+        _check_memory(_PIXEL_BYTES * _working_pixels(image, size))
         left, top = max(0.0, box[0]), max(0.0, box[1])
         width, height = min(box[2], image.width) - left, min(box[3], image.height) - top
         made = Image.new(image.mode, size)
         options = self._library.ResizeOptions(
             resize_alg=self._filter, crop_box=self._library.CropBox(left, top, width, height)
         )
-        # A new one each time: it would keep its working memory otherwise.
+        # A new one each time, since it keeps its buffers.
         self._library.Resizer().resize_pil(image, made, options)
         return made
 
@@ -90,14 +88,14 @@ class Simd:
 PILLOW: Engine = Pillow()
 
 
-def engine_of(name: EngineName) -> Engine:
-    """Give the engine of that name, or Pillow where its library is not there or does not work."""
+def load_engine(name: EngineName) -> Engine:
+    """Return the engine of that name, or Pillow if its library is missing or fails its self-test."""
     return (_simd() or PILLOW) if name is EngineName.SIMD else PILLOW
 
 
 @functools.cache
 def _simd() -> Engine | None:
-    """Load the SIMD engine and try it: it reaches into Pillow's memory, whose layout it must know."""
+    """Load the SIMD engine and test it: it depends on the layout of Pillow's memory."""
     try:
         engine = Simd()
         noise = bytes(index * index * 37 % 251 for index in range(61 * 43 * 3))
@@ -106,12 +104,12 @@ def _simd() -> Engine | None:
     except (ImportError, AttributeError, TypeError, ValueError, RuntimeError):
         return None
     worst = max(abs(ours - theirs) for ours, theirs in zip(one, other, strict=True))
-    return engine if worst <= _TRIAL_DIFFERENCE else None
+    return engine if worst <= _MAX_DIFFERENCE else None
 
 
 @functools.cache
 def _codec() -> TurboJpeg | None:
-    """Load the codec for planes, where the system has it."""
+    """Load the JPEG codec, if the system has it."""
     from imagejob_processor.pixels.turbojpeg import TurboJpeg
 
     try:
@@ -121,16 +119,16 @@ def _codec() -> TurboJpeg | None:
 
 
 def _working_pixels(image: Image.Image, size: Size) -> int:
-    """Count what one call makes: the result, what lies between its two passes, with opacity a copy too."""
+    """Count the pixels of one call: the result, the buffer between passes, and a copy if there is alpha."""
     between = max(image.width * size[1], size[0] * image.height)
     return size[0] * size[1] + between + (image.width * image.height if image.mode == "RGBA" else 0)
 
 
-def _assure(size: int) -> None:
-    """See whether there is address space for `size` bytes; they are not touched.
+def _check_memory(size: int) -> None:
+    """Check that `size` bytes of address space are available.
 
     Raises:
-        MemoryError: There is not.
+        MemoryError: They are not.
     """
     try:
         mmap.mmap(-1, size + _SLACK_BYTES).close()

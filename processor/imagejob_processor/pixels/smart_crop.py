@@ -1,8 +1,7 @@
-"""Attention: find the part of a picture that is worth keeping, without learning: by variety or by edges.
+"""Smart crop: find the part of an image to keep, by entropy or by edges.
 
-The picture is looked at in small, at most 256 pixels long, so that this costs a fraction of a resize. A
-grid of cells is scored once; the window with the greatest score wins, and among equals the one nearest to
-the middle.
+A grid of cells on a small copy of the image is scored once. The window with the highest score wins; of equal
+windows, the one nearest to the centre.
 """
 
 from __future__ import annotations
@@ -12,15 +11,15 @@ from itertools import accumulate
 
 from PIL import Image, ImageFilter
 
-from imagejob_contract.recipe import Smart
+from imagejob_contract.recipe import SmartCrop
 from imagejob_processor.pixels.geometry import Size
 
 _LONGEST = 256
 _CELLS = 32
 
 
-def most_interesting(image: Image.Image, size: Size, smart: Smart) -> tuple[int, int]:
-    """Give the upper left corner of the window of `size` that is kept; `image` is L, RGB or RGBA."""
+def find_crop(image: Image.Image, size: Size, smart: SmartCrop) -> tuple[int, int]:
+    """Return the upper left corner of the window of `size` to keep; `image` is L, RGB or RGBA."""
     columns, rows, scores = _scores(image, smart)
     width, height = (image.width / columns, image.height / rows)
     x = _best(_sums(scores, columns, rows, across=True), image.width, size[0], width)
@@ -28,30 +27,30 @@ def most_interesting(image: Image.Image, size: Size, smart: Smart) -> tuple[int,
     return (x, y)
 
 
-def _scores(image: Image.Image, smart: Smart) -> tuple[int, int, list[float]]:
+def _scores(image: Image.Image, smart: SmartCrop) -> tuple[int, int, list[float]]:
     """Score the cells of a grid, row by row."""
     small = image.reduce(max(1, math.ceil(max(image.size) / _LONGEST)))
     if small.mode == "RGBA":
-        # What cannot be seen is of no interest.
+        # Transparent pixels have no score of their own.
         ground = Image.new("RGB", small.size, "white")
         ground.paste(small, mask=small.getchannel("A"))
         small = ground
     grey = small.convert("L")
     edges = grey.filter(ImageFilter.FIND_EDGES) if min(grey.size) > 2 else Image.new("L", grey.size)
     if min(grey.size) > 2:
-        # The filter takes the border of the picture for an edge.
+        # The filter finds an edge at the border of the image.
         edges.paste(0, (0, 0, edges.width, 1))
         edges.paste(0, (0, edges.height - 1, edges.width, edges.height))
         edges.paste(0, (0, 0, 1, edges.height))
         edges.paste(0, (edges.width - 1, 0, edges.width, edges.height))
     columns, rows = min(_CELLS, grey.width), min(_CELLS, grey.height)
-    looked_at = edges if smart is Smart.EDGES else grey
-    score = _energy if smart is Smart.EDGES else _entropy
+    scored = edges if smart is SmartCrop.EDGES else grey
+    score = _energy if smart is SmartCrop.EDGES else _entropy
     return (
         columns,
         rows,
         [
-            score(looked_at.crop(_cell(column, row, grey.size, (columns, rows))))
+            score(scored.crop(_cell(column, row, grey.size, (columns, rows))))
             for row in range(rows)
             for column in range(columns)
         ],
@@ -72,7 +71,7 @@ def _energy(cell: Image.Image) -> float:
 
 
 def _entropy(cell: Image.Image) -> float:
-    """Bits of information in the cell's values, in 32 steps, so that noise is no interest."""
+    """Entropy of the cell in bits, with 32 levels, so that noise counts little."""
     histogram = cell.histogram()
     counts = [sum(histogram[start : start + 8]) for start in range(0, 256, 8)]
     total = cell.width * cell.height
@@ -87,22 +86,22 @@ def _sums(scores: list[float], columns: int, rows: int, *, across: bool) -> list
 
 
 def _best(sums: list[float], length: int, kept: int, cell: float) -> int:
-    """Find where a window of `kept` pixels gets most, on an axis of `length` pixels."""
-    room = length - kept
-    if room <= 0:
+    """Find the start of the window of `kept` pixels with the highest score, on an axis of `length` pixels."""
+    slack = length - kept
+    if slack <= 0:
         return 0
-    upto = [0.0, *accumulate(sums)]
+    cumulative = [0.0, *accumulate(sums)]
 
-    def gained(start: float) -> float:
-        return _at(upto, (start + kept) / cell) - _at(upto, start / cell)
+    def score_from(start: float) -> float:
+        return _at(cumulative, (start + kept) / cell) - _at(cumulative, start / cell)
 
-    starts = sorted({round(min(room, position * cell)) for position in range(len(sums) + 1)} | {room // 2})
-    most = max(gained(start) for start in starts)
-    good = [start for start in starts if gained(start) >= most - 1e-9]
-    return min(good, key=lambda start: abs(start - room / 2))
+    starts = sorted({round(min(slack, position * cell)) for position in range(len(sums) + 1)} | {slack // 2})
+    most = max(score_from(start) for start in starts)
+    good = [start for start in starts if score_from(start) >= most - 1e-9]
+    return min(good, key=lambda start: abs(start - slack / 2))
 
 
-def _at(upto: list[float], position: float) -> float:
-    """Read the running sum between two cells."""
-    whole = min(int(position), len(upto) - 2)
-    return upto[whole] + (upto[whole + 1] - upto[whole]) * (position - whole)
+def _at(cumulative: list[float], position: float) -> float:
+    """Interpolate the running sum between two cells."""
+    index = min(int(position), len(cumulative) - 2)
+    return cumulative[index] + (cumulative[index + 1] - cumulative[index]) * (position - index)

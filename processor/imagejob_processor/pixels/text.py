@@ -1,9 +1,7 @@
-"""Lettering: a text as a small picture, white with a dark edge, in the font that comes with the program.
+"""Text as a small image, white with a dark outline, in the font that comes with the program.
 
-What draws is loaded with the first text: most orders have none, and it costs time.
-
-A text that the font cannot write or that does not fit is refused: a picture without the mark that was asked
-for, or with boxes in its place, would be worse than none.
+A text that the font cannot render or that does not fit fails the item. The modules that draw are imported
+with the first text, to save time.
 """
 
 from __future__ import annotations
@@ -20,45 +18,47 @@ if TYPE_CHECKING:
     from PIL import ImageFont
 
 FONT = Path(__file__).parents[1] / "fonts" / "DejaVuSans.ttf"
-SMALLEST = 4
-"""The least height of a text in pixels."""
+MIN_TEXT_HEIGHT = 4
+"""Minimal height of a text in pixels."""
 
-_MISSING = "\U0010ffff"
+_WITHOUT_GLYPH = "\U0010ffff"
 
 
 def check_glyphs(text: str) -> None:
-    """Look whether the font has all characters of a text.
+    """Check that the font has a glyph for every character of a text.
 
     Raises:
-        StepImpossible: It lacks one.
+        StepImpossible: A glyph is missing.
     """
     for character in text:
-        if not character.isspace() and _glyph(character) == _glyph(_MISSING):
-            raise StepImpossible(f"the built-in font has no character {character!r}")
+        if not character.isspace() and _glyph(character) == _glyph(_WITHOUT_GLYPH):
+            raise StepImpossible(
+                f"the font has no glyph for {character!r}; use other characters or a watermark image"
+            )
 
 
 @functools.lru_cache(maxsize=64)
-def fitting_height(text: str, height: int, room: Size) -> int:
-    """Find the height in pixels, `height` at most, at which a text fits into `room`.
+def fit_text_height(text: str, height: int, available: Size) -> int:
+    """Find the largest height in pixels, at most `height`, at which a text fits into `available`.
 
     Raises:
-        StepImpossible: It does not even at 4 pixels.
+        StepImpossible: It does not fit at the minimal height.
     """
-    height = max(SMALLEST, height)
-    while height >= SMALLEST:
-        needed = _extent(text, height)
-        if needed[0] <= room[0] and needed[1] <= room[1]:
+    height = max(MIN_TEXT_HEIGHT, height)
+    while height >= MIN_TEXT_HEIGHT:
+        needed = _size_of(text, height)
+        if needed[0] <= available[0] and needed[1] <= available[1]:
             return height
-        height = min(height - 1, height * room[0] // needed[0])
+        height = min(height - 1, height * available[0] // needed[0])
     raise StepImpossible(
-        f"a text of {len(text)} characters does not fit on {room[0]}x{room[1]} pixels, "
-        f"even {SMALLEST} pixels high"
+        f"the text of {len(text)} characters does not fit into {available[0]}x{available[1]} pixels, "
+        f"even at a height of {MIN_TEXT_HEIGHT} pixels; use a shorter text"
     )
 
 
 @functools.lru_cache(maxsize=8)
-def lettered(text: str, height: int) -> Image.Image:
-    """Draw a text on a clear ground of its own size, RGBA; never changed by those who use it."""
+def render_text(text: str, height: int) -> Image.Image:
+    """Draw a text on a transparent RGBA image of its own size; shared, so do not change it."""
     from PIL import ImageDraw
 
     left, top, right, bottom = _bounds(text, height)
@@ -68,7 +68,7 @@ def lettered(text: str, height: int) -> Image.Image:
         text,
         font=_font(height),
         fill=(255, 255, 255, 255),
-        stroke_width=_edge(height),
+        stroke_width=_stroke(height),
         stroke_fill=(0, 0, 0, 255),
     )
     return tile
@@ -87,7 +87,7 @@ def _font(height: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(FONT, height)
 
 
-def _edge(height: int) -> int:
+def _stroke(height: int) -> int:
     return max(1, height // 16)
 
 
@@ -95,10 +95,10 @@ def _bounds(text: str, height: int) -> tuple[int, int, int, int]:
     from PIL import ImageDraw
 
     canvas = ImageDraw.Draw(Image.new("L", (1, 1)))
-    left, top, right, bottom = canvas.textbbox((0, 0), text, font=_font(height), stroke_width=_edge(height))
+    left, top, right, bottom = canvas.textbbox((0, 0), text, font=_font(height), stroke_width=_stroke(height))
     return (int(left), int(top), int(right) + 1, int(bottom) + 1)
 
 
-def _extent(text: str, height: int) -> Size:
+def _size_of(text: str, height: int) -> Size:
     left, top, right, bottom = _bounds(text, height)
     return (right - left, bottom - top)

@@ -1,7 +1,7 @@
-"""TurboJPEG: a JPEG to planes of lightness and colour and back, which is how the format itself keeps them.
+"""TurboJPEG: a JPEG to planes (Y, Cb, Cr) and back, without converting to RGB.
 
-The library is the system's (Debian: libturbojpeg0); its C interface has been the same since 2015. Whatever it
-finds odd in a file it leaves to Pillow, so that there is one judge of what is broken.
+It uses the C interface of the system's library (Debian: libturbojpeg0), unchanged since 2015. A file that the
+library reports anything about is left to Pillow, so that only one decoder decides what is corrupt.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ LIBRARY = "libturbojpeg.so.0"
 _YCBCR = 1
 _STOP_ON_WARNING, _LIMIT_SCANS, _PROGRESSIVE, _ACCURATE_DCT = 8192, 32768, 16384, 4096
 _FACTORS = {0: (1, 1), 1: (2, 1), 2: (2, 2), 4: (1, 2), 5: (4, 1)}
-"""Pixels across and down that one sample of colour stands for, by the library's number."""
+"""Pixels across and down for each chroma sample, by the library's number."""
 
-_NUMBERS = {factors: number for number, factors in _FACTORS.items()}
-_LEAST_REDUCED = 64
-"""The library takes a size and looks for a scale; shorter sides could mean several."""
+_SUBSAMPLING = {factors: number for number, factors in _FACTORS.items()}
+_MIN_REDUCED_SIDE = 64
+"""The library derives the scale from the size, which is ambiguous for shorter sides."""
 
-_TRIAL_DIFFERENCE = 3
+_MAX_DIFFERENCE = 3
 
 
 @dataclass(frozen=True)
 class Planes:
-    """A picture as a JPEG keeps it.
+    """The planes of an image, as in a JPEG.
 
     Attributes:
-        images: Lightness, blueness and redness, each as grey.
-        factors: Pixels across and down that one sample of colour stands for. Where they do not divide the
-            size, the last sample stands for fewer.
+        images: Y, Cb and Cr, each in mode L.
+        factors: Chroma subsampling: pixels across and down for each sample. If they do not divide the size,
+            the last sample covers fewer.
     """
 
     images: tuple[Image.Image, Image.Image, Image.Image]
@@ -44,28 +44,28 @@ class Planes:
 
     @property
     def size(self) -> Size:
-        """Width and height of the picture."""
+        """Width and height of the image."""
         return self.images[0].size
 
 
-def samples(size: Size, factors: tuple[int, int]) -> Size:
-    """Tell how many samples of colour a picture of `size` has, across and down."""
+def chroma_size(size: Size, factors: tuple[int, int]) -> Size:
+    """Return the number of chroma samples of an image of `size`, across and down."""
     return (-(-size[0] // factors[0]), -(-size[1] // factors[1]))
 
 
 def reduction(size: Size, least: Size) -> int:
-    """Tell by how much the sides may be divided in the decoder, 1, 2, 4 or 8, so that `least` is left."""
-    most = min(min(size) // _LEAST_REDUCED, size[0] // least[0], size[1] // least[1])
+    """Return the largest reduction by the decoder (1, 2, 4 or 8) that leaves at least `least` pixels."""
+    most = min(min(size) // _MIN_REDUCED_SIDE, size[0] // least[0], size[1] // least[1])
     return next((scale for scale in (8, 4, 2) if scale <= most), 1)
 
 
 def _plane_sizes(size: Size, factors: tuple[int, int]) -> tuple[Size, Size, Size]:
-    """Tell how large the library wants the planes: lightness fills up the last samples of colour."""
-    colour = samples(size, factors)
+    """Return the sizes of the library's planes; Y is padded to whole chroma samples."""
+    colour = chroma_size(size, factors)
     return ((colour[0] * factors[0], colour[1] * factors[1]), colour, colour)
 
 
-def _filled(image: Image.Image, size: Size) -> Image.Image:
+def _extend_edges(image: Image.Image, size: Size) -> Image.Image:
     """Repeat the last column and row up to `size`."""
     if image.size == size:
         return image
@@ -81,13 +81,13 @@ def _filled(image: Image.Image, size: Size) -> Image.Image:
 
 
 class TurboJpeg:
-    """The library, with a decoder and an encoder for as long as the process lives."""
+    """The library, with one decoder and one encoder for the life of the process."""
 
     def __init__(self) -> None:
-        """Load it.
+        """Load the library.
 
         Raises:
-            OSError: It is not there, or does not do what it should.
+            OSError: It is missing or fails its self-test.
         """
         library = ctypes.CDLL(LIBRARY)
         pointer, number, numbers = ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(ctypes.c_int)
@@ -112,27 +112,27 @@ class TurboJpeg:
             try:
                 function = getattr(library, name)
             except AttributeError as error:
-                raise OSError(f"{LIBRARY} has no {name}") from error
+                raise OSError(f"{LIBRARY} has no function {name}") from error
             function.restype, function.argtypes = result, arguments
-        # This is how its interface, before version 3, is told to optimize Huffman tables.
+        # Before version 3 of its interface, this is the option to optimize Huffman tables.
         os.environ["TJ_OPTIMIZE"] = "1"
         self._library = library
         self._decoder, self._encoder = library.tjInitDecompress(), library.tjInitCompress()
-        self._try()
+        self._self_test()
 
     def decode(self, data: bytes, size: Size, scale: int) -> Planes | None:
-        """Decode a whole and sound file with three planes.
+        """Decode a JPEG with three planes.
 
         Args:
             data: The file.
-            size: Width and height as its header has been understood.
-            scale: What to divide the sides by; see `reduction`.
+            size: Width and height that Pillow read from its header.
+            scale: Divisor of the sides; see `reduction`.
 
         Returns:
-            None where it is not such a file.
+            None if it is another kind of file, or not intact.
 
         Raises:
-            MemoryError: There is not enough for the planes.
+            MemoryError: The planes need too much memory.
         """
         found = [ctypes.c_int() for _ in range(4)]
         failed = self._library.tjDecompressHeader3(self._decoder, data, len(data), *map(ctypes.byref, found))
@@ -140,10 +140,10 @@ class TurboJpeg:
         if failed or (width, height) != size or space != _YCBCR or subsampling not in _FACTORS:
             return None
         factors = _FACTORS[subsampling]
-        reduced = samples(size, (scale, scale))
+        reduced = chroma_size(size, (scale, scale))
         sizes = _plane_sizes(reduced, factors)
         buffers = [bytearray(across * down) for across, down in sizes]
-        if not self._fit(buffers, reduced, subsampling):
+        if not self._sizes_match(buffers, reduced, subsampling):
             return None
         addresses = [ctypes.addressof(ctypes.c_char.from_buffer(buffer)) for buffer in buffers]
         failed = self._library.tjDecompressToYUVPlanes(
@@ -158,23 +158,25 @@ class TurboJpeg:
         )
         if failed:
             return None
-        light, blue, red = (
+        y, cb, cr = (
             Image.frombuffer("L", each, buffer, "raw", "L", stride, 1)
             for each, buffer, (stride, _) in zip((reduced, *sizes[1:]), buffers, sizes, strict=True)
         )
-        return Planes((light, blue, red), factors)
+        return Planes((y, cb, cr), factors)
 
     def encode(self, planes: Planes, quality: int, *, progressive: bool) -> bytes:
-        """Encode, with optimized Huffman tables and nothing but pixels.
+        """Encode with optimized Huffman tables and without metadata.
 
         Raises:
-            OSError: The library cannot.
+            OSError: The encoder failed.
         """
         sizes = _plane_sizes(planes.size, planes.factors)
-        content = [_filled(image, size).tobytes() for image, size in zip(planes.images, sizes, strict=True)]
-        return self._compressed(content, planes.size, planes.factors, quality, progressive=progressive)
+        content = [
+            _extend_edges(image, size).tobytes() for image, size in zip(planes.images, sizes, strict=True)
+        ]
+        return self._compress(content, planes.size, planes.factors, quality, progressive=progressive)
 
-    def _compressed(
+    def _compress(
         self,
         content: Sequence[bytes],
         size: Size,
@@ -183,8 +185,8 @@ class TurboJpeg:
         *,
         progressive: bool = False,
     ) -> bytes:
-        if not self._fit(content, size, _NUMBERS[factors]):
-            raise OSError(f"the planes of {size[0]}x{size[1]} pixels are not as long as {LIBRARY} wants them")
+        if not self._sizes_match(content, size, _SUBSAMPLING[factors]):
+            raise OSError(f"the planes of {size[0]}x{size[1]} pixels have wrong sizes")
         addresses = [ctypes.cast(ctypes.c_char_p(plane), ctypes.c_void_p) for plane in content]
         made, length = ctypes.c_void_p(), ctypes.c_ulong()
         failed = self._library.tjCompressFromYUVPlanes(
@@ -193,7 +195,7 @@ class TurboJpeg:
             size[0],
             None,
             size[1],
-            _NUMBERS[factors],
+            _SUBSAMPLING[factors],
             ctypes.byref(made),
             ctypes.byref(length),
             quality,
@@ -206,24 +208,24 @@ class TurboJpeg:
         finally:
             self._library.tjFree(made)
 
-    def _fit(self, planes: Sequence[bytes | bytearray], size: Size, subsampling: int) -> bool:
-        """Tell whether the planes are as long as the library thinks, which is told addresses only."""
+    def _sizes_match(self, planes: Sequence[bytes | bytearray], size: Size, subsampling: int) -> bool:
+        """Whether the planes have the sizes that the library assumes: it gets addresses only."""
         lengths = (
             self._library.tjPlaneSizeYUV(number, size[0], 0, size[1], subsampling)
             for number in range(len(planes))
         )
         return all(length == len(plane) for length, plane in zip(lengths, planes, strict=True))
 
-    def _try(self) -> None:
-        """See whether a small picture comes back as it went."""
+    def _self_test(self) -> None:
+        """Check that a small image survives encoding and decoding."""
         size, factors = (24, 16), (2, 2)
         content = [bytes(range(0, 192, 12)) * 24, bytes([90]) * 96, bytes([170]) * 96]
-        planes = self.decode(self._compressed(content, size, factors, 100), size, 1)
-        came = [image.tobytes() for image in planes.images] if planes and planes.factors == factors else []
+        planes = self.decode(self._compress(content, size, factors, 100), size, 1)
+        decoded = [image.tobytes() for image in planes.images] if planes and planes.factors == factors else []
         pairs = [
             pair
-            for before, after in zip(content, came, strict=False)
+            for before, after in zip(content, decoded, strict=False)
             for pair in zip(before, after, strict=True)
         ]
-        if not pairs or max(abs(before - after) for before, after in pairs) > _TRIAL_DIFFERENCE:
-            raise OSError(f"{LIBRARY} does not give back what it was given")
+        if not pairs or max(abs(before - after) for before, after in pairs) > _MAX_DIFFERENCE:
+            raise OSError(f"{LIBRARY} failed its self-test")

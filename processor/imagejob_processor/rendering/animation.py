@@ -1,7 +1,7 @@
-"""Animation: all frames of a GIF, WebP, PNG or AVIF that moves, each taken through the steps of a rendition.
+"""Animations: all frames of a GIF, WebP, PNG or AVIF, each processed by the steps of a rendition.
 
-Frames are decoded one after the other, anew for each rendition, so that besides the finished ones there is
-only one in memory. An animation counts with all its frames against `limits.pixels`.
+Frames are decoded one after the other, again for each rendition, so that only one unfinished frame is in
+memory. The frames of an animation count together against `limits.pixels`.
 """
 
 from __future__ import annotations
@@ -14,83 +14,83 @@ from imagejob_contract.order import ItemLimits
 from imagejob_contract.output import Animation
 from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ItemCode
+from imagejob_processor import limits as checks
 from imagejob_processor import steps
 from imagejob_processor.errors import ItemFailure
-from imagejob_processor.pixels import colour, orient
-from imagejob_processor.pixels.encode import Motion
+from imagejob_processor.pixels import colour, orientation
+from imagejob_processor.pixels.encode import AnimationFrames
 from imagejob_processor.pixels.resampling import Engine
-from imagejob_processor.rendering.plan import naming
+from imagejob_processor.rendering.plan import naming_step
 from imagejob_processor.rendering.source import Source, decoder_errors, open_source
 
-_MOVING = ("GIF", "WEBP", "PNG", "AVIF")
-"""Formats whose frames are moments; the pages of a TIFF are not."""
+_ANIMATED_FORMATS = ("GIF", "WEBP", "PNG", "AVIF")
+"""The pages of a TIFF are not an animation."""
 
 
-def moves(source: Source) -> bool:
-    """Tell whether a source has several frames that follow each other in time."""
-    return source.format in _MOVING and bool(getattr(source.image, "is_animated", False))
+def is_animated(source: Source) -> bool:
+    """Whether a source is an animation of several frames."""
+    return source.format in _ANIMATED_FORMATS and bool(getattr(source.image, "is_animated", False))
 
 
-def moving(source: Source, renditions: tuple[Rendition, ...], limits: ItemLimits) -> tuple[Rendition, ...]:
-    """Give the renditions that take all frames of `source`.
+def animated_renditions(
+    source: Source, renditions: tuple[Rendition, ...], limits: ItemLimits
+) -> tuple[Rendition, ...]:
+    """Return the renditions that keep all frames of `source`.
 
     Raises:
-        ItemFailure: IMG_002, there are too many pixels in all of them together.
+        ItemFailure: IMG_002, the frames together have too many pixels.
     """
     wanted = tuple(r for r in renditions if r.output.animation is Animation.ALL)
-    if not wanted or not moves(source):
+    if not wanted or not is_animated(source):
         return ()
     frames, (width, height) = source.image.n_frames, source.size  # type: ignore[attr-defined]
     if frames * width * height > limits.pixels:
-        raise ItemFailure(
-            ItemCode.TOO_LARGE,
-            f"{frames} frames of {width}x{height} = {frames * width * height} pixels, over the limit of "
-            f"{limits.pixels} (limits.pixels) for all frames of an animation together",
-        )
+        total = frames * width * height
+        raise checks.too_many_pixels(f"{frames} frames of {width}x{height} = {total} pixels in total", limits)
     return wanted
 
 
-def motion_of(
-    data: bytes, rendition: Rendition, limits: ItemLimits, most_pixels: int, engine: Engine
-) -> Motion:
-    """Take all frames of a source through the steps of a rendition.
+def decode_animation(
+    data: bytes, rendition: Rendition, limits: ItemLimits, max_pixels: int, engine: Engine
+) -> AnimationFrames:
+    """Decode all frames of a source and apply the steps of a rendition to each.
 
     Args:
-        data: The source file, which moves.
-        rendition: What is to be made.
-        limits: What is refused.
-        most_pixels: The most pixels that all finished frames may have together.
-        engine: What resamples.
+        data: The source file, an animation.
+        rendition: The rendition to make.
+        limits: Limits of the source.
+        max_pixels: Limit of the pixels of all finished frames together.
+        engine: The resampling engine.
 
     Raises:
-        ItemFailure: IMG_001 for a broken frame, IMG_005 for a step, or too many pixels in the end.
+        ItemFailure: IMG_001 for a corrupt frame, IMG_005 for a step or for too many pixels.
     """
     source = open_source(data, limits)
     frames, durations = [], []
     for image, milliseconds in _frames(source, limits):
         for index, step in enumerate(rendition.steps):
-            with naming(rendition, index):
+            with naming_step(rendition, index):
                 image = steps.apply(step, image, engine)
         frames.append(image)
         durations.append(milliseconds)
-        if len(frames) * image.width * image.height > most_pixels:
+        if len(frames) * image.width * image.height > max_pixels:
             raise ItemFailure(
                 ItemCode.STEP_FAILED,
-                f"rendition {rendition.name!r}: {len(frames)} frames of {image.width}x{image.height}, "
-                f"over the limit of {most_pixels} pixels for all together (limits.pixels)",
+                f"rendition {rendition.name!r}: {len(frames)} frames of {image.width}x{image.height} pixels, "
+                f"over the limit of {max_pixels} pixels in total; raise limits.pixels or reduce the size",
             )
-    return Motion(tuple(frames), tuple(durations), source.image.info.get("loop"))
+    return AnimationFrames(tuple(frames), tuple(durations), source.image.info.get("loop"))
 
 
 def _frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image.Image, int]]:
-    """Decode frame by frame: upright, in sRGB, with the milliseconds that it is shown."""
+    """Decode frame by frame: upright, in sRGB, with its duration in milliseconds."""
     image = source.image
     for number in range(image.n_frames):  # type: ignore[attr-defined]
-        with decoder_errors(limits, source.need):
+        with decoder_errors(limits, source.memory_needed):
             image.seek(number)
             image.load()
-            # A copy: the decoder goes on from what it has drawn.
-            frame = colour.plain(image.copy())
+            # The decoder draws the next frame over this one.
+            frame = colour.to_resizable_mode(image.copy())
             frame.info = {}
-            shown = int(image.info.get("duration", 0))
-        yield colour.to_srgb(orient.upright(frame, source.orientation), source.profile), shown
+            duration = int(image.info.get("duration", 0))
+        yield colour.to_srgb(orientation.apply(frame, source.orientation), source.profile), duration

@@ -1,7 +1,7 @@
-"""Facts: what can be told of a picture in a few bytes, for people's pages and for finding duplicates.
+"""Facts about an image, in a few bytes: for users' pages and for finding duplicates.
 
-All is made from one small copy of the decoded image, and that from samples of it: to read every pixel once
-more would cost a sixth of what the whole image does.
+All are computed from one small copy of the decoded image, which is made of a sample of its pixels: reading
+every pixel once more would cost a sixth of the whole work.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from PIL import Image
 
 from imagejob_contract.result import ImageFacts
 from imagejob_processor.pixels import colour
-from imagejob_processor.pixels.canvas import flattened
+from imagejob_processor.pixels.canvas import flatten
 from imagejob_processor.rendering.source import Frame, Source
 
 _SIDE = 32
 """The longest side of the small copy in pixels."""
 
 _SAMPLES = 16
-"""How many pixels across, and down, a pixel of the small copy is the mean of."""
+"""Each pixel of the small copy is the mean of so many pixels across, and down."""
 
 _DIFFERENCE = (9, 8)
 _PALETTE = 8
 
 
-def facts_of(source: Source, frame: Frame) -> ImageFacts:
-    """Tell what the picture is like; `frame` is what was decoded of `source`."""
+def image_facts_of(source: Source, frame: Frame) -> ImageFacts:
+    """Return the facts about `source`, of which `frame` was decoded."""
     small = _small(frame.image, source.profile)
-    solid = flattened(small, None)
+    opaque = flatten(small, None)
     return ImageFacts(
         format=source.format,
         width=frame.source_size[0],
         height=frame.source_size[1],
-        perceptual_hash=difference_hash(solid),
-        dominant_color=dominant_colour(solid),
+        perceptual_hash=difference_hash(opaque),
+        dominant_color=dominant_colour(opaque),
         thumb_hash=base64.b64encode(thumb_hash(small.convert("RGBA"))).decode(),
     )
 
@@ -52,9 +52,9 @@ def _small(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def difference_hash(image: Image.Image) -> str:
-    """Give 64 bits in hex: whether each of 8 x 8 cells is brighter than the one to its right (dHash).
+    """Return 64 bits in hex: whether each of 8 x 8 cells is brighter than the one to its right (dHash).
 
-    Pictures that look alike differ in few bits, whatever their size, format and quality.
+    Similar images differ in few bits, whatever their size, format and quality.
     """
     cells = image.convert("L").resize(_DIFFERENCE, Image.Resampling.BOX).tobytes()
     across, down = _DIFFERENCE
@@ -67,44 +67,44 @@ def difference_hash(image: Image.Image) -> str:
 
 
 def dominant_colour(image: Image.Image) -> str:
-    """Give the colour that most of the picture is near to, as #rrggbb."""
+    """Return the most frequent colour of a palette of eight, as #rrggbb."""
     reduced = image.convert("RGB").quantize(_PALETTE, method=Image.Quantize.MEDIANCUT)
     counts = reduced.histogram()
-    most = counts.index(max(counts))
-    red, green, blue = (reduced.getpalette() or [0, 0, 0])[most * 3 : most * 3 + 3]
+    most_frequent = counts.index(max(counts))
+    red, green, blue = (reduced.getpalette() or [0, 0, 0])[most_frequent * 3 : most_frequent * 3 + 3]
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def thumb_hash(image: Image.Image) -> bytes:
-    """Give the ThumbHash of an RGBA image of at most 100 pixels a side: a blurred preview in 25 bytes or so.
+    """Return the ThumbHash of an RGBA image of at most 100 pixels a side: a preview of about 25 bytes.
 
-    Decoders for browsers exist; see https://evanw.github.io/thumbhash/.
+    See https://evanw.github.io/thumbhash/.
     """
     width, height = image.size
     planes = [[value / 255 for value in band.tobytes()] for band in image.split()]
     alpha = planes[3]
-    seen = sum(alpha)
-    means = [sum(map(float.__mul__, plane, alpha)) / seen if seen else 0.0 for plane in planes[:3]]
+    visible = sum(alpha)
+    means = [sum(map(float.__mul__, plane, alpha)) / visible if visible else 0.0 for plane in planes[:3]]
     red, green, blue = (
         [mean * (1 - opacity) + value * opacity for value, opacity in zip(plane, alpha, strict=True)]
         for plane, mean in zip(planes[:3], means, strict=True)
     )
     pixels = list(zip(red, green, blue, strict=True))
-    clear = seen < width * height
+    translucent = visible < width * height
     longest = max(width, height)
-    limit = 5 if clear else 7
+    limit = 5 if translucent else 7
     across, down = max(1, _round(limit * width / longest)), max(1, _round(limit * height / longest))
     lightness = _waves([sum(pixel) / 3 for pixel in pixels], image.size, max(3, across), max(3, down))
     yellow = _waves([(r + g) / 2 - b for r, g, b in pixels], image.size, 3, 3)
     reddish = _waves([r - g for r, g, _ in pixels], image.size, 3, 3)
-    opacity = [_waves(alpha, image.size, 5, 5)] if clear else []
+    opacity = [_waves(alpha, image.size, 5, 5)] if translucent else []
     landscape = width > height
     head = (
         _round(63 * lightness[0])
         | _round(31.5 + 31.5 * yellow[0]) << 6
         | _round(31.5 + 31.5 * reddish[0]) << 12
         | _round(31 * lightness[1]) << 18
-        | clear << 23
+        | translucent << 23
         | (down if landscape else across) << 24
         | _round(63 * yellow[1]) << 27
         | _round(63 * reddish[1]) << 33
@@ -121,7 +121,7 @@ def thumb_hash(image: Image.Image) -> bytes:
 def _waves(
     plane: Sequence[float], size: tuple[int, int], across: int, down: int
 ) -> tuple[float, float, list[float]]:
-    """Take a channel apart into cosine waves: its mean, the strongest wave, and all waves within 0..1."""
+    """Transform a channel (DCT): its mean, the largest coefficient, and all coefficients scaled to 0..1."""
     width, height = size
     lines = [plane[row * width : (row + 1) * width] for row in range(height)]
     along = [[math.cos(math.pi / width * wave * (x + 0.5)) for x in range(width)] for wave in range(across)]

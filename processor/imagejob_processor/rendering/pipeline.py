@@ -1,20 +1,19 @@
-"""Pipeline: one source image in, all its renditions out. Bytes to bytes: no network, no files, no clock.
+"""The pipeline: one source image to all its renditions, without network, files or clock.
 
-open      sniff, read the header, check the limits     nothing decoded yet
-plan      sizes of every step of every rendition       refused before the decode
-decode    once, reduced if all renditions allow it     upright, in a mode that can be resampled
+open      detect the format, check header and limits   nothing is decoded yet
+plan      sizes of every step of every rendition       errors are found before the decode
+decode    once, at reduced size if all renditions allow it
 scale     largest first, smaller ones from larger      then to sRGB, on the reduced image
-finish    padding and the other steps                  never fed to another rendition
-encode    explicit options, no metadata
+finish    padding and the other steps                  never used for another rendition
+encode    with explicit options
 
-JPEGs that are only made smaller take a shorter way from decode to encode: see `straight`.
+JPEGs that are only resized take the shorter way of `jpeg_planes`.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 from PIL import Image
@@ -25,172 +24,156 @@ from imagejob_contract.output import Metadata
 from imagejob_contract.recipe import Rendition, Step
 from imagejob_contract.result import ImageFacts, ItemCode
 from imagejob_processor import steps
-from imagejob_processor.errors import CodecFailure, ItemFailure, describe
+from imagejob_processor.errors import CodecFailure, ItemFailure, detail_of
 from imagejob_processor.pixels import colour, encode
-from imagejob_processor.pixels.geometry import Box, Size, map_box, whole
-from imagejob_processor.pixels.metadata import NOTHING, records_of
+from imagejob_processor.pixels.geometry import Box, Size, full_box, map_box
+from imagejob_processor.pixels.metadata import NO_METADATA, read_metadata
 from imagejob_processor.pixels.resampling import PILLOW, Engine
 from imagejob_processor.pixels.turbojpeg import Planes
 from imagejob_processor.rendering import animation, jpeg_planes
-from imagejob_processor.rendering.image_facts import facts_of
-from imagejob_processor.rendering.plan import Branch, Plan, make_plan, naming
+from imagejob_processor.rendering.encoded import EncodedRendition
+from imagejob_processor.rendering.image_facts import image_facts_of
+from imagejob_processor.rendering.plan import Branch, Plan, make_plan, naming_step
 from imagejob_processor.rendering.source import Frame, decode, open_source
 from imagejob_processor.steps import resize
 
-P = TypeVar("P", Image.Image, Planes)
-"""A picture, in whatever way it is kept."""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """One finished rendition: its name, its size in pixels, its bytes."""
-
-    rendition: str
-    width: int
-    height: int
-    data: bytes
+Pixels = TypeVar("Pixels", Image.Image, Planes)
 
 
 def render(
     data: bytes, renditions: tuple[Rendition, ...], limits: ItemLimits, engine: Engine = PILLOW
-) -> Iterator[ImageFacts | Encoded]:
+) -> Iterator[ImageFacts | EncodedRendition]:
     """Make all renditions of one image.
 
     Args:
         data: The source file.
-        renditions: What to make; at least one.
-        limits: What is refused.
-        engine: What resamples.
+        renditions: The renditions to make; at least one.
+        limits: Limits of the source.
+        engine: The resampling engine.
 
     Yields:
-        What the source looks like, then each rendition as soon as it is encoded, in an order of our choice.
+        Facts about the source, then each rendition as soon as it is encoded, in any order.
 
     Raises:
-        ItemFailure: With the code for the result. What was yielded before does not count then.
-        MemoryError: The memory limit of this process is not enough.
+        ItemFailure: The item failed; renditions that were yielded before are to be discarded.
+        MemoryError: The memory limit of this process is too low.
     """
     source = open_source(data, limits)
-    most_pixels = pod_memory.work_pixels(renditions, limits)
-    moving = animation.moving(source, renditions, limits)
-    plan = make_plan(source.size, source.orientation, renditions, most_pixels)
-    if moving:
-        still = tuple(rendition for rendition in renditions if rendition not in moving)
-        plan = make_plan(source.size, source.orientation, still, most_pixels)
-    direct = jpeg_planes.begin(data, source, plan, engine)
-    if direct is not None:
-        yield facts_of(source, direct.glance())
-        for branch, planes in _scale(plan, direct.scaled, direct.reduced):
-            encoder = functools.partial(direct.encoded, planes, branch)
-            yield _encode(encoder, planes.size, branch.rendition, source.need)
+    max_pixels = pod_memory.work_pixels(renditions, limits)
+    animated = animation.animated_renditions(source, renditions, limits)
+    plan = make_plan(source.size, source.orientation, renditions, max_pixels)
+    if animated:
+        still = tuple(rendition for rendition in renditions if rendition not in animated)
+        plan = make_plan(source.size, source.orientation, still, max_pixels)
+    planes = jpeg_planes.decode_planes(data, source, plan, engine)
+    if planes is not None:
+        yield image_facts_of(source, planes.preview())
+        for branch, resized in _scale(plan, planes.resize_source, planes.resize_rendition):
+            encoder = functools.partial(planes.encode, resized, branch)
+            yield _encode(encoder, resized.size, branch.rendition, source.memory_needed)
         return
     keeps = any(rendition.output.metadata is not Metadata.STRIP for rendition in renditions)
-    # The decoder may forget them.
-    records = records_of(source.image) if keeps else NOTHING
+    # Before the decode, which may discard it.
+    metadata = read_metadata(source.image) if keeps else NO_METADATA
     frame = decode(source, plan.draft, limits)
-    yield facts_of(source, frame)
-    start = _Start(frame, source.profile, engine)
-    for branch, scaled in _scale(plan, start.scaled, start.reduced):
-        finished = _finish(scaled, branch, engine)
-        encoder = functools.partial(encode.encode, finished, branch.rendition.output, records)
-        yield _encode(encoder, finished.size, branch.rendition, source.need)
-    for rendition in moving:
-        motion = animation.motion_of(data, rendition, limits, most_pixels, engine)
-        first = motion.frames[0]
-        encoder = functools.partial(encode.encode, first, rendition.output, records, motion)
-        yield _encode(encoder, first.size, rendition, source.need)
+    yield image_facts_of(source, frame)
+    decoded = _DecodedImage(frame, source.profile, engine)
+    for branch, image in _scale(plan, decoded.resize_source, decoded.resize_rendition):
+        finished = _finish(image, branch, engine)
+        encoder = functools.partial(encode.encode, finished, branch.rendition.output, metadata)
+        yield _encode(encoder, finished.size, branch.rendition, source.memory_needed)
+    for rendition in animated:
+        frames = animation.decode_animation(data, rendition, limits, max_pixels, engine)
+        first = frames.images[0]
+        encoder = functools.partial(encode.encode, first, rendition.output, metadata, frames)
+        yield _encode(encoder, first.size, rendition, source.memory_needed)
 
 
 def _scale(
-    plan: Plan, scaled: Callable[[Branch], P], reduced: Callable[[P, Box, Branch], P]
-) -> Iterator[tuple[Branch, P]]:
-    """Make the scaled picture of every branch, keeping those that later ones start from.
-
-    Args:
-        plan: What to make.
-        scaled: Makes that of a branch that starts from the source.
-        reduced: Makes that of a branch from a part of a larger picture.
-    """
-    kept: dict[int, P] = {}
+    plan: Plan,
+    resize_source: Callable[[Branch], Pixels],
+    resize_rendition: Callable[[Pixels, Box, Branch], Pixels],
+) -> Iterator[tuple[Branch, Pixels]]:
+    """Make the resized image of every branch, keeping those that later branches start from."""
+    kept: dict[int, Pixels] = {}
     for position, branch in enumerate(plan.branches):
         if branch.parent is None:
-            picture = scaled(branch)
+            resized = resize_source(branch)
         else:
-            parent, place = plan.branches[branch.parent].placement, branch.placement
-            assert parent is not None and place is not None  # noqa: S101, PT018 - the plan's own rule
+            parent, placement = plan.branches[branch.parent].placement, branch.placement
+            assert parent is not None and placement is not None  # noqa: S101, PT018 - see `plan._may_start_from`
             larger = kept[branch.parent]
-            picture = reduced(larger, map_box(place.box, parent.box, whole(larger.size)), branch)
+            box = map_box(placement.box, parent.box, full_box(larger.size))
+            resized = resize_rendition(larger, box, branch)
         needed = {later.parent for later in plan.branches[position + 1 :]}
-        kept = {other: image for other, image in {**kept, position: picture}.items() if other in needed}
-        yield branch, picture
+        kept = {other: image for other, image in {**kept, position: resized}.items() if other in needed}
+        yield branch, resized
 
 
-class _Start:
-    """The decoded image; what the last steps ahead of a resize made of it is kept for the next branch."""
+class _DecodedImage:
+    """The decoded source. It keeps the result of the last steps before a resize for the next branch."""
 
     def __init__(self, frame: Frame, profile: bytes | None, engine: Engine) -> None:
         self._frame = frame
         self._profile = profile
         self._engine = engine
-        self._prepared: tuple[tuple[Step, ...], Image.Image] | None = None
+        self._after_steps: tuple[tuple[Step, ...], Image.Image] | None = None
 
-    def scaled(self, branch: Branch) -> Image.Image:
-        """Give the scaled image of a branch that starts here, in sRGB."""
-        if branch.placement is not None and not branch.before:
-            box = self._in_frame(branch.placement.box)
-            image = resize.scale(self._frame.image, box, branch.placement.size, branch.resample, self._engine)
-            return colour.to_srgb(image, self._profile)
-        image = self._after_first_steps(branch)
-        if branch.placement is None:
-            return image
+    def resize_source(self, branch: Branch) -> Image.Image:
+        """Return the resized image of a branch that starts from the source, in sRGB."""
         placement = branch.placement
+        if placement is not None and not branch.before:
+            box = map_box(placement.box, full_box(self._frame.source_size), self._frame.box)
+            image = resize.scale(self._frame.image, box, placement.size, branch.resample, self._engine)
+            return colour.to_srgb(image, self._profile)
+        image = self._apply_first_steps(branch)
+        if placement is None:
+            return image
         return resize.scale(image, placement.box, placement.size, branch.resample, self._engine)
 
-    def reduced(self, image: Image.Image, box: Box, branch: Branch) -> Image.Image:
-        """Give the scaled image of a branch that starts from a larger one."""
-        assert branch.placement is not None  # noqa: S101 - the plan's own rule
+    def resize_rendition(self, image: Image.Image, box: Box, branch: Branch) -> Image.Image:
+        """Return the resized image of a branch that starts from a larger one."""
+        assert branch.placement is not None  # noqa: S101 - see `plan._may_start_from`
         return resize.scale(image, box, branch.placement.size, branch.resample, self._engine)
 
-    def _in_frame(self, box: Box) -> Box:
-        """Carry a box over from pixels of the source to those of a decode at reduced size."""
-        return map_box(box, whole(self._frame.source_size), self._frame.box)
-
-    def _after_first_steps(self, branch: Branch) -> Image.Image:
-        if self._prepared is None or self._prepared[0] != branch.before:
+    def _apply_first_steps(self, branch: Branch) -> Image.Image:
+        if self._after_steps is None or self._after_steps[0] != branch.before:
             image = colour.to_srgb(self._frame.image, self._profile)
             for index, step in enumerate(branch.before):
-                with naming(branch.rendition, index):
+                with naming_step(branch.rendition, index):
                     image = steps.apply(step, image, self._engine)
-            self._prepared = (branch.before, image)
-        return self._prepared[1]
+            self._after_steps = (branch.before, image)
+        return self._after_steps[1]
 
 
 def _finish(image: Image.Image, branch: Branch, engine: Engine) -> Image.Image:
-    """Do what comes after the first resize."""
+    """Complete the first resize and apply the steps after it."""
     if branch.placement is not None:
-        image = resize.settle(image, branch.placement)
+        image = resize.fit_canvas(image, branch.placement)
     for index, step in enumerate(branch.after, start=len(branch.before) + 1):
-        with naming(branch.rendition, index):
+        with naming_step(branch.rendition, index):
             image = steps.apply(step, image, engine)
     return image
 
 
-def _encode(encoder: Callable[[], bytes], size: Size, rendition: Rendition, need: int) -> Encoded:
-    """Encode one rendition; `need` is the memory that all before has surely been enough with.
+def _encode(
+    encoder: Callable[[], bytes], size: Size, rendition: Rendition, memory_needed: int
+) -> EncodedRendition:
+    """Encode one rendition; `memory_needed` is that of everything before.
 
     Raises:
-        ItemFailure: IMG_009, where the size target is out of reach.
-        CodecFailure: IMG_005, for whatever an encoder raises that was not foreseen.
+        ItemFailure: IMG_009, the size target cannot be reached.
+        CodecFailure: IMG_005, the encoder failed.
     """
     try:
         data = encoder()
     except MemoryError:
         raise
     except ItemFailure as failure:
-        message = f"rendition {rendition.name!r}, output: {failure.message}"
-        raise ItemFailure(failure.code, message) from None
+        raise ItemFailure(failure.code, f"rendition {rendition.name!r}: {failure.message}") from None
     except Exception as error:
         form = rendition.output.format
-        message = f"rendition {rendition.name!r}, output: cannot be encoded as {form}: {describe(error)}"
-        need += pod_memory.encode_bytes(form, size)
-        raise CodecFailure(ItemCode.STEP_FAILED, message, need) from error
-    return Encoded(rendition.name, *size, data)
+        message = f"rendition {rendition.name!r}: the image cannot be encoded as {form}{detail_of(error)}"
+        memory_needed += pod_memory.encode_bytes(form, size)
+        raise CodecFailure(ItemCode.STEP_FAILED, message, memory_needed) from error
+    return EncodedRendition(rendition.name, *size, data)

@@ -1,7 +1,6 @@
-"""Plan: all decisions about sizes for one image, made before a pixel is decoded.
+"""The plan for one image: all sizes, decided before anything is decoded.
 
-Several renditions share one decode and, where it costs no quality, one another's reductions. The plan is
-numbers only; `pipeline` carries it out.
+All renditions share one decode. Where it costs no quality, a rendition is made from a larger one.
 """
 
 from __future__ import annotations
@@ -15,36 +14,36 @@ from imagejob_contract.recipe import Rendition, Resample, Step
 from imagejob_contract.result import ItemCode
 from imagejob_processor import steps
 from imagejob_processor.errors import ItemFailure
-from imagejob_processor.pixels import encode, orient
+from imagejob_processor.pixels import encode, orientation
 from imagejob_processor.pixels.geometry import Size, StepImpossible, contains
 from imagejob_processor.steps.resize import Placement, place
 
 DRAFT_MARGINS = {Resample.FAST: 1.25, Resample.BALANCED: 3.0, Resample.BEST: math.inf}
-"""A JPEG is decoded reduced as long as it stays this many times as large as the largest need.
+"""A JPEG may be decoded at reduced size if that is this many times as large as the largest need.
 
-A decoder's reduction is no clean filter. Measured on photos: at 1.0 the result differs visibly from a full
-decode (SSIM 0.964), at 1.25 it does not (0.988 at worst). A zone plate with rings up to 0.9 of what pixels
-can hold shows false ones at 1.25 (0.60) and at 2.0 (0.92), and none to speak of at 3.0 (0.97).
+The decoder's reduction aliases. Measured on photos: at 1.0 the result differs visibly from a full decode
+(SSIM 0.964), at 1.25 it does not (0.988 at worst). A zone plate up to 0.9 of the Nyquist frequency shows
+aliasing at 1.25 (0.60) and at 2.0 (0.92), and hardly any at 3.0 (0.97).
 """
 
 CHAIN_MARGIN = 2.0
-"""A picture may be made from a larger rendition that is at least this many times its size."""
+"""A rendition may be made from another one that is at least this many times its size."""
 
 _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class Branch:
-    """The way of one rendition.
+    """How one rendition is made.
 
     Attributes:
-        rendition: What is to be made.
-        before: Steps ahead of the first resize, done on the full image.
-        placement: The first resize, in pixels of the image that `before` leaves; None: there is no resize.
+        rendition: The rendition.
+        before: Steps before the first resize, applied to the full image.
+        placement: The first resize, in pixels of the image after `before`; None: there is no resize.
         after: The other steps.
         size: Width and height of the output.
-        resample: How careful the first resize is.
-        parent: Position in the plan of the branch whose scaled image this one starts from; None: the source.
+        resample: Quality of the first resize.
+        parent: Position in the plan of the branch whose resized image this one starts from; None: the source.
     """
 
     rendition: Rendition
@@ -58,51 +57,51 @@ class Branch:
 
 @dataclass(frozen=True)
 class Plan:
-    """All branches, parents ahead of their children, and how small a JPEG may be decoded (None: in full)."""
+    """All branches, parents before children, and the least size to decode a JPEG at (None: in full)."""
 
     branches: tuple[Branch, ...]
     draft: Size | None
 
 
-def make_plan(size: Size, orientation: int, renditions: tuple[Rendition, ...], most_pixels: int) -> Plan:
+def make_plan(size: Size, exif: int, renditions: tuple[Rendition, ...], max_pixels: int) -> Plan:
     """Plan all renditions of an image.
 
     Args:
         size: Width and height as stored.
-        orientation: EXIF orientation, 1..8.
-        renditions: What is to be made.
-        most_pixels: Limit for every image on the way.
+        exif: EXIF orientation, 1..8.
+        renditions: The renditions to make.
+        max_pixels: Limit for every intermediate image.
 
     Raises:
-        ItemFailure: IMG_005 with rendition and step, or IMG_009 where the format cannot hold the output.
+        ItemFailure: IMG_005 with rendition and step, or IMG_009 if the output is too large for its format.
     """
-    upright = orient.upright_size(size, orientation)
-    branches = _chained([_branch(rendition, upright, most_pixels) for rendition in renditions])
-    return Plan(branches, _draft(size, orientation, branches))
+    oriented = orientation.oriented_size(size, exif)
+    branches = _chained([_branch(rendition, oriented, max_pixels) for rendition in renditions])
+    return Plan(branches, _draft(size, exif, branches))
 
 
 @contextlib.contextmanager
-def naming(rendition: Rendition, index: int) -> Iterator[None]:
-    """Name the step that cannot be done.
+def naming_step(rendition: Rendition, index: int) -> Iterator[None]:
+    """Add rendition and step to a `StepImpossible`.
 
     Raises:
-        ItemFailure: IMG_005 in place of `StepImpossible`.
+        ItemFailure: IMG_005.
     """
     try:
         yield
     except StepImpossible as error:
-        names = ", ".join(steps.members(rendition.steps[index])) or "empty"
+        names = ", ".join(steps.members(rendition.steps[index])) or "none"
         message = f"rendition {rendition.name!r}, steps[{index}] ({names}): {error}"
         raise ItemFailure(ItemCode.STEP_FAILED, message) from error
 
 
-def _branch(rendition: Rendition, size: Size, most_pixels: int) -> Branch:
-    """Follow one rendition's steps with sizes only."""
+def _branch(rendition: Rendition, size: Size, max_pixels: int) -> Branch:
+    """Compute the sizes of one rendition's steps."""
     first, placement, resample = len(rendition.steps), None, Resample.BALANCED
     for index, step in enumerate(rendition.steps):
-        with naming(rendition, index):
+        with naming_step(rendition, index):
             after = steps.size_after(step, size)
-            _check_growth(size, after, most_pixels)
+            _check_growth(size, after, max_pixels)
             if placement is None and step.resize is not None:
                 first, placement, resample = index, place(step.resize, size), step.resize.resample
         size = after
@@ -111,17 +110,17 @@ def _branch(rendition: Rendition, size: Size, most_pixels: int) -> Branch:
     return Branch(rendition, before, placement, later, size, resample)
 
 
-def _check_growth(before: Size, after: Size, most_pixels: int) -> None:
+def _check_growth(before: Size, after: Size, max_pixels: int) -> None:
     pixels = after[0] * after[1]
-    if pixels > max(most_pixels, before[0] * before[1]):
+    if pixels > max(max_pixels, before[0] * before[1]):
         raise StepImpossible(
-            f"would make {after[0]}x{after[1]} = {pixels} pixels, "
-            f"over the limit of {most_pixels} (limits.pixels)"
+            f"the result would have {after[0]}x{after[1]} = {pixels} pixels, over the limit of {max_pixels}; "
+            "raise limits.pixels or reduce the size"
         )
 
 
 def _chained(branches: list[Branch]) -> tuple[Branch, ...]:
-    """Order the branches, larger ones first within what starts alike, and find each one's parent."""
+    """Order the branches with the same first steps by size, the largest first, and find each one's parent."""
     starts = list(dict.fromkeys(branch.before for branch in branches))
     ordered = sorted(branches, key=lambda branch: (starts.index(branch.before), -_area(branch)))
     return tuple(replace(branch, parent=_parent(ordered, own)) for own, branch in enumerate(ordered))
@@ -133,7 +132,7 @@ def _area(branch: Branch) -> int:
 
 
 def _parent(ordered: list[Branch], own: int) -> int | None:
-    """Find the smallest picture made earlier that branch `own` can be made from without visible loss."""
+    """Find the smallest earlier image that branch `own` can be made from without visible loss."""
     fitting = [other for other in range(own) if _may_start_from(ordered[own], ordered[other])]
     return min(fitting, key=lambda other: _area(ordered[other]), default=None)
 
@@ -152,13 +151,13 @@ def _may_start_from(child: Branch, parent: Branch) -> bool:
 
 
 def _density(placement: Placement) -> tuple[float, float]:
-    """Pixels made out of one pixel of the source, across and down."""
+    """Pixels of the result for each pixel of the source, across and down."""
     left, top, right, bottom = placement.box
     return (placement.size[0] / (right - left), placement.size[1] / (bottom - top))
 
 
-def _draft(size: Size, orientation: int, branches: tuple[Branch, ...]) -> Size | None:
-    """Find the least size, as stored, that serves every branch; None where one needs the image in full."""
+def _draft(size: Size, exif: int, branches: tuple[Branch, ...]) -> Size | None:
+    """Return the least size, as stored, that is enough for every branch; None if one needs the full image."""
     needs = []
     if not branches:
         return None
@@ -168,7 +167,7 @@ def _draft(size: Size, orientation: int, branches: tuple[Branch, ...]) -> Size |
         margin = DRAFT_MARGINS[branch.resample]
         needs.append(tuple(margin * density for density in _density(branch.placement)))
     across, down = (min(1.0, max(need)) for need in zip(*needs, strict=True))
-    if orient.swapped(orientation):
+    if orientation.swaps_sides(exif):
         across, down = down, across
     least = (math.ceil(size[0] * across - _ROUNDING), math.ceil(size[1] * down - _ROUNDING))
     return None if least[0] >= size[0] or least[1] >= size[1] else (max(1, least[0]), max(1, least[1]))

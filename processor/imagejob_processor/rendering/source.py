@@ -1,8 +1,8 @@
-"""Source: what are these bytes, may they be decoded, and the decoding itself.
+"""The source: format detection, checks of the header, and decoding.
 
-Everything up to `decode` reads headers only (but the EXIF of a PNG may stand behind its pixels, so those
-are decoded to find it, after all limits). Formats are recognised here, by their first bytes, and
-Pillow is then told to use exactly that one decoder: file names and content types are never believed.
+Only headers are read before `decode` (except that the EXIF of a PNG may follow its pixels, which are then
+decoded after all checks). The format is detected by the first bytes, and Pillow uses only that decoder: file
+names and content types play no role.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from imagejob_contract import pod_memory
 from imagejob_contract.order import ItemLimits
 from imagejob_contract.result import ItemCode
 from imagejob_processor import limits as checks
-from imagejob_processor.errors import CodecFailure, ItemFailure, describe
-from imagejob_processor.pixels import colour, orient
-from imagejob_processor.pixels.geometry import Box, Size, whole
+from imagejob_processor.errors import CodecFailure, ItemFailure, detail_of
+from imagejob_processor.pixels import colour, orientation
+from imagejob_processor.pixels.geometry import Box, Size, full_box
 
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -55,12 +55,13 @@ _REFUSED_MAGIC = (
     (b"v/1\x01", "OpenEXR"),
     (b"#?RADIANCE", "Radiance HDR"),
 )
+_SUPPORTED = "JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP"
 _AVIF_BRANDS = (b"avif", b"avis")
 _PNM = re.compile(rb"P[1-7f][\s#]")
 _SVG = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml|<!--|<!DOCTYPE svg|<svg)", re.IGNORECASE)
-# Not loaded by Pillow itself, and not by us before they are needed: they cost memory and time.
+# Imported when first needed, to save memory and time.
 _READERS = {"WEBP": "PIL.WebPImagePlugin", "TIFF": "PIL.TiffImagePlugin", "AVIF": "PIL.AvifImagePlugin"}
-_BOMB = re.compile(r"\((\d+) pixels\)")
+_PIXEL_COUNT = re.compile(r"\((\d+) pixels\)")
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,12 @@ class Source:
     """An image whose header has passed all checks; its pixels are not decoded yet.
 
     Attributes:
-        format: Pillow's name of the format that it was recognised as.
+        format: Pillow's name of the format.
         image: Pillow's lazy image.
-        size: Width and height as stored, before it is put upright.
+        size: Width and height as stored.
         orientation: EXIF orientation, 1..8.
         profile: ICC profile, if there is one.
-        need: Bytes of address space that are surely enough to decode it.
+        memory_needed: Address space in bytes that is certainly enough to decode it.
     """
 
     format: str
@@ -81,12 +82,12 @@ class Source:
     size: Size
     orientation: int
     profile: bytes | None
-    need: int
+    memory_needed: int
 
     @property
-    def upright_size(self) -> Size:
-        """Width and height as people see it: what the steps of a rendition start from."""
-        return orient.upright_size(self.size, self.orientation)
+    def oriented_size(self) -> Size:
+        """Width and height after the EXIF orientation was applied: where the steps of a rendition start."""
+        return orientation.oriented_size(self.size, self.orientation)
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,9 @@ class Frame:
     """Decoded pixels, upright.
 
     Attributes:
-        image: In full, or reduced by 2, 4 or 8.
-        box: The part of `image` that is the picture; after a reduction its edges may lie between pixels.
-        source_size: Width and height of the picture in full.
+        image: At full size, or reduced by 2, 4 or 8.
+        box: The part of `image` that is the source; after a reduction its edges may be between pixels.
+        source_size: Width and height of the source.
     """
 
     image: Image.Image
@@ -105,7 +106,7 @@ class Frame:
 
 
 def sniff(data: bytes) -> str:
-    """Recognise an allowed format by its first bytes.
+    """Detect a supported format by the first bytes.
 
     Raises:
         ItemFailure: IMG_003 for other known formats, IMG_001 for anything else.
@@ -119,15 +120,18 @@ def sniff(data: bytes) -> str:
         return "AVIF"
     refused = _refused_format(data)
     if refused is None:
-        raise ItemFailure(ItemCode.UNDECODABLE, f"not an image: {len(data)} bytes of no known format")
+        raise ItemFailure(
+            ItemCode.UNDECODABLE,
+            f"the file ({len(data)} bytes) is not an image in a known format; use {_SUPPORTED}",
+        )
     raise ItemFailure(
         ItemCode.UNSUPPORTED_FORMAT,
-        f"{refused} is not allowed: use JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP",
+        f"{refused} is not supported; use {_SUPPORTED}",
     )
 
 
 def open_source(data: bytes, limits: ItemLimits) -> Source:
-    """Read the header and check everything that can be known from it.
+    """Read and check the header.
 
     Raises:
         ItemFailure: IMG_001, IMG_002 or IMG_003.
@@ -135,45 +139,47 @@ def open_source(data: bytes, limits: ItemLimits) -> Source:
     checks.check_bytes(len(data), limits)
     name = sniff(data)
     _check_gif_frames(name, data, limits)
-    with decoder_errors(limits, _need(data, _webp_size(data) if name == "WEBP" else None)):
+    with decoder_errors(limits, _memory_needed(data, _webp_size(data) if name == "WEBP" else None)):
         _import_plugin(name)
         Image.MAX_IMAGE_PIXELS = limits.pixels
         image = Image.open(BytesIO(data), formats=[name])
     checks.check_pixels(image.size, limits)
-    need = _need(data, image.size)
-    with decoder_errors(limits, need):
+    memory_needed = _memory_needed(data, image.size)
+    with decoder_errors(limits, memory_needed):
         _check_frames(name, image, limits)
         profile = image.info.get("icc_profile")
-        return Source(name, image, image.size, orient.orientation_of(image), profile or None, need)
+        return Source(
+            name, image, image.size, orientation.read_orientation(image), profile or None, memory_needed
+        )
 
 
 def decode(source: Source, draft: Size | None, limits: ItemLimits) -> Frame:
-    """Decode the first frame and put it upright, in a mode that can be resampled.
+    """Decode the first frame, apply its EXIF orientation, and convert it to a mode that can be resampled.
 
     Args:
-        source: An opened image; it is used up.
-        draft: The least width and height, as stored, that is needed; a JPEG is then decoded at 1/2, 1/4
-            or 1/8 where that is not smaller, other formats are not affected. None: in full.
+        source: An opened image; it cannot be used again.
+        draft: The least width and height needed, as stored: a JPEG is decoded at 1/2, 1/4 or 1/8 if that
+            is not smaller. None: at full size.
         limits: The order's limits.
 
     Raises:
         ItemFailure: IMG_001 for truncated and corrupt files, IMG_002, IMG_003.
     """
     image, box = source.image, None
-    with decoder_errors(limits, source.need):
+    with decoder_errors(limits, source.memory_needed):
         if draft is not None:
             drafted = image.draft(None, draft)
             box = drafted[1] if drafted else None
         image.load()
-        image = colour.plain(image)
+        image = colour.to_resizable_mode(image)
         image.info = {}
-    turned = orient.upright_box(box or whole(image.size), image.size, source.orientation)
-    return Frame(orient.upright(image, source.orientation), turned, source.upright_size)
+    oriented = orientation.oriented_box(box or full_box(image.size), image.size, source.orientation)
+    return Frame(orientation.apply(image, source.orientation), oriented, source.oriented_size)
 
 
 @contextlib.contextmanager
-def decoder_errors(limits: ItemLimits, need: int) -> Iterator[None]:
-    """Turn whatever a decoder raises into an `ItemFailure`: Pillow's raise nearly anything."""
+def decoder_errors(limits: ItemLimits, memory_needed: int) -> Iterator[None]:
+    """Convert every error of a decoder into an `ItemFailure`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -181,20 +187,20 @@ def decoder_errors(limits: ItemLimits, need: int) -> Iterator[None]:
     except (ItemFailure, MemoryError):
         raise
     except Image.DecompressionBombError as error:
-        found = _BOMB.search(str(error))
-        value = f"{found.group(1)} pixels" if found else describe(error)
+        found = _PIXEL_COUNT.search(str(error))
+        value = f"{found.group(1)} pixels" if found else "too many pixels"
         raise checks.too_many_pixels(value, limits) from error
     except Exception as error:
-        message = f"cannot be decoded, truncated or corrupt: {describe(error)}"
-        raise CodecFailure(ItemCode.UNDECODABLE, message, need) from error
+        message = f"the file is truncated or corrupt and cannot be decoded{detail_of(error)}"
+        raise CodecFailure(ItemCode.UNDECODABLE, message, memory_needed) from error
 
 
-def _need(data: bytes, size: Size | None) -> int:
+def _memory_needed(data: bytes, size: Size | None) -> int:
     return pod_memory.decode_bytes(len(data), size) if size else 0
 
 
 def _webp_size(data: bytes) -> Size | None:
-    """Read the size of the canvas, which Pillow's decoder allocates before it tells the size."""
+    """Read the size of the canvas, which Pillow's decoder allocates when it opens the file."""
     kind = data[12:16]
     if kind == b"VP8X" and len(data) >= 30:
         return (int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1)
@@ -235,7 +241,7 @@ def _import_plugin(name: str) -> None:
 
 
 def _check_frames(name: str, image: Image.Image, limits: ItemLimits) -> None:
-    """Count frames where headers tell; a JPEG's further pictures (previews, gain maps) are not frames."""
+    """Check the number of frames; further images in a JPEG (previews, gain maps) are not frames."""
     if name == "TIFF":
         _check_tiff_frames(image, limits)
     elif name in ("PNG", "WEBP", "AVIF"):
@@ -243,7 +249,7 @@ def _check_frames(name: str, image: Image.Image, limits: ItemLimits) -> None:
 
 
 def _check_tiff_frames(image: Image.Image, limits: ItemLimits) -> None:
-    """Look for one page more than allowed: to count all of them is as long as the file wants it to be."""
+    """Seek one page beyond the limit: a file could make counting all pages arbitrarily slow."""
     try:
         image.seek(limits.frames)
     except EOFError:
@@ -253,7 +259,7 @@ def _check_tiff_frames(image: Image.Image, limits: ItemLimits) -> None:
 
 
 def _check_gif_frames(name: str, data: bytes, limits: ItemLimits) -> None:
-    """Walk over a GIF's blocks, since Pillow would decode each frame to find the next one."""
+    """Count the frames of a GIF by its blocks: Pillow would decode each frame to find the next one."""
     if name != "GIF":
         return
     frames, position = 0, 13 + _colour_table(data, 10)
@@ -270,7 +276,7 @@ def _check_gif_frames(name: str, data: bytes, limits: ItemLimits) -> None:
 
 
 def _colour_table(data: bytes, position: int) -> int:
-    """Give the length in bytes of the colour table that the flags at `position` announce."""
+    """Return the length in bytes of the colour table, from the flags at `position`."""
     flags = data[position] if position < len(data) else 0
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 

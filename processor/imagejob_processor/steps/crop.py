@@ -1,26 +1,28 @@
-"""Crop: cut out a box that lies inside the image."""
+"""Crop: cut out a box."""
 
 from __future__ import annotations
 
 from PIL import Image
 
 from imagejob_contract.recipe import Crop
-from imagejob_processor.pixels.canvas import corner
+from imagejob_processor.pixels.canvas import offset
 from imagejob_processor.pixels.geometry import Size, StepImpossible
-from imagejob_processor.pixels.smart_crop import most_interesting
+from imagejob_processor.pixels.smart_crop import find_crop
 
 
 def size_after(step: Crop, size: Size) -> Size:
-    """Give the size of the result.
+    """Return the size of the result.
 
     Raises:
-        StepImpossible: The box reaches over the edge; nothing is clipped in silence.
+        StepImpossible: The box extends beyond the image.
     """
     x, y = step.x or 0, step.y or 0
     if x + step.width > size[0] or y + step.height > size[1]:
         where = f" at {x},{y}" if step.x is not None else ""
         box = f"{step.width}x{step.height}{where}"
-        raise StepImpossible(f"the box {box} is not inside the image, which is {size[0]}x{size[1]} here")
+        raise StepImpossible(
+            f"the box {box} is not inside the image of {size[0]}x{size[1]} pixels; use a smaller box"
+        )
     return (step.width, step.height)
 
 
@@ -30,7 +32,7 @@ def apply(step: Crop, image: Image.Image) -> Image.Image:
     if step.x is not None and step.y is not None:
         x, y = step.x, step.y
     elif step.smart_crop is not None:
-        x, y = most_interesting(image, size, step.smart_crop)
+        x, y = find_crop(image, size, step.smart_crop)
     else:
-        x, y = corner(step.gravity, image.size, size)
+        x, y = offset(step.gravity, image.size, size)
     return image.crop((x, y, x + size[0], y + size[1]))

@@ -1,4 +1,4 @@
-"""Rotate: quarter turns clockwise, without loss."""
+"""Rotate by quarter turns clockwise."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from PIL import Image
 from imagejob_contract.recipe import Rotate
 from imagejob_processor.pixels.geometry import Size
 
-# Pillow turns counter-clockwise.
-_TURNS = {
+# Pillow rotates counter-clockwise.
+_TRANSPOSITIONS = {
     90: Image.Transpose.ROTATE_270,
     180: Image.Transpose.ROTATE_180,
     270: Image.Transpose.ROTATE_90,
@@ -16,10 +16,10 @@ _TURNS = {
 
 
 def size_after(step: Rotate, size: Size) -> Size:
-    """Give the size of the result: sides change places for 90 and 270 degrees."""
+    """Return the size of the result; 90 and 270 degrees swap the sides."""
     return size if step.degrees == 180 else (size[1], size[0])
 
 
 def apply(step: Rotate, image: Image.Image) -> Image.Image:
-    """Turn the image."""
-    return image.transpose(_TURNS[step.degrees])
+    """Rotate the image."""
+    return image.transpose(_TRANSPOSITIONS[step.degrees])

@@ -1,4 +1,4 @@
-"""What an example's header promises: read into values, and held against what was found. Pure.
+"""The header of an example: parsed, and compared with the outcome.
 
 The format is described in examples/README.md.
 """
@@ -29,7 +29,7 @@ class BadHeader(ValueError):
 
 @dataclass(frozen=True)
 class End:
-    """How one job ends: the phase, and the code and reason of its error or the reason of its end."""
+    """The end of one job: phase, code and reason."""
 
     phase: str
     code: str = ""
@@ -42,7 +42,7 @@ class End:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that a user does, and what comes of it."""
+    """One action of a user, and its outcome."""
 
     does: tuple[str, ...]
     """The words after `kubectl`; none for the first step, which applies the file."""
@@ -54,7 +54,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Header:
-    """All that an example promises."""
+    """The header of an example."""
 
     needs: Mapping[str, str | None]
     """Keys of sources: their text, or None for a photo of the format that the key's ending names."""
@@ -122,7 +122,7 @@ def _end(value: str) -> tuple[str, End]:
 def objections(
     step: Step, ended: Mapping[str, End], appeared: Sequence[str], gone: Sequence[str]
 ) -> list[str]:
-    """Everything in which a step was not as its header says; empty if all is well.
+    """The differences between a step and its header; empty if there are none.
 
     Args:
         step: what was promised.

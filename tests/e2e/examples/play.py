@@ -1,4 +1,4 @@
-"""An example as a user takes it: sources are put there, the file is applied, and then step by step."""
+"""Run an example as a user does: upload sources, apply the file, then each step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 
 def play(world: World, path: Path) -> list[str]:
-    """What was not as the header of the example says, in a namespace of its own; empty if all was.
+    """Run an example in a new namespace; returns the differences to its header.
 
     Raises:
         BadHeader: if the header cannot be read.
@@ -64,7 +64,7 @@ def play(world: World, path: Path) -> list[str]:
 
 
 def _apply(world: World, path: Path, namespace: str) -> None:
-    """The file as it is, but for the place of the tests' web server and the folder of the namespace."""
+    """The file, with the addresses of the tests' web server and the prefix of the namespace."""
     text = path.read_text()
     if PLACE not in text and "kind: ImageStore" not in text:
         world.kubectl("apply", "-f", str(path), "-n", namespace)

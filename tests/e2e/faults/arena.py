@@ -1,4 +1,4 @@
-"""What all cases share: the shipped stack, with store, registry and admission made breakable."""
+"""The stack of all cases, with a proxy for the store, a registry, and admission webhooks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Arena:
-    """What all cases share."""
+    """The stack of all cases."""
 
     world: World
     proxy: StoreProxy
@@ -43,7 +43,7 @@ class Arena:
 
 @contextlib.contextmanager
 def arena(world: World, host: str, registry_hosts: Path, folder: Path) -> Iterator[Arena]:
-    """The operator with the proxy for its store, and the webhooks registered."""
+    """The operator behind the store proxy, and registered webhooks."""
     webhook = Webhook()
     with (
         registry(host, registry_hosts) as images,
@@ -56,7 +56,7 @@ def arena(world: World, host: str, registry_hosts: Path, folder: Path) -> Iterat
 
 @contextlib.contextmanager
 def store_proxy(world: World, host: str, **settings: str) -> Iterator[StoreProxy]:
-    """The operator with a proxy before its store, and with other settings."""
+    """The operator behind the store proxy, with other settings."""
     service = world.core.read_namespaced_service(stack.MINIO, NAMESPACE).spec
     proxy = StoreProxy(host, (service.cluster_ip, service.ports[0].port))
     proxy.start()
@@ -106,7 +106,7 @@ def _registered(world: World, webhook: Webhook) -> Iterator[None]:
 
 
 def unregister(world: World) -> None:
-    """Take the webhooks away; a session that was killed may have left some."""
+    """Delete the webhooks, also those of a test run that was killed."""
     admission = client.AdmissionregistrationV1Api(world.api)
     for delete in (
         admission.delete_mutating_webhook_configuration,
@@ -121,14 +121,14 @@ End = tuple[str, str, str]
 
 
 def finished_runs(world: World) -> dict[End, int]:
-    """The operator's own count of ended runs."""
+    """The operator's metric of finished runs."""
     pod = world.pod_of(OPERATOR).metadata.name
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics"
     return read_finished(world.kubectl("get", "--raw", path))
 
 
 def read_finished(metrics: str) -> dict[End, int]:
-    """The ends in a page of metrics."""
+    """The finished runs in a page of metrics."""
     counter = "imagejob_finished_total"
     return {
         (sample.labels["phase"], sample.labels["code"], sample.labels["reason"]): int(sample.value)

@@ -1,4 +1,4 @@
-"""One case of the failure matrix: what is broken in its namespace, and how it is played."""
+"""One case of the failure matrix: its fault, and how it is run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SMALL = {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {
 
 
 def job(keys: tuple[str, ...] = ("photos/china.jpg",), **fields: Any) -> Job:
-    """A job of one small Pod, not tried again and not kept, unless the fields say otherwise."""
+    """A job of one small Pod, without retries and retention unless overridden."""
     execution = {"retriesPerShard": 0, "startDeadlineSeconds": 60, **fields.pop("execution", {})}
     execution["podTemplate"] = {**SMALL, **execution.get("podTemplate", {})}
     limits = {"pixels": 8_000_000, "itemSize": "8Mi"}
@@ -37,7 +37,7 @@ def running(pod: client.V1Pod) -> bool:
 
 
 class Bench:
-    """One case's namespace, and what was broken in it."""
+    """The namespace of one case, and its faults."""
 
     def __init__(self, arena: Arena, shop: Shop) -> None:
         self.arena = arena
@@ -54,7 +54,7 @@ class Bench:
         """Pods that are live to the API server only."""
 
     def store(self, fault: Fault, *operations: str, about: str = "", who: str = "", times: int = -1) -> Rule:
-        """Break requests to the store that are about this case's namespace and contain `about`."""
+        """Inject a fault into requests to the store for this namespace that contain `about`."""
         words = (f"{self.shop.name}/", *filter(None, [about.format(ns=self.shop.name)]))
         rule = Rule(fault, operations, words, who, times)
         self.undo.enter_context(self.arena.proxy.rule(rule))
@@ -62,16 +62,16 @@ class Bench:
         return rule
 
     def patch_pods(self, *operations: Mapping[str, Any]) -> None:
-        """Have admission change every Pod of the namespace."""
+        """Let admission patch every Pod of the namespace."""
         self.arena.webhook.patches[self.shop.name] = [dict(operation) for operation in operations]
         self.label(PATCHED)
 
     def image(self, name: str) -> None:
-        """Have every Pod run another image."""
+        """Let every Pod run another image."""
         self.patch_pods({"op": "replace", "path": "/spec/containers/0/image", "value": name})
 
     def command(self, *words: str) -> None:
-        """Have every Pod run another command."""
+        """Let every Pod run another command."""
         self.patch_pods({"op": "add", "path": "/spec/containers/0/command", "value": [*words]})
 
     def label(self, name: str) -> None:
@@ -79,21 +79,21 @@ class Bench:
         self.core.patch_namespace(self.shop.name, {"metadata": {"labels": {name: "true"}}})
 
     def reach(self, name: str, wanted: str) -> None:
-        """Wait until the job is in a phase, and has come to what was broken."""
+        """Wait until the job is in a phase and has met the fault."""
         self.shop.await_phase(name, wanted)
         self.await_strike()
 
     def await_strike(self) -> None:
-        """Wait until all that was broken has been met: a job may be in a phase, and not yet ask."""
+        """Wait until every fault has been met."""
         until("the faults strike", lambda: all(rule.hits for rule in self.rules), 60)
 
     def await_working_pod(self) -> client.V1Pod:
-        """Wait until a Pod has come to what was broken."""
+        """Wait until a Pod has met the fault."""
         self.await_strike()
         return self.await_pod(running, "a running Pod")
 
     def await_pod(self, holds: Callable[[client.V1Pod], object], what: str) -> client.V1Pod:
-        """Wait until a Pod of the namespace is as wanted."""
+        """Wait until a Pod of the namespace meets a condition."""
         found: list[client.V1Pod] = []
 
         def look() -> list[client.V1Pod]:
@@ -105,16 +105,16 @@ class Bench:
 
 
 def nothing(bench: Bench) -> None:
-    """All is well."""
+    """No fault."""
 
 
 def nothing_then(bench: Bench, name: str) -> None:
-    """Nothing happens on the way."""
+    """No action during the run."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One way to break the world, and what must come of it."""
+    """One fault, and the expected outcome."""
 
     name: str
     cause: str
@@ -141,12 +141,12 @@ class Case:
 
     @property
     def limit(self) -> float:
-        """Seconds after which it is late: the promise with slack, on a machine that does other things too."""
+        """The deadline in seconds: the promised time with slack for a busy machine."""
         return max(3 * self.within, self.within + 10)
 
 
 def play(arena: Arena, case: Case) -> Outcome:
-    """Break, apply, wait for the end, look at what is left."""
+    """Inject the fault, apply the job, wait for its end, and collect the final state."""
     shop = Shop(arena.world, f"e2e-{uuid.uuid4().hex[:8]}")
     bench = Bench(arena, shop)
     try:
@@ -177,7 +177,7 @@ def _await_deletion(shop: Shop, name: str, begun: float, limit: float) -> float:
 
 
 def _look(case: Case, bench: Bench, name: str, found: Job | None, seconds: float) -> Outcome:
-    """What there is at the end; Secrets follow their Pods, so that is waited for."""
+    """The final state, after Secrets were deleted with their Pods."""
     shop = bench.shop
     staging = [] if case.deferred else shop.staging()
     missed = [f"{rule.operations} {rule.about}" for rule in bench.rules if not rule.hits]
@@ -220,6 +220,6 @@ def _live_pods(bench: Bench) -> list[str]:
 
 
 def _close(shop: Shop) -> None:
-    """The namespace goes, and all that is in it: whatever a case left must not outlive it."""
+    """Delete the namespace with everything in it."""
     with contextlib.suppress(client.ApiException):
         shop.world.core.delete_namespace(shop.name)

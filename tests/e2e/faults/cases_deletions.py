@@ -1,4 +1,4 @@
-"""Jobs that are deleted, in whatever phase, also while the store is away."""
+"""Jobs that are deleted in any phase, also while the store is unavailable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from e2e.faults.store_faults import cut, held, refused, silence
 
 
 def delete_in(wanted: str) -> Any:
-    """Delete the job as soon as it is in a phase; then the store breaks, if the case says so."""
+    """Delete the job in a phase; then, in some cases, the store fails."""
 
     def then(bench: Bench, name: str) -> None:
         bench.reach(name, wanted)

@@ -1,4 +1,4 @@
-"""How runs end by a deadline, in publishing, and by somebody's wish."""
+"""Runs that end by a deadline, in publishing, or by a request of the user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUN = 30
 
 
 def released_past_deadline(wanted: str) -> Callable[[Bench, str], None]:
-    """What is held back in a phase goes through as soon as the active deadline has passed."""
+    """Requests that are delayed in a phase continue after the active deadline."""
 
     def then(bench: Bench, name: str) -> None:
         bench.reach(name, wanted)
@@ -164,7 +164,7 @@ VALIDATIONS = (
 
 
 def refuse_status_with_failures(bench: Bench) -> None:
-    """The API server refuses our status as long as it names failed items: a schema that became stricter."""
+    """The API server rejects a status with failed items, as with a stricter schema."""
     name, admission = bench.shop.name, client.AdmissionregistrationV1Api(bench.arena.world.api)
     on_status = {
         "apiGroups": ["imagejob.dev"],

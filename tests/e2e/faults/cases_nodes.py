@@ -1,4 +1,4 @@
-"""Somebody takes the Pods away: drains, preemptions, deletions, and nodes that refuse or are lost."""
+"""Disruptions of Pods: drains, preemptions, deletions, nodes that reject Pods or are lost."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def one_slot(bench: Bench) -> None:
 
 
 def preempt(bench: Bench, name: str) -> None:
-    """A Pod of a higher priority takes the slot, and gives it back."""
+    """A Pod of a higher priority preempts the Pod, and ends."""
     bench.await_working_pod()
     image = bench.arena.world.pod_of(MINIO).spec.containers[0].image
     slot = {"limits": {SLOT: "1", "memory": "64Mi"}}
@@ -95,7 +95,7 @@ UNREACHABLE = {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "e
 
 
 def ghost_node(bench: Bench) -> None:
-    """A node that no kubelet keeps: its Pods are never heard of, and its Lease lapses."""
+    """A node without kubelet: its Pods have no status, and its Lease expires."""
     name = f"ghost-{bench.shop.name}"
     labels = {GHOST: "true", "kubernetes.io/hostname": name}
     bench.core.create_node({"metadata": {"name": name, "labels": labels}, "spec": {"taints": [ONLY_INVITED]}})
@@ -112,7 +112,7 @@ def _forget_node(bench: Bench, name: str) -> None:
 
 
 def on_ghost() -> dict[str, Any]:
-    """A job whose Pods would rather be on the ghost, and are given up as soon as that is known to be gone."""
+    """A job whose Pods prefer the ghost node, and are replaced as soon as it is known to be lost."""
     prefer = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": ON_GHOST}]}
     tolerate = [{**UNREACHABLE, "tolerationSeconds": 0}, {**ONLY_INVITED, "operator": "Exists"}]
     template = {"affinity": {"nodeAffinity": prefer}, "tolerations": tolerate}
@@ -120,7 +120,7 @@ def on_ghost() -> dict[str, Any]:
 
 
 def forget_ghost_pods(bench: Bench, name: str) -> None:
-    """What is left on the ghost is nobody's: it is live to the API server, and dead to all others."""
+    """Delete the Pods of the ghost node, which no kubelet removes."""
     pod = bench.await_pod(lambda p: str(p.spec.node_name).startswith("ghost-"), "a Pod on the ghost")
     bench.ghosts.add(pod.metadata.name)
 

@@ -1,4 +1,4 @@
-"""All is staged, and the cluster does not let the Pods run."""
+"""The sources are staged, and the cluster does not run the Pods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands at the keys of outputs already, and sources that are read where they lie."""
+"""Existing objects at the keys of outputs, and sources that are not copied."""
 
 from __future__ import annotations
 

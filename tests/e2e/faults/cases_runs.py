@@ -1,4 +1,4 @@
-"""Pods run: what becomes of them and of their work."""
+"""Failures of running Pods and of their results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from e2e.world import process_of
 
 
 def held_source(bench: Bench) -> Rule:
-    """A Pod that works until something ends it; another one in its place does not wait."""
+    """A Pod that runs until it is killed; its replacement does not wait."""
     return bench.store(held(bench.released), "get", about="/in/", who="pod", times=1)
 
 
@@ -21,7 +21,7 @@ def corrupt(bench: Bench) -> None:
 
 
 def starved(bench: Bench) -> None:
-    """Have admission give every Pod less memory than its program needs to start."""
+    """Let admission give every Pod less memory than its program needs."""
     where = "/spec/containers/0/resources"
     bench.patch_pods(
         {"op": "replace", "path": f"{where}/requests/memory", "value": "20Mi"},

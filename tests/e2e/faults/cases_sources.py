@@ -1,4 +1,4 @@
-"""What may be wrong with sources on web servers and with lists."""
+"""Failures of sources on web servers and of lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be wrong before anything is launched: the job itself, its sources, the store."""
+"""Failures before the launch: the job itself, its sources, the store."""
 
 from __future__ import annotations
 

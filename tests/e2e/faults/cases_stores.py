@@ -1,4 +1,4 @@
-"""What may be wrong with the ImageStores that a job names."""
+"""Failures of ImageStores."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def late(bench: Bench) -> None:
 
 
 def rotated(bench: Bench) -> None:
-    """At the first order: the operator has read the sources with the old keys."""
+    """At the first order, after the operator has read the sources with the old keys."""
     made = tenant(bench)
     made.declare()
     made.await_reason("Ready")
@@ -59,7 +59,7 @@ def revoked(bench: Bench) -> None:
 
 
 def told_wrong(bench: Bench) -> None:
-    """A Pod whose result tells of other bytes than it wrote."""
+    """A Pod whose result has wrong hashes."""
     made = tenant(bench)
     made.declare()
     made.await_reason("Ready")
@@ -67,7 +67,7 @@ def told_wrong(bench: Bench) -> None:
 
 
 def owned(bench: Bench) -> None:
-    """A quota holds the run back when its sources are staged."""
+    """A quota blocks the run after its sources are staged."""
     tenant(bench).declare()
     bench.shop.set_quota(pods="0")
 

@@ -1,4 +1,4 @@
-"""A web server with photos, and with every way in which one may fail."""
+"""A web server with photos and all kinds of failures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WORDS: dict[str, tuple[int, dict[str, str]]] = {
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """The first segment of a path may say how it is answered; else there is a photo, by the ending."""
+    """The first segment of a path selects the kind of response; else it is a photo, by the extension."""
 
     ended: threading.Event
     failures: dict[str, int]
@@ -95,5 +95,5 @@ def pictures(host: str) -> Iterator[str]:
 
 
 def placed(manifest: Any, address: str) -> Any:
-    """A manifest with the server's address where its name stands."""
+    """A manifest with the name of the server replaced by its address."""
     return json.loads(json.dumps(manifest).replace(PLACE, f"http://{address}"))

@@ -1,4 +1,4 @@
-"""The table of the failure matrix: shown at the end of a run, and kept as JSON for the documentation."""
+"""The results of the failure matrix: a table at the end of a run, and JSON for the documentation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLACE = Path("out") / "failures.json"
 
 @dataclass(frozen=True)
 class Row:
-    """One case as it went; seconds from applying to the end, and how many were promised at most."""
+    """The result of one case: seconds from applying to the end, and the promised maximum."""
 
     case: str
     cause: str
@@ -30,7 +30,7 @@ class Row:
 
 
 def table(rows: Sequence[Row]) -> list[str]:
-    """The rows as lines, in columns."""
+    """Format the rows as a table."""
     wide = max(len(row.case) for row in rows)
     ends = max(len(row.ends) for row in rows)
     lines = [f"{'case':<{wide}}  {'ends':<{ends}}  seconds  at most  "]
@@ -45,7 +45,7 @@ def table(rows: Sequence[Row]) -> list[str]:
 
 
 def keep(place: Path, found: Mapping[str, Any]) -> None:
-    """Write what was measured as JSON, with what it was measured on."""
+    """Write measurements as JSON, with the machine and the version."""
     root = repository()
     document = {
         "commit": run(["git", "-C", str(root), "rev-parse", "--short", "HEAD"]).strip(),

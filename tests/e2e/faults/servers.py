@@ -1,4 +1,4 @@
-"""Two small servers that the cluster asks: a registry that has no image, and an admission webhook."""
+"""Two small servers: a registry without images, and an admission webhook."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SILENCE = 8
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Says nothing on standard error, and ends when its server ends."""
+    """A handler that does not log."""
 
     ended: threading.Event
 
@@ -56,7 +56,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def _serving(host: str, handler: type[_Handler], tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """`host:port` of a server that lives as long as the block."""
+    """Run a server during the block; yields `host:port`."""
     handler.ended = threading.Event()
     server = _Server((host, 0), handler)
     if tls:
@@ -109,7 +109,7 @@ class Webhook:
         self.authority = ""
 
     def client_config(self, path: str) -> dict[str, str]:
-        """How a webhook configuration names it."""
+        """Its `clientConfig` in a webhook configuration."""
         return {"url": f"https://{self.address}{path}", "caBundle": self.authority}
 
     def review(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class Webhook:
 
     @contextmanager
     def serving(self, host: str, folder: Path) -> Iterator[Webhook]:
-        """Serve, with a certificate made for it."""
+        """Run the webhook with a new certificate."""
         webhook = self
 
         class Handler(_Handler):

@@ -1,4 +1,4 @@
-"""What may happen to a request on its way to the store."""
+"""Faults of requests to the store."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ async def cut(exchange: Exchange) -> None:
 
 
 async def lost_answer(exchange: Exchange) -> None:
-    """It is done, and nobody hears of it."""
+    """The request takes effect, and the response is lost."""
     await exchange.forward()
     exchange.cut()
 
 
 async def cut_download(exchange: Exchange) -> None:
-    """The answer ends in the middle."""
+    """The response is truncated."""
     answer = await exchange.forward()
     await exchange.reply(answer[: len(answer) - len(answer.partition(b"\r\n\r\n")[2]) // 2])
     exchange.cut()
 
 
 async def silence(exchange: Exchange) -> None:
-    """There is never an answer."""
+    """There is no response."""
     await asyncio.Event().wait()
 
 
 def slow(seconds: float) -> Fault:
-    """The store takes its time."""
+    """The store is slow."""
 
     async def fault(exchange: Exchange) -> None:
         await asyncio.sleep(seconds)
@@ -62,7 +62,7 @@ def slow(seconds: float) -> Fault:
 
 
 def held(released: threading.Event) -> Fault:
-    """The store does and answers nothing until it is let; what is tried anew till then waits too."""
+    """The store holds requests, and their retries, until it is released."""
 
     async def fault(exchange: Exchange) -> None:
         # Not in a thread: those of the loop are few, and many requests may be held.
@@ -74,7 +74,7 @@ def held(released: threading.Event) -> Fault:
 
 
 def pretended(status: int, body: str = "") -> Fault:
-    """The store says that all is well, and does nothing."""
+    """The store reports success and does nothing."""
 
     async def fault(exchange: Exchange) -> None:
         head = f"HTTP/1.1 {status} Planted\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
@@ -84,7 +84,7 @@ def pretended(status: int, body: str = "") -> Fault:
 
 
 def written(body: bytes) -> Fault:
-    """Other bytes arrive than were sent."""
+    """The store receives other bytes than were sent."""
 
     async def fault(exchange: Exchange) -> None:
         request = exchange.request
@@ -99,7 +99,7 @@ def written(body: bytes) -> Fault:
 
 
 async def other_hashes(exchange: Exchange) -> None:
-    """What arrives tells of other hashes than was sent."""
+    """The store receives other hashes than were sent."""
     request = exchange.request
     body = re.sub(rb'("sha256":")[0-9a-f]{64}', rb"\g<1>" + b"0" * 64, request.body)
     exchange.request = replace(request, body=body)
@@ -107,7 +107,7 @@ async def other_hashes(exchange: Exchange) -> None:
 
 
 def meanwhile(action: Callable[[], object]) -> Fault:
-    """Something else happens first, then the request is passed on."""
+    """Run an action, then forward the request."""
 
     async def fault(exchange: Exchange) -> None:
         await asyncio.to_thread(action)
@@ -117,7 +117,7 @@ def meanwhile(action: Callable[[], object]) -> Fault:
 
 
 def written_later(seconds: float) -> Fault:
-    """The store's clock, as the garbage collector reads it, is so much later."""
+    """The store's clock is ahead by so much."""
 
     async def fault(exchange: Exchange) -> None:
         head, _, body = (await exchange.forward()).partition(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""A proxy before the object store that breaks exactly the requests it is told to break.
+"""A proxy for the object store that injects faults into selected requests.
 
 It speaks raw HTTP/1.1, one request a connection, and passes everything on as it came: the Host header too, so
 that signatures stay right. A rule says which requests (operation, words in their keys, who asks, how often)
@@ -19,7 +19,7 @@ OPERATOR, POD = "operator", "pod"
 
 @dataclass(frozen=True)
 class Request:
-    """One request: its head as it came, and as much of its body as was read."""
+    """One request: its head, and the part of its body that was read."""
 
     method: str
     path: str
@@ -54,12 +54,12 @@ class Request:
 
     @property
     def who(self) -> str:
-        """Who asks."""
+        """The client."""
         return POD if self.headers.get("user-agent") == "imagejob-processor" else OPERATOR
 
 
 class Exchange:
-    """One request and what may be done about it."""
+    """One request, and ways to respond."""
 
     def __init__(
         self, request: Request, client: asyncio.StreamWriter, upstream: Callable[[bytes], Awaitable[bytes]]
@@ -69,11 +69,11 @@ class Exchange:
         self._upstream = upstream
 
     async def forward(self) -> bytes:
-        """Let the store do it; its whole answer, head and body."""
+        """Forward the request to the store; returns its response, head and body."""
         return await self._upstream(self.request.head + self.request.body)
 
     async def reply(self, answer: bytes) -> None:
-        """Send an answer to who asked."""
+        """Send a response to the client."""
         self._client.write(answer)
         await self._client.drain()
 
@@ -92,7 +92,7 @@ async def cut_upload(exchange: Exchange) -> None:
 
 @dataclass
 class Rule:
-    """Which requests a fault meets. `about` are words of which all must occur; `times` -1 is for ever."""
+    """Which requests a fault affects: `about` are words that must all occur; `times` -1 is unlimited."""
 
     fault: Fault
     operations: tuple[str, ...] = ()
@@ -116,7 +116,7 @@ class Rule:
 
 
 class StoreProxy:
-    """The proxy, in a thread of its own; the first rule that meets a request decides."""
+    """The proxy, in its own thread; the first matching rule applies."""
 
     def __init__(self, host: str, upstream: tuple[str, int]) -> None:
         self._host = host
@@ -140,7 +140,7 @@ class StoreProxy:
         self.address = f"{self._host}:{self._server.sockets[0].getsockname()[1]}"
 
     def stop(self) -> None:
-        """End; connections that are open are reset."""
+        """Stop the proxy; open connections are reset."""
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
@@ -156,7 +156,7 @@ class StoreProxy:
 
     @contextmanager
     def rule(self, rule: Rule) -> Iterator[Rule]:
-        """Have a rule in force."""
+        """Apply a rule during the block."""
         with self._lock:
             self._rules.append(rule)
         try:
@@ -209,7 +209,7 @@ class StoreProxy:
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
-    """Close a connection; one whose other end is dead is not waited for."""
+    """Close a connection without waiting for its other end."""
     writer.close()
     try:
         async with asyncio.timeout(2):

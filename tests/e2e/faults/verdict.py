@@ -1,4 +1,4 @@
-"""What must hold at the end of every case: a pure function, so that it can be shown to find what is wrong."""
+"""The checks at the end of every case: a pure function, so that it can be tested itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Expected(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What there was when a case had ended."""
+    """The state after a case."""
 
     job: Job | None
     """As it is after all was looked at; None if it is gone."""
@@ -51,7 +51,7 @@ class Outcome:
 
 
 def objections(case: Expected, outcome: Outcome) -> list[str]:
-    """Everything that is not as promised; empty if all is well."""
+    """All violations; empty if there are none."""
     found = [f"the fault on {missed} never struck" for missed in outcome.missed]
     if outcome.seconds > case.limit:
         found.append(f"it took {outcome.seconds:.1f} s, at most {case.limit:.0f} s were promised")

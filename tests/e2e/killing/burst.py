@@ -1,4 +1,4 @@
-"""Many jobs at once, and what came of them."""
+"""Many jobs at once, and their outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENOUGH = 12
 
 
 class Burst:
-    """Many jobs at once, and what came of them."""
+    """Many jobs at once, and their outcome."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
@@ -26,20 +26,20 @@ class Burst:
         self._names: list[str] = []
 
     def begin(self, count: int) -> None:
-        """Create so many more jobs at once; their Pods wait for one another."""
+        """Create more jobs at once; their Pods wait for each other."""
         names = [f"job-{number}" for number in range(len(self._names), len(self._names) + count)]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda name: create(self._shop, WELL, name, startDeadlineSeconds=3600), names))
         self._names += names
 
     def keep_up(self) -> None:
-        """Have enough work for a takeover to be seen: a bench that is through too early gets more jobs."""
+        """Keep enough unfinished jobs for a takeover to be measured."""
         left = sum(not ended(job) for job in jobs(self._shop).values())
         if left < ENOUGH:
             self.begin(ENOUGH)
 
     def result(self) -> dict[str, Any]:
-        """Wait for all of them, and hold each against what it must come to."""
+        """Wait for all jobs, and compare each with its expected outcome."""
         within = 120 + 3 * len(self._names)
         until("all have ended", lambda: all(ended(job) for job in jobs(self._shop).values()), within)
         self._shop.await_clean()

@@ -1,4 +1,4 @@
-"""The kinds of jobs that are under way while the operator is killed, and what each may come to."""
+"""The kinds of jobs that run while the operator is killed, and their expected outcomes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GONE: End = ("", "", "")
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user does to a job; at a moment like any other, or once it has ended."""
+    """The action of a user on a job, at any time or after its end."""
 
     spec: Mapping[str, Any] | None
     """What is patched in its spec; None: the job is deleted."""

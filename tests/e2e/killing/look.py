@@ -1,4 +1,4 @@
-"""Jobs of the kinds, and what there is of each once it has ended."""
+"""Jobs of each kind, and their final state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def jobs(shop: Shop) -> dict[str, Job]:
 
 
 def undisturbed(shop: Shop) -> dict[str, str]:
-    """Put the sources there; the outputs of a run that nobody disturbs."""
+    """Upload the sources; returns the outputs of an undisturbed run."""
     shop.upload_photos(*PHOTOS)
     shop.upload(BROKEN, b"not an image")
     create(shop, KINDS[0], "calm")
@@ -45,7 +45,7 @@ def outputs(shop: Shop, name: str) -> dict[str, str]:
 
 
 def look(shop: Shop, name: str, job: Job | None, pods: Sequence[str]) -> Seen:
-    """What there is of a job that has ended; `pods` are all Pods that were created in the namespace."""
+    """The final state of a job; `pods` are all Pods that were created in the namespace."""
     report = shop.report(job) if job and job["status"].get("report") else {}
     events = [event.reason for event in shop.events(name)]
     return Seen(name, job, outputs(shop, name), report, events, pods)

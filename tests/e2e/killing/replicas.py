@@ -1,4 +1,4 @@
-"""Two replicas of the operator, and how long one takes when something happens to the one in charge."""
+"""Two replicas of the operator, and the time of a takeover after a fault of the leader."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST = 60
 
 @dataclass(frozen=True)
 class Takeover:
-    """How long another replica took, in seconds from the fault, by the API server's own notes."""
+    """Seconds from the fault to the takeover, by the audit log."""
 
     way: str
     lease: float
@@ -40,7 +40,7 @@ class Takeover:
 
 
 class Replicas:
-    """The operator with two replicas, and who of them is in charge."""
+    """The operator with two replicas, and their leader."""
 
     def __init__(self, world: World, shop: Shop) -> None:
         self._world = world
@@ -48,7 +48,7 @@ class Replicas:
         self._leases = client.CoordinationV1Api(world.api)
 
     def await_both(self) -> None:
-        """Wait until both are there and ready."""
+        """Wait until both replicas are ready."""
         self._world.await_operator()
         until("two replicas are ready", lambda: self._ready() == 2, LONGEST)
 
@@ -57,11 +57,11 @@ class Replicas:
         return apps.read_namespaced_deployment(OPERATOR, NAMESPACE).status.ready_replicas or 0
 
     def holder(self) -> str:
-        """The name of its Pod; '' if there is none."""
+        """The name of the leader's Pod; '' if there is none."""
         return self._leases.read_namespaced_lease(LEASE, NAMESPACE).spec.holder_identity or ""
 
     def strike(self, way: str) -> Takeover:
-        """Do something to the one in charge, and wait until the other one works."""
+        """Inject a fault into the leader, and wait until the other replica works."""
         until("somebody is in charge", self.holder, LONGEST)
         before = self.holder()
         process = process_of(self._world.core.read_namespaced_pod(before, NAMESPACE), "imagejob_operator")
@@ -90,7 +90,7 @@ class Replicas:
         return Takeover(way, _seconds(struck, lease), _seconds(struck, work), len(late))
 
     def _first(self, since: int, before: str, struck: datetime, resource: str, namespace: str) -> datetime:
-        """When the first write by another replica came that took effect."""
+        """The time of the first successful write by another replica."""
         found: list[Write] = []
 
         def look() -> bool:

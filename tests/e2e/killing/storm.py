@@ -1,4 +1,4 @@
-"""Jobs of all kinds, their users, and an operator that is killed again and again, at random moments."""
+"""Jobs of all kinds, their users, and an operator that is killed at random times."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LONGEST = 240
 
 
 class Parts(Protocol):
-    """What can restart a part of the cluster."""
+    """Restarts a component of the cluster."""
 
     def restart(self, component: str) -> None: ...
     def status(self) -> Status: ...
@@ -55,7 +55,7 @@ class Parts(Protocol):
 
 @dataclass
 class Played:
-    """One job on its way."""
+    """One active job."""
 
     name: str
     kind: Kind
@@ -65,7 +65,7 @@ class Played:
 
 @dataclass
 class Count:
-    """What was done and what came of it."""
+    """What was done, and the outcome."""
 
     kills: int = 0
     restarts: Counter[str] = field(default_factory=Counter)
@@ -76,7 +76,7 @@ class Count:
 
 
 class Storm:
-    """Everything happens in one thread, so that nobody asks while a part of the cluster is restarted."""
+    """Runs in one thread, so that no request is made while a component of the cluster restarts."""
 
     def __init__(self, shop: Shop, parts: Parts, rng: random.Random) -> None:
         self._shop, self._parts, self._rng = shop, parts, rng
@@ -89,7 +89,7 @@ class Storm:
         self._wanted = undisturbed(shop)
 
     def rage(self, kills: int, until_when: float) -> Count:
-        """Kill so often, or until then on the monotonic clock; then let all jobs come to their ends."""
+        """Kill so many times, or until a monotonic time; then let all jobs finish."""
         while self.count.kills < kills and time.monotonic() < until_when:
             while len(self._open) < AT_ONCE:
                 self._begin(next(self._kinds))
@@ -109,7 +109,7 @@ class Storm:
     # jobs and their users
 
     def _shuffled(self) -> Iterator[Kind]:
-        """All kinds again and again, each time in another order."""
+        """Yield all kinds repeatedly, each time in another order."""
         return chain.from_iterable(iter(lambda: self._rng.sample(KINDS, len(KINDS)), None))
 
     def _begin(self, kind: Kind) -> None:
@@ -140,7 +140,7 @@ class Storm:
     # kills and restarts
 
     def _await_writes(self, wanted: int) -> None:
-        """Until the operator has made so many more writes, or has nothing left to write."""
+        """Wait until the operator has made so many more writes, or has finished."""
         self._tail.catch_up()
         seen, end = 0, time.monotonic() + IDLE
         while seen < wanted and time.monotonic() < end:

@@ -1,6 +1,6 @@
-"""What must hold of a job that has ended, wherever the operator died.
+"""The checks of a finished job, independent of when the operator was killed.
 
-Pure functions, so that they can be shown to find what is wrong.
+Pure functions, so that they can be tested themselves.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from e2e.world import Job, verdict
 
 @dataclass(frozen=True)
 class Seen:
-    """What there is of one job."""
+    """The final state of one job."""
 
     name: str
     job: Job | None
@@ -32,7 +32,7 @@ class Seen:
 
 
 def objections(kind: Kind, seen: Seen, wanted: Mapping[str, str]) -> list[str]:
-    """What is not as it must be; `wanted` are the outputs of a run that nobody disturbed."""
+    """All violations; `wanted` are the outputs of an undisturbed run."""
     if seen.job is None:
         found = [] if GONE in kind.ends else ["it is gone"]
         return [*found, *_strange(seen, wanted)]

@@ -1,4 +1,4 @@
-"""Files that lie: small ones that would be huge, cut ones, ones that are two things at once."""
+"""Hostile files: decompression bombs, truncated files, polyglots."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import zlib
 
 from PIL import Image, PngImagePlugin
 
-from unit.processor.pictures import file, photo
+from unit.processor.images import file, photo
 
 SIDE = 60_000
 
@@ -18,14 +18,14 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def png(side: tuple[int, int], pixels: bytes, *extra: bytes) -> bytes:
-    """A PNG that says it has `side`, in grey, whatever its pixels are."""
+    """A greyscale PNG whose header has the size `side`, with any pixel data."""
     header = struct.pack(">IIBBBBB", *side, 8, 0, 0, 0, 0)
     parts = [chunk(b"IHDR", header), *extra, chunk(b"IDAT", zlib.compress(pixels, 9)), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def huge_png() -> bytes:
-    """60,000 x 60,000 pixels of zeros, all of them there: 3.6 GB from 3.5 MB."""
+    """60,000 x 60,000 pixels of zeros: 3.6 GB from 3.5 MB."""
     packer = zlib.compressobj(9)
     rows = bytes((SIDE + 1) * 100)
     first = packer.compress(rows) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -44,7 +44,7 @@ def gif(frames: int) -> bytes:
 
 
 def lying_jpeg(side: int) -> bytes:
-    """A small JPEG whose header says that it is `side` pixels wide and high."""
+    """A small JPEG whose header has the size `side` x `side`."""
     data = bytearray(file(photo(), "JPEG"))
     at = data.index(b"\xff\xc0")
     data[at + 5 : at + 9] = struct.pack(">HH", side, side)
@@ -63,7 +63,7 @@ def profile_bomb(size: int = 300 << 20) -> bytes:
 
 
 def cut(data: bytes) -> dict[str, bytes]:
-    """The file, cut at every tenth."""
+    """The file, truncated at every tenth."""
     return {f"{tenth * 10} %": data[: len(data) * tenth // 10] for tenth in range(1, 10)}
 
 
@@ -75,7 +75,7 @@ def webp_animation(frames: int) -> bytes:
 
 
 def located_png() -> bytes:
-    """A good PNG with a comment, to have something that is no bomb."""
+    """A valid PNG with a comment."""
     info = PngImagePlugin.PngInfo()
     info.add_text("Comment", "here")
     return file(photo(), "PNG", pnginfo=info)

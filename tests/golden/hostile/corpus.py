@@ -1,4 +1,4 @@
-"""The test images of Pillow's source distribution: what broke an image library once, and much else.
+"""The test images of Pillow's source distribution, which include files of former security bugs.
 
 Fetched at test time, checked by hash, kept outside of the tree by version.
 """

@@ -1,4 +1,4 @@
-"""What is thrown at a decoding process: it may refuse and it may die, the parent and the limits stay.
+"""Hostile files: the decoder process may fail; the parent and the limits must hold.
 
 Each file goes through a real child with a limit of memory; figures are printed.
 """
@@ -20,50 +20,50 @@ from imagejob_contract.output import Format
 from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ItemCode
 from imagejob_processor.child_process.protocol import Setup
-from imagejob_processor.child_process.supervisor import Worker
+from imagejob_processor.child_process.supervisor import Supervisor
 from imagejob_processor.errors import ItemFailure
-from unit.processor.pictures import file, photo, rendition, resized
+from unit.processor.images import file, photo, rendition, resized
 
 MEMORY = 512 << 20
 LIMITS = ItemLimits(item_bytes=8 << 20, pixels=20_000_000, frames=100, item_timeout_seconds=30)
 WAYS = (rendition(resized(64, 64), name="small"), rendition(resized(300, 300), name="large"))
 JPEGS = tuple(rendition(*way.steps, name=way.name, form=Format.JPEG) for way in WAYS)
-"""The ways on which JPEGs go by their planes."""
+"""Renditions for which JPEGs are resized as planes."""
 
 FILES = 1060
 REFUSALS = {ItemCode.UNDECODABLE, ItemCode.TOO_LARGE, ItemCode.UNSUPPORTED_FORMAT}
 
 
-def limited(engine: EngineName = EngineName.SIMD, ways: tuple[Rendition, ...] = WAYS) -> Worker:
-    worker = Worker()
-    worker.configure(Setup(ways, LIMITS, MEMORY, 64 << 20, engine))
-    return worker
+def limited(engine: EngineName = EngineName.SIMD, ways: tuple[Rendition, ...] = WAYS) -> Supervisor:
+    supervisor = Supervisor()
+    supervisor.configure(Setup(ways, LIMITS, MEMORY, 64 << 20, engine))
+    return supervisor
 
 
 @pytest.fixture(
     params=[*((name, WAYS) for name in EngineName), (EngineName.SIMD, JPEGS)],
     ids=["Pillow", "Simd", "planes"],
 )
-def worker(request: pytest.FixtureRequest):
-    worker = limited(*request.param)
-    yield worker
-    worker.close()
+def supervisor(request: pytest.FixtureRequest):
+    supervisor = limited(*request.param)
+    yield supervisor
+    supervisor.close()
 
 
-def peak(worker: Worker) -> int:
-    """The most address space that the present child ever had."""
-    with open(f"/proc/{worker.pid}/status") as status:
+def peak(supervisor: Supervisor) -> int:
+    """The peak address space of the present child."""
+    with open(f"/proc/{supervisor.pid}/status") as status:
         found = re.search(r"VmPeak:\s+(\d+) kB", status.read())
     assert found
     return int(found.group(1)) * 1024
 
 
-def outcome(worker: Worker, data: bytes) -> ItemFailure | None:
+def outcome(supervisor: Supervisor, data: bytes) -> ItemFailure | None:
     try:
-        made = worker.process(data)
+        made = supervisor.process(data)
     except ItemFailure as failure:
         return failure
-    assert len(made.pictures) == len(WAYS)
+    assert len(made.renditions) == len(WAYS)
     return None
 
 
@@ -79,18 +79,18 @@ def test_the_images_that_broke_pillow_once(ways, magic, made) -> None:
     files = {name: data for name, data in every.items() if data.startswith(magic)}
     ends: Counter[str] = Counter()
     slowest, most, pids = 0.0, 0, set()
-    worker = limited(ways=ways)
+    supervisor = limited(ways=ways)
     try:
         for name, data in sorted(files.items()):
             began = time.monotonic()
-            failure = outcome(worker, data)
+            failure = outcome(supervisor, data)
             slowest = max(slowest, time.monotonic() - began)
-            most = max(most, peak(worker))
-            pids.add(worker.pid)
+            most = max(most, peak(supervisor))
+            pids.add(supervisor.pid)
             ends[failure.code.value if failure else "made"] += 1
             assert failure is None or failure.code in REFUSALS | {ItemCode.STEP_FAILED}, (name, failure)
     finally:
-        worker.close()
+        supervisor.close()
     print(  # noqa: T201 - figures for people
         f"\n{len(files)} files: {dict(sorted(ends.items()))}, slowest {slowest:.2f} s, most memory "
         f"{most >> 20} of {MEMORY >> 20} MiB, {len(pids)} processes",
@@ -113,24 +113,24 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("make", "code", "value", "limit"), REFUSED)
-def test_a_bomb_is_refused_with_code_value_and_limit(worker, make, code, value, limit):
-    pid = worker.pid
-    failure = outcome(worker, make())
+def test_a_bomb_is_refused_with_code_value_and_limit(supervisor, make, code, value, limit):
+    pid = supervisor.pid
+    failure = outcome(supervisor, make())
     assert failure is not None
     assert failure.code is code
     assert value in failure.message
     assert limit in failure.message
-    assert peak(worker) <= MEMORY
-    assert outcome(worker, file(photo())) is None
-    assert worker.pid == pid, "nothing of it may be decoded"
+    assert peak(supervisor) <= MEMORY
+    assert outcome(supervisor, file(photo())) is None
+    assert supervisor.pid == pid, "nothing of it may be decoded"
 
 
 @pytest.mark.parametrize("make", [bombs.text_bomb, bombs.profile_bomb], ids=["zTXt", "iCCP"])
-def test_what_is_packed_beside_the_pixels_does_not_fill_the_memory(worker, make):
-    failure = outcome(worker, make())
+def test_what_is_packed_beside_the_pixels_does_not_fill_the_memory(supervisor, make):
+    failure = outcome(supervisor, make())
     assert failure is None or failure.code in REFUSALS
-    assert peak(worker) <= MEMORY
-    assert outcome(worker, file(photo())) is None
+    assert peak(supervisor) <= MEMORY
+    assert outcome(supervisor, file(photo())) is None
 
 
 @pytest.mark.parametrize(
@@ -138,20 +138,20 @@ def test_what_is_packed_beside_the_pixels_does_not_fill_the_memory(worker, make)
     [*((form, WAYS) for form in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP")), ("JPEG", JPEGS)],
 )
 def test_a_file_cut_at_every_tenth_is_refused(form, ways):
-    worker = limited(ways=ways)
+    supervisor = limited(ways=ways)
     try:
         for where, data in bombs.cut(file(photo(), form)).items():
-            failure = outcome(worker, data)
+            failure = outcome(supervisor, data)
             assert failure is not None or form == "GIF", f"{form} at {where} was made into pictures"
             assert failure is None or failure.code is ItemCode.UNDECODABLE, (where, failure)
-        assert outcome(worker, file(photo(), form)) is None
+        assert outcome(supervisor, file(photo(), form)) is None
     finally:
-        worker.close()
+        supervisor.close()
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_jpeg_with_bytes_changed_ends_alike_by_planes_and_over_rgb(progressive):
-    """There is one judge of what is broken, and no process dies of it."""
+    """Only Pillow decides what is corrupt, and no process dies."""
     random, whole = Random(7), file(photo(), "JPEG", progressive=progressive)
     workers = [limited(ways=ways) for ways in (WAYS, JPEGS)]
     try:
@@ -159,13 +159,13 @@ def test_a_jpeg_with_bytes_changed_ends_alike_by_planes_and_over_rgb(progressive
             data = bytearray(whole)
             for _ in range(random.randint(1, 6)):
                 data[random.randrange(3, len(data) if number % 2 else 700)] = random.randrange(256)
-            ends = [outcome(worker, bytes(data)) for worker in workers]
+            ends = [outcome(supervisor, bytes(data)) for supervisor in workers]
             codes = [end.code if end else None for end in ends]
             assert codes[0] == codes[1], (number, ends)
             assert ItemCode.KILLED not in codes
     finally:
-        for worker in workers:
-            worker.close()
+        for supervisor in workers:
+            supervisor.close()
 
 
 @pytest.mark.parametrize(
@@ -180,31 +180,31 @@ def test_a_jpeg_with_bytes_changed_ends_alike_by_planes_and_over_rgb(progressive
     ],
 )
 def test_lies_and_chimeras_are_refused(data, code):
-    worker = limited()
+    supervisor = limited()
     try:
-        failure = outcome(worker, data())
+        failure = outcome(supervisor, data())
         assert failure is not None
         assert failure.code is code
     finally:
-        worker.close()
+        supervisor.close()
 
 
 def test_a_jpeg_that_says_more_than_it_has_costs_no_more_than_it_says():
-    """The decoder fills it up with grey, and tells nobody."""
-    worker = limited()
+    """The decoder fills the rest with grey without an error."""
+    supervisor = limited()
     try:
-        assert outcome(worker, bombs.lying_jpeg(4400)) is None
-        assert peak(worker) <= MEMORY
+        assert outcome(supervisor, bombs.lying_jpeg(4400)) is None
+        assert peak(supervisor) <= MEMORY
     finally:
-        worker.close()
+        supervisor.close()
 
 
 def test_what_stands_behind_a_picture_does_not_come_into_the_outputs():
-    worker = limited()
+    supervisor = limited()
     try:
         for data in (file(photo(), "JPEG") + b"PK\x03\x04<?php evil ?>", bombs.located_png()):
-            for picture in worker.process(data).pictures:
+            for picture in supervisor.process(data).renditions:
                 assert b"evil" not in picture.data
                 assert b"here" not in picture.data
     finally:
-        worker.close()
+        supervisor.close()

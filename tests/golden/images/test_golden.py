@@ -1,4 +1,4 @@
-"""Goldens: what the pipeline makes of real photos is what a full decode and one LANCZOS resize make of them.
+"""Golden tests: the pipeline's outputs of real photos equal those of a full decode and one Lanczos resize.
 
 The reference is computed here, by the plain way that the pipeline's shortcuts must not be told from.
 Pictures are compared by their decoded pixels, never by bytes, which change with every encoder.
@@ -17,10 +17,11 @@ from sklearn.datasets import load_sample_image
 from imagejob_contract.order import EngineName
 from imagejob_contract.output import Format
 from imagejob_contract.recipe import Fit, Rendition, Resample
-from imagejob_processor.pixels.resampling import Engine, engine_of
-from imagejob_processor.rendering.pipeline import Encoded, render
+from imagejob_processor.pixels.resampling import Engine, load_engine
+from imagejob_processor.rendering.encoded import EncodedRendition
+from imagejob_processor.rendering.pipeline import render
 from imagejob_processor.rendering.plan import DRAFT_MARGINS
-from unit.processor.pictures import LIMITS, file, rendition, resized
+from unit.processor.images import LIMITS, file, rendition, resized
 
 PHOTOS = {
     "china": lambda: load_sample_image("china.jpg"),
@@ -50,7 +51,7 @@ def source(name: str, form: str, factor: int = 1) -> bytes:
 
 
 def zone_plate(side: int = 1600) -> Image.Image:
-    """Rings that get finer outwards: whatever skips the filter makes false rings of them."""
+    """Rings with a growing frequency, which show aliasing."""
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     rings = 127.5 + 127.5 * np.cos(side * np.pi / 2 * 0.9 * (x**2 + y**2) / 2)
     return Image.fromarray(rings.astype(np.uint8)).convert("RGB")
@@ -73,14 +74,18 @@ def likeness(one: Image.Image, other: Image.Image) -> float:
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    found = engine_of(request.param)
+    found = load_engine(request.param)
     assert found.name is request.param, "the engine is not installed here, or does not work"
     return found
 
 
 def made(data: bytes, engine: Engine, *ways: Rendition) -> dict[str, Image.Image]:
     found = render(data, ways, LIMITS, engine)
-    return {each.rendition: Image.open(io.BytesIO(each.data)) for each in found if isinstance(each, Encoded)}
+    return {
+        each.rendition: Image.open(io.BytesIO(each.data))
+        for each in found
+        if isinstance(each, EncodedRendition)
+    }
 
 
 @pytest.mark.parametrize(

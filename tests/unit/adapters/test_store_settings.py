@@ -55,5 +55,5 @@ def test_pods_get_the_authorities_that_they_need() -> None:
 
 
 def test_a_pod_with_broken_authorities_says_so() -> None:
-    with pytest.raises(BadOrder, match="IMAGEJOB_STORE_CA holds no certificate"):
+    with pytest.raises(BadOrder, match="IMAGEJOB_STORE_CA contains no valid PEM certificate"):
         run({"IMAGEJOB_ORDER_URL": "https://store/order", STORE_CA_VARIABLE: "broken"})

@@ -1,4 +1,4 @@
-"""What the processor's image has from Debian, so that nothing is left out here."""
+"""Installs the Debian packages of the processor's image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store on 127.0.0.1 that does what a script says, and remembers what it was asked."""
+"""A scripted store on 127.0.0.1 that records its requests."""
 
 import contextlib
 import email
@@ -32,7 +32,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to answer; `length` lies about the body, `cut` ends the connection after that many bytes."""
+    """A response; `length` is a wrong Content-Length, `cut` closes the connection after so many bytes."""
 
     status: int = 200
     body: bytes = b""
@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass
 class Script:
-    """Answers by path, used up one by one; the last stays. `hang_up` counts requests cut in mid-upload."""
+    """Responses by path, used in order; the last one repeats. `hang_up`: number of uploads to interrupt."""
 
     answers: dict[str, list[Answer | Callable[[Asked], Answer]]] = field(default_factory=dict)
     hang_up: int = 0

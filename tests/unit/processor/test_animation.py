@@ -1,4 +1,4 @@
-"""Animations: all frames, with their times, each like the still picture would be; or the first one only."""
+"""Animations: all frames with their durations, or the first frame only."""
 
 import io
 
@@ -9,8 +9,7 @@ from imagejob_contract.output import Animation, Compression, Format, Output
 from imagejob_contract.recipe import Fit, Grayscale, Pad, Rendition, Step, Watermark
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
-from unit.processor.pictures import difference, file, made, make, photo, resized
-from unit.processor.test_machine import limits
+from unit.processor.images import difference, file, limits, made, make, photo, resized
 
 TIMES = [40, 200, 100, 70]
 FRAMES = [
@@ -129,7 +128,7 @@ def test_all_frames_count_against_the_limit():
 
 
 def test_what_all_frames_would_become_is_bounded_too():
-    with pytest.raises(ItemFailure, match=r"frames of 400x400, over the limit of 300000") as caught:
+    with pytest.raises(ItemFailure, match=r"frames of 400x400 pixels, over the limit of 300000") as caught:
         make(animation("GIF"), way(Format.GIF, resized(400, 400, Fit.FILL)), limits=limits(pixels=300_000))
     assert caught.value.code is ItemCode.STEP_FAILED
 

@@ -1,4 +1,4 @@
-"""What holds whichever engine does the work: the picture is upright, of the planned size, and no more."""
+"""Properties of both engines: the output is upright and of the planned size."""
 
 import io
 
@@ -13,12 +13,12 @@ from imagejob_contract.recipe import Fit, Rendition, Resample
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.limits import MAX_SIDES
-from imagejob_processor.pixels.resampling import Engine, engine_of
+from imagejob_processor.pixels.resampling import Engine, load_engine
 from imagejob_processor.steps import resize
-from unit.processor.pictures import difference, file, make, opened, photo, resized
+from unit.processor.images import difference, file, make, opened, photo, resized
 from unit.processor.test_pipeline import STORED, oriented
 
-ENGINES = [engine_of(name) for name in EngineName]
+ENGINES = [load_engine(name) for name in EngineName]
 LIKELY = [Format.JPEG, Format.PNG, Format.WEBP]
 sides = st.integers(1, 90)
 GPS = ExifTags.IFD.GPSInfo
@@ -78,7 +78,7 @@ def test_sizes_are_the_planned_ones(number, origin, form, size, box, fit, how):
     box=st.tuples(sides, sides),
 )
 def test_what_is_small_enough_stays_as_it_is(number, form, size, box):
-    """Idempotence: the steps of a rendition, done to the rendition, change nothing but by its encoder."""
+    """Idempotence: the steps of a rendition do not change the rendition, except for lossy encoding."""
     engine, best = ENGINES[number], None if form is Format.PNG else 97
     once = make(file(photo(*size)), way(form, resized(*box), quality=best), engine=engine)["out"]
     twice = make(once.data, way(form, resized(*box), quality=best), engine=engine)["out"]

@@ -1,4 +1,4 @@
-"""Output options: each changes what it says, and nothing else."""
+"""Output options."""
 
 import io
 
@@ -11,7 +11,7 @@ from imagejob_contract.output import Chroma, Compression, Format, Output
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.pixels import encode
-from unit.processor.pictures import difference, photo
+from unit.processor.images import difference, photo
 
 ASTRONAUT = Image.fromarray(samples.astronaut()).resize((256, 256))
 

@@ -1,4 +1,4 @@
-"""What is refused, before it costs anything, and what is said about it."""
+"""Limits and formats: errors and their messages."""
 
 import struct
 import time
@@ -12,11 +12,7 @@ from imagejob_contract.output import Format
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure, message_of
 from imagejob_processor.rendering.source import _webp_size, open_source, sniff
-from unit.processor.pictures import LIMITS, file, jpeg, made, make, photo, rendition, resized, stored
-
-
-def limits(item_bytes=1 << 30, pixels=1 << 30, frames=1 << 20) -> ItemLimits:
-    return ItemLimits(item_bytes=item_bytes, pixels=pixels, frames=frames, item_timeout_seconds=30)
+from unit.processor.images import LIMITS, file, jpeg, limits, made, make, photo, rendition, resized, stored
 
 
 def refusal(data: bytes, some: ItemLimits = LIMITS) -> ItemFailure:
@@ -46,7 +42,10 @@ def test_bytes_up_to_the_limit():
     assert made(data, limits=limits(item_bytes=len(data)))
     failure = refusal(data, limits(item_bytes=len(data) - 1))
     assert failure.code is ItemCode.TOO_LARGE
-    assert failure.message == f"{len(data)} bytes, over the limit of {len(data) - 1} (limits.itemSize)"
+    assert failure.message == (
+        f"the source has {len(data)} bytes, over the limit of {len(data) - 1}; "
+        "raise limits.itemSize or reduce the source"
+    )
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF", "BMP"])
@@ -55,7 +54,10 @@ def test_pixels_up_to_the_limit(form):
     assert made(data, limits=limits(pixels=64000))
     failure = refusal(data, limits(pixels=63999))
     assert failure.code is ItemCode.TOO_LARGE
-    assert failure.message == "320x200 = 64000 pixels, over the limit of 63999 (limits.pixels)"
+    assert failure.message == (
+        "the source has 320x200 = 64000 pixels, over the limit of 63999; "
+        "raise limits.pixels or reduce the source"
+    )
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF", "BMP"])
@@ -63,7 +65,7 @@ def test_far_over_the_limit_is_the_same_refusal(form):
     failure = refusal(stored(form), limits(pixels=100))
     assert failure.code is ItemCode.TOO_LARGE
     assert "64000" in failure.message
-    assert "over the limit of 100 (limits.pixels)" in failure.message
+    assert "over the limit of 100; raise limits.pixels" in failure.message
 
 
 @pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "AVIF", "TIFF"])
@@ -72,7 +74,7 @@ def test_frames_up_to_the_limit(form):
     assert made(data, limits=limits(frames=5))
     failure = refusal(data, limits(frames=4))
     assert failure.code is ItemCode.TOO_LARGE
-    assert "5 frames, over the limit of 4 (limits.frames)" in failure.message
+    assert "5 frames, over the limit of 4; raise limits.frames" in failure.message
 
 
 def test_a_huge_png_costs_nothing():

@@ -13,13 +13,13 @@ import msgspec
 import pytest
 from PIL import Image
 
-from imagejob_contract.order import Order, OrderItem, OrderWatermarkImage, Upload, output_name
+from imagejob_contract.order import Order, OrderItem, OrderWatermark, Upload, output_name
 from imagejob_contract.output import Format
 from imagejob_contract.recipe import Fit, Step, Watermark
 from imagejob_contract.result import ExitCode, ItemCode, Result, Summary
 from imagejob_processor import main as program
 from imagejob_processor.errors import BadOrder
-from unit.processor.pictures import LIMITS, rendition, resized, stored
+from unit.processor.images import LIMITS, rendition, resized, stored
 from unit.processor.store_double import EXPIRED, Answer, Script, serving
 
 WAYS = (
@@ -136,7 +136,7 @@ def with_mark(script: Script) -> None:
     of = msgspec.structs.replace(
         order(script, 1),
         renditions=(way,),
-        watermark_images=(OrderWatermarkImage("brand/logo.png", script.url("/logo"), "e"),),
+        watermark_images=(OrderWatermark("brand/logo.png", script.url("/logo"), "e"),),
     )
     script.answers["/order"] = [Answer(body=msgspec.json.encode(of))]
 
@@ -160,14 +160,14 @@ def test_an_image_for_the_watermark_that_is_not_what_was_staged(script, start, a
     script.answers["/logo"] = [answer]
     pod = start()
     assert pod.wait() == ExitCode.BAD_ORDER
-    assert "an image of a watermark cannot be had" in pod.summary().error
+    assert "a watermark image could not be read" in pod.summary().error
 
 
 def test_the_log_is_json_and_names_items(script, start):
     pod = start()
     pod.wait()
     lines = pod.lines()
-    assert {"time", "level", "message"} <= set(lines[0])
+    assert {"time", "level", "logger", "message"} <= set(lines[0])
     (failed,) = [line for line in lines if line["message"] == "item failed"]
     assert failed["source"] == "uploads/1.jpg"
     assert failed["code"] == "IMG_001"
@@ -227,14 +227,14 @@ def test_sigterm_ends_at_once_without_a_result(script, start):
     assert pod.wait() == 143
     assert time.monotonic() - started < 2
     assert not asked(script, "/result")
-    assert pod.summary().error == "stopped by a signal"
+    assert pod.summary().error == "terminated by SIGTERM before the result was stored"
 
 
 def test_no_place_for_the_message(script, start, tmp_path, monkeypatch):
     assert not Path(program.TERMINATION_LOG).exists(), "this test needs a machine without it"
-    program._leave(Summary(succeeded=1), {})
+    program._write_termination_message(Summary(succeeded=1), {})
     assert not Path(program.TERMINATION_LOG).exists(), "the kubelet's file is not ours to create"
-    program._leave(
+    program._write_termination_message(
         Summary(succeeded=1), {"IMAGEJOB_TERMINATION_LOG": str(tmp_path / "no" / "such" / "folder")}
     )
 

@@ -1,4 +1,4 @@
-"""Pixels: what comes out is the picture that went in, upright, in sRGB and with nothing in its pockets."""
+"""The pipeline: outputs are upright, in sRGB and without metadata."""
 
 import io
 
@@ -10,7 +10,7 @@ from imagejob_contract.output import FORMATS, Format
 from imagejob_contract.recipe import Crop, Fit, Gravity, Rotate, Step, Watermark
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
-from unit.processor.pictures import (
+from unit.processor.images import (
     difference,
     file,
     jpeg,
@@ -149,7 +149,7 @@ def test_every_mode_can_be_written_in_every_format(data, mode, expected, form):
 
 def test_pixels_without_a_known_white_are_refused():
     floats = file(Image.fromarray(np.ones((4, 4), dtype=np.float32)), "TIFF")
-    with pytest.raises(ItemFailure, match="'F' is not allowed") as caught:
+    with pytest.raises(ItemFailure, match="32 bit floating-point pixels are not supported") as caught:
         made(floats)
     assert caught.value.code is ItemCode.UNSUPPORTED_FORMAT
 
@@ -163,7 +163,7 @@ def test_transparent_edges_do_not_bleed():
 
 
 def p3_like_profile() -> bytes:
-    """A profile whose primaries are sRGB's, but with red and blue exchanged: it cannot be overlooked."""
+    """A profile with the red and blue primaries of sRGB swapped, which clearly changes colours."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, blue = profile.index(b"rXYZ", 128), profile.index(b"bXYZ", 128)
     profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"

@@ -1,4 +1,4 @@
-"""Sizes, branches and drafts: everything that is decided before a decode."""
+"""The plan: sizes, branches and drafts."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.rendering.plan import make_plan
 from imagejob_processor.steps.resize import place
-from unit.processor.pictures import rendition, resized
+from unit.processor.images import rendition, resized
 
 MOST = 50_000_000
 FAST = Resample.FAST
@@ -96,7 +96,7 @@ def test_orientation_swaps_the_planned_size(orientation):
             "steps[1] (crop)",
             id="after resize",
         ),
-        pytest.param([Step()], "steps[0] (empty)", id="empty step"),
+        pytest.param([Step()], "steps[0] (none)", id="empty step"),
         pytest.param(
             [Step(rotate=Rotate(degrees=90), resize=Resize(width=1, height=1))],
             "steps[0] (resize, rotate)",
@@ -127,7 +127,7 @@ def test_outside_may_not_explode():
 )
 def test_the_format_limits_the_side(form, limit):
     assert make_plan((limit, 1), 1, (rendition(form=form),), MOST).branches[0].size == (limit, 1)
-    with pytest.raises(ItemFailure, match=f"{limit} a side") as caught:
+    with pytest.raises(ItemFailure, match=f"limit of {form} of {limit} pixels a side") as caught:
         make_plan((1, limit + 1), 1, (rendition(form=form),), MOST)
     assert caught.value.code is ItemCode.OUTPUT_TOO_LARGE
 

@@ -1,4 +1,4 @@
-"""Several items at once: in order, bounded, each with a process of its own."""
+"""Shards: several items at once, in order and bounded."""
 
 import threading
 
@@ -8,22 +8,22 @@ import pytest
 from imagejob_contract.order import Order, OrderItem, Upload
 from imagejob_contract.output import Format
 from imagejob_contract.result import ItemCode
-from imagejob_processor.child_process.protocol import Picture
-from imagejob_processor.child_process.supervisor import Made
+from imagejob_processor.child_process.supervisor import RenderedImage
 from imagejob_processor.errors import ItemFailure, StoreUnavailable
+from imagejob_processor.rendering.encoded import EncodedRendition
 from imagejob_processor.shard import Shard
-from unit.processor.pictures import LIMITS, rendition
+from unit.processor.images import LIMITS, rendition
 
 
 class Store:
-    """Gives every source its index as bytes, and counts what is held."""
+    """A store whose sources contain their index."""
 
     def __init__(self) -> None:
         self.fetched: list[str] = []
         self.stored: dict[str, bytes] = {}
         self.types: dict[str, str] = {}
 
-    def get_source(self, url: str, etag: str, most: int) -> bytes:
+    def get_source(self, url: str, etag: str, max_bytes: int) -> bytes:
         self.fetched.append(url)
         if url == "gone":
             raise ItemFailure(ItemCode.SOURCE_MISSING, "gone")
@@ -39,17 +39,17 @@ class Store:
 
 
 class Decoder:
-    """Works when it is let, and notes how many work at once."""
+    """A decoder that waits for a gate and counts how many run at once."""
 
     together = 0
     most = 0
     lock = threading.Lock()
 
     def __init__(self, gate: threading.Event | None = None) -> None:
-        self.last_words = ""
+        self.stderr_tail = ""
         self.gate = gate
 
-    def process(self, source: bytes, name: str) -> Made:
+    def process(self, source: bytes, name: str) -> RenderedImage:
         kind = type(self)
         with kind.lock:
             kind.together += 1
@@ -58,8 +58,8 @@ class Decoder:
             assert self.gate.wait(10)
         with kind.lock:
             kind.together -= 1
-        self.last_words = f"did {source.decode()}"
-        return Made((Picture("out", 1, 1, source),), None)
+        self.stderr_tail = f"did {source.decode()}"
+        return RenderedImage((EncodedRendition("out", 1, 1, source),), None)
 
 
 def order(*urls: str) -> Order:
@@ -97,7 +97,7 @@ def test_results_come_in_order_though_the_first_is_slow(shard_of):
     threading.Timer(0.1, gate.set).start()
     finished = list(shard.results())
     assert [each.result.index for each in finished] == list(range(20))
-    assert [each.words for each in finished] == [f"did {n}" for n in range(20)]
+    assert [each.stderr_tail for each in finished] == [f"did {n}" for n in range(20)]
     assert store.stored == {f"{n:06d}-out": str(n).encode() for n in range(20)}
 
 

@@ -1,4 +1,4 @@
-"""Operations one by one: where things lie, how large they are, and which pixels may change."""
+"""The image operations, one by one."""
 
 import numpy as np
 import pytest
@@ -18,13 +18,13 @@ from imagejob_contract.recipe import (
     Pad,
     Resize,
     Sharpen,
-    Smart,
+    SmartCrop,
     Step,
 )
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.steps.resize import place
-from unit.processor.pictures import difference, file, made, photo
+from unit.processor.images import difference, file, made, photo
 
 CORNERS = {
     Gravity.NORTH_WEST: (0, 0),
@@ -40,7 +40,7 @@ CORNERS = {
 
 
 def tiles() -> Image.Image:
-    """Nine squares of nine greys, 100 pixels each: it shows which part was kept."""
+    """Nine squares of nine greys, 100 pixels each, to detect which part was kept."""
     image = Image.new("RGB", (300, 300))
     for gravity, (column, row) in CORNERS.items():
         grey = (list(CORNERS).index(gravity) + 1) * 25
@@ -93,11 +93,11 @@ def scene(x: int, y: int) -> Image.Image:
 
 
 def red(image: Image.Image) -> float:
-    """The share of the picture that the subject has."""
+    """The share of the image that the subject covers."""
     return float((np.asarray(image)[..., 0] > 200).mean())
 
 
-@pytest.mark.parametrize("smart", list(Smart))
+@pytest.mark.parametrize("smart", list(SmartCrop))
 @pytest.mark.parametrize(("x", "y"), [(60, 60), (540, 340), (300, 200), (60, 340)])
 def test_smart_crop_finds_what_there_is_to_see(smart, x, y):
     data = file(scene(x, y))
@@ -110,13 +110,13 @@ def test_smart_crop_finds_what_there_is_to_see(smart, x, y):
         assert red(made(data, step)) > kept / area
 
 
-@pytest.mark.parametrize("smart", list(Smart))
+@pytest.mark.parametrize("smart", list(SmartCrop))
 def test_planted_a_crop_of_the_middle_misses_it(smart):
     centred = made(file(scene(60, 60)), Step(crop=Crop(width=120, height=120, gravity=Gravity.CENTER)))
     assert red(centred) == 0
 
 
-@pytest.mark.parametrize("smart", list(Smart))
+@pytest.mark.parametrize("smart", list(SmartCrop))
 def test_smart_crop_of_nothing_is_the_middle(smart):
     flat = Image.new("RGB", (300, 100), "gray")
     ImageDraw.Draw(flat).point((150, 50), "gray")
@@ -152,7 +152,7 @@ def test_sizes_are_as_the_fit_says(fit, box, size, no_upscale):
 
 
 @settings(max_examples=60, deadline=None)
-@given(box=st.tuples(side, side), size=st.tuples(side, side), smart=st.sampled_from([None, *Smart]))
+@given(box=st.tuples(side, side), size=st.tuples(side, side), smart=st.sampled_from([None, *SmartCrop]))
 def test_cover_gives_what_was_planned(box, size, smart):
     step = resize(width=box[0], height=box[1], fit=Fit.COVER, smart_crop=smart)
     assert made(file(Image.new("L", size)), step).size == box
@@ -245,7 +245,7 @@ def test_what_is_clear_does_not_bleed_when_blurred():
     ("step", "says"),
     [
         (Step(crop=Crop(width=400, height=10, gravity=Gravity.EAST)), "400x10 is not inside"),
-        (Step(crop=Crop(width=10, height=300, smart_crop=Smart.EDGES)), "10x300 is not inside"),
+        (Step(crop=Crop(width=10, height=300, smart_crop=SmartCrop.EDGES)), "10x300 is not inside"),
         (Step(pad=Pad(left=16384, top=16384)), "over the limit of 50000000"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The four requests, against a store that misbehaves."""
+"""The four requests of a Pod, with a faulty store."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from imagejob_contract.order import Upload
 from imagejob_contract.result import ItemCode
 from imagejob_processor import storage
 from imagejob_processor.errors import BadOrder, ItemFailure, OrderExpired, PodFailure, StoreUnavailable
-from imagejob_processor.storage import Patience, Store
+from imagejob_processor.storage import RetryPolicy, Store
 from unit.processor.store_double import EXPIRED, Answer, Script, serving
 
 LARGE = bytes(range(256)) * 8192
@@ -25,7 +25,7 @@ def pauses():
 
 @pytest.fixture
 def store(pauses):
-    return Store(Patience(pause=pauses.append))
+    return Store(RetryPolicy(pause=pauses.append))
 
 
 def upload(script: Script) -> Upload:
@@ -68,7 +68,7 @@ def test_an_item_fails_for_its_own_reasons_only(store, script, pauses, answer, c
 def test_the_cap_is_exact(store, script):
     script.answers["/a"] = [Answer(body=LARGE)]
     assert store.get_source(script.url("/a"), "", len(LARGE)) == LARGE
-    with pytest.raises(ItemFailure, match=rf"over the limit of {len(LARGE) - 1} \(limits.itemSize\)"):
+    with pytest.raises(ItemFailure, match=rf"over the limit of {len(LARGE) - 1}; raise limits.itemSize"):
         store.get_source(script.url("/a"), "", len(LARGE) - 1)
 
 
@@ -105,7 +105,7 @@ def test_patience_ends_by_number(store, script, pauses):
 def test_patience_ends_by_time(script):
     script.answers["/a"] = [Answer(503)]
     with pytest.raises(StoreUnavailable, match="1 tries"):
-        Store(Patience(seconds=0, pause=lambda _: None)).get_source(script.url("/a"), "", 10)
+        Store(RetryPolicy(seconds=0, pause=lambda _: None)).get_source(script.url("/a"), "", 10)
 
 
 def test_a_store_that_is_not_there(store, script):
@@ -117,7 +117,7 @@ def test_a_store_that_is_not_there(store, script):
 def test_a_dripping_body_is_given_up(script):
     script.answers["/a"] = [Answer(body=LARGE)]
     with pytest.raises(StoreUnavailable, match="only"):
-        Store(Patience(tries=1, transfer=-1)).get_source(script.url("/a"), "", len(LARGE))
+        Store(RetryPolicy(tries=1, transfer=-1)).get_source(script.url("/a"), "", len(LARGE))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_an_order_that_cannot_be_had(store, script, answer):
 def test_an_order_that_is_too_long(store, script, monkeypatch):
     monkeypatch.setattr(storage, "MAX_ORDER_BYTES", 1000)
     script.answers["/a"] = [Answer(body=b"x" * 1001)]
-    with pytest.raises(BadOrder, match="over 1000"):
+    with pytest.raises(BadOrder, match="over the limit of 1000"):
         store.get_order(script.url("/a"))
 
 

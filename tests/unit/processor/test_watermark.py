@@ -1,4 +1,4 @@
-"""Text over a picture: every script that the font has, in any size, once or all over."""
+"""Watermarks: texts and images."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from imagejob_contract.recipe import Gravity, Step, Watermark
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.pixels import watermark_image
-from imagejob_processor.pixels.text import lettered
-from unit.processor.pictures import difference, file, jpeg, made, photo
+from imagejob_processor.pixels.text import render_text
+from unit.processor.images import difference, file, jpeg, made, photo
 
 GREY = Image.new("RGB", (600, 400), "gray")
 
@@ -26,7 +26,7 @@ SCRIPTS = {
 
 
 def changed(*steps: Step, image: Image.Image = GREY) -> np.ndarray:
-    """Where pixels differ from a plain grey."""
+    """The positions of pixels that differ from grey."""
     return np.argwhere(np.asarray(made(file(image), *steps).convert("RGB"))[..., 0] != 128)
 
 
@@ -39,15 +39,15 @@ def test_every_script_of_the_font_is_written(script):
 
 @pytest.mark.parametrize("text", ["漢字", "नमूना", "샘플", "ok \U0010ffff"])
 def test_a_script_that_it_lacks_is_refused(text):
-    with pytest.raises(ItemFailure, match="has no character") as caught:
+    with pytest.raises(ItemFailure, match="has no glyph") as caught:
         changed(Step(watermark=Watermark(text=text)))
     assert caught.value.code is ItemCode.STEP_FAILED
 
 
 def test_arabic_letters_are_joined():
     assert features.check("raqm"), "what shapes letters is in Pillow's own wheel"
-    apart = sum(lettered(letter, 60).width for letter in "نموذج")
-    assert lettered("نموذج", 60).width < apart * 0.85
+    apart = sum(render_text(letter, 60).width for letter in "نموذج")
+    assert render_text("نموذج", 60).width < apart * 0.85
 
 
 @pytest.mark.parametrize(("percent", "height"), [(None, 20), (5, 20), (10, 40), (20, 80), (1, 4)])
@@ -84,15 +84,15 @@ def test_a_tiled_mark_knows_no_gravity():
 
 
 def logo(size: tuple[int, int] = (80, 40)) -> Image.Image:
-    """Red, with a clear hole of green that must not be seen."""
+    """Red, with a transparent green hole that must not be visible."""
     image = Image.new("RGBA", size, (255, 0, 0, 255))
     image.paste((0, 255, 0, 0), (size[0] // 4, size[1] // 4, size[0] * 3 // 4, size[1] * 3 // 4))
     return image
 
 
 @pytest.fixture
-def brought():
-    watermark_image.bring(
+def loaded_images():
+    watermark_image.load_images(
         {
             "logo": file(logo()),
             "photo": jpeg(photo()),
@@ -101,7 +101,7 @@ def brought():
         }
     )
     yield
-    watermark_image.bring({})
+    watermark_image.load_images({})
 
 
 def image_mark(key: str = "logo", **options: object) -> Step:
@@ -110,7 +110,7 @@ def image_mark(key: str = "logo", **options: object) -> Step:
 
 @pytest.mark.parametrize("gravity", list(Gravity))
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_an_image_is_where_it_should_be(brought, gravity, mode):
+def test_an_image_is_where_it_should_be(loaded_images, gravity, mode):
     found = changed(image_mark(gravity=gravity), image=GREY.convert(mode))
     (top, left), (bottom, right) = found.min(axis=0), found.max(axis=0)
     assert (right - left + 1, bottom - top + 1) == (100, 50), (
@@ -122,27 +122,27 @@ def test_an_image_is_where_it_should_be(brought, gravity, mode):
 
 
 @pytest.mark.parametrize(("percent", "width"), [(10, 40), (50, 200), (95, 380), (100, 390)])
-def test_an_image_follows_its_scale_as_far_as_it_fits(brought, percent, width):
+def test_an_image_follows_its_scale_as_far_as_it_fits(loaded_images, percent, width):
     found = changed(
         image_mark(scale_percent=percent, gravity=Gravity.CENTER), image=Image.new("RGB", (400, 400), "gray")
     )
     assert abs(found[:, 1].max() - found[:, 1].min() + 1 - min(width, 380)) <= 1
 
 
-def test_what_is_clear_in_an_image_is_not_seen(brought):
+def test_what_is_clear_in_an_image_is_not_seen(loaded_images):
     image = np.asarray(made(file(GREY), image_mark(gravity=Gravity.CENTER))).astype(int)
     assert tuple(image[200, 300]) == (128, 128, 128)
     assert image[..., 1].max() <= 130, "no green came through the edge"
     assert image[..., 0].max() == 255
 
 
-def test_an_image_follows_its_opacity_and_is_tiled(brought):
+def test_an_image_follows_its_opacity_and_is_tiled(loaded_images):
     strong, weak = (difference(made(file(GREY), image_mark(opacity_percent=p)), GREY) for p in (100, 20))
     assert 0 < weak * 3 < strong
     assert len(changed(image_mark(tile=True))) > 4 * len(changed(image_mark()))
 
 
-def test_a_grey_picture_takes_the_lightness_of_an_image(brought):
+def test_a_grey_picture_takes_the_lightness_of_an_image(loaded_images):
     assert made(file(GREY.convert("L")), image_mark()).mode == "L"
     assert len(changed(image_mark("photo"))) > 1000
 
@@ -150,12 +150,12 @@ def test_a_grey_picture_takes_the_lightness_of_an_image(brought):
 @pytest.mark.parametrize(
     ("key", "says"),
     [
-        ("junk", "the image 'junk' cannot be decoded as PNG, WebP, JPEG or GIF"),
-        ("huge", "the image 'huge' has 3000x2000 pixels, 4000000 are allowed"),
-        ("other", "the order has no image 'other'"),
+        ("junk", "the watermark image 'junk' cannot be decoded; use a PNG, WebP, JPEG or GIF"),
+        ("huge", "the watermark image 'huge' has 3000x2000 pixels, over the limit of 4000000"),
+        ("other", "the watermark image 'other' is missing"),
     ],
 )
-def test_an_image_that_is_none_fails_the_item_and_names_the_step(brought, key, says):
+def test_an_image_that_is_none_fails_the_item_and_names_the_step(loaded_images, key, says):
     with pytest.raises(ItemFailure, match=says) as caught:
         changed(image_mark(key))
     assert caught.value.code is ItemCode.STEP_FAILED

@@ -19,7 +19,7 @@ TESTS = Step("tests", "check", (sys.executable, "-m", "pytest", "-q"))
         pytest.param(Outcome(TESTS, 1.0, 0, tests=3), "", id="passed"),
         pytest.param(Outcome(TESTS, 1.0, 1, tests=3), "exit code 1", id="failed"),
         pytest.param(Outcome(TESTS, 1.0, 0, tests=3, skipped=1), "1 skipped", id="one skipped"),
-        pytest.param(Outcome(TESTS, 1.0, 0), "it ran no test", id="none ran"),
+        pytest.param(Outcome(TESTS, 1.0, 0), "no test was run", id="none ran"),
     ],
 )
 def test_what_counts_as_passed(outcome: Outcome, failure: str) -> None:
@@ -70,7 +70,7 @@ def test_no_file_counts_nothing(tmp_path: Path) -> None:
 
 def test_the_table_names_what_was_left_out() -> None:
     text = table([Outcome(TESTS, 1.5, 0, tests=3)], 1.5, [STEPS[-1]], "needs root")
-    assert "left out: cluster-down (needs root)" in text
+    assert "skipped: cluster-down (needs root)" in text
 
 
 def test_steps_left_out_fail_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from imagejob_contract.order import Order, OrderItem, OrderWatermarkImage, Upload
+from imagejob_contract.order import Order, OrderItem, OrderWatermark, Upload
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.spec import InvalidSpec, item_limits
 from imagejob_operator.decision.shards import shard_items
@@ -68,7 +68,7 @@ async def write_order(
         upload=_upload(store, output_prefix(prefix, shard, attempt), live),
         result_url=store.sign_put(result_key(prefix, shard), live),
         watermark_images=tuple(
-            OrderWatermarkImage(mark.key, store.sign_get(copy_key(prefix, position), live), mark.etag)
+            OrderWatermark(mark.key, store.sign_get(copy_key(prefix, position), live), mark.etag)
             for position, mark in enumerate(head.watermark_images)
         ),
     )

@@ -1,4 +1,4 @@
-"""What an output says beside its pixels: nothing, who made it, or all; and where it was taken only if all."""
+"""Metadata of outputs: none, the copyright, or everything."""
 
 import io
 
@@ -7,7 +7,7 @@ from PIL import ExifTags, Image
 
 from imagejob_contract.output import FORMATS, Format, Metadata, Output
 from imagejob_contract.recipe import Rendition
-from unit.processor.pictures import difference, file, make, photo, resized
+from unit.processor.images import difference, file, make, photo, resized
 
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf>SECRETXMP</rdf></x:xmpmeta>"
 GPS = ExifTags.IFD.GPSInfo

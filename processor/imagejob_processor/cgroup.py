@@ -1,4 +1,4 @@
-"""Machine: what this container may use, as its cgroup says; version 2 first, then version 1."""
+"""CPU and memory limits of this container, from its cgroup (version 2, else version 1)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def memory_limit(root: Path = CGROUP) -> int | None:
-    """Read the memory limit of this container in bytes; None where there is none or it cannot be known."""
+    """Read the memory limit in bytes; None if there is none or it is unknown."""
     text = _first(root / "memory.max", root / "memory/memory.limit_in_bytes")
-    # Version 1 says "no limit" with a number near 2**63.
+    # Version 1 expresses "no limit" by a number near 2**63.
     return int(text) if text.isdecimal() and int(text) < 1 << 60 else None
 
 
 def cpus(root: Path = CGROUP) -> int:
-    """Tell how many processes may compute at once: the CPU limit rounded down, at least one.
-
-    Without a limit it is the processors that this process may run on.
-    """
+    """Return the CPU limit rounded down, at least 1; without a limit, the CPUs of this process."""
     quota, _, period = _first(root / "cpu.max").partition(" ")
     if not quota:
         quota, period = _first(root / "cpu/cpu.cfs_quota_us"), _first(root / "cpu/cpu.cfs_period_us")
@@ -29,13 +26,13 @@ def cpus(root: Path = CGROUP) -> int:
 
 
 def resident_bytes(pid: int, proc: Path = Path("/proc")) -> int:
-    """Read how much memory a process holds; 0 if that cannot be known, or it has ended."""
+    """Read the resident memory of a process; 0 if it is unknown or the process has ended."""
     fields = _first(proc / str(pid) / "statm").split()
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if len(fields) > 1 else 0
 
 
 def _first(*files: Path) -> str:
-    """Give the text of the first file that can be read, or nothing."""
+    """Return the text of the first file that can be read, or an empty string."""
     for file in files:
         try:
             return file.read_text().strip()

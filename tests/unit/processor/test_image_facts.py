@@ -1,4 +1,4 @@
-"""What is told of a picture in a few bytes."""
+"""Facts about an image."""
 
 import base64
 
@@ -10,7 +10,7 @@ from skimage import data as samples
 from imagejob_contract.result import ImageFacts
 from imagejob_processor.rendering.image_facts import difference_hash, thumb_hash
 from imagejob_processor.rendering.pipeline import render
-from unit.processor.pictures import LIMITS, file, jpeg, photo, rendition, resized
+from unit.processor.images import LIMITS, file, jpeg, photo, rendition, resized
 
 CAT = Image.fromarray(samples.chelsea())
 ASTRONAUT = Image.fromarray(samples.astronaut())
@@ -65,7 +65,7 @@ def test_the_dominant_colour_is_that_of_most_of_the_picture(colour):
 
 
 def decoded_mean(data: bytes) -> tuple[float, float, float]:
-    """The mean colour that a ThumbHash tells, as its decoders read it."""
+    """The mean colour of a ThumbHash."""
     head = int.from_bytes(data[:3], "little")
     light, yellow, red = (head & 63) / 63, (head >> 6 & 63) / 31.5 - 1, (head >> 12 & 63) / 31.5 - 1
     blue = light - 2 / 3 * yellow

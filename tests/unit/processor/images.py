@@ -1,4 +1,4 @@
-"""Source images made in the test, and ways to look at what came out."""
+"""Source images for tests, and comparison of the results."""
 
 import functools
 import io
@@ -10,14 +10,19 @@ from imagejob_contract.order import ItemLimits
 from imagejob_contract.output import Format, Output
 from imagejob_contract.recipe import Fit, Rendition, Resample, Resize, Step
 from imagejob_processor.pixels.resampling import PILLOW, Engine
-from imagejob_processor.rendering.pipeline import Encoded, render
+from imagejob_processor.rendering.encoded import EncodedRendition
+from imagejob_processor.rendering.pipeline import render
 
 LIMITS = ItemLimits(item_bytes=64 << 20, pixels=50_000_000, frames=100, item_timeout_seconds=30)
 
 
+def limits(item_bytes: int = 1 << 30, pixels: int = 1 << 30, frames: int = 1 << 20) -> ItemLimits:
+    return ItemLimits(item_bytes=item_bytes, pixels=pixels, frames=frames, item_timeout_seconds=30)
+
+
 @functools.cache
 def photo(width: int = 320, height: int = 200) -> Image.Image:
-    """A smooth picture that looks different in every corner, so that any turn or flip shows."""
+    """A smooth image that differs in every corner, so that rotations and flips are detected."""
     y, x = np.mgrid[0:height, 0:width]
     red = 255 * x / width
     green = 255 * y / height
@@ -54,17 +59,17 @@ def resized(
 
 def make(
     data: bytes, *renditions: Rendition, limits: ItemLimits = LIMITS, engine: Engine = PILLOW
-) -> dict[str, Encoded]:
+) -> dict[str, EncodedRendition]:
     found = render(data, renditions, limits, engine)
-    return {made.rendition: made for made in found if isinstance(made, Encoded)}
+    return {made.rendition: made for made in found if isinstance(made, EncodedRendition)}
 
 
 def made(data: bytes, *steps: Step, limits: ItemLimits = LIMITS) -> Image.Image:
-    """The one picture that `steps` make, without loss."""
+    """The result of `steps`, losslessly encoded."""
     return opened(make(data, rendition(*steps), limits=limits)["out"])
 
 
-def opened(encoded: Encoded) -> Image.Image:
+def opened(encoded: EncodedRendition) -> Image.Image:
     image = Image.open(io.BytesIO(encoded.data))
     image.load()
     assert image.size == (encoded.width, encoded.height)

@@ -1,4 +1,4 @@
-"""JPEGs from JPEGs by planes: as the way over RGB makes them, and taken only where it can do the same."""
+"""JPEG to JPEG by planes: the same result as by RGB, and used only where that holds."""
 
 import io
 
@@ -16,16 +16,17 @@ from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.pixels import resampling as engines
 from imagejob_processor.pixels import turbojpeg
-from imagejob_processor.pixels.resampling import PILLOW, engine_of
-from imagejob_processor.pixels.turbojpeg import Planes, TurboJpeg, reduction, samples
+from imagejob_processor.pixels.resampling import PILLOW, load_engine
+from imagejob_processor.pixels.turbojpeg import Planes, TurboJpeg, chroma_size, reduction
 from imagejob_processor.rendering import jpeg_planes
-from imagejob_processor.rendering.pipeline import Encoded, render
+from imagejob_processor.rendering.encoded import EncodedRendition
+from imagejob_processor.rendering.pipeline import render
 from imagejob_processor.rendering.plan import make_plan
 from imagejob_processor.rendering.source import open_source
-from unit.processor.pictures import LIMITS, difference, file, opened, photo, rendition, resized
+from unit.processor.images import LIMITS, difference, file, opened, photo, rendition, resized
 from unit.processor.test_pipeline import p3_like_profile
 
-SIMD = engine_of(EngineName.SIMD)
+SIMD = load_engine(EngineName.SIMD)
 CHROMAS = {Chroma.FULL: (1, 1), Chroma.HALF: (2, 1), Chroma.QUARTER: (2, 2)}
 
 
@@ -34,27 +35,28 @@ def small(*steps: Step, **output: object) -> Rendition:
     return Rendition("out", Output(**{"format": Format.JPEG, "quality": 95, **output}), steps)
 
 
-def began(data: bytes, *ways: Rendition) -> jpeg_planes.Straight | None:
+def began(data: bytes, *ways: Rendition) -> jpeg_planes.JpegPlanes | None:
     source = open_source(data, LIMITS)
     plan = make_plan(source.size, source.orientation, ways, work_pixels(ways, LIMITS))
-    return jpeg_planes.begin(data, source, plan, SIMD)
+    return jpeg_planes.decode_planes(data, source, plan, SIMD)
 
 
-def both(data: bytes, *ways: Rendition) -> tuple[dict[str, Encoded], dict[str, Encoded]]:
-    """By planes, which it must be, and over RGB."""
+def both(data: bytes, *ways: Rendition) -> tuple[dict[str, EncodedRendition], dict[str, EncodedRendition]]:
+    """The renditions made by planes, and by RGB."""
     assert began(data, *ways) is not None
     found = (
-        [e for e in render(data, ways, LIMITS, engine) if isinstance(e, Encoded)] for engine in (SIMD, PILLOW)
+        [e for e in render(data, ways, LIMITS, engine) if isinstance(e, EncodedRendition)]
+        for engine in (SIMD, PILLOW)
     )
     one, other = ({each.rendition: each for each in made} for made in found)
     return one, other
 
 
 def stored(factors: tuple[int, int], size: tuple[int, int] = (320, 200)) -> bytes:
-    """A JPEG with so few samples of colour, of which Pillow writes some kinds only."""
+    """A JPEG with this chroma subsampling; Pillow writes only some kinds."""
     assert SIMD.codec is not None
     light, *colours = photo(*size).convert("YCbCr").split()
-    coarse = [colour.resize(samples(size, factors), Image.Resampling.BOX) for colour in colours]
+    coarse = [colour.resize(chroma_size(size, factors), Image.Resampling.BOX) for colour in colours]
     return SIMD.codec.encode(Planes((light, *coarse), factors), 97, progressive=False)
 
 
@@ -78,7 +80,7 @@ def test_however_colours_are_kept_it_is_the_same_picture(factors, chroma, size):
     factors=st.sampled_from([(1, 1), (2, 1), (1, 2), (2, 2), (4, 1)]),
 )
 def test_the_library_writes_only_where_it_may(size, factors):
-    """It knows addresses and no ends: one row too many would be anybody's memory."""
+    """It gets addresses without lengths, so an extra row would overwrite other memory."""
     assert SIMD.codec is not None
     data = stored(factors, size)
     beyond = bytes([0xA5]) * 512
@@ -143,7 +145,7 @@ def test_a_reduced_decode_is_not_shifted(size, orientation):
     ]
     direct = began(data, *ways)
     assert direct is not None
-    assert direct.planes.size == samples(size, (2, 2))
+    assert direct.planes.size == chroma_size(size, (2, 2))
     one, other = both(data, *ways)
     for name, each in one.items():
         assert difference(opened(each), opened(other[name])) < 2, name
@@ -153,7 +155,7 @@ def test_a_reduced_decode_is_not_shifted(size, orientation):
 def test_no_side_gets_too_short_to_tell_by_how_much(size):
     for least in ((1, 1), (30, 30), (500, 300)):
         scale = reduction(size, least)
-        assert scale == 1 or min(samples(size, (scale, scale))) >= 64
+        assert scale == 1 or min(chroma_size(size, (scale, scale))) >= 64
         assert scale == 1 or all(own // scale >= few for own, few in zip(size, least, strict=True))
 
 
@@ -241,11 +243,11 @@ def test_without_the_library_pillow_does_the_work(monkeypatch):
 
 def test_a_library_that_does_something_else_is_not_used(monkeypatch):
     monkeypatch.setattr(turbojpeg, "LIBRARY", "libc.so.6")
-    with pytest.raises(OSError, match="has no tjInit"):
+    with pytest.raises(OSError, match="has no function tjInit"):
         TurboJpeg()
     monkeypatch.undo()
     monkeypatch.setattr(TurboJpeg, "decode", lambda *_: None)
-    with pytest.raises(OSError, match="does not give back"):
+    with pytest.raises(OSError, match="failed its self-test"):
         TurboJpeg()
 
 

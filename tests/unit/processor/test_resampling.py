@@ -1,4 +1,4 @@
-"""Engines: same pixels, whatever is asked of them, and a way on where one cannot."""
+"""Resampling engines: the same pixels, and the fallback to Pillow."""
 
 import resource
 import subprocess
@@ -13,10 +13,10 @@ from PIL import Image
 from imagejob_contract.order import EngineName
 from imagejob_contract.recipe import Resample
 from imagejob_processor.pixels import resampling as engines
-from imagejob_processor.pixels.resampling import PILLOW, engine_of
-from unit.processor.pictures import photo
+from imagejob_processor.pixels.resampling import PILLOW, load_engine
+from unit.processor.images import photo
 
-SIMD = engine_of(EngineName.SIMD)
+SIMD = load_engine(EngineName.SIMD)
 MODES = ("L", "LA", "RGB", "RGBA", "CMYK", "LAB")
 edges = st.floats(0, 0.4)
 
@@ -51,7 +51,7 @@ def test_both_engines_make_the_same_pixels(mode, size, corner):
 
 
 def seen(image: Image.Image) -> np.ndarray:
-    """The samples as they are seen: a colour counts as much as it is opaque."""
+    """The samples with premultiplied alpha."""
     samples = np.asarray(image, dtype=float)
     if image.mode == "RGBA":
         samples = np.dstack([samples[..., :3] * samples[..., 3:] / 255, samples[..., 3]])
@@ -94,7 +94,7 @@ def test_an_engine_that_does_not_work_here_is_not_used(monkeypatch, spoil):
     monkeypatch.setattr(engines.Simd, "resample", raising)
     engines._simd.cache_clear()
     try:
-        assert engine_of(EngineName.SIMD) is PILLOW
+        assert load_engine(EngineName.SIMD) is PILLOW
     finally:
         engines._simd.cache_clear()
 
@@ -103,7 +103,7 @@ def test_without_its_library_pillow_does_the_work(monkeypatch):
     monkeypatch.setitem(sys.modules, "cykooz_resizer", None)
     engines._simd.cache_clear()
     try:
-        assert engine_of(EngineName.SIMD) is PILLOW
+        assert load_engine(EngineName.SIMD) is PILLOW
     finally:
         engines._simd.cache_clear()
 
@@ -114,8 +114,8 @@ import resource
 from PIL import Image
 from imagejob_contract.order import EngineName
 from imagejob_contract.recipe import Resample
-from imagejob_processor.pixels.resampling import engine_of
-engine, image = engine_of(EngineName.SIMD), Image.new("RGB", (16, 8000))
+from imagejob_processor.pixels.resampling import load_engine
+engine, image = load_engine(EngineName.SIMD), Image.new("RGB", (16, 8000))
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20),) * 2)
 try:
