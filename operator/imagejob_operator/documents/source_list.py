@@ -1,4 +1,4 @@
-"""A list of sources in an object: one key a line."""
+"""A list of sources in an object: one key per line."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ FIELD = "spec.source.list"
 
 
 class InvalidList(ValueError):
-    """The list cannot be taken; the message names line and value."""
+    """The list is invalid; the message names line and value."""
 
 
 class TooManyListed(ValueError):
-    """The list has more items than a run may."""
+    """The list has more items than a run may have."""
 
 
 class Listed(Wire, frozen=True):
-    """A line that is a JSON object; nothing but the key is known yet."""
+    """A line that is a JSON object."""
 
     key: str
 
@@ -35,17 +35,16 @@ _LINE = msgspec.json.Decoder(Listed | str)
 def read_list(data: bytes, key: str) -> list[tuple[int, str]]:
     """The keys of a list with the numbers of their lines, from 1.
 
-    A line is a key as it stands, or, if it begins with a brace or a double quote, JSON: `{"key": …}` or a
-    string. Empty lines count but hold nothing; a byte order mark and carriage returns at the ends of lines
-    are passed over.
+    A line is a plain key, or, if it starts with a brace or a double quote, JSON: `{"key": …}` or a string.
+    Blank lines, a byte order mark and carriage returns at the ends of lines are ignored.
 
     Args:
         data: the object's bytes.
         key: the list's own key, for the messages.
 
     Raises:
-        InvalidList: for a line that is no UTF-8, broken JSON, or a key outside of its jail.
-        KeyCollision: if a key stands twice.
+        InvalidList: for a line that is not UTF-8, not valid JSON, or a key that is not allowed.
+        KeyCollision: for a duplicate key.
         TooManyListed: for more than MAX_LISTED keys.
     """
     lines: dict[str, int] = {}
@@ -56,12 +55,11 @@ def read_list(data: bytes, key: str) -> list[tuple[int, str]]:
             continue
         if source in lines:
             raise KeyCollision(
-                f"{where}: {source!r} stands in line {lines[source]} already; each key may stand once"
+                f"{where}: {source!r} is already in line {lines[source]}; remove one of the two lines"
             )
         if len(lines) >= MAX_LISTED:
             raise TooManyListed(
-                f"{where}: more than {MAX_LISTED} keys, the next is {source!r}; split the list into several "
-                "jobs"
+                f"{where}: {source!r} exceeds the limit of {MAX_LISTED} keys; use several jobs"
             )
         lines[source] = number
     return [(number, source) for source, number in lines.items()]
@@ -80,10 +78,8 @@ def _read_line(line: bytes, where: str) -> str:
     except UnicodeDecodeError:
         raise InvalidList(f"{where}: {line[:60]!r} is not UTF-8") from None
     except msgspec.DecodeError as error:
-        text = (
-            f'{where}: {line[:60].decode(errors="replace")!r} is neither {{"key": …}} nor a string: {error}'
-        )
-        raise InvalidList(text) from None
+        shown = line[:60].decode(errors="replace")
+        raise InvalidList(f'{where}: {shown!r} is neither {{"key": …}} nor a string: {error}') from None
     except InvalidKey as error:
         raise InvalidList(str(error)) from None
     return source

@@ -1,4 +1,4 @@
-"""The manifest of a run in the store: written once, read whole or by the items that are asked for."""
+"""The manifest of a run in the store: written once, read as a whole or by the items that are needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from imagejob_operator.documents.report import MAX_REPORT_BYTES, ReportItem
 from imagejob_operator.documents.staging import (
-    ITEMS_A_PART,
+    ITEMS_PER_PART,
     MAX_MANIFEST_BYTES,
     MAX_PART_BYTES,
     Manifest,
@@ -27,15 +27,15 @@ JSON = "application/json"
 
 
 async def write_manifest(store: ObjectStore, prefix: str, manifest: Manifest) -> None:
-    """Write a manifest: its parts, if it is a large one, and then itself.
+    """Write a manifest: its parts first, if it is large.
 
     Raises:
         StoreError: when the store fails.
     """
-    if len(manifest.items) > ITEMS_A_PART:
+    if len(manifest.items) > ITEMS_PER_PART:
 
         async def write(part: int) -> None:
-            items = manifest.items[part * ITEMS_A_PART : (part + 1) * ITEMS_A_PART]
+            items = manifest.items[part * ITEMS_PER_PART : (part + 1) * ITEMS_PER_PART]
             await store.put(part_key(prefix, part), msgspec.json.encode(items), JSON)
 
         await for_each(range(_parts(len(manifest.items))), write)
@@ -45,7 +45,7 @@ async def write_manifest(store: ObjectStore, prefix: str, manifest: Manifest) ->
 
 
 async def write_skipped(store: ObjectStore, prefix: str, skipped: Sequence[ReportItem]) -> None:
-    """Write what the report will say of the items that need not be made; before the manifest.
+    """Write the report items of skipped items. Call it before `write_manifest`.
 
     Raises:
         StoreError: when the store fails.
@@ -55,11 +55,11 @@ async def write_skipped(store: ObjectStore, prefix: str, skipped: Sequence[Repor
 
 
 async def read_skipped(store: ObjectStore, prefix: str, manifest: Manifest) -> tuple[ReportItem, ...]:
-    """What the report says of the items that need not be made.
+    """The report items of skipped items.
 
     Raises:
-        ObjectMissing: if it is gone.
-        msgspec.DecodeError: if it is not that.
+        ObjectMissing: if they are missing.
+        msgspec.DecodeError: if they cannot be read.
         StoreError: when the store fails.
     """
     if not manifest.skipped:
@@ -69,11 +69,11 @@ async def read_skipped(store: ObjectStore, prefix: str, manifest: Manifest) -> t
 
 
 async def manifest_head(store: ObjectStore, prefix: str) -> Manifest:
-    """A manifest as it was written: of a large run without its items.
+    """A manifest as it was written: without its items if it is large.
 
     Raises:
         ObjectMissing: if staging is not complete.
-        msgspec.DecodeError: if it is none.
+        msgspec.DecodeError: if it cannot be read.
         StoreError: when the store fails.
     """
     return read_manifest(await store.read(manifest_key(prefix), MAX_MANIFEST_BYTES))
@@ -93,7 +93,7 @@ async def whole_manifest(store: ObjectStore, prefix: str) -> Manifest:
 
 
 async def items_of(store: ObjectStore, prefix: str, head: Manifest, indexes: range) -> list[ManifestItem]:
-    """The items at some indexes, reading no more parts than they lie in.
+    """The items at some indexes; reads only the parts that have them.
 
     Raises:
         As `manifest_head`.
@@ -106,11 +106,11 @@ async def items_of(store: ObjectStore, prefix: str, head: Manifest, indexes: ran
     async def read(part: int) -> tuple[ManifestItem, ...]:
         return read_part(await store.read(part_key(prefix, part), MAX_PART_BYTES))
 
-    first = indexes.start // ITEMS_A_PART
+    first = indexes.start // ITEMS_PER_PART
     parts = await for_each(range(first, _parts(indexes.stop)), read)
     items = [item for part in parts for item in part]
-    return items[indexes.start - first * ITEMS_A_PART :][: len(indexes)]
+    return items[indexes.start - first * ITEMS_PER_PART :][: len(indexes)]
 
 
 def _parts(items: int) -> int:
-    return -(-items // ITEMS_A_PART)
+    return -(-items // ITEMS_PER_PART)

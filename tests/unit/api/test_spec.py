@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fakes.build import SPEC, spec
-from imagejob_operator.api.locations import Match
+from imagejob_operator.api.sources import InlineFile, ListSource, MatchSource, Source
 from imagejob_operator.api.spec import (
     FailurePolicy,
     InvalidSpec,
@@ -131,10 +131,10 @@ REFUSED = {
     "inline-not-base64": (inline(data="a"), "spec.source.inline[0].data", "regex"),
     "inline-newline": (inline(data="aGk=\n"), "spec.source.inline[0].data", "regex"),
     "inline-folder": (inline(name="a/b"), "spec.source.inline", "must not contain '/'"),
-    "inline-twice": (inline(2, name="a"), "spec.source.inline", "stands twice"),
+    "inline-twice": (inline(2, name="a"), "spec.source.inline", "duplicate name 'a'"),
     "renditions-0": (spec(renditions=[]), "spec.renditions", ">= 1"),
     "renditions-33": (spec(renditions=numbered(33)), "spec.renditions", "<= 32"),
-    "rendition-twice": (spec(renditions=numbered(1) * 2), "spec.renditions", "'r0' stands twice"),
+    "rendition-twice": (spec(renditions=numbered(1) * 2), "spec.renditions", "duplicate name 'r0'"),
     "rendition-name-33": (renditions(name="a" * 33), "spec.renditions[0].name", "<= 32"),
     "rendition-name": (renditions(name="A"), "spec.renditions[0].name", "regex"),
     "steps-17": (renditions(steps=[RESIZE] * 17), "spec.renditions[0].steps", "<= 16"),
@@ -199,12 +199,12 @@ REFUSED = {
     "reference-urls": (
         spec(source={"urls": [{"url": "https://example.com/a.jpg"}]}, staging={"mode": "Reference"}),
         "spec.staging.mode",
-        "needs sources that lie in the store",
+        "needs sources in the store",
     ),
     "reference-inline": (
         {**inline(), "staging": {"mode": "Reference"}},
         "spec.staging.mode",
-        "needs sources that lie in the store",
+        "needs sources in the store",
     ),
     "run-id-empty": (spec(run={"id": ""}), "spec.run.id", ">= 1"),
     "run-id-64": (spec(run={"id": "x" * 64}), "spec.run.id", "<= 63"),
@@ -296,20 +296,26 @@ def test_percentages_are_rounded_down(policy: int | str, total: int, wanted: int
 
 
 @pytest.mark.parametrize(
-    ("outputs", "sources", "match"),
+    ("outputs", "names", "source"),
     [
-        (["a"], ["a"], None),
-        (["u/x.webp"], ["u/x.jpg"], Match("u/")),
-        (["u/x.webp"], [], Match("u/", ("**/*.webp",))),
+        (["a"], ["a"], Source(keys=("a",))),
+        (["l"], ["a"], Source(list=ListSource("l"))),
+        (["u/x.webp"], ["u/x.jpg"], Source(match=MatchSource("u/"))),
+        (["u/x.webp"], [], Source(match=MatchSource("u/", ("**/*.webp",)))),
     ],
-    ids=["overwrites", "below-match", "matches-include"],
+    ids=["overwrites", "overwrites-list", "below-match", "matches-include"],
 )
 def test_outputs_that_become_sources_are_refused(
-    outputs: list[str], sources: list[str], match: Match | None
+    outputs: list[str], names: list[str], source: Source
 ) -> None:
     with pytest.raises(KeyCollision, match=r"spec\.destination"):
-        check_sources_stay(outputs, sources, match)
+        check_sources_stay(outputs, names, source)
 
 
-def test_outputs_that_no_glob_takes_are_fine() -> None:
-    check_sources_stay(["u/x.webp"], ["u/x.jpg"], Match("u/", ("**/*.jpg",)))
+@pytest.mark.parametrize(
+    "source",
+    [Source(match=MatchSource("u/", ("**/*.jpg",))), Source(inline=(InlineFile("u/x.webp", "AAA="),))],
+    ids=["no-glob", "not-in-the-store"],
+)
+def test_outputs_that_are_no_sources_are_fine(source: Source) -> None:
+    check_sources_stay(["u/x.webp"], ["u/x.webp" if source.inline else "u/x.jpg"], source)

@@ -56,7 +56,7 @@ def test_a_bad_line_is_named(line: bytes, says: str) -> None:
 
 
 def test_a_key_that_stands_twice_is_named_with_both_lines() -> None:
-    with pytest.raises(KeyCollision, match=r"line 3 of 'l': 'a.jpg' stands in line 1 already"):
+    with pytest.raises(KeyCollision, match=r"line 3 of 'l': 'a.jpg' is already in line 1"):
         read_list(b'a.jpg\nb.jpg\n{"key": "a.jpg"}', "l")
 
 
@@ -64,6 +64,6 @@ def test_as_many_as_promised_and_not_one_more() -> None:
     lines = [b"uploads/%d.jpg" % number for number in range(MAX_LISTED)]
     assert len(read_list(b"\n".join(lines), "l")) == MAX_LISTED
     with pytest.raises(
-        TooManyListed, match=r"line 100001 of 'l': more than 100000 keys, the next is 'one-more'"
+        TooManyListed, match=r"line 100001 of 'l': 'one-more' exceeds the limit of 100000 keys"
     ):
         read_list(b"\n".join([*lines, b"one-more"]), "l")

@@ -1,0 +1,54 @@
+"""Sources in the ImageJob itself."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.sources import InlineFile
+from imagejob_operator.operations.concurrency import AT_ONCE
+from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.staging.source import StagedSource, StagingRun
+from imagejob_operator.ports.object_store import StoredObject
+
+
+@dataclass(frozen=True, slots=True)
+class InlineSource:
+    """A file in the manifest of the job."""
+
+    name: str
+    data: bytes
+    at_once: ClassVar[int] = AT_ONCE
+
+    @property
+    def identity(self) -> str:
+        """The sha256 of its bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return len(self.data)
+
+    async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedSource:
+        """Write it to the staging."""
+        copy = await run.store.put(key, self.data, "application/octet-stream")
+        return StagedSource(copy.etag, copy.size, self.identity)
+
+
+def find_inline(files: Iterable[InlineFile]) -> list[InlineSource]:
+    """The sources of `spec.source.inline`."""
+    return [InlineSource(file.name, _decode(file)) for file in files]
+
+
+def _decode(file: InlineFile) -> bytes:
+    try:
+        return base64.b64decode(file.data, validate=True)
+    except binascii.Error as error:
+        text = f"spec.source.inline: the data of {file.name!r} is not base64: {error}"
+        raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, text)) from None
