@@ -44,12 +44,7 @@ class Destination(Wire, frozen=True):
         return self.prefix + self.key_template
 
     def check(self) -> None:
-        """Check what the schema cannot.
-
-        Raises:
-            InvalidKey: for a prefix or template that is not allowed.
-            InvalidHeaders: for metadata or tags that are not allowed.
-        """
+        """Check what the schema cannot; raises InvalidKey or InvalidHeaders."""
         if self.prefix:
             check_prefix(self.prefix, "spec.destination.prefix")
         check_template(self.key_template, "spec.destination.keyTemplate")

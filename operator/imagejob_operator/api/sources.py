@@ -34,28 +34,15 @@ class MatchSource(Wire, frozen=True):
     exclude: Annotated[tuple[Glob, ...], Meta(max_length=16)] = ()
     max_items: Annotated[int, Meta(ge=1, le=10000)] = 10000
 
-    @property
-    def folder(self) -> str:
-        """The folder part of the prefix, with its '/'."""
-        return self.prefix[: self.prefix.rfind("/") + 1]
-
     def selects(self, key: str) -> bool:
         """Whether an object with this key is a source."""
         return key.startswith(self.prefix) and matches(key, self.include, self.exclude)
-
-    def check(self) -> None:
-        """Check the prefix; raises InvalidKey."""
-        check_prefix(self.prefix, "spec.source.match.prefix")
 
 
 class ListSource(Wire, frozen=True):
     """Objects that a list in the store names, one key per line."""
 
     key: Key
-
-    def check(self) -> None:
-        """Check the key of the list; raises InvalidKey."""
-        check_relative_key(self.key, "spec.source.list.key")
 
 
 class SecretRef(Wire, frozen=True):
@@ -119,15 +106,10 @@ class Source(Wire, frozen=True):
     @property
     def folder(self) -> str:
         """The folder that `{dir}` of the key template is relative to, with its '/'; may be empty."""
-        return self.match.folder if self.match else ""
+        return self.match.prefix[: self.match.prefix.rfind("/") + 1] if self.match else ""
 
     def check(self) -> None:
-        """Check what the schema cannot.
-
-        Raises:
-            InvalidSource: for more or less than one member, and for a URL or name that is not allowed.
-            InvalidKey: for a key or prefix that is not allowed.
-        """
+        """Check what the schema cannot; raises InvalidSource or InvalidKey."""
         members = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(members) != 1:
             raise InvalidSource(
@@ -136,9 +118,9 @@ class Source(Wire, frozen=True):
         for position, key in enumerate(self.keys or ()):
             check_relative_key(key, f"spec.source.keys[{position}]")
         if self.match:
-            self.match.check()
+            check_prefix(self.match.prefix, "spec.source.match.prefix")
         if self.list:
-            self.list.check()
+            check_relative_key(self.list.key, "spec.source.list.key")
         for position, source in enumerate(self.urls or ()):
             source.check(position)
         for position, file in enumerate(self.inline or ()):

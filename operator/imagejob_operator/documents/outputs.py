@@ -65,8 +65,7 @@ def planned_outputs(spec: Spec, items: Iterable[PlannedItem]) -> list[list[Plann
 
     Raises:
         KeyCollision: if two outputs have the same key.
-        InvalidKey: if a key is too long or not allowed, or if a rendition takes its format from the name of
-            a source that does not end with a known one.
+        InvalidKey: if a key is too long or not allowed, or a source's name does not give the format for Same.
     """
     planned = [list(_outputs_of(spec, item)) for item in items]
     taken: dict[str, PlannedOutput] = {}
@@ -107,16 +106,7 @@ def _outputs_of(spec: Spec, item: PlannedItem) -> Iterator[PlannedOutput]:
 
 
 def check_sources_stay(outputs: Iterable[str], names: Sequence[str], source: Source) -> None:
-    """Check that no output overwrites a source, or would be a source of the next run.
-
-    Args:
-        outputs: keys of outputs.
-        names: of all items.
-        source: `spec.source`.
-
-    Raises:
-        KeyCollision: naming the output, and what to do.
-    """
+    """Raise KeyCollision if an output overwrites a source, or would be a source of the next run."""
     read = set(source.keys_read(names))
     for key in outputs:
         if key in read:

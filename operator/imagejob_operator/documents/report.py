@@ -138,11 +138,7 @@ def encode_report(report: Report, most: int = MAX_REPORT_BYTES) -> bytes:
 
 
 def read_report(data: bytes) -> Report:
-    """Read a report.
-
-    Raises:
-        msgspec.ValidationError, msgspec.DecodeError: if it is not one.
-    """
+    """Read a report; raises msgspec.DecodeError if it is not one."""
     return msgspec.json.decode(data, type=Report)
 
 

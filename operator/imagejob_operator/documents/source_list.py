@@ -37,10 +37,7 @@ def read_list(data: bytes, key: str) -> list[tuple[int, str]]:
 
     A line is a plain key, or, if it starts with a brace or a double quote, JSON: `{"key": …}` or a string.
     Blank lines, a byte order mark and carriage returns at the ends of lines are ignored.
-
-    Args:
-        data: the object's bytes.
-        key: the list's own key, for the messages.
+    `key` is that of the list, for the messages.
 
     Raises:
         InvalidList: for a line that is not UTF-8, not valid JSON, or a key that is not allowed.

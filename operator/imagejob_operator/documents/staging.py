@@ -122,18 +122,5 @@ def result_key(prefix: str, shard: int) -> str:
 
 
 def read_manifest(data: bytes) -> Manifest:
-    """Read a manifest.
-
-    Raises:
-        msgspec.ValidationError, msgspec.DecodeError: if it is not one.
-    """
+    """Read a manifest; raises msgspec.DecodeError if it is not one."""
     return msgspec.json.decode(data, type=Manifest)
-
-
-def read_part(data: bytes) -> tuple[ManifestItem, ...]:
-    """Read a part of a manifest.
-
-    Raises:
-        msgspec.ValidationError, msgspec.DecodeError: if it is not one.
-    """
-    return msgspec.json.decode(data, type=tuple[ManifestItem, ...])

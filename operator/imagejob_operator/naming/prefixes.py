@@ -15,10 +15,6 @@ def staging_folder(installation: str, cluster: str) -> str:
 
     Each cluster has its own, since the jobs of another cluster look deleted here. All uids have the same
     length, so no two installations share a folder.
-
-    Args:
-        installation: the name of the installation.
-        cluster: the uid of the cluster.
     """
     return f"{installation}-{cluster}"
 

@@ -1,4 +1,7 @@
-"""The manifest of a run in the store: written once, read as a whole or by the items that are needed."""
+"""The manifest of a run in the store: written once, read as a whole or by the items that are needed.
+
+Functions that read raise ObjectMissing if staging is not complete, DecodeError if the content is broken.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,6 @@ from imagejob_operator.documents.staging import (
     manifest_key,
     part_key,
     read_manifest,
-    read_part,
     skipped_key,
 )
 from imagejob_operator.operations.concurrency import for_each
@@ -27,11 +29,7 @@ JSON = "application/json"
 
 
 async def write_manifest(store: ObjectStore, prefix: str, manifest: Manifest) -> None:
-    """Write a manifest: its parts first, if it is large.
-
-    Raises:
-        StoreError: when the store fails.
-    """
+    """Write a manifest: its parts first, if it is large."""
     if len(manifest.items) > ITEMS_PER_PART:
 
         async def write(part: int) -> None:
@@ -45,23 +43,13 @@ async def write_manifest(store: ObjectStore, prefix: str, manifest: Manifest) ->
 
 
 async def write_skipped(store: ObjectStore, prefix: str, skipped: Sequence[ReportItem]) -> None:
-    """Write the report items of skipped items. Call it before `write_manifest`.
-
-    Raises:
-        StoreError: when the store fails.
-    """
+    """Write the report items of skipped items. Call it before `write_manifest`."""
     if skipped:
         await store.put(skipped_key(prefix), msgspec.json.encode(skipped), JSON)
 
 
 async def read_skipped(store: ObjectStore, prefix: str, manifest: Manifest) -> tuple[ReportItem, ...]:
-    """The report items of skipped items.
-
-    Raises:
-        ObjectMissing: if they are missing.
-        msgspec.DecodeError: if they cannot be read.
-        StoreError: when the store fails.
-    """
+    """The report items of skipped items."""
     if not manifest.skipped:
         return ()
     data = await store.read(skipped_key(prefix), MAX_REPORT_BYTES)
@@ -69,22 +57,12 @@ async def read_skipped(store: ObjectStore, prefix: str, manifest: Manifest) -> t
 
 
 async def manifest_head(store: ObjectStore, prefix: str) -> Manifest:
-    """A manifest as it was written: without its items if it is large.
-
-    Raises:
-        ObjectMissing: if staging is not complete.
-        msgspec.DecodeError: if it cannot be read.
-        StoreError: when the store fails.
-    """
+    """A manifest as it was written: without its items if it is large."""
     return read_manifest(await store.read(manifest_key(prefix), MAX_MANIFEST_BYTES))
 
 
 async def whole_manifest(store: ObjectStore, prefix: str) -> Manifest:
-    """A manifest with all of its items.
-
-    Raises:
-        As `manifest_head`.
-    """
+    """A manifest with all of its items."""
     head = await manifest_head(store, prefix)
     if head.parts is None:
         return head
@@ -93,18 +71,15 @@ async def whole_manifest(store: ObjectStore, prefix: str) -> Manifest:
 
 
 async def items_of(store: ObjectStore, prefix: str, head: Manifest, indexes: range) -> list[ManifestItem]:
-    """The items at some indexes; reads only the parts that have them.
-
-    Raises:
-        As `manifest_head`.
-    """
+    """The items at some indexes; reads only the parts that have them."""
     if head.parts is None:
         return [head.items[index] for index in indexes]
     if not indexes:
         return []
 
     async def read(part: int) -> tuple[ManifestItem, ...]:
-        return read_part(await store.read(part_key(prefix, part), MAX_PART_BYTES))
+        data = await store.read(part_key(prefix, part), MAX_PART_BYTES)
+        return msgspec.json.decode(data, type=tuple[ManifestItem, ...])
 
     first = indexes.start // ITEMS_PER_PART
     parts = await for_each(range(first, _parts(indexes.stop)), read)

@@ -29,11 +29,7 @@ class Downloader:
 
     @contextlib.asynccontextmanager
     async def fetch(self, namespace: str, source: UrlSource, max_bytes: int) -> AsyncIterator[bytes]:
-        """The bytes of a source, which count against the memory limit until the context exits.
-
-        Raises:
-            OperationFailed: with JOB_002, or JOB_001/InvalidSpec for headers that cannot be sent.
-        """
+        """The bytes of a source, which count against the memory limit until the context exits."""
         headers = await self._headers(namespace, source)
         limit = min(max_bytes, MAX_DOWNLOAD_BYTES)
         async with contextlib.AsyncExitStack() as stack:

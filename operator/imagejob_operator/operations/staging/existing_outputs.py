@@ -38,12 +38,7 @@ class Candidate:
 async def skip_unchanged(
     store: ObjectStore, job: ImageJob, spec: Spec, items: list[Candidate]
 ) -> tuple[list[Candidate], list[ReportItem]]:
-    """Apply `destination.overwrite`: the items to process, and those whose outputs all exist unchanged.
-
-    Raises:
-        OperationFailed: JOB_007/OverwriteRefused.
-        StoreError: when the store fails.
-    """
+    """Apply `destination.overwrite`: the items to process, and those whose outputs all exist unchanged."""
     overwrite = spec.destination.overwrite
     if overwrite is Overwrite.ALWAYS:
         return items, []

@@ -51,15 +51,7 @@ class Plan:
 async def plan_items(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str = "") -> Plan:
     """Find the items of a run, and check that their outputs can be published.
 
-    Args:
-        store: of the run.
-        job: whose run it is.
-        spec: of the run.
-        prefix: of the run's staging; without it nothing is written.
-
-    Raises:
-        OperationFailed: with JOB_001 or JOB_002, or JOB_007/OverwriteRefused.
-        StoreError: when the store fails.
+    Fails with JOB_001, JOB_002 or JOB_007/OverwriteRefused. Writes nothing if there is no staging `prefix`.
     """
     sources = await find_sources(store, job, spec, prefix)
     watermark_images = await find_watermark_images(store, job, spec)

@@ -65,14 +65,4 @@ class FoundSource(Protocol):
         """How many sources of this kind are staged at the same time."""
 
     async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedSource:
-        """Copy it to a key of the staging, unless Pods can read it where it is.
-
-        Args:
-            run: where and how.
-            key: of the copy.
-            present: the object that is already there, from an earlier try.
-
-        Raises:
-            OperationFailed: with JOB_001 or JOB_002.
-            StoreError: when the store fails.
-        """
+        """Copy it to a key of the staging, where `present` may be from an earlier try."""

@@ -20,12 +20,7 @@ from imagejob_operator.ports.telemetry import Telemetry
 async def stage(
     store: ObjectStore, downloader: Downloader, telemetry: Telemetry, job: ImageJob, operation: Stage
 ) -> Staged:
-    """Stage all sources of a job; continues with what the prefix already has.
-
-    Raises:
-        OperationFailed: with JOB_001 or JOB_002, or JOB_007/OverwriteRefused.
-        StoreError: when the store fails.
-    """
+    """Stage all sources of a job; continues with what the prefix already has."""
     spec, prefix = job.spec, operation.prefix
     assert not isinstance(spec, InvalidSpec)  # noqa: S101  (decide stages accepted jobs only)
     try:
@@ -73,8 +68,5 @@ async def _stage_items(run: StagingRun, telemetry: Telemetry, items: list[Candid
 
 def _staged(manifest: Manifest) -> Staged:
     return Staged(
-        items=manifest.count,
-        objects=manifest.copies,
-        bytes=manifest.bytes,
-        skipped=manifest.skipped,
+        items=manifest.count, objects=manifest.copies, bytes=manifest.bytes, skipped=manifest.skipped
     )

@@ -14,12 +14,7 @@ from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, O
 
 
 async def find_watermark_images(store: ObjectStore, job: ImageJob, spec: Spec) -> dict[str, StoredObject]:
-    """All images that the watermarks of a job use, by their keys.
-
-    Raises:
-        OperationFailed: JOB_002, if one does not exist or is too large.
-        StoreError: when the store fails.
-    """
+    """All images that the watermarks of a job use, by their keys."""
     root = namespace_prefix(job.key.namespace)
 
     async def find(key: str) -> StoredObject:
@@ -40,12 +35,7 @@ async def find_watermark_images(store: ObjectStore, job: ImageJob, spec: Spec) -
 async def copy_watermark_images(
     store: ObjectStore, prefix: str, found: dict[str, StoredObject]
 ) -> tuple[WatermarkImage, ...]:
-    """Copy the images, as they were found, to the staging at `prefix`.
-
-    Raises:
-        OperationFailed: JOB_002/SourceNotFound, if one was changed or deleted since.
-        StoreError: when the store fails.
-    """
+    """Copy the images, as they were found, to the staging at `prefix`."""
 
     async def copy(one: tuple[int, tuple[str, StoredObject]]) -> WatermarkImage:
         position, (key, stored) = one
