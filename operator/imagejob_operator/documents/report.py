@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -140,8 +139,3 @@ def encode_report(report: Report, most: int = MAX_REPORT_BYTES) -> bytes:
 def read_report(data: bytes) -> Report:
     """Read a report; raises msgspec.DecodeError if it is not one."""
     return msgspec.json.decode(data, type=Report)
-
-
-def failed_items(items: Sequence[ReportItem]) -> list[ReportItem]:
-    """The items that failed, in their order."""
-    return [item for item in items if item.error is not None]

@@ -29,24 +29,11 @@ class ManifestItem(Wire, frozen=True):
     source: str
     etag: str
     size: int
-    position: int | None = None
-    """Its position among all sources, if that is not its index: the run takes only some of them."""
+    place: int = 0
+    """Its position among all sources, which is the same in every run of them."""
     identity: str = ""
     key: str = ""
     """The key of the source, if Pods read that and not a copy."""
-
-    @property
-    def place(self) -> int:
-        """Its position among all sources: the same in every run."""
-        return self.index if self.position is None else self.position
-
-
-class Parts(Wire, frozen=True):
-    """How many items, copies and bytes the parts of a manifest have."""
-
-    items: int
-    copies: int
-    bytes: int
 
 
 class Manifest(Wire, frozen=True):
@@ -55,30 +42,20 @@ class Manifest(Wire, frozen=True):
     The items of a large run are in parts beside it, so that an order need not read all of them.
     """
 
-    items: tuple[ManifestItem, ...]
+    items: tuple[ManifestItem, ...] = ()
+    """Empty in a manifest that was written in parts."""
+    count: int = 0
+    """How many items were staged."""
+    copies: int = 0
+    """How many of them were copied."""
+    bytes: int = 0
+    """Bytes of all copies."""
     urls_until: datetime | None = None
     """When the last URL that is signed for this staging expires."""
-    parts: Parts | None = None
-    """If set, the items are in parts, and `items` is empty."""
     watermark_images: tuple[WatermarkImage, ...] = ()
     """Copies of the images that watermarks use."""
     skipped: int = 0
     """How many other items are skipped; their report items are beside the manifest."""
-
-    @property
-    def count(self) -> int:
-        """How many items were staged."""
-        return self.parts.items if self.parts else len(self.items)
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of all copies."""
-        return self.parts.bytes if self.parts else sum(item.size for item in self.items if not item.key)
-
-    @property
-    def copies(self) -> int:
-        """How many items were copied."""
-        return self.parts.copies if self.parts else sum(not item.key for item in self.items)
 
 
 def manifest_key(prefix: str) -> str:

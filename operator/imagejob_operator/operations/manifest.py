@@ -16,7 +16,6 @@ from imagejob_operator.documents.staging import (
     MAX_PART_BYTES,
     Manifest,
     ManifestItem,
-    Parts,
     manifest_key,
     part_key,
     read_manifest,
@@ -37,8 +36,7 @@ async def write_manifest(store: ObjectStore, prefix: str, manifest: Manifest) ->
             await store.put(part_key(prefix, part), msgspec.json.encode(items), JSON)
 
         await for_each(range(_parts(len(manifest.items))), write)
-        parts = Parts(manifest.count, manifest.copies, manifest.bytes)
-        manifest = msgspec.structs.replace(manifest, items=(), parts=parts)
+        manifest = msgspec.structs.replace(manifest, items=())
     await store.put(manifest_key(prefix), msgspec.json.encode(manifest), JSON)
 
 
@@ -64,18 +62,13 @@ async def manifest_head(store: ObjectStore, prefix: str) -> Manifest:
 async def whole_manifest(store: ObjectStore, prefix: str) -> Manifest:
     """A manifest with all of its items."""
     head = await manifest_head(store, prefix)
-    if head.parts is None:
-        return head
-    items = await items_of(store, prefix, head, range(head.count))
-    return msgspec.structs.replace(head, items=tuple(items), parts=None)
+    return msgspec.structs.replace(head, items=tuple(await items_of(store, prefix, head, range(head.count))))
 
 
 async def items_of(store: ObjectStore, prefix: str, head: Manifest, indexes: range) -> list[ManifestItem]:
     """The items at some indexes; reads only the parts that have them."""
-    if head.parts is None:
+    if head.items or not indexes:
         return [head.items[index] for index in indexes]
-    if not indexes:
-        return []
 
     async def read(part: int) -> tuple[ManifestItem, ...]:
         data = await store.read(part_key(prefix, part), MAX_PART_BYTES)

@@ -210,13 +210,15 @@ async def test_what_no_pod_will_take_is_not_copied(source: dict[str, Any], size:
     assert order.items[1].etag == too_large.etag
 
 
-async def test_more_than_a_store_copies_at_once_is_refused_before_any_copy() -> None:
+async def test_what_a_store_cannot_copy_in_one_request_is_read_where_it_is() -> None:
     store = Sized()
     store.size = 5 * 1024**3 + 1
     for key in ("uploads/a.jpg", "uploads/b.png"):
         store.set(f"shop/{key}", b"bytes")
-    said = await refused(store, KEYS, limits={"itemSize": "6Gi"})
-    assert said.startswith("JOB_002/SourceTooLarge: the source 'uploads/b.png' has 5368709121 bytes")
+    await staged(store, KEYS, limits={"itemSize": "6Gi"})
+    assert [key for operation, key in store.hooks.calls if operation == "copy"] == [input_key(PREFIX, 0)]
+    manifest = read_manifest(store.objects[manifest_key(PREFIX)].data)
+    assert [item.key for item in manifest.items] == ["", "shop/uploads/b.png"]
 
 
 async def test_a_source_deleted_while_it_is_staged_is_named() -> None:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from imagejob_operator.api.sources import InlineFile
 from imagejob_operator.operations.concurrency import AT_ONCE
-from imagejob_operator.operations.staging.source import StagedSource, StagingRun
+from imagejob_operator.operations.staging.source import StagingRun
 from imagejob_operator.ports.object_store import StoredObject
 
 
@@ -32,10 +32,11 @@ class InlineSource:
         """Its size in bytes."""
         return len(self.data)
 
-    async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedSource:
+    async def stage(
+        self, run: StagingRun, key: str, present: StoredObject | None
+    ) -> tuple[StoredObject, str]:
         """Write it to the staging."""
-        copy = await run.store.put(key, self.data, "application/octet-stream")
-        return StagedSource(copy.etag, copy.size, self.identity)
+        return await run.store.put(key, self.data, "application/octet-stream"), self.identity
 
 
 def find_inline(files: Iterable[InlineFile]) -> list[InlineSource]:

@@ -24,7 +24,6 @@ from imagejob_operator.operations.staging.existing_outputs import Candidate, ski
 from imagejob_operator.operations.staging.inline_sources import find_inline
 from imagejob_operator.operations.staging.source import FoundSource
 from imagejob_operator.operations.staging.stored_sources import (
-    check_sizes,
     find_keys,
     find_listed,
     find_matching,
@@ -42,7 +41,8 @@ MAX_OUTPUTS = 320_000
 class Plan:
     """The items of a run: those to process, and those whose outputs exist already."""
 
-    items: list[Candidate]
+    items: list[tuple[int, FoundSource]]
+    """Each with its place among all sources."""
     skipped: list[ReportItem]
     watermark_images: dict[str, StoredObject]
     """By key, as they were found."""
@@ -53,7 +53,7 @@ async def plan_items(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str 
 
     Fails with JOB_001, JOB_002 or JOB_007/OverwriteRefused. Writes nothing if there is no staging `prefix`.
     """
-    sources = await find_sources(store, job, spec, prefix)
+    sources = await _find_sources(store, job, spec, prefix)
     watermark_images = await find_watermark_images(store, job, spec)
     spec = identified(spec, {key: image.etag for key, image in watermark_images.items()})
     # All items are checked, even if the run takes only some: their outputs must not collide either. In a
@@ -63,10 +63,10 @@ async def plan_items(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str 
     if spec.run.items == "Failed":
         items = await _only_unpublished(store, job, items)
     items, skipped = await skip_unchanged(store, job, spec, items)
-    return Plan(items, skipped, watermark_images)
+    return Plan([(item.place, item.source) for item in items], skipped, watermark_images)
 
 
-async def find_sources(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str) -> Sequence[FoundSource]:
+async def _find_sources(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str) -> Sequence[FoundSource]:
     """All sources of a run, in their order."""
     source, root = spec.source, namespace_prefix(job.key.namespace)
     if source.urls:
@@ -74,13 +74,10 @@ async def find_sources(store: ObjectStore, job: ImageJob, spec: Spec, prefix: st
     if source.inline:
         return find_inline(source.inline)
     if source.match:
-        stored = await find_matching(store, root, source.match)
-    elif source.list:
-        stored = await find_listed(store, root, source.list.key, prefix)
-    else:
-        stored = await find_keys(store, root, source.keys or ())
-    check_sizes(stored, spec)
-    return stored
+        return await find_matching(store, root, source.match)
+    if source.list:
+        return await find_listed(store, root, source.list.key, prefix)
+    return await find_keys(store, root, source.keys or ())
 
 
 def _checked_outputs(spec: Spec, sources: Sequence[FoundSource]) -> list[list[PlannedOutput]]:

@@ -32,19 +32,6 @@ class StagingRun:
         return item_limits(self.spec.limits).item_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StagedSource:
-    """The object that a Pod reads; `key` is empty for a copy in the staging.
-
-    `identity` identifies the bytes: the ETag of the source, or a hash.
-    """
-
-    etag: str
-    size: int
-    identity: str
-    key: str = ""
-
-
 class FoundSource(Protocol):
     """One source that was found; nothing of it is staged yet."""
 
@@ -64,5 +51,10 @@ class FoundSource(Protocol):
     def at_once(self) -> int:
         """How many sources of this kind are staged at the same time."""
 
-    async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedSource:
-        """Copy it to a key of the staging, where `present` may be from an earlier try."""
+    async def stage(
+        self, run: StagingRun, key: str, present: StoredObject | None
+    ) -> tuple[StoredObject, str]:
+        """The object that Pods read, and the identity of its bytes.
+
+        It is a copy at `key`, where `present` may be from an earlier try, or the source itself.
+        """

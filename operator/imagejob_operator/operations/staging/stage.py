@@ -9,9 +9,8 @@ from imagejob_operator.documents.staging import URLS_SLACK, Manifest, ManifestIt
 from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.operations.manifest import manifest_head, write_manifest, write_skipped
 from imagejob_operator.operations.staging.download import Downloader
-from imagejob_operator.operations.staging.existing_outputs import Candidate
 from imagejob_operator.operations.staging.plan import plan_items
-from imagejob_operator.operations.staging.source import StagingRun
+from imagejob_operator.operations.staging.source import FoundSource, StagingRun
 from imagejob_operator.operations.staging.watermark_images import copy_watermark_images
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 from imagejob_operator.ports.telemetry import Telemetry
@@ -30,8 +29,12 @@ async def stage(
     plan = await plan_items(store, job, spec, prefix)
     items = await _stage_items(StagingRun(store, downloader, job, spec, prefix), telemetry, plan.items)
     started = job.status.run.counted_from if job.status.run else None
+    copies = [item.size for item in items if not item.key]
     manifest = Manifest(
         tuple(items),
+        count=len(items),
+        copies=len(copies),
+        bytes=sum(copies),
         urls_until=job.ends_at_the_latest(started) + URLS_SLACK if started else None,
         skipped=len(plan.skipped),
         watermark_images=await copy_watermark_images(store, prefix, plan.watermark_images),
@@ -41,29 +44,32 @@ async def stage(
     return _staged(manifest)
 
 
-async def _stage_items(run: StagingRun, telemetry: Telemetry, items: list[Candidate]) -> list[ManifestItem]:
+async def _stage_items(
+    run: StagingRun, telemetry: Telemetry, sources: list[tuple[int, FoundSource]]
+) -> list[ManifestItem]:
     """Stage each source; what was copied before is not copied again."""
-    if not items:
+    if not sources:
         return []
     copies = {} if run.by_reference else {o.key: o async for o in run.store.walk(f"{run.prefix}in/")}
 
-    async def stage_item(one: tuple[int, Candidate]) -> ManifestItem:
-        index, item = one
+    async def stage_item(one: tuple[int, tuple[int, FoundSource]]) -> ManifestItem:
+        index, (place, source) = one
         key = input_key(run.prefix, index)
-        staged = await item.source.stage(run, key, copies.get(key))
-        if not staged.key:
+        staged, identity = await source.stage(run, key, copies.get(key))
+        copied = staged.key == key
+        if copied:
             telemetry.staged(staged.size)
         return ManifestItem(
             index=index,
-            source=item.source.name,
+            source=source.name,
             etag=staged.etag,
             size=staged.size,
-            position=None if item.place == index else item.place,
-            identity=staged.identity,
-            key=staged.key,
+            place=place,
+            identity=identity,
+            key="" if copied else staged.key,
         )
 
-    return await for_each(enumerate(items), stage_item, items[0].source.at_once)
+    return await for_each(enumerate(sources), stage_item, sources[0][1].at_once)
 
 
 def _staged(manifest: Manifest) -> Staged:

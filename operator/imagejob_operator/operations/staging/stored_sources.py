@@ -8,12 +8,11 @@ from typing import ClassVar
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.sources import MatchSource
-from imagejob_operator.api.spec import Spec, StagingMode, item_limits
 from imagejob_operator.documents.source_list import MAX_LIST_BYTES, InvalidList, TooManyListed, read_list
 from imagejob_operator.documents.staging import list_key
 from imagejob_operator.operations.concurrency import AT_ONCE, for_each
 from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.operations.staging.source import StagedSource, StagingRun
+from imagejob_operator.operations.staging.source import StagingRun
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
 from imagejob_operator.validation.keys import KeyCollision
 
@@ -39,42 +38,27 @@ class StoredSource:
         """Its size in bytes."""
         return self.stored.size
 
-    async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedSource:
-        """Copy it, unless the mode is Reference, or it is too large: then its Pod fails the item."""
-        etag, size = self.stored.etag, self.stored.size
-        if run.by_reference or size > run.max_bytes:
-            return StagedSource(etag, size, etag, key=self.stored.key)
-        if present and (present.etag, present.size) == (etag, size):
-            return StagedSource(etag, size, etag)
+    async def stage(
+        self, run: StagingRun, key: str, present: StoredObject | None
+    ) -> tuple[StoredObject, str]:
+        """Copy it, unless the mode is Reference, or it is too large for a copy or for an item."""
+        if run.by_reference or self.size > min(run.max_bytes, MAX_COPY_BYTES):
+            return self.stored, self.identity
+        if present and (present.etag, present.size) == (self.stored.etag, self.size):
+            return present, self.identity
         try:
             return await self._copy(run.store, key)
         except ObjectMissing:
             text = f"the source {self.name!r} was deleted while it was being staged"
             raise _failed(Reason.SOURCE_NOT_FOUND, text) from None
 
-    async def _copy(self, store: ObjectStore, key: str) -> StagedSource:
-        stored = self.stored
+    async def _copy(self, store: ObjectStore, key: str) -> tuple[StoredObject, str]:
         try:
-            copied = await store.copy(stored, key)
+            return await store.copy(self.stored, key), self.identity
         except ObjectChanged:
             # It was overwritten since it was listed: take the new version, if it stays now.
-            stored = await store.stat(stored.key)
-            copied = await store.copy(stored, key)
-        return StagedSource(copied.etag, copied.size, stored.etag)
-
-
-def check_sizes(sources: Iterable[StoredSource], spec: Spec) -> None:
-    """Refuse what a Pod would process but the store cannot copy."""
-    if spec.staging.mode is StagingMode.REFERENCE:
-        return
-    for source in sources:
-        if MAX_COPY_BYTES < source.size <= item_limits(spec.limits).item_bytes:
-            raise _failed(
-                Reason.SOURCE_TOO_LARGE,
-                f"the source {source.name!r} has {source.size} bytes; a store copies at most "
-                f"{MAX_COPY_BYTES} (5Gi); remove it, set spec.staging.mode to Reference, or lower "
-                "spec.limits.itemSize so that only this item fails",
-            )
+            new = await store.stat(self.stored.key)
+            return await store.copy(new, key), new.etag
 
 
 async def find_keys(store: ObjectStore, root: str, keys: Iterable[str]) -> list[StoredSource]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from imagejob_operator.api.sources import UrlSource
-from imagejob_operator.operations.staging.source import StagedSource, StagingRun
+from imagejob_operator.operations.staging.source import StagingRun
 from imagejob_operator.ports.object_store import StoredObject
 from imagejob_operator.validation.urls import name_of, parse_url
 
@@ -22,13 +22,15 @@ class WebSource:
     size: ClassVar[int] = 0
     at_once: ClassVar[int] = 6
 
-    async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedSource:
+    async def stage(
+        self, run: StagingRun, key: str, present: StoredObject | None
+    ) -> tuple[StoredObject, str]:
         """Download it, unless that was done before; the ETag of the copy identifies its bytes."""
         copy = present
         if copy is None:
             async with run.downloader.fetch(run.job.key.namespace, self.declared, run.max_bytes) as data:
                 copy = await run.store.put(key, data, "application/octet-stream")
-        return StagedSource(copy.etag, copy.size, copy.etag)
+        return copy, copy.etag
 
 
 def find_urls(urls: Iterable[UrlSource]) -> list[WebSource]:
