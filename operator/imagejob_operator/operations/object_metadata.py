@@ -22,11 +22,14 @@ def writer_of(job: ImageJob) -> str:
     return f"{job.uid}/{job.status.run.number if job.status.run else 0}"
 
 
-def read_facts(stored: StoredObject) -> tuple[int, int, str] | None:
-    """Width, height and sha256 from the metadata of an object; None if they are missing or not about it."""
-    text = stored.metadata.get(FACTS, "")
-    found = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})/([0-9]{1,20})/([0-9a-f]{64})", text)
-    return (int(found[1]), int(found[2]), found[4]) if found and int(found[3]) == stored.size else None
+def read_output(key: str, stored: StoredObject) -> ReportOutput | None:
+    """The output that an object is by its metadata, if that is complete and about the object's size."""
+    facts, content = stored.metadata.get(FACTS, ""), stored.metadata.get(CONTENT, "")
+    found = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})/([0-9]{1,20})/([0-9a-f]{64})", facts)
+    if not found or not content or int(found[3]) != stored.size:
+        return None
+    width, height = int(found[1]), int(found[2])
+    return ReportOutput("", key, "", stored.size, width, height, found[4], stored.etag, content)
 
 
 def final_headers(job: ImageJob, wanted: Headers, output: ReportOutput) -> ObjectHeaders:

@@ -204,7 +204,7 @@ async def test_skipped_items_are_in_the_report_with_their_outputs() -> None:
 
 async def test_what_a_source_looks_like_is_taken_over_from_the_report() -> None:
     world = await made(IF_DIFFERENT)
-    told = report(world)
+    edited = report(world)
     looks = {
         "format": "JPEG",
         "width": 3,
@@ -213,9 +213,9 @@ async def test_what_a_source_looks_like_is_taken_over_from_the_report() -> None:
         "dominantColor": "#102030",
         "thumbHash": "1QcSHQRnh493V4dIh4eXh1h4kJUI",
     }
-    for item in told["items"]:
+    for item in edited["items"]:
         item |= {"sha256": "1" * 64, "image": looks}
-    world.store.set(world.job.status.report, json.dumps(told).encode())
+    world.store.set(world.job.status.report, json.dumps(edited).encode())
     await again(world)
     assert [(i["sha256"], i["image"]) for i in report(world)["items"]] == [("1" * 64, looks)] * 2
     assert report(world)["duplicates"][0]["kind"] == "Same"

@@ -1,4 +1,4 @@
-"""Sources by a list: pinned when staging begins, and every error names line and value."""
+"""Sources by a list: copied when staging begins; every error names line and value."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ async def test_no_list_and_a_list_that_is_no_list() -> None:
                 return StoredObject(key, MAX_LIST_BYTES + 1, "etag", NOW)
             return await super().stat(key)
 
-    said = await refused(Huge())
-    assert said.startswith("JOB_002/SourceTooLarge: spec.source.list: 'lists/spring' has 67108865 bytes")
+    failure = await refused(Huge())
+    assert failure.startswith("JOB_002/SourceTooLarge: spec.source.list: 'lists/spring' has 67108865 bytes")
 
 
 async def test_a_list_of_another_namespace_is_out_of_reach() -> None:

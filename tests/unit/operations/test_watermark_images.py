@@ -1,4 +1,4 @@
-"""Images of watermarks: found in the jail, copied once a run, named by every order, part of content keys."""
+"""Images of watermarks: copied once per run, named by every order, part of content keys."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ async def staged(store: MemoryStore, of: ImageJob) -> tuple[WatermarkImage, ...]
 
 async def test_each_image_is_copied_once_and_named_by_the_order() -> None:
     store, of = store_with(logo=b"logo", seal=b"seal"), job_with(LOGO, SEAL, LOGO)
-    assert [mark.key for mark in await staged(store, of)] == [LOGO, SEAL]
+    assert [image.key for image in await staged(store, of)] == [LOGO, SEAL]
     # What is put in its place later is not what this run takes.
     store.set(f"shop/{LOGO}", b"another")
     url = await write_order(store, of, PREFIX, 0, 1, timedelta(hours=1))
     order = msgspec.json.decode(store.visit("GET", url)[1], type=Order)
-    assert [mark.key for mark in order.watermark_images] == [LOGO, SEAL]
-    assert [store.visit("GET", mark.url) for mark in order.watermark_images] == [
+    assert [image.key for image in order.watermark_images] == [LOGO, SEAL]
+    assert [store.visit("GET", image.url) for image in order.watermark_images] == [
         (200, b"logo"),
         (200, b"seal"),
     ]
     assert [store.objects[copy_key(PREFIX, n)].etag for n in (0, 1)] == [
-        mark.etag for mark in order.watermark_images
+        image.etag for image in order.watermark_images
     ]
 
 
@@ -78,7 +78,7 @@ async def test_without_images_nothing_is_copied() -> None:
 
 
 @pytest.mark.parametrize(
-    ("objects", "said"),
+    ("objects", "wanted"),
     [
         (
             {},
@@ -92,13 +92,13 @@ async def test_without_images_nothing_is_copied() -> None:
     ],
     ids=["gone", "too-large"],
 )
-async def test_an_image_that_cannot_be_had_launches_nothing(objects: dict[str, bytes], said: str) -> None:
+async def test_an_image_that_cannot_be_had_launches_nothing(objects: dict[str, bytes], wanted: str) -> None:
     store = store_with(**objects)
     store.set("other/brand/logo.png", b"not ours")
     with pytest.raises(OperationFailed) as refusal:
         await staged(store, job_with(LOGO))
     failure = refusal.value.failure
-    assert f"{failure.code}/{failure.reason}: {failure.message}".startswith(said)
+    assert f"{failure.code}/{failure.reason}: {failure.message}".startswith(wanted)
     assert manifest_key(PREFIX) not in store.objects
 
 

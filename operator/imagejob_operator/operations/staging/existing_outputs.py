@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from imagejob_operator.documents.outputs import PlannedOutput
 from imagejob_operator.documents.report import ReportItem, ReportOutput
 from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.operations.object_metadata import CONTENT, RUN, read_facts, writer_of
+from imagejob_operator.operations.object_metadata import RUN, read_output, writer_of
 from imagejob_operator.operations.reports import recent_reports
-from imagejob_operator.operations.staging.source import FoundSource
+from imagejob_operator.operations.staging.sources import FoundSource
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoredObject
 
 MAX_LISTED = 1000
@@ -35,6 +36,10 @@ class Candidate:
     outputs: list[PlannedOutput]
 
 
+_Known = dict[str, tuple[ReportOutput, ReportItem | None]]
+"""Outputs by their keys, with their items if those are known from a report."""
+
+
 async def skip_unchanged(
     store: ObjectStore, job: ImageJob, spec: Spec, items: list[Candidate]
 ) -> tuple[list[Candidate], list[ReportItem]]:
@@ -47,9 +52,9 @@ async def skip_unchanged(
     if overwrite is Overwrite.NEVER:
         await _refuse_existing(store, job, existing)
         return items, []
-    outputs = _ExistingOutputs(store, job, existing)
-    await outputs.read_reports()
-    unchanged = await for_each(items, outputs.unchanged)
+    known = await _known_outputs(store, job, existing)
+    # In a thread, since this takes seconds for a large run, and the Lease must be renewed meanwhile.
+    unchanged = await asyncio.to_thread(lambda: [_unchanged(item, known) for item in items])
     changed = [item for item, found in zip(items, unchanged, strict=True) if found is None]
     return changed, [item for item in unchanged if item]
 
@@ -118,79 +123,42 @@ async def _refuse_existing(store: ObjectStore, job: ImageJob, existing: Mapping[
         raise overwrite_refused(keys[0], len(keys) - 1)
 
 
-class _ExistingOutputs:
-    """The objects at output keys, with what is known of them.
+async def _known_outputs(store: ObjectStore, job: ImageJob, existing: Mapping[str, StoredObject]) -> _Known:
+    """The outputs that existing objects are: by a report with their ETag, else by their own metadata."""
+    known: _Known = {}
+    if not existing:
+        return known
+    async for report in recent_reports(store, job.key):
+        for item in report.items:
+            for output in item.outputs:
+                stored = existing.get(output.key)
+                if stored and output.content and (output.etag, output.bytes) == (stored.etag, stored.size):
+                    known.setdefault(output.key, (output, item))
+        if len(known) == len(existing):
+            return known
+    others = await _stat_all(store, job.outputs_prefix, sorted(existing.keys() - known.keys()))
+    return known | {key: (found, None) for key, it in others.items() if (found := read_output(key, it))}
 
-    A report describes an object if it has its ETag; without one, its own metadata does.
-    """
 
-    def __init__(self, store: ObjectStore, job: ImageJob, existing: Mapping[str, StoredObject]) -> None:
-        self._store = store
-        self._job = job
-        self._existing = existing
-        self._reported: dict[str, tuple[ReportItem, ReportOutput]] = {}
-
-    async def read_reports(self) -> None:
-        """Find the existing objects in the newest reports."""
-        if not self._existing:
-            return
-        async for report in recent_reports(self._store, self._job.key):
-            for item in report.items:
-                for output in item.outputs:
-                    stored = self._existing.get(output.key)
-                    if (
-                        stored
-                        and output.content
-                        and (output.etag, output.bytes) == (stored.etag, stored.size)
-                    ):
-                        self._reported.setdefault(output.key, (item, output))
-            if len(self._reported) == len(self._existing):
-                return
-
-    async def unchanged(self, item: Candidate) -> ReportItem | None:
-        """The item as it is reported if all its outputs exist unchanged, else None."""
-        if not item.source.identity:
+def _unchanged(item: Candidate, known: _Known) -> ReportItem | None:
+    """The item as it is reported if all its outputs exist unchanged, else None."""
+    if not item.source.identity:
+        return None
+    outputs: list[ReportOutput] = []
+    for planned in item.outputs:
+        output, _ = known.get(planned.key, (None, None))
+        if output is None or output.content != planned.content_key:
             return None
-        outputs: list[ReportOutput] = []
-        for planned in item.outputs:
-            output = await self._matching(planned)
-            if output is None:
-                return None
-            outputs.append(output)
-        # What a report says of the source is still true: equal content keys mean equal sources.
-        reported, _ = self._reported.get(outputs[0].key, (None, None))
-        return ReportItem(
-            source=item.source.name,
-            size=item.source.size,
-            outputs=tuple(outputs),
-            skipped=True,
-            sha256=reported.sha256 if reported else "",
-            image=reported.image if reported else None,
-        )
-
-    async def _matching(self, planned: PlannedOutput) -> ReportOutput | None:
-        """The output as it is reported if the object at its key has its content key, else None."""
-        key, content = planned.key, planned.content_key
-        if key not in self._existing:
-            return None
-        if key in self._reported:
-            _, reported = self._reported[key]
-            # The rendition may have had another name.
-            same = reported.content == content
-            return msgspec.structs.replace(reported, rendition=planned.rendition.name) if same else None
-        stored = (await _stat_all(self._store, self._job.outputs_prefix, [key])).get(key)
-        facts = read_facts(stored) if stored else None
-        if stored is None or facts is None or stored.metadata.get(CONTENT) != content:
-            return None
-        width, height, digest = facts
-        return ReportOutput(
-            rendition=planned.rendition.name,
-            key=key,
-            type=planned.content_type,
-            bytes=stored.size,
-            width=width,
-            height=height,
-            sha256=digest,
-            etag=stored.etag,
-            content=content,
-        )
+        # The rendition may have had another name.
+        named = msgspec.structs.replace(output, rendition=planned.rendition.name, type=planned.content_type)
+        outputs.append(named)
+    # What a report says of the source is still true: equal content keys mean equal sources.
+    _, reported = known[outputs[0].key]
+    return ReportItem(
+        source=item.source.name,
+        size=item.source.size,
+        outputs=tuple(outputs),
+        skipped=True,
+        sha256=reported.sha256 if reported else "",
+        image=reported.image if reported else None,
+    )

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from imagejob_operator.api.sources import InlineFile
 from imagejob_operator.operations.concurrency import AT_ONCE
-from imagejob_operator.operations.staging.source import StagingRun
+from imagejob_operator.operations.staging.staging_run import StagedObject, StagingRun
 from imagejob_operator.ports.object_store import StoredObject
 
 
@@ -32,9 +32,7 @@ class InlineSource:
         """Its size in bytes."""
         return len(self.data)
 
-    async def stage(
-        self, run: StagingRun, key: str, present: StoredObject | None
-    ) -> tuple[StoredObject, str]:
+    async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedObject:
         """Write it to the staging."""
         return await run.store.put(key, self.data, "application/octet-stream"), self.identity
 

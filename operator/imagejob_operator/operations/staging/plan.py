@@ -17,18 +17,10 @@ from imagejob_operator.documents.outputs import (
 )
 from imagejob_operator.documents.report import ReportItem
 from imagejob_operator.documents.watermark_images import identified
-from imagejob_operator.naming.prefixes import namespace_prefix
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.reports import unpublished_before
 from imagejob_operator.operations.staging.existing_outputs import Candidate, skip_unchanged
-from imagejob_operator.operations.staging.inline_sources import find_inline
-from imagejob_operator.operations.staging.source import FoundSource
-from imagejob_operator.operations.staging.stored_sources import (
-    find_keys,
-    find_listed,
-    find_matching,
-)
-from imagejob_operator.operations.staging.url_sources import find_urls
+from imagejob_operator.operations.staging.sources import FoundSource, find_sources
 from imagejob_operator.operations.staging.watermark_images import find_watermark_images
 from imagejob_operator.ports.object_store import ObjectStore, StoredObject
 from imagejob_operator.validation.keys import InvalidKey, KeyCollision
@@ -53,7 +45,7 @@ async def plan_items(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str 
 
     Fails with JOB_001, JOB_002 or JOB_007/OverwriteRefused. Writes nothing if there is no staging `prefix`.
     """
-    sources = await _find_sources(store, job, spec, prefix)
+    sources = await find_sources(store, job, spec, prefix)
     watermark_images = await find_watermark_images(store, job, spec)
     spec = identified(spec, {key: image.etag for key, image in watermark_images.items()})
     # All items are checked, even if the run takes only some: their outputs must not collide either. In a
@@ -64,20 +56,6 @@ async def plan_items(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str 
         items = await _only_unpublished(store, job, items)
     items, skipped = await skip_unchanged(store, job, spec, items)
     return Plan([(item.place, item.source) for item in items], skipped, watermark_images)
-
-
-async def _find_sources(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str) -> Sequence[FoundSource]:
-    """All sources of a run, in their order."""
-    source, root = spec.source, namespace_prefix(job.key.namespace)
-    if source.urls:
-        return find_urls(source.urls)
-    if source.inline:
-        return find_inline(source.inline)
-    if source.match:
-        return await find_matching(store, root, source.match)
-    if source.list:
-        return await find_listed(store, root, source.list.key, prefix)
-    return await find_keys(store, root, source.keys or ())
 
 
 def _checked_outputs(spec: Spec, sources: Sequence[FoundSource]) -> list[list[PlannedOutput]]:

@@ -12,7 +12,7 @@ from imagejob_operator.documents.source_list import MAX_LIST_BYTES, InvalidList,
 from imagejob_operator.documents.staging import list_key
 from imagejob_operator.operations.concurrency import AT_ONCE, for_each
 from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.operations.staging.source import StagingRun
+from imagejob_operator.operations.staging.staging_run import StagedObject, StagingRun
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
 from imagejob_operator.validation.keys import KeyCollision
 
@@ -38,9 +38,7 @@ class StoredSource:
         """Its size in bytes."""
         return self.stored.size
 
-    async def stage(
-        self, run: StagingRun, key: str, present: StoredObject | None
-    ) -> tuple[StoredObject, str]:
+    async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedObject:
         """Copy it, unless the mode is Reference, or it is too large for a copy or for an item."""
         if run.by_reference or self.size > min(run.max_bytes, MAX_COPY_BYTES):
             return self.stored, self.identity
@@ -52,7 +50,7 @@ class StoredSource:
             text = f"the source {self.name!r} was deleted while it was being staged"
             raise _failed(Reason.SOURCE_NOT_FOUND, text) from None
 
-    async def _copy(self, store: ObjectStore, key: str) -> tuple[StoredObject, str]:
+    async def _copy(self, store: ObjectStore, key: str) -> StagedObject:
         try:
             return await store.copy(self.stored, key), self.identity
         except ObjectChanged:

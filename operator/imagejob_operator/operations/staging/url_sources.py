@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from imagejob_operator.api.sources import UrlSource
-from imagejob_operator.operations.staging.source import StagingRun
+from imagejob_operator.operations.staging.staging_run import StagedObject, StagingRun
 from imagejob_operator.ports.object_store import StoredObject
 from imagejob_operator.validation.urls import name_of, parse_url
 
@@ -22,9 +22,7 @@ class WebSource:
     size: ClassVar[int] = 0
     at_once: ClassVar[int] = 6
 
-    async def stage(
-        self, run: StagingRun, key: str, present: StoredObject | None
-    ) -> tuple[StoredObject, str]:
+    async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedObject:
         """Download it, unless that was done before; the ETag of the copy identifies its bytes."""
         copy = present
         if copy is None:
