@@ -217,7 +217,7 @@ def test_keys_out_of_the_jail_reach_no_server(key: str) -> None:
 
 
 def test_every_odd_key_has_an_output_of_its_own() -> None:
-    of = job(spec=spec(destination={"prefix": "out/", "keyTemplate": "{dir}{name}-{rendition}.{ext}"})).spec
+    of = job(wanted=spec(destination={"prefix": "out/", "keyTemplate": "{dir}{name}-{rendition}.{ext}"})).spec
     planned = planned_outputs(of, [PlannedItem(key, place) for place, key in enumerate(ODD)])  # type: ignore[arg-type]
     assert len({output.key for outputs in planned for output in outputs}) == len(ODD)
 

@@ -7,7 +7,8 @@ import io
 import msgspec
 
 from imagejob_contract.wire import Wire
-from imagejob_operator.validation.keys import InvalidKey, KeyCollision, check_relative_key
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.validation.keys import InvalidKey, check_relative_key
 
 MAX_LISTED = 100_000
 """Items of one list."""
@@ -18,9 +19,9 @@ FIELD = "spec.source.list"
 class InvalidList(ValueError):
     """The list is invalid; the message names line and value."""
 
-
-class TooManyListed(ValueError):
-    """The list has more items than a run may have."""
+    def __init__(self, code: Code, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.failure = Failure(code, reason, text)
 
 
 class Listed(Wire, frozen=True):
@@ -40,9 +41,8 @@ def read_list(data: bytes, key: str) -> list[tuple[int, str]]:
     `key` is that of the list, for the messages.
 
     Raises:
-        InvalidList: for a line that is not UTF-8, not valid JSON, or a key that is not allowed.
-        KeyCollision: for a duplicate key.
-        TooManyListed: for more than MAX_LISTED keys.
+        InvalidList: for a line that is not UTF-8, not valid JSON or not an allowed key, for a duplicate key,
+            and for more than MAX_LISTED keys.
     """
     lines: dict[str, int] = {}
     for number, line in enumerate(io.BytesIO(data.removeprefix(b"\xef\xbb\xbf")), 1):
@@ -51,13 +51,11 @@ def read_list(data: bytes, key: str) -> list[tuple[int, str]]:
         if not source:
             continue
         if source in lines:
-            raise KeyCollision(
-                f"{where}: {source!r} is already in line {lines[source]}; remove one of the two lines"
-            )
+            text = f"{where}: {source!r} is already in line {lines[source]}; remove one of the two lines"
+            raise InvalidList(Code.CREATION, Reason.KEY_COLLISION, text)
         if len(lines) >= MAX_LISTED:
-            raise TooManyListed(
-                f"{where}: {source!r} exceeds the limit of {MAX_LISTED} keys; use several jobs"
-            )
+            text = f"{where}: {source!r} exceeds the limit of {MAX_LISTED} keys; use several jobs"
+            raise InvalidList(Code.STAGING, Reason.TOO_MANY_ITEMS, text)
         lines[source] = number
     return [(number, source) for source, number in lines.items()]
 
@@ -73,10 +71,12 @@ def _read_line(line: bytes, where: str) -> str:
             source = line.decode()
         check_relative_key(source, where)
     except UnicodeDecodeError:
-        raise InvalidList(f"{where}: {line[:60]!r} is not UTF-8") from None
+        text = f"{where}: {line[:60]!r} is not UTF-8"
     except msgspec.DecodeError as error:
         shown = line[:60].decode(errors="replace")
-        raise InvalidList(f'{where}: {shown!r} is neither {{"key": …}} nor a string: {error}') from None
+        text = f'{where}: {shown!r} is neither {{"key": …}} nor a string: {error}'
     except InvalidKey as error:
-        raise InvalidList(str(error)) from None
-    return source
+        text = str(error)
+    else:
+        return source
+    raise InvalidList(Code.CREATION, Reason.INVALID_SPEC, text)

@@ -8,13 +8,12 @@ from typing import ClassVar
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.sources import MatchSource
-from imagejob_operator.documents.source_list import MAX_LIST_BYTES, InvalidList, TooManyListed, read_list
+from imagejob_operator.documents.source_list import MAX_LIST_BYTES, InvalidList, read_list
 from imagejob_operator.documents.staging import list_key
 from imagejob_operator.operations.concurrency import AT_ONCE, for_each
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.staging.staging_run import StagedObject, StagingRun
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
-from imagejob_operator.validation.keys import KeyCollision
 
 MAX_COPY_BYTES = 5 * 1024**3
 """S3's limit on a copy in one request."""
@@ -98,12 +97,8 @@ async def find_listed(store: ObjectStore, root: str, key: str, prefix: str) -> l
         lines = read_list(await store.read(copy, MAX_LIST_BYTES), key)
     except ObjectMissing:
         raise _no_object("spec.source.list", root, key) from None
-    except TooManyListed as error:
-        raise _failed(Reason.TOO_MANY_ITEMS, str(error)) from None
-    except KeyCollision as error:
-        raise OperationFailed(Failure(Code.CREATION, Reason.KEY_COLLISION, str(error))) from None
     except InvalidList as error:
-        raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
+        raise OperationFailed(error.failure) from None
     if not lines:
         text = f"spec.source.list: {key!r} is empty; write one key per line"
         raise _failed(Reason.SOURCE_EMPTY, text)
