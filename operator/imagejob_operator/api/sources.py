@@ -18,9 +18,6 @@ Glob = Annotated[str, Meta(min_length=1, max_length=256)]
 
 BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z"
 
-KINDS = ("keys", "match", "list", "urls", "inline")
-"""The members of `spec.source`."""
-
 
 class InvalidSource(ValueError):
     """The source cannot be accepted; the message names the field, the value, the limit and what to do."""
@@ -110,10 +107,11 @@ class Source(Wire, frozen=True):
 
     def check(self) -> None:
         """Check what the schema cannot; raises InvalidSource or InvalidKey."""
-        members = [kind for kind in KINDS if getattr(self, kind) is not None]
-        if len(members) != 1:
+        kinds = self.__struct_fields__
+        found = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(found) != 1:
             raise InvalidSource(
-                f"spec.source: exactly one of {', '.join(KINDS)} must be set, found {members or 'none'}"
+                f"spec.source: exactly one of {', '.join(kinds)} must be set, found {found or 'none'}"
             )
         for position, key in enumerate(self.keys or ()):
             check_relative_key(key, f"spec.source.keys[{position}]")
