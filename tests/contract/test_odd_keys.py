@@ -30,7 +30,7 @@ from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.attempt import Tries
 from imagejob_operator.decision.operation import Publish, Stage
-from imagejob_operator.documents.outputs import output_keys
+from imagejob_operator.documents.outputs import PlannedItem, planned_outputs
 from imagejob_operator.documents.staging import input_key, order_key, result_key
 from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.operations.processing.orders import write_order
@@ -217,8 +217,9 @@ def test_keys_out_of_the_jail_reach_no_server(key: str) -> None:
 
 
 def test_every_odd_key_has_an_output_of_its_own() -> None:
-    keys = output_keys(ODD, job().spec.renditions, "out/", "{dir}{name}-{rendition}.{ext}")  # type: ignore[union-attr]
-    assert len({final.key for final in keys}) == len(ODD)
+    of = job(wanted=spec(destination={"prefix": "out/", "keyTemplate": "{dir}{name}-{rendition}.{ext}"})).spec
+    planned = planned_outputs(of, [PlannedItem(key, place) for place, key in enumerate(ODD)])  # type: ignore[arg-type]
+    assert len({output.key for outputs in planned for output in outputs}) == len(ODD)
 
 
 @pytest.mark.parametrize("s3", ["minio"], indirect=True)

@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from imagejob_contract.wire import Wire
+from imagejob_operator.api.destination import ObjectName
 from imagejob_operator.api.imagejob import Key
-from imagejob_operator.api.locations import SUBDOMAIN, SecretRef
+from imagejob_operator.api.sources import SecretRef
 from imagejob_operator.api.status import Condition, Stanza
 from imagejob_operator.validation.keys import InvalidKey, check_prefix
 from imagejob_operator.validation.schema_errors import explain
@@ -19,7 +20,6 @@ from imagejob_operator.validation.schema_errors import explain
 ENDPOINT = r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?\Z"
 BUCKET = r"^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]\Z"
 
-Name = Annotated[str, Meta(min_length=1, max_length=253, pattern=SUBDOMAIN)]
 Endpoint = Annotated[str, Meta(min_length=1, max_length=260, pattern=ENDPOINT)]
 Prefix = Annotated[str, Meta(max_length=256)]
 
@@ -27,14 +27,14 @@ Prefix = Annotated[str, Meta(max_length=256)]
 class ConfigMapEntry(Wire, frozen=True):
     """A key of a ConfigMap in the same namespace."""
 
-    name: Name
+    name: ObjectName
     key: Annotated[str, Meta(min_length=1, max_length=253)] = "ca.crt"
 
 
 class WebIdentity(Wire, frozen=True):
     """A ServiceAccount whose token is exchanged for temporary credentials."""
 
-    service_account_name: Name
+    service_account_name: ObjectName
     endpoint: Endpoint
     audience: Annotated[str, Meta(min_length=1, max_length=256)] = "sts.amazonaws.com"
     role_arn: Annotated[str, Meta(max_length=256)] = msgspec.field(default="", name="roleARN")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -20,29 +20,13 @@ from imagejob_contract.output import quantity_bytes
 from imagejob_contract.recipe import Rendition
 from imagejob_contract.recipe_rules import violations
 from imagejob_contract.wire import Wire
-from imagejob_operator.api.locations import (
-    SOURCE_KINDS,
-    Destination,
-    InlineFile,
-    Source,
-    Staging,
-    StagingMode,
-    StoreRef,
-    UrlSource,
-    watermark_image_keys,
-)
-from imagejob_operator.api.output_headers import InvalidHeaders, check_headers
-from imagejob_operator.validation.keys import (
-    InvalidKey,
-    check_prefix,
-    check_relative_key,
-    check_reserved,
-    check_template,
-)
+from imagejob_operator.api.destination import Destination, StoreRef
+from imagejob_operator.api.output_headers import InvalidHeaders
+from imagejob_operator.api.sources import InvalidSource, Source
+from imagejob_operator.validation.keys import InvalidKey, check_relative_key
 from imagejob_operator.validation.pod_resources import TooSmall, check_capacity
 from imagejob_operator.validation.pod_template import InvalidPodTemplate, check_pod_template
 from imagejob_operator.validation.schema_errors import explain
-from imagejob_operator.validation.urls import InvalidURL, name_of, parse_url
 
 Seconds = Annotated[int, Meta(ge=1, le=86400)]
 LONGEST_DEADLINE = timedelta(days=7)
@@ -91,6 +75,19 @@ class Limits(Wire, frozen=True):
     pixels: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 50_000_000
     frames: Annotated[int, Meta(ge=1, le=10000)] = 100
     item_timeout_seconds: Annotated[int, Meta(ge=1, le=3600)] = 30
+
+
+class StagingMode(enum.StrEnum):
+    """What Pods read: a copy of each source in the run's staging, or the source itself, by its ETag."""
+
+    COPY = "Copy"
+    REFERENCE = "Reference"
+
+
+class Staging(Wire, frozen=True):
+    """How the operator makes sure that the sources do not change during the run."""
+
+    mode: StagingMode = StagingMode.COPY
 
 
 class FailurePolicy(Wire, frozen=True):
@@ -152,90 +149,49 @@ def parse_spec(raw: object) -> Spec:
         spec = msgspec.convert(raw, Spec)
     except msgspec.ValidationError as error:
         raise InvalidSpec(explain(error, raw, "spec")) from None
-    _check_unions(spec)
-    _check_keys(spec)
     try:
+        spec.source.check()
+        spec.destination.check()
+        _check_together(spec)
+        _check_renditions(spec.renditions)
         check_pod_template(spec.execution.pod_template)
         check_capacity(
             spec.renditions, item_limits(spec.limits), spec.execution.pod_template.get("resources", {})
         )
-    except (InvalidPodTemplate, TooSmall) as error:
+    except (InvalidSource, InvalidKey, InvalidHeaders, InvalidPodTemplate, TooSmall) as error:
         raise InvalidSpec(str(error)) from None
     return spec
 
 
-def _check_unions(spec: Spec) -> None:
-    members = [name for name in SOURCE_KINDS if getattr(spec.source, name) is not None]
-    if len(members) != 1:
-        found = ", ".join(members) or "none"
-        raise InvalidSpec(f"spec.source: exactly one of {', '.join(SOURCE_KINDS)} must be set, found {found}")
-    if spec.staging.mode is StagingMode.REFERENCE and (spec.source.inline or spec.source.urls):
+def _check_together(spec: Spec) -> None:
+    if spec.staging.mode is StagingMode.REFERENCE and not spec.source.in_store:
         raise InvalidSpec(
             "spec.staging.mode: Reference requires sources in the store (keys, match or list); use Copy"
         )
-    names = [rendition.name for rendition in spec.renditions]
+    match, template = spec.source.match, spec.destination.template
+    if match and template.startswith(match.prefix):
+        raise InvalidSpec(
+            f"spec.destination.prefix: {template!r} is below spec.source.match.prefix {match.prefix!r}, so "
+            "the outputs would become sources; choose another prefix"
+        )
+
+
+def _check_renditions(renditions: tuple[Rendition, ...]) -> None:
+    names = [rendition.name for rendition in renditions]
     for name in names:
         if names.count(name) > 1:
             raise InvalidSpec(f"spec.renditions: duplicate name {name!r}; names must be unique")
-    for number, rendition in enumerate(spec.renditions):
+    for key in watermark_image_keys(renditions):
+        check_relative_key(key, "spec.renditions: watermark.image")
+    for number, rendition in enumerate(renditions):
         for where, text in violations(rendition):
             raise InvalidSpec(f"spec.renditions[{number}]{where}: {text}")
 
 
-def _check_keys(spec: Spec) -> None:
-    try:
-        target = spec.destination.prefix + spec.destination.key_template
-        for position, key in enumerate(spec.source.keys or ()):
-            check_relative_key(key, f"spec.source.keys[{position}]")
-        for key in watermark_image_keys(spec.renditions):
-            check_relative_key(key, "spec.renditions: watermark.image")
-        if spec.source.match:
-            check_prefix(spec.source.match.prefix, "spec.source.match.prefix")
-            if target.startswith(spec.source.match.prefix):
-                raise InvalidSpec(
-                    f"spec.destination.prefix: output keys ({target!r}) must not start with "
-                    f"spec.source.match.prefix {spec.source.match.prefix!r}, because the outputs would "
-                    "become sources; choose another prefix"
-                )
-        if spec.source.list:
-            check_relative_key(spec.source.list.key, "spec.source.list.key")
-        _check_urls(spec.source.urls or ())
-        _check_inline(spec.source.inline or ())
-        if spec.destination.prefix:
-            check_prefix(spec.destination.prefix, "spec.destination.prefix")
-        check_template(spec.destination.key_template, "spec.destination.keyTemplate")
-        check_reserved(target, "spec.destination")
-        check_headers(spec.destination.headers)
-    except (InvalidKey, InvalidHeaders) as error:
-        raise InvalidSpec(str(error)) from None
-
-
-def _check_inline(files: Sequence[InlineFile]) -> None:
-    names = [file.name for file in files]
-    for name in names:
-        if names.count(name) > 1:
-            raise InvalidSpec(f"spec.source.inline: duplicate name {name!r}; names must be unique")
-        check_relative_key(name, "spec.source.inline.name")
-        if "/" in name:
-            raise InvalidSpec(
-                f"spec.source.inline: name {name!r} must not contain '/'; use a plain file name"
-            )
-
-
-def _check_urls(sources: Sequence[UrlSource]) -> None:
-    for position, source in enumerate(sources):
-        field = f"spec.source.urls[{position}].url"
-        try:
-            url = parse_url(source.url)
-        except InvalidURL as error:
-            raise InvalidSpec(f"{field}: {error}") from None
-        name = name_of(url)
-        if not name or "/" in name:
-            raise InvalidSpec(
-                f"{field}: the path of {url.shown!r} must end with a file name such as a.jpg, "
-                "because output keys are derived from it"
-            )
-        check_relative_key(name, f"{field}: file name in {url.shown!r}")
+def watermark_image_keys(renditions: Iterable[Rendition]) -> list[str]:
+    """The keys of all images that the watermarks of some renditions use, each once."""
+    watermarks = (step.watermark for rendition in renditions for step in rendition.steps)
+    return list(dict.fromkeys(watermark.image for watermark in watermarks if watermark and watermark.image))
 
 
 def item_limits(limits: Limits) -> ItemLimits:

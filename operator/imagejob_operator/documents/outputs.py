@@ -1,118 +1,121 @@
-"""The outputs that a run will publish: their keys."""
+"""The outputs that a run will publish: their keys, formats and content keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from imagejob_contract.output import EXTENSIONS
-from imagejob_contract.recipe import Rendition
+import msgspec
+
+from imagejob_contract.output import CONTENT_TYPES, EXTENSIONS
+from imagejob_contract.recipe import PIXELS_VERSION, Rendition
 from imagejob_contract.source_format import UnknownExtension, for_source
-from imagejob_operator.api.locations import Match
-from imagejob_operator.validation.globs import matches
+from imagejob_operator.api.output_headers import Headers
+from imagejob_operator.api.sources import Source
+from imagejob_operator.api.spec import Spec
 from imagejob_operator.validation.keys import InvalidKey, KeyCollision, check_segments
 
 MAX_OUTPUT_KEY_BYTES = 1024
-"""S3's own limit on a key."""
-
-
-def common_prefix(keys: Iterable[str]) -> str:
-    """The longest beginning that all keys share; empty if there are none."""
-    sorted_keys = sorted(keys)
-    if not sorted_keys:
-        return ""
-    first, last = sorted_keys[0], sorted_keys[-1]
-    length = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    return first[:length]
+"""S3's limit on a key."""
 
 
 @dataclass(frozen=True, slots=True)
-class FinalKey:
-    """One output that the run will publish: key below the namespace's part."""
+class PlannedItem:
+    """What the outputs of an item follow from.
 
-    index: int
-    rendition: str
+    `place` is its position among all sources, for `{index}`. `identity` identifies its bytes: an ETag or a
+    hash; empty if it is not known yet.
+    """
+
+    source: str
+    place: int
+    identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOutput:
+    """One output: an item in a rendition, at a key below the namespace's part of the store."""
+
+    item: PlannedItem
+    rendition: Rendition
+    """With the format of the source in place of Same."""
     key: str
+    headers: Headers
+
+    @property
+    def content_type(self) -> str:
+        """Its Content-Type."""
+        return CONTENT_TYPES[self.rendition.output.format]
+
+    @property
+    def content_key(self) -> str:
+        """A hash of all that the object depends on, in hex: equal outputs have equal content keys.
+
+        Names do not count: the key of the source, that of the output, the rendition's name. Fields with
+        their default value are left out, so that a new field with a default does not change it.
+        """
+        recipe = self.rendition
+        parts = (PIXELS_VERSION, self.item.identity, recipe.steps, recipe.output, self.headers)
+        return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
 
 
-def output_keys(
-    sources: Sequence[str],
-    renditions: Iterable[Rendition],
-    prefix: str,
-    template: str,
-    base: str = "",
-    places: Sequence[int] | None = None,
-) -> list[FinalKey]:
-    """Every final key of a run, in the order of items and renditions.
-
-    Args:
-        sources: relative keys of the items; their position is the index.
-        renditions: what every item gives.
-        prefix: `destination.prefix`.
-        template: `destination.keyTemplate`.
-        base: folder that `{dir}` is relative to (the folder of `source.match.prefix`).
-        places: where each item stands in the whole source, for `{index}`; their position, if not said.
+def planned_outputs(spec: Spec, items: Iterable[PlannedItem]) -> list[list[PlannedOutput]]:
+    """All outputs of a run: for each item one per rendition, in the order of the spec.
 
     Raises:
-        KeyCollision: when two outputs would have one key.
-        InvalidKey: when a key would be longer than the store takes, or a source's name does not say
-            the format that a rendition takes over from it.
+        KeyCollision: if two outputs have the same key.
+        InvalidKey: if a key is too long or not allowed, or a source's name does not give the format for Same.
     """
-    taken: dict[str, int] = {}
-    keys: list[FinalKey] = []
-    wanted = list(renditions)
-    for index, source in enumerate(sources):
-        folder, _, name = source.removeprefix(base).rpartition("/")
-        stem = name.rpartition(".")[0] or name
-        for rendition in wanted:
-            key = prefix + template.format(
-                dir=f"{folder}/" if folder else "",
-                stem=stem,
-                name=name,
-                index=f"{places[index] if places else index:06d}",
-                rendition=rendition.name,
-                ext=_extension(rendition, source),
+    planned = [list(_outputs_of(spec, item)) for item in items]
+    taken: dict[str, PlannedOutput] = {}
+    for output in (output for outputs in planned for output in outputs):
+        if other := taken.get(output.key):
+            raise KeyCollision(
+                f"spec.destination.keyTemplate: {output.item.source!r} ({output.rendition.name}) and "
+                f"{other.item.source!r} ({other.rendition.name}) have the same output key {output.key!r}; "
+                "use {dir}, {name}, {rendition} or {index}"
             )
-            if len(key.encode()) > MAX_OUTPUT_KEY_BYTES:
-                raise InvalidKey(
-                    f"spec.destination.keyTemplate: the output key {key[:80]!r}... of {source!r} is "
-                    f"longer than {MAX_OUTPUT_KEY_BYTES} bytes"
-                )
-            check_segments(key, "spec.destination.keyTemplate")
-            if key in taken:
-                other = keys[taken[key]]
-                raise KeyCollision(
-                    f"spec.destination.keyTemplate: {source!r} ({rendition.name}) and "
-                    f"{sources[other.index]!r} ({other.rendition}) would both be written to {key!r}; use "
-                    "{dir}, {name}, {rendition} or {index}"
-                )
-            taken[key] = len(keys)
-            keys.append(FinalKey(index, rendition.name, key))
-    return keys
+        taken[output.key] = output
+    return planned
 
 
-def _extension(rendition: Rendition, source: str) -> str:
-    try:
-        return EXTENSIONS[for_source(rendition, source).output.format]
-    except UnknownExtension as error:
-        raise InvalidKey(f"spec.renditions: {error}") from None
+def _outputs_of(spec: Spec, item: PlannedItem) -> Iterator[PlannedOutput]:
+    folder, _, name = item.source.removeprefix(spec.source.folder).rpartition("/")
+    folder, stem = f"{folder}/" if folder else "", name.rpartition(".")[0] or name
+    for declared in spec.renditions:
+        try:
+            rendition = for_source(declared, item.source)
+        except UnknownExtension as error:
+            raise InvalidKey(f"spec.renditions: {error}") from None
+        key = spec.destination.prefix + spec.destination.key_template.format(
+            dir=folder,
+            stem=stem,
+            name=name,
+            index=f"{item.place:06d}",
+            rendition=rendition.name,
+            ext=EXTENSIONS[rendition.output.format],
+        )
+        if (length := len(key.encode())) > MAX_OUTPUT_KEY_BYTES:
+            raise InvalidKey(
+                f"spec.destination.keyTemplate: the output key {key[:80]!r}... of {item.source!r} has "
+                f"{length} bytes; at most {MAX_OUTPUT_KEY_BYTES} are allowed"
+            )
+        check_segments(key, "spec.destination.keyTemplate")
+        yield PlannedOutput(item, rendition, key, spec.destination.headers)
 
 
-def check_sources_stay(outputs: Sequence[str], sources: Sequence[str], match: Match | None) -> None:
-    """No output may overwrite a source, or lie where the next run would take it for one.
-
-    Raises:
-        KeyCollision: naming the output, and what to do.
-    """
-    taken = set(sources)
+def check_sources_stay(outputs: Iterable[str], names: Sequence[str], source: Source) -> None:
+    """Raise KeyCollision if an output overwrites a source, or would be a source of the next run."""
+    read = set(source.keys_read(names))
     for key in outputs:
-        if key in taken:
+        if key in read:
             raise KeyCollision(
                 f"spec.destination: the output {key!r} would overwrite a source; set a prefix, or use "
                 "{rendition} in keyTemplate"
             )
-        if match and key.startswith(match.prefix) and matches(key, match.include, match.exclude):
+        if source.match and source.match.selects(key):
             raise KeyCollision(
-                f"spec.destination: the output {key!r} lies below spec.source.match.prefix "
-                f"{match.prefix!r}, so the next run would take it for a source; choose another prefix"
+                f"spec.destination: the output {key!r} would be a source of the next run, since it matches "
+                f"spec.source.match below {source.match.prefix!r}; choose another prefix"
             )

@@ -1,8 +1,7 @@
-"""The report of a run: what became of every item. Written once; its presence is the end of the run."""
+"""The report of a run: the result of every item. Written once; its presence ends the run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -11,18 +10,19 @@ from imagejob_contract.result import ImageFacts, ItemError, Timings
 from imagejob_contract.wire import Wire
 
 MAX_REPORT_BYTES = 256 * 1024 * 1024
-ITEMS_FOR_PEOPLE = 10_000
+MAX_INDENTED_ITEMS = 10_000
 """A report of more items is written in one line."""
 
 
 class ReportOutput(Wire, frozen=True):
-    """One published object: key below the namespace's part, sizes in bytes and pixels, sha256 in hex.
+    """One published object: key below the namespace's part, content type, sizes in bytes and pixels.
 
-    `etag` is what the store knows it by; `content` is its content key, equal for what would come out equal.
+    `content` is its content key: equal outputs have equal ones.
     """
 
     rendition: str
     key: str
+    type: str
     bytes: int
     width: int
     height: int
@@ -32,17 +32,17 @@ class ReportOutput(Wire, frozen=True):
 
 
 class SourceSet(Wire, frozen=True):
-    """A content type, and the keys of all outputs of it with their widths, as `srcset` takes them."""
+    """A content type, and the keys and widths of its outputs, in the syntax of `srcset`."""
 
     type: str
     srcset: str
 
 
 class ReportItem(Wire, frozen=True):
-    """What became of one item: the source's key, size in bytes and sha256, what it looks like, its outputs.
+    """The result of one item: its source, and its outputs or its error.
 
-    A skipped one had all its outputs already, as it would have made them. All but `source` and `size` is
-    what the Pod said; keys of outputs are the operator's own.
+    A skipped item had all its outputs already. All but `source`, `size` and the keys and types of outputs
+    comes from the Pod.
     """
 
     source: str
@@ -57,9 +57,9 @@ class ReportItem(Wire, frozen=True):
 
 
 class Totals(Wire, frozen=True, omit_defaults=False):
-    """Sums over all items; outputs and their bytes without those that were there already.
+    """Sums over all items; outputs and their bytes without those of skipped items.
 
-    `bytes_saved` is what serving the largest output in place of each source would save.
+    `bytes_saved` is how much smaller the largest output of each item is than its source.
     """
 
     items: int = 0
@@ -73,14 +73,14 @@ class Totals(Wire, frozen=True, omit_defaults=False):
 
 
 class Duplicates(Wire, frozen=True):
-    """Sources that are the same file (Same), or look the same by their perceptual hash (Alike)."""
+    """Sources that are the same file (Same), or have the same perceptual hash (Alike)."""
 
     kind: str
     sources: tuple[str, ...]
 
 
 class ReportCheck(Wire, frozen=True):
-    """One thing that a validation looked at, whether it is as a run needs it, and what was seen."""
+    """One check of a validation, whether it passed, and what it found."""
 
     name: str
     passed: bool
@@ -96,7 +96,7 @@ class ReportError(Wire, frozen=True):
 
 
 class Report(Wire, frozen=True, omit_defaults=False):
-    """All of a run."""
+    """The report of one run."""
 
     job: str
     uid: str
@@ -107,7 +107,7 @@ class Report(Wire, frozen=True, omit_defaults=False):
     items: tuple[ReportItem, ...] = ()
     error: ReportError | None = None
     checks: tuple[ReportCheck, ...] = ()
-    """What a run that was only to be validated has looked at; then there are no items."""
+    """The checks of a run in mode Validate, which has no items."""
     totals: Totals = Totals()
     duplicates: tuple[Duplicates, ...] = ()
 
@@ -123,12 +123,12 @@ class Report(Wire, frozen=True, omit_defaults=False):
 
 
 def encode_report(report: Report, most: int = MAX_REPORT_BYTES) -> bytes:
-    """The report as it is stored: set out for people, unless it is too long for them.
+    """The report as it is stored: indented, unless it is long.
 
-    One too long to be read back goes without what can be told anew.
+    If it is too long to be read again, it omits `srcset` and `timings`.
     """
     data = msgspec.json.encode(report)
-    if len(report.items) <= ITEMS_FOR_PEOPLE:
+    if len(report.items) <= MAX_INDENTED_ITEMS:
         data = msgspec.json.format(data, indent=1)
     if len(data) <= most:
         return data
@@ -137,14 +137,5 @@ def encode_report(report: Report, most: int = MAX_REPORT_BYTES) -> bytes:
 
 
 def read_report(data: bytes) -> Report:
-    """Read a report.
-
-    Raises:
-        msgspec.ValidationError, msgspec.DecodeError: if it is not one.
-    """
+    """Read a report; raises msgspec.DecodeError if it is not one."""
     return msgspec.json.decode(data, type=Report)
-
-
-def failed_items(items: Sequence[ReportItem]) -> list[ReportItem]:
-    """The items that failed, in their order."""
-    return [item for item in items if item.error is not None]

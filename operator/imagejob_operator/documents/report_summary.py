@@ -1,24 +1,21 @@
-"""What a report tells beyond its single outputs: totals, duplicates, and what a web page needs."""
+"""What a report says about all items: totals, duplicates, and source sets for web pages."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 import msgspec
 
-from imagejob_contract.output import CONTENT_TYPES
-from imagejob_contract.recipe import Rendition
-from imagejob_contract.source_format import for_source
 from imagejob_operator.documents.report import Duplicates, ReportItem, ReportOutput, SourceSet, Totals
 
 FLAT = "0" * 16
-"""Perceptual hash of a picture without any detail: all of those have the same."""
+"""The perceptual hash of every image without detail."""
 
 
 def totals(items: Sequence[ReportItem]) -> Totals:
-    """Sum up what was read and written."""
+    """Sums over all items."""
     done = [item for item in items if item.outputs]
     written = [item for item in done if not item.skipped]
     return Totals(
@@ -34,7 +31,7 @@ def totals(items: Sequence[ReportItem]) -> Totals:
 
 
 def duplicates(items: Sequence[ReportItem]) -> tuple[Duplicates, ...]:
-    """Find items that are one file under several keys, then those that look alike without being one."""
+    """Groups of items with the same bytes, then of other items that look alike."""
     same = _groups((item.sha256, item.source) for item in items if item.sha256)
     first_of = {source: group[0] for group in same for source in group}
     alike = _groups(
@@ -50,35 +47,24 @@ def duplicates(items: Sequence[ReportItem]) -> tuple[Duplicates, ...]:
 
 
 def _groups(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
-    """Group sources by their mark; only groups of several, in the order of their first."""
-    by_mark: defaultdict[str, list[str]] = defaultdict(list)
-    for mark, source in pairs:
-        by_mark[mark].append(source)
-    return [tuple(group) for group in by_mark.values() if len(group) > 1]
+    """Sources with equal values; only groups of several, in the order of their first member."""
+    by_value: defaultdict[str, list[str]] = defaultdict(list)
+    for value, source in pairs:
+        by_value[value].append(source)
+    return [tuple(group) for group in by_value.values() if len(group) > 1]
 
 
-def with_source_sets(item: ReportItem, renditions: Iterable[Rendition]) -> ReportItem:
-    """Add what a web page needs of an item that has outputs."""
-    if not item.outputs:
-        return item
-    types = {
-        rendition.name: CONTENT_TYPES[for_source(rendition, item.source).output.format]
-        for rendition in renditions
-    }
-    return msgspec.structs.replace(item, srcset=source_sets(item.outputs, types))
+def with_source_sets(item: ReportItem) -> ReportItem:
+    """The item with the source sets of its outputs."""
+    return msgspec.structs.replace(item, srcset=source_sets(item.outputs))
 
 
-def source_sets(outputs: Sequence[ReportOutput], types: Mapping[str, str]) -> tuple[SourceSet, ...]:
-    """Give what `<source type srcset>` of a web page takes: one for each type, candidates by width.
-
-    Args:
-        outputs: of one item.
-        types: content type by the rendition's name.
-    """
+def source_sets(outputs: Sequence[ReportOutput]) -> tuple[SourceSet, ...]:
+    """What `<source type srcset>` of a web page takes: one for each content type, candidates by width."""
     by_type: dict[str, dict[int, str]] = {}
     for output in outputs:
-        # Of two pictures of one width a browser could not tell which to take: the first one counts.
-        by_type.setdefault(types[output.rendition], {}).setdefault(output.width, output.key)
+        # A browser cannot choose between two candidates of one width: the first one counts.
+        by_type.setdefault(output.type, {}).setdefault(output.width, output.key)
     return tuple(
         SourceSet(form, ", ".join(f"{quote(key)} {width}w" for width, key in sorted(candidates.items())))
         for form, candidates in by_type.items()

@@ -1,4 +1,4 @@
-"""A list of sources in an object: one key a line."""
+"""A list of sources in an object: one key per line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import io
 import msgspec
 
 from imagejob_contract.wire import Wire
-from imagejob_operator.validation.keys import InvalidKey, KeyCollision, check_relative_key
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.validation.keys import InvalidKey, check_relative_key
 
 MAX_LISTED = 100_000
 """Items of one list."""
@@ -16,15 +17,15 @@ FIELD = "spec.source.list"
 
 
 class InvalidList(ValueError):
-    """The list cannot be taken; the message names line and value."""
+    """The list is invalid; the message names line and value."""
 
-
-class TooManyListed(ValueError):
-    """The list has more items than a run may."""
+    def __init__(self, code: Code, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.failure = Failure(code, reason, text)
 
 
 class Listed(Wire, frozen=True):
-    """A line that is a JSON object; nothing but the key is known yet."""
+    """A line that is a JSON object."""
 
     key: str
 
@@ -35,18 +36,13 @@ _LINE = msgspec.json.Decoder(Listed | str)
 def read_list(data: bytes, key: str) -> list[tuple[int, str]]:
     """The keys of a list with the numbers of their lines, from 1.
 
-    A line is a key as it stands, or, if it begins with a brace or a double quote, JSON: `{"key": …}` or a
-    string. Empty lines count but hold nothing; a byte order mark and carriage returns at the ends of lines
-    are passed over.
-
-    Args:
-        data: the object's bytes.
-        key: the list's own key, for the messages.
+    A line is a plain key, or, if it starts with a brace or a double quote, JSON: `{"key": …}` or a string.
+    Blank lines, a byte order mark and carriage returns at the ends of lines are ignored.
+    `key` is that of the list, for the messages.
 
     Raises:
-        InvalidList: for a line that is no UTF-8, broken JSON, or a key outside of its jail.
-        KeyCollision: if a key stands twice.
-        TooManyListed: for more than MAX_LISTED keys.
+        InvalidList: for a line that is not UTF-8, not valid JSON or not an allowed key, for a duplicate key,
+            and for more than MAX_LISTED keys.
     """
     lines: dict[str, int] = {}
     for number, line in enumerate(io.BytesIO(data.removeprefix(b"\xef\xbb\xbf")), 1):
@@ -55,14 +51,11 @@ def read_list(data: bytes, key: str) -> list[tuple[int, str]]:
         if not source:
             continue
         if source in lines:
-            raise KeyCollision(
-                f"{where}: {source!r} stands in line {lines[source]} already; each key may stand once"
-            )
+            text = f"{where}: {source!r} is already in line {lines[source]}; remove one of the two lines"
+            raise InvalidList(Code.CREATION, Reason.KEY_COLLISION, text)
         if len(lines) >= MAX_LISTED:
-            raise TooManyListed(
-                f"{where}: more than {MAX_LISTED} keys, the next is {source!r}; split the list into several "
-                "jobs"
-            )
+            text = f"{where}: {source!r} exceeds the limit of {MAX_LISTED} keys; use several jobs"
+            raise InvalidList(Code.STAGING, Reason.TOO_MANY_ITEMS, text)
         lines[source] = number
     return [(number, source) for source, number in lines.items()]
 
@@ -78,12 +71,12 @@ def _read_line(line: bytes, where: str) -> str:
             source = line.decode()
         check_relative_key(source, where)
     except UnicodeDecodeError:
-        raise InvalidList(f"{where}: {line[:60]!r} is not UTF-8") from None
+        text = f"{where}: {line[:60]!r} is not UTF-8"
     except msgspec.DecodeError as error:
-        text = (
-            f'{where}: {line[:60].decode(errors="replace")!r} is neither {{"key": …}} nor a string: {error}'
-        )
-        raise InvalidList(text) from None
+        shown = line[:60].decode(errors="replace")
+        text = f'{where}: {shown!r} is neither {{"key": …}} nor a string: {error}'
     except InvalidKey as error:
-        raise InvalidList(str(error)) from None
-    return source
+        text = str(error)
+    else:
+        return source
+    raise InvalidList(Code.CREATION, Reason.INVALID_SPEC, text)

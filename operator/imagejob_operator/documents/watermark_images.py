@@ -1,19 +1,18 @@
-"""Marks: the images that watermarks are made of. Each is staged once a run, for all its Pods."""
+"""The images that watermarks use. Each is copied once per run, for all its Pods."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
 from imagejob_contract.recipe import Rendition, Step
 from imagejob_contract.wire import Wire
-
-WATERMARK_IMAGES_FOLDER = "marks/"
+from imagejob_operator.api.spec import Spec
 
 
 class WatermarkImage(Wire, frozen=True):
-    """One of them: the user's key, the ETag of the copy, and what its bytes are known by."""
+    """One image: the user's key, the ETag of the copy, and the ETag of the original."""
 
     key: str
     etag: str
@@ -21,20 +20,20 @@ class WatermarkImage(Wire, frozen=True):
 
 
 def copy_key(prefix: str, position: int) -> str:
-    """Where the copy of the image at a position among `watermark_image_keys` lies."""
-    return f"{prefix}{WATERMARK_IMAGES_FOLDER}{position}"
+    """The key of the copy of the image at a position among `watermark_image_keys`."""
+    return f"{prefix}watermarks/{position}"
 
 
-def identified(renditions: Sequence[Rendition], identities: Mapping[str, str]) -> tuple[Rendition, ...]:
-    """The renditions with what their images are known by in place of their keys: what outputs depend on."""
+def identified(spec: Spec, etags: Mapping[str, str]) -> Spec:
+    """The spec with the ETags of watermark images in place of their keys, since outputs depend on those."""
 
-    def known(step: Step) -> Step:
+    def in_step(step: Step) -> Step:
         if step.watermark is None or step.watermark.image is None:
             return step
-        image = identities.get(step.watermark.image, step.watermark.image)
+        image = etags.get(step.watermark.image, step.watermark.image)
         return msgspec.structs.replace(step, watermark=msgspec.structs.replace(step.watermark, image=image))
 
-    return tuple(
-        msgspec.structs.replace(rendition, steps=tuple(known(step) for step in rendition.steps))
-        for rendition in renditions
-    )
+    def in_rendition(rendition: Rendition) -> Rendition:
+        return msgspec.structs.replace(rendition, steps=tuple(in_step(step) for step in rendition.steps))
+
+    return msgspec.structs.replace(spec, renditions=tuple(in_rendition(r) for r in spec.renditions))

@@ -1,4 +1,4 @@
-"""Many store calls at once, but not too many; the first error ends them all."""
+"""Concurrent calls with a limit; the first error cancels all of them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 AT_ONCE = 16
-"""Store calls of one job under way at the same time."""
+"""How many store calls of one job run at the same time."""
 
 
 async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE) -> list[R]:
-    """Do `work` on every item, at most `at_once` at a time; the answers in the order of the items.
+    """Call `work` on every item, at most `at_once` at a time; the results in the order of the items.
 
     Raises:
-        Exception: the first error; what is under way is cancelled and waited for.
+        Exception: the first error, after the other calls are cancelled.
     """
     todo = list(items)
-    answers: dict[int, R] = {}
+    results: dict[int, R] = {}
     pending = iter(enumerate(todo))
 
     async def worker() -> None:
         for position, item in pending:
-            answers[position] = await work(item)
+            results[position] = await work(item)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -33,4 +33,4 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_onc
                 group.create_task(worker())
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from errors
-    return [answers[position] for position in range(len(todo))]
+    return [results[position] for position in range(len(todo))]

@@ -1,4 +1,4 @@
-"""How the code of an operation says that the job cannot go on."""
+"""The exception of an operation after which the job cannot continue."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from imagejob_operator.api.errors import Failure
 
 
 class OperationFailed(Exception):
-    """Why the job cannot go on; unless it is `passing`, trying again is of no use."""
+    """Why the job cannot continue; only a `passing` failure is tried again."""
 
     def __init__(self, failure: Failure, passing: bool = False) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.passing = passing
-        """Whether the same may go well later: it is tried again within the deadline of its phase."""
+        """Whether it is transient: then the operation is tried again until the deadline of its phase."""

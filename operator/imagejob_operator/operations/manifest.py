@@ -1,4 +1,7 @@
-"""The manifest of a run in the store: written once, read whole or by the items that are asked for."""
+"""The manifest of a run in the store: written once, read as a whole or by the items that are needed.
+
+Functions that read raise ObjectMissing if staging is not complete, DecodeError if the content is broken.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,14 @@ import msgspec
 
 from imagejob_operator.documents.report import MAX_REPORT_BYTES, ReportItem
 from imagejob_operator.documents.staging import (
-    ITEMS_A_PART,
+    ITEMS_PER_PART,
     MAX_MANIFEST_BYTES,
     MAX_PART_BYTES,
     Manifest,
     ManifestItem,
-    Parts,
     manifest_key,
     part_key,
     read_manifest,
-    read_part,
     skipped_key,
 )
 from imagejob_operator.operations.concurrency import for_each
@@ -27,41 +28,26 @@ JSON = "application/json"
 
 
 async def write_manifest(store: ObjectStore, prefix: str, manifest: Manifest) -> None:
-    """Write a manifest: its parts, if it is a large one, and then itself.
-
-    Raises:
-        StoreError: when the store fails.
-    """
-    if len(manifest.items) > ITEMS_A_PART:
+    """Write a manifest: its parts first, if it is large."""
+    if len(manifest.items) > ITEMS_PER_PART:
 
         async def write(part: int) -> None:
-            items = manifest.items[part * ITEMS_A_PART : (part + 1) * ITEMS_A_PART]
+            items = manifest.items[part * ITEMS_PER_PART : (part + 1) * ITEMS_PER_PART]
             await store.put(part_key(prefix, part), msgspec.json.encode(items), JSON)
 
         await for_each(range(_parts(len(manifest.items))), write)
-        parts = Parts(manifest.count, manifest.copies, manifest.bytes)
-        manifest = msgspec.structs.replace(manifest, items=(), parts=parts)
+        manifest = msgspec.structs.replace(manifest, items=())
     await store.put(manifest_key(prefix), msgspec.json.encode(manifest), JSON)
 
 
 async def write_skipped(store: ObjectStore, prefix: str, skipped: Sequence[ReportItem]) -> None:
-    """Write what the report will say of the items that need not be made; before the manifest.
-
-    Raises:
-        StoreError: when the store fails.
-    """
+    """Write the report items of skipped items. Call it before `write_manifest`."""
     if skipped:
         await store.put(skipped_key(prefix), msgspec.json.encode(skipped), JSON)
 
 
 async def read_skipped(store: ObjectStore, prefix: str, manifest: Manifest) -> tuple[ReportItem, ...]:
-    """What the report says of the items that need not be made.
-
-    Raises:
-        ObjectMissing: if it is gone.
-        msgspec.DecodeError: if it is not that.
-        StoreError: when the store fails.
-    """
+    """The report items of skipped items."""
     if not manifest.skipped:
         return ()
     data = await store.read(skipped_key(prefix), MAX_REPORT_BYTES)
@@ -69,48 +55,30 @@ async def read_skipped(store: ObjectStore, prefix: str, manifest: Manifest) -> t
 
 
 async def manifest_head(store: ObjectStore, prefix: str) -> Manifest:
-    """A manifest as it was written: of a large run without its items.
-
-    Raises:
-        ObjectMissing: if staging is not complete.
-        msgspec.DecodeError: if it is none.
-        StoreError: when the store fails.
-    """
+    """A manifest as it was written: without its items if it is large."""
     return read_manifest(await store.read(manifest_key(prefix), MAX_MANIFEST_BYTES))
 
 
 async def whole_manifest(store: ObjectStore, prefix: str) -> Manifest:
-    """A manifest with all of its items.
-
-    Raises:
-        As `manifest_head`.
-    """
+    """A manifest with all of its items."""
     head = await manifest_head(store, prefix)
-    if head.parts is None:
-        return head
-    items = await items_of(store, prefix, head, range(head.count))
-    return msgspec.structs.replace(head, items=tuple(items), parts=None)
+    return msgspec.structs.replace(head, items=tuple(await items_of(store, prefix, head, range(head.count))))
 
 
 async def items_of(store: ObjectStore, prefix: str, head: Manifest, indexes: range) -> list[ManifestItem]:
-    """The items at some indexes, reading no more parts than they lie in.
-
-    Raises:
-        As `manifest_head`.
-    """
-    if head.parts is None:
+    """The items at some indexes; reads only the parts that have them."""
+    if head.items or not indexes:
         return [head.items[index] for index in indexes]
-    if not indexes:
-        return []
 
     async def read(part: int) -> tuple[ManifestItem, ...]:
-        return read_part(await store.read(part_key(prefix, part), MAX_PART_BYTES))
+        data = await store.read(part_key(prefix, part), MAX_PART_BYTES)
+        return msgspec.json.decode(data, type=tuple[ManifestItem, ...])
 
-    first = indexes.start // ITEMS_A_PART
+    first = indexes.start // ITEMS_PER_PART
     parts = await for_each(range(first, _parts(indexes.stop)), read)
     items = [item for part in parts for item in part]
-    return items[indexes.start - first * ITEMS_A_PART :][: len(indexes)]
+    return items[indexes.start - first * ITEMS_PER_PART :][: len(indexes)]
 
 
 def _parts(items: int) -> int:
-    return -(-items // ITEMS_A_PART)
+    return -(-items // ITEMS_PER_PART)

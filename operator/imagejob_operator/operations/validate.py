@@ -19,9 +19,7 @@ from imagejob_operator.decision.shard_size import items_per_pod
 from imagejob_operator.documents.report import ReportCheck, ReportError, encode_report
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.publishing.report import make_report
-from imagejob_operator.operations.staging.existing_outputs import plan_items
-from imagejob_operator.operations.staging.stage import find_items, folder_of
-from imagejob_operator.operations.staging.watermark_images import find_watermark_images, with_identities
+from imagejob_operator.operations.staging.plan import plan_items
 from imagejob_operator.ports.launcher import Launcher, Refused
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectStore, StoreDenied
 
@@ -97,15 +95,10 @@ class _Looks:
         ]
 
     async def _look_at_items(self) -> str:
-        match = self._spec.source.match
-        base = folder_of(match.prefix) if match else ""
         try:
-            found = await find_items(self._store, self._job, self._spec, base)
-            watermark_images = await find_watermark_images(self._store, self._job, self._spec)
-            spec = with_identities(self._spec, watermark_images)
-            plan = await plan_items(self._store, self._job, spec, found, base)
-            self.items = len(found)
-            items_per_pod(self._spec.execution, len(plan.wanted))
+            plan = await plan_items(self._store, self._job, self._spec)
+            self.items = len(plan.items) + len(plan.skipped)
+            items_per_pod(self._spec.execution, len(plan.items))
         except InvalidSpec as error:
             raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
         except StoreDenied as error:

@@ -86,7 +86,7 @@ URLS = (
         "url-other-bytes",
         "the bytes behind a URL are not those that were asked for",
         "JOB_002/ChecksumMismatch",
-        evidence=("has sha256 8378025a", "was asked for"),
+        evidence=("has sha256 8378025a", "but the spec says"),
         job=fetched("/china.jpg", sha256="0" * 64),
     ),
     Case(

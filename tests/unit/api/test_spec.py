@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fakes.build import SPEC, spec
-from imagejob_operator.api.locations import Match
+from imagejob_operator.api.sources import InlineFile, ListSource, MatchSource, Source
 from imagejob_operator.api.spec import (
     FailurePolicy,
     InvalidSpec,
@@ -323,20 +323,26 @@ def test_percentages_are_rounded_down(policy: int | str, total: int, wanted: int
 
 
 @pytest.mark.parametrize(
-    ("outputs", "sources", "match"),
+    ("outputs", "names", "source"),
     [
-        (["a"], ["a"], None),
-        (["u/x.webp"], ["u/x.jpg"], Match("u/")),
-        (["u/x.webp"], [], Match("u/", ("**/*.webp",))),
+        (["a"], ["a"], Source(keys=("a",))),
+        (["l"], ["a"], Source(list=ListSource("l"))),
+        (["u/x.webp"], ["u/x.jpg"], Source(match=MatchSource("u/"))),
+        (["u/x.webp"], [], Source(match=MatchSource("u/", ("**/*.webp",)))),
     ],
-    ids=["overwrites", "below-match", "matches-include"],
+    ids=["overwrites", "overwrites-list", "below-match", "matches-include"],
 )
-def test_outputs_that_become_sources_are_rejected(
-    outputs: list[str], sources: list[str], match: Match | None
+def test_outputs_that_become_sources_are_refused(
+    outputs: list[str], names: list[str], source: Source
 ) -> None:
     with pytest.raises(KeyCollision, match=r"spec\.destination"):
-        check_sources_stay(outputs, sources, match)
+        check_sources_stay(outputs, names, source)
 
 
-def test_outputs_that_no_glob_matches_are_accepted() -> None:
-    check_sources_stay(["u/x.webp"], ["u/x.jpg"], Match("u/", ("**/*.jpg",)))
+@pytest.mark.parametrize(
+    "source",
+    [Source(match=MatchSource("u/", ("**/*.jpg",))), Source(inline=(InlineFile("u/x.webp", "AAA="),))],
+    ids=["no-glob", "not-in-the-store"],
+)
+def test_outputs_that_are_no_sources_are_fine(source: Source) -> None:
+    check_sources_stay(["u/x.webp"], ["u/x.webp" if source.inline else "u/x.jpg"], source)

@@ -35,7 +35,8 @@ def facts(look: str) -> ImageFacts:
 
 
 def output(rendition: str, key: str, size: int, width: int) -> ReportOutput:
-    return ReportOutput(rendition, key, size, width, 10, A)
+    form = "image/jpeg" if key.endswith(".jpg") else "image/webp"
+    return ReportOutput(rendition, key, form, size, width, 10, A)
 
 
 def item(
@@ -82,8 +83,7 @@ def test_source_sets_are_what_a_page_takes() -> None:
         output("same", "x/same.webp", 9, 400),
         output("old", "x/old.jpg", 9, 400),
     ]
-    types = dict.fromkeys(("large", "small", "same"), "image/webp") | {"old": "image/jpeg"}
-    assert report_summary.source_sets(outputs, types) == (
+    assert report_summary.source_sets(outputs) == (
         SourceSet("image/webp", "x/small.webp 400w, x/a%20b%2Cc.webp 1600w"),
         SourceSet("image/jpeg", "x/old.jpg 400w"),
     )

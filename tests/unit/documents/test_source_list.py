@@ -1,11 +1,11 @@
-"""A list is read line by line; what is wrong in it is named with its line."""
+"""A list is read line by line; an error names its line."""
 
 from __future__ import annotations
 
 import pytest
 
-from imagejob_operator.documents.source_list import MAX_LISTED, InvalidList, TooManyListed, read_list
-from imagejob_operator.validation.keys import KeyCollision
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.documents.source_list import MAX_LISTED, InvalidList, read_list
 
 
 @pytest.mark.parametrize(
@@ -53,17 +53,19 @@ def test_a_bad_line_is_named(line: bytes, says: str) -> None:
         read_list(b"a.jpg\n\n" + line + b"\nb.jpg\n", "lists/l")
     assert says in str(refusal.value)
     assert len(str(refusal.value)) < 600
+    assert refusal.value.failure.reason is Reason.INVALID_SPEC
 
 
-def test_a_key_that_stands_twice_is_named_with_both_lines() -> None:
-    with pytest.raises(KeyCollision, match=r"line 3 of 'l': 'a.jpg' stands in line 1 already"):
+def test_a_duplicate_key_is_named_with_both_lines() -> None:
+    with pytest.raises(InvalidList, match=r"line 3 of 'l': 'a.jpg' is already in line 1") as refusal:
         read_list(b'a.jpg\nb.jpg\n{"key": "a.jpg"}', "l")
+    assert refusal.value.failure.reason is Reason.KEY_COLLISION
 
 
 def test_as_many_as_promised_and_not_one_more() -> None:
     lines = [b"uploads/%d.jpg" % number for number in range(MAX_LISTED)]
     assert len(read_list(b"\n".join(lines), "l")) == MAX_LISTED
-    with pytest.raises(
-        TooManyListed, match=r"line 100001 of 'l': more than 100000 keys, the next is 'one-more'"
-    ):
+    limit = r"line 100001 of 'l': 'one-more' exceeds the limit of 100000 keys"
+    with pytest.raises(InvalidList, match=limit) as refusal:
         read_list(b"\n".join([*lines, b"one-more"]), "l")
+    assert refusal.value.failure.reason is Reason.TOO_MANY_ITEMS

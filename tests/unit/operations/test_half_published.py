@@ -28,7 +28,7 @@ def report(world: World) -> dict[str, Any]:
     return found
 
 
-def told(world: World) -> dict[str, list[str]]:
+def outputs_of(world: World) -> dict[str, list[str]]:
     """The outputs that the report names, by their sources."""
     return {
         item["source"]: [output["key"] for output in item.get("outputs", [])]
@@ -48,7 +48,7 @@ async def test_it_stays_and_the_report_names_it() -> None:
     await world.run()
     assert world.error() == "JOB_007/DestinationDenied"
     assert world.store.keys("shop/catalog/") == [A]
-    assert told(world) == {"uploads/a.jpg": ["catalog/uploads/a-web.webp"], "uploads/b.png": []}
+    assert outputs_of(world) == {"uploads/a.jpg": ["catalog/uploads/a-web.webp"], "uploads/b.png": []}
     assert report(world)["items"][0]["outputs"][0]["etag"] == world.store.objects[A].etag
     assert world.staged() == []
 
@@ -59,7 +59,7 @@ async def test_what_others_have_written_is_not_told() -> None:
     half_published(world)
     await world.run()
     assert world.store.objects[B].data == b"older"
-    assert told(world)["uploads/b.png"] == []
+    assert outputs_of(world)["uploads/b.png"] == []
 
 
 async def test_what_an_earlier_run_published_is_not_told() -> None:
@@ -70,7 +70,7 @@ async def test_what_an_earlier_run_published_is_not_told() -> None:
     await next_run(world, run={"id": "2"})
     assert world.error() == "JOB_005/ItemsFailed"
     assert world.store.keys("shop/catalog/") == [A, B]
-    assert told(world) == {"uploads/a.jpg": [], "uploads/b.png": []}
+    assert outputs_of(world) == {"uploads/a.jpg": [], "uploads/b.png": []}
 
 
 async def test_a_run_of_the_failed_items_makes_all_of_them_again() -> None:
@@ -80,7 +80,7 @@ async def test_a_run_of_the_failed_items_makes_all_of_them_again() -> None:
     world.store.hooks.remove(denied)
     await next_run(world, run={"id": "2", "items": "Failed"})
     assert world.job.status.phase == "Succeeded"
-    assert set(told(world)) == {"uploads/a.jpg", "uploads/b.png"}
+    assert set(outputs_of(world)) == {"uploads/a.jpg", "uploads/b.png"}
     assert world.store.keys("shop/catalog/") == [A, B]
 
 
@@ -92,7 +92,7 @@ async def test_the_report_waits_until_the_store_answers(operation: str) -> None:
     world.store.hooks.fail(StoreUnavailable("away"), operation, times=3)
     await world.run()
     assert world.error() == "JOB_007/DestinationDenied"
-    assert told(world)["uploads/a.jpg"] == ["catalog/uploads/a-web.webp"]
+    assert outputs_of(world)["uploads/a.jpg"] == ["catalog/uploads/a-web.webp"]
 
 
 async def test_the_report_is_made_up_for_with_the_cleaning_that_is_owed() -> None:
@@ -103,7 +103,7 @@ async def test_the_report_is_made_up_for_with_the_cleaning_that_is_owed() -> Non
     await world.run(until=lambda: world.job.status.phase == "Failed")
     world.store.hooks.remove(away)
     await world.run()
-    assert told(world)["uploads/a.jpg"] == ["catalog/uploads/a-web.webp"]
+    assert outputs_of(world)["uploads/a.jpg"] == ["catalog/uploads/a-web.webp"]
     assert world.staged() == []
 
 
@@ -113,5 +113,5 @@ async def test_a_store_that_forbids_to_look_keeps_neither_report_nor_staging() -
     await world.run(until=lambda: world.job.status.phase == "Failing")
     world.store.hooks.fail(DENIED, "stat", about=A)
     await world.run()
-    assert told(world) == {"uploads/a.jpg": [], "uploads/b.png": []}
+    assert outputs_of(world) == {"uploads/a.jpg": [], "uploads/b.png": []}
     assert world.staged() == []

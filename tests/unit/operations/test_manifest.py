@@ -7,7 +7,7 @@ import pytest
 from fakes.build import NOW, PREFIX
 from fakes.memory_store import MemoryStore
 from imagejob_operator.documents.staging import (
-    ITEMS_A_PART,
+    ITEMS_PER_PART,
     MAX_PART_BYTES,
     Manifest,
     ManifestItem,
@@ -20,7 +20,7 @@ from imagejob_operator.ports.object_store import ObjectMissing, StoreUnavailable
 
 def manifest(count: int, name: str = "uploads/{}.jpg") -> Manifest:
     items = tuple(ManifestItem(n, name.format(n), f"etag-{n}", n) for n in range(count))
-    return Manifest(items, "uploads/", NOW)
+    return Manifest(items, count, count, sum(range(count)), NOW)
 
 
 @pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 2000, 2500])
@@ -30,7 +30,7 @@ async def test_it_comes_back_as_it_was(count: int) -> None:
     assert await whole_manifest(store, PREFIX) == manifest(count)
     head = await manifest_head(store, PREFIX)
     assert (head.count, head.bytes) == (count, sum(range(count)))
-    parts = 0 if count <= ITEMS_A_PART else -(-count // ITEMS_A_PART)
+    parts = 0 if count <= ITEMS_PER_PART else -(-count // ITEMS_PER_PART)
     assert len(store.keys(f"{PREFIX}items/")) == parts
 
 
@@ -64,16 +64,6 @@ async def test_of_a_small_run_nothing_more_is_read() -> None:
     before = len(store.hooks.calls)
     assert [item.index for item in await items_of(store, PREFIX, head, range(5, 8))] == [5, 6, 7]
     assert len(store.hooks.calls) == before
-
-
-async def test_what_is_read_where_it_is_counts_as_no_copy() -> None:
-    store = MemoryStore()
-    whole = manifest(1500)
-    far = ManifestItem(1500, "far.jpg", "etag", 1 << 40, key="shop/far.jpg")
-    await write_manifest(store, PREFIX, Manifest((*whole.items, far)))
-    head = await manifest_head(store, PREFIX)
-    assert (head.count, head.copies, head.bytes) == (1501, 1500, sum(range(1500)))
-    assert (await items_of(store, PREFIX, head, range(1500, 1501))) == [far]
 
 
 async def test_the_parts_come_before_the_manifest() -> None:

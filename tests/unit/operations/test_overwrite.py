@@ -1,4 +1,4 @@
-"""What stands at a final key already: replaced, refused, or left since it is what would be made."""
+"""Objects that exist at output keys: replaced, refused, or kept if they are what would be made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from fakes.build import SPEC
 from fakes.scripts import well
 from fakes.world import KEY, World
-from imagejob_operator.documents import content_key
+from imagejob_operator.documents import outputs
 from imagejob_operator.ports.object_store import ObjectHeaders, StoreUnavailable
 
 A, B = "shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"
@@ -204,7 +204,7 @@ async def test_skipped_items_are_in_the_report_with_their_outputs() -> None:
 
 async def test_what_a_source_looks_like_is_taken_over_from_the_report() -> None:
     world = await made(IF_DIFFERENT)
-    told = report(world)
+    edited = report(world)
     looks = {
         "format": "JPEG",
         "width": 3,
@@ -213,9 +213,9 @@ async def test_what_a_source_looks_like_is_taken_over_from_the_report() -> None:
         "dominantColor": "#102030",
         "thumbHash": "1QcSHQRnh493V4dIh4eXh1h4kJUI",
     }
-    for item in told["items"]:
+    for item in edited["items"]:
         item |= {"sha256": "1" * 64, "image": looks}
-    world.store.set(world.job.status.report, json.dumps(told).encode())
+    world.store.set(world.job.status.report, json.dumps(edited).encode())
     await again(world)
     assert [(i["sha256"], i["image"]) for i in report(world)["items"]] == [("1" * 64, looks)] * 2
     assert report(world)["duplicates"][0]["kind"] == "Same"
@@ -280,7 +280,7 @@ async def test_what_is_asked_for_in_another_way_is_made(fields: dict[str, Any]) 
 
 async def test_what_another_engine_made_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     world = await made(IF_DIFFERENT)
-    monkeypatch.setattr(content_key, "PIXELS_VERSION", content_key.PIXELS_VERSION + 1)
+    monkeypatch.setattr(outputs, "PIXELS_VERSION", outputs.PIXELS_VERSION + 1)
     await again(world)
     assert (skipped(world), copied(world)) == (0, [A, B])
 
@@ -316,8 +316,8 @@ async def test_a_destination_full_of_other_things_is_not_listed_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = await made(IF_DIFFERENT)
-    monkeypatch.setattr("imagejob_operator.operations.staging.existing_outputs.FEW", 3)
-    monkeypatch.setattr("imagejob_operator.operations.staging.existing_outputs.TIMES", 0)
+    monkeypatch.setattr("imagejob_operator.operations.staging.existing_outputs.MAX_LISTED", 3)
+    monkeypatch.setattr("imagejob_operator.operations.staging.existing_outputs.MAX_LISTED_PER_KEY", 0)
     for number in range(5):
         world.store.set(f"shop/catalog/uploads/a-{number}", b"x")
     await again(world)

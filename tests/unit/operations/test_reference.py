@@ -1,4 +1,4 @@
-"""Sources that are read where they lie: never copied, pinned by their ETags, never a silent mix."""
+"""Sources in mode Reference: never copied, read by their ETags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources by a list: pinned when staging begins, and every error names line and value."""
+"""Sources by a list: copied when staging begins; every error names line and value."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_a_list_that_changes_while_it_is_pinned_is_taken_again() -> None:
 @pytest.mark.parametrize(
     ("lines", "wanted"),
     [
-        (b"", "JOB_002/SourceEmpty: spec.source.list: there is no key in 'lists/spring'"),
+        (b"", "JOB_002/SourceEmpty: spec.source.list: 'lists/spring' is empty"),
         (b"\n\n", "JOB_002/SourceEmpty"),
         (b"uploads/a.jpg\nuploads/no.jpg\n",
          "JOB_002/SourceNotFound: spec.source.list: line 2: there is no object 'uploads/no.jpg'"),
@@ -89,7 +89,7 @@ async def test_a_list_that_changes_while_it_is_pinned_is_taken_again() -> None:
         (b'uploads/a.jpg\n"uploads/a.jpg"\n', "JOB_001/KeyCollision: spec.source.list: line 2 of 'lists/"),
         (b"uploads/a.jpg\n{\n", "JOB_001/InvalidSpec: spec.source.list: line 2 of 'lists/spring': '{'"),
         (b"\n".join(b"%d" % n for n in range(100_001)),
-         "JOB_002/TooManyItems: spec.source.list: line 100001 of 'lists/spring': more than 100000"),
+         "JOB_002/TooManyItems: spec.source.list: line 100001 of 'lists/spring': '100000' exceeds"),
     ],
     ids=["empty", "blank", "missing", "climbs", "twice", "broken", "too-many"],
 )  # fmt: skip
@@ -114,7 +114,7 @@ async def test_a_run_has_no_more_outputs_than_its_report_can_name() -> None:
         store.set(f"shop/uploads/{number}.jpg", b"x")
     many = [{"name": f"r{n}", "output": {"format": "JPEG"}} for n in range(32)]
     of = job(status(Phase.STAGING), spec(source=LIST, renditions=many))
-    with pytest.raises(OperationFailed, match="10001 items of 32 renditions give 320032 outputs") as refusal:
+    with pytest.raises(OperationFailed, match="10001 items in 32 renditions are 320032 outputs") as refusal:
         await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
     assert refusal.value.failure.reason is Reason.TOO_MANY_ITEMS
 
@@ -130,8 +130,8 @@ async def test_no_list_and_a_list_that_is_no_list() -> None:
                 return StoredObject(key, MAX_LIST_BYTES + 1, "etag", NOW)
             return await super().stat(key)
 
-    said = await refused(Huge())
-    assert said.startswith("JOB_002/SourceTooLarge: spec.source.list: 'lists/spring' has 67108865 bytes")
+    failure = await refused(Huge())
+    assert failure.startswith("JOB_002/SourceTooLarge: spec.source.list: 'lists/spring' has 67108865 bytes")
 
 
 async def test_a_list_of_another_namespace_is_out_of_reach() -> None:

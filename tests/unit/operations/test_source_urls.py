@@ -1,4 +1,4 @@
-"""Sources on web servers: fetched whole or not at all, named by the URL, and nothing told of its query."""
+"""Sources on web servers: downloaded whole or not at all, named after the URL, its query never shown."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Bench:
         return refusal.value
 
 
-def said(error: OperationFailed) -> str:
+def reason_of(error: OperationFailed) -> str:
     return f"{error.failure.code}/{error.failure.reason}"
 
 
@@ -65,15 +65,15 @@ async def test_each_is_fetched_in_its_order_and_named_by_its_url() -> None:
 
 async def test_the_room_is_held_until_the_bytes_are_stored() -> None:
     bench = Bench()
-    held: list[int] = []
+    open_requests: list[int] = []
 
-    async def look(operation: str, about: str, done: bool) -> None:
+    async def count_open(operation: str, about: str, done: bool) -> None:
         if operation == "put" and "/in/" in about and done:
-            held.append(bench.web.open)
+            open_requests.append(bench.web.open)
 
-    bench.store.hooks.install(look)
+    bench.store.hooks.install(count_open)
     await bench.stage({"url": A})
-    assert held == [1]
+    assert open_requests == [1]
     assert bench.web.open == 0
 
 
@@ -91,7 +91,7 @@ async def test_a_checksum_is_held_against_all_bytes() -> None:
     other = Bench()
     other.web.pages[A] = b"another file"
     error = await other.refused({"url": A, "sha256": good})
-    assert said(error) == "JOB_002/ChecksumMismatch"
+    assert reason_of(error) == "JOB_002/ChecksumMismatch"
     assert not error.passing
     assert good in str(error)
     assert "https://pictures.example/x/a%20b.jpg has sha256" in str(error)
@@ -110,7 +110,7 @@ async def test_a_secret_that_is_not_there_yet_is_waited_for() -> None:
     bench = Bench()
     bench.secrets.known["shop2", "web"] = {"Authorization": "of another tenant"}
     error = await bench.refused({"url": A, "headersSecretRef": {"name": "web"}})
-    assert said(error) == "JOB_002/AccessDenied"
+    assert reason_of(error) == "JOB_002/AccessDenied"
     assert error.passing
     assert "headersSecretRef of https://pictures.example/x/a%20b.jpg: there is no Secret 'web'" in str(error)
 
@@ -119,14 +119,14 @@ async def test_a_header_that_cannot_be_sent_is_the_users_fault() -> None:
     bench = Bench()
     bench.secrets.known["shop", "web"] = {"Host": "secret"}
     error = await bench.refused({"url": A, "headersSecretRef": {"name": "web"}})
-    assert said(error) == "JOB_001/InvalidSpec"
+    assert reason_of(error) == "JOB_001/InvalidSpec"
     assert "'Host'" in str(error)
 
 
 async def test_two_with_one_name_collide_before_anything_is_fetched() -> None:
     bench = Bench()
     error = await bench.refused({"url": B}, {"url": "https://other.example/c.jpg"})
-    assert said(error) == "JOB_001/KeyCollision"
+    assert reason_of(error) == "JOB_001/KeyCollision"
     assert bench.web.asked == []
 
 
@@ -134,7 +134,7 @@ async def test_what_is_staged_is_not_fetched_again() -> None:
     bench = Bench()
     bench.web.fail(B, AWAY, times=1)
     error = await bench.refused({"url": A}, {"url": B})
-    assert said(error) == "JOB_002/SourceUnreachable"
+    assert reason_of(error) == "JOB_002/SourceUnreachable"
     assert error.passing
     bench.store.set(input_key(PREFIX, 0), b"fetched before")
     before = len(bench.web.asked)

@@ -1,4 +1,4 @@
-"""Images of watermarks: found in the jail, copied once a run, named by every order, part of content keys."""
+"""Images of watermarks: copied once per run, named by every order, part of content keys."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
 from imagejob_contract.order import MAX_WATERMARK_IMAGE_BYTES, Order
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.locations import watermark_image_keys
-from imagejob_operator.api.output_headers import Headers
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import InvalidSpec, parse_spec
+from imagejob_operator.api.spec import InvalidSpec, parse_spec, watermark_image_keys
 from imagejob_operator.decision.attempt import Tries
 from imagejob_operator.decision.operation import Stage
-from imagejob_operator.documents.content_key import content_key
+from imagejob_operator.documents.outputs import PlannedItem, planned_outputs
 from imagejob_operator.documents.staging import manifest_key, read_manifest
 from imagejob_operator.documents.watermark_images import WatermarkImage, copy_key, identified
 from imagejob_operator.operations.failed import OperationFailed
@@ -58,46 +56,49 @@ async def staged(store: MemoryStore, of: ImageJob) -> tuple[WatermarkImage, ...]
 
 async def test_each_image_is_copied_once_and_named_by_the_order() -> None:
     store, of = store_with(logo=b"logo", seal=b"seal"), job_with(LOGO, SEAL, LOGO)
-    assert [mark.key for mark in await staged(store, of)] == [LOGO, SEAL]
+    assert [image.key for image in await staged(store, of)] == [LOGO, SEAL]
     # What is put in its place later is not what this run takes.
     store.set(f"shop/{LOGO}", b"another")
     url = await write_order(store, of, PREFIX, 0, 1, timedelta(hours=1))
     order = msgspec.json.decode(store.visit("GET", url)[1], type=Order)
-    assert [mark.key for mark in order.watermark_images] == [LOGO, SEAL]
-    assert [store.visit("GET", mark.url) for mark in order.watermark_images] == [
+    assert [image.key for image in order.watermark_images] == [LOGO, SEAL]
+    assert [store.visit("GET", image.url) for image in order.watermark_images] == [
         (200, b"logo"),
         (200, b"seal"),
     ]
     assert [store.objects[copy_key(PREFIX, n)].etag for n in (0, 1)] == [
-        mark.etag for mark in order.watermark_images
+        image.etag for image in order.watermark_images
     ]
 
 
 async def test_without_images_nothing_is_copied() -> None:
     store = store_with()
     assert await staged(store, job(status(Phase.STAGING), spec(source=SOURCE))) == ()
-    assert not [key for key in store.objects if "/marks/" in key]
+    assert not [key for key in store.objects if "/watermarks/" in key]
 
 
 @pytest.mark.parametrize(
-    ("objects", "said"),
+    ("objects", "wanted"),
     [
-        ({}, "JOB_002/SourceNotFound: watermark.image: there is no object 'brand/logo.png' below 'shop/'"),
+        (
+            {},
+            "JOB_002/SourceNotFound: spec.renditions: watermark.image: there is no object 'brand/logo.png'",
+        ),
         (
             {"logo": b"x" * (MAX_WATERMARK_IMAGE_BYTES + 1)},
-            "JOB_002/SourceTooLarge: watermark.image: 'brand/logo.png' has "
+            "JOB_002/SourceTooLarge: spec.renditions: watermark.image: 'brand/logo.png' has "
             f"{MAX_WATERMARK_IMAGE_BYTES + 1} bytes",
         ),
     ],
     ids=["gone", "too-large"],
 )
-async def test_an_image_that_cannot_be_had_launches_nothing(objects: dict[str, bytes], said: str) -> None:
+async def test_an_image_that_cannot_be_had_launches_nothing(objects: dict[str, bytes], wanted: str) -> None:
     store = store_with(**objects)
     store.set("other/brand/logo.png", b"not ours")
     with pytest.raises(OperationFailed) as refusal:
         await staged(store, job_with(LOGO))
     failure = refusal.value.failure
-    assert f"{failure.code}/{failure.reason}: {failure.message}".startswith(said)
+    assert f"{failure.code}/{failure.reason}: {failure.message}".startswith(wanted)
     assert manifest_key(PREFIX) not in store.objects
 
 
@@ -112,9 +113,10 @@ def test_an_output_is_another_one_with_another_image() -> None:
     first = job_with(LOGO).spec
     assert not isinstance(first, InvalidSpec)
     assert watermark_image_keys(first.renditions) == [LOGO]
+    item = PlannedItem("a.jpg", 0, "source")
     keys = {
-        content_key("source", identified(first.renditions, {LOGO: etag})[0], Headers())
+        planned_outputs(identified(first, {LOGO: etag}), [item])[0][0].content_key
         for etag in ("one", "other", "one")
     }
     assert len(keys) == 2
-    assert identified(first.renditions, {}) == first.renditions
+    assert identified(first, {}) == first

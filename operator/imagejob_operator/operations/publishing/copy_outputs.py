@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import msgspec
 
 from imagejob_contract.order import output_name
-from imagejob_contract.result import OutputRecord
-from imagejob_contract.source_format import for_source
+from imagejob_operator.api.destination import Overwrite
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.locations import Overwrite
 from imagejob_operator.api.spec import Spec
 from imagejob_operator.documents.report import ReportItem, ReportOutput
 from imagejob_operator.documents.results import ItemOutcome
@@ -20,7 +18,7 @@ from imagejob_operator.documents.staging import output_prefix
 from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.object_metadata import CONTENT, RUN, final_headers, writer_of
-from imagejob_operator.operations.staging.existing_outputs import refused
+from imagejob_operator.operations.staging.existing_outputs import overwrite_refused
 from imagejob_operator.ports.object_store import (
     ChecksumMismatch,
     ObjectMissing,
@@ -65,7 +63,6 @@ class _Output:
     index: int
     source: str
     staged: StoredObject
-    record: OutputRecord
     final: ReportOutput
 
 
@@ -78,7 +75,7 @@ def _staged_outputs(
         for record, etag, final in zip(outcome.outputs, outcome.etags, item.outputs, strict=True):
             name = below + output_name(outcome.index, record.rendition)
             staged = StoredObject(name, record.bytes, etag, sha256=record.sha256)
-            yield _Output(outcome.index, item.source, staged, record, final)
+            yield _Output(outcome.index, item.source, staged, final)
 
 
 class _Publisher:
@@ -89,18 +86,11 @@ class _Publisher:
         self._job = job
         self._root = job.outputs_prefix
         self._destination = spec.destination
-        self._renditions = {r.name: r for r in spec.renditions}
 
     async def publish(self, output: _Output) -> ReportOutput:
         """Publish one; it is copied by its ETag in the store's listing, so that nothing else is published."""
         key, final = self._root + output.final.key, output.final
-        headers = final_headers(
-            self._job,
-            self._destination.headers,
-            for_source(self._renditions[final.rendition], output.source),
-            output.record,
-            final.content,
-        )
+        headers = final_headers(self._job, self._destination.headers, final)
         try:
             there = await self._keep(key, final)
             if there is None:
@@ -127,6 +117,6 @@ class _Publisher:
         except ObjectMissing:
             return None
         if overwrite is Overwrite.NEVER and there.metadata.get(RUN) != writer_of(self._job):
-            raise refused(final.key)
+            raise overwrite_refused(final.key)
         same = (there.metadata.get(CONTENT), there.size) == (final.content, final.bytes)
         return there if same else None

@@ -8,13 +8,12 @@ from datetime import datetime
 
 import msgspec
 
-from imagejob_contract.source_format import for_source
+from imagejob_contract.result import OutputRecord
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.decision.operation import Clean
-from imagejob_operator.documents.content_key import content_key
-from imagejob_operator.documents.outputs import output_keys
+from imagejob_operator.documents.outputs import PlannedItem, PlannedOutput, planned_outputs
 from imagejob_operator.documents.report import (
     Report,
     ReportError,
@@ -46,15 +45,9 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
 
     An item without an outcome has neither outputs nor error.
     """
-    identities = {mark.key: mark.identity for mark in manifest.watermark_images}
-    destination, renditions = spec.destination, {r.name: r for r in identified(spec.renditions, identities)}
-    finals = output_keys(
-        [item.source for item in manifest.items],
-        spec.renditions,
-        destination.prefix,
-        destination.key_template,
-        manifest.base,
-        [item.place for item in manifest.items],
+    spec = identified(spec, {image.key: image.identity for image in manifest.watermark_images})
+    planned = planned_outputs(
+        spec, [PlannedItem(item.source, item.place, item.identity) for item in manifest.items]
     )
     by_index = {outcome.index: outcome for outcome in outcomes}
     items: list[ReportItem] = []
@@ -63,24 +56,8 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
         if outcome is None:
             items.append(ReportItem(staged.source, staged.size))
             continue
-        first = staged.index * len(renditions)
-        keys = {final.rendition: final.key for final in finals[first : first + len(renditions)]}
-        outputs = tuple(
-            ReportOutput(
-                rendition=record.rendition,
-                key=keys[record.rendition],
-                bytes=record.bytes,
-                width=record.width,
-                height=record.height,
-                sha256=record.sha256,
-                content=content_key(
-                    staged.identity,
-                    for_source(renditions[record.rendition], staged.source),
-                    destination.headers,
-                ),
-            )
-            for record in outcome.outputs
-        )
+        by_rendition = {output.rendition.name: output for output in planned[staged.index]}
+        outputs = tuple(_output(by_rendition[record.rendition], record) for record in outcome.outputs)
         items.append(
             ReportItem(
                 source=staged.source,
@@ -95,11 +72,23 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
     return items
 
 
+def _output(planned: PlannedOutput, record: OutputRecord) -> ReportOutput:
+    return ReportOutput(
+        rendition=record.rendition,
+        key=planned.key,
+        type=planned.content_type,
+        bytes=record.bytes,
+        width=record.width,
+        height=record.height,
+        sha256=record.sha256,
+        content=planned.content_key,
+    )
+
+
 def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem]) -> Report:
     """The report of the current run, with the error that the status names."""
     run, error = job.status.run, job.status.error
-    if not isinstance(job.spec, InvalidSpec):
-        items = [with_source_sets(item, job.spec.renditions) for item in items]
+    items = [with_source_sets(item) for item in items]
     return Report(
         job=str(job.key),
         uid=job.uid,

@@ -1,4 +1,4 @@
-"""One source from a web server: its headers from a Secret, its bytes, its checksum."""
+"""Downloads one source from a web server: headers from a Secret, then the bytes, then their checksum."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from imagejob_operator.api.errors import Code, Failure, Reason
-from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.locations import UrlSource
-from imagejob_operator.api.spec import Limits, item_limits
+from imagejob_operator.api.sources import UrlSource
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.ports.downloads import Downloads, FetchFailed
 from imagejob_operator.ports.secrets import Secrets, SecretUnreadable
@@ -19,43 +17,37 @@ from imagejob_operator.validation.request_headers import InvalidHeader, request_
 from imagejob_operator.validation.urls import shown
 
 MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024
-"""The most that is taken from one URL, since it is held in memory until it is staged."""
-DOWNLOADS_AT_ONCE = 6
-"""URLs of one job under way at the same time."""
+"""The limit of one download: it is held in memory until it is staged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Downloader:
-    """Fetches what `spec.source.urls` names."""
+    """Downloads what `spec.source.urls` names."""
 
     downloads: Downloads
     secrets: Secrets
 
     @contextlib.asynccontextmanager
-    async def fetch(self, job: ImageJob, source: UrlSource, limits: Limits) -> AsyncIterator[bytes]:
-        """The bytes of a source; each call is a stream of its own, from the first byte.
-
-        Raises:
-            EffortFailed: with JOB_002, or JOB_001/InvalidSpec for headers that cannot be sent.
-        """
-        headers = await self._headers(job, source)
-        most = min(item_limits(limits).item_bytes, MAX_DOWNLOAD_BYTES)
-        async with contextlib.AsyncExitStack() as room:
+    async def fetch(self, namespace: str, source: UrlSource, max_bytes: int) -> AsyncIterator[bytes]:
+        """The bytes of a source, which count against the memory limit until the context exits."""
+        headers = await self._headers(namespace, source)
+        limit = min(max_bytes, MAX_DOWNLOAD_BYTES)
+        async with contextlib.AsyncExitStack() as stack:
             try:
-                data = await room.enter_async_context(self.downloads.fetch(source.url, headers, most))
+                data = await stack.enter_async_context(self.downloads.fetch(source.url, headers, limit))
             except FetchFailed as error:
                 failure = Failure(Code.STAGING, error.reason, f"spec.source.urls: {error}")
                 raise OperationFailed(failure, error.passing) from None
-            await _check(source, data)
+            await _check_sha256(source, data)
             yield data
 
-    async def _headers(self, job: ImageJob, source: UrlSource) -> Mapping[str, str]:
+    async def _headers(self, namespace: str, source: UrlSource) -> Mapping[str, str]:
         if source.headers_secret_ref is None:
             return {}
         name = source.headers_secret_ref.name
         where = f"spec.source.urls: headersSecretRef of {shown(source.url)}"
         try:
-            return request_headers(await self.secrets.read(job.key.namespace, name))
+            return request_headers(await self.secrets.read(namespace, name))
         except SecretUnreadable as error:
             failure = Failure(Code.STAGING, Reason.ACCESS_DENIED, f"{where}: {error}")
             raise OperationFailed(failure, passing=True) from None
@@ -64,13 +56,13 @@ class Downloader:
             raise OperationFailed(failure) from None
 
 
-async def _check(source: UrlSource, data: bytes) -> None:
+async def _check_sha256(source: UrlSource, data: bytes) -> None:
     if source.sha256 is None:
         return
-    found = (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
-    if found != source.sha256:
+    actual = (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
+    if actual != source.sha256:
         text = (
-            f"spec.source.urls: {shown(source.url)} has sha256 {found}, and {source.sha256} was asked for; "
-            "it is another file now, or the checksum is wrong"
+            f"spec.source.urls: {shown(source.url)} has sha256 {actual}, but the spec says {source.sha256}; "
+            "the file has changed, or the checksum is wrong"
         )
         raise OperationFailed(Failure(Code.STAGING, Reason.CHECKSUM_MISMATCH, text))

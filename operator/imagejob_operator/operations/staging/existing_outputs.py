@@ -1,229 +1,164 @@
-"""What stands at the final keys of a run: a reason to refuse it, or items that it need not make."""
+"""Objects that exist at the output keys of a run: refused, or kept if they are what would be made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from imagejob_contract.source_format import for_source
+from imagejob_operator.api.destination import Overwrite
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.locations import Overwrite
 from imagejob_operator.api.spec import Spec
-from imagejob_operator.documents.content_key import content_key
-from imagejob_operator.documents.outputs import FinalKey, common_prefix, output_keys
+from imagejob_operator.documents.outputs import PlannedOutput
 from imagejob_operator.documents.report import ReportItem, ReportOutput
 from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.operations.object_metadata import CONTENT, RUN, read_facts, writer_of
+from imagejob_operator.operations.object_metadata import RUN, read_output, writer_of
 from imagejob_operator.operations.reports import recent_reports
-from imagejob_operator.operations.staging.sources import Found
+from imagejob_operator.operations.staging.sources import FoundSource
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoredObject
 
-FEW = 1000
-TIMES = 10
-"""A listing of the destination may be as long as FEW and TIMES as many keys as the run has."""
+MAX_LISTED = 1000
+MAX_LISTED_PER_KEY = 10
+"""A listing of the destination stops after MAX_LISTED objects and this many more for each output key."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The items that are to be made, and those whose outputs are there already."""
+class Candidate:
+    """An item that a run may process: its place among all sources, and its outputs."""
 
-    wanted: list[tuple[int, Found]]
-    """Each with its place in the whole source."""
-    skipped: tuple[ReportItem, ...] = ()
-
-
-async def plan_items(
-    store: ObjectStore, job: ImageJob, spec: Spec, found: list[tuple[int, Found]], base: str
-) -> Plan:
-    """Hold the items of a run against what stands at their final keys, as `destination.overwrite` asks.
-
-    Raises:
-        EffortFailed: JOB_007/OverwriteRefused.
-        StoreError: when the store fails.
-    """
-    if spec.destination.overwrite is Overwrite.ALWAYS:
-        return Plan(found)
-    where = spec.destination
-    sources, places = [source.name for _, source in found], [place for place, _ in found]
-    finals = output_keys(sources, spec.renditions, where.prefix, where.key_template, base, places)
-    root = job.outputs_prefix
-    there = await standing(store, root, [final.key for final in finals])
-    if spec.destination.overwrite is Overwrite.NEVER:
-        await _refuse_strangers(store, job, root, there)
-        return Plan(found)
-    proofs = _Proofs(store, job, root, there)
-    await proofs.read_reports()
-    verdicts = await for_each(
-        _by_item([source for _, source in found], finals), lambda item: _unchanged(spec, proofs, *item)
-    )
-    return Plan(
-        [one for one, verdict in zip(found, verdicts, strict=True) if verdict is None],
-        tuple(verdict for verdict in verdicts if verdict is not None),
-    )
+    place: int
+    source: FoundSource
+    outputs: list[PlannedOutput]
 
 
-async def standing(store: ObjectStore, root: str, keys: Sequence[str]) -> dict[str, StoredObject]:
-    """The objects that stand at some of `keys`, which are relative to `root`.
+_Known = dict[str, tuple[ReportOutput, ReportItem | None]]
+"""Outputs by their keys, with their items if those are known from a report."""
 
-    By one listing, unless there is so much else that looking at each key is less.
+
+async def skip_unchanged(
+    store: ObjectStore, job: ImageJob, spec: Spec, items: list[Candidate]
+) -> tuple[list[Candidate], list[ReportItem]]:
+    """Apply `destination.overwrite`: the items to process, and those whose outputs all exist unchanged."""
+    overwrite = spec.destination.overwrite
+    if overwrite is Overwrite.ALWAYS:
+        return items, []
+    keys = [output.key for item in items for output in item.outputs]
+    existing = await existing_objects(store, job.outputs_prefix, keys)
+    if overwrite is Overwrite.NEVER:
+        await _refuse_existing(store, job, existing)
+        return items, []
+    known = await _known_outputs(store, job, existing)
+    # In a thread, since this takes seconds for a large run, and the Lease must be renewed meanwhile.
+    unchanged = await asyncio.to_thread(lambda: [_unchanged(item, known) for item in items])
+    changed = [item for item, found in zip(items, unchanged, strict=True) if found is None]
+    return changed, [item for item in unchanged if item]
+
+
+async def existing_objects(store: ObjectStore, root: str, keys: Sequence[str]) -> dict[str, StoredObject]:
+    """The objects that exist at some of `keys`, which are relative to `root`.
+
+    One listing finds them, unless it has too many other objects: then each key after those is read.
     """
     wanted = {root + key for key in keys}
     if not wanted:
         return {}
-    most = FEW + TIMES * len(wanted)
+    limit = MAX_LISTED + MAX_LISTED_PER_KEY * len(wanted)
     found: dict[str, StoredObject] = {}
-    seen, last = 0, ""
-    async for stored in store.walk(common_prefix(wanted)):
-        seen, last = seen + 1, stored.key
+    listed, last = 0, ""
+    async for stored in store.walk(os.path.commonprefix(list(wanted))):  # noqa: RUF071  (keys, not paths)
+        listed, last = listed + 1, stored.key
         if stored.key in wanted:
             found[stored.key.removeprefix(root)] = stored
-        if seen >= most:
+        if listed >= limit:
             break
     else:
         return found
-
-    async def look(key: str) -> StoredObject | None:
-        try:
-            return await store.stat(key)
-        except ObjectMissing:
-            return None
-
-    rest = await for_each(sorted(key for key in wanted if key > last), look)
-    return found | {stored.key.removeprefix(root): stored for stored in rest if stored}
+    return found | await _stat_all(
+        store, root, sorted(key.removeprefix(root) for key in wanted if key > last)
+    )
 
 
 async def own_outputs(store: ObjectStore, job: ImageJob, keys: Sequence[str]) -> dict[str, StoredObject]:
-    """Of the objects that stand at some of the job's output keys, those that its current run wrote."""
-    root = job.outputs_prefix
-
-    async def look(key: str) -> StoredObject | None:
-        try:
-            stored = await store.stat(root + key)
-        except ObjectMissing:
-            return None
-        return stored if stored.metadata.get(RUN) == writer_of(job) else None
-
-    there = sorted(await standing(store, root, keys))
-    found = await for_each(there, look)
-    return {key: stored for key, stored in zip(there, found, strict=True) if stored}
+    """The objects at some of the job's output keys that its current run wrote."""
+    existing = await existing_objects(store, job.outputs_prefix, keys)
+    found = await _stat_all(store, job.outputs_prefix, sorted(existing))
+    return {key: stored for key, stored in found.items() if stored.metadata.get(RUN) == writer_of(job)}
 
 
-def refused(key: str, more: int = 0) -> OperationFailed:
-    """What is said of a key that is taken."""
+def overwrite_refused(key: str, more: int = 0) -> OperationFailed:
+    """The failure of a run that would overwrite an object although it must not."""
     others = f" (and {more} more)" if more else ""
     text = (
-        f"spec.destination.overwrite Never: an object that this run did not write is at {key!r}{others}; "
-        "remove it, choose another prefix, or set overwrite to IfDifferent or Always"
+        f"spec.destination.overwrite Never: an object that this run did not write exists at {key!r}{others}; "
+        "delete it, choose another prefix, or set overwrite to IfDifferent or Always"
     )
     return OperationFailed(Failure(Code.PUBLISH, Reason.OVERWRITE_REFUSED, text))
 
 
-async def _refuse_strangers(
-    store: ObjectStore, job: ImageJob, root: str, there: Mapping[str, StoredObject]
-) -> None:
-    """Whatever this very run did not write is in its way."""
+async def _stat_all(store: ObjectStore, root: str, keys: Sequence[str]) -> dict[str, StoredObject]:
+    """The objects that exist at some of `keys`, with their metadata."""
 
-    async def ours(key: str) -> bool:
+    async def stat(key: str) -> StoredObject | None:
         try:
-            return (await store.stat(root + key)).metadata.get(RUN) == writer_of(job)
+            return await store.stat(root + key)
         except ObjectMissing:
-            return True
+            return None
 
-    run = job.status.run
-    keys = sorted(there)
-    # In its first epoch a run has written nothing yet.
-    own = await for_each(keys, ours) if run and run.epoch > 1 else [False] * len(keys)
-    strangers = [key for key, is_own in zip(keys, own, strict=True) if not is_own]
-    if strangers:
-        raise refused(strangers[0], len(strangers) - 1)
+    found = await for_each(keys, stat)
+    return {key: stored for key, stored in zip(keys, found, strict=True) if stored}
 
 
-def _by_item(
-    found: Sequence[Found], finals: Sequence[FinalKey]
-) -> Iterable[tuple[Found, dict[str, FinalKey]]]:
-    keys: list[dict[str, FinalKey]] = [{} for _ in found]
-    for final in finals:
-        keys[final.index][final.rendition] = final
-    return zip(found, keys, strict=True)
+async def _refuse_existing(store: ObjectStore, job: ImageJob, existing: Mapping[str, StoredObject]) -> None:
+    run, keys = job.status.run, sorted(existing)
+    if run and run.epoch > 1:
+        # In an earlier epoch the run may have published some of its outputs.
+        found = await _stat_all(store, job.outputs_prefix, keys)
+        keys = [key for key, stored in found.items() if stored.metadata.get(RUN) != writer_of(job)]
+    if keys:
+        raise overwrite_refused(keys[0], len(keys) - 1)
 
 
-async def _unchanged(
-    spec: Spec, proofs: _Proofs, source: Found, finals: Mapping[str, FinalKey]
-) -> ReportItem | None:
-    """What the report says of an item all of whose outputs are there already; None if one is not."""
-    if not source.identity:
+async def _known_outputs(store: ObjectStore, job: ImageJob, existing: Mapping[str, StoredObject]) -> _Known:
+    """The outputs that existing objects are: by a report with their ETag, else by their own metadata."""
+    known: _Known = {}
+    if not existing:
+        return known
+    async for report in recent_reports(store, job.key):
+        for item in report.items:
+            for output in item.outputs:
+                stored = existing.get(output.key)
+                if stored and output.content and (output.etag, output.bytes) == (stored.etag, stored.size):
+                    known.setdefault(output.key, (output, item))
+        if len(known) == len(existing):
+            return known
+    others = await _stat_all(store, job.outputs_prefix, sorted(existing.keys() - known.keys()))
+    return known | {key: (found, None) for key, it in others.items() if (found := read_output(key, it))}
+
+
+def _unchanged(item: Candidate, known: _Known) -> ReportItem | None:
+    """The item as it is reported if all its outputs exist unchanged, else None."""
+    if not item.source.identity:
         return None
     outputs: list[ReportOutput] = []
-    for rendition in spec.renditions:
-        content = content_key(source.identity, for_source(rendition, source.name), spec.destination.headers)
-        output = await proofs.of(finals[rendition.name].key, rendition.name, content)
-        if output is None:
+    for planned in item.outputs:
+        output, _ = known.get(planned.key, (None, None))
+        if output is None or output.content != planned.content_key:
             return None
-        outputs.append(output)
-    # What a report said of the source is still so: the content keys have its identity in them.
-    before = proofs.item_with(outputs[0].key)
+        # The rendition may have had another name.
+        named = msgspec.structs.replace(output, rendition=planned.rendition.name, type=planned.content_type)
+        outputs.append(named)
+    # What a report says of the source is still true: equal content keys mean equal sources.
+    _, reported = known[outputs[0].key]
     return ReportItem(
-        source=source.name,
-        size=source.size,
+        source=item.source.name,
+        size=item.source.size,
         outputs=tuple(outputs),
         skipped=True,
-        sha256=before.sha256 if before else "",
-        image=before.image if before else None,
+        sha256=reported.sha256 if reported else "",
+        image=reported.image if reported else None,
     )
-
-
-class _Proofs:
-    """What proves that an object has a content key: a report that names its ETag, else its own metadata."""
-
-    def __init__(
-        self, store: ObjectStore, job: ImageJob, root: str, there: Mapping[str, StoredObject]
-    ) -> None:
-        self._store = store
-        self._job = job
-        self._root = root
-        self._there = there
-        self._told: dict[str, ReportOutput] = {}
-        self._items: dict[str, ReportItem] = {}
-
-    async def read_reports(self) -> None:
-        """Take from the newest reports what they say of the objects that are there."""
-        if not self._there:
-            return
-        async for report in recent_reports(self._store, self._job.key):
-            for item in report.items:
-                self._take(item)
-            if len(self._told) == len(self._there):
-                return
-
-    def _take(self, item: ReportItem) -> None:
-        for output in item.outputs:
-            stored = self._there.get(output.key)
-            proven = stored and output.content and (output.etag, output.bytes) == (stored.etag, stored.size)
-            if proven and output.key not in self._told:
-                self._told[output.key], self._items[output.key] = output, item
-
-    def item_with(self, key: str) -> ReportItem | None:
-        """The item of a report that proves what is at a key, if one does."""
-        return self._items.get(key)
-
-    async def of(self, key: str, rendition: str, content: str) -> ReportOutput | None:
-        """What is at a key, if it is the output with this content key."""
-        if key not in self._there:
-            return None
-        if told := self._told.get(key):
-            # The rendition may have been given another name since.
-            same = told.content == content
-            return msgspec.structs.replace(told, rendition=rendition) if same else None
-        try:
-            stored = await self._store.stat(self._root + key)
-        except ObjectMissing:
-            return None
-        facts = read_facts(stored)
-        if stored.metadata.get(CONTENT) != content or facts is None:
-            return None
-        width, height, digest = facts
-        return ReportOutput(rendition, key, stored.size, width, height, digest, stored.etag, content)

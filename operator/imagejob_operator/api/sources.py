@@ -1,0 +1,135 @@
+"""`spec.source`: the kinds of sources, their limits, and the rules that a schema cannot express."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from msgspec import Meta
+
+from imagejob_contract.wire import Wire
+from imagejob_operator.api.destination import ObjectName
+from imagejob_operator.validation.globs import matches
+from imagejob_operator.validation.keys import check_prefix, check_relative_key
+from imagejob_operator.validation.urls import MAX_URL_CHARACTERS, InvalidURL, name_of, parse_url
+
+Key = Annotated[str, Meta(min_length=1, max_length=512)]
+Glob = Annotated[str, Meta(min_length=1, max_length=256)]
+
+BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z"
+
+
+class InvalidSource(ValueError):
+    """The source cannot be accepted; the message names the field, the value, the limit and what to do."""
+
+
+class MatchSource(Wire, frozen=True):
+    """Objects below `prefix` whose key matches an include glob, if there are any, and no exclude glob."""
+
+    prefix: Key
+    include: Annotated[tuple[Glob, ...], Meta(max_length=16)] = ()
+    exclude: Annotated[tuple[Glob, ...], Meta(max_length=16)] = ()
+    max_items: Annotated[int, Meta(ge=1, le=10000)] = 10000
+
+    def selects(self, key: str) -> bool:
+        """Whether an object with this key is a source."""
+        return key.startswith(self.prefix) and matches(key, self.include, self.exclude)
+
+
+class ListSource(Wire, frozen=True):
+    """Objects that a list in the store names, one key per line."""
+
+    key: Key
+
+
+class SecretRef(Wire, frozen=True):
+    """A Secret in the job's namespace."""
+
+    name: ObjectName
+
+
+class UrlSource(Wire, frozen=True):
+    """An image on a web server, which the operator downloads."""
+
+    url: Annotated[str, Meta(max_length=MAX_URL_CHARACTERS)]
+    sha256: Annotated[str, Meta(max_length=64, pattern=r"^[0-9a-f]{64}\Z")] | None = None
+    headers_secret_ref: SecretRef | None = None
+    """Request headers by name; never sent to another origin."""
+
+    def check(self, position: int) -> None:
+        """Check the URL and the file name that outputs are named after; raises InvalidSource, InvalidKey."""
+        field = f"spec.source.urls[{position}].url"
+        try:
+            url = parse_url(self.url)
+        except InvalidURL as error:
+            raise InvalidSource(f"{field}: {error}") from None
+        name = name_of(url)
+        if not name or "/" in name:
+            raise InvalidSource(
+                f"{field}: the path of {url.shown!r} must end with a file name, such as a.jpg: outputs are "
+                "named after it"
+            )
+        check_relative_key(name, f"{field}: the file name of {url.shown!r}")
+
+
+class InlineFile(Wire, frozen=True):
+    """A small image in the manifest: at most 64 KiB, in base64."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    data: Annotated[str, Meta(min_length=1, max_length=87384, pattern=BASE64)]
+
+    def check(self, position: int) -> None:
+        """Check the name; raises InvalidSource, InvalidKey."""
+        field = f"spec.source.inline[{position}].name"
+        check_relative_key(self.name, field)
+        if "/" in self.name:
+            raise InvalidSource(f"{field}: {self.name!r} must not contain '/'")
+
+
+class Source(Wire, frozen=True):
+    """Where the items come from: exactly one member is set."""
+
+    keys: Annotated[tuple[Key, ...], Meta(min_length=1, max_length=1000)] | None = None
+    match: MatchSource | None = None
+    list: ListSource | None = None
+    urls: Annotated[tuple[UrlSource, ...], Meta(min_length=1, max_length=256)] | None = None
+    inline: Annotated[tuple[InlineFile, ...], Meta(min_length=1, max_length=8)] | None = None
+
+    @property
+    def in_store(self) -> bool:
+        """Whether the sources are objects in the run's store."""
+        return self.urls is None and self.inline is None
+
+    @property
+    def folder(self) -> str:
+        """The folder that `{dir}` of the key template is relative to, with its '/'; may be empty."""
+        return self.match.prefix[: self.match.prefix.rfind("/") + 1] if self.match else ""
+
+    def check(self) -> None:
+        """Check what the schema cannot; raises InvalidSource or InvalidKey."""
+        kinds = self.__struct_fields__
+        found = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(found) != 1:
+            raise InvalidSource(
+                f"spec.source: exactly one of {', '.join(kinds)} must be set, found {found or 'none'}"
+            )
+        for position, key in enumerate(self.keys or ()):
+            check_relative_key(key, f"spec.source.keys[{position}]")
+        if self.match:
+            check_prefix(self.match.prefix, "spec.source.match.prefix")
+        if self.list:
+            check_relative_key(self.list.key, "spec.source.list.key")
+        for position, source in enumerate(self.urls or ()):
+            source.check(position)
+        for position, file in enumerate(self.inline or ()):
+            file.check(position)
+        names = [file.name for file in self.inline or ()]
+        for name in names:
+            if names.count(name) > 1:
+                raise InvalidSource(f"spec.source.inline: duplicate name {name!r}; give each file its own")
+
+    def keys_read(self, names: Sequence[str]) -> Sequence[str]:
+        """The keys that a run reads, given the names of its items: no output may overwrite them."""
+        if not self.in_store:
+            return ()
+        return [*names, self.list.key] if self.list else names

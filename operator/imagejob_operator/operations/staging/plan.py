@@ -1,0 +1,87 @@
+"""Which items a run has, and which of them it must process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.spec import Spec
+from imagejob_operator.documents.outputs import (
+    PlannedItem,
+    PlannedOutput,
+    check_sources_stay,
+    planned_outputs,
+)
+from imagejob_operator.documents.report import ReportItem
+from imagejob_operator.documents.watermark_images import identified
+from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.reports import unpublished_before
+from imagejob_operator.operations.staging.existing_outputs import Candidate, skip_unchanged
+from imagejob_operator.operations.staging.sources import FoundSource, find_sources
+from imagejob_operator.operations.staging.watermark_images import find_watermark_images
+from imagejob_operator.ports.object_store import ObjectStore, StoredObject
+from imagejob_operator.validation.keys import InvalidKey, KeyCollision
+
+MAX_OUTPUTS = 320_000
+"""Of one run: 10,000 items in 32 renditions, or 100,000 in 3; its report names each of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The items of a run: those to process, and those whose outputs exist already."""
+
+    items: list[tuple[int, FoundSource]]
+    """Each with its place among all sources."""
+    skipped: list[ReportItem]
+    watermark_images: dict[str, StoredObject]
+    """By key, as they were found."""
+
+
+async def plan_items(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str = "") -> Plan:
+    """Find the items of a run, and check that their outputs can be published.
+
+    Fails with JOB_001, JOB_002 or JOB_007/OverwriteRefused. Writes nothing if there is no staging `prefix`.
+    """
+    sources = await find_sources(store, job, spec, prefix)
+    watermark_images = await find_watermark_images(store, job, spec)
+    spec = identified(spec, {key: image.etag for key, image in watermark_images.items()})
+    # All items are checked, even if the run takes only some: their outputs must not collide either. In a
+    # thread, since this takes seconds for a large run, and the Lease must be renewed meanwhile.
+    planned = await asyncio.to_thread(_checked_outputs, spec, sources)
+    items = [Candidate(*one) for one in zip(range(len(sources)), sources, planned, strict=True)]
+    if spec.run.items == "Failed":
+        items = await _only_unpublished(store, job, items)
+    items, skipped = await skip_unchanged(store, job, spec, items)
+    return Plan([(item.place, item.source) for item in items], skipped, watermark_images)
+
+
+def _checked_outputs(spec: Spec, sources: Sequence[FoundSource]) -> list[list[PlannedOutput]]:
+    if (count := len(sources) * len(spec.renditions)) > MAX_OUTPUTS:
+        text = (
+            f"spec.source: {len(sources)} items in {len(spec.renditions)} renditions are {count} outputs; "
+            f"a run may have at most {MAX_OUTPUTS}; use several jobs"
+        )
+        raise OperationFailed(Failure(Code.STAGING, Reason.TOO_MANY_ITEMS, text))
+    try:
+        planned = planned_outputs(
+            spec, [PlannedItem(source.name, place, source.identity) for place, source in enumerate(sources)]
+        )
+        keys = (output.key for outputs in planned for output in outputs)
+        check_sources_stay(keys, [source.name for source in sources], spec.source)
+    except KeyCollision as error:
+        raise OperationFailed(Failure(Code.CREATION, Reason.KEY_COLLISION, str(error))) from None
+    except InvalidKey as error:
+        raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
+    return planned
+
+
+async def _only_unpublished(store: ObjectStore, job: ImageJob, items: list[Candidate]) -> list[Candidate]:
+    unpublished = await unpublished_before(store, job)
+    left = [item for item in items if item.source.name in unpublished]
+    if not left:
+        text = "spec.run.items Failed: the previous run published all of these items; set it to All"
+        raise OperationFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, text))
+    return left
