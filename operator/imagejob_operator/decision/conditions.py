@@ -52,8 +52,9 @@ def with_conditions(
         reached = _reached(status, since) or (kind == "Launched" and launched)
         held = reached or (kind in kept and kept[kind].status == "True")
         own = status.error is not None and status.error.code == code
-        # What was reached stays reached, but for Accepted: a collision of keys shows only in the listing.
-        if status.error and own and (kind == "Accepted" or not held):
+        # A milestone stays True, with two exceptions: a collision of keys shows only in the listing, and
+        # invalid results, or too many failed items, only after all shards have ended.
+        if status.error and own and (kind in ("Accepted", "Processed") or not held):
             facts.append((kind, "False", status.error.reason, status.error.message))
         elif held:
             facts.append((kind, "True", kind, ""))

@@ -13,10 +13,9 @@ import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
-from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.spec import InvalidSpec, Spec, tolerated_failures
 from imagejob_operator.api.status import (
     ItemCounts,
-    OutputCounts,
     RunStatus,
     ShardStatus,
     StagingStatus,
@@ -38,6 +37,8 @@ from imagejob_operator.decision.phases.ending import (
     decide_deleted,
     decide_terminal,
     end_run,
+    with_published,
+    with_results,
 )
 from imagejob_operator.decision.phases.processing import process, with_tries
 from imagejob_operator.decision.phases.suspended import decide_suspended, decide_unbegun, suspend
@@ -227,16 +228,15 @@ def _publishing(o: Observation, spec: Spec) -> Decision:
     lost = run.shards.failed if run.shards else 0
     report = report_key(o.job.key.namespace, o.job.key.name, o.job.uid, run.number)
     deadline = o.job.ends_by(o.now)
-    operation = Publish(status.staging.prefix if status.staging else "", report, deadline, lost)
+    tolerated = tolerated_failures(spec.failure_policy, status.items.total if status.items else 0)
+    operation = Publish(status.staging.prefix if status.staging else "", report, deadline, lost, tolerated)
     progress = progress_of(o, operation)
     if isinstance(progress, Published):
-        status = msgspec.structs.replace(
-            status, outputs=OutputCounts(progress.objects, progress.bytes), report=report
-        )
+        status = msgspec.structs.replace(with_published(status, progress), report=report)
         return end_run(o, status, Phase.SUCCEEDED, None, cleaned=progress.cleaned)
     broken = progress if isinstance(progress, Broken) else None
     if broken and broken.retry_at is None:
-        return begin_compensation(o, broken.failure)
+        return begin_compensation(o, broken.failure, with_results(status, broken.results))
     if o.now >= deadline:
         # Safe while it still works: if it wrote the report after all, the compensation finds it and succeeds.
         return begin_compensation(o, _deadline_failure(o, spec))

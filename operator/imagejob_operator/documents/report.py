@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -143,8 +142,3 @@ def read_report(data: bytes) -> Report:
         msgspec.ValidationError, msgspec.DecodeError: if it is not one.
     """
     return msgspec.json.decode(data, type=Report)
-
-
-def failed_items(items: Sequence[ReportItem]) -> list[ReportItem]:
-    """The items that failed, in their order."""
-    return [item for item in items if item.error is not None]

@@ -20,7 +20,6 @@ from imagejob_contract.result import (
     Summary,
     Timings,
 )
-from imagejob_operator.api.status import FailedItem
 
 
 class InvalidResult(ValueError):
@@ -130,12 +129,3 @@ def lost_outcomes(shard: int, indexes: Sequence[int]) -> list[ItemOutcome]:
         ItemCode.KILLED, "every attempt at this item's shard failed; see the Events of its Pods"
     )
     return [ItemOutcome(index, shard, 0, error=error) for index in indexes]
-
-
-def failed_items(outcomes: Sequence[ItemOutcome], sources: Sequence[str]) -> tuple[FailedItem, ...]:
-    """The failed ones, as the status shows them."""
-    return tuple(
-        FailedItem(item=sources[o.index], code=o.error.code.value, message=o.error.message)
-        for o in outcomes
-        if o.error
-    )

@@ -10,14 +10,12 @@ from typing import assert_never
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.decision.operation import (
     Clean,
-    Collect,
     Operation,
     Progress,
     Publish,
     Stage,
     Validate,
 )
-from imagejob_operator.operations.processing.results import collect
 from imagejob_operator.operations.publishing.publish import clean, publish
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.stage import stage
@@ -50,8 +48,6 @@ class Operations:
                 return await validate(store, self.launcher, self.clock, job, operation)
             case Stage():
                 return await stage(store, self.downloader, self.telemetry, job, operation)
-            case Collect():
-                return await collect(store, job, operation)
             case Publish():
                 return await publish(store, self.clock, job, operation)
             case Clean():

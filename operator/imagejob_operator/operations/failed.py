@@ -1,15 +1,17 @@
-"""How the code of an operation says that the job cannot go on."""
+"""How an operation fails: a failure of the job, not of the program."""
 
 from __future__ import annotations
 
 from imagejob_operator.api.errors import Failure
+from imagejob_operator.decision.operation import ItemResults
 
 
 class OperationFailed(Exception):
-    """Why the job cannot go on; unless it is `passing`, trying again is of no use."""
+    """The job cannot go on; only a `passing` failure is retried, within the deadline of its phase."""
 
-    def __init__(self, failure: Failure, passing: bool = False) -> None:
+    def __init__(self, failure: Failure, passing: bool = False, results: ItemResults | None = None) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.passing = passing
-        """Whether the same may go well later: it is tried again within the deadline of its phase."""
+        self.results = results
+        """The items of a run of which too many failed."""

@@ -133,6 +133,15 @@ def test_a_code_makes_its_milestone_false_with_the_cause(code: Code, reason: Rea
     assert (found.status, found.reason, found.message) == ("False", reason.value, "why")
 
 
+def test_processed_turns_false_when_the_results_are_rejected() -> None:
+    before = stands(Phase.PUBLISHING)
+    cause = error_status(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, "2 of 2 items failed"))
+    after = with_conditions(msgspec.structs.replace(before, phase="Failing", error=cause), before, later(5))
+    found = after.condition("Processed")
+    assert found is not None
+    assert (found.status, found.reason) == ("False", "ItemsFailed")
+
+
 def test_a_milestone_once_reached_stays_true_while_the_run_fails() -> None:
     before = stands(Phase.RUNNING)
     failing = msgspec.structs.replace(before, phase="Failing", error=CAUSE)

@@ -38,8 +38,7 @@ from imagejob_operator.decision.operation import (
     Broken,
     Clean,
     Cleaned,
-    Collect,
-    Collected,
+    ItemResults,
     Operation,
     Progress,
     Publish,
@@ -57,7 +56,13 @@ Decide = Callable[[Observation], Decision]
 
 CAUSE = error_status(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, "the first cause"))
 TRANSIENT = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "the store is away")
+TOO_MANY = Failure(Code.PROCESSING, Reason.ITEMS_FAILED, "1 of 2 items failed")
 PERMANENT = Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, "the store refuses")
+
+WELL = ItemResults(ItemCounts(total=2, succeeded=2))
+ONE_FAILED = ItemResults(
+    ItemCounts(total=2, succeeded=1, failed=1), (FailedItem("a", "IMG_001", "not an image"),)
+)
 
 SPECS = {
     "same-run": SPEC,
@@ -172,18 +177,18 @@ def operations(
                 Staged(0, 0, 0, skipped=2),
             ],
         ),
-        Phase.LAUNCHING: (Collect(PREFIX), [Collected(2, 0, ())]),
-        Phase.RUNNING: (
-            Collect(PREFIX),
-            [Collected(2, 0, ()), Collected(1, 1, (FailedItem("a", "IMG_001", "x"),))],
-        ),
         Phase.PUBLISHING: (
             Publish(PREFIX, report, deadline),
-            [Published(2, 10, True), Published(2, 10, False)],
+            [
+                Published(2, 10, WELL, cleaned=True),
+                Published(2, 10, WELL, cleaned=False),
+                Published(1, 5, ONE_FAILED, cleaned=True),
+                Broken(TOO_MANY, results=ONE_FAILED),
+            ],
         ),
     }
     empty = (Clean((PREFIX,)), [Cleaned()])
-    undo = (Clean((PREFIX,), report=report), [Cleaned(), Cleaned(Published(2, 10, True))])
+    undo = (Clean((PREFIX,), report=report), [Cleaned(), Cleaned(Published(1, 5, ONE_FAILED, cleaned=True))])
     operation, done = own.get(phase, undo if phase in COMPENSATING else empty)
     if deleted:
         operation, done = Clean((job_staging_prefix(FOLDER, KEY.namespace, UID),)), [Cleaned()]
@@ -237,10 +242,7 @@ def standings(phase: Phase) -> dict[str, Status]:
         return queued | {name: recorded(phase, tries) for name, tries in TRIES.items()}
     stands = recorded(phase, Tries(1))
     before = {"first": stands, "tried-before": with_conditions(stands, stands, NOW, note=TRANSIENT)}
-    if phase is Phase.PUBLISHING:
-        failures = msgspec.structs.replace(stands, items=ItemCounts(total=2, succeeded=1, failed=1))
-        return before | {"with-failures": failures}
-    if phase in (Phase.STAGING, Phase.VALIDATING):
+    if phase in (Phase.STAGING, Phase.VALIDATING, Phase.PUBLISHING):
         return before
     if phase is not Phase.SUSPENDED:
         return {"first": stands}
@@ -488,8 +490,6 @@ def _efforts_in_their_place(o: Observation, old: Phase, new: Phase, decision: De
         allowed = {
             Phase.VALIDATING: (Validate,),
             Phase.STAGING: (Stage,),
-            Phase.LAUNCHING: (Collect,),
-            Phase.RUNNING: (Collect,),
             Phase.PUBLISHING: (Publish,),
         }.get(old, ())
     else:
@@ -558,6 +558,28 @@ def _keeps_its_history(o: Observation, old: Phase, new: Phase, decision: Decisio
     return "" if told and rest else "forgets the run that has ended"
 
 
+def progress_results(o: Observation) -> tuple[ItemCounts, tuple[FailedItem, ...]] | None:
+    """The verified results of a run that was published, or of which too many items failed."""
+    match o.progress:
+        case Cleaned(committed=Published(results=results)) | Published(results=results):
+            return results.counts, results.failures
+        case Broken(results=ItemResults(counts, failures)):
+            return counts, failures
+        case _:
+            return None
+
+
+def _keeps_verified_results(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    belongs = isinstance(o.operation, Publish) and old is Phase.PUBLISHING
+    known = progress_results(o)
+    spec = o.job.spec
+    undisturbed = not isinstance(spec, InvalidSpec) and spec.run.id == "1" and spec.cancel_run_id != "1"
+    if not known or not belongs or o.job.deleted_at or not undisturbed or new is Phase.SUSPENDED:
+        return ""
+    kept = (decision.status.items, decision.status.failures) == known
+    return "" if kept else "does not show the results that were verified"
+
+
 def _tells_of_failed_items(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     if new is not Phase.SUCCEEDED or old is new:
         return ""
@@ -618,6 +640,7 @@ CHECKS = (
     _obeys_its_user,
     _stays_suspended_no_longer_than_asked,
     _keeps_its_history,
+    _keeps_verified_results,
     _tells_of_failed_items,
     _tells_what_ran,
     _only_tries_out,

@@ -235,6 +235,11 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         Phase.PUBLISHING,
         "and the outcome ''",
     ),
+    "forgets-results": (
+        after(lambda o, d: replace(d, status=msgspec.structs.replace(d.status, failures=()))),
+        Phase.PUBLISHING,
+        "does not show the results",
+    ),
     "hides-what-ran": (
         after(
             lambda o, d: replace(

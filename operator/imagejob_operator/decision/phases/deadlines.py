@@ -12,7 +12,6 @@ from imagejob_operator.decision.conditions import RECONCILING
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import (
     Broken,
-    Collect,
     Progress,
     Publish,
     Stage,
@@ -22,7 +21,7 @@ from imagejob_operator.decision.operation import (
 from imagejob_operator.decision.phases.ending import begin_compensation
 from imagejob_operator.decision.status_update import change
 
-Work = Validate | Stage | Collect | Publish
+Work = Validate | Stage | Publish
 
 
 def phase_begun(o: Observation) -> datetime:

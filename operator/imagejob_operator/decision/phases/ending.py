@@ -23,7 +23,14 @@ from imagejob_operator.decision.action import Action, DeleteJob, RecordEvent, Re
 from imagejob_operator.decision.attempt import Attempt, State
 from imagejob_operator.decision.conditions import outcome_text
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.operation import Broken, Clean, Cleaned, Progress
+from imagejob_operator.decision.operation import (
+    Broken,
+    Clean,
+    Cleaned,
+    ItemResults,
+    Progress,
+    Published,
+)
 from imagejob_operator.decision.phases.deferral import deferral
 from imagejob_operator.decision.status_update import change
 from imagejob_operator.naming.prefixes import job_staging_prefix, report_key
@@ -59,6 +66,22 @@ def end_run(
         wanted = _succeeded(wanted)
     actions = [*_discard(o, phase), _ending_event(wanted, phase)]
     return Decision(change(o, wanted, cleaned=cleaned), tuple(actions))
+
+
+def with_results(status: Status, results: ItemResults | None) -> Status:
+    """The status with the verified results of its items, if they are known."""
+    if results is None:
+        return status
+    counts = results.counts
+    return msgspec.structs.replace(
+        status, items=counts, progress=f"{counts.finished}/{counts.total}", failures=results.failures
+    )
+
+
+def with_published(status: Status, published: Published) -> Status:
+    """The status with what was published."""
+    outputs = OutputCounts(published.objects, published.bytes)
+    return msgspec.structs.replace(with_results(status, published.results), outputs=outputs)
 
 
 def _succeeded(status: Status) -> Status:
@@ -123,8 +146,7 @@ def decide_compensation(o: Observation) -> Decision:
     if isinstance(progress, Cleaned):
         status = msgspec.structs.replace(status, report=operation.report)
         if progress.committed:
-            done = progress.committed
-            status = msgspec.structs.replace(status, outputs=OutputCounts(done.objects, done.bytes))
+            status = with_published(status, progress.committed)
             return end_run(o, status, Phase.SUCCEEDED, None, cleaned=True)
         return end_run(o, status, target, None, cleaned=True)
     end = _spent(o, operation, begun)

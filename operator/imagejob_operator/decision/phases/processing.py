@@ -1,4 +1,4 @@
-"""Launching and Running: shards get their attempts, and when all have ended their results are judged."""
+"""Launching and Running: shards get their attempts until all of them have ended."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import msgspec
 from imagejob_operator.api.errors import CATALOGUE, Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import Spec, tolerated_failures
-from imagejob_operator.api.status import MAX_FAILURES, ItemCounts, RunStatus, ShardStatus, Status
+from imagejob_operator.api.status import ItemCounts, RunStatus, ShardStatus, Status
 from imagejob_operator.decision.action import Action, DeliverOrder, Launch, ReadEvents
 from imagejob_operator.decision.attempt import Problem, format_tries
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.operation import Broken, Collect, Collected
-from imagejob_operator.decision.phases.deadlines import keep_going, progress_of
 from imagejob_operator.decision.phases.ending import begin_compensation
 from imagejob_operator.decision.phases.kueue import is_queued, judge_queue, note_queue
 from imagejob_operator.decision.shards import (
@@ -48,7 +46,7 @@ def process(o: Observation, spec: Spec) -> Decision:
         note = judge_queue(o, view, spec.execution).note if queued else ""
         return Decision(change(o, note_queue(status, queued, o.now), note=note))
     if view.finished:
-        return _collect(o, spec, view)
+        return _finish(o, view, counts)
     start = judge_queue(o, view, spec.execution) if queued else judge_start(o, view, spec.execution)
     if start.failure:
         return begin_compensation(o, start.failure)
@@ -112,30 +110,13 @@ def _launches(o: Observation, view: Survey) -> tuple[tuple[Action, ...], datetim
     return tuple(actions), min(retries, default=None)
 
 
-def _collect(o: Observation, spec: Spec, view: Survey) -> Decision:
-    """All shards have ended: read their results, and judge."""
-    operation = Collect(o.job.status.staging.prefix if o.job.status.staging else "", len(view.lost))
-    progress = progress_of(o, operation)
-    if isinstance(progress, Broken) and progress.retry_at is None:
-        return begin_compensation(o, progress.failure)
-    if not isinstance(progress, Collected):
-        broken = progress if isinstance(progress, Broken) else None
-        return keep_going(o, operation, broken, o.job.ends_by(o.now))
-    items = o.job.status.items or ItemCounts()
-    total, skipped = items.total, items.skipped
+def _finish(o: Observation, view: Survey, counts: ItemCounts) -> Decision:
+    """All shards have ended: the results are verified while publishing."""
     status = with_tries(o.job.status, view, 0)
     status = msgspec.structs.replace(
         status,
-        items=ItemCounts(total, progress.succeeded, progress.failed, skipped),
-        progress=f"{progress.succeeded + progress.failed + skipped}/{total}",
-        failures=progress.failures[:MAX_FAILURES],
+        phase=Phase.PUBLISHING.value,
+        items=counts,
+        progress=f"{counts.finished}/{counts.total}",
     )
-    tolerated = tolerated_failures(spec.failure_policy, total)
-    if progress.failed > tolerated:
-        first = progress.failures[0]
-        text = (
-            f"{progress.failed} of {total} items failed, spec.failurePolicy.maxFailedItems admits "
-            f"{tolerated}; first: {first.item}: {first.code} {first.message}"
-        )
-        return begin_compensation(o, Failure(Code.PROCESSING, Reason.ITEMS_FAILED, text), status)
-    return Decision(change(o, msgspec.structs.replace(status, phase=Phase.PUBLISHING.value)))
+    return Decision(change(o, status))
