@@ -176,7 +176,7 @@ class Store:
         """Try until there is an answer that will not change.
 
         Raises:
-            StoreUnavailable: Tries or time are used up.
+            StoreUnavailable: AttemptCounts or time are used up.
         """
         patience = self._patience
         started = time.monotonic()

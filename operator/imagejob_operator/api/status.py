@@ -15,7 +15,7 @@ class Stanza(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ShardStatus(Stanza, frozen=True):
-    """Shards of the run: in all, finished, given up; `attempts` as `format_tries` writes them."""
+    """Shards of the run: in all, finished, given up; `attempts` as `format_attempts` writes them."""
 
     total: int = 0
     succeeded: int = 0

@@ -105,7 +105,7 @@ def test_a_validation_has_reached_nothing_but_its_acceptance() -> None:
     }
     said = made.condition("Succeeded")
     assert said
-    assert (said.reason, "of 3 items" in said.message) == ("Validated", True)
+    assert (said.reason, "for 3 items" in said.message) == ("Validated", True)
 
 
 @pytest.mark.parametrize("phase", MILESTONES, ids=str)
@@ -210,7 +210,7 @@ def test_types_are_unique_and_generations_are_the_observed_one() -> None:
         (Phase.SUSPENDED, None, "False/InProgress"),
         (Phase.SUSPENDED, True, "True/Cleaned"),
         (Phase.FAILED, True, "True/Cleaned"),
-        (Phase.FAILED, False, "False/Deferred: staging could not be emptied yet; it is tried again"),
+        (Phase.FAILED, False, "False/Deferred: the staging could not be emptied yet; the operator retries"),
         (Phase.FAILED, "the store is away", "False/Deferred: the store is away"),
         (Phase.SUCCEEDED, True, "True/Cleaned"),
     ],

@@ -31,7 +31,15 @@ from imagejob_operator.decision.action import (
     ReleaseFinalizer,
     StopAttempt,
 )
-from imagejob_operator.decision.attempt import Attempt, Problem, Refusal, Remark, State, Tries, parse_tries
+from imagejob_operator.decision.attempt import (
+    Attempt,
+    AttemptCounts,
+    Problem,
+    Refusal,
+    Remark,
+    State,
+    parse_attempts,
+)
 from imagejob_operator.decision.conditions import with_conditions
 from imagejob_operator.decision.observation import Admission, Decision, Observation
 from imagejob_operator.decision.operation import (
@@ -96,7 +104,7 @@ MOMENTS = {
 BUDGET_MOMENTS = {"at-once": 0, "half-budget": 30, "budget": 60, "long-after": 90000}
 """The moments of a job that is being undone or deleted."""
 
-TRIES = {"unlaunched": Tries(), "first": Tries(1), "last": Tries(3)}
+COUNTS = {"unlaunched": AttemptCounts(), "first": AttemptCounts(1), "last": AttemptCounts(3)}
 
 WAITING_PROBLEMS = {
     "silent": None,
@@ -126,7 +134,7 @@ class Seen:
 def sights(stands: Status, few: bool) -> dict[str, Seen]:
     """What may be seen of the first shard of a run."""
     shards = stands.run.shards if stands.run else None
-    number = max(1, parse_tries(shards.attempts, shards.total)[0].launches) if shards else 1
+    number = max(1, parse_attempts(shards.attempts, shards.total)[0].launches) if shards else 1
 
     def one(state: State, problem: Problem | None = None, **more: Any) -> Seen:
         return Seen(attempt(state, problem, number=number, **more))
@@ -222,8 +230,8 @@ ADMISSIONS: dict[str, tuple[Admission | None, StoreViews]] = {
 """Whether the operator's store admits the namespace, and how the ImageStores stand that a job names."""
 
 
-def recorded(phase: Phase, tries: Tries) -> Status:
-    stands = status(phase, tries=(tries,), since=NOW)
+def recorded(phase: Phase, counts: AttemptCounts) -> Status:
+    stands = status(phase, counts=(counts,), since=NOW)
     if phase in TERMINAL and stands.run:
         run = msgspec.structs.replace(stands.run, finished_at=NOW, duration="1s")
         stands = msgspec.structs.replace(stands, run=run)
@@ -236,11 +244,11 @@ def recorded(phase: Phase, tries: Tries) -> Status:
 def standings(phase: Phase) -> dict[str, Status]:
     """How the status of a job in a phase may stand."""
     if phase in (Phase.LAUNCHING, Phase.RUNNING):
-        first = recorded(phase, Tries(1))
+        first = recorded(phase, AttemptCounts(1))
         run = first.run and msgspec.structs.replace(first.run, queued_since=NOW)
         queued = {"queued": msgspec.structs.replace(first, run=run)}
-        return queued | {name: recorded(phase, tries) for name, tries in TRIES.items()}
-    stands = recorded(phase, Tries(1))
+        return queued | {name: recorded(phase, counts) for name, counts in COUNTS.items()}
+    stands = recorded(phase, AttemptCounts(1))
     before = {"first": stands, "tried-before": with_conditions(stands, stands, NOW, note=TRANSIENT)}
     if phase in (Phase.STAGING, Phase.VALIDATING, Phase.PUBLISHING):
         return before
@@ -451,7 +459,7 @@ def _launches_only_what_is_recorded(o: Observation, old: Phase, new: Phase, deci
             run = o.job.status.run
             shards = run.shards if run else None
             text = shards.attempts if shards else ""
-            known = parse_tries(text, shards.total if shards else 0)
+            known = parse_attempts(text, shards.total if shards else 0)
             if action.number == 0 or known[action.shard].launches != action.number:
                 return "launches what is not recorded"
     return ""
@@ -544,6 +552,7 @@ def _stays_suspended_no_longer_than_asked(o: Observation, old: Phase, new: Phase
     if old is not Phase.SUSPENDED or isinstance(spec, InvalidSpec) or o.job.deleted_at or spec.suspend:
         return ""
     late = o.now >= NOW + timedelta(seconds=60) and decision.status == o.job.status
+    late = late and not _begins(o, decision)
     return "stays suspended for longer than the cleaning budget" if late else ""
 
 
@@ -607,7 +616,7 @@ def _tells_what_ran(o: Observation, old: Phase, new: Phase, decision: Decision) 
     return "" if ran == told else f"says {'that' if told else 'nothing, though'} a Pod ran"
 
 
-def _only_tries_out(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _only_validates(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     run = decision.status.run
     told = run is not None and run.outcome == "Validated"
     if old is Phase.PENDING and new in (Phase.STAGING, Phase.VALIDATING):
@@ -643,7 +652,7 @@ CHECKS = (
     _keeps_verified_results,
     _tells_of_failed_items,
     _tells_what_ran,
-    _only_tries_out,
+    _only_validates,
 )
 
 

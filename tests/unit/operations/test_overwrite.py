@@ -162,7 +162,9 @@ async def test_nothing_left_to_do_is_a_success_without_pods() -> None:
     assert {key: world.store.objects[key] for key in (A, B)} == before
     assert world.staged() == []
     events = [event.message for event in world.cluster.events.values()]
-    assert events[-1] == "2 items gave 0 outputs, 0 bytes; 2 were skipped, since nothing had changed"
+    assert events[-1] == (
+        "2 items, 0 outputs, 0 bytes published; 2 items skipped: their outputs are up to date"
+    )
 
 
 async def created_again(destination: dict[str, Any]) -> World:

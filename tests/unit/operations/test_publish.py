@@ -19,7 +19,7 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import ItemCounts, error_status
-from imagejob_operator.decision.attempt import Tries
+from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Clean, Publish, Published, Stage
 from imagejob_operator.documents.staging import output_prefix, result_key
 from imagejob_operator.naming.prefixes import report_key
@@ -44,7 +44,7 @@ class Run:
     def __init__(self, phase: Phase = Phase.PUBLISHING, **destination: Any) -> None:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
-        stands = status(phase, tries=(Tries(1), Tries(1)), items=2, per_shard=1)
+        stands = status(phase, counts=(AttemptCounts(1), AttemptCounts(1)), items=2, per_shard=1)
         if phase is Phase.FAILING:
             cause = error_status(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, "1 of 2"))
             stands = msgspec.structs.replace(stands, error=cause)

@@ -18,7 +18,7 @@ from imagejob_operator.api.locations import watermark_image_keys
 from imagejob_operator.api.output_headers import Headers
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, parse_spec
-from imagejob_operator.decision.attempt import Tries
+from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.documents.content_key import content_key
 from imagejob_operator.documents.staging import manifest_key, read_manifest
@@ -40,7 +40,7 @@ def marked(*images: str) -> list[dict[str, Any]]:
 
 def job_with(*images: str) -> ImageJob:
     of = spec(source=SOURCE, renditions=marked(*images))
-    return job(status(Phase.STAGING, tries=(Tries(1),), items=1, per_shard=1), of)
+    return job(status(Phase.STAGING, counts=(AttemptCounts(1),), items=1, per_shard=1), of)
 
 
 def store_with(**objects: bytes) -> MemoryStore:
