@@ -1,4 +1,4 @@
-"""The report of a run: what became of every item. Written once; its presence is the end of the run."""
+"""The report of a run: the result of every item. It is written once, and commits the run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from imagejob_contract.wire import Wire
 
 MAX_REPORT_BYTES = 256 * 1024 * 1024
 ITEMS_FOR_PEOPLE = 10_000
-"""A report of more items is written in one line."""
+"""A report with more items is not indented."""
 
 
 class ReportOutput(Wire, frozen=True):
-    """One published object: key below the namespace's part, sizes in bytes and pixels, sha256 in hex.
+    """One published object: its key below the namespace's prefix, sizes in bytes and pixels, sha256 in hex.
 
-    `etag` is what the store knows it by; `content` is its content key, equal for what would come out equal.
+    `content` is its content key: outputs with equal content keys have equal bytes.
     """
 
     rendition: str
@@ -31,17 +31,17 @@ class ReportOutput(Wire, frozen=True):
 
 
 class SourceSet(Wire, frozen=True):
-    """A content type, and the keys of all outputs of it with their widths, as `srcset` takes them."""
+    """A content type, and the keys and widths of its outputs in the syntax of `srcset`."""
 
     type: str
     srcset: str
 
 
 class ReportItem(Wire, frozen=True):
-    """What became of one item: the source's key, size in bytes and sha256, what it looks like, its outputs.
+    """One item: the source's key, size in bytes and sha256, its image, its outputs or error.
 
-    A skipped one had all its outputs already, as it would have made them. All but `source` and `size` is
-    what the Pod said; keys of outputs are the operator's own.
+    The outputs of a skipped item were up to date. `sha256`, `image`, `timings` and the sizes of outputs come
+    from the Pod.
     """
 
     source: str
@@ -56,9 +56,9 @@ class ReportItem(Wire, frozen=True):
 
 
 class Totals(Wire, frozen=True, omit_defaults=False):
-    """Sums over all items; outputs and their bytes without those that were there already.
+    """Sums over all items; outputs and their bytes are those that the run wrote.
 
-    `bytes_saved` is what serving the largest output in place of each source would save.
+    `bytes_saved` is what serving the largest output of each item, instead of its source, would save.
     """
 
     items: int = 0
@@ -72,14 +72,14 @@ class Totals(Wire, frozen=True, omit_defaults=False):
 
 
 class Duplicates(Wire, frozen=True):
-    """Sources that are the same file (Same), or look the same by their perceptual hash (Alike)."""
+    """Sources that are the same file (Same), or have the same perceptual hash (Alike)."""
 
     kind: str
     sources: tuple[str, ...]
 
 
 class ReportCheck(Wire, frozen=True):
-    """One thing that a validation looked at, whether it is as a run needs it, and what was seen."""
+    """One check of a validation, and its result."""
 
     name: str
     passed: bool
@@ -95,7 +95,7 @@ class ReportError(Wire, frozen=True):
 
 
 class Report(Wire, frozen=True, omit_defaults=False):
-    """All of a run."""
+    """The report of one run."""
 
     job: str
     uid: str
@@ -106,7 +106,7 @@ class Report(Wire, frozen=True, omit_defaults=False):
     items: tuple[ReportItem, ...] = ()
     error: ReportError | None = None
     checks: tuple[ReportCheck, ...] = ()
-    """What a run that was only to be validated has looked at; then there are no items."""
+    """The checks of a validation, which has no items."""
     totals: Totals = Totals()
     duplicates: tuple[Duplicates, ...] = ()
 
@@ -122,9 +122,9 @@ class Report(Wire, frozen=True, omit_defaults=False):
 
 
 def encode_report(report: Report, most: int = MAX_REPORT_BYTES) -> bytes:
-    """The report as it is stored: set out for people, unless it is too long for them.
+    """The report as it is stored: indented for people, unless it is long.
 
-    One too long to be read back goes without what can be told anew.
+    If it is too long to be read back, fields that can be derived or only inform are left out.
     """
     data = msgspec.json.encode(report)
     if len(report.items) <= ITEMS_FOR_PEOPLE:
@@ -139,6 +139,6 @@ def read_report(data: bytes) -> Report:
     """Read a report.
 
     Raises:
-        msgspec.ValidationError, msgspec.DecodeError: if it is not one.
+        msgspec.DecodeError: if it cannot be decoded.
     """
     return msgspec.json.decode(data, type=Report)

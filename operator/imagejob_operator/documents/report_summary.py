@@ -1,4 +1,4 @@
-"""What a report tells beyond its single outputs: totals, duplicates, and what a web page needs."""
+"""The derived parts of a report: totals, duplicates, and source sets for web pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imagejob_contract.source_format import for_source
 from imagejob_operator.documents.report import Duplicates, ReportItem, ReportOutput, SourceSet, Totals
 
 FLAT = "0" * 16
-"""Perceptual hash of a picture without any detail: all of those have the same."""
+"""Perceptual hash of an image without detail; all such images have it."""
 
 
 def totals(items: Sequence[ReportItem]) -> Totals:
@@ -34,7 +34,7 @@ def totals(items: Sequence[ReportItem]) -> Totals:
 
 
 def duplicates(items: Sequence[ReportItem]) -> tuple[Duplicates, ...]:
-    """Find items that are one file under several keys, then those that look alike without being one."""
+    """Find items with the same file, then different files with the same perceptual hash."""
     same = _groups((item.sha256, item.source) for item in items if item.sha256)
     first_of = {source: group[0] for group in same for source in group}
     alike = _groups(
@@ -50,15 +50,15 @@ def duplicates(items: Sequence[ReportItem]) -> tuple[Duplicates, ...]:
 
 
 def _groups(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
-    """Group sources by their mark; only groups of several, in the order of their first."""
-    by_mark: defaultdict[str, list[str]] = defaultdict(list)
-    for mark, source in pairs:
-        by_mark[mark].append(source)
-    return [tuple(group) for group in by_mark.values() if len(group) > 1]
+    """Group sources by their hash; only groups of two or more, in the order of their first member."""
+    by_hash: defaultdict[str, list[str]] = defaultdict(list)
+    for value, source in pairs:
+        by_hash[value].append(source)
+    return [tuple(group) for group in by_hash.values() if len(group) > 1]
 
 
 def with_source_sets(item: ReportItem, renditions: Iterable[Rendition]) -> ReportItem:
-    """Add what a web page needs of an item that has outputs."""
+    """Add the source sets to an item with outputs."""
     if not item.outputs:
         return item
     types = {
@@ -69,15 +69,15 @@ def with_source_sets(item: ReportItem, renditions: Iterable[Rendition]) -> Repor
 
 
 def source_sets(outputs: Sequence[ReportOutput], types: Mapping[str, str]) -> tuple[SourceSet, ...]:
-    """Give what `<source type srcset>` of a web page takes: one for each type, candidates by width.
+    """The values of `<source type srcset>`: one per content type, candidates by width.
 
     Args:
-        outputs: of one item.
-        types: content type by the rendition's name.
+        outputs: the outputs of one item.
+        types: content types by the rendition's name.
     """
     by_type: dict[str, dict[int, str]] = {}
     for output in outputs:
-        # Of two pictures of one width a browser could not tell which to take: the first one counts.
+        # A browser cannot choose between candidates of the same width: the first one counts.
         by_type.setdefault(types[output.rendition], {}).setdefault(output.width, output.key)
     return tuple(
         SourceSet(form, ", ".join(f"{quote(key)} {width}w" for width, key in sorted(candidates.items())))

@@ -1,4 +1,4 @@
-"""Carries out the operation that a job asks for, on the stores of its run."""
+"""Carries out an operation on the stores of the job's run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from imagejob_operator.ports.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """All operations, with what they need from outside."""
+    """All operations, with their ports."""
 
     stores: Stores
     launcher: Launcher
@@ -39,8 +39,8 @@ class Operations:
         """Carry out one operation.
 
         Raises:
-            OperationFailed: the job cannot continue; the failure has its code and reason.
-            StoreError: the store failed; the operation may be tried again.
+            OperationFailed: the job cannot go on.
+            StoreError: the store failed; the operation is retried.
         """
         store = await self.stores.of(job)
         match operation:

@@ -67,7 +67,7 @@ def test_a_failed_item_needs_no_outputs() -> None:
         ((GOOD[0], item(5, web=11)), "renditions"),
         ((GOOD[0], item(5, thumb=6, web=11)), "renditions"),
         ((GOOD[0], item(5, web=11, thumb=6, extra=1)), "renditions"),
-        ((GOOD[0], item(5, web=12, thumb=6)), "says 12 bytes for web of item 5, the store says 11"),
+        ((GOOD[0], item(5, web=12, thumb=6)), "lists 12 bytes for web of item 5, the store has 11"),
         ((GOOD[0], item(5)), "renditions"),
     ],
     ids=["too-few", "order", "too-many", "twice", "none", "rendition-missing", "rendition-order",
@@ -80,7 +80,7 @@ def test_anything_else_is_not(items: tuple[ItemResult, ...], words: str) -> None
 
 
 def test_an_output_that_is_not_there_is_said_so() -> None:
-    with pytest.raises(InvalidResult, match="nothing is there"):
+    with pytest.raises(InvalidResult, match="the store does not have it"):
         verify(result(*GOOD), range(4, 6), [WEB, THUMB], {})
 
 

@@ -147,7 +147,7 @@ async def test_a_validation_counts_what_need_not_be_made() -> None:
     await again_as(world, {"id": "2", "mode": "Validate"})
     assert world.job.status.phase == "Succeeded"
     checks = {check["name"]: check["message"] for check in report(world)["checks"]}
-    assert "2 items need not be made" in checks["items"]
+    assert "2 items are up to date" in checks["items"]
 
 
 async def test_nothing_left_to_do_is_a_success_without_pods() -> None:

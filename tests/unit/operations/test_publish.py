@@ -193,7 +193,7 @@ async def test_a_denied_output_names_its_key() -> None:
     run = await processed()
     run.store.hooks.fail(StoreDenied("AccessDenied"), "copy", about="a-web.webp")
     with pytest.raises(
-        OperationFailed, match=r"the output 'catalog/uploads/a-web\.webp' of 'uploads/a\.jpg'"
+        OperationFailed, match=r"denies writing the output 'catalog/uploads/a-web\.webp' of 'uploads/a\.jpg'"
     ):
         await run.publish()
 
@@ -213,9 +213,9 @@ async def test_a_report_of_another_run_is_not_taken_for_ours() -> None:
     [
         (lambda s: s.objects.pop(result_key(PREFIX, 0)), "the Pod of shard 0 succeeded but left no result"),
         (lambda s: s.set(result_key(PREFIX, 0), b"{"), "the result of shard 0 cannot be read"),
-        (lambda s: s.set(result_key(PREFIX, 0), s.objects[result_key(PREFIX, 1)].data), "of shard 1"),
-        (lambda s: s.objects.pop(output_prefix(PREFIX, 0, 1) + "000000-web"), "nothing is there"),
-        (lambda s: s.set(output_prefix(PREFIX, 0, 1) + "000000-web", b"x"), "the store says 1"),
+        (lambda s: s.set(result_key(PREFIX, 0), s.objects[result_key(PREFIX, 1)].data), "names shard 1"),
+        (lambda s: s.objects.pop(output_prefix(PREFIX, 0, 1) + "000000-web"), "the store does not have it"),
+        (lambda s: s.set(output_prefix(PREFIX, 0, 1) + "000000-web", b"x"), "the store has 1"),
         (lambda s: s.objects.pop(PREFIX + "manifest.json"), "manifest"),
     ],
     ids=["no-result", "garbage", "another-shard-s", "no-output", "other-size", "no-manifest"],

@@ -1,4 +1,4 @@
-"""The report of a run: written once, read first by everything that comes after it."""
+"""Makes the report of a run."""
 
 from __future__ import annotations
 
@@ -42,10 +42,7 @@ Clock = Callable[[], datetime]
 
 
 def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]) -> list[ReportItem]:
-    """What the report says of every staged item, in the order of their index.
-
-    An item without an outcome has neither outputs nor error.
-    """
+    """The report's entries for the staged items; without an outcome they have neither outputs nor error."""
     identities = {mark.key: mark.identity for mark in manifest.watermark_images}
     destination, renditions = spec.destination, {r.name: r for r in identified(spec.renditions, identities)}
     finals = output_keys(
@@ -115,7 +112,7 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
 
 
 async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clean) -> None:
-    """Say what is known of every item, with the outputs that were published before the run failed."""
+    """Write the report of a run that did not succeed, with the outputs that it had published."""
     items: list[ReportItem] = []
     if not isinstance(job.spec, InvalidSpec):
         try:
@@ -125,18 +122,18 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operat
             items = await _published(store, job, items)
             items += await skipped_items(store, operation.prefixes[0], manifest)
         except (OperationFailed, InvalidKey, KeyCollision):
-            pass  # nothing was staged to the end, or by another spec than this one: nothing to say of items
+            pass  # the staging is incomplete or of another spec: the report has no items
     cancelled = job.status.at in (Phase.CANCELLING, Phase.CANCELLED)
     report = make_report(job, clock(), "Cancelled" if cancelled else "Failed", items)
     try:
         data = await asyncio.to_thread(encode_report, report)
         await store.put_if_absent(operation.report, data, "application/json")
     except StoreDenied:
-        return  # a store that takes no report may still be cleaned
+        return  # cleaning may still be allowed
 
 
 async def _published(store: ObjectStore, job: ImageJob, items: Sequence[ReportItem]) -> list[ReportItem]:
-    """The items with those of their outputs that the run wrote to their final keys."""
+    """The items, with only those outputs that the run wrote to their final keys."""
     keys = [output.key for item in items for output in item.outputs]
     try:
         there = await own_outputs(store, job, keys)
@@ -144,7 +141,7 @@ async def _published(store: ObjectStore, job: ImageJob, items: Sequence[ReportIt
         elsewhere = job.outputs_prefix != namespace_prefix(job.key.namespace)
         if isinstance(error, StoreUnavailable) and not elsewhere:
             raise
-        # The report and the cleaning do not depend on the store of the outputs.
+        # Neither the report nor the cleaning waits for an ImageStore of the outputs.
         there = {}
     return [
         msgspec.structs.replace(
