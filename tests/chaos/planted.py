@@ -65,7 +65,7 @@ def status_before_compensation(living: Living) -> None:
         operation = Clean((status.staging.prefix,) if status.staging else (), report)
         tasks.add(asyncio.create_task(clean(living.store, living.link.clock, o.job, operation)))
         target = Phase.FAILED if status.at is Phase.FAILING else Phase.CANCELLED
-        return finish_run(o, msgspec.structs.replace(status, report=report), target, None, cleaned=True)
+        return finish_run(o, msgspec.structs.replace(status, report=report), target, cleaned=True)
 
     _decides(hasty)
 

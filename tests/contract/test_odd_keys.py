@@ -139,7 +139,7 @@ async def run(
     wanted = spec(source=source, destination={"prefix": "out/", "keyTemplate": template})
     store = place.bench.store
     await stage(store, downloader(), CountingTelemetry(), job(status(Phase.STAGING), wanted), Stage(PREFIX))
-    manifest = await read_staged(store, PREFIX)
+    manifest, _ = await read_staged(store, PREFIX)
     count = len(manifest.items)
     of = job(status(Phase.PUBLISHING, counts=[AttemptCounts(1)], items=count, per_shard=count), wanted)
     await write_order(store, of, PREFIX, 0, 1, timedelta(hours=1))

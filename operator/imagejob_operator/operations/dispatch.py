@@ -8,14 +8,7 @@ from datetime import datetime
 from typing import assert_never
 
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.decision.operation import (
-    Clean,
-    Operation,
-    Progress,
-    Publish,
-    Stage,
-    Validate,
-)
+from imagejob_operator.decision.operation import Clean, Operation, Progress, Publish, Stage, Validate
 from imagejob_operator.operations.publishing.publish import clean, publish
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.stage import stage

@@ -1,6 +1,6 @@
-"""The product of all that the decision may observe, and a checker of what it decides.
+"""All observations of the decision, as a product, and a checker of its decisions.
 
-The checker knows nothing of how the decision is made: it holds it against what the design promises.
+The checker does not know how a decision is made: it compares it with the guarantees of the design.
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ def _matters(spec_name: str, standing: str, phase: Phase) -> bool:
 
 @cache
 def observations(phase: Phase) -> tuple[tuple[str, Observation], ...]:
-    """Everything that may be observed of a job in a phase, each with a name; made once."""
+    """All observations of a job in a phase, with their names; made once."""
     return tuple(_observations(phase))
 
 
@@ -305,7 +305,7 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
     phase = of.status.at
     admissions = ADMISSIONS if phase is Phase.PENDING else {"": (None, StoreViews())}
     for (sight_name, sight), (admission_name, (admission, stores)), (
-        effort_name,
+        operation_name,
         (operation, progress),
     ) in itertools.product(
         seen_there.items(), admissions.items(), operations(phase, now, of.deleted_at is not None).items()
@@ -316,7 +316,7 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
         refusals = {0: Refusal(sight.refusal, NOW, now + timedelta(seconds=1))} if sight.refusal else {}
         said = {sight.attempt.uid: Remark(sight.remark, NOW)} if sight.attempt and sight.remark else {}
         yield (
-            f"{sight_name}/{admission_name}/{effort_name}",
+            f"{sight_name}/{admission_name}/{operation_name}",
             replace(
                 seen(
                     of,
@@ -337,7 +337,7 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
 
 
 def faults(o: Observation, decide: Decide) -> list[str]:
-    """What is wrong with the decision on one observation."""
+    """The violated guarantees of the decision on one observation."""
     old = o.job.status.at
     try:
         decision = decide(o)
@@ -348,7 +348,7 @@ def faults(o: Observation, decide: Decide) -> list[str]:
         return [f"raised {error!r}"]
     found = [check(o, old, new, decision) for check in CHECKS]
     if again:
-        # What the first decision newly says (a note) must not hide that the second one waits for ever.
+        # A note that the first decision adds must not hide that the second one waits forever.
         then = again.status.at
         found += [check(settled, new, then, again) for check in CHECKS]
     return [text for text in found if text]
@@ -362,13 +362,13 @@ def _legal(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     return ""
 
 
-def _never_waits_for_ever(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _never_waits_forever(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     let_go = o.job.deleted_at is not None and not o.job.guarded
     if decision.status != o.job.status or decision.actions or let_go:
         return ""
     if decision.requeue_at is None:
-        return "" if old in TERMINAL else "waits with no moment to look again"
-    return "" if decision.requeue_at > o.now else "looks again at once and for ever"
+        return "" if old in TERMINAL else "waits without a requeue"
+    return "" if decision.requeue_at > o.now else "requeues at once, forever"
 
 
 def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
@@ -382,7 +382,7 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
         # No deadline counts but the queue's; that it is queued no more is recorded before anything else.
         held = [a for a in o.attempts if (a.run, a.epoch) == (1, 1) and a.held]
         late = bool(held) and age >= timedelta(seconds=86400)
-        return "passed over the queue deadline" if late and new is not Phase.FAILING else ""
+        return "missed the queue deadline" if late and new is not Phase.FAILING else ""
     looking = old in (Phase.STAGING, Phase.VALIDATING) and not isinstance(o.progress, Staged | Validated)
     if looking and age >= timedelta(seconds=600):
         wants = "the staging deadline"
@@ -399,14 +399,14 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
         wants = "the start deadline"
     if wants:
         lost_outcomes = Phase.FAILED if old is Phase.VALIDATING else Phase.FAILING
-        return "" if new is lost_outcomes else f"passed over {wants}"
+        return "" if new is lost_outcomes else f"missed {wants}"
     if (
         old in COMPENSATING
         and age >= timedelta(seconds=60)
         and new not in TERMINAL
         and not _begins(o, decision)
     ):
-        return "undoes for longer than the cleaning budget"
+        return "cleans for longer than the cleaning budget"
     return ""
 
 
@@ -424,7 +424,7 @@ def _holds_deletion(o: Observation, old: Phase, new: Phase, decision: Decision) 
         return "holds a deletion for longer than the cleaning budget"
     clean = isinstance(o.progress, Cleaned) and isinstance(o.operation, Clean)
     if released and o.now < o.job.deleted_at + timedelta(seconds=60) and not clean:
-        return "lets go before staging is empty"
+        return "releases the finalizer before staging is empty"
     return ""
 
 
@@ -467,7 +467,7 @@ def _launches_only_what_is_recorded(o: Observation, old: Phase, new: Phase, deci
 
 def _intent_first(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     if new in COMPENSATING and old not in COMPENSATING and (decision.actions or decision.operation):
-        return "undoes before the intent is recorded"
+        return "cleans before the intent is recorded"
     return ""
 
 
@@ -477,11 +477,11 @@ def _guarded_before_staging(o: Observation, old: Phase, new: Phase, decision: De
     return ""
 
 
-def _actions_in_their_place(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _actions_belong_to_the_phase(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     ended = old in TERMINAL or o.job.deleted_at is not None
     for action in decision.actions:
         if isinstance(action, ReleaseFinalizer) and not ended:
-            return f"lets go in {old}"
+            return f"releases the finalizer in {old}"
         if isinstance(action, DeleteJob):
             policy = None if isinstance(o.job.spec, InvalidSpec) else o.job.spec.retention.policy
             if old not in TERMINAL or policy is not Compaction.DELETE or o.now < NOW + timedelta(seconds=60):
@@ -489,7 +489,7 @@ def _actions_in_their_place(o: Observation, old: Phase, new: Phase, decision: De
     return ""
 
 
-def _efforts_in_their_place(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _operations_belong_to_the_phase(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     if decision.operation is None:
         return ""
     if o.job.deleted_at:
@@ -529,7 +529,7 @@ def _staged_anew_elsewhere(o: Observation, old: Phase, new: Phase, decision: Dec
     return ""
 
 
-def _obeys_its_user(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _follows_cancel_and_suspend(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     spec = o.job.spec
     if isinstance(spec, InvalidSpec) or o.job.deleted_at or old in TERMINAL or old in COMPENSATING:
         return ""
@@ -538,13 +538,13 @@ def _obeys_its_user(o: Observation, old: Phase, new: Phase, decision: Decision) 
         ways = (Phase.PENDING, Phase.CANCELLED) if unbegun else (Phase.CANCELLING,)
         if old is Phase.VALIDATING:
             ways = (Phase.CANCELLED,)
-        return "" if new in ways else "goes on with a run that was cancelled"
+        return "" if new in ways else "continues a run that was cancelled"
     published = isinstance(o.progress, Published) and isinstance(o.operation, Publish)
     if not spec.suspend or published:
         return ""
     if any(isinstance(a, Launch | DeliverOrder) for a in decision.actions):
         return "launches though it is suspended"
-    return "" if new is Phase.SUSPENDED else "goes on though it is suspended"
+    return "" if new is Phase.SUSPENDED else "continues though it is suspended"
 
 
 def _stays_suspended_no_longer_than_asked(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
@@ -564,7 +564,7 @@ def _keeps_its_history(o: Observation, old: Phase, new: Phase, decision: Decisio
     newest = after.history[0] if after.history else PastRun()
     told = (newest.id, newest.number, newest.phase) == (run.id, run.number, before.phase)
     rest = after.history[1:] == before.history[:4]
-    return "" if told and rest else "forgets the run that has ended"
+    return "" if told and rest else "drops the run that has ended from the history"
 
 
 def progress_results(o: Observation) -> tuple[ItemCounts, tuple[FailedItem, ...]] | None:
@@ -589,7 +589,7 @@ def _keeps_verified_results(o: Observation, old: Phase, new: Phase, decision: De
     return "" if kept else "does not show the results that were verified"
 
 
-def _tells_of_failed_items(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _records_a_partial_success(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     if new is not Phase.SUCCEEDED or old is new:
         return ""
     items, run = decision.status.items, decision.status.run
@@ -598,7 +598,7 @@ def _tells_of_failed_items(o: Observation, old: Phase, new: Phase, decision: Dec
     return "" if failed == told else f"a success with {items} and the outcome {run and run.outcome!r}"
 
 
-def _tells_what_ran(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _records_that_a_pod_ran(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     run = o.job.status.run
     if (
         old is not Phase.LAUNCHING
@@ -633,7 +633,7 @@ def _only_validates(o: Observation, old: Phase, new: Phase, decision: Decision) 
 
 CHECKS = (
     _legal,
-    _never_waits_for_ever,
+    _never_waits_forever,
     _holds_deadlines,
     _holds_deletion,
     _terminal_stays,
@@ -642,35 +642,35 @@ CHECKS = (
     _launches_only_what_is_recorded,
     _intent_first,
     _guarded_before_staging,
-    _actions_in_their_place,
-    _efforts_in_their_place,
+    _actions_belong_to_the_phase,
+    _operations_belong_to_the_phase,
     _numbers_never_go_back,
     _staged_anew_elsewhere,
-    _obeys_its_user,
+    _follows_cancel_and_suspend,
     _stays_suspended_no_longer_than_asked,
     _keeps_its_history,
     _keeps_verified_results,
-    _tells_of_failed_items,
-    _tells_what_ran,
+    _records_a_partial_success,
+    _records_that_a_pod_ran,
     _only_validates,
 )
 
 
-# --- a world that never moves ------------------------------------------------------------------------------
+# --- a world that does not change -------------------------------------------------------------------------
 
 
-def turns_until_settled(o: Observation, decide: Decide, most: int = 6) -> int:
-    """Turns until the decision has nothing new to say, with the world and the clock standing still."""
+def reconciles_until_settled(o: Observation, decide: Decide, most: int = 6) -> int:
+    """Reconciles until the status no longer changes, in a world and at a time that do not change."""
     for reconcile in range(most):
         decision = decide(o)
         if decision.status == o.job.status:
             return reconcile
         o = replace(o, job=replace(o.job, status=decision.status))
-    raise AssertionError(f"still writes after {most} turns: {o.job.status.phase}")
+    raise AssertionError(f"still writes after {most} reconciles: {o.job.status.phase}")
 
 
 def end_in_a_frozen_world(o: Observation, decide: Decide, most: int = 300) -> tuple[Phase, datetime]:
-    """Where a job gets when its operations and attempts never move again, and when."""
+    """The phase in which a job ends, and when, if its operations and attempts make no progress."""
     for _ in range(most):
         decision = decide(o)
         if o.job.deleted_at and any(isinstance(a, ReleaseFinalizer) for a in decision.actions):
@@ -686,7 +686,7 @@ def end_in_a_frozen_world(o: Observation, decide: Decide, most: int = 300) -> tu
         if decision.status == o.job.status:
             moments = [decision.requeue_at] if decision.requeue_at else []
             moments += [now + timedelta(seconds=30)] if decision.actions else []
-            assert moments, f"waits for ever in {o.job.status.phase}"
+            assert moments, f"waits forever in {o.job.status.phase}"
             now = max(min(moments), now + timedelta(milliseconds=50))
         o = replace(o, job=of, now=now, operation=operation, progress=progress)
     raise AssertionError(f"no end in sight in {o.job.status.phase} at {o.now}")

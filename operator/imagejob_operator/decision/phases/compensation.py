@@ -23,7 +23,7 @@ def abort_run(o: Observation, failure: Failure, status: Status | None = None) ->
     status = status or o.job.status
     if status.at is Phase.VALIDATING:
         end = Phase.CANCELLED if cancelled else Phase.FAILED
-        return finish_run(o, status, end, failure, cleaned=None)
+        return finish_run(o, status, end, failure)
     phase = Phase.CANCELLING if cancelled else Phase.FAILING
     return Decision(
         next_status(o, msgspec.structs.replace(status, phase=phase.value, error=error_status(failure)))
@@ -50,9 +50,9 @@ def decide_compensation(o: Observation) -> Decision:
     if cleaning.done:
         if committed := cleaning.done.committed:
             status = with_published(status, committed, operation.report)
-            return finish_run(o, status, Phase.SUCCEEDED, None, cleaned=True)
+            return finish_run(o, status, Phase.SUCCEEDED, cleaned=True)
         status = msgspec.structs.replace(status, report=operation.report)
-        return finish_run(o, status, target, None, cleaned=True)
+        return finish_run(o, status, target, cleaned=True)
     if cleaning.deferral:
-        return finish_run(o, status, target, None, cleaned=cleaning.deferral.message)
+        return finish_run(o, status, target, cleaned=cleaning.deferral.message)
     return Decision(next_status(o, status), stop_live(o), cleaning.operation, cleaning.requeue_at)

@@ -10,14 +10,7 @@ from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import Spec
 from imagejob_operator.decision.conditions import RECONCILING
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.operation import (
-    Broken,
-    Progress,
-    Publish,
-    Stage,
-    Validate,
-    last_failure,
-)
+from imagejob_operator.decision.operation import Broken, Progress, Publish, Stage, Validate, last_failure
 from imagejob_operator.decision.phases.cleaning import retry_moments
 from imagejob_operator.decision.phases.compensation import abort_run
 from imagejob_operator.decision.status_update import next_status

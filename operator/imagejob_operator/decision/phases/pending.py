@@ -66,7 +66,7 @@ def _finish_unstarted(o: Observation, phase: Phase, failure: Failure) -> Decisio
         started_at=o.now.replace(microsecond=0),
     )
     status = msgspec.structs.replace(o.job.status, run=run, staging=None)
-    return finish_run(o, status, phase, failure, cleaned=None)
+    return finish_run(o, status, phase, failure)
 
 
 def _check_stores(o: Observation, spec: Spec) -> Decision | None:

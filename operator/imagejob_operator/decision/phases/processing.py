@@ -15,13 +15,7 @@ from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.phases.compensation import abort_run
 from imagejob_operator.decision.phases.kueue import check_queue, is_queued, with_queued
 from imagejob_operator.decision.phases.starting import check_start, silent_attempt
-from imagejob_operator.decision.shards import (
-    Survey,
-    count_items,
-    stuck_at,
-    survey,
-    with_attempts,
-)
+from imagejob_operator.decision.shards import Survey, count_items, stuck_at, survey, with_attempts
 from imagejob_operator.decision.status_update import next_status
 
 PROGRESS_STEP = 0.05

@@ -32,7 +32,7 @@ def decide_publishing(o: Observation, spec: Spec) -> Decision:
     progress = progress_of(o, operation)
     if isinstance(progress, Published):
         status = with_published(status, progress, operation.report)
-        return finish_run(o, status, Phase.SUCCEEDED, None, cleaned=progress.cleaned)
+        return finish_run(o, status, Phase.SUCCEEDED, cleaned=progress.cleaned)
     broken = progress if isinstance(progress, Broken) else None
     if broken and broken.retry_at is None:
         return abort_run(o, broken.failure, with_results(status, broken.results))

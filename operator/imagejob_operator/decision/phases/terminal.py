@@ -23,14 +23,7 @@ from imagejob_operator.decision.action import Action, DeleteJob, RecordEvent, Re
 from imagejob_operator.decision.attempt import Attempt, State
 from imagejob_operator.decision.conditions import outcome_text
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.operation import (
-    Broken,
-    Clean,
-    Cleaned,
-    ItemResults,
-    Progress,
-    Published,
-)
+from imagejob_operator.decision.operation import Broken, Clean, Cleaned, ItemResults, Progress, Published
 from imagejob_operator.decision.phases.cleaning import (
     RETRY_DEFERRED,
     deferral,
@@ -42,7 +35,11 @@ from imagejob_operator.decision.status_update import next_status
 
 
 def finish_run(
-    o: Observation, status: Status, phase: Phase, failure: Failure | None, cleaned: bool | str | None
+    o: Observation,
+    status: Status,
+    phase: Phase,
+    failure: Failure | None = None,
+    cleaned: bool | str | None = None,
 ) -> Decision:
     """Record the Event of the end, then write the terminal phase."""
     wanted = msgspec.structs.replace(status, phase=phase.value)

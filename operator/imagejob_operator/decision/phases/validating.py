@@ -24,6 +24,6 @@ def decide_validating(o: Observation, spec: Spec) -> Decision:
         o.job.status, report=operation.report, items=ItemCounts(total=progress.items)
     )
     if progress.failure:
-        return finish_run(o, status, Phase.FAILED, progress.failure, cleaned=None)
+        return finish_run(o, status, Phase.FAILED, progress.failure)
     status = msgspec.structs.replace(status, run=msgspec.structs.replace(run, outcome=VALIDATED))
-    return finish_run(o, status, Phase.SUCCEEDED, None, cleaned=None)
+    return finish_run(o, status, Phase.SUCCEEDED)

@@ -27,28 +27,17 @@ from imagejob_operator.operations.manifest import read_skipped, whole_manifest
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 
 
-async def read_staged(store: ObjectStore, prefix: str) -> Manifest:
-    """The manifest of the staged items.
+async def read_staged(store: ObjectStore, prefix: str) -> tuple[Manifest, tuple[ReportItem, ...]]:
+    """The manifest of the staged items, and the report's entries for the skipped ones.
 
     Raises:
-        OperationFailed: JOB_005/ResultsInvalid if it is missing or cannot be decoded.
+        OperationFailed: JOB_005/ResultsInvalid if one is missing or cannot be decoded.
     """
     try:
-        return await whole_manifest(store, prefix)
+        manifest = await whole_manifest(store, prefix)
+        return manifest, await read_skipped(store, prefix, manifest)
     except (ObjectMissing, msgspec.DecodeError) as error:
         raise _invalid(f"the manifest of the staged items cannot be read: {error}") from None
-
-
-async def skipped_items(store: ObjectStore, prefix: str, manifest: Manifest) -> tuple[ReportItem, ...]:
-    """The report's entries for the skipped items.
-
-    Raises:
-        OperationFailed: JOB_005/ResultsInvalid if they are missing or cannot be decoded.
-    """
-    try:
-        return await read_skipped(store, prefix, manifest)
-    except (ObjectMissing, msgspec.DecodeError) as error:
-        raise _invalid(f"the list of the skipped items cannot be read: {error}") from None
 
 
 async def all_outcomes(

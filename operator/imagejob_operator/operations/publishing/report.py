@@ -15,27 +15,16 @@ from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.decision.operation import Clean
 from imagejob_operator.documents.content_key import content_key
 from imagejob_operator.documents.outputs import output_keys
-from imagejob_operator.documents.report import (
-    Report,
-    ReportError,
-    ReportItem,
-    ReportOutput,
-    encode_report,
-)
+from imagejob_operator.documents.report import Report, ReportError, ReportItem, ReportOutput, encode_report
 from imagejob_operator.documents.report_summary import duplicates, totals, with_source_sets
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.documents.watermark_images import identified
 from imagejob_operator.naming.prefixes import namespace_prefix
 from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.operations.processing.results import known_outcomes, read_staged, skipped_items
+from imagejob_operator.operations.processing.results import known_outcomes, read_staged
 from imagejob_operator.operations.staging.existing_outputs import own_outputs
-from imagejob_operator.ports.object_store import (
-    ObjectStore,
-    StoreDenied,
-    StoreError,
-    StoreUnavailable,
-)
+from imagejob_operator.ports.object_store import ObjectStore, StoreDenied, StoreError, StoreUnavailable
 from imagejob_operator.validation.keys import InvalidKey, KeyCollision
 
 Clock = Callable[[], datetime]
@@ -56,10 +45,7 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
     by_index = {outcome.index: outcome for outcome in outcomes}
     items: list[ReportItem] = []
     for staged in manifest.items:
-        outcome = by_index.get(staged.index)
-        if outcome is None:
-            items.append(ReportItem(staged.source, staged.size))
-            continue
+        outcome = by_index.get(staged.index) or ItemOutcome(staged.index, shard=0, attempt=0)
         first = staged.index * len(renditions)
         keys = {final.rendition: final.key for final in finals[first : first + len(renditions)]}
         outputs = tuple(
@@ -116,11 +102,11 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operat
     items: list[ReportItem] = []
     if not isinstance(job.spec, InvalidSpec):
         try:
-            manifest = await read_staged(store, operation.prefixes[0])
+            manifest, skipped = await read_staged(store, operation.prefixes[0])
             outcomes = await known_outcomes(store, job, manifest, operation.prefixes[0])
             items = await asyncio.to_thread(report_items, job.spec, manifest, outcomes)
             items = await _published(store, job, items)
-            items += await skipped_items(store, operation.prefixes[0], manifest)
+            items += skipped
         except (OperationFailed, InvalidKey, KeyCollision):
             pass  # the staging is incomplete or of another spec: the report has no items
     cancelled = job.status.at in (Phase.CANCELLING, Phase.CANCELLED)
