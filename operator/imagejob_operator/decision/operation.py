@@ -79,7 +79,7 @@ class Broken:
     retry_at: datetime | None = None
     """None if the failure is permanent."""
     results: ItemResults | None = None
-    """The items of a run of which too many failed."""
+    """What became of the items, if their results were verified before the failure."""
 
 
 @dataclass(frozen=True, slots=True)

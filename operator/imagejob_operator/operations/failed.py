@@ -9,9 +9,9 @@ from imagejob_operator.decision.operation import ItemResults
 class OperationFailed(Exception):
     """The job cannot go on; only a `passing` failure is retried, within the deadline of its phase."""
 
-    def __init__(self, failure: Failure, passing: bool = False, results: ItemResults | None = None) -> None:
+    def __init__(self, failure: Failure, passing: bool = False) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.passing = passing
-        self.results = results
-        """The items of a run of which too many failed."""
+        self.results: ItemResults | None = None
+        """What became of the items, if their results were verified before the failure."""

@@ -198,6 +198,15 @@ async def test_a_denied_output_names_its_key() -> None:
         await run.publish()
 
 
+async def test_a_run_that_fails_after_its_results_were_verified_still_has_their_counts() -> None:
+    run = await processed(0, 1)
+    run.store.hooks.fail(StoreDenied("AccessDenied"), "copy", about="a-web.webp")
+    with pytest.raises(OperationFailed) as failed:
+        await run.publish()
+    assert failed.value.results
+    assert failed.value.results.counts == ItemCounts(total=2, succeeded=2)
+
+
 async def test_a_report_of_another_run_is_not_taken_for_ours() -> None:
     run = await processed()
     other = await processed()

@@ -61,23 +61,31 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: P
     # In a thread, like everything that takes seconds for a large run: the Lease must be renewed meanwhile.
     items = await asyncio.to_thread(report_items, spec, manifest, outcomes)
     items += skipped
-    _check_failures(item_results(items), operation.tolerated)
-    await publish_outputs(store, job, spec, operation.prefix, outcomes, items)
-    if clock() >= operation.deadline:
-        text = (
-            f"spec.execution.activeDeadlineSeconds {spec.execution.active_deadline_seconds} passed "
-            "before all outputs were published"
-        )
-        raise OperationFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
-    report = await asyncio.to_thread(make_report, job, clock(), "Succeeded", items)
-    del items, outcomes
+    results = item_results(items)
+    try:
+        _check_failures(results, operation.tolerated)
+        await publish_outputs(store, job, spec, operation.prefix, outcomes, items)
+        if clock() >= operation.deadline:
+            limit = f"spec.execution.activeDeadlineSeconds {spec.execution.active_deadline_seconds}"
+            text = f"the run exceeded {limit} before all outputs were published"
+            raise OperationFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
+        report = await asyncio.to_thread(make_report, job, clock(), "Succeeded", items)
+        del items, outcomes
+        return await _commit(store, job, operation.report, report)
+    except OperationFailed as error:
+        error.results = results
+        raise
+
+
+async def _commit(store: ObjectStore, job: ImageJob, key: str, report: Report) -> Report:
+    """Write the report, once."""
     data = await asyncio.to_thread(encode_report, report)
-    if await store.put_if_absent(operation.report, data, "application/json"):
+    if await store.put_if_absent(key, data, "application/json"):
         return report
     # Our own report, if only the answer was lost. Any other object there would hide that the run succeeded.
-    committed = await committed_report(store, job, operation.report)
+    committed = await committed_report(store, job, key)
     if committed is None:
-        text = f"the report cannot be written: another object is at {operation.report!r}; remove it"
+        text = f"the report cannot be written: another object is at {key!r}; remove it"
         raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text))
     return committed
 
@@ -107,7 +115,7 @@ def _check_failures(results: ItemResults, tolerated: int) -> None:
         f"{failed} of {total} items failed, spec.failurePolicy.maxFailedItems allows {tolerated}; "
         f"first: {first.item}: {first.code} {first.message}"
     )
-    raise OperationFailed(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, text), results=results)
+    raise OperationFailed(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, text))
 
 
 def _published(report: Report, cleaned: bool) -> Published:
