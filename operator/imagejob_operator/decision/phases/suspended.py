@@ -87,9 +87,6 @@ def _resume(o: Observation) -> Decision:
     spent = int((now - since).total_seconds()) if since else 0
     run = msgspec.structs.replace(run, epoch=run.epoch + 1, suspended_seconds=run.suspended_seconds + spent)
     wanted = msgspec.structs.replace(
-        o.job.status,
-        phase=Phase.STAGING.value,
-        run=run,
-        staging=StagingStatus(prefix=o.staging_prefix(run)),
+        o.job.status, phase=Phase.STAGING.value, run=run, staging=StagingStatus(prefix=o.staging_prefix(run))
     )
     return Decision(next_status(o, wanted), (*add_finalizer(o), *stop_all(o)))
