@@ -197,7 +197,7 @@ class Store:
         """Repeat a request until the response is final.
 
         Raises:
-            StoreUnavailable: Tries or time are used up.
+            StoreUnavailable: AttemptCounts or time are used up.
         """
         policy = self._retry_policy
         started = time.monotonic()

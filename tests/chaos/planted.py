@@ -26,7 +26,7 @@ from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Clean
 from imagejob_operator.decision.orphans import Owner, Unknown
-from imagejob_operator.decision.phases.ending import end_run
+from imagejob_operator.decision.phases.terminal import finish_run
 from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.operations.publishing.publish import clean
 from imagejob_operator.ports.launcher import Refused
@@ -65,7 +65,7 @@ def status_before_compensation(living: Living) -> None:
         operation = Clean((status.staging.prefix,) if status.staging else (), report)
         tasks.add(asyncio.create_task(clean(living.store, living.link.clock, o.job, operation)))
         target = Phase.FAILED if status.at is Phase.FAILING else Phase.CANCELLED
-        return end_run(o, msgspec.structs.replace(status, report=report), target, None, cleaned=True)
+        return finish_run(o, msgspec.structs.replace(status, report=report), target, cleaned=True)
 
     _decides(hasty)
 

@@ -26,12 +26,13 @@ OTHER_UID = "0000bbbb-1111-2222-3333-444455556666"
 
 
 def phase(name: str) -> When:
-    """When the job is in this phase; Staging means that something is staged, and not all."""
+    """When the job is in this phase; in Staging and Publishing, when the first object was copied as well."""
+    copied = {"Staging": "/in/000000", "Publishing": "catalog/uploads/a-web.webp"}.get(name, "")
 
     def holds(arena: Arena) -> bool:
         if arena.job is None or arena.job.status.at is not Phase(name):
             return False
-        return name != "Staging" or arena.somewhere("/in/000000")
+        return not copied or arena.somewhere(copied)
 
     return holds
 

@@ -28,7 +28,7 @@ from imagejob_contract.result import ItemResult, OutputRecord, Result
 from imagejob_operator.adapters.s3.client import StoreAddress
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.decision.attempt import Tries
+from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Publish, Stage
 from imagejob_operator.documents.outputs import PlannedItem, planned_outputs
 from imagejob_operator.documents.staging import input_key, order_key, result_key
@@ -139,9 +139,9 @@ async def run(
     wanted = spec(source=source, destination={"prefix": "out/", "keyTemplate": template})
     store = place.bench.store
     await stage(store, downloader(), CountingTelemetry(), job(status(Phase.STAGING), wanted), Stage(PREFIX))
-    manifest = await read_staged(store, PREFIX)
+    manifest, _ = await read_staged(store, PREFIX)
     count = len(manifest.items)
-    of = job(status(Phase.PUBLISHING, tries=[Tries(1)], items=count, per_shard=count), wanted)
+    of = job(status(Phase.PUBLISHING, counts=[AttemptCounts(1)], items=count, per_shard=count), wanted)
     await write_order(store, of, PREFIX, 0, 1, timedelta(hours=1))
     order = msgspec.json.decode(await store.read(order_key(PREFIX, 0, 1), 1 << 24), type=Order)
     pod, items = Store(), []

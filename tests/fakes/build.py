@@ -21,7 +21,7 @@ from imagejob_operator.api.status import (
     Status,
     status_body,
 )
-from imagejob_operator.decision.attempt import Attempt, Problem, State, Tries, format_tries
+from imagejob_operator.decision.attempt import Attempt, AttemptCounts, Problem, State, format_attempts
 from imagejob_operator.decision.observation import Admission, Observation, Policy
 from imagejob_operator.decision.operation import Operation, Progress
 from imagejob_operator.naming.names import FINALIZER
@@ -48,7 +48,7 @@ def spec(**fields: Any) -> dict[str, Any]:
 def status(
     phase: Phase,
     *,
-    tries: Sequence[Tries] = (Tries(1),),
+    counts: Sequence[AttemptCounts] = (AttemptCounts(1),),
     since: datetime = NOW,
     run_id: str = "1",
     items: int = 2,
@@ -58,7 +58,7 @@ def status(
     if phase is Phase.PENDING:
         return Status()
     staged = phase not in (Phase.PENDING, Phase.VALIDATING, Phase.STAGING, Phase.SUSPENDED)
-    shards = ShardStatus(len(tries), attempts=format_tries(tuple(tries))) if staged else None
+    shards = ShardStatus(len(counts), attempts=format_attempts(tuple(counts))) if staged else None
     return Status(
         observed_generation=1,
         phase=phase.value,

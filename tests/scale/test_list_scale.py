@@ -17,7 +17,7 @@ from imagejob_contract.order import MAX_ORDER_BYTES, Order
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import MAX_SHARDS, InvalidSpec
 from imagejob_operator.api.status import status_body
-from imagejob_operator.decision.attempt import Tries
+from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.decision.shard_size import items_per_pod
 from imagejob_operator.documents.source_list import MAX_LISTED
@@ -63,7 +63,9 @@ async def test_as_many_sources_as_a_list_may_have(figures: list[str]) -> None:
     per_shard = items_per_pod(of.spec.execution, done.items)
     shards = -(-done.items // per_shard)
     assert shards == MAX_SHARDS
-    standing = status(Phase.RUNNING, tries=[Tries(1)] * shards, items=done.items, per_shard=per_shard)
+    standing = status(
+        Phase.RUNNING, counts=[AttemptCounts(1)] * shards, items=done.items, per_shard=per_shard
+    )
     calls, begun = len(store.hooks.calls), time.process_time()
     await write_order(store, job(standing, wanted), PREFIX, shards - 1, 1, timedelta(hours=1))
     seconds = time.process_time() - begun
@@ -78,7 +80,7 @@ async def test_as_many_sources_as_a_list_may_have(figures: list[str]) -> None:
     # All tried in another way, so that no two stand together: what the status says at most of attempts.
     worst = status(
         Phase.RUNNING,
-        tries=[Tries(n % 3 + 1, n % 2) for n in range(shards)],
+        counts=[AttemptCounts(n % 3 + 1, n % 2) for n in range(shards)],
         items=done.items,
         per_shard=per_shard,
     )

@@ -15,7 +15,7 @@ class Stanza(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ShardStatus(Stanza, frozen=True):
-    """Counts of shards; `attempts` in the form of `format_tries`."""
+    """Counts of shards; `attempts` in the form of `format_attempts`."""
 
     total: int = 0
     succeeded: int = 0

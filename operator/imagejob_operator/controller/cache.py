@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.api.phase import TERMINAL
-from imagejob_operator.decision.attempt import Attempt, State, buried
+from imagejob_operator.decision.attempt import Attempt, State, as_gone
 
 
 def _newer(new: str, old: str) -> bool:
@@ -105,7 +105,7 @@ class Cache:
         """The attempt is gone; what became of it is remembered, since no turn may have seen its end."""
         known = self._attempts.get(job_uid, {}).get(attempt.name)
         if known and known.uid == attempt.uid:
-            self._attempts[job_uid][attempt.name] = buried(attempt)
+            self._attempts[job_uid][attempt.name] = as_gone(attempt)
             self._delivered.discard(attempt.uid)
         if job_uid not in self._under_way:
             self._forget_gone(job_uid)

@@ -15,7 +15,6 @@ from imagejob_operator.backoff import Backoff
 from imagejob_operator.decision.operation import (
     Broken,
     Clean,
-    Collect,
     Operation,
     Progress,
     Publish,
@@ -126,7 +125,9 @@ class OperationRunner:
             entry.progress = await self._work(job, entry.operation)
         except OperationFailed as error:
             entry.progress = (
-                self._again(job, entry, error.failure) if error.passing else Broken(error.failure)
+                self._again(job, entry, error.failure)
+                if error.passing
+                else Broken(error.failure, results=error.results)
             )
         except StoreNotOpen as error:
             cleans = isinstance(entry.operation, Clean)
@@ -146,7 +147,7 @@ class OperationRunner:
         match entry.operation:
             case Stage() | Validate():
                 return Broken(Failure(Code.STAGING, Reason.ACCESS_DENIED, f"the store refuses: {error}"))
-            case Collect() | Publish():
+            case Publish():
                 return Broken(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, f"the store refuses: {error}"))
             case _:
                 return self._again(job, entry, Failure(Code.STAGING, Reason.ACCESS_DENIED, str(error)))

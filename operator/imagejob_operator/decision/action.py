@@ -1,4 +1,4 @@
-"""Everything the decision may ask of the world in one turn. Each is one idempotent call."""
+"""The actions of a reconcile. Each is one idempotent call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ReleaseFinalizer:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Write the order of a recorded attempt and launch it, or adopt it if it is there."""
+    """Write the order of a recorded attempt and launch it, or adopt it if it exists."""
 
     prefix: str
     shard: int
@@ -32,7 +32,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class DeliverOrder:
-    """Make sure that a waiting attempt has its order (the operator may have died between the two)."""
+    """Deliver the order of a waiting attempt: the operator may have died between launch and delivery."""
 
     attempt: Attempt
     prefix: str
@@ -40,21 +40,21 @@ class DeliverOrder:
 
 @dataclass(frozen=True, slots=True)
 class StopAttempt:
-    """End an attempt and remove what is left of it."""
+    """End an attempt and remove it."""
 
     attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)
 class ReadEvents:
-    """Ask what holds up an attempt that waits and does not say why."""
+    """Read the Events of an attempt whose status does not show why it waits."""
 
     attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)
 class RecordEvent:
-    """Write an Event, once per run and reason."""
+    """Record an Event, once per run and reason."""
 
     warning: bool
     reason: str
@@ -64,7 +64,7 @@ class RecordEvent:
 
 @dataclass(frozen=True, slots=True)
 class DeleteJob:
-    """Delete the ImageJob itself: its retention has ended."""
+    """Delete the ImageJob: its retention has ended."""
 
 
 Action = (

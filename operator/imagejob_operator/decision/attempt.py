@@ -1,8 +1,4 @@
-"""One attempt at one shard, as the launcher shows it: where it stands, and how it ended.
-
-The words of the launcher (Pods, or child processes) end in its adapter; here are only the few facts
-that the decision needs.
-"""
+"""One attempt at one shard: the few facts about a Pod that the decision needs."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from imagejob_operator.api.errors import Reason
 
 
 class State(enum.StrEnum):
-    """Where an attempt stands."""
+    """The state of an attempt."""
 
     WAITING = "Waiting"
     RUNNING = "Running"
@@ -30,14 +26,14 @@ class Problem:
     reason: Reason
     message: str
     certain: bool = False
-    """It cannot get better by waiting."""
+    """Waiting does not help."""
     counted: bool = True
-    """It uses up a retry of its shard; a disruption (drain, preemption, expired order) does not."""
+    """It counts as a retry of its shard; a disruption (drain, preemption, expired order) does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is known of one launched attempt; `number` counts launches of the shard from 1."""
+    """One launched attempt; `number` counts the launches of its shard from 1."""
 
     name: str
     uid: str
@@ -49,36 +45,36 @@ class Attempt:
     problem: Problem | None = None
     summary: Summary | None = None
     started_at: datetime | None = None
-    """When its work began, of one that has ended."""
+    """When its work started; known only of one that has ended."""
     finished_at: datetime | None = None
     deleting: bool = False
     gone_by: datetime | None = None
     """When an attempt that is being deleted should be gone."""
     gone: bool = False
-    """It is not there any more, and this is what became of it."""
+    """It no longer exists; this is its last known state."""
     held: bool = False
-    """A queue holds it back: it is not to be scheduled yet."""
+    """A queue holds it back: it may not be scheduled yet."""
     order_delivered: bool = field(default=True)
-    """Whether this process knows that the attempt has its order; unknown after a restart."""
+    """Whether this process knows that the attempt has its order; not known after a restart."""
     epoch: int = 1
-    """Which staging of the run it works on; one of an earlier epoch is over, whatever it still does."""
+    """The epoch of the run's staging that it works on; earlier epochs are ignored."""
 
     @property
     def live(self) -> bool:
-        """Whether it may still do something."""
+        """Whether it may still work."""
         return self.state in (State.WAITING, State.RUNNING)
 
     @property
     def ran(self) -> bool:
-        """Whether its work has ever begun."""
+        """Whether its work ever started."""
         return self.state in (State.RUNNING, State.SUCCEEDED) or self.started_at is not None
 
 
-def buried(attempt: Attempt) -> Attempt:
-    """What became of an attempt that is gone: what it ended with, or a disruption if it had not ended."""
+def as_gone(attempt: Attempt) -> Attempt:
+    """An attempt that no longer exists: as it ended, or as a disruption if it had not ended."""
     if not attempt.live:
         return replace(attempt, deleting=True, gone=True)
-    problem = Problem(Reason.NODE_LOST, f"{attempt.name} was deleted before it ended", counted=False)
+    problem = Problem(Reason.NODE_LOST, f"{attempt.name} was deleted before it finished", counted=False)
     return replace(
         attempt,
         state=State.FAILED,
@@ -92,7 +88,7 @@ def buried(attempt: Attempt) -> Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What the launcher said of an attempt that waits without a problem of its own, and when it was asked."""
+    """The newest Event of an attempt that waits without a problem in its status."""
 
     message: str
     asked_at: datetime
@@ -100,7 +96,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The launcher refused an attempt: why, and since when it has been refusing."""
+    """The launcher refuses an attempt: why, and since when."""
 
     problem: Problem
     since: datetime
@@ -108,8 +104,8 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Tries:
-    """What is durable of one shard: attempts that count, disrupted launches, and whether it was given up."""
+class AttemptCounts:
+    """What is recorded of one shard: counted attempts, disrupted launches, and whether it failed for good."""
 
     counted: int = 0
     disrupted: int = 0
@@ -121,17 +117,17 @@ class Tries:
         return self.counted + self.disrupted
 
 
-def format_tries(tries: tuple[Tries, ...]) -> str:
-    """Write tries as `0-6=1,7=2+1,8=3x`.
+def format_attempts(counts: tuple[AttemptCounts, ...]) -> str:
+    """Write the counts of all shards as `0-6=1,7=2+1,8=3x`.
 
-    Shards 0 to 6 have one attempt, shard 7 has two and one disrupted launch, shard 8 was given up.
+    Shards 0 to 6 had one attempt, shard 7 two and one disrupted launch, shard 8 failed for good after three.
     """
     parts: list[str] = []
     start = 0
-    for end in range(1, len(tries) + 1):
-        if end < len(tries) and tries[end] == tries[start]:
+    for end in range(1, len(counts) + 1):
+        if end < len(counts) and counts[end] == counts[start]:
             continue
-        value = tries[start]
+        value = counts[start]
         if value.launches:
             span = str(start) if end - 1 == start else f"{start}-{end - 1}"
             disrupted = f"+{value.disrupted}" if value.disrupted else ""
@@ -140,18 +136,18 @@ def format_tries(tries: tuple[Tries, ...]) -> str:
     return ",".join(parts)
 
 
-def parse_tries(text: str, total: int) -> tuple[Tries, ...]:
-    """Read what `format_tries` wrote; shards not named have none.
+def parse_attempts(text: str, total: int) -> tuple[AttemptCounts, ...]:
+    """Read what `format_attempts` wrote; shards that are not named have no attempt.
 
     Raises:
         ValueError: for anything else.
     """
-    tries = [Tries()] * total
+    counts = [AttemptCounts()] * total
     for part in filter(None, text.split(",")):
         span, _, value = part.partition("=")
         first, _, last = span.partition("-")
         counted, _, disrupted = value.removesuffix("x").partition("+")
-        parsed = Tries(int(counted), int(disrupted or 0), value.endswith("x"))
+        parsed = AttemptCounts(int(counted), int(disrupted or 0), value.endswith("x"))
         for shard in range(int(first), int(last or first) + 1):
-            tries[shard] = parsed
-    return tuple(tries)
+            counts[shard] = parsed
+    return tuple(counts)

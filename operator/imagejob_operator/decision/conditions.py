@@ -1,7 +1,8 @@
-"""The one place where conditions are made: from phase, error and outcome alone."""
+"""All conditions of an ImageJob, made from its phase, error and outcome."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -11,16 +12,26 @@ from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
 from imagejob_operator.api.status import PARTIAL, VALIDATED, Condition, ItemCounts, RunStatus, Status
 
 RECONCILING = "Reconciling"
-"""True while a job is on its way; its reason is the phase, or why what is tried again failed last."""
+"""True while a job is under way; its reason is the phase, or the reason of the last transient failure."""
 
 _MILESTONES: dict[str, tuple[Phase, str]] = {
-    # condition: (the phase from which on it is True, the code that makes it False)
+    # condition: (the phase from which it is True, the code that makes it False)
     "Accepted": (Phase.STAGING, "JOB_001"),
     "Staged": (Phase.LAUNCHING, "JOB_002"),
     "Launched": (Phase.RUNNING, "JOB_003"),
     "Processed": (Phase.PUBLISHING, "JOB_005"),
 }
 _ORDER = [Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING, Phase.PUBLISHING, Phase.SUCCEEDED]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """A condition without its times."""
+
+    type: str
+    status: str
+    reason: str
+    message: str = ""
 
 
 def with_conditions(
@@ -31,44 +42,42 @@ def with_conditions(
     cleaned: bool | str | None = None,
     launched: bool = False,
 ) -> Status:
-    """The status with all its conditions, made from phase, error and outcome, and the facts given here.
+    """The status with all its conditions.
 
     Args:
-        status: the wanted status, conditions not yet made.
-        before: the status as it stands; times of unchanged conditions are taken from it.
-        now: the time of this turn.
-        note: what is being waited for, or why what is tried again failed last; shown while the job is on
-            its way.
-        cleaned: True if staging is known to be empty, else why it is not; None while nobody has tried.
-        launched: whether a Pod of the run is known to have run, though the phase may never have been Running.
+        status: the wanted status, without conditions.
+        before: the current status; times of unchanged conditions are taken from it.
+        now: the time of this reconcile.
+        note: what the job waits for, or its last transient failure.
+        cleaned: True if staging is known to be empty, else why it is not; None if that was not tried.
+        launched: whether a Pod of the run is known to have run, also if the phase was never Running.
     """
     same = before.run and status.run and _place(before.run) == _place(status.run)
     kept = {c.type: c for c in before.conditions} if same else {}
     if status.at is Phase.SUSPENDED:
-        # What the run had reached was given up with its staging.
+        # The other milestones are lost with the staging.
         kept = {kind: kept[kind] for kind in ("Accepted", "StagingCleaned") if kind in kept}
-    facts: list[tuple[str, str, str, str]] = [*_summary(status, note)]
+    facts = _summary(status, note)
     for kind, (since, code) in _MILESTONES.items():
         reached = _reached(status, since) or (kind == "Launched" and launched)
         held = reached or (kind in kept and kept[kind].status == "True")
         own = status.error is not None and status.error.code == code
-        # What was reached stays reached, but for Accepted: a collision of keys shows only in the listing.
-        if status.error and own and (kind == "Accepted" or not held):
-            facts.append((kind, "False", status.error.reason, status.error.message))
+        # A milestone stays True, with two exceptions: a collision of keys shows only in the listing, and
+        # invalid results, or too many failed items, only after all shards have ended.
+        if status.error and own and (kind in ("Accepted", "Processed") or not held):
+            facts.append(_Fact(kind, "False", status.error.reason, status.error.message))
         elif held:
-            facts.append((kind, "True", kind, ""))
+            facts.append(_Fact(kind, "True", kind))
     facts.extend(_cleaning(status, kept.get("StagingCleaned"), cleaned))
-    made = tuple(
-        _condition(fact, {c.type: c for c in before.conditions}, now, status.observed_generation)
-        for fact in facts
-    )
+    old = {c.type: c for c in before.conditions}
+    made = tuple(_condition(fact, old, now, status.observed_generation) for fact in facts)
     return msgspec.structs.replace(status, conditions=made)
 
 
 def _reached(status: Status, since: Phase) -> bool:
-    """Whether a run has come as far as a phase; one that is only tried out is accepted, and no more."""
-    tried_out = status.run is not None and status.run.outcome == VALIDATED
-    at = Phase.STAGING if status.at is Phase.VALIDATING or tried_out else status.at
+    """Whether a run has reached a phase; a validation is accepted, and goes no further."""
+    validated = status.run is not None and status.run.outcome == VALIDATED
+    at = Phase.STAGING if status.at is Phase.VALIDATING or validated else status.at
     return at in _ORDER and _ORDER.index(at) >= _ORDER.index(since)
 
 
@@ -76,73 +85,65 @@ def _place(run: RunStatus) -> tuple[int, int]:
     return run.number, run.epoch
 
 
-def _summary(status: Status, note: str | Failure) -> list[tuple[str, str, str, str]]:
+def _summary(status: Status, note: str | Failure) -> list[_Fact]:
     phase, error = status.at, status.error
-    why, text = (note.reason.value, note.message) if isinstance(note, Failure) else (phase.value, note)
-    message = bounded(text) or (error.message if error else "")
     if phase not in TERMINAL:
-        open_ = [("Finished", "False", phase.value, ""), ("Succeeded", "Unknown", phase.value, "")]
+        why, text = (note.reason.value, note.message) if isinstance(note, Failure) else (phase.value, note)
+        message = bounded(text) or (error.message if error else "")
+        facts = [_Fact("Finished", "False", phase.value), _Fact("Succeeded", "Unknown", phase.value)]
         if phase is Phase.SUSPENDED:
-            return [("Ready", "False", phase.value, message), *open_]
+            return [_Fact("Ready", "False", phase.value, message), *facts]
         return [
-            ("Ready", "False", "Progressing", message),
-            (RECONCILING, "True", why, message),
-            *open_,
+            _Fact("Ready", "False", "Progressing", message),
+            _Fact(RECONCILING, "True", why, message),
+            *facts,
         ]
+    finished = _Fact("Finished", "True", phase.value)
     if phase is Phase.SUCCEEDED:
         outcome = (status.run.outcome if status.run else "") or phase.value
         text = outcome_text(outcome, status.items or ItemCounts())
-        return [
-            ("Ready", "True", outcome, text),
-            ("Finished", "True", phase.value, ""),
-            ("Succeeded", "True", outcome, text),
-        ]
+        return [_Fact("Ready", "True", outcome, text), finished, _Fact("Succeeded", "True", outcome, text)]
     reason = error.reason if error else phase.value
-    text = f"{error.code}: {error.message}" if error else ""
+    text = bounded(f"{error.code}: {error.message}") if error else ""
     return [
-        ("Ready", "False", reason if phase is Phase.FAILED else phase.value, bounded(text)),
-        ("Stalled", "True", reason, bounded(text)),
-        ("Finished", "True", phase.value, ""),
-        ("Succeeded", "False", reason, bounded(text)),
+        _Fact("Ready", "False", reason if phase is Phase.FAILED else phase.value, text),
+        _Fact("Stalled", "True", reason, text),
+        finished,
+        _Fact("Succeeded", "False", reason, text),
     ]
 
 
 def outcome_text(outcome: str, items: ItemCounts) -> str:
-    """What people read of a success that is not a plain one; empty for one that is."""
+    """The message of a success with an outcome; empty for a plain one."""
     if outcome == PARTIAL:
         failed = f"{items.failed} of {items.total} items failed"
-        return f"{failed}, as spec.failurePolicy admits; the report names them"
+        return f"{failed}, which spec.failurePolicy allows; the report lists them"
     if outcome == VALIDATED:
-        return f"nothing stands in the way of {items.total} items; nothing was staged or launched"
+        return f"no problem was found for {items.total} items; nothing was staged or launched"
     return ""
 
 
-def _cleaning(
-    status: Status, kept: Condition | None, cleaned: bool | str | None
-) -> list[tuple[str, str, str, str]]:
+def _cleaning(status: Status, kept: Condition | None, cleaned: bool | str | None) -> list[_Fact]:
+    kind = "StagingCleaned"
     if cleaned is None and kept is not None and kept.reason != "InProgress":
-        return [("StagingCleaned", kept.status, kept.reason, kept.message)]
+        return [_Fact(kind, kept.status, kept.reason, kept.message)]
     if cleaned is True:
-        return [("StagingCleaned", "True", "Cleaned", "")]
+        return [_Fact(kind, "True", "Cleaned")]
     if cleaned is not None:
-        text = cleaned or "staging could not be emptied yet; it is tried again"
-        return [("StagingCleaned", "False", "Deferred", bounded(text))]
+        text = cleaned or "the staging could not be emptied yet; the operator retries"
+        return [_Fact(kind, "False", "Deferred", bounded(text))]
     if status.at in COMPENSATING or (status.at is Phase.SUSPENDED and status.staging):
-        return [("StagingCleaned", "False", "InProgress", "")]
+        return [_Fact(kind, "False", "InProgress")]
     return []
 
 
-def _condition(
-    fact: tuple[str, str, str, str], before: dict[str, Condition], now: datetime, generation: int
-) -> Condition:
-    kind, value, reason, message = fact
-    old = before.get(kind)
-    since = old.last_transition_time if old and old.status == value else now
+def _condition(fact: _Fact, before: dict[str, Condition], now: datetime, generation: int) -> Condition:
+    old = before.get(fact.type)
     return Condition(
-        type=kind,
-        status=value,
-        reason=reason,
-        message=message,
-        last_transition_time=since,
+        type=fact.type,
+        status=fact.status,
+        reason=fact.reason,
+        message=fact.message,
+        last_transition_time=old.last_transition_time if old and old.status == fact.status else now,
         observed_generation=generation,
     )

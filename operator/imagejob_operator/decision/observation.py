@@ -13,6 +13,7 @@ from imagejob_operator.decision.action import Action
 from imagejob_operator.decision.attempt import Attempt, Refusal, Remark
 from imagejob_operator.decision.operation import Operation, Progress
 from imagejob_operator.decision.store_availability import StoreViews
+from imagejob_operator.naming.prefixes import report_key, staging_prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,11 @@ class Policy:
     staging_folder: str
     """The folder with the staging of this installation in this cluster."""
     cleaning_budget: timedelta = timedelta(seconds=60)
-    """The longest time that cleaning may hold a terminal phase or a deletion."""
+    """The longest time that cleaning may delay a terminal phase or a deletion."""
     start_grace: timedelta = timedelta(minutes=5)
-    """How long a Pod that cannot start (image pull, configuration) may still get well."""
-    requeue_at: timedelta = timedelta(minutes=5)
-    """When a job on its way is looked at again if nothing happens before."""
+    """How long a Pod may fail to start (image pull, configuration) and a store be unready."""
+    requeue_after: timedelta = timedelta(minutes=5)
+    """When a job under way is checked again if nothing happens before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +40,42 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One job and its world at one instant."""
+    """One job and its surroundings at one instant."""
 
     now: datetime
     job: ImageJob
     policy: Policy
     admission: Admission | None = None
-    """None while it is not known (asked only of Pending jobs that use the operator's own store)."""
+    """None while unknown; only read for Pending jobs that use the operator's own store."""
     stores: StoreViews = field(default_factory=StoreViews)
     """The ImageStores that the job names."""
     attempts: tuple[Attempt, ...] = ()
     results: Mapping[int, Summary] = field(default_factory=dict)
     """Shards whose result is known to be in the store, with their counts."""
     refusals: Mapping[int, Refusal] = field(default_factory=dict)
+    """Shards whose attempt the launcher refuses."""
     remarks: Mapping[str, Remark] = field(default_factory=dict)
-    """What was said of waiting attempts when somebody asked, by their uid."""
+    """The newest Events of waiting attempts, by the attempt's uid."""
     rejected: str = ""
-    """Why the API server refuses our finalizer on the job as it is; empty if it did not."""
+    """Why the API server rejects our finalizer on the job; empty if it does not."""
     operation: Operation | None = None
     progress: Progress | None = None
     operation_since: datetime | None = None
-    """When this process began with the operation."""
+    """When this process started the operation."""
+
+    @property
+    def report_key(self) -> str:
+        """Key of the current run's report; empty without a run."""
+        key, run = self.job.key, self.job.status.run
+        return report_key(key.namespace, key.name, self.job.uid, run.number) if run else ""
+
+    def staging_prefix(self, run: RunStatus) -> str:
+        """The staging prefix of a run, in its epoch."""
+        namespace = self.job.key.namespace
+        return staging_prefix(self.policy.staging_folder, namespace, self.job.uid, run.number, run.epoch)
 
     def launched(self, run: RunStatus | None) -> bool:
-        """Whether an attempt of a run, in its epoch, is known to have run; a suspension has given that up."""
+        """Whether an attempt of a run, in its epoch, is known to have run."""
         if run is None or run.shards is None:
             return False
         place = (run.number, run.epoch)
@@ -73,10 +86,9 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do now, what to say, and when to look again.
+    """The actions of this reconcile, the status to write after them, and when to reconcile again.
 
-    Actions are carried out first and rest on what the recorded status already says; then the status is
-    written, if it differs. What it newly says is acted upon in the next turn.
+    Actions follow from the recorded status only. What the new status asks for is done in the next reconcile.
     """
 
     status: Status

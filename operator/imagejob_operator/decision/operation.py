@@ -1,8 +1,7 @@
-"""Long work beside the turn: what may be asked, and how it stands.
+"""Long-running work beside the reconcile: which operations there are, and their progress.
 
-A job has at most one operation at a time. A value names it; asking for the same value again is
-the same operation, asking for another one ends it. What an operation knows is lost when the operator ends:
-each can be started again from what the store holds.
+A job has at most one operation at a time. A value names it: the same value again is the same operation,
+another value replaces it. Each operation can be restarted from what the store holds.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from imagejob_operator.api.errors import Failure
-from imagejob_operator.api.status import FailedItem
+from imagejob_operator.api.status import FailedItem, ItemCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,31 +22,25 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Validate:
-    """Look whether the run could be carried out; its report says what was looked at."""
+    """Check whether the run could be carried out, and report what was checked."""
 
     prefix: str
-    """Where its staging would lie."""
+    """The staging prefix that the run would have."""
     report: str
 
 
 @dataclass(frozen=True, slots=True)
-class Collect:
-    """Read the results of all shards and hold them against the store's own listing."""
-
-    prefix: str
-    lost: int = 0
-    """How many shards were given up: so many may be without a result."""
-
-
-@dataclass(frozen=True, slots=True)
 class Publish:
-    """Copy the outputs to their final keys, write the report, empty the staging."""
+    """Verify the results, copy the outputs to their final keys, write the report, empty the staging."""
 
     prefix: str
     report: str
     deadline: datetime
     """When the run's active deadline passes: the report is not written after it."""
     lost: int = 0
+    """How many shards failed for good, and so may have no result."""
+    tolerated: int = 0
+    """How many items may fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +52,34 @@ class Clean:
     """Key of the report to write first; none if empty."""
 
 
-Operation = Validate | Stage | Collect | Publish | Clean
+Operation = Validate | Stage | Publish | Clean
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResults:
+    """What became of the items of a run, by their verified results."""
+
+    counts: ItemCounts
+    failures: tuple[FailedItem, ...] = ()
+    """The first ones, as many as the status shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """It is on its way; if it is being tried again, `last` is why it failed before."""
+    """The operation is under way; in a retry, `last` is why the attempt before failed."""
 
     last: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """It ended with an error; if the error may pass, it is tried again at `retry_at`."""
+    """The operation failed; a transient failure is retried at `retry_at`."""
 
     failure: Failure
     retry_at: datetime | None = None
-    """None: trying again is of no use."""
+    """None if the failure is permanent."""
+    results: ItemResults | None = None
+    """What became of the items, if their results were verified before the failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +90,15 @@ class Staged:
     objects: int
     bytes: int
     skipped: int = 0
-    """Items beside those, which need not be made."""
+    """Further items, whose outputs are up to date."""
 
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """All was looked at; `failure` is how a run would end, None if nothing stands in its way."""
+    """Everything was checked; `failure` is how a run would fail, None if nothing was found."""
 
     items: int
     failure: Failure | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """All results are read and right."""
-
-    succeeded: int
-    failed: int
-    failures: tuple[FailedItem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +107,23 @@ class Published:
 
     objects: int
     bytes: int
+    results: ItemResults
     cleaned: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """A list of each prefix came back empty."""
+    """A listing of each prefix came back empty."""
 
     committed: Published | None = None
-    """The report was there already and says Succeeded."""
+    """Set if the run had been published before: its report says Succeeded."""
 
 
-Progress = Working | Broken | Validated | Staged | Collected | Published | Cleaned
+Progress = Working | Broken | Validated | Staged | Published | Cleaned
 
 
 def last_failure(progress: Progress | None) -> Failure | None:
-    """Why an operation failed last, also while it is being tried again."""
+    """Why an operation failed last, also while it is being retried."""
     match progress:
         case Broken():
             return progress.failure

@@ -1,10 +1,9 @@
 """What the garbage collector may delete: decided by owner, age, and the URLs signed for the staging.
 
-Theory of operation. The status that names a run is written before the first byte of the run's staging, and
-numbers and epochs never go back. So whatever was known of the owner *after* the staging was listed is the
-last word on it: an owner that is gone does not come back, a run that is past does not become current again,
-a run that has ended is not worked on again, and one that was suspended goes on in another epoch. Everything
-that does not fit exactly is left alone.
+The status that names a run is written before the first byte of its staging, and numbers and epochs never go
+back. So the owner's state *after* the staging was listed is final for that staging: a deleted owner does not
+come back, a past run does not become current, an ended run is not resumed, and a suspended one resumes in
+another epoch. Anything that does not match exactly is left alone.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from imagejob_operator.naming.names import FINALIZER
 from imagejob_operator.naming.prefixes import job_staging_prefix, own_staging_prefix, staging_prefix
 
 SHORTEST_AGE = timedelta(hours=1)
-"""Garbage whose newest object is not older than this, by the store's clock, is left for later."""
+"""The least age of garbage: that of its newest object, by the store's clock."""
 
 LONGEST_URLS = timedelta(days=7)
-"""S3's own limit on a signed URL: what counts where nobody wrote down when the last one ends."""
+"""S3's limit on a signed URL, for staging that does not record when its last URL expires."""
 
 _NAMESPACE = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _UID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -37,7 +36,7 @@ _RUN = re.compile(f"({_COUNT})-({_COUNT})/")
 
 
 class Mode(enum.StrEnum):
-    """What the garbage collector does with what it finds."""
+    """What the garbage collector does with garbage."""
 
     DELETE = "Delete"
     REPORT = "Report"
@@ -74,26 +73,26 @@ class StagedRun:
 
 
 def clock_key(staging_folder: str) -> str:
-    """The object by which a sweep learns the time of the store; no namespace has a dot in its name."""
+    """The object by which a sweep reads the store's clock; no namespace has a dot in its name."""
     return f"{own_staging_prefix(staging_folder)}clock.txt"
 
 
 def parse_job_folder(staging_folder: str, folder: str) -> StagedJob | None:
-    """The job whose folder this is; None for whatever this installation would not have written."""
+    """The job whose folder this is; None if this installation did not write it."""
     root = own_staging_prefix(staging_folder)
     found = _JOB.fullmatch(folder.removeprefix(root)) if folder.startswith(root) else None
     return StagedJob(staging_folder, found[1], found[2]) if found else None
 
 
 def parse_run_key(job: StagedJob, key: str) -> StagedRun | None:
-    """The run in whose folder an object lies; None for whatever we would not have written."""
+    """The run in whose folder an object is; None if this installation did not write it."""
     found = _RUN.match(key, len(job.prefix)) if key.startswith(job.prefix) else None
     return StagedRun(job, int(found[1]), int(found[2])) if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What lies in a folder."""
+    """The contents of a folder."""
 
     objects: int
     bytes: int
@@ -106,33 +105,33 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """An ImageJob as far as its staging goes."""
+    """What the garbage collector needs to know of an ImageJob."""
 
     number: int
     epoch: int
     phase: str = ""
     released: bool = False
-    """Being deleted, and without our finalizer: nobody will ever work on it again."""
+    """Being deleted, and without our finalizer: no operator works on it again."""
 
     @property
     def done_with(self) -> bool:
-        """Whether its current staging is never used again: its run has ended, or goes on in another one."""
+        """Whether its current staging is not used again: the run has ended, or resumes in another epoch."""
         return self.phase in TERMINAL or self.phase == Phase.SUSPENDED
 
     @property
     def between_runs(self) -> bool:
-        """Whether its recorded run is over and the next one has not begun."""
+        """Whether its recorded run has ended and the next one has not started."""
         return self.phase in ("", Phase.PENDING) or (self.phase == Phase.SUSPENDED and self.epoch == 0)
 
 
 class Unknown(enum.Enum):
-    """Stands for an owner that cannot be known, so that nothing follows from it."""
+    """An owner about which nothing is known, so its staging is left alone."""
 
     UNKNOWN = "unknown"
 
 
 def read_owner(body: Mapping[str, Any]) -> Owner | Unknown:
-    """Read the owner from the body of an ImageJob; a status that is not ours tells nothing."""
+    """Read the owner from the body of an ImageJob; Unknown if its status cannot be decoded."""
     metadata = body["metadata"]
     released = "deletionTimestamp" in metadata and FINALIZER not in metadata.get("finalizers", ())
     try:
@@ -147,25 +146,25 @@ def read_owner(body: Mapping[str, Any]) -> Owner | Unknown:
 
 
 class Why(enum.StrEnum):
-    """The reason of a verdict."""
+    """The verdict on a folder."""
 
-    GONE = "no ImageJob has its uid any more"
+    GONE = "no ImageJob has its uid"
     PAST = "another run or epoch of its ImageJob is current"
     ENDED = "its run has ended or is suspended"
     CURRENT = "its run is under way"
-    AHEAD = "its ImageJob has not come to that run yet: the status was set back"
-    UNKNOWN = "its ImageJob cannot be known: another namespace, or a status that is not ours"
-    YOUNG = "something was written to it within the hour"
-    URLS = "a signed URL may still write to it"
+    AHEAD = "its ImageJob has not reached that run: the status was set back"
+    UNKNOWN = "its ImageJob is in a namespace that is not watched, or its status cannot be decoded"
+    YOUNG = "its newest object is less than an hour old"
+    URLS = "a signed URL for it has not expired"
 
 
 GARBAGE = frozenset({Why.GONE, Why.PAST, Why.ENDED})
 WAITING = frozenset({Why.YOUNG, Why.URLS})
-"""Garbage already, but it is not yet time."""
+"""Garbage that may not be deleted yet."""
 
 
 def judge_owner(run: StagedRun, owner: Owner | Unknown | None) -> Why:
-    """What follows from the owner alone; None is an owner that is known to be gone."""
+    """The verdict by the owner alone; None is an owner that is known to be gone."""
     if owner is None:
         return Why.GONE
     if isinstance(owner, Unknown):
@@ -185,14 +184,14 @@ def judge(
     clock: datetime,
     urls_until: datetime | None,
 ) -> Why:
-    """Judge one folder; garbage if the answer is in `GARBAGE`.
+    """The verdict on one folder.
 
     Args:
-        run: whose folder.
-        contents: what was listed in it, before the owner was looked at.
-        owner: the owner as it was after that; None if it is known to be gone.
-        clock: the time by the store's own clock.
-        urls_until: when the last URL signed for it ends; None if none ever was.
+        run: the run of the folder.
+        contents: its contents, listed before the owner was read.
+        owner: the owner, read after that; None if it is known to be gone.
+        clock: the time by the store's clock.
+        urls_until: when the last URL signed for it expires; None if there was none.
     """
     why = judge_owner(run, owner)
     if why not in GARBAGE:
@@ -205,11 +204,10 @@ def judge(
 
 
 def urls_end(manifest: bytes | None, newest: datetime) -> datetime | None:
-    """When the last URL that was signed for a folder ends.
+    """When the last URL signed for a folder expires; None without a manifest, since URLs follow from it.
 
-    Orders, and with them URLs, are only made from a manifest that is there, so a folder without one never
-    had any. One that cannot be read tells nothing: then S3's own limit counts from the newest object, since
-    an order is written whenever URLs for writing are signed.
+    If the manifest cannot be decoded, S3's limit counts from the newest object: an order is written whenever
+    URLs for writing are signed.
     """
     if manifest is None:
         return None
@@ -222,7 +220,7 @@ def urls_end(manifest: bytes | None, newest: datetime) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One folder after its verdict."""
+    """One folder with its verdict."""
 
     run: StagedRun
     contents: Contents
@@ -231,34 +229,37 @@ class Finding:
 
     @property
     def due(self) -> bool:
-        """Garbage that is still there."""
+        """Garbage that still exists and may be deleted."""
         return self.why in GARBAGE and not self.deleted
 
 
 @dataclass(frozen=True, slots=True)
 class Orphans:
-    """What a sweep left: garbage that is due, garbage that waits, and what it does not touch."""
+    """What a sweep left: garbage that is due, garbage that waits, and what it must not delete."""
 
     jobs: int = 0
-    """Folders of ImageJobs, whatever is in them."""
+    """Folders of ImageJobs, also without garbage."""
     prefixes: int = 0
     objects: int = 0
     bytes: int = 0
     oldest: timedelta = timedelta(0)
     waiting: int = 0
     unknown: int = 0
-    """What lies in the own folder and was not written by this operator."""
+    """Objects in the own folder that this operator did not write."""
     foreign: int = 0
     """Folders of other clusters and installations."""
 
     @property
     def clean(self) -> bool:
-        """Whether the sweep found nothing at all in the own folder."""
+        """Whether the own folder is empty."""
         return not self.jobs and not self.unknown
 
 
+_COUNTS = ("jobs", "prefixes", "objects", "bytes", "waiting", "unknown", "foreign")
+
+
 def count_orphans(findings: Iterable[Finding], clock: datetime) -> Orphans:
-    """Sum up the garbage that a sweep left."""
+    """Count the garbage that a sweep left."""
     found = list(findings)
     due = [finding for finding in found if finding.due]
     return Orphans(
@@ -273,13 +274,5 @@ def count_orphans(findings: Iterable[Finding], clock: datetime) -> Orphans:
 def total(sweeps: Iterable[Orphans]) -> Orphans:
     """The sum over all stores."""
     left = list(sweeps)
-    return Orphans(
-        jobs=sum(one.jobs for one in left),
-        prefixes=sum(one.prefixes for one in left),
-        objects=sum(one.objects for one in left),
-        bytes=sum(one.bytes for one in left),
-        oldest=max((one.oldest for one in left), default=timedelta(0)),
-        waiting=sum(one.waiting for one in left),
-        unknown=sum(one.unknown for one in left),
-        foreign=sum(one.foreign for one in left),
-    )
+    sums = {name: sum(getattr(one, name) for one in left) for name in _COUNTS}
+    return Orphans(**sums, oldest=max((one.oldest for one in left), default=timedelta(0)))

@@ -11,36 +11,32 @@ from imagejob_operator.decision.conditions import with_conditions
 from imagejob_operator.decision.observation import Observation
 
 
-def change(
+def next_status(
     o: Observation, wanted: Status, note: str | Failure = "", cleaned: bool | str | None = None
 ) -> Status:
     """Complete a wanted status: observedGeneration, phaseSince, end of the run, all conditions.
 
     Raises:
-        IllegalMove: if the phase may not follow the one before.
+        IllegalMove: if the phase may not follow the current one.
     """
-    before = o.job.status
+    before, now = o.job.status, o.now.replace(microsecond=0)
     phase = wanted.at
     check_move(before.at, phase)
     moved = phase != before.at or not before.phase
     run = wanted.run
     if moved and phase in TERMINAL and run is not None:
-        run = _ended(o, run)
+        run = _finished(o, run)
     complete = msgspec.structs.replace(
         wanted,
         observed_generation=o.job.generation,
         phase=phase.value,
-        phase_since=o.now.replace(microsecond=0) if moved else before.phase_since,
+        phase_since=now if moved else before.phase_since,
         run=run,
         error=None if phase in (Phase.PENDING, Phase.SUCCEEDED) else wanted.error,
     )
-    return with_conditions(
-        complete, before, o.now.replace(microsecond=0), note, cleaned, launched=o.launched(run)
-    )
+    return with_conditions(complete, before, now, note, cleaned, launched=o.launched(run))
 
 
-def _ended(o: Observation, run: RunStatus) -> RunStatus:
-    started = run.started_at or o.now
-    return msgspec.structs.replace(
-        run, finished_at=o.now.replace(microsecond=0), duration=duration_text(o.now - started)
-    )
+def _finished(o: Observation, run: RunStatus) -> RunStatus:
+    duration = duration_text(o.now - (run.started_at or o.now))
+    return msgspec.structs.replace(run, finished_at=o.now.replace(microsecond=0), duration=duration)

@@ -1,4 +1,4 @@
-"""Waiting for the ImageStores that a job names: GitOps applies in any order, so each has its grace."""
+"""The ImageStores that a job names, and whether a run may use them."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ from imagejob_operator.api.status import StagingStore
 
 @dataclass(frozen=True, slots=True)
 class StoreView:
-    """An ImageStore that a job names: its uid and how it stands; no standing if there is none."""
+    """An ImageStore that a job names; without a readiness if it does not exist."""
 
     name: str
     uid: str = ""
-    standing: Readiness | None = None
+    readiness: Readiness | None = None
     location: str = ""
-    """Bucket and place of its staging, as a URL; empty while it is not open."""
+    """Bucket and prefix of its staging, as a URL; empty while it is not open."""
 
     @property
     def failure(self) -> Failure | None:
         """Why it cannot be used; None if it can."""
-        if self.standing is None:
+        if self.readiness is None:
             text = f"there is no ImageStore {self.name!r} in this namespace; create it, or correct storeRef"
             return Failure(Code.CREATION, Reason.STORE_NOT_FOUND, text)
-        if not self.standing.ready:
-            text = (
-                f"the ImageStore {self.name!r} is not ready, {self.standing.reason}: {self.standing.message}"
-            )
+        if not self.readiness.ready:
+            why = f"{self.readiness.reason}: {self.readiness.message}"
+            text = f"the ImageStore {self.name!r} is not ready, {why}"
             return Failure(Code.CREATION, Reason.STORE_NOT_READY, text)
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class StoreViews:
-    """The stores that a job names; None where it names none."""
+    """The ImageStores of a job; None where it uses the operator's own store."""
 
     source: StoreView | None = None
     destination: StoreView | None = None

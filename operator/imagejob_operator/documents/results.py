@@ -1,4 +1,4 @@
-"""What the Pods say they did, held against what the store says is there."""
+"""The results of the Pods, verified against the store's listing."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ from imagejob_contract.result import (
     Summary,
     Timings,
 )
-from imagejob_operator.api.status import FailedItem
 
 
 class InvalidResult(ValueError):
-    """A result that cannot be believed; the message says which shard and why."""
+    """A result that is not used; the message has the shard and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
-    """One item after all shards have ended; `attempt` is the one whose outputs count."""
+    """One item after all shards have ended; `attempt` wrote its outputs."""
 
     index: int
     shard: int
@@ -37,7 +36,7 @@ class ItemOutcome:
     outputs: tuple[OutputRecord, ...] = ()
     error: ItemError | None = None
     etags: tuple[str, ...] = ()
-    """ETags of the outputs by the store's own listing, in their order."""
+    """ETags of the outputs in the store's listing, in their order."""
     source: SourceRecord | None = None
     image: ImageFacts | None = None
     timings: Timings | None = None
@@ -45,7 +44,7 @@ class ItemOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What the store's listing says of one object."""
+    """One object in the store's listing."""
 
     size: int
     etag: str
@@ -55,19 +54,19 @@ def read_result(data: bytes, shard: int) -> Result:
     """Decode the result of a shard.
 
     Raises:
-        InvalidResult: if it is not one, or that of another shard.
+        InvalidResult: if it cannot be decoded, or is of another shard.
     """
     try:
         result = msgspec.json.decode(data, type=Result)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise InvalidResult(f"the result of shard {shard} cannot be read: {error}") from None
     if result.shard != shard:
-        raise InvalidResult(f"the result of shard {shard} says that it is of shard {result.shard}")
+        raise InvalidResult(f"the result of shard {shard} names shard {result.shard}")
     return result
 
 
 def summarise(result: Result) -> Summary:
-    """Counts of a result."""
+    """Count the items of a result."""
     failed = sum(1 for item in result.items if item.error)
     return Summary(succeeded=len(result.items) - failed, failed=failed)
 
@@ -75,20 +74,20 @@ def summarise(result: Result) -> Summary:
 def verify(
     result: Result, indexes: Sequence[int], renditions: Sequence[Rendition], listing: Mapping[str, Listed]
 ) -> list[ItemOutcome]:
-    """The outcomes of a shard, if its result says exactly what was ordered and the store agrees.
+    """The outcomes of a shard, if its result matches its order and the store's listing.
 
     Args:
-        result: what the Pod wrote.
+        result: as the Pod wrote it.
         indexes: the items of the shard.
-        renditions: what every item must give.
-        listing: names below the attempt's output prefix, and what the store says of each.
+        renditions: those of every item.
+        listing: the objects below the attempt's output prefix, by name.
 
     Raises:
-        InvalidResult: else.
+        InvalidResult: if it does not match.
     """
     where = f"the result of shard {result.shard}"
     if [item.index for item in result.items] != list(indexes):
-        raise InvalidResult(f"{where} does not name exactly its items {indexes[0]} to {indexes[-1]}")
+        raise InvalidResult(f"{where} does not list exactly its items {indexes[0]} to {indexes[-1]}")
     wanted = [rendition.name for rendition in renditions]
     return [
         ItemOutcome(
@@ -112,30 +111,22 @@ def _verify_item(
     """The ETags of the item's outputs."""
     etags: list[str] = []
     if [output.rendition for output in item.outputs] != wanted:
-        raise InvalidResult(f"{where} does not give the renditions {wanted} of item {item.index}")
+        raise InvalidResult(f"{where} does not list the renditions {wanted} of item {item.index}")
     for output in item.outputs:
         listed = listing.get(output_name(item.index, output.rendition))
         if listed is None or listed.size != output.bytes:
+            found = "does not have it" if listed is None else f"has {listed.size}"
             raise InvalidResult(
-                f"{where} says {output.bytes} bytes for {output.rendition} of item {item.index}, "
-                f"the store says {'nothing is there' if listed is None else listed.size}"
+                f"{where} lists {output.bytes} bytes for {output.rendition} of item {item.index}, "
+                f"the store {found}"
             )
         etags.append(listed.etag)
     return tuple(etags)
 
 
 def lost_outcomes(shard: int, indexes: Sequence[int]) -> list[ItemOutcome]:
-    """The outcomes of a shard whose retries are used up."""
+    """The outcomes of a shard without retries left."""
     error = ItemError(
         ItemCode.KILLED, "every attempt at this item's shard failed; see the Events of its Pods"
     )
     return [ItemOutcome(index, shard, 0, error=error) for index in indexes]
-
-
-def failed_items(outcomes: Sequence[ItemOutcome], sources: Sequence[str]) -> tuple[FailedItem, ...]:
-    """The failed ones, as the status shows them."""
-    return tuple(
-        FailedItem(item=sources[o.index], code=o.error.code.value, message=o.error.message)
-        for o in outcomes
-        if o.error
-    )

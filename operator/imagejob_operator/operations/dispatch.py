@@ -1,4 +1,4 @@
-"""Carries out the operation that a job asks for, on the stores of its run."""
+"""Carries out an operation on the stores of the job's run."""
 
 from __future__ import annotations
 
@@ -8,16 +8,7 @@ from datetime import datetime
 from typing import assert_never
 
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.decision.operation import (
-    Clean,
-    Collect,
-    Operation,
-    Progress,
-    Publish,
-    Stage,
-    Validate,
-)
-from imagejob_operator.operations.processing.results import collect
+from imagejob_operator.decision.operation import Clean, Operation, Progress, Publish, Stage, Validate
 from imagejob_operator.operations.publishing.publish import clean, publish
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.stage import stage
@@ -29,7 +20,7 @@ from imagejob_operator.ports.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """All operations, with what they need from outside."""
+    """All operations, with their ports."""
 
     stores: Stores
     launcher: Launcher
@@ -41,8 +32,8 @@ class Operations:
         """Carry out one operation.
 
         Raises:
-            OperationFailed: the job cannot continue; the failure has its code and reason.
-            StoreError: the store failed; the operation may be tried again.
+            OperationFailed: the job cannot go on.
+            StoreError: the store failed; the operation is retried.
         """
         store = await self.stores.of(job)
         match operation:
@@ -50,8 +41,6 @@ class Operations:
                 return await validate(store, self.launcher, self.clock, job, operation)
             case Stage():
                 return await stage(store, self.downloader, self.telemetry, job, operation)
-            case Collect():
-                return await collect(store, job, operation)
             case Publish():
                 return await publish(store, self.clock, job, operation)
             case Clean():

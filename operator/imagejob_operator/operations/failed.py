@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from imagejob_operator.api.errors import Failure
+from imagejob_operator.decision.operation import ItemResults
 
 
 class OperationFailed(Exception):
-    """Why the job cannot continue; only a `passing` failure is tried again."""
+    """The job cannot continue. Only a `passing` failure is retried."""
 
     def __init__(self, failure: Failure, passing: bool = False) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.passing = passing
-        """Whether it is transient: then the operation is tried again until the deadline of its phase."""
+        """Whether it is transient: the operation is retried until the deadline of its phase."""
+        self.results: ItemResults | None = None
+        """What became of the items, if their results were verified before the failure."""

@@ -1,4 +1,4 @@
-"""The reports that runs of one ImageJob, or of one that had its name before, have left."""
+"""Reads the reports of earlier runs, also of a deleted ImageJob with the same name."""
 
 from __future__ import annotations
 
@@ -8,26 +8,18 @@ import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, Key
-from imagejob_operator.documents.report import (
-    MAX_REPORT_BYTES,
-    Report,
-    read_report,
-)
+from imagejob_operator.documents.report import MAX_REPORT_BYTES, Report, read_report
 from imagejob_operator.naming.prefixes import reports_prefix
 from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.ports.object_store import (
-    ObjectMissing,
-    ObjectStore,
-    StoredObject,
-)
+from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoredObject
 
 MOST_LISTED = 10_000
-"""Reports that are looked at for the newest ones."""
+"""Reports that are listed to find the newest."""
 MOST_READ = 5
 
 
 async def recent_reports(store: ObjectStore, key: Key) -> AsyncIterator[Report]:
-    """The newest reports, the newest first; what cannot be read is passed over.
+    """The newest reports, newest first; reports that cannot be read are skipped.
 
     Raises:
         StoreError: when the store fails.
@@ -45,7 +37,7 @@ async def recent_reports(store: ObjectStore, key: Key) -> AsyncIterator[Report]:
 
 
 async def committed_report(store: ObjectStore, job: ImageJob, key: str) -> Report | None:
-    """The report of this very run, if it is there and says Succeeded."""
+    """The report of the current run, if it exists and says Succeeded."""
     run = job.status.run
     try:
         report = read_report(await store.read(key, MAX_REPORT_BYTES))
@@ -56,26 +48,26 @@ async def committed_report(store: ObjectStore, job: ImageJob, key: str) -> Repor
 
 
 async def unpublished_before(store: ObjectStore, job: ImageJob) -> frozenset[str]:
-    """Sources that the run before did not publish; runs that never came to their items are passed over.
+    """Sources that the last run with items in its report did not publish.
 
-    A run that failed may have published some outputs of an item and not others: all its items are made again.
+    A failed run may have published an item in part, so all of its items are processed again.
 
     Raises:
-        EffortFailed: JOB_001/NoPreviousReport if no report of an earlier run tells.
+        OperationFailed: JOB_001/NoPreviousReport if there is no such report.
         StoreError: when the store fails.
     """
-    text = "spec.run.items Failed: no run before this one has said what became of its items"
+    text = "spec.run.items is Failed, but no earlier run has a report with items"
     for past in job.status.history:
         if not past.report:
             continue
         try:
             report = read_report(await store.read(past.report, MAX_REPORT_BYTES))
         except (ObjectMissing, msgspec.DecodeError):
-            text = f"spec.run.items Failed: there is no report of run {past.number} at {past.report!r}"
+            text = f"spec.run.items is Failed, but the report of run {past.number} is not at {past.report!r}"
             break
         if report.items:
             whole = report.outcome == "Succeeded"
             done = {item.source for item in report.items if item.skipped or (whole and item.outputs)}
             return frozenset(item.source for item in report.items if item.source not in done)
-    text += "; take All items"
+    text += "; set spec.run.items to All"
     raise OperationFailed(Failure(Code.CREATION, Reason.NO_PREVIOUS_REPORT, text))

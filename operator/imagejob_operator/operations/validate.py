@@ -1,12 +1,13 @@
-"""Whether a run could be carried out: everything that it needs is looked at, and nothing is done.
+"""A dry run: everything that a run needs is checked, and nothing but the report is written.
 
-What may be written is asked by writing over an object that is not there: the store refuses who has no right,
-and tells all others that there is nothing to write over. So nothing is ever written but the report.
+Whether objects may be written is checked by replacing one that does not exist: the store denies it to a user
+without the right, and tells all others that the condition is not met.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -26,7 +27,7 @@ from imagejob_operator.ports.object_store import ObjectChanged, ObjectStore, Sto
 Clock = Callable[[], datetime]
 
 PROBE = ".imagejob-probe/"
-"""A folder in which nobody ever keeps an object; what is asked about lies in it."""
+"""A folder without objects, in which writing is checked."""
 
 NO_ETAG = "0" * 32
 """The ETag of no object."""
@@ -35,109 +36,99 @@ NO_ETAG = "0" * 32
 async def validate(
     store: ObjectStore, launcher: Launcher, clock: Clock, job: ImageJob, operation: Validate
 ) -> Validated:
-    """Look at all that a run of the job needs, and write the report of it.
+    """Check everything that a run of the job needs, and write the report.
 
     Raises:
         StoreError: when the store does not answer.
     """
     spec = job.spec
     assert not isinstance(spec, InvalidSpec)  # noqa: S101  (decide validates accepted jobs only)
-    looks = _Looks(store, launcher, clock, job, spec, operation)
+    run = _Checks(store, launcher, job, spec, operation.prefix, job.ends_by(clock()))
     checks: list[ReportCheck] = []
     failures: list[Failure] = []
-    # In the order in which a run would come to it, so that the first failure is the one it would end with.
-    for name, look in looks.all():
+    # In the order of a run, so that the first failure is the one that a run would end with.
+    for name, check in (
+        ("items", run.items),
+        ("staging", run.staging),
+        ("pods", run.pods),
+        ("destination", run.destination),
+    ):
         try:
-            checks.append(ReportCheck(name, True, await look()))
+            checks.append(ReportCheck(name, True, await check()))
         except OperationFailed as error:
             failure = error.failure
             failures.append(failure)
             checks.append(ReportCheck(name, False, f"{failure.code} {failure.reason}: {failure.message}"))
     first = failures[0] if failures else None
-    report = make_report(job, clock(), "Failed" if first else "Validated", ())
-    cause = ReportError(first.code, first.reason, first.message) if first else None
-    report = msgspec.structs.replace(report, checks=tuple(checks), error=cause)
+    report = msgspec.structs.replace(
+        make_report(job, clock(), "Failed" if first else "Validated", ()),
+        checks=tuple(checks),
+        error=ReportError(first.code, first.reason, first.message) if first else None,
+    )
     try:
         await store.put(operation.report, encode_report(report), "application/json")
     except StoreDenied as error:
-        text = f"the report {operation.report!r} cannot be written: {error}"
+        text = f"the store denies writing the report {operation.report!r}: {error}"
         first = first or Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)
-    return Validated(looks.items, first)
+    return Validated(run.count, first)
 
 
-class _Looks:
-    """What is looked at, each as a question that gives a line for the report or the failure of a run."""
+@dataclass(slots=True)
+class _Checks:
+    """The checks; each returns a line for the report, or raises the failure of a run."""
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        launcher: Launcher,
-        clock: Clock,
-        job: ImageJob,
-        spec: Spec,
-        operation: Validate,
-    ) -> None:
-        self._store = store
-        self._launcher = launcher
-        self._clock = clock
-        self._job = job
-        self._spec = spec
-        self._effort = operation
-        self.items = 0
+    _store: ObjectStore
+    _launcher: Launcher
+    _job: ImageJob
+    _spec: Spec
+    _prefix: str
+    _ends_by: datetime
+    count: int = 0
+    """How many items were found."""
 
-    def all(self) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
-        """Names and questions, in the order in which a run comes to them."""
-        return [
-            ("items", self._look_at_items),
-            ("staging", self._look_at_staging),
-            ("pods", self._look_at_pods),
-            ("destination", self._look_at_destination),
-        ]
-
-    async def _look_at_items(self) -> str:
+    async def items(self) -> str:
         try:
             plan = await plan_items(self._store, self._job, self._spec)
-            self.items = len(plan.items) + len(plan.skipped)
+            self.count = len(plan.items) + len(plan.skipped)
             items_per_pod(self._spec.execution, len(plan.items))
         except InvalidSpec as error:
             raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
         except StoreDenied as error:
-            text = f"the store refuses the sources: {error}"
+            text = f"the store denies reading the sources: {error}"
             raise OperationFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
-        text = f"{self.items} items are there, and no two outputs have one key"
-        return text + (f"; {len(plan.skipped)} items need not be made" if plan.skipped else "")
+        text = f"found {self.count} items; the keys of their outputs are distinct"
+        return text + (f"; {len(plan.skipped)} items are up to date" if plan.skipped else "")
 
-    async def _look_at_staging(self) -> str:
+    async def staging(self) -> str:
         try:
-            await self._ask_for_leave(self._effort.prefix)
+            await self._check_writable(self._prefix)
         except StoreDenied as error:
-            text = f"the store refuses to stage below {self._effort.prefix!r}: {error}"
+            text = f"the store denies writing staged objects below {self._prefix!r}: {error}"
             raise OperationFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
-        return f"the store would take objects below {self._effort.prefix!r}"
+        return f"staged objects can be written below {self._prefix!r}"
 
-    async def _look_at_pods(self) -> str:
+    async def pods(self) -> str:
         try:
-            untold = await self._launcher.rehearse(self._job, self._job.ends_by(self._clock()))
+            unknown = await self._launcher.rehearse(self._job, self._ends_by)
         except Refused as refusal:
             problem = refusal.problem
             text = f"the first Pod would be refused: {problem.message}"
             raise OperationFailed(Failure(Code.LAUNCH, problem.reason, text)) from None
-        return f"it cannot be told: {untold}" if untold else "the first Pod and its Secret would be taken now"
+        return f"not checked: {unknown}" if unknown else "the first Pod and its Secret would be accepted"
 
-    async def _look_at_destination(self) -> str:
+    async def destination(self) -> str:
         prefix = self._job.outputs_prefix + self._spec.destination.prefix
         try:
-            await self._ask_for_leave(prefix)
+            await self._check_writable(prefix)
         except StoreDenied as error:
-            text = f"the outputs cannot be written below {prefix!r}: {error}"
+            text = f"the store denies writing outputs below {prefix!r}: {error}"
             raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
-        return f"the store would take outputs below {prefix!r}"
+        return f"outputs can be written below {prefix!r}"
 
-    async def _ask_for_leave(self, prefix: str) -> None:
-        """Ask whether objects may be written below a prefix; StoreDenied if not."""
+    async def _check_writable(self, prefix: str) -> None:
         try:
             await self._store.put_if_match(f"{prefix}{PROBE}none", b"", NO_ETAG, "application/octet-stream")
         except ObjectChanged:
             return
-        # A store that does not know conditional writes has written it.
+        # A store that ignores conditions has written it.
         await self._store.delete_prefix(prefix + PROBE)

@@ -100,7 +100,7 @@ PUBLISHING = (
         "the store answers 503 to writing to the destination",
         "JOB_007/StoreUnavailable",
         within=15,
-        evidence=("SlowDown", "given up after 5 s"),
+        evidence=("SlowDown", "stopped retrying after", "stagingDeadlineSeconds 5"),
         job=job(execution={"stagingDeadlineSeconds": 5}),
         broken=lambda b: b.store(refused(503, "SlowDown"), "copy", about=FINAL),
     ),

@@ -64,7 +64,7 @@ URLS = (
         "the Secret with the headers for a web server never comes",
         "JOB_002/AccessDenied",
         within=5,
-        evidence=("headersSecretRef", "may not read the Secret 'web'", "given up after"),
+        evidence=("headersSecretRef", "may not read the Secret 'web'", "stopped retrying after"),
         job=fetched("/private/a.jpg", hurried=True, headersSecretRef={"name": "web"}),
     ),
     Case(
@@ -151,7 +151,7 @@ URLS = (
         "a web server breaks off in the middle of every answer",
         "JOB_002/SourceUnreachable",
         within=5,
-        evidence=("ended before all of its bytes had come", "given up after"),
+        evidence=("ended before all of its bytes had come", "stopped retrying after"),
         job=fetched("/half/a.jpg", hurried=True),
     ),
     Case(
@@ -167,7 +167,7 @@ URLS = (
         "a web server answers 503 for as long as the job may be staged",
         "JOB_002/SourceUnreachable",
         within=5,
-        evidence=("/busy/a.jpg answered 503", "given up after"),
+        evidence=("/busy/a.jpg answered 503", "stopped retrying after"),
         job=fetched("/busy/a.jpg", hurried=True),
     ),
     Case(

@@ -86,7 +86,7 @@ CASES = (
         "the job names an ImageStore that nobody creates",
         "JOB_001/StoreNotFound",
         within=GRACE,
-        evidence=("no ImageStore 'media'", "given up after"),
+        evidence=("no ImageStore 'media'", "(waited "),
         job=job(**STORE),
     ),
     Case(

@@ -6,7 +6,7 @@ import pytest
 
 from imagejob_operator.adapters.process.metrics import Metrics
 from imagejob_operator.api.errors import Reason
-from imagejob_operator.decision.phases.deferral import DEFERRALS
+from imagejob_operator.decision.phases.cleaning import DEFERRALS
 
 
 @pytest.mark.parametrize("reason", DEFERRALS)

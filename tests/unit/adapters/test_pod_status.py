@@ -12,14 +12,14 @@ from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings, pod_
 from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.decision.attempt import State, Tries
+from imagejob_operator.decision.attempt import AttemptCounts, State
 
 MOMENT = "2026-01-01T12:00:05Z"
 
 
 def pod(stands: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
     """Our own Pod, with a status."""
-    of = job(status(Phase.RUNNING, tries=(Tries(1),)))
+    of = job(status(Phase.RUNNING, counts=(AttemptCounts(1),)))
     made = pod_manifest(PodSettings("i", "image:1"), of, 3, 2, later(60) - later(0))
     made["metadata"] |= {"uid": "pod-uid", "creationTimestamp": "2026-01-01T12:00:00Z", **metadata}
     return {**made, "status": stands or {}}

@@ -105,7 +105,7 @@ def test_a_validation_reaches_only_accepted() -> None:
     }
     said = made.condition("Succeeded")
     assert said
-    assert (said.reason, "of 3 items" in said.message) == ("Validated", True)
+    assert (said.reason, "for 3 items" in said.message) == ("Validated", True)
 
 
 @pytest.mark.parametrize("phase", MILESTONES, ids=str)
@@ -131,6 +131,15 @@ def test_a_code_makes_its_milestone_false_with_the_cause(code: Code, reason: Rea
     found = with_conditions(failed, Status(), NOW).condition(kind)
     assert found is not None
     assert (found.status, found.reason, found.message) == ("False", reason.value, "why")
+
+
+def test_processed_turns_false_when_the_results_are_rejected() -> None:
+    before = stands(Phase.PUBLISHING)
+    cause = error_status(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, "2 of 2 items failed"))
+    after = with_conditions(msgspec.structs.replace(before, phase="Failing", error=cause), before, later(5))
+    found = after.condition("Processed")
+    assert found is not None
+    assert (found.status, found.reason) == ("False", "ItemsFailed")
 
 
 def test_a_milestone_once_reached_stays_true_while_the_run_fails() -> None:
@@ -201,7 +210,7 @@ def test_types_are_unique_and_generations_are_the_observed_one() -> None:
         (Phase.SUSPENDED, None, "False/InProgress"),
         (Phase.SUSPENDED, True, "True/Cleaned"),
         (Phase.FAILED, True, "True/Cleaned"),
-        (Phase.FAILED, False, "False/Deferred: staging could not be emptied yet; it is tried again"),
+        (Phase.FAILED, False, "False/Deferred: the staging could not be emptied yet; the operator retries"),
         (Phase.FAILED, "the store is away", "False/Deferred: the store is away"),
         (Phase.SUCCEEDED, True, "True/Cleaned"),
     ],

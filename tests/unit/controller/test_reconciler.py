@@ -428,6 +428,18 @@ async def test_a_result_that_is_garbage_is_judged_and_not_stumbled_over() -> Non
     assert await failed_run(world) == "JOB_005/ResultsInvalid"
 
 
+async def test_a_store_that_fails_while_results_are_read_is_retried_within_the_window() -> None:
+    world = World()
+    world.create(execution={"stagingDeadlineSeconds": 60})
+    world.store.hooks.fail(StoreUnavailable("away"), "list", about="/out/")
+    await at(world, "Publishing")
+    begun = world.clock()
+    await at(world, "Failing")
+    assert world.error() == "JOB_007/StoreUnavailable"
+    assert 60 <= (world.clock() - begun).total_seconds() < 90
+    assert world.store.keys("shop/catalog/") == []
+
+
 # --- the commit --------------------------------------------------------------------------------------------
 
 

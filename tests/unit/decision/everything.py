@@ -1,6 +1,6 @@
-"""The product of all that the decision may observe, and a checker of what it decides.
+"""All observations of the decision, as a product, and a checker of its decisions.
 
-The checker knows nothing of how the decision is made: it holds it against what the design promises.
+The checker does not know how a decision is made: it compares it with the guarantees of the design.
 """
 
 from __future__ import annotations
@@ -31,15 +31,22 @@ from imagejob_operator.decision.action import (
     ReleaseFinalizer,
     StopAttempt,
 )
-from imagejob_operator.decision.attempt import Attempt, Problem, Refusal, Remark, State, Tries, parse_tries
+from imagejob_operator.decision.attempt import (
+    Attempt,
+    AttemptCounts,
+    Problem,
+    Refusal,
+    Remark,
+    State,
+    parse_attempts,
+)
 from imagejob_operator.decision.conditions import with_conditions
 from imagejob_operator.decision.observation import Admission, Decision, Observation
 from imagejob_operator.decision.operation import (
     Broken,
     Clean,
     Cleaned,
-    Collect,
-    Collected,
+    ItemResults,
     Operation,
     Progress,
     Publish,
@@ -57,7 +64,13 @@ Decide = Callable[[Observation], Decision]
 
 CAUSE = error_status(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, "the first cause"))
 TRANSIENT = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "the store is away")
+TOO_MANY = Failure(Code.PROCESSING, Reason.ITEMS_FAILED, "1 of 2 items failed")
 PERMANENT = Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, "the store refuses")
+
+WELL = ItemResults(ItemCounts(total=2, succeeded=2))
+ONE_FAILED = ItemResults(
+    ItemCounts(total=2, succeeded=1, failed=1), (FailedItem("a", "IMG_001", "not an image"),)
+)
 
 SPECS = {
     "same-run": SPEC,
@@ -91,7 +104,7 @@ MOMENTS = {
 BUDGET_MOMENTS = {"at-once": 0, "half-budget": 30, "budget": 60, "long-after": 90000}
 """The moments of a job that is being undone or deleted."""
 
-TRIES = {"unlaunched": Tries(), "first": Tries(1), "last": Tries(3)}
+COUNTS = {"unlaunched": AttemptCounts(), "first": AttemptCounts(1), "last": AttemptCounts(3)}
 
 WAITING_PROBLEMS = {
     "silent": None,
@@ -121,7 +134,7 @@ class Seen:
 def sights(stands: Status, few: bool) -> dict[str, Seen]:
     """What may be seen of the first shard of a run."""
     shards = stands.run.shards if stands.run else None
-    number = max(1, parse_tries(shards.attempts, shards.total)[0].launches) if shards else 1
+    number = max(1, parse_attempts(shards.attempts, shards.total)[0].launches) if shards else 1
 
     def one(state: State, problem: Problem | None = None, **more: Any) -> Seen:
         return Seen(attempt(state, problem, number=number, **more))
@@ -172,18 +185,18 @@ def operations(
                 Staged(0, 0, 0, skipped=2),
             ],
         ),
-        Phase.LAUNCHING: (Collect(PREFIX), [Collected(2, 0, ())]),
-        Phase.RUNNING: (
-            Collect(PREFIX),
-            [Collected(2, 0, ()), Collected(1, 1, (FailedItem("a", "IMG_001", "x"),))],
-        ),
         Phase.PUBLISHING: (
             Publish(PREFIX, report, deadline),
-            [Published(2, 10, True), Published(2, 10, False)],
+            [
+                Published(2, 10, WELL, cleaned=True),
+                Published(2, 10, WELL, cleaned=False),
+                Published(1, 5, ONE_FAILED, cleaned=True),
+                Broken(TOO_MANY, results=ONE_FAILED),
+            ],
         ),
     }
     empty = (Clean((PREFIX,)), [Cleaned()])
-    undo = (Clean((PREFIX,), report=report), [Cleaned(), Cleaned(Published(2, 10, True))])
+    undo = (Clean((PREFIX,), report=report), [Cleaned(), Cleaned(Published(1, 5, ONE_FAILED, cleaned=True))])
     operation, done = own.get(phase, undo if phase in COMPENSATING else empty)
     if deleted:
         operation, done = Clean((job_staging_prefix(FOLDER, KEY.namespace, UID),)), [Cleaned()]
@@ -217,8 +230,8 @@ ADMISSIONS: dict[str, tuple[Admission | None, StoreViews]] = {
 """Whether the operator's store admits the namespace, and how the ImageStores stand that a job names."""
 
 
-def recorded(phase: Phase, tries: Tries) -> Status:
-    stands = status(phase, tries=(tries,), since=NOW)
+def recorded(phase: Phase, counts: AttemptCounts) -> Status:
+    stands = status(phase, counts=(counts,), since=NOW)
     if phase in TERMINAL and stands.run:
         run = msgspec.structs.replace(stands.run, finished_at=NOW, duration="1s")
         stands = msgspec.structs.replace(stands, run=run)
@@ -231,16 +244,13 @@ def recorded(phase: Phase, tries: Tries) -> Status:
 def standings(phase: Phase) -> dict[str, Status]:
     """How the status of a job in a phase may stand."""
     if phase in (Phase.LAUNCHING, Phase.RUNNING):
-        first = recorded(phase, Tries(1))
+        first = recorded(phase, AttemptCounts(1))
         run = first.run and msgspec.structs.replace(first.run, queued_since=NOW)
         queued = {"queued": msgspec.structs.replace(first, run=run)}
-        return queued | {name: recorded(phase, tries) for name, tries in TRIES.items()}
-    stands = recorded(phase, Tries(1))
+        return queued | {name: recorded(phase, counts) for name, counts in COUNTS.items()}
+    stands = recorded(phase, AttemptCounts(1))
     before = {"first": stands, "tried-before": with_conditions(stands, stands, NOW, note=TRANSIENT)}
-    if phase is Phase.PUBLISHING:
-        failures = msgspec.structs.replace(stands, items=ItemCounts(total=2, succeeded=1, failed=1))
-        return before | {"with-failures": failures}
-    if phase in (Phase.STAGING, Phase.VALIDATING):
+    if phase in (Phase.STAGING, Phase.VALIDATING, Phase.PUBLISHING):
         return before
     if phase is not Phase.SUSPENDED:
         return {"first": stands}
@@ -263,7 +273,7 @@ def _matters(spec_name: str, standing: str, phase: Phase) -> bool:
 
 @cache
 def observations(phase: Phase) -> tuple[tuple[str, Observation], ...]:
-    """Everything that may be observed of a job in a phase, each with a name; made once."""
+    """All observations of a job in a phase, with their names; made once."""
     return tuple(_observations(phase))
 
 
@@ -295,7 +305,7 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
     phase = of.status.at
     admissions = ADMISSIONS if phase is Phase.PENDING else {"": (None, StoreViews())}
     for (sight_name, sight), (admission_name, (admission, stores)), (
-        effort_name,
+        operation_name,
         (operation, progress),
     ) in itertools.product(
         seen_there.items(), admissions.items(), operations(phase, now, of.deleted_at is not None).items()
@@ -306,7 +316,7 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
         refusals = {0: Refusal(sight.refusal, NOW, now + timedelta(seconds=1))} if sight.refusal else {}
         said = {sight.attempt.uid: Remark(sight.remark, NOW)} if sight.attempt and sight.remark else {}
         yield (
-            f"{sight_name}/{admission_name}/{effort_name}",
+            f"{sight_name}/{admission_name}/{operation_name}",
             replace(
                 seen(
                     of,
@@ -327,7 +337,7 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
 
 
 def faults(o: Observation, decide: Decide) -> list[str]:
-    """What is wrong with the decision on one observation."""
+    """The violated guarantees of the decision on one observation."""
     old = o.job.status.at
     try:
         decision = decide(o)
@@ -338,7 +348,7 @@ def faults(o: Observation, decide: Decide) -> list[str]:
         return [f"raised {error!r}"]
     found = [check(o, old, new, decision) for check in CHECKS]
     if again:
-        # What the first decision newly says (a note) must not hide that the second one waits for ever.
+        # A note that the first decision adds must not hide that the second one waits forever.
         then = again.status.at
         found += [check(settled, new, then, again) for check in CHECKS]
     return [text for text in found if text]
@@ -352,13 +362,13 @@ def _legal(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     return ""
 
 
-def _never_waits_for_ever(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _never_waits_forever(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     let_go = o.job.deleted_at is not None and not o.job.guarded
     if decision.status != o.job.status or decision.actions or let_go:
         return ""
     if decision.requeue_at is None:
-        return "" if old in TERMINAL else "waits with no moment to look again"
-    return "" if decision.requeue_at > o.now else "looks again at once and for ever"
+        return "" if old in TERMINAL else "waits without a requeue"
+    return "" if decision.requeue_at > o.now else "requeues at once, forever"
 
 
 def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
@@ -372,7 +382,7 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
         # No deadline counts but the queue's; that it is queued no more is recorded before anything else.
         held = [a for a in o.attempts if (a.run, a.epoch) == (1, 1) and a.held]
         late = bool(held) and age >= timedelta(seconds=86400)
-        return "passed over the queue deadline" if late and new is not Phase.FAILING else ""
+        return "missed the queue deadline" if late and new is not Phase.FAILING else ""
     looking = old in (Phase.STAGING, Phase.VALIDATING) and not isinstance(o.progress, Staged | Validated)
     if looking and age >= timedelta(seconds=600):
         wants = "the staging deadline"
@@ -389,14 +399,14 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
         wants = "the start deadline"
     if wants:
         lost_outcomes = Phase.FAILED if old is Phase.VALIDATING else Phase.FAILING
-        return "" if new is lost_outcomes else f"passed over {wants}"
+        return "" if new is lost_outcomes else f"missed {wants}"
     if (
         old in COMPENSATING
         and age >= timedelta(seconds=60)
         and new not in TERMINAL
         and not _begins(o, decision)
     ):
-        return "undoes for longer than the cleaning budget"
+        return "cleans for longer than the cleaning budget"
     return ""
 
 
@@ -414,7 +424,7 @@ def _holds_deletion(o: Observation, old: Phase, new: Phase, decision: Decision) 
         return "holds a deletion for longer than the cleaning budget"
     clean = isinstance(o.progress, Cleaned) and isinstance(o.operation, Clean)
     if released and o.now < o.job.deleted_at + timedelta(seconds=60) and not clean:
-        return "lets go before staging is empty"
+        return "releases the finalizer before staging is empty"
     return ""
 
 
@@ -449,7 +459,7 @@ def _launches_only_what_is_recorded(o: Observation, old: Phase, new: Phase, deci
             run = o.job.status.run
             shards = run.shards if run else None
             text = shards.attempts if shards else ""
-            known = parse_tries(text, shards.total if shards else 0)
+            known = parse_attempts(text, shards.total if shards else 0)
             if action.number == 0 or known[action.shard].launches != action.number:
                 return "launches what is not recorded"
     return ""
@@ -457,7 +467,7 @@ def _launches_only_what_is_recorded(o: Observation, old: Phase, new: Phase, deci
 
 def _intent_first(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     if new in COMPENSATING and old not in COMPENSATING and (decision.actions or decision.operation):
-        return "undoes before the intent is recorded"
+        return "cleans before the intent is recorded"
     return ""
 
 
@@ -467,11 +477,11 @@ def _guarded_before_staging(o: Observation, old: Phase, new: Phase, decision: De
     return ""
 
 
-def _actions_in_their_place(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _actions_belong_to_the_phase(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     ended = old in TERMINAL or o.job.deleted_at is not None
     for action in decision.actions:
         if isinstance(action, ReleaseFinalizer) and not ended:
-            return f"lets go in {old}"
+            return f"releases the finalizer in {old}"
         if isinstance(action, DeleteJob):
             policy = None if isinstance(o.job.spec, InvalidSpec) else o.job.spec.retention.policy
             if old not in TERMINAL or policy is not Compaction.DELETE or o.now < NOW + timedelta(seconds=60):
@@ -479,7 +489,7 @@ def _actions_in_their_place(o: Observation, old: Phase, new: Phase, decision: De
     return ""
 
 
-def _efforts_in_their_place(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _operations_belong_to_the_phase(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     if decision.operation is None:
         return ""
     if o.job.deleted_at:
@@ -488,8 +498,6 @@ def _efforts_in_their_place(o: Observation, old: Phase, new: Phase, decision: De
         allowed = {
             Phase.VALIDATING: (Validate,),
             Phase.STAGING: (Stage,),
-            Phase.LAUNCHING: (Collect,),
-            Phase.RUNNING: (Collect,),
             Phase.PUBLISHING: (Publish,),
         }.get(old, ())
     else:
@@ -521,7 +529,7 @@ def _staged_anew_elsewhere(o: Observation, old: Phase, new: Phase, decision: Dec
     return ""
 
 
-def _obeys_its_user(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _follows_cancel_and_suspend(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     spec = o.job.spec
     if isinstance(spec, InvalidSpec) or o.job.deleted_at or old in TERMINAL or old in COMPENSATING:
         return ""
@@ -530,13 +538,13 @@ def _obeys_its_user(o: Observation, old: Phase, new: Phase, decision: Decision) 
         ways = (Phase.PENDING, Phase.CANCELLED) if unbegun else (Phase.CANCELLING,)
         if old is Phase.VALIDATING:
             ways = (Phase.CANCELLED,)
-        return "" if new in ways else "goes on with a run that was cancelled"
+        return "" if new in ways else "continues a run that was cancelled"
     published = isinstance(o.progress, Published) and isinstance(o.operation, Publish)
     if not spec.suspend or published:
         return ""
     if any(isinstance(a, Launch | DeliverOrder) for a in decision.actions):
         return "launches though it is suspended"
-    return "" if new is Phase.SUSPENDED else "goes on though it is suspended"
+    return "" if new is Phase.SUSPENDED else "continues though it is suspended"
 
 
 def _stays_suspended_no_longer_than_asked(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
@@ -544,6 +552,7 @@ def _stays_suspended_no_longer_than_asked(o: Observation, old: Phase, new: Phase
     if old is not Phase.SUSPENDED or isinstance(spec, InvalidSpec) or o.job.deleted_at or spec.suspend:
         return ""
     late = o.now >= NOW + timedelta(seconds=60) and decision.status == o.job.status
+    late = late and not _begins(o, decision)
     return "stays suspended for longer than the cleaning budget" if late else ""
 
 
@@ -555,10 +564,32 @@ def _keeps_its_history(o: Observation, old: Phase, new: Phase, decision: Decisio
     newest = after.history[0] if after.history else PastRun()
     told = (newest.id, newest.number, newest.phase) == (run.id, run.number, before.phase)
     rest = after.history[1:] == before.history[:4]
-    return "" if told and rest else "forgets the run that has ended"
+    return "" if told and rest else "drops the run that has ended from the history"
 
 
-def _tells_of_failed_items(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def progress_results(o: Observation) -> tuple[ItemCounts, tuple[FailedItem, ...]] | None:
+    """The verified results of a run that was published, or of which too many items failed."""
+    match o.progress:
+        case Cleaned(committed=Published(results=results)) | Published(results=results):
+            return results.counts, results.failures
+        case Broken(results=ItemResults(counts, failures)):
+            return counts, failures
+        case _:
+            return None
+
+
+def _keeps_verified_results(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    belongs = isinstance(o.operation, Publish) and old is Phase.PUBLISHING
+    known = progress_results(o)
+    spec = o.job.spec
+    undisturbed = not isinstance(spec, InvalidSpec) and spec.run.id == "1" and spec.cancel_run_id != "1"
+    if not known or not belongs or o.job.deleted_at or not undisturbed or new is Phase.SUSPENDED:
+        return ""
+    kept = (decision.status.items, decision.status.failures) == known
+    return "" if kept else "does not show the results that were verified"
+
+
+def _records_a_partial_success(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     if new is not Phase.SUCCEEDED or old is new:
         return ""
     items, run = decision.status.items, decision.status.run
@@ -567,7 +598,7 @@ def _tells_of_failed_items(o: Observation, old: Phase, new: Phase, decision: Dec
     return "" if failed == told else f"a success with {items} and the outcome {run and run.outcome!r}"
 
 
-def _tells_what_ran(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _records_that_a_pod_ran(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     run = o.job.status.run
     if (
         old is not Phase.LAUNCHING
@@ -585,7 +616,7 @@ def _tells_what_ran(o: Observation, old: Phase, new: Phase, decision: Decision) 
     return "" if ran == told else f"says {'that' if told else 'nothing, though'} a Pod ran"
 
 
-def _only_tries_out(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _only_validates(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     run = decision.status.run
     told = run is not None and run.outcome == "Validated"
     if old is Phase.PENDING and new in (Phase.STAGING, Phase.VALIDATING):
@@ -602,7 +633,7 @@ def _only_tries_out(o: Observation, old: Phase, new: Phase, decision: Decision) 
 
 CHECKS = (
     _legal,
-    _never_waits_for_ever,
+    _never_waits_forever,
     _holds_deadlines,
     _holds_deletion,
     _terminal_stays,
@@ -611,34 +642,35 @@ CHECKS = (
     _launches_only_what_is_recorded,
     _intent_first,
     _guarded_before_staging,
-    _actions_in_their_place,
-    _efforts_in_their_place,
+    _actions_belong_to_the_phase,
+    _operations_belong_to_the_phase,
     _numbers_never_go_back,
     _staged_anew_elsewhere,
-    _obeys_its_user,
+    _follows_cancel_and_suspend,
     _stays_suspended_no_longer_than_asked,
     _keeps_its_history,
-    _tells_of_failed_items,
-    _tells_what_ran,
-    _only_tries_out,
+    _keeps_verified_results,
+    _records_a_partial_success,
+    _records_that_a_pod_ran,
+    _only_validates,
 )
 
 
-# --- a world that never moves ------------------------------------------------------------------------------
+# --- a world that does not change -------------------------------------------------------------------------
 
 
-def turns_until_settled(o: Observation, decide: Decide, most: int = 6) -> int:
-    """Turns until the decision has nothing new to say, with the world and the clock standing still."""
+def reconciles_until_settled(o: Observation, decide: Decide, most: int = 6) -> int:
+    """Reconciles until the status no longer changes, in a world and at a time that do not change."""
     for reconcile in range(most):
         decision = decide(o)
         if decision.status == o.job.status:
             return reconcile
         o = replace(o, job=replace(o.job, status=decision.status))
-    raise AssertionError(f"still writes after {most} turns: {o.job.status.phase}")
+    raise AssertionError(f"still writes after {most} reconciles: {o.job.status.phase}")
 
 
 def end_in_a_frozen_world(o: Observation, decide: Decide, most: int = 300) -> tuple[Phase, datetime]:
-    """Where a job gets when its operations and attempts never move again, and when."""
+    """The phase in which a job ends, and when, if its operations and attempts make no progress."""
     for _ in range(most):
         decision = decide(o)
         if o.job.deleted_at and any(isinstance(a, ReleaseFinalizer) for a in decision.actions):
@@ -654,7 +686,7 @@ def end_in_a_frozen_world(o: Observation, decide: Decide, most: int = 300) -> tu
         if decision.status == o.job.status:
             moments = [decision.requeue_at] if decision.requeue_at else []
             moments += [now + timedelta(seconds=30)] if decision.actions else []
-            assert moments, f"waits for ever in {o.job.status.phase}"
+            assert moments, f"waits forever in {o.job.status.phase}"
             now = max(min(moments), now + timedelta(milliseconds=50))
         o = replace(o, job=of, now=now, operation=operation, progress=progress)
     raise AssertionError(f"no end in sight in {o.job.status.phase} at {o.now}")

@@ -22,7 +22,7 @@ def test_staging_deadline_with_a_store_that_is_away(progress: Progress) -> None:
     error = decision.status.error
     assert error is not None
     assert (error.code, error.reason) == ("JOB_002", "StoreUnavailable")
-    assert error.message.startswith("the store cannot be reached (given up after")
+    assert error.message.startswith("the store cannot be reached (stopped retrying after")
 
 
 def test_staging_deadline_without_any_error() -> None:
@@ -60,7 +60,7 @@ def test_staging_deadline_of_an_operator_that_has_not_tried_itself() -> None:
     error = decide(seen(hurried, now=later(5), operation=Stage(PREFIX), progress=Working())).status.error
     assert error is not None
     assert (error.code, error.reason) == ("JOB_002", "StoreUnavailable")
-    assert error.message.startswith("the store cannot be reached (given up after")
+    assert error.message.startswith("the store cannot be reached (stopped retrying after")
 
 
 def test_active_deadline_of_an_operator_that_has_not_tried_itself() -> None:
@@ -69,7 +69,7 @@ def test_active_deadline_of_an_operator_that_has_not_tried_itself() -> None:
     error = decide(seen(hurried, now=later(5))).status.error
     assert error is not None
     assert (error.code, error.reason) == ("JOB_006", "DeadlineExceeded")
-    assert error.message.endswith("; last: the store cannot be reached")
+    assert error.message.endswith("; last problem: the store cannot be reached")
 
 
 def test_a_reason_that_no_staging_fails_with_is_no_evidence() -> None:

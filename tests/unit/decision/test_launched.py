@@ -11,7 +11,7 @@ from fakes.build import NOW, attempt, job, seen, spec, status
 from fakes.scripts import CRASHED
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.decision.attempt import Attempt, Problem, State, Tries
+from imagejob_operator.decision.attempt import Attempt, AttemptCounts, Problem, State
 from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.observation import Observation
 
@@ -49,7 +49,7 @@ def test_a_pod_that_never_ran_is_no_launch() -> None:
 
 
 def test_where_another_pod_had_run_the_run_had_been_launched() -> None:
-    both = job(status(Phase.LAUNCHING, tries=(Tries(1), Tries(1)), per_shard=1), ONLY_ONCE)
+    both = job(status(Phase.LAUNCHING, counts=(AttemptCounts(1), AttemptCounts(1)), per_shard=1), ONLY_ONCE)
     o = seen(both, ran(attempt(State.FAILED, CRASHED)), attempt(State.FAILED, PULLS, shard=1))
     assert launched(o) == "Failing True"
     assert error(o).startswith("JOB_005/")

@@ -13,15 +13,14 @@ from imagejob_contract.result import Summary
 from imagejob_operator.api.errors import Code, Reason
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import Execution
-from imagejob_operator.decision.attempt import Attempt, Problem, Refusal, Remark, State, Tries
+from imagejob_operator.decision.attempt import Attempt, AttemptCounts, Problem, Refusal, Remark, State
 from imagejob_operator.decision.observation import Observation
+from imagejob_operator.decision.phases.starting import check_start, silent_attempt
 from imagejob_operator.decision.shards import (
     count_items,
-    judge_start,
     record_due,
     shard_count,
     shard_items,
-    silent_attempt,
     survey,
 )
 
@@ -31,59 +30,63 @@ RETRIES = 2
 
 
 def world(
-    tries: tuple[Tries, ...], *attempts: Attempt, results: dict[int, Summary] | None = None
+    counts: tuple[AttemptCounts, ...], *attempts: Attempt, results: dict[int, Summary] | None = None
 ) -> Observation:
-    of = job(status(Phase.RUNNING, tries=tries, items=10, per_shard=3))
+    of = job(status(Phase.RUNNING, counts=counts, items=10, per_shard=3))
     return seen(of, *attempts, results=results or {})
 
 
 CASES = {
-    "never-launched": (Tries(), None, "due 1+0"),
-    "recorded-not-there": (Tries(1), None, "absent"),
-    "waiting": (Tries(1), attempt(State.WAITING), "waiting"),
-    "running": (Tries(1), attempt(State.RUNNING), "running"),
-    "succeeded": (Tries(1), attempt(State.SUCCEEDED), "done"),
-    "failed-retries-left": (Tries(2), attempt(State.FAILED, COUNTED, number=2), "due 3+0"),
-    "failed-last": (Tries(3), attempt(State.FAILED, COUNTED, number=3), "lost"),
-    "failed-without-a-word": (Tries(3), attempt(State.FAILED, number=3), "lost"),
-    "disrupted-last": (Tries(3), attempt(State.FAILED, UNCOUNTED, number=3), "due 3+1"),
-    "disrupted-often": (Tries(1, 9), attempt(State.FAILED, UNCOUNTED, number=10), "due 1+10"),
-    "disrupted-too-often": (Tries(1, 10), attempt(State.FAILED, UNCOUNTED, number=11), "lost"),
-    "given-up-and-gone": (Tries(3, 0, True), None, "lost"),
-    "given-up-and-there": (Tries(3, 0, True), attempt(State.FAILED, UNCOUNTED, number=3), "lost"),
-    "going-in-time": (Tries(1), attempt(State.RUNNING, deleting=True, gone_by=later(-59)), "running"),
-    "on-a-dead-node": (Tries(1), attempt(State.RUNNING, deleting=True, gone_by=later(-60)), "due 1+1"),
+    "never-launched": (AttemptCounts(), None, "due 1+0"),
+    "recorded-not-there": (AttemptCounts(1), None, "absent"),
+    "waiting": (AttemptCounts(1), attempt(State.WAITING), "waiting"),
+    "running": (AttemptCounts(1), attempt(State.RUNNING), "running"),
+    "succeeded": (AttemptCounts(1), attempt(State.SUCCEEDED), "done"),
+    "failed-retries-left": (AttemptCounts(2), attempt(State.FAILED, COUNTED, number=2), "due 3+0"),
+    "failed-last": (AttemptCounts(3), attempt(State.FAILED, COUNTED, number=3), "lost"),
+    "failed-without-a-word": (AttemptCounts(3), attempt(State.FAILED, number=3), "lost"),
+    "disrupted-last": (AttemptCounts(3), attempt(State.FAILED, UNCOUNTED, number=3), "due 3+1"),
+    "disrupted-often": (AttemptCounts(1, 9), attempt(State.FAILED, UNCOUNTED, number=10), "due 1+10"),
+    "disrupted-too-often": (AttemptCounts(1, 10), attempt(State.FAILED, UNCOUNTED, number=11), "lost"),
+    "given-up-and-gone": (AttemptCounts(3, 0, True), None, "lost"),
+    "given-up-and-there": (AttemptCounts(3, 0, True), attempt(State.FAILED, UNCOUNTED, number=3), "lost"),
+    "going-in-time": (AttemptCounts(1), attempt(State.RUNNING, deleting=True, gone_by=later(-59)), "running"),
+    "on-a-dead-node": (
+        AttemptCounts(1),
+        attempt(State.RUNNING, deleting=True, gone_by=later(-60)),
+        "due 1+1",
+    ),
     "on-a-dead-node-waiting": (
-        Tries(1),
+        AttemptCounts(1),
         attempt(State.WAITING, deleting=True, gone_by=later(-60)),
         "due 1+1",
     ),
-    "only-an-older-one": (Tries(2), attempt(State.FAILED, COUNTED, number=1), "absent"),
-    "of-another-run": (Tries(1), attempt(State.SUCCEEDED, run=2), "absent"),
-    "older-one-succeeded": (Tries(2), attempt(State.SUCCEEDED, number=1), "done"),
-    "failed-just-now": (Tries(1), attempt(State.FAILED, COUNTED, finished=later(-0.9)), "resting"),
-    "failed-a-second-ago": (Tries(1), attempt(State.FAILED, COUNTED, finished=later(-1)), "due 2+0"),
+    "only-an-older-one": (AttemptCounts(2), attempt(State.FAILED, COUNTED, number=1), "absent"),
+    "of-another-run": (AttemptCounts(1), attempt(State.SUCCEEDED, run=2), "absent"),
+    "older-one-succeeded": (AttemptCounts(2), attempt(State.SUCCEEDED, number=1), "done"),
+    "failed-just-now": (AttemptCounts(1), attempt(State.FAILED, COUNTED, finished=later(-0.9)), "backoff"),
+    "failed-a-second-ago": (AttemptCounts(1), attempt(State.FAILED, COUNTED, finished=later(-1)), "due 2+0"),
     "failed-by-a-clock-a-little-ahead": (
-        Tries(1),
+        AttemptCounts(1),
         attempt(State.FAILED, COUNTED, finished=later(5)),
-        "resting",
+        "backoff",
     ),
     "failed-by-a-clock-far-ahead": (
-        Tries(1),
+        AttemptCounts(1),
         attempt(State.FAILED, COUNTED, finished=later(3600)),
         "due 2+0",
     ),
     "disrupted-often-just-now": (
-        Tries(1, 7),
+        AttemptCounts(1, 7),
         attempt(State.FAILED, UNCOUNTED, number=8, finished=later(-9)),
-        "resting",
+        "backoff",
     ),
     "failed-last-just-now": (
-        Tries(3),
+        AttemptCounts(3),
         attempt(State.FAILED, COUNTED, number=3, finished=later(0)),
         "lost",
     ),
-    "deleting": (Tries(1), attempt(State.RUNNING, deleting=True), "running"),
+    "deleting": (AttemptCounts(1), attempt(State.RUNNING, deleting=True), "running"),
 }
 
 
@@ -98,37 +101,39 @@ def place(o: Observation, shard: int) -> str:
         *(["running"] for a in view.running if a.shard == shard),
         *(["waiting"] for a in view.waiting if a.shard == shard),
         *([f"due {due.counted}+{due.disrupted}"] if due else []),
-        *(["resting"] if shard in view.resting else []),
+        *(["backoff"] if shard in view.backoff else []),
     ]
     return " and ".join(word if isinstance(word, str) else word[0] for word in found)
 
 
 def test_what_was_given_up_is_recorded_with_the_tries() -> None:
-    view = survey(world((Tries(3), Tries()), attempt(State.FAILED, COUNTED, number=3)), RETRIES)
-    assert record_due(view, 1) == (Tries(3, 0, True), Tries(1))
+    view = survey(
+        world((AttemptCounts(3), AttemptCounts()), attempt(State.FAILED, COUNTED, number=3)), RETRIES
+    )
+    assert record_due(view, 1) == (AttemptCounts(3, 0, True), AttemptCounts(1))
 
 
-@pytest.mark.parametrize(("tries", "seen_attempt", "wanted"), CASES.values(), ids=CASES)
-def test_a_shard_stands(tries: Tries, seen_attempt: Attempt | None, wanted: str) -> None:
+@pytest.mark.parametrize(("counts", "seen_attempt", "wanted"), CASES.values(), ids=CASES)
+def test_a_shard_stands(counts: AttemptCounts, seen_attempt: Attempt | None, wanted: str) -> None:
     attempts = (seen_attempt,) if seen_attempt else ()
-    assert place(world((tries,), *attempts), 0) == wanted
+    assert place(world((counts,), *attempts), 0) == wanted
 
 
 def test_a_result_in_the_store_ends_a_shard_whatever_became_of_its_pod() -> None:
-    o = world((Tries(3),), attempt(State.FAILED, COUNTED, number=3), results={0: Summary(3)})
+    o = world((AttemptCounts(3),), attempt(State.FAILED, COUNTED, number=3), results={0: Summary(3)})
     assert place(o, 0) == "done"
 
 
 states = st.sampled_from(State)
 problems = st.sampled_from([None, COUNTED, UNCOUNTED])
-many_tries = st.lists(
-    st.builds(Tries, st.integers(0, 4), st.integers(0, 1), st.booleans()), min_size=1, max_size=5
+many_counts = st.lists(
+    st.builds(AttemptCounts, st.integers(0, 4), st.integers(0, 1), st.booleans()), min_size=1, max_size=5
 )
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> Observation:
-    tries = tuple(draw(many_tries))
+    counts = tuple(draw(many_counts))
     attempts: dict[str, Attempt] = {}
     for shard, number, state, problem, run in draw(
         st.lists(
@@ -137,13 +142,13 @@ def worlds(draw: st.DrawFn) -> Observation:
     ):
         made = attempt(state, problem if state is State.FAILED else None, shard=shard, number=number, run=run)
         attempts[made.name] = made
-    results = draw(st.dictionaries(st.integers(0, len(tries) - 1), st.just(Summary(1))))
-    return world(tries, *attempts.values(), results=results)
+    results = draw(st.dictionaries(st.integers(0, len(counts) - 1), st.just(Summary(1))))
+    return world(counts, *attempts.values(), results=results)
 
 
 @given(worlds())
 def test_every_shard_is_in_exactly_one_class(o: Observation) -> None:
-    total = len(survey(o, RETRIES).tries)
+    total = len(survey(o, RETRIES).counts)
     for shard in range(total):
         assert place(o, shard), f"shard {shard} is nowhere"
         assert " and " not in place(o, shard)
@@ -155,15 +160,15 @@ def test_every_shard_is_in_exactly_one_class(o: Observation) -> None:
 def test_what_is_recorded_keeps_to_parallelism_and_never_goes_back(o: Observation, parallelism: int) -> None:
     view = survey(o, RETRIES)
     after = record_due(view, parallelism)
-    new = [s for s in range(view.total) if after[s].launches != view.tries[s].launches]
+    new = [s for s in range(view.total) if after[s].launches != view.counts[s].launches]
     under_way = len(view.running) + len(view.waiting) + len(view.absent)
     assert len(new) <= max(0, parallelism - under_way)
-    assert all(after[s].launches == view.tries[s].launches + 1 for s in new)
+    assert all(after[s].launches == view.counts[s].launches + 1 for s in new)
     assert all(after[s].lost for s in view.lost)
     assert bool(new) == bool(view.due and parallelism > under_way)
-    retried = [s for s in new if view.tries[s].launches]
+    retried = [s for s in new if view.counts[s].launches]
     fresh_chosen = len(retried) < len(new)
-    all_retries = [s for s in view.due if view.tries[s].launches]
+    all_retries = [s for s in view.due if view.counts[s].launches]
     assert not fresh_chosen or retried == sorted(all_retries), "retries go first"
 
 
@@ -178,9 +183,9 @@ def test_items_are_cut_into_shards(items: int, per_shard: int, shards: int) -> N
 
 
 def test_a_lost_shard_counts_with_all_its_items() -> None:
-    tries = (Tries(1), Tries(3), Tries(1), Tries(1))
+    counts = (AttemptCounts(1), AttemptCounts(3), AttemptCounts(1), AttemptCounts(1))
     o = world(
-        tries,
+        counts,
         replace(attempt(State.SUCCEEDED), summary=Summary(2, 1)),
         attempt(State.FAILED, COUNTED, shard=1, number=3),
     )
@@ -200,9 +205,9 @@ REJECTED = Problem(Reason.POD_REJECTED, "violates PodSecurity", certain=True)
 
 
 def judged(seconds: float, *attempts: Attempt, refusal: Refusal | None = None) -> object:
-    stands = status(Phase.LAUNCHING, tries=(Tries(1),) * max(1, len(attempts)))
+    stands = status(Phase.LAUNCHING, counts=(AttemptCounts(1),) * max(1, len(attempts)))
     o = seen(job(stands), *attempts, now=later(seconds), refusals={0: refusal} if refusal else {})
-    start = judge_start(o, survey(o, RETRIES), EXECUTION)
+    start = check_start(o, survey(o, RETRIES), EXECUTION)
     return start.failure and (start.failure.code, start.failure.reason)
 
 
@@ -251,17 +256,17 @@ def test_nothing_is_judged_while_one_runs() -> None:
 
 
 def test_the_wait_counts_from_the_last_end_of_an_attempt() -> None:
-    stands = status(Phase.RUNNING, tries=(Tries(1), Tries(1)))
+    stands = status(Phase.RUNNING, counts=(AttemptCounts(1), AttemptCounts(1)))
     ended = attempt(State.SUCCEEDED, finished=later(1000))
     o = seen(job(stands), ended, attempt(State.WAITING, shard=1), now=later(1399))
-    assert judge_start(o, survey(o, RETRIES), EXECUTION).failure is None
+    assert check_start(o, survey(o, RETRIES), EXECUTION).failure is None
     o = replace(o, now=later(1400))
-    assert judge_start(o, survey(o, RETRIES), EXECUTION).failure is not None
+    assert check_start(o, survey(o, RETRIES), EXECUTION).failure is not None
 
 
 def test_the_message_has_the_evidence() -> None:
     o = seen(job(status(Phase.LAUNCHING)), attempt(State.WAITING, PULL), now=later(300))
-    failure = judge_start(o, survey(o, RETRIES), EXECUTION).failure
+    failure = check_start(o, survey(o, RETRIES), EXECUTION).failure
     assert failure is not None
     assert failure.message == f"not found (pod {attempt(State.WAITING).name}, 5m0s of 5m0s grace)"
 
@@ -270,7 +275,7 @@ def test_what_was_said_of_a_silent_attempt_is_the_evidence() -> None:
     silent = attempt(State.WAITING)
     remarks = {silent.uid: Remark("FailedCreatePodSandBox: no runtime", later(160))}
     o = seen(job(status(Phase.LAUNCHING)), silent, now=later(400), remarks=remarks)
-    failure = judge_start(o, survey(o, RETRIES), EXECUTION).failure
+    failure = check_start(o, survey(o, RETRIES), EXECUTION).failure
     assert failure is not None
     assert failure.reason is Reason.START_DEADLINE_EXCEEDED
     assert failure.message == (
@@ -311,14 +316,16 @@ def test_a_silent_attempt_is_asked_about_each_time_its_wait_has_doubled(
     ids=["says-it-itself", "has-no-order-yet", "one-runs"],
 )
 def test_nobody_is_asked_without_need(attempts: tuple[Attempt, ...]) -> None:
-    o = seen(job(status(Phase.LAUNCHING, tries=(Tries(1), Tries(1)))), *attempts, now=later(100))
+    o = seen(
+        job(status(Phase.LAUNCHING, counts=(AttemptCounts(1), AttemptCounts(1)))), *attempts, now=later(100)
+    )
     assert silent_attempt(o, survey(o, RETRIES)) == (None, None)
 
 
 @pytest.mark.parametrize("seconds", [0, 5, 9.9, 10, 100, 299.9])
 def test_the_next_look_is_always_ahead_and_never_past_the_limit(seconds: float) -> None:
     o = seen(job(status(Phase.LAUNCHING)), attempt(State.WAITING, PULL), now=later(seconds))
-    start = judge_start(o, survey(o, RETRIES), EXECUTION)
+    start = check_start(o, survey(o, RETRIES), EXECUTION)
     assert start.requeue_at is not None
     assert o.now < start.requeue_at <= later(300)
     assert bool(start.note) == (seconds >= 10), "a problem of the first seconds is not worth a write"

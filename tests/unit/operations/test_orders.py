@@ -14,7 +14,7 @@ from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
 from imagejob_contract.order import MAX_ORDER_BYTES, Order
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.decision.attempt import Tries
+from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.documents.staging import input_key, output_prefix, result_key
 from imagejob_operator.operations.processing.orders import lifetime, write_order
@@ -43,7 +43,7 @@ async def ordered(shard: int, attempt: int) -> tuple[MemoryStore, str, Order]:
     for key in KEYS:
         store.set(f"shop/{key}", key.encode())
     of = job(
-        status(Phase.LAUNCHING, tries=(Tries(1),) * 3, items=5, per_shard=2),
+        status(Phase.LAUNCHING, counts=(AttemptCounts(1),) * 3, items=5, per_shard=2),
         spec(source={"keys": KEYS}, limits={"itemSize": "1Ki"}),
     )
     await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))

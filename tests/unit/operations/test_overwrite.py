@@ -147,7 +147,7 @@ async def test_a_validation_counts_what_need_not_be_made() -> None:
     await again_as(world, {"id": "2", "mode": "Validate"})
     assert world.job.status.phase == "Succeeded"
     checks = {check["name"]: check["message"] for check in report(world)["checks"]}
-    assert "2 items need not be made" in checks["items"]
+    assert "2 items are up to date" in checks["items"]
 
 
 async def test_nothing_left_to_do_is_a_success_without_pods() -> None:
@@ -162,7 +162,9 @@ async def test_nothing_left_to_do_is_a_success_without_pods() -> None:
     assert {key: world.store.objects[key] for key in (A, B)} == before
     assert world.staged() == []
     events = [event.message for event in world.cluster.events.values()]
-    assert events[-1] == "2 items gave 0 outputs, 0 bytes; 2 were skipped, since nothing had changed"
+    assert events[-1] == (
+        "2 items, 0 outputs, 0 bytes published; 2 items skipped: their outputs are up to date"
+    )
 
 
 async def created_again(destination: dict[str, Any]) -> World:

@@ -18,14 +18,13 @@ from imagejob_contract.order import Order
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.status import error_status
-from imagejob_operator.decision.attempt import Tries
-from imagejob_operator.decision.operation import Clean, Collect, Publish, Published, Stage
+from imagejob_operator.api.status import ItemCounts, error_status
+from imagejob_operator.decision.attempt import AttemptCounts
+from imagejob_operator.decision.operation import Clean, Publish, Published, Stage
 from imagejob_operator.documents.staging import output_prefix, result_key
 from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.orders import write_order
-from imagejob_operator.operations.processing.results import collect
 from imagejob_operator.operations.publishing.publish import clean, publish
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import (
@@ -45,7 +44,7 @@ class Run:
     def __init__(self, phase: Phase = Phase.PUBLISHING, **destination: Any) -> None:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
-        stands = status(phase, tries=(Tries(1), Tries(1)), items=2, per_shard=1)
+        stands = status(phase, counts=(AttemptCounts(1), AttemptCounts(1)), items=2, per_shard=1)
         if phase is Phase.FAILING:
             cause = error_status(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, "1 of 2"))
             stands = msgspec.structs.replace(stands, error=cause)
@@ -60,8 +59,9 @@ class Run:
             order = msgspec.json.decode(self.store.objects[key_of(url)].data, type=Order)
             do_order(self.store, order, failing)
 
-    async def publish(self, lost: int = 0) -> Published:
-        return await publish(self.store, self.clock, self.job, Publish(PREFIX, REPORT, later(3600), lost))
+    async def publish(self, lost: int = 0, tolerated: int = 0) -> Published:
+        operation = Publish(PREFIX, REPORT, later(3600), lost, tolerated)
+        return await publish(self.store, self.clock, self.job, operation)
 
     def report(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.store.objects[REPORT].data)
@@ -193,9 +193,18 @@ async def test_a_denied_output_names_its_key() -> None:
     run = await processed()
     run.store.hooks.fail(StoreDenied("AccessDenied"), "copy", about="a-web.webp")
     with pytest.raises(
-        OperationFailed, match=r"the output 'catalog/uploads/a-web\.webp' of 'uploads/a\.jpg'"
+        OperationFailed, match=r"denies writing the output 'catalog/uploads/a-web\.webp' of 'uploads/a\.jpg'"
     ):
         await run.publish()
+
+
+async def test_a_run_that_fails_after_its_results_were_verified_still_has_their_counts() -> None:
+    run = await processed(0, 1)
+    run.store.hooks.fail(StoreDenied("AccessDenied"), "copy", about="a-web.webp")
+    with pytest.raises(OperationFailed) as failed:
+        await run.publish()
+    assert failed.value.results
+    assert failed.value.results.counts == ItemCounts(total=2, succeeded=2)
 
 
 async def test_a_report_of_another_run_is_not_taken_for_ours() -> None:
@@ -204,41 +213,65 @@ async def test_a_report_of_another_run_is_not_taken_for_ours() -> None:
     await other.publish()
     theirs = {**other.report(), "uid": "another"}
     run.store.set(REPORT, json.dumps(theirs).encode())
-    with pytest.raises(OperationFailed, match="something else is at"):
+    with pytest.raises(OperationFailed, match="another object is at"):
         await run.publish()
 
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda s: s.objects.pop(result_key(PREFIX, 0)), "shard 0 ended as if all were well"),
+        (lambda s: s.objects.pop(result_key(PREFIX, 0)), "the Pod of shard 0 succeeded but left no result"),
         (lambda s: s.set(result_key(PREFIX, 0), b"{"), "the result of shard 0 cannot be read"),
-        (lambda s: s.set(result_key(PREFIX, 0), s.objects[result_key(PREFIX, 1)].data), "of shard 1"),
-        (lambda s: s.objects.pop(output_prefix(PREFIX, 0, 1) + "000000-web"), "nothing is there"),
-        (lambda s: s.set(output_prefix(PREFIX, 0, 1) + "000000-web", b"x"), "the store says 1"),
+        (lambda s: s.set(result_key(PREFIX, 0), s.objects[result_key(PREFIX, 1)].data), "names shard 1"),
+        (lambda s: s.objects.pop(output_prefix(PREFIX, 0, 1) + "000000-web"), "the store does not have it"),
+        (lambda s: s.set(output_prefix(PREFIX, 0, 1) + "000000-web", b"x"), "the store has 1"),
         (lambda s: s.objects.pop(PREFIX + "manifest.json"), "manifest"),
     ],
     ids=["no-result", "garbage", "another-shard-s", "no-output", "other-size", "no-manifest"],
 )
-async def test_results_that_cannot_be_believed_are_refused(spoil: Any, words: str) -> None:
+async def test_nothing_is_published_of_invalid_results(spoil: Any, words: str) -> None:
     run = await processed()
     spoil(run.store)
     with pytest.raises(OperationFailed) as failed:
-        await collect(run.store, run.job, Collect(PREFIX))
+        await run.publish()
     failure = failed.value.failure
     assert (failure.code, failure.reason) == (Code.PROCESSING, Reason.RESULTS_INVALID)
     assert words in failure.message
+    assert run.store.keys("shop/catalog/") == []
 
 
-async def test_collecting_counts_what_failed_and_what_was_lost() -> None:
+FAILED = [("uploads/a.jpg", "IMG_001"), ("uploads/b.png", "IMG_008")]
+
+
+async def test_too_many_failed_items_fail_the_run_with_their_counts() -> None:
     run = Run()
     await run.process(0, failing=("uploads/a.jpg",))
-    done = await collect(run.store, run.job, Collect(PREFIX, lost=1))
-    assert (done.succeeded, done.failed) == (0, 2)
-    assert [(f.item, f.code) for f in done.failures] == [
-        ("uploads/a.jpg", "IMG_001"),
-        ("uploads/b.png", "IMG_008"),
-    ]
+    with pytest.raises(OperationFailed) as failed:
+        await run.publish(lost=1, tolerated=1)
+    failure, results = failed.value.failure, failed.value.results
+    assert (failure.code, failure.reason) == (Code.PROCESSING, Reason.ITEMS_FAILED)
+    assert "2 of 2 items failed, spec.failurePolicy.maxFailedItems allows 1" in failure.message
+    assert results
+    assert results.counts == ItemCounts(total=2, failed=2)
+    assert [(f.item, f.code) for f in results.failures] == FAILED
+    assert run.store.keys("shop/catalog/") == [], "nothing is published"
+
+
+async def test_failed_items_within_the_policy_are_counted_also_when_publishing_again() -> None:
+    run = Run()
+    await run.process(0, 1, failing=("uploads/a.jpg",))
+    done = await run.publish(tolerated=1)
+    assert done.results.counts == ItemCounts(total=2, succeeded=1, failed=1)
+    assert [(f.item, f.code) for f in done.results.failures] == FAILED[:1]
+    assert await run.publish(tolerated=1) == done
+
+
+async def test_results_are_read_once() -> None:
+    run = await processed()
+    before = len(run.store.hooks.calls)
+    await run.publish()
+    reads = [key for operation, key in run.store.hooks.calls[before:] if operation == "get"]
+    assert [key for key in reads if "/results/" in key] == [result_key(PREFIX, 0), result_key(PREFIX, 1)]
 
 
 async def test_cleaning_leaves_an_empty_list_and_says_what_is_known() -> None:

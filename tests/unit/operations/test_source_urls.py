@@ -173,7 +173,7 @@ async def test_a_server_that_stays_away_fails_at_the_deadline_for_its_own_reason
     error = world.job.status.error
     assert error
     assert "answered 503" in error.message
-    assert "given up after spec.execution.stagingDeadlineSeconds 60" in error.message
+    assert "stopped retrying after spec.execution.stagingDeadlineSeconds 60" in error.message
     assert world.staged() == []
 
 

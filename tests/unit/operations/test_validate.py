@@ -125,7 +125,7 @@ async def test_what_cannot_be_told_stands_in_nobody_s_way() -> None:
     assert outcome(world) == "Validated"
     report = json.loads(world.store.objects[world.job.status.report].data)
     said = next(check["message"] for check in report["checks"] if check["name"] == "pods")
-    assert said == "it cannot be told: a webhook does not support dry run"
+    assert said == "not checked: a webhook does not support dry run"
 
 
 async def test_a_store_that_comes_back_is_waited_for() -> None:

@@ -16,7 +16,7 @@ from imagejob_contract.order import MAX_WATERMARK_IMAGE_BYTES, Order
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, parse_spec, watermark_image_keys
-from imagejob_operator.decision.attempt import Tries
+from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.documents.outputs import PlannedItem, planned_outputs
 from imagejob_operator.documents.staging import manifest_key, read_manifest
@@ -38,7 +38,7 @@ def marked(*images: str) -> list[dict[str, Any]]:
 
 def job_with(*images: str) -> ImageJob:
     of = spec(source=SOURCE, renditions=marked(*images))
-    return job(status(Phase.STAGING, tries=(Tries(1),), items=1, per_shard=1), of)
+    return job(status(Phase.STAGING, counts=(AttemptCounts(1),), items=1, per_shard=1), of)
 
 
 def store_with(**objects: bytes) -> MemoryStore:

@@ -1,1 +1,1 @@
-"""One module per phase, and how a run ends."""
+"""One module per phase, and what several phases share."""

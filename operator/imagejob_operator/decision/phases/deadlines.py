@@ -1,4 +1,4 @@
-"""Waiting for long work: which operation, since when, and until when."""
+"""Waiting for an operation: its progress, its last failure, and its deadlines."""
 
 from __future__ import annotations
 
@@ -10,62 +10,75 @@ from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import Spec
 from imagejob_operator.decision.conditions import RECONCILING
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.operation import (
-    Broken,
-    Collect,
-    Progress,
-    Publish,
-    Stage,
-    Validate,
-    last_failure,
-)
-from imagejob_operator.decision.phases.ending import begin_compensation
-from imagejob_operator.decision.status_update import change
+from imagejob_operator.decision.operation import Broken, Progress, Publish, Stage, Validate, last_failure
+from imagejob_operator.decision.phases.cleaning import retry_moments
+from imagejob_operator.decision.phases.compensation import abort_run
+from imagejob_operator.decision.status_update import next_status
 
-Work = Validate | Stage | Collect | Publish
-
-
-def phase_begun(o: Observation) -> datetime:
-    """When the present phase began."""
-    return o.job.status.phase_since or o.now
+Work = Validate | Stage | Publish
 
 
 def progress_of(o: Observation, operation: Work) -> Progress | None:
-    """How this very operation stands; None if it is not the one that runs."""
+    """The progress of this operation; None if it is not the one that runs."""
     return o.progress if o.operation == operation else None
 
 
-def last_met(o: Observation, progress: Progress | None) -> Failure | None:
-    """Why the operation of a phase failed last: in this process, or in one before it, as the status says."""
-    said = o.job.status.condition(RECONCILING)
+def latest_failure(o: Observation, progress: Progress | None) -> Failure | None:
+    """Why the operation of a phase failed last: in this process or, by the status, in an earlier one."""
+    recorded = o.job.status.condition(RECONCILING)
     code = Code.PUBLISH if o.job.status.at is Phase.PUBLISHING else Code.STAGING
     known = {reason.value: reason for of, reason in CATALOGUE if of is code}
-    before = Failure(code, known[said.reason], said.message) if said and said.reason in known else None
-    return last_failure(progress) or before
+    earlier = None
+    if recorded and recorded.reason in known:
+        earlier = Failure(code, known[recorded.reason], recorded.message)
+    return last_failure(progress) or earlier
 
 
-def keep_going(o: Observation, operation: Work, broken: Broken | None, until: datetime) -> Decision:
-    """Keep the operation going; after an error that may pass, not before its time has come."""
-    note = last_met(o, progress_of(o, operation)) or ""
-    resting = broken is not None and broken.retry_at is not None and o.now < broken.retry_at
-    moments = [until, o.now + o.policy.requeue_at]
-    if broken and broken.retry_at and resting:
-        moments.append(broken.retry_at)
-    return Decision(change(o, o.job.status, note=note), operation=operation, requeue_at=min(moments))
+def retry_deadline(o: Observation, spec: Spec) -> datetime:
+    """Until when the operation of a phase is retried."""
+    started = o.job.status.phase_since or o.now
+    return started + timedelta(seconds=spec.execution.staging_deadline_seconds)
 
 
-def wait_for_sources(o: Observation, spec: Spec, operation: Validate | Stage, what: str) -> Decision:
-    """Wait until the sources are staged or looked at; what cannot pass, or lasts too long, is JOB_002."""
+def stopped_retrying(failure: Failure, spec: Spec) -> Failure:
+    """The last failure of an operation, after its retry deadline."""
+    limit = f"spec.execution.stagingDeadlineSeconds {spec.execution.staging_deadline_seconds}"
+    return replace(failure, message=f"{failure.message} (stopped retrying after {limit})")
+
+
+def run_operation(o: Observation, operation: Work, until: datetime) -> Decision:
+    """Run the operation, or retry it when its backoff has passed."""
     progress = progress_of(o, operation)
-    broken = progress if isinstance(progress, Broken) else None
-    if broken and broken.retry_at is None:
-        return begin_compensation(o, broken.failure)
-    seconds = spec.execution.staging_deadline_seconds
-    deadline = phase_begun(o) + timedelta(seconds=seconds)
-    if o.now >= deadline:
-        limit = f"spec.execution.stagingDeadlineSeconds {seconds}"
-        if last := last_met(o, progress):
-            return begin_compensation(o, replace(last, message=f"{last.message} (given up after {limit})"))
-        text = f"{what} within {limit}"
-        return begin_compensation(o, Failure(Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED, text))
-    return keep_going(o, operation, broken, deadline)
+    note = latest_failure(o, progress) or ""
+    moments = [until, o.now + o.policy.requeue_after, *retry_moments(progress, o.now)]
+    return Decision(next_status(o, o.job.status, note=note), operation=operation, requeue_at=min(moments))
+
+
+def wait_for_sources(o: Observation, spec: Spec, operation: Validate | Stage, overdue: str) -> Decision:
+    """Wait until the sources are staged or checked; a permanent failure or the deadline is JOB_002."""
+    progress = progress_of(o, operation)
+    if isinstance(progress, Broken) and progress.retry_at is None:
+        return abort_run(o, progress.failure)
+    deadline = retry_deadline(o, spec)
+    if o.now < deadline:
+        return run_operation(o, operation, deadline)
+    if last := latest_failure(o, progress):
+        return abort_run(o, stopped_retrying(last, spec))
+    text = f"{overdue} within spec.execution.stagingDeadlineSeconds {spec.execution.staging_deadline_seconds}"
+    return abort_run(o, Failure(Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED, text))
+
+
+def active_deadline_exceeded(o: Observation, spec: Spec) -> Failure:
+    """The run took longer than it may: in which phase, how far it got, and its last problem."""
+    text = (
+        f"the run exceeded spec.execution.activeDeadlineSeconds {spec.execution.active_deadline_seconds} "
+        f"in phase {o.job.status.phase}"
+    )
+    if o.job.status.progress:
+        text += f"; progress {o.job.status.progress}"
+    problem = next((a.problem.message for a in o.attempts if a.live and a.problem), "")
+    if last := latest_failure(o, o.progress):
+        problem = last.message
+    if problem:
+        text += f"; last problem: {problem}"
+    return Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text)

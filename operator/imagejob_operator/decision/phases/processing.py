@@ -1,4 +1,4 @@
-"""Launching and Running: shards get their attempts, and when all have ended their results are judged."""
+"""Launching and Running: shards get their attempts until every shard has ended."""
 
 from __future__ import annotations
 
@@ -9,82 +9,74 @@ import msgspec
 from imagejob_operator.api.errors import CATALOGUE, Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import Spec, tolerated_failures
-from imagejob_operator.api.status import MAX_FAILURES, ItemCounts, RunStatus, ShardStatus, Status
+from imagejob_operator.api.status import ItemCounts, Status
 from imagejob_operator.decision.action import Action, DeliverOrder, Launch, ReadEvents
-from imagejob_operator.decision.attempt import Problem, format_tries
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.operation import Broken, Collect, Collected
-from imagejob_operator.decision.phases.deadlines import keep_going, progress_of
-from imagejob_operator.decision.phases.ending import begin_compensation
-from imagejob_operator.decision.phases.kueue import is_queued, judge_queue, note_queue
-from imagejob_operator.decision.shards import (
-    Survey,
-    count_items,
-    judge_start,
-    record_due,
-    silent_attempt,
-    stuck_at,
-    survey,
-)
-from imagejob_operator.decision.status_update import change
+from imagejob_operator.decision.phases.compensation import abort_run
+from imagejob_operator.decision.phases.kueue import check_queue, is_queued, with_queued
+from imagejob_operator.decision.phases.starting import check_start, silent_attempt
+from imagejob_operator.decision.shards import Survey, count_items, stuck_at, survey, with_attempts
+from imagejob_operator.decision.status_update import next_status
 
 PROGRESS_STEP = 0.05
 """Share of the items that must have finished before progress alone is worth a write."""
 
 
-def process(o: Observation, spec: Spec) -> Decision:
-    """Launching and Running: the same work, seen before and after the first attempt ran."""
-    view = survey(o, spec.execution.retries_per_shard)
+def decide_processing(o: Observation, spec: Spec) -> Decision:
+    """Launch attempts, retry failed shards, and check the deadlines of the start and of the queue."""
     status = o.job.status
+    view = survey(o, spec.execution.retries_per_shard)
     counts = count_items(status, view)
-    if view.lost:
-        lost_items = counts.failed - sum(s.failed for s in view.done.values())
-        if lost_items > tolerated_failures(spec.failure_policy, counts.total):
-            problem = next(iter(view.lost.values()))
-            return begin_compensation(o, _lost(o, problem))
+    if failure := _too_many_lost(o, spec, view, counts):
+        return abort_run(o, failure)
     queued = is_queued(view)
     if queued != bool(status.run and status.run.queued_since):
-        # Recorded before anything else: from here on the deadlines stand still, or go on.
-        note = judge_queue(o, view, spec.execution).note if queued else ""
-        return Decision(change(o, note_queue(status, queued, o.now), note=note))
+        # Recorded before anything else, since it stops or starts the other deadlines.
+        note = check_queue(o, view, spec.execution).note if queued else ""
+        return Decision(next_status(o, with_queued(status, queued, o.now), note=note))
     if view.finished:
-        return _collect(o, spec, view)
-    start = judge_queue(o, view, spec.execution) if queued else judge_start(o, view, spec.execution)
-    if start.failure:
-        return begin_compensation(o, start.failure)
+        return _finish(o, view, counts)
+    wait = check_queue(o, view, spec.execution) if queued else check_start(o, view, spec.execution)
+    if wait.failure:
+        return abort_run(o, wait.failure)
     if view.running or view.done or view.lost:
         status = msgspec.structs.replace(status, phase=Phase.RUNNING.value)
-    status = with_tries(_with_progress(status, counts), view, spec.execution.parallelism)
+    status = with_attempts(_with_progress(status, counts), view, spec.execution.parallelism)
     actions, retry_at = _launches(o, view)
-    silent, ask_at = silent_attempt(o, view)
+    silent, read_at = silent_attempt(o, view)
     if silent:
         actions = (*actions, ReadEvents(silent))
-    moments = [m for m in (start.requeue_at, retry_at, ask_at, o.job.ends_by(o.now)) if m]
+    moments = [m for m in (wait.requeue_at, retry_at, read_at, o.job.ends_by(o.now)) if m]
     moments += [moment for moment in stuck_at((*view.running, *view.waiting)) if moment > o.now]
-    moments += view.resting.values()
-    return Decision(change(o, status, note=start.note), actions, requeue_at=min(moments))
+    moments += view.backoff.values()
+    return Decision(next_status(o, status, note=wait.note), actions, requeue_at=min(moments))
 
 
-def _lost(o: Observation, problem: Problem) -> Failure:
-    """Why a shard was given up: JOB_003 if no Pod of the run got running, JOB_005 if one did."""
+def _too_many_lost(o: Observation, spec: Spec, view: Survey, counts: ItemCounts) -> Failure | None:
+    """The first problem of the lost shards, if they have more items than may fail.
+
+    JOB_003 if no Pod of the run ever ran, else JOB_005.
+    """
+    lost_items = counts.failed - sum(s.failed for s in view.done.values())
+    if not view.lost or lost_items <= tolerated_failures(spec.failure_policy, counts.total):
+        return None
+    problem, status = next(iter(view.lost.values())), o.job.status
     if (Code.LAUNCH, problem.reason) not in CATALOGUE:
         return Failure(Code.PROCESSING, problem.reason, problem.message)
-    status = o.job.status
     if status.at is Phase.LAUNCHING and not o.launched(status.run):
         return Failure(Code.LAUNCH, problem.reason, problem.message)
     return Failure(Code.PROCESSING, Reason.CRASHED, problem.message)
 
 
-def with_tries(status: Status, view: Survey, parallelism: int) -> Status:
-    """The status with the attempts that are due next recorded in it."""
-    run = status.run or RunStatus()
-    shards = msgspec.structs.replace(
-        run.shards or ShardStatus(),
-        succeeded=len(view.done),
-        failed=len(view.lost),
-        attempts=format_tries(record_due(view, parallelism)),
+def _finish(o: Observation, view: Survey, counts: ItemCounts) -> Decision:
+    """Every shard has ended: the results are verified while publishing."""
+    status = msgspec.structs.replace(
+        with_attempts(o.job.status, view, parallelism=0),
+        phase=Phase.PUBLISHING.value,
+        items=counts,
+        progress=f"{counts.finished}/{counts.total}",
     )
-    return msgspec.structs.replace(status, run=msgspec.structs.replace(run, shards=shards))
+    return Decision(next_status(o, status))
 
 
 def _with_progress(status: Status, counts: ItemCounts) -> Status:
@@ -96,13 +88,14 @@ def _with_progress(status: Status, counts: ItemCounts) -> Status:
 
 
 def _launches(o: Observation, view: Survey) -> tuple[tuple[Action, ...], datetime | None]:
+    """Launch recorded attempts and deliver orders; what was refused waits for its retry."""
     prefix = o.job.status.staging.prefix if o.job.status.staging else ""
-    actions: list[Action] = []
-    retries: list[datetime] = []
     wanted: list[tuple[int, Action]] = [
-        (shard, Launch(prefix, shard, view.tries[shard].launches)) for shard in view.absent
+        (shard, Launch(prefix, shard, view.counts[shard].launches)) for shard in view.absent
     ]
     wanted += [(a.shard, DeliverOrder(a, prefix)) for a in view.waiting if not a.order_delivered]
+    actions: list[Action] = []
+    retries: list[datetime] = []
     for shard, action in wanted:
         refusal = o.refusals.get(shard)
         if refusal and o.now < refusal.retry_at:
@@ -110,32 +103,3 @@ def _launches(o: Observation, view: Survey) -> tuple[tuple[Action, ...], datetim
         else:
             actions.append(action)
     return tuple(actions), min(retries, default=None)
-
-
-def _collect(o: Observation, spec: Spec, view: Survey) -> Decision:
-    """All shards have ended: read their results, and judge."""
-    operation = Collect(o.job.status.staging.prefix if o.job.status.staging else "", len(view.lost))
-    progress = progress_of(o, operation)
-    if isinstance(progress, Broken) and progress.retry_at is None:
-        return begin_compensation(o, progress.failure)
-    if not isinstance(progress, Collected):
-        broken = progress if isinstance(progress, Broken) else None
-        return keep_going(o, operation, broken, o.job.ends_by(o.now))
-    items = o.job.status.items or ItemCounts()
-    total, skipped = items.total, items.skipped
-    status = with_tries(o.job.status, view, 0)
-    status = msgspec.structs.replace(
-        status,
-        items=ItemCounts(total, progress.succeeded, progress.failed, skipped),
-        progress=f"{progress.succeeded + progress.failed + skipped}/{total}",
-        failures=progress.failures[:MAX_FAILURES],
-    )
-    tolerated = tolerated_failures(spec.failure_policy, total)
-    if progress.failed > tolerated:
-        first = progress.failures[0]
-        text = (
-            f"{progress.failed} of {total} items failed, spec.failurePolicy.maxFailedItems admits "
-            f"{tolerated}; first: {first.item}: {first.code} {first.message}"
-        )
-        return begin_compensation(o, Failure(Code.PROCESSING, Reason.ITEMS_FAILED, text), status)
-    return Decision(change(o, msgspec.structs.replace(status, phase=Phase.PUBLISHING.value)))

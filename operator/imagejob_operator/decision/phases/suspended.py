@@ -1,29 +1,26 @@
-"""Suspended: the Pods end, the staging is emptied, and later the run is staged anew in its next epoch."""
+"""Suspended: attempts end and staging is emptied; a resumed run is staged again in its next epoch."""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 import msgspec
 
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.api.status import RunStatus, StagingStatus
-from imagejob_operator.decision.action import Action, AddFinalizer, StopAttempt
+from imagejob_operator.decision.action import Action, AddFinalizer
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.operation import Broken, Clean, Cleaned, last_failure
-from imagejob_operator.decision.phases.deferral import deferral
-from imagejob_operator.decision.phases.ending import RETRY_DEFERRED
+from imagejob_operator.decision.operation import Clean, last_failure
+from imagejob_operator.decision.phases.cleaning import clean_within_budget, stop_all
+from imagejob_operator.decision.phases.compensation import abort_run, rejected
 from imagejob_operator.decision.phases.kueue import released
-from imagejob_operator.decision.status_update import change
-from imagejob_operator.naming.prefixes import staging_prefix
+from imagejob_operator.decision.status_update import next_status
 
-RESTS = "spec.suspend is true: nothing runs, and nothing is staged until it is false"
-GOES_ON = "spec.suspend is false again: the run goes on as soon as what was staged before is deleted"
+SUSPENDED = "spec.suspend is true; set it to false to resume the run"
+RESUMES = "spec.suspend is false: the run resumes when the earlier staging is deleted"
 
 
 def suspend(o: Observation) -> Decision:
-    """Write that the run is suspended; what it had done is given up, and undone once that is recorded."""
+    """Write that the run is suspended; its attempts and staging are removed once that is recorded."""
     run = o.job.status.run
     wanted = msgspec.structs.replace(
         o.job.status,
@@ -34,68 +31,62 @@ def suspend(o: Observation) -> Decision:
         progress="",
         failures=(),
     )
-    return Decision(change(o, wanted, note=RESTS))
+    return Decision(next_status(o, wanted, note=SUSPENDED))
 
 
-def decide_unbegun(o: Observation) -> Decision:
-    """Suspended before the run had begun: nothing is owed, and whatever is new is judged from Pending."""
+def decide_suspended_unstarted(o: Observation) -> Decision:
+    """Suspended before the run started: there is nothing to clean, and any change is judged in Pending."""
     spec, status = o.job.spec, o.job.status
     if not isinstance(spec, InvalidSpec) and spec.suspend and spec.cancel_run_id != spec.run.id:
-        return Decision(change(o, status, note=RESTS), requeue_at=o.now + o.policy.requeue_at)
-    return Decision(change(o, msgspec.structs.replace(status, phase=Phase.PENDING.value)))
+        return Decision(next_status(o, status, note=SUSPENDED), requeue_at=o.now + o.policy.requeue_after)
+    return Decision(next_status(o, msgspec.structs.replace(status, phase=Phase.PENDING.value)))
 
 
 def decide_suspended(o: Observation, spec: Spec) -> Decision:
-    """Suspended in mid-run: attempts end and staging is emptied; after that it goes on if it is wanted again.
+    """Clean, and resume the run if spec.suspend is false again.
 
-    A staging that cannot be emptied within the cleaning budget does not hold it up: it is never used again.
+    A staging that is not empty when the cleaning budget ends does not delay the run: it is not used again.
     """
+    if o.rejected:
+        # A run can only resume with its finalizer, and a stricter schema rejects that.
+        return abort_run(o, rejected(o))
     status = o.job.status
-    budget = o.policy.cleaning_budget
-    begun = status.phase_since or o.now
-    said = status.condition("StagingCleaned")
-    clean = said is not None and said.status == "True"
-    operation = None if clean else Clean((status.staging.prefix,) if status.staging else ())
-    progress = o.progress if operation and o.operation == operation else None
-    note = RESTS if spec.suspend else GOES_ON
-    if failure := last_failure(progress):
+    note = SUSPENDED if spec.suspend else RESUMES
+    cleaned = status.condition("StagingCleaned")
+    if cleaned and cleaned.status == "True":
+        if not spec.suspend:
+            return _resume(o)
+        requeue_at = o.now + o.policy.requeue_after
+        return Decision(next_status(o, status, note=note), stop_all(o), requeue_at=requeue_at)
+    operation = Clean((status.staging.prefix,) if status.staging else ())
+    cleaning = clean_within_budget(o, operation, status.phase_since or o.now)
+    if failure := last_failure(cleaning.progress):
         note += f"; {failure.message}"
-    if isinstance(progress, Cleaned):
-        return Decision(change(o, status, note=note, cleaned=True))
-    stops = tuple(StopAttempt(a) for a in o.attempts if not a.deleting)
-    overdue = o.now >= begun + budget
-    if not spec.suspend and (clean or overdue):
-        return _go_on(o, stops)
-    deferred = deferral(o, progress).message if overdue and not clean else None
-    patient = any(a.live for a in o.attempts) and o.now < begun + budget / 2
-    moments = [o.now + (o.policy.requeue_at if clean else RETRY_DEFERRED)]
-    moments += [moment for moment in (begun + budget / 2, begun + budget) if moment > o.now and not clean]
-    if isinstance(progress, Broken) and progress.retry_at and progress.retry_at > o.now:
-        moments.append(progress.retry_at)
+    if cleaning.done:
+        return Decision(next_status(o, status, note=note, cleaned=True))
+    if cleaning.deferral and not spec.suspend:
+        return _resume(o)
+    deferred = cleaning.deferral.message if cleaning.deferral else None
     return Decision(
-        change(o, status, note=note, cleaned=deferred),
-        stops,
-        operation=None if patient else operation,
-        requeue_at=min(moments),
+        next_status(o, status, note=note, cleaned=deferred),
+        stop_all(o),
+        cleaning.operation,
+        cleaning.requeue_at,
     )
 
 
-def _go_on(o: Observation, stops: tuple[Action, ...]) -> Decision:
-    """Stage again, in a place that nothing of before has ever written to."""
-    status, run = o.job.status, o.job.status.run or RunStatus()
-    epoch = run.epoch + 1
-    prefix = staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid, run.number, epoch)
+def add_finalizer(o: Observation) -> tuple[Action, ...]:
+    """Put the finalizer on the job if it is not there."""
+    return () if o.job.guarded else (AddFinalizer(),)
+
+
+def _resume(o: Observation) -> Decision:
+    """Stage again, below a prefix that was never written to."""
+    run = o.job.status.run or RunStatus()
+    now, since = o.now.replace(microsecond=0), o.job.status.phase_since
+    spent = int((now - since).total_seconds()) if since else 0
+    run = msgspec.structs.replace(run, epoch=run.epoch + 1, suspended_seconds=run.suspended_seconds + spent)
     wanted = msgspec.structs.replace(
-        status,
-        phase=Phase.STAGING.value,
-        run=msgspec.structs.replace(
-            run, epoch=epoch, suspended_seconds=run.suspended_seconds + _seconds(o.now, status.phase_since)
-        ),
-        staging=StagingStatus(prefix=prefix),
+        o.job.status, phase=Phase.STAGING.value, run=run, staging=StagingStatus(prefix=o.staging_prefix(run))
     )
-    guard: tuple[Action, ...] = () if o.job.guarded else (AddFinalizer(),)
-    return Decision(change(o, wanted), actions=(*guard, *stops))
-
-
-def _seconds(now: datetime, since: datetime | None) -> int:
-    return int((now.replace(microsecond=0) - since).total_seconds()) if since else 0
+    return Decision(next_status(o, wanted), (*add_finalizer(o), *stop_all(o)))

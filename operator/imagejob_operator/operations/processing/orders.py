@@ -1,4 +1,4 @@
-"""The order of an attempt: written into the staging, signed for as long as the run may last."""
+"""The order of an attempt: written into the staging, with URLs signed until the run's deadline."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from imagejob_operator.ports.object_store import ObjectStore
 
 MAX_OUTPUT_BYTES = 512 * 1024 * 1024
 SLACK = timedelta(minutes=1)
-"""URLs outlive the run by this much, so that a Pod ends by its deadline and not by a refused URL."""
+"""URLs outlive the run by this much, so that a Pod is stopped by its deadline and not by an expired URL."""
 LONGEST = timedelta(days=7)
 """S3's own limit on a signed URL."""
 
 
 def lifetime(now: datetime, ends_by: datetime) -> timedelta:
-    """How long a URL made now for a run that ends then should live."""
+    """The lifetime of a URL that is signed now, for a run that ends at `ends_by`."""
     return min(LONGEST, max(SLACK, ends_by - now + SLACK))
 
 
 def _upload(store: ObjectStore, below: str, live: timedelta) -> Upload:
-    """A form for outputs below the attempt's own part of the staging."""
+    """A form to upload outputs below the attempt's own prefix."""
     form = store.sign_post(below, MAX_OUTPUT_BYTES, live)
     return Upload(form.url, form.key_prefix, dict(form.fields), MAX_OUTPUT_BYTES)
 
@@ -36,7 +36,7 @@ def _upload(store: ObjectStore, below: str, live: timedelta) -> Upload:
 async def write_order(
     store: ObjectStore, job: ImageJob, prefix: str, shard: int, attempt: int, live: timedelta
 ) -> str:
-    """Write the order of an attempt; the signed URL of it.
+    """Write the order of an attempt, and return its signed URL.
 
     Raises:
         StoreError: when the store fails.

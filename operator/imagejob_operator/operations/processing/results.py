@@ -1,4 +1,4 @@
-"""What the Pods left in the staging: read, held against the store's own listing, and believed or not."""
+"""Reads what the Pods left in staging, and verifies it against the store's own listing."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from imagejob_contract.result import MAX_RESULT_BYTES
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.spec import InvalidSpec, Spec
-from imagejob_operator.decision.operation import Collect, Collected
 from imagejob_operator.decision.shards import shard_items
 from imagejob_operator.documents.report import ReportItem
 from imagejob_operator.documents.results import (
     InvalidResult,
     ItemOutcome,
     Listed,
-    failed_items,
     lost_outcomes,
     read_result,
     verify,
@@ -29,52 +27,26 @@ from imagejob_operator.operations.manifest import read_skipped, whole_manifest
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 
 
-async def collect(store: ObjectStore, job: ImageJob, operation: Collect) -> Collected:
-    """Read the results of all shards.
+async def read_staged(store: ObjectStore, prefix: str) -> tuple[Manifest, tuple[ReportItem, ...]]:
+    """The manifest of the staged items, and the report's entries for the skipped ones.
 
     Raises:
-        EffortFailed: with JOB_005/ResultsInvalid if one is missing or cannot be believed.
-        StoreError: when the store fails.
-    """
-    manifest = await read_staged(store, operation.prefix)
-    outcomes = await all_outcomes(store, job, manifest, operation.prefix, operation.lost)
-    failures = failed_items(outcomes, [item.source for item in manifest.items])
-    return Collected(succeeded=len(outcomes) - len(failures), failed=len(failures), failures=failures)
-
-
-async def read_staged(store: ObjectStore, prefix: str) -> Manifest:
-    """The manifest of what was staged.
-
-    Raises:
-        EffortFailed: JOB_005/ResultsInvalid if it is gone or broken.
+        OperationFailed: JOB_005/ResultsInvalid if one is missing or cannot be decoded.
     """
     try:
-        return await whole_manifest(store, prefix)
+        manifest = await whole_manifest(store, prefix)
+        return manifest, await read_skipped(store, prefix, manifest)
     except (ObjectMissing, msgspec.DecodeError) as error:
-        text = f"the manifest of the staged items cannot be read: {error}"
-        raise OperationFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
-
-
-async def skipped_items(store: ObjectStore, prefix: str, manifest: Manifest) -> tuple[ReportItem, ...]:
-    """What the report says of the items that need not be made.
-
-    Raises:
-        EffortFailed: JOB_005/ResultsInvalid if it is gone or broken.
-    """
-    try:
-        return await read_skipped(store, prefix, manifest)
-    except (ObjectMissing, msgspec.DecodeError) as error:
-        text = f"what was noted of the skipped items cannot be read: {error}"
-        raise OperationFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
+        raise _invalid(f"the manifest of the staged items cannot be read: {error}") from None
 
 
 async def all_outcomes(
     store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str, lost: int
 ) -> list[ItemOutcome]:
-    """The outcome of every item; as many as `lost` shards may be without a result.
+    """The outcome of every staged item; up to `lost` shards may have no result.
 
     Raises:
-        EffortFailed: JOB_005/ResultsInvalid if more are missing, or one cannot be believed.
+        OperationFailed: JOB_005/ResultsInvalid if more results are missing, or one is invalid.
     """
     run = job.status.run
     total = run.shards.total if run and run.shards else 0
@@ -82,20 +54,19 @@ async def all_outcomes(
     def indexes(shard: int) -> range:
         return shard_items(len(manifest.items), job.status.items_per_shard, shard)
 
-    async def one(shard: int) -> list[ItemOutcome] | None:
+    async def read(shard: int) -> list[ItemOutcome] | None:
         try:
             return await _shard_outcomes(store, job, prefix, shard, indexes(shard))
         except ObjectMissing:
             return None
 
     try:
-        found = await for_each(range(total), one)
-        missing = [shard for shard, outcomes in enumerate(found) if outcomes is None]
-        if len(missing) > lost:
-            text = f"shard {missing[0]} ended as if all were well, but left no result"
-            raise InvalidResult(text)
+        found = await for_each(range(total), read)
     except InvalidResult as error:
-        raise OperationFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, str(error))) from None
+        raise _invalid(str(error)) from None
+    missing = [shard for shard, outcomes in enumerate(found) if outcomes is None]
+    if len(missing) > lost:
+        raise _invalid(f"the Pod of shard {missing[0]} succeeded but left no result")
     return [
         outcome
         for shard, outcomes in enumerate(found)
@@ -106,7 +77,7 @@ async def all_outcomes(
 async def known_outcomes(
     store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str
 ) -> list[ItemOutcome]:
-    """The outcomes of the shards that left a result which can be believed."""
+    """The outcomes of the shards with a valid result."""
     known: list[ItemOutcome] = []
     async for stored in store.walk(f"{prefix}results/"):
         shard = int(stored.key.rpartition("/")[2].removesuffix(".json"))
@@ -131,3 +102,7 @@ def accepted_spec(job: ImageJob) -> Spec:
     """The spec of a job that was accepted."""
     assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide publishes accepted jobs only)
     return job.spec
+
+
+def _invalid(message: str) -> OperationFailed:
+    return OperationFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, message))

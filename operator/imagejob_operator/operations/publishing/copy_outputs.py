@@ -1,4 +1,4 @@
-"""Outputs on their way from the staging to their final keys, each guarded as `destination.overwrite` asks."""
+"""Copies outputs from the staging to their final keys, as `destination.overwrite` allows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from imagejob_operator.ports.object_store import (
 )
 
 ITEMS_AT_ONCE = 1000
-"""Whose outputs are on their way at the same time: a run may have hundreds of thousands of them."""
+"""Items whose outputs are copied in one batch: a run may have hundreds of thousands of outputs."""
 
 
 async def publish_outputs(
@@ -42,7 +42,7 @@ async def publish_outputs(
     """Copy all outputs to the keys that `items` name, and write the ETag of each into them.
 
     Raises:
-        EffortFailed: JOB_007, or JOB_005 where the bytes of an output are not those that its Pod told of.
+        OperationFailed: JOB_007, or JOB_005 if an output differs from its record in the result.
         StoreError: when the store fails.
     """
     publisher = _Publisher(store, job, spec)
@@ -58,7 +58,7 @@ async def publish_outputs(
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """One output in the staging, and what the report will say of it."""
+    """One output in the staging, and its entry in the report."""
 
     index: int
     source: str
@@ -88,7 +88,7 @@ class _Publisher:
         self._destination = spec.destination
 
     async def publish(self, output: _Output) -> ReportOutput:
-        """Publish one; it is copied by its ETag in the store's listing, so that nothing else is published."""
+        """Copy one output, on the condition that it has the ETag that was verified."""
         key, final = self._root + output.final.key, output.final
         headers = final_headers(self._job, self._destination.headers, final)
         try:
@@ -96,18 +96,17 @@ class _Publisher:
             if there is None:
                 there = await self._store.copy(output.staged, key, headers)
         except StoreDenied as error:
-            text = f"the output {final.key!r} of {output.source!r} cannot be written: {error}"
+            text = f"the store denies writing the output {final.key!r} of {output.source!r}: {error}"
             raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
         except ChecksumMismatch as error:
-            text = f"the output {final.key!r} of {output.source!r} is not what its Pod said of it: {error}"
+            text = f"the output {final.key!r} of {output.source!r} does not match its result: {error}"
             raise OperationFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
         return msgspec.structs.replace(final, etag=there.etag)
 
     async def _keep(self, key: str, final: ReportOutput) -> StoredObject | None:
-        """What is at a final key and is to stay there; None if the output is to be copied.
+        """The object at a final key, if it stays; None if the output is to be copied.
 
-        No store can be relied on to copy only where nothing is: two of two that were tried copy over it
-        whatever the request asks. So it is looked first, and then copied.
+        Checked before the copy: MinIO and versitygw ignore `If-None-Match` on one.
         """
         overwrite = self._destination.overwrite
         if overwrite is Overwrite.ALWAYS:

@@ -1,48 +1,41 @@
-"""After the Pods: publish the outputs, write the report, empty the staging."""
+"""After the Pods: verify the results, publish the outputs, write the report, empty the staging."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.decision.operation import Clean, Cleaned, Publish, Published
-from imagejob_operator.documents.report import Report, encode_report
+from imagejob_operator.api.status import MAX_FAILURES, FailedItem, ItemCounts
+from imagejob_operator.decision.operation import Clean, Cleaned, ItemResults, Publish, Published
+from imagejob_operator.documents.report import Report, ReportItem, encode_report
 from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.operations.processing.results import (
-    accepted_spec,
-    all_outcomes,
-    read_staged,
-    skipped_items,
-)
+from imagejob_operator.operations.processing.results import accepted_spec, all_outcomes, read_staged
 from imagejob_operator.operations.publishing.copy_outputs import publish_outputs
 from imagejob_operator.operations.publishing.report import make_report, report_failure, report_items
 from imagejob_operator.operations.reports import committed_report
-from imagejob_operator.ports.object_store import (
-    ObjectStore,
-    StoreError,
-)
+from imagejob_operator.ports.object_store import ObjectStore, StoreError
 
 Clock = Callable[[], datetime]
 
 
 async def publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Published:
-    """Publish the outputs of a run; a run whose report is there has been published already.
+    """Publish the outputs of a run, unless its report shows that this was done before.
 
     Raises:
-        EffortFailed: JOB_005, JOB_006 or JOB_007.
+        OperationFailed: JOB_005, JOB_006 or JOB_007.
         StoreError: when the store fails.
     """
-    committed = await committed_report(store, job, operation.report)
-    if committed is None:
-        committed = await _publish(store, clock, job, operation)
+    report = await committed_report(store, job, operation.report)
+    if report is None:
+        report = await _publish(store, clock, job, operation)
     try:
         await store.delete_prefix(operation.prefix)
     except StoreError:
-        return Published(committed.objects, committed.bytes, cleaned=False)
-    return Published(committed.objects, committed.bytes, cleaned=True)
+        return _published(report, cleaned=False)
+    return _published(report, cleaned=True)
 
 
 async def clean(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clean) -> Cleaned:
@@ -51,36 +44,79 @@ async def clean(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clea
     Raises:
         StoreError: when the store fails.
     """
-    committed = None
+    report = None
     if operation.report:
-        committed = await committed_report(store, job, operation.report)
-        if committed is None and operation.prefixes:
+        report = await committed_report(store, job, operation.report)
+        if report is None and operation.prefixes:
             await report_failure(store, clock, job, operation)
     for prefix in operation.prefixes:
         await store.delete_prefix(prefix)
-    done = Published(committed.objects, committed.bytes, cleaned=True) if committed else None
-    return Cleaned(done)
+    return Cleaned(_published(report, cleaned=True) if report else None)
 
 
 async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Report:
-    manifest = await read_staged(store, operation.prefix)
+    manifest, skipped = await read_staged(store, operation.prefix)
     outcomes = await all_outcomes(store, job, manifest, operation.prefix, operation.lost)
     spec = accepted_spec(job)
-    # Beside the loop, as all that takes seconds for a large run: the Lease must be renewed meanwhile.
+    # In a thread, like everything that takes seconds for a large run: the Lease must be renewed meanwhile.
     items = await asyncio.to_thread(report_items, spec, manifest, outcomes)
-    await publish_outputs(store, job, spec, operation.prefix, outcomes, items)
-    items += await skipped_items(store, operation.prefix, manifest)
-    if clock() >= operation.deadline:
-        text = "spec.execution.activeDeadlineSeconds passed before the outputs were all published"
-        raise OperationFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
-    report = await asyncio.to_thread(make_report, job, clock(), "Succeeded", items)
-    del items, outcomes
+    items += skipped
+    results = item_results(items)
+    try:
+        _check_failures(results, operation.tolerated)
+        await publish_outputs(store, job, spec, operation.prefix, outcomes, items)
+        if clock() >= operation.deadline:
+            limit = f"spec.execution.activeDeadlineSeconds {spec.execution.active_deadline_seconds}"
+            text = f"the run exceeded {limit} before all outputs were published"
+            raise OperationFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
+        report = await asyncio.to_thread(make_report, job, clock(), "Succeeded", items)
+        del items, outcomes
+        return await _commit(store, job, operation.report, report)
+    except OperationFailed as error:
+        error.results = results
+        raise
+
+
+async def _commit(store: ObjectStore, job: ImageJob, key: str, report: Report) -> Report:
+    """Write the report, once."""
     data = await asyncio.to_thread(encode_report, report)
-    if await store.put_if_absent(operation.report, data, "application/json"):
+    if await store.put_if_absent(key, data, "application/json"):
         return report
-    # Our own report, its answer lost; anything else there means that nobody can see this run as committed.
-    committed = await committed_report(store, job, operation.report)
+    # Our own report, if only the answer was lost. Any other object there would hide that the run succeeded.
+    committed = await committed_report(store, job, key)
     if committed is None:
-        text = f"the report cannot be written: something else is at {operation.report!r}; remove it"
+        text = f"the report cannot be written: another object is at {key!r}; remove it"
         raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text))
     return committed
+
+
+def item_results(items: Sequence[ReportItem]) -> ItemResults:
+    """Count the items of a run."""
+    failures = [
+        FailedItem(item.source, item.error.code.value, item.error.message) for item in items if item.error
+    ]
+    skipped = sum(1 for item in items if item.skipped)
+    total, failed = len(items), len(failures)
+    counts = ItemCounts(total, succeeded=total - failed - skipped, failed=failed, skipped=skipped)
+    return ItemResults(counts, tuple(failures[:MAX_FAILURES]))
+
+
+def _check_failures(results: ItemResults, tolerated: int) -> None:
+    """Apply the failure policy.
+
+    Raises:
+        OperationFailed: JOB_005/ItemsFailed if more items failed than are tolerated.
+    """
+    failed, total = results.counts.failed, results.counts.total
+    if failed <= tolerated:
+        return
+    first = results.failures[0]
+    text = (
+        f"{failed} of {total} items failed, spec.failurePolicy.maxFailedItems allows {tolerated}; "
+        f"first: {first.item}: {first.code} {first.message}"
+    )
+    raise OperationFailed(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, text))
+
+
+def _published(report: Report, cleaned: bool) -> Published:
+    return Published(report.objects, report.bytes, item_results(report.items), cleaned)

@@ -1,4 +1,4 @@
-"""The report of a run: written once, read first by everything that comes after it."""
+"""Makes the report of a run."""
 
 from __future__ import annotations
 
@@ -27,24 +27,16 @@ from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.documents.watermark_images import identified
 from imagejob_operator.naming.prefixes import namespace_prefix
 from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.operations.processing.results import known_outcomes, read_staged, skipped_items
+from imagejob_operator.operations.processing.results import known_outcomes, read_staged
 from imagejob_operator.operations.staging.existing_outputs import own_outputs
-from imagejob_operator.ports.object_store import (
-    ObjectStore,
-    StoreDenied,
-    StoreError,
-    StoreUnavailable,
-)
+from imagejob_operator.ports.object_store import ObjectStore, StoreDenied, StoreError, StoreUnavailable
 from imagejob_operator.validation.keys import InvalidKey, KeyCollision
 
 Clock = Callable[[], datetime]
 
 
 def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]) -> list[ReportItem]:
-    """What the report says of every staged item, in the order of their index.
-
-    An item without an outcome has neither outputs nor error.
-    """
+    """The report's entries for the staged items; without an outcome they have neither outputs nor error."""
     spec = identified(spec, {image.key: image.identity for image in manifest.watermark_images})
     planned = planned_outputs(
         spec, [PlannedItem(item.source, item.place, item.identity) for item in manifest.items]
@@ -52,10 +44,7 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
     by_index = {outcome.index: outcome for outcome in outcomes}
     items: list[ReportItem] = []
     for staged in manifest.items:
-        outcome = by_index.get(staged.index)
-        if outcome is None:
-            items.append(ReportItem(staged.source, staged.size))
-            continue
+        outcome = by_index.get(staged.index) or ItemOutcome(staged.index, shard=0, attempt=0)
         by_rendition = {output.rendition.name: output for output in planned[staged.index]}
         outputs = tuple(_output(by_rendition[record.rendition], record) for record in outcome.outputs)
         items.append(
@@ -104,28 +93,28 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
 
 
 async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clean) -> None:
-    """Say what is known of every item, with the outputs that were published before the run failed."""
+    """Write the report of a run that did not succeed, with the outputs that it had published."""
     items: list[ReportItem] = []
     if not isinstance(job.spec, InvalidSpec):
         try:
-            manifest = await read_staged(store, operation.prefixes[0])
+            manifest, skipped = await read_staged(store, operation.prefixes[0])
             outcomes = await known_outcomes(store, job, manifest, operation.prefixes[0])
             items = await asyncio.to_thread(report_items, job.spec, manifest, outcomes)
             items = await _published(store, job, items)
-            items += await skipped_items(store, operation.prefixes[0], manifest)
+            items += skipped
         except (OperationFailed, InvalidKey, KeyCollision):
-            pass  # nothing was staged to the end, or by another spec than this one: nothing to say of items
+            pass  # the staging is incomplete or of another spec: the report has no items
     cancelled = job.status.at in (Phase.CANCELLING, Phase.CANCELLED)
     report = make_report(job, clock(), "Cancelled" if cancelled else "Failed", items)
     try:
         data = await asyncio.to_thread(encode_report, report)
         await store.put_if_absent(operation.report, data, "application/json")
     except StoreDenied:
-        return  # a store that takes no report may still be cleaned
+        return  # cleaning may still be allowed
 
 
 async def _published(store: ObjectStore, job: ImageJob, items: Sequence[ReportItem]) -> list[ReportItem]:
-    """The items with those of their outputs that the run wrote to their final keys."""
+    """The items, with only those outputs that the run wrote to their final keys."""
     keys = [output.key for item in items for output in item.outputs]
     try:
         there = await own_outputs(store, job, keys)
@@ -133,7 +122,7 @@ async def _published(store: ObjectStore, job: ImageJob, items: Sequence[ReportIt
         elsewhere = job.outputs_prefix != namespace_prefix(job.key.namespace)
         if isinstance(error, StoreUnavailable) and not elsewhere:
             raise
-        # The report and the cleaning do not depend on the store of the outputs.
+        # Neither the report nor the cleaning waits for an ImageStore of the outputs.
         there = {}
     return [
         msgspec.structs.replace(

@@ -1,0 +1,106 @@
+"""Emptying the staging: when it starts, how long it is waited for, and why it is deferred."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.decision.action import Action, StopAttempt
+from imagejob_operator.decision.observation import Observation
+from imagejob_operator.decision.operation import Broken, Clean, Cleaned, Progress, last_failure
+from imagejob_operator.naming.prefixes import job_staging_prefix
+
+CLOSED = (Reason.STORE_NOT_FOUND, Reason.STORE_NOT_READY)
+"""The operator has no credentials for the store: its ImageStore is gone, or not ready."""
+DEFERRALS = (*CLOSED, Reason.ACCESS_DENIED, Reason.STORE_UNAVAILABLE, Reason.DEADLINE_EXCEEDED)
+"""All reasons of a deferral; the last one is that cleaning took longer than its budget."""
+
+FIRST_TRY = timedelta(seconds=10)
+"""The least time that a cleaning gets, even if the budget was spent before this process started it."""
+RETRY_DEFERRED = timedelta(minutes=5)
+"""How often a deferred cleaning is retried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """Why the staging of a run could not be emptied in time."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """A cleaning within its budget."""
+
+    operation: Clean | None
+    """None while live attempts may still end: they get half of the budget."""
+    progress: Progress | None
+    requeue_at: datetime
+    deferral: Deferral | None
+    """Set when the budget is spent."""
+
+    @property
+    def done(self) -> Cleaned | None:
+        """The result, if the staging is empty."""
+        return self.progress if isinstance(self.progress, Cleaned) else None
+
+
+def clean_within_budget(o: Observation, operation: Clean, since: datetime) -> Cleaning:
+    """The cleaning of a job whose budget started at `since`."""
+    progress = o.progress if o.operation == operation else None
+    half, deadline = since + o.policy.cleaning_budget / 2, since + o.policy.cleaning_budget
+    # The operator may have been down, and a deletion is timed by the API server's clock.
+    if started := o.operation_since if o.operation == operation else o.now:
+        deadline = max(deadline, started + FIRST_TRY)
+    waits = any(a.live for a in o.attempts) and o.now < half
+    moments = [o.now + RETRY_DEFERRED, *retry_moments(progress, o.now)]
+    moments += [moment for moment in ([half] if waits else []) + [deadline] if moment > o.now]
+    return Cleaning(
+        operation=None if waits else operation,
+        progress=progress,
+        requeue_at=min(moments),
+        deferral=deferral(o, progress) if o.now >= deadline else None,
+    )
+
+
+def retry_moments(progress: Progress | None, now: datetime) -> list[datetime]:
+    """When a failed operation is retried, if that is still to come."""
+    retry_at = progress.retry_at if isinstance(progress, Broken) else None
+    return [retry_at] if retry_at and retry_at > now else []
+
+
+def stop_live(o: Observation) -> tuple[Action, ...]:
+    """Stop every attempt that may still do something."""
+    return tuple(StopAttempt(a) for a in o.attempts if a.live and not a.deleting)
+
+
+def stop_all(o: Observation) -> tuple[Action, ...]:
+    """Stop every attempt, and remove those that have ended."""
+    return tuple(StopAttempt(a) for a in o.attempts if not a.deleting)
+
+
+def deferral(o: Observation, progress: Progress | None) -> Deferral:
+    """Why the staging of a job could not be emptied."""
+    failure = last_failure(progress)
+    text = "the staging could not be emptied within the cleaning budget"
+    if failure is None:
+        return Deferral(Reason.DEADLINE_EXCEEDED, text)
+    if failure.reason in CLOSED:
+        text = f"{failure.message}, so {_leftovers(o)} cannot be deleted; {_advice(failure.reason)}"
+        return Deferral(failure.reason, text)
+    return Deferral(failure.reason, f"{text}: {failure.message}")
+
+
+def _leftovers(o: Observation) -> str:
+    status, run = o.job.status, o.job.status.run
+    count = status.staging.objects if status.staging else 0
+    location = run.store.location if run and run.store else ""
+    prefix = job_staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid)
+    return f"{count or 'the'} staged objects below {location}{prefix}"
+
+
+def _advice(reason: Reason) -> str:
+    first = "recreate it" if reason is Reason.STORE_NOT_FOUND else "correct it"
+    return f"{first}, or delete the objects, or rely on a lifecycle rule"

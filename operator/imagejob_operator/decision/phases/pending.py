@@ -1,0 +1,95 @@
+"""Pending: whether the job can be accepted, and the start of its run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import msgspec
+
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.status import RunStatus, StagingStatus, duration_text
+from imagejob_operator.decision.observation import Decision, Observation
+from imagejob_operator.decision.phases.compensation import abort_run, cancelled, rejected
+from imagejob_operator.decision.phases.suspended import add_finalizer, suspend
+from imagejob_operator.decision.phases.terminal import finish_run
+from imagejob_operator.decision.status_update import next_status
+
+RECHECK_STORES = timedelta(seconds=5)
+
+
+def decide_pending(o: Observation, spec: Spec) -> Decision:
+    """Refuse the job, wait for its stores, or start its run."""
+    if spec.cancel_run_id == spec.run.id:
+        return _finish_unstarted(o, Phase.CANCELLED, cancelled(spec.run.id))
+    if spec.suspend:
+        return suspend(o)
+    if not_ready := _check_stores(o, spec):
+        return not_ready
+    validates = spec.run.mode == "Validate"
+    if o.rejected and not validates:
+        return refuse(o, rejected(o))
+    before = o.job.status.run or RunStatus()
+    run = RunStatus(
+        id=spec.run.id,
+        number=before.number + 1,
+        epoch=1,
+        started_at=o.now.replace(microsecond=0),
+        store=o.stores.staging,
+    )
+    status = msgspec.structs.replace(o.job.status, run=run)
+    if validates:
+        # Without the finalizer: a validation leaves nothing to clean.
+        status = msgspec.structs.replace(status, phase=Phase.VALIDATING.value, staging=None)
+        return Decision(next_status(o, status))
+    staging = StagingStatus(prefix=o.staging_prefix(run))
+    status = msgspec.structs.replace(status, phase=Phase.STAGING.value, staging=staging)
+    return Decision(next_status(o, status), add_finalizer(o))
+
+
+def refuse(o: Observation, failure: Failure) -> Decision:
+    """End a job that cannot be accepted; what a run of it has staged is removed first."""
+    if o.job.status.at is not Phase.PENDING:
+        return abort_run(o, failure)
+    return _finish_unstarted(o, Phase.FAILED, failure)
+
+
+def _finish_unstarted(o: Observation, phase: Phase, failure: Failure) -> Decision:
+    """End a run before it has started: it takes a number, and there is nothing to undo."""
+    spec = o.job.spec
+    before = o.job.status.run or RunStatus()
+    run = RunStatus(
+        id="" if isinstance(spec, InvalidSpec) else spec.run.id,
+        number=before.number + 1,
+        started_at=o.now.replace(microsecond=0),
+    )
+    status = msgspec.structs.replace(o.job.status, run=run, staging=None)
+    return finish_run(o, status, phase, failure)
+
+
+def _check_stores(o: Observation, spec: Spec) -> Decision | None:
+    """What to do about a store that the job may not use, or not yet; None if all are ready."""
+    name = o.job.key.namespace
+    if spec.store_ref is None and o.admission is None:
+        text = (
+            f"the labels of namespace {name!r} could not be read, so the operator does not know whether "
+            "its store admits the namespace; see the operator's log"
+        )
+        failure = Failure(Code.CREATION, Reason.NOT_PERMITTED, text)
+        return _wait_or_refuse(o, f"waiting for the labels of namespace {name!r}", failure)
+    if o.admission and not o.admission.admitted:
+        return refuse(o, Failure(Code.CREATION, Reason.NOT_PERMITTED, o.admission.message))
+    if unready := o.stores.failure:
+        return _wait_or_refuse(o, unready.message, unready)
+    return None
+
+
+def _wait_or_refuse(o: Observation, note: str, failure: Failure) -> Decision:
+    """Wait for what may still become ready (GitOps applies in any order); after the grace, refuse the job."""
+    grace = o.policy.start_grace
+    deadline = (o.job.status.phase_since or o.job.created_at or o.now) + grace
+    if o.now >= deadline:
+        return refuse(o, replace(failure, message=f"{failure.message} (waited {duration_text(grace)})"))
+    return Decision(next_status(o, o.job.status, note=note), requeue_at=min(deadline, o.now + RECHECK_STORES))

@@ -1,0 +1,117 @@
+"""Waiting for a first Pod to run: the start deadline, the grace, and why a Pod waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.spec import Execution
+from imagejob_operator.api.status import duration_text
+from imagejob_operator.decision.attempt import Attempt, Problem, Refusal, Remark
+from imagejob_operator.decision.observation import Observation
+from imagejob_operator.decision.shards import Survey
+
+NOTEWORTHY = timedelta(seconds=10)
+"""A problem of the first seconds (a Pod waits for its Secret) is not worth a write."""
+GRACED = (Reason.IMAGE_PULL_FAILED, Reason.CONFIG_ERROR)
+"""Problems that the start grace limits, if it is shorter than the start deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The result of a wait: a failure, or a note and the time to check again."""
+
+    failure: Failure | None = None
+    requeue_at: datetime | None = None
+    note: str = ""
+
+
+def check_start(o: Observation, view: Survey, execution: Execution) -> Wait:
+    """Check the start deadline: JOB_003 means that no Pod ran, so it does not apply while one does."""
+    if view.running:
+        return Wait()
+    waiting = [attempt for attempt in view.waiting if not attempt.held]
+    refusals = _refusals(o, view, waiting)
+    since = _waiting_since(o, waiting, refusals)
+    if since is None:
+        return Wait()
+    waited = o.now - since
+    pod, problem = _main_problem(o, waiting, refusals)
+    deadline = timedelta(seconds=execution.start_deadline_seconds)
+    limit, name = deadline, "start deadline"
+    if problem and problem.reason in GRACED and o.policy.start_grace < deadline:
+        limit, name = o.policy.start_grace, "grace"
+    if waited >= limit or (problem and problem.certain):
+        where = f"pod {pod}, " if pod else ""
+        evidence = f" ({where}{duration_text(waited)} of {duration_text(limit)} {name})"
+        return Wait(failure=_start_failure(problem, evidence))
+    if waited < NOTEWORTHY:
+        return Wait(requeue_at=since + min(limit, NOTEWORTHY))
+    return Wait(requeue_at=since + limit, note=_note(problem) if problem else "")
+
+
+def _refusals(o: Observation, view: Survey, waiting: list[Attempt]) -> list[Refusal]:
+    """The refusals of attempts that do not exist, or whose order was not delivered."""
+    undelivered = {a.shard for a in waiting if not a.order_delivered}
+    return [r for shard, r in o.refusals.items() if shard in undelivered or shard in view.absent]
+
+
+def _waiting_since(o: Observation, waiting: list[Attempt], refusals: list[Refusal]) -> datetime | None:
+    """When the wait started: the first launch, unless the phase, an attempt or a queue ended after it."""
+    launches = [a.created_at for a in waiting] + [refusal.since for refusal in refusals]
+    if not launches:
+        return None
+    run = o.job.status.run
+    resets = [o.job.status.phase_since, run.released_at if run else None]
+    resets += [a.finished_at for a in o.attempts]
+    return max([min(launches), *filter(None, resets)])
+
+
+def _main_problem(
+    o: Observation, waiting: list[Attempt], refusals: list[Refusal]
+) -> tuple[str, Problem | None]:
+    """The problem to report and its Pod: a certain one first, then refusals, since they explain the Pods."""
+    problems = [("", refusal.problem) for refusal in refusals]
+    problems += [(a.name, problem) for a in waiting if (problem := a.problem or _remarked(o.remarks, a))]
+    certain = [(pod, problem) for pod, problem in problems if problem.certain]
+    return next(iter([*certain, *problems]), ("", None))
+
+
+def _start_failure(problem: Problem | None, evidence: str) -> Failure:
+    if problem:
+        return Failure(Code.LAUNCH, problem.reason, problem.message + evidence)
+    text = f"no Pod was running within spec.execution.startDeadlineSeconds{evidence}"
+    return Failure(Code.LAUNCH, Reason.START_DEADLINE_EXCEEDED, text)
+
+
+def _note(problem: Problem) -> str:
+    """The message while the wait lasts; without a reason that says that the deadline has passed."""
+    unnamed = problem.reason is Reason.START_DEADLINE_EXCEEDED
+    return problem.message if unnamed else f"{problem.reason}: {problem.message}"
+
+
+def _remarked(remarks: Mapping[str, Remark], attempt: Attempt) -> Problem | None:
+    """The newest Event of an attempt, as its problem."""
+    remark = remarks.get(attempt.uid)
+    if remark is None or not remark.message:
+        return None
+    return Problem(Reason.START_DEADLINE_EXCEEDED, remark.message)
+
+
+def silent_attempt(o: Observation, view: Survey) -> tuple[Attempt | None, datetime | None]:
+    """The oldest attempt that waits without a problem, if its Events are due to be read; else when they are.
+
+    They are read first when the wait is worth a note, then each time the wait has doubled. If the clock was
+    set back, the last reading may be before the launch: then they are read after the shortest pause.
+    """
+    silent = [a for a in view.waiting if a.problem is None and a.order_delivered]
+    if view.running or not silent:
+        return None, None
+    oldest = min(silent, key=lambda a: a.created_at)
+    remark = o.remarks.get(oldest.uid)
+    read_at = oldest.created_at + NOTEWORTHY
+    if remark:
+        read_at = remark.asked_at + max(NOTEWORTHY, remark.asked_at - oldest.created_at)
+    return (oldest, None) if o.now >= read_at else (None, read_at)
