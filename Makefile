@@ -30,7 +30,7 @@ test: $(STAMP) ## everything that CI runs, with a table of the steps
 check: $(STAMP) ## the fast gates: format, lint, types, imports, unit tests (under a minute)
 	@$(PYTHON) -m testsuite --only check
 
-evidence-check: $(STAMP) ## before a release: docs/measured/ covers every case and scenario, and all kept their promises
+evidence-check: $(STAMP) ## before a release: docs/evidence/measured/ covers every case and scenario, and all kept their promises
 	@$(PYTHON) -m pytest -q --no-header tests/evidence
 
 e2e: $(STAMP) ## the end-to-end tests on a real cluster

@@ -1,4 +1,4 @@
-"""docs/guarantees.md lists what tenants try, line by line."""
+"""docs/contributors/guarantees.md lists what tenants try, line by line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from e2e.attempts import ATTEMPTS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "guarantees.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "contributors" / "guarantees.md").read_text()
 
 
 def listed(text: str) -> list[tuple[str, str]]:

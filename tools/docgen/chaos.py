@@ -1,6 +1,6 @@
 """The page on crashes, made from what `make chaos`, `make chaos-cluster` and the failover test measured.
 
-Each file in `docs/measured/` that is named in SECTIONS gives its section; one that is not there gives none.
+Each file of SECTIONS that is in `docs/evidence/measured/` gives one section.
 """
 
 from __future__ import annotations
@@ -103,4 +103,4 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "chaos-cluster.json": killed_at_random,
     "failover.json": failover,
 }
-"""What makes a section of each file of `docs/measured/`, in the order of the page."""
+"""What makes a section of each file of `docs/evidence/measured/`, in the order of the page."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-RUNBOOK = "https://imagejob.dev/docs/runbook"
+RUNBOOK = "https://imagejob.dev/docs/administrators/runbook"
 MAX_MESSAGE = 1024
 """Characters of `status.error.message` and of a condition's message; longer ones are cut."""
 
