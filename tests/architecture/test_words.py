@@ -43,7 +43,7 @@ def test_no_retired_word_is_used(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "planted", ["The Sweeper deletes it.", "run_effort = 1", "class RunEffort: ...", "It comes to\n# its end."]
+    "planted", ["The Sweeper deletes it.", "run_effort = 1", "class RunEffort: ...", "comes to\n# its end"]
 )
 def test_a_planted_word_is_found(planted: str) -> None:
     assert len(retired("README.md", planted)) == 1
@@ -53,7 +53,7 @@ def test_a_word_is_not_found_in_another_word() -> None:
     assert retired("README.md", "replies, foretold, effortless, turn the image clockwise") == []
 
 
-@pytest.mark.parametrize(("path", "phrase"), ALLOWED)
-def test_every_exception_is_used(path: str, phrase: str) -> None:
-    assert phrase in plain((ROOT / path).read_text())
-    assert retired("", phrase)
+def test_every_exception_is_used() -> None:
+    for path, phrase in ALLOWED:
+        assert phrase in plain((ROOT / path).read_text())
+        assert retired("", phrase)
