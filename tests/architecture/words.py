@@ -41,7 +41,7 @@ RETIRED = {
 Identifiers are split into their words first: `RunEffort` and `run_effort` are "run effort".
 """
 
-PLACES = ("README.md", "CONTRIBUTING.md", "docs/**/*.md", "examples/*", "tools/docgen/*.py")
+PLACES = ("*.md", "Makefile", "pyproject.toml", "docs/**/*.md", "examples/*", "tools/docgen/*.py")
 """Where they are searched. Generated pages are left out, since their sources are searched."""
 
 ALLOWED: tuple[tuple[str, str], ...] = ()
