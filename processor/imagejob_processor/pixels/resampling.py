@@ -2,7 +2,7 @@
 
 An engine resamples Pillow's images into Pillow's images. The operations are shared, and so are decoding and
 encoding but for a codec that an engine may bring for JPEGs made from JPEGs, so that whatever holds for one
-engine holds for all (docs/contributors/decisions/0017-engines.md has the measurements). One that lacks a way falls back to
+engine holds for all (decision 17 has the measurements). One that lacks a way falls back to
 Pillow for that picture.
 """
 
