@@ -16,6 +16,7 @@ ELSEWHERE = {"pod_name", "pod_namespace", "store_ca_bundle", "job_class"}
 VARIABLES = {f"{PREFIX}{name.upper()}" for name in Settings.__dataclass_fields__.keys() - ELSEWHERE}
 VARIABLES |= {f"{PREFIX}STORE_CA_FILE", f"{PREFIX}CLASS"}
 PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "contributors" / "staged-key.md"]
+FOLDERS = ("operator", "processor", "cli", "tools", "tests", "bench", "manifests", "crds", "examples")
 BASES = [ROOT, ROOT / "operator" / "imagejob_operator"]
 
 
@@ -33,6 +34,26 @@ def test_every_setting_is_documented_and_no_other() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_paths_that_a_page_names_exist(page: Path) -> None:
     assert missing_paths(page.read_text()) == []
+
+
+def stale_pages(name: str, text: str) -> list[str]:
+    """The pages that a file names and that do not exist."""
+    return [
+        f"{name}: {page}" for page in re.findall(r"\bdocs/[\w/-]+\.md", text) if not (ROOT / page).exists()
+    ]
+
+
+def test_the_pages_that_code_names_exist() -> None:
+    files = [
+        path for folder in FOLDERS for kind in ("py", "yaml") for path in (ROOT / folder).rglob(f"*.{kind}")
+    ]
+    files += [ROOT / "Makefile", ROOT / "Dockerfile"]
+    here = [path for path in files if path.parent != Path(__file__).parent]
+    assert [stale for path in here for stale in stale_pages(path.name, path.read_text())] == []
+
+
+def test_a_page_that_does_not_exist_is_found() -> None:
+    assert stale_pages("x", "see docs/README.md and docs/nowhere.md") == ["x: docs/nowhere.md"]
 
 
 def test_a_path_that_does_not_exist_is_found() -> None:

@@ -46,7 +46,7 @@ MEANINGS: dict[tuple[Code, Reason], str] = {
     (
         Code.STAGING,
         Reason.SOURCE_TOO_LARGE,
-    ): "a download, list, watermark image or object is over its size limit",
+    ): "a download, a list or a watermark image is over its size limit",
     (Code.STAGING, Reason.CHECKSUM_MISMATCH): "a download does not have the `sha256` given in the spec",
     (
         Code.STAGING,
