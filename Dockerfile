@@ -44,7 +44,7 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/app
 FROM base AS operator
 # The threshold is fixed: else the allocator raises it above the 256 KiB that asyncio buffers for a TLS connection,
 # and what comes and goes with connections leaves holes in the heap that are never given back. And none of the about
-# forty threads keeps pieces that it has freed to itself, which adds up (docs/decisions/0020-memory.md).
+# forty threads keeps pieces that it has freed to itself, which adds up (docs/contributors/decisions/0020-memory.md).
 ENV MALLOC_MMAP_THRESHOLD_=131072 \
     GLIBC_TUNABLES=glibc.malloc.tcache_count=0
 LABEL org.opencontainers.image.title="imagejob-operator" \

@@ -1,4 +1,4 @@
-# make help says what there is. The two that matter: make demo, make test.
+# make help lists the targets. The two that matter: make demo, make check.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PYTHONPATH := tools
@@ -10,7 +10,7 @@ MEASURED := failures chaos chaos-cluster failover
 
 .PHONY: help demo test check evidence-check e2e chaos chaos-cluster docs bench bench-images bench-failover soak lock clean
 
-help: ## what can be made
+help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(STAMP): locks/dev.txt pyproject.toml
@@ -30,7 +30,7 @@ test: $(STAMP) ## everything that CI runs, with a table of the steps
 check: $(STAMP) ## the fast gates: format, lint, types, imports, unit tests (under a minute)
 	@$(PYTHON) -m testsuite --only check
 
-evidence-check: $(STAMP) ## before a release: docs/measured/ covers every case and scenario, and all kept their promises
+evidence-check: $(STAMP) ## before a release: the measurements cover every case and scenario, within their limits
 	@$(PYTHON) -m pytest -q --no-header tests/evidence
 
 e2e: $(STAMP) ## the end-to-end tests on a real cluster
@@ -39,16 +39,16 @@ e2e: $(STAMP) ## the end-to-end tests on a real cluster
 chaos: $(STAMP) ## the operator killed at every request of every scenario, in memory, and every fault (half an hour)
 	@PYTHONPATH=tools:tests $(PYTHON) -m chaos
 
-chaos-cluster: $(STAMP) ## a hundred kills of the operator on a real cluster; KILLS and SEED say otherwise (15 minutes)
+chaos-cluster: $(STAMP) ## a hundred kills of the operator on a real cluster; KILLS and SEED change it (15 minutes)
 	@IMAGEJOB_CHAOS_KILLS=$(or $(KILLS),100) IMAGEJOB_CHAOS_SEED=$(SEED) $(PYTHON) -m pytest -q --no-header tests/e2e/test_killed_at_random.py
 
-docs: $(STAMP) ## make the generated pages anew, and of what was measured what the commands wrote last
+docs: $(STAMP) ## generate the pages, with the newest measurements in out/
 	@$(PYTHON) -m docgen $(wildcard $(MEASURED:%=out/%.json))
 
 bench: $(STAMP) ## benchmarks, as ratios
 	@$(PYTHON) -m pytest bench -q
 
-bench-images: $(STAMP) ## what an image costs, beside pyvips, sharp and the floor (minutes; needs npm)
+bench-images: $(STAMP) ## cost of an image, compared with pyvips and sharp (minutes; needs npm)
 	@$(PYTHON) bench/images/run.py
 
 bench-failover: $(STAMP) ## 25 takeovers between two replicas in a burst of 200 ImageJobs (15 minutes)
@@ -57,11 +57,11 @@ bench-failover: $(STAMP) ## 25 takeovers between two replicas in a burst of 200 
 soak: $(STAMP) ## 5,000 ImageJobs on simulated nodes: the operator's memory must not grow (20 minutes)
 	@PYTHONPATH=tools:bench $(PYTHON) -m soak
 
-lock: $(STAMP) ## make the lock files anew from pyproject.toml
+lock: $(STAMP) ## update the lock files from pyproject.toml
 	@for part in operator processor cli bench dev; do .venv/bin/uv pip compile --quiet --universal pyproject.toml --extra $$part \
 	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	  -o locks/$$part.txt || exit 1; done
 
-clean: ## end the clusters of this tree and remove what was built in it
+clean: ## stop the clusters of this tree and remove build results
 	@test ! -x $(PYTHON) || { $(PYTHON) -m localcluster down --name demo; $(PYTHON) -m localcluster down --name test; }
 	@rm -rf .venv build out .pytest_cache .mypy_cache .ruff_cache .hypothesis

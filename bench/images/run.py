@@ -35,7 +35,7 @@ from imagejob_contract.recipe import Resample
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 BUILD = ROOT / "build" / "bench"
-MEASURED = ROOT / "docs" / "measured" / "bench-images.json"
+MEASURED = ROOT / "docs" / "evidence" / "measured" / "bench-images.json"
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 COUNTS = {"JPEG": (2, 8), "WebP": (1, 3), "AVIF": (1, 2)}
 """Numbers of images in the two runs of a round, by output format."""

@@ -28,7 +28,7 @@ class InvalidSettings(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the administrator decided; see docs/configuration.md."""
+    """What the administrator decided; see docs/administrators/configuration.md."""
 
     store_endpoint: str
     store_bucket: str

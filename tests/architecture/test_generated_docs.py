@@ -1,11 +1,12 @@
-"""The generated pages are what their sources say now."""
+"""The generated pages match their sources."""
 
 from pathlib import Path
 
 import pytest
 
 from docgen.__main__ import pages
-from docgen.pages import errors, states
+from docgen.errors import errors
+from docgen.pages import phases
 from imagejob_operator.api.phase import Phase
 
 PAGES = pages()
@@ -17,8 +18,8 @@ def test_page_is_up_to_date(path: Path) -> None:
 
 
 def test_a_stale_page_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = states(), errors()
+    before = phases(), errors()
     monkeypatch.setattr("docgen.pages.MOVES", dict.fromkeys(Phase, frozenset()))
-    monkeypatch.setattr("docgen.pages.CATALOGUE", {})
-    assert states() != before[0]
+    monkeypatch.setattr("docgen.errors.CATALOGUE", {})
+    assert phases() != before[0]
     assert errors() != before[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "docs" / "guarantees.md").read_text()
+TEXT = (ROOT / "docs" / "contributors" / "guarantees.md").read_text()
 POINTS = 6
 ROW = re.compile(r"^\|[^|]+\|(.+)\|$", re.MULTILINE)
 

@@ -90,7 +90,7 @@ STRAY = {
     "contract-uses-the-processor": (
         "processor/imagejob_contract/recipe.py",
         "import imagejob_processor.errors",
-        "the contract stands alone",
+        "the contract imports nothing of ours",
     ),
     "a-module-of-no-layer": (f"{OPERATOR}/stray.py", "", INWARDS),
 }

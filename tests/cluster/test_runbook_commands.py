@@ -45,7 +45,7 @@ STATUS = {
         "message": "1 of 4 items failed",
         "fault": "Image",
         "retriable": False,
-        "runbook": "https://imagejob.dev/docs/runbook#job_005-itemsfailed",
+        "runbook": "https://imagejob.dev/docs/administrators/runbook#job_005-itemsfailed",
     },
     "run": {"id": "1", "number": 1, "epoch": 1, "startedAt": "2026-01-01T00:00:00Z", "duration": "1m3s"},
     "conditions": [FINISHED],

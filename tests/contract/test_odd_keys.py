@@ -224,7 +224,7 @@ def test_every_odd_key_has_an_output_of_its_own() -> None:
 
 @pytest.mark.parametrize("s3", ["minio"], indirect=True)
 def test_the_rule_that_is_offered_for_old_versions_is_one(place: Place) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "stores.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "administrators" / "stores.md").read_text()
     rules = json.loads(page.partition("```json")[2].partition("```")[0])["Rules"]
     (offered,) = [rule for rule in rules if rule["ID"] == "imagejob-staging-versions"]
     rule = Rule(

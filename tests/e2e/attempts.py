@@ -16,7 +16,7 @@ class Attempt:
 
     name: str
     tries: str
-    """In words, for the table in docs/guarantees.md."""
+    """In words, for the table in docs/contributors/guarantees.md."""
     spec: dict[str, Any] = field(default_factory=dict)
     """Fields of an ImageJob's spec."""
     store: dict[str, Any] | None = None

@@ -14,7 +14,7 @@ from e2e.killing.replicas import ON_THE_WAY, Takeover
 from e2e.killing.storm import PARTS
 
 KILLED, FAILOVER = (
-    json.loads((ROOT / "docs" / "measured" / name).read_text())
+    json.loads((ROOT / "docs" / "evidence" / "measured" / name).read_text())
     for name in ("chaos-cluster.json", "failover.json")
 )
 

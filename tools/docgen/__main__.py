@@ -1,7 +1,7 @@
 """`python -m docgen [JSON…]`: write the generated pages below docs/.
 
 Args:
-    JSON: what commands measured (failures.json, chaos.json, …); each is kept in docs/measured/ by its name.
+    JSON: measurements (failures.json, chaos.json, …), copied to docs/evidence/measured/ first.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import yaml
 
 from docgen.benchmarks import bench_images
 from docgen.chaos import SECTIONS, chaos
-from docgen.pages import api, errors, failures, states
+from docgen.errors import errors
+from docgen.monitoring import monitoring
+from docgen.pages import api, failures, phases
 from docgen.soaking import soak
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-MEASURED = ROOT / "docs" / "measured" / "failures.json"
-IMAGES = ROOT / "docs" / "measured" / "bench-images.json"
-CRASHES = {name: ROOT / "docs" / "measured" / name for name in SECTIONS}
-SOAK = ROOT / "docs" / "measured" / "soak.json"
+USERS, ADMINISTRATORS, EVIDENCE = (ROOT / "docs" / part for part in ("users", "administrators", "evidence"))
+FOLDER = EVIDENCE / "measured"
+MEASURED, IMAGES, SOAK = (FOLDER / f"{name}.json" for name in ("failures", "bench-images", "soak"))
+CRASHES = {name: FOLDER / name for name in SECTIONS}
 
 
 def pages() -> dict[Path, str]:
@@ -31,27 +31,25 @@ def pages() -> dict[Path, str]:
     jobs, stores = (
         yaml.safe_load((ROOT / "crds" / name).read_text()) for name in ("imagejob.yaml", "imagestore.yaml")
     )
-    docs = ROOT / "docs"
-    measured = (
-        {docs / "bench-images.md": bench_images(json.loads(IMAGES.read_text()))} if IMAGES.exists() else {}
-    )
-    crashes = {name: json.loads(place.read_text()) for name, place in CRASHES.items() if place.exists()}
-    if crashes:
-        measured[docs / "chaos.md"] = chaos(crashes)
-    return measured | {
-        docs / "states.md": states(),
-        docs / "errors.md": errors(),
-        docs / "api.md": api(jobs),
-        docs / "imagestore.md": api(stores),
-        docs / "soak.md": soak(json.loads(SOAK.read_text())),
-        docs / "failures.md": failures(json.loads(MEASURED.read_text())),
+    rules = yaml.safe_load((ROOT / "manifests" / "monitoring" / "rules.yaml").read_text())
+    crashes = {name: json.loads(path.read_text()) for name, path in CRASHES.items() if path.exists()}
+    return {
+        USERS / "phases.md": phases(),
+        USERS / "errors.md": errors(),
+        USERS / "imagejob-api.md": api(jobs),
+        USERS / "imagestore-api.md": api(stores),
+        ADMINISTRATORS / "monitoring.md": monitoring(rules),
+        EVIDENCE / "failures.md": failures(json.loads(MEASURED.read_text())),
+        EVIDENCE / "chaos.md": chaos(crashes),
+        EVIDENCE / "bench-images.md": bench_images(json.loads(IMAGES.read_text())),
+        EVIDENCE / "soak.md": soak(json.loads(SOAK.read_text())),
     }
 
 
 def main() -> None:
     """Write them."""
     for measured in map(Path, sys.argv[1:]):
-        (MEASURED.parent / measured.name).write_text(measured.read_text())
+        (FOLDER / measured.name).write_text(measured.read_text())
     for path, text in pages().items():
         path.write_text(text)
 

@@ -1,6 +1,6 @@
-"""The page on crashes, made from what `make chaos`, `make chaos-cluster` and the failover test measured.
+"""The page of crash tests, from `make chaos`, `make chaos-cluster` and `make bench-failover`.
 
-Each file in `docs/measured/` that is named in SECTIONS gives its section; one that is not there gives none.
+Each file of SECTIONS that is in `docs/evidence/measured/` gives one section.
 """
 
 from __future__ import annotations
@@ -13,41 +13,41 @@ from docgen.crash_cluster import failover, killed_at_random
 NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
 
 _INTRODUCTION = """\
-# Crash anywhere
+# Crash tests
 
-The operator may be killed at any moment, and nothing is lost or done twice. This page has what was killed,
-where, and what came of it, as the commands measured it.
+The operator may be killed at any moment, without losing work or doing it twice. This page shows where it was
+killed and what the tests found.
 """
 
 _MEMORY = """\
 ## At every request, in memory
 
-`make chaos`. The world (API server, store, Pods, users, clock) lives in one process, the operator as it is
-shipped, but for its adapters and Kopf, in a child of it. The requests of a scenario are numbered, and at
-each of them the operator is ended by `os._exit`, so that no `finally` runs:
+`make chaos`. One process simulates the world (API server, store, Pods, users, clock). The operator runs in
+a child process, as it is shipped except for its adapters and Kopf. The requests of a scenario are numbered,
+and the operator is killed at each of them with `os._exit`, so that no `finally` runs:
 
 {moments}
 
-Then a fresh operator goes on to the end. All that stays must be as in the undisturbed world: the status
-with its conditions, outputs and reports by their content, staging, Pods, Events, finalizers. Times are not
-compared, nor which of several Pods a message names. At every moment it is held that no Pod is launched
-twice for one attempt, none beside another live one of its shard, none before all is staged, and that no
-staging is deleted under a run that needs it.
+A new operator then finishes the scenario. The outcome must be that of the undisturbed run: the status with
+its conditions, outputs and reports by content, staging, Pods, Events, finalizers. Times are not compared,
+nor which of several Pods a message names. At every moment the test checks that no Pod is launched twice for
+one attempt, beside a live one of its shard, or before everything is staged, and that no staging is deleted
+that a run needs.
 
-The same with faults instead of death, each beginning at every request at which it makes a world that no
-other point makes: an object store's 429 is a 5xx like any other, the lost answer of a read is a read that
-failed, and a watch that goes wrong between two events goes wrong at the second one.
+The same is done with faults instead of kills. Each fault begins at every request where it makes a
+difference: a 429 of the store is a 5xx like any other, a lost answer of a read is a failed read, and a
+watch that fails between two events fails at the second one.
 
-What is not held, and why:
+Not compared, and why:
 
-- conditions, after a watch that was silent: they tell of phases that the operator may have passed over; and
-  such a watch is not tried where somebody waits for a phase to act in it;
-- reasons and messages (codes are), where a run fails at a deadline with what its last try met, and the fault
-  was what that try met;
-- how many outputs there are, where a run is deleted or cancelled while it publishes; each is as it should be;
-- a Pod that one of two leaders, or one that stood still, launches once more when the other one has begun to
-  undo the run: its request was on its way, it works on what is garbage, and it is ended again;
-- wrong clocks, where a run is to end by seconds that pass: they make them more or fewer, and rightly.
+- conditions after a silent watch: they describe phases that the operator may have skipped. Such a watch is
+  not tried where a user waits for a phase;
+- reasons and messages (only codes), if a run fails at a deadline with its last error, and the fault was
+  that error;
+- the number of outputs, if a run is deleted or cancelled while it publishes; each output is still checked;
+- a Pod that a frozen or second leader launches once more after the compensation has begun: its request was
+  in flight, the Pod works on garbage, and it is deleted;
+- wrong clocks, if a run is to end after some seconds: these become more or fewer, as they must.
 
 {scenarios} scenarios, {kills} crash points, {faults} faults ({extent}): **{divergences} divergences,
 {duplicates} duplicate launches, {orphans} orphans**.
@@ -78,8 +78,7 @@ def _memory(measured: dict[str, Any]) -> list[str]:
     lines += ["", "| fault | points | divergences |", "|---|---|---|"]
     lines += [_cells(row, "fault", "points", "divergences") for row in measured["faults"]]
     lines += [
-        "\nA harness that finds nothing may be blind, so bugs that operators of this kind really have are",
-        "planted into the operator, and each must be found:\n",
+        "\nTo test the harness itself, typical bugs of operators are planted. Each must be found:\n",
         "| planted | found in the scenario | by |",
         "|---|---|---|",
     ]
@@ -89,9 +88,9 @@ def _memory(measured: dict[str, Any]) -> list[str]:
 
 
 def _shown(row: dict[str, Any]) -> str:
-    """How a planted bug showed: where, and the beginning of what was wrong."""
-    said: str = row["found"].removeprefix(f"{row['scenario']}: ")
-    return f"`{said[:100]}…`" if len(said) > 100 else f"`{said}`"
+    """How a planted bug was found: the beginning of the difference."""
+    shown: str = row["found"].removeprefix(f"{row['scenario']}: ")
+    return f"`{shown[:100]}…`" if len(shown) > 100 else f"`{shown}`"
 
 
 def _cells(row: dict[str, Any], *names: str) -> str:
@@ -103,4 +102,4 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "chaos-cluster.json": killed_at_random,
     "failover.json": failover,
 }
-"""What makes a section of each file of `docs/measured/`, in the order of the page."""
+"""What makes a section of each file of `docs/evidence/measured/`, in the order of the page."""

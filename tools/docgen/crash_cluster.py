@@ -8,19 +8,19 @@ from typing import Any
 _KILLED = """\
 ## At random moments, on a real cluster
 
-`make chaos-cluster`. The shipped operator on a real cluster with real Pods gets a `SIGKILL` at moments that
-are drawn by chance: so many writes after the last one, seen in the audit log, and a part of a second later.
-Meanwhile up to six jobs of all kinds are under way, whose users change, suspend, cancel, repeat and delete
-them at moments that are drawn as well. After every eighth kill a part of the cluster is restarted as well:
-the API server, the kubelet, etcd, the store. Seed {seed}.
+`make chaos-cluster`. The shipped operator on a real cluster with real Pods gets a `SIGKILL` at random
+moments: a random number of writes after the last one, seen in the audit log, plus a part of a second.
+Meanwhile up to six jobs of all kinds run, whose users change, suspend, cancel, repeat and delete them at
+random moments too. After every eighth kill a part of the cluster is restarted: the API server, the kubelet,
+etcd, the store. Seed {seed}.
 
-When a job has ended, its verdict, the number of its runs, its outputs (byte for byte those of an
-undisturbed run), its report, its Events and its finalizers are held against what must be; so is each Pod
-that the operator created by the audit log: one for each shard of each epoch; a create whose sender died
-counts too. In the end nothing may be left in staging, and no Pod and no Secret.
+When a job has ended, the test checks its phase and error, the number of its runs, its outputs (byte for
+byte those of an undisturbed run), its report, its Events and its finalizers. It also checks each Pod that
+the operator created, by the audit log: one per shard of each epoch; a create whose sender was killed counts
+too. At the end there must be no object in staging, no Pod and no Secret.
 
-An operator with a planted bug (its finalizer is put on when all is staged) was let loose in the same way:
-25 kills with seed 777 left the staging of a job that was deleted meanwhile, and the run was red for it.
+The same test was run against an operator with a planted bug (the finalizer is added after staging): 25
+kills with seed 777 left the staging of a deleted job, and the test failed.
 
 {kills} kills, {restarts} restarts ({parts}), {jobs} jobs in {minutes} minutes:
 
@@ -32,29 +32,29 @@ Measured at commit {commit} on {date} ({machine}).
 |---|---|"""
 
 _FAILOVER = """\
-## When the replica in charge goes away
+## Failover
 
 `make bench-failover`. The production overlay with two replicas and a burst of {jobs} ImageJobs of two Pods
-each, while the one in charge is killed (`SIGKILL`), frozen (`SIGSTOP`, until the other one works; then it
-goes on and must end by itself) or stopped (its Pod is deleted as a drain does). Seconds from then until the
-API server noted that the other one holds the Lease, and until its first write for a job.
+each, while the leader is killed (`SIGKILL`), frozen (`SIGSTOP`, until the other replica works; then it
+continues and must exit by itself) or stopped (its Pod is deleted, as a drain does). The table shows seconds
+from then until the API server recorded the new holder of the Lease, and until its first write for a job.
 
 {jobs} jobs, {pods} Pods, {takeovers} takeovers: **{wrong} wrong ends, {doubled} duplicate launches**, and
-**{late} writes of a replica after it had been replaced**. A write that had passed the gate when its replica
-froze is sent when it goes on; that is harmless, since it rests on the resource version or on a name that
-follows from the run. What it would write next is not sent.
+**{late} writes of a replica after it had been replaced**. A write that had passed the leader check when its
+replica froze is sent when it continues. That is harmless, since it is guarded by the resource version or by
+a name that follows from the run. Later writes are not sent.
 
 Measured at commit {commit} on {date} ({machine}).
 
-| replica was | times | Lease held, median and most | first write, median and most | promised |
+| replica was | times | Lease held, median and most | first write, median and most | limit |
 |---|---|---|---|---|"""
 
 PROMISED = {"killed": 20, "frozen": 20, "stopped": 3}
-"""Seconds in which there is a first write, or in which the Lease is held if all is in good order."""
+"""Seconds until the first write, or for a stopped replica until the Lease is held."""
 
 
 def killed_at_random(measured: dict[str, Any]) -> list[str]:
-    """What came of the kills on a real cluster."""
+    """The section on kills on a real cluster."""
     head = _KILLED.format(
         restarts=sum(measured["restarts"].values()),
         parts=", ".join(f"{part} {times}" for part, times in measured["restarts"].items()),
@@ -68,7 +68,7 @@ def killed_at_random(measured: dict[str, Any]) -> list[str]:
 
 
 def failover(measured: dict[str, Any]) -> list[str]:
-    """How long takeovers took."""
+    """The section on takeovers."""
     found = measured["takeovers"]
     head = _FAILOVER.format(
         takeovers=len(found),

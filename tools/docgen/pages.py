@@ -1,103 +1,82 @@
-"""The generated pages, each a pure function of what it describes."""
+"""Generated pages: phases, API reference, failure matrix. Each is a pure function of its source."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from imagejob_contract.result import ItemCode
-from imagejob_operator.api.errors import CATALOGUE, CODE_NAMES
 from imagejob_operator.api.phase import MOVES, TERMINAL, Phase
 
 NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
 
-_MEANINGS = {
-    "JOB_001": "The job was rejected; no Pod was created.",
-    "JOB_002": "A source could not be staged; no Pod was created.",
-    "JOB_003": "The sources were staged, but no Pod started running.",
-    "JOB_004": "The ImageJob does not exist (exit code 4 of the command line).",
-    "JOB_005": "Pods ran, but too many items or shards failed.",
-    "JOB_006": "The run exceeded `activeDeadlineSeconds`, in any phase.",
-    "JOB_007": "Outputs or the report could not be written.",
-    "JOB_008": "The run was cancelled.",
+_PHASES = {
+    Phase.PENDING: "accepted; nothing has been staged",
+    Phase.VALIDATING: "`run.mode: Validate`: sources, permissions and the Pod template are checked",
+    Phase.STAGING: "sources are copied or fetched into staging",
+    Phase.LAUNCHING: "everything is staged; no Pod has run yet",
+    Phase.RUNNING: "at least one Pod has run",
+    Phase.PUBLISHING: "results are verified, outputs are copied to their keys, the report is written",
+    Phase.SUSPENDED: "paused by `spec.suspend`; the run holds no Pods and no staging",
+    Phase.SUCCEEDED: "terminal: outputs and report are published",
+    Phase.FAILING: "the failure is recorded; Pods are deleted and staging is emptied",
+    Phase.FAILED: "terminal: `status.error` has the cause",
+    Phase.CANCELLING: "the cancellation is recorded; Pods are deleted and staging is emptied",
+    Phase.CANCELLED: "terminal: ended by `cancelRunID` or by a new `run.id`",
 }
 
-_ITEM_MEANINGS = {
-    ItemCode.UNDECODABLE: "not an image, or truncated or corrupt",
-    ItemCode.TOO_LARGE: "exceeds the size, pixel or frame limit; checked before decoding",
-    ItemCode.UNSUPPORTED_FORMAT: "a format or mode that is not supported",
-    ItemCode.SOURCE_CHANGED: "the source was changed after staging",
-    ItemCode.STEP_FAILED: "a step could not be applied; the message names it",
-    ItemCode.WRITE_FAILED: "an output could not be stored",
-    ItemCode.TIMED_OUT: "exceeded `limits.itemTimeoutSeconds`",
-    ItemCode.KILLED: "the worker was killed by this item, or every attempt of its shard failed",
-    ItemCode.OUTPUT_TOO_LARGE: "exceeds the limit of the output format, or cannot be reduced to `maxSize`",
-    ItemCode.SOURCE_MISSING: "the source was deleted after staging",
-}
+_PHASES_INTRODUCTION = """\
+`status.phase` shows how far a run is. It is for people; programs should read the conditions. `Failing` and
+`Cancelling` end as `Succeeded` if the report of the run had been written before the run was stopped.
+"""
 
 
-def states() -> str:
-    """The phases and their moves, as a diagram and as a table."""
-    lines = [NOTE, "# Phases of a run\n", "```mermaid", "stateDiagram-v2", "    [*] --> Pending"]
+def phases() -> str:
+    """The phases and their transitions, as a diagram and as a table."""
+    lines = [
+        NOTE,
+        "# Phases of a run\n",
+        _PHASES_INTRODUCTION,
+        "```mermaid",
+        "stateDiagram-v2",
+        "    [*] --> Pending",
+    ]
     lines += [f"    {old} --> {new}" for old in Phase for new in Phase if new in MOVES[old]]
-    lines += ["```\n", "| phase | may turn into |", "|---|---|"]
+    lines += ["```\n", "| phase | meaning | next phase |", "|---|---|---|"]
     for old in Phase:
         moves = ", ".join(new for new in Phase if new in MOVES[old])
         note = " (only by a new run)" if old in TERMINAL else ""
-        lines.append(f"| {old} | {moves}{note} |")
-    return "\n".join(lines) + "\n"
-
-
-def errors() -> str:
-    """The codes with their reasons, and the codes of items."""
-    lines = [
-        NOTE,
-        "# Error codes\n",
-        "The codes and reasons in `status.error` of a job that did not succeed. The meaning of a code never",
-        "changes; reasons may be added. *Retriable* means that a new run of the same spec may succeed.\n",
-    ]
-    for code, name in CODE_NAMES.items():
-        lines += [f"## {code} {name}\n", f"{_MEANINGS[code]}\n"]
-        lines += ["| reason | meaning | who can fix it | retriable |", "|---|---|---|---|"]
-        for (of, reason), entry in CATALOGUE.items():
-            if of is code:
-                retriable = "yes" if entry.retriable else "no"
-                lines.append(f"| {reason} | {entry.meaning} | {entry.fault} | {retriable} |")
-        lines.append("")
-    lines += ["## Items\n", "The codes of failed items in `status.failures` and in the report.\n"]
-    lines += ["| code | name | meaning |", "|---|---|---|"]
-    lines += [f"| {code} | {code.name} | {_ITEM_MEANINGS[code]} |" for code in ItemCode]
+        lines.append(f"| {old} | {_PHASES[old]} | {moves}{note} |")
     return "\n".join(lines) + "\n"
 
 
 _FAILURES = """\
-# What was broken, and what came of it
+# Failure matrix
 
-{count} ways to break the world, each broken for real: real Pods on a real cluster, a real store behind a
-proxy that breaks single requests, a registry and admission webhooks that do as they are told. Each case is
-held against its code, its reason, the evidence in its message, its time, its one Event, and what is left
-behind: no object in staging, no Secret, no live Pod. `make e2e` runs them all and prints the table.
+{count} failures, each caused for real: Pods on a real cluster, a real store behind a proxy that breaks single
+requests, a registry, and admission webhooks. For each case the test checks the code, the reason, the evidence
+in the message, the time, the one Event, and that no staged object, Secret or live Pod is left. `make e2e`
+runs all of them and prints the table.
 
 Measured at commit {commit} on {date} ({machine}), with a start grace of 8 s, a cleaning budget of 10 s and
-deadlines of seconds instead of minutes. *At most* is the promise with slack, since the cases run beside
-each other on two cores.
+deadlines of seconds instead of minutes. *At most* is the limit that the test allows. It includes slack,
+because the cases run in parallel on two cores.
 """
 
 
 def failures(measured: dict[str, Any]) -> str:
-    """The failure matrix as it was last measured: what was broken, and what the job said of it."""
+    """The failure matrix as it was last measured."""
     rows = measured["rows"]
     lines = [NOTE, _FAILURES.format(count=len(rows), **measured)]
     for end in sorted({row["ends"] for row in rows}):
         lines.append(f"## {end}\n")
-        lines += ["| what is broken | seconds | at most | what the job says |", "|---|---|---|---|"]
+        lines += ["| cause | seconds | at most | message |", "|---|---|---|---|"]
         lines += [_failure(row) for row in rows if row["ends"] == end]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _failure(row: dict[str, Any]) -> str:
-    said = f"`{row['message']}`" if row["message"] else ""
-    cells = (row["cause"], f"{row['seconds']:.1f}", f"{row['limit']:.0f}", said)
+    message = f"`{row['message']}`" if row["message"] else ""
+    cells = (row["cause"], f"{row['seconds']:.1f}", f"{row['limit']:.0f}", message)
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-RUNBOOK = "https://imagejob.dev/docs/runbook"
+RUNBOOK = "https://imagejob.dev/docs/administrators/runbook"
 MAX_MESSAGE = 1024
 """Maximum length of the messages in the status; longer messages are truncated."""
 

@@ -1,6 +1,6 @@
 """The garbage collector: what a forced release, a crash or a zombie Pod left in staging goes in the end.
 
-The order is the proof (docs/decisions/0005-sweeper.md): staging is listed first, then all ImageJobs, then
+The order is the proof (decision 5): staging is listed first, then all ImageJobs, then
 each owner is looked at, and nothing is deleted on the word of anything that was seen before the listing.
 Folders of other clusters and installations are counted; nothing in them is listed.
 """

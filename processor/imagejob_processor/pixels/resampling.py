@@ -1,7 +1,7 @@
 """Resampling engines.
 
 An engine resamples Pillow images. Everything else is shared, except the codec that an engine may have for
-JPEGs made from JPEGs (docs/decisions/0017-engines.md has the measurements).
+JPEGs made from JPEGs (decision 17 has the measurements).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from e2e.world import Shop, World, process_of, until
 
 LEASE = "imagejob-production"
 ON_THE_WAY = 2
-"""Writes of a frozen replica that may land late, since they had passed the gate before (docs/limits.md)."""
+"""Writes of a frozen replica that may land late (docs/administrators/limits.md)."""
 LONGEST = 60
 """Seconds that anything here may take."""
 

@@ -1,0 +1,60 @@
+"""Settings and paths that pages name exist, and every setting is documented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from architecture.runbook import ROOT
+from imagejob_operator.settings import PREFIX, Settings
+
+SETTINGS = (ROOT / "docs" / "administrators" / "configuration.md").read_text()
+ELSEWHERE = {"pod_name", "pod_namespace", "store_ca_bundle", "job_class"}
+"""Fields of the settings whose variable has another name."""
+VARIABLES = {f"{PREFIX}{name.upper()}" for name in Settings.__dataclass_fields__.keys() - ELSEWHERE}
+VARIABLES |= {f"{PREFIX}STORE_CA_FILE", f"{PREFIX}CLASS"}
+PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "contributors" / "staged-key.md"]
+FOLDERS = ("operator", "processor", "cli", "tools", "tests", "bench", "manifests", "crds", "examples")
+BASES = [ROOT, ROOT / "operator" / "imagejob_operator"]
+
+
+def missing_paths(text: str) -> list[str]:
+    """The paths in backticks that are no files or folders."""
+    named = re.findall(r"`([\w./-]+/(?:[\w./-]*\.(?:py|md|yaml))?)`", text)
+    return [path for path in named if not any((base / path).exists() for base in BASES)]
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    rows = set(re.findall(rf"^\| `({PREFIX}[A-Z_]+)` \|", SETTINGS, re.MULTILINE))
+    assert rows == VARIABLES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_paths_that_a_page_names_exist(page: Path) -> None:
+    assert missing_paths(page.read_text()) == []
+
+
+def stale_pages(name: str, text: str) -> list[str]:
+    """The pages that a file names and that do not exist."""
+    return [
+        f"{name}: {page}" for page in re.findall(r"\bdocs/[\w/-]+\.md", text) if not (ROOT / page).exists()
+    ]
+
+
+def test_the_pages_that_code_names_exist() -> None:
+    files = [
+        path for folder in FOLDERS for kind in ("py", "yaml") for path in (ROOT / folder).rglob(f"*.{kind}")
+    ]
+    files += [ROOT / "Makefile", ROOT / "Dockerfile"]
+    here = [path for path in files if path.parent != Path(__file__).parent]
+    assert [stale for path in here for stale in stale_pages(path.name, path.read_text())] == []
+
+
+def test_a_page_that_does_not_exist_is_found() -> None:
+    assert stale_pages("x", "see docs/README.md and docs/nowhere.md") == ["x: docs/nowhere.md"]
+
+
+def test_a_path_that_does_not_exist_is_found() -> None:
+    assert missing_paths("`api/phase.py`, `docs/`, `decision/nowhere.py`") == ["decision/nowhere.py"]

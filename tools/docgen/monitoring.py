@@ -1,0 +1,59 @@
+"""The page of metrics and alerts, made from the operator's registry and the alert rules."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from imagejob_operator.adapters.process.metrics import Metrics
+from imagejob_operator.api.errors import RUNBOOK
+
+NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
+
+_METRICS = """\
+# Metrics and alerts
+
+The operator serves `/metrics`, `/healthz` and `/readyz` on port 8080 (`IMAGEJOB_HTTP_PORT`).
+`kubectl apply -k manifests/monitoring` installs a ServiceMonitor and the alert rules; both need the
+Prometheus Operator.
+
+## Metrics
+
+Only the leader counts jobs. Labels are phases, codes, reasons, verbs and kinds, never names of jobs. The
+usual `process_*` metrics (memory, CPU, open files, start time) are served too.
+
+| metric | type | meaning |
+|---|---|---|"""
+
+_ALERTS = """
+The `imagejob_orphan_*` metrics should be 0, except `imagejob_orphan_waiting_objects`. They count garbage that
+the last complete sweep should have deleted and did not; with `IMAGEJOB_SWEEP_MODE=Report`, all garbage that
+is due. Staging of other clusters and installations is counted and never deleted; the
+[runbook](runbook.md#staging-of-a-cluster-that-is-gone) says how to remove it.
+
+## Alerts
+
+| alert | severity | summary | what to do |
+|---|---|---|---|"""
+
+
+def monitoring(rules: dict[str, Any]) -> str:
+    """Every metric with its help text, and every alert with its runbook entry."""
+    families = sorted(Metrics(lambda: []).registry.collect(), key=lambda family: family.name)
+    lines = [NOTE, _METRICS]
+    for family in families:
+        if family.name.startswith("imagejob_"):
+            suffix = "_total" if family.type == "counter" else ""
+            lines.append(f"| `{family.name}{suffix}` | {family.type} | {family.documentation} |")
+    lines.append(_ALERTS)
+    for group in rules["spec"]["groups"]:
+        lines += [_alert(rule) for rule in group["rules"]]
+    return "\n".join(lines) + "\n"
+
+
+def _alert(rule: dict[str, Any]) -> str:
+    notes, severity = rule["annotations"], rule["labels"]["severity"]
+    anchor = notes["runbook_url"].removeprefix(RUNBOOK)
+    summary = re.sub(r"{{ \$labels\.(\w+) }}", r"(\1)", notes["summary"])
+    link = "[error codes](../users/errors.md)" if "{{" in anchor else f"[runbook](runbook.md{anchor})"
+    return f"| {rule['alert']} | {severity} | {summary} | {link} |"
