@@ -130,7 +130,7 @@ async def refused(url: str, **more: object) -> FetchFailed:
 
 
 def verdict(error: FetchFailed) -> tuple[Reason, bool]:
-    return error.reason, error.passing
+    return error.reason, error.transient
 
 
 # --- what is fetched ---------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ async def test_redirects_in_a_circle(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "passing"),
+    ("status", "reason", "transient"),
     [
         ("404 Not Found", Reason.SOURCE_NOT_FOUND, False),
         ("410 Gone", Reason.SOURCE_NOT_FOUND, False),
@@ -358,10 +358,10 @@ async def test_redirects_in_a_circle(site: Site) -> None:
         ("503 Service Unavailable", Reason.SOURCE_UNREACHABLE, True),
     ],
 )
-async def test_what_a_server_may_answer(status: str, reason: Reason, passing: bool, site: Site) -> None:
+async def test_what_a_server_may_answer(status: str, reason: Reason, transient: bool, site: Site) -> None:
     site.answers["/a.jpg"] = plain(status)
     error = await refused(site.url("/a.jpg?token=t"))
-    assert verdict(error) == (reason, passing)
+    assert verdict(error) == (reason, transient)
     assert site.url("/a.jpg") in str(error)
     assert "token" not in str(error)
 

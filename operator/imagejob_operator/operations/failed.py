@@ -6,10 +6,10 @@ from imagejob_operator.api.errors import Failure
 
 
 class OperationFailed(Exception):
-    """Why the job cannot go on; unless it is `passing`, trying again is of no use."""
+    """Why the job cannot go on; unless it is `transient`, trying again is of no use."""
 
-    def __init__(self, failure: Failure, passing: bool = False) -> None:
+    def __init__(self, failure: Failure, transient: bool = False) -> None:
         super().__init__(failure.message)
         self.failure = failure
-        self.passing = passing
+        self.transient = transient
         """Whether the same may go well later: it is tried again within the deadline of its phase."""

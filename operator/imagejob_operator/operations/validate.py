@@ -7,7 +7,6 @@ and tells all others that there is nothing to write over. So nothing is ever wri
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 
 import msgspec
 
@@ -22,10 +21,9 @@ from imagejob_operator.operations.publishing.report import make_report
 from imagejob_operator.operations.staging.existing_outputs import plan_items
 from imagejob_operator.operations.staging.stage import find_items, folder_of
 from imagejob_operator.operations.staging.watermark_images import find_watermark_images, with_identities
+from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.launcher import Launcher, Refused
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectStore, StoreDenied
-
-Clock = Callable[[], datetime]
 
 PROBE = ".imagejob-probe/"
 """A folder in which nobody ever keeps an object; what is asked about lies in it."""
