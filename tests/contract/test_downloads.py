@@ -22,7 +22,7 @@ from imagejob_operator.validation.networks import SourceNetworks, read_networks
 OPEN, INSIDE = "127.0.0.2", "127.0.0.3"
 """What may be reached, and what stands for a metadata service or the API server."""
 NETWORKS = SourceNetworks(allowed=read_networks([OPEN]))
-QUICK = Bounds(connect=1, idle=0.3, patience=0.6, pace=1024, small=4096, large_at_once=1)
+QUICK = Bounds(connect=1, idle=0.3, patience=0.6, pace=1024, small=4096, large_concurrent=1)
 MOST = 100_000
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
