@@ -27,9 +27,10 @@ from fakes.telemetry import CountingTelemetry
 from imagejob_contract.order import ItemLimits, output_name
 from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ItemResult, OutputRecord, Result
-from imagejob_operator.adapters.s3.store import S3Store, StoreAddress
+from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.decision.operation import Publish, Published, Stage, Staged
 from imagejob_operator.documents.staging import output_prefix, result_key
 from imagejob_operator.naming.prefixes import report_key, staging_prefix
@@ -54,7 +55,7 @@ SPEC = spec(
 def store(s3: S3Server) -> Iterator[S3Store]:
     client = minio.Minio(s3.endpoint, s3.access_key, s3.secret_key, secure=False, region="us-east-1")
     client.make_bucket("bench")
-    made = S3Store(StoreAddress(s3.endpoint, "bench", secure=False), s3.credentials)
+    made = S3Store(StoreLocation(s3.endpoint, "bench", secure=False), s3.credentials)
     yield made
     made.close()
 

@@ -1,11 +1,11 @@
-"""Exponential backoff: how long to wait before something that failed is tried again."""
+"""Exponential backoff with jitter."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
 
-MOST_DOUBLINGS = 20
+MAX_DOUBLINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +15,14 @@ class Backoff:
     first: timedelta
     longest: timedelta
     jitter: float = 0.0
-    """The part by which a pause may be shorter, 0 to 1, so that many clients do not retry at once."""
+    """The fraction by which a pause may be shorter, 0 to 1, so that clients do not retry together."""
 
     def pause(self, failures: int, draw: float = 0.0) -> timedelta:
-        """The pause after a number of failures in a row.
+        """The pause after a number of consecutive failures.
 
         Args:
             failures: 1 or more.
-            draw: a random number from 0 to 1; 0 leaves the pause as it is.
+            draw: a random number from 0 to 1; 0 is the full pause.
         """
-        doubled: timedelta = self.first * 2 ** min(max(failures - 1, 0), MOST_DOUBLINGS)
+        doubled: timedelta = self.first * 2 ** min(max(failures - 1, 0), MAX_DOUBLINGS)
         return min(self.longest, doubled) * (1 - self.jitter * draw)

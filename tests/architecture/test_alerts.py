@@ -14,7 +14,7 @@ from architecture.runbook import ROOT, RUNBOOK, anchors
 from imagejob_operator.adapters.process.metrics import Metrics
 from imagejob_operator.api.errors import CATALOGUE, Code, Failure, Fault
 from imagejob_operator.api.errors import RUNBOOK as BASE
-from imagejob_operator.api.imagejob import parse_job
+from imagejob_operator.api.imagejob import ImageJob, parse_job
 from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.api.status import RunStatus, Status, status_body
 
@@ -39,10 +39,16 @@ NAMES = {
 FAILURES = [rule for rule in RULES if rule["alert"] == "ImageJobFailures"]
 
 
+def watched(*jobs: ImageJob) -> Metrics:
+    metrics = Metrics()
+    metrics.watch(lambda: jobs, lambda: True)
+    return metrics
+
+
 def exposed() -> set[str]:
     """Names of all samples that the operator's metrics can have."""
     names = set()
-    for family in Metrics(lambda: []).registry.collect():
+    for family in watched().registry.collect():
         names.add(family.name + ("_total" if family.type == "counter" else ""))
         names |= {sample.name for sample in family.samples}
     return names
@@ -113,7 +119,7 @@ def oldest_unfinished(phase: Phase, suspended_seconds: int = 0) -> float:
     run = RunStatus(id="1", number=1, started_at=begun, suspended_seconds=suspended_seconds)
     status = Status(phase=phase.value, run=run)
     job = parse_job({"metadata": metadata, "status": status_body(status)})
-    age = Metrics(lambda: [job]).registry.get_sample_value("imagejob_oldest_unfinished_seconds")
+    age = watched(job).registry.get_sample_value("imagejob_oldest_unfinished_seconds")
     assert age is not None
     return age
 

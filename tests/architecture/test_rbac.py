@@ -93,9 +93,9 @@ async def verbs_used() -> set[Rule]:
         await launcher.stop(attempt, "shop")
         _ = [pod async for pod in launcher.present(())]
         owners = KubeOwners(http)  # type: ignore[arg-type]
-        await owners.cluster()
+        await owners.cluster_uid()
         await owners.uids(())
-        await owners.look(job.key)
+        await owners.get(job.key)
         stores = KubeImageStores(http)  # type: ignore[arg-type]
         await stores.write_status(parse_store(STORE), StoreStatus())
         metadata_lister = KubeMetadataLister(http, "default")  # type: ignore[arg-type]

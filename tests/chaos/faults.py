@@ -34,9 +34,8 @@ READS = {
     "namespace",
     "secret",
     "config_map",
-    "cluster",
+    "cluster_uid",
     "uids",
-    "look",
 }
 """Requests that change nothing: it is all one whether they were not made, or their answer was lost."""
 PACED = {"cluster", "stores", "owners"}

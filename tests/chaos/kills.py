@@ -15,7 +15,7 @@ from chaos.digest import Digest, differences, digest, without_conditions, withou
 from chaos.link import Call
 from chaos.plan import Killed, Plan, Request
 from chaos.scenario import Scenario
-from fakes.memory_owners import FOLDER, ClusterOwners, SweepCounts
+from fakes.memory_owners import FOLDER, ClusterOwners, GarbageCounts
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 
 
@@ -154,7 +154,7 @@ def sweep_up(arena: Arena) -> None:
     """Collect garbage after the last signed URL has expired."""
     arena.clock.advance(timedelta(days=8).total_seconds())
     sweeper = GarbageCollector(
-        arena.store, ClusterOwners(arena.cluster), SweepCounts(), GarbagePolicy(FOLDER)
+        arena.store, ClusterOwners(arena.cluster), GarbageCounts(), GarbagePolicy(FOLDER)
     )
     asyncio.run(sweeper.sweep())
 

@@ -18,13 +18,13 @@ from chaos.link import Broke, Go, Link, LinkedLoop, Remote
 from chaos.remote_stores import RemoteStores
 from fakes.memory_cluster import MemoryCluster
 from fakes.memory_lease import LeaseLine
-from fakes.memory_owners import FOLDER, ClusterOwners, SweepCounts
+from fakes.memory_owners import FOLDER, ClusterOwners, GarbageCounts
 from fakes.memory_web import MemoryWeb
 from fakes.world import Operator, World
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.controller.imagestores import ImageStoreReconciler
-from imagejob_operator.controller.leader_election import LeaderElector, Lost
-from imagejob_operator.controller.workqueue import WorkQueue
+from imagejob_operator.controller.leader_election import LeaderElector, LeaseLost
+from imagejob_operator.controller.workqueue import Queues, WorkQueue
 from imagejob_operator.decision.observation import Policy
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.garbage.schedule import GarbageSchedule
@@ -70,37 +70,33 @@ class Living(Operator):
         cluster: Any = _Cluster(link)
         stores: Any = RemoteStores(link)
         self.store = stores.own
-        super().__init__(
-            cluster, stores, MemoryWeb(), setup.policy, setup.selector, WorkQueue(self._reconcile)
-        )
+        super().__init__(cluster, stores, MemoryWeb(), setup.policy, setup.selector, WorkQueue())
+        self.queues = Queues(self.queue)
         link.on_event = self._seen
         self.elector = LeaderElector(Remote(link, "lease", LeaseLine), setup.name, lambda: link.now)
         if setup.elects:
-            self.reconciler._gate = self.elector.is_leader
+            self.reconciler._is_leader = self.elector.is_leader
         self.is_leader = not setup.elects
         gate = self.elector.is_leader if setup.elects else lambda: True
         self.imagestore_reconciler = ImageStoreReconciler(
-            self.stores, stores, self.cache, self.queue.add, link.clock, gate
+            self.stores, stores, self.cache, self.queues, link.clock, gate
         )
         for store in stores.listed():
             self.imagestore_reconciler.seen(store, gone=False)
         policy = GarbagePolicy(setup.policy.staging_folder, interval=setup.sweep_every)
         self.owners: Any = Remote(link, "owners", ClusterOwners)
-        counts = SweepCounts()
+        counts = GarbageCounts()
         self.garbage_schedule = GarbageSchedule(
-            self.stores.to_sweep,
+            self.stores.stores_to_sweep,
             lambda store: GarbageCollector(store, self.owners, counts, policy, gate),
-            self.stores.release,
+            self.stores.close_if_unused,
             counts,
             policy.interval,
         )
         self._setup = setup
 
     def store_wanted(self, key: Key) -> None:
-        self.imagestore_reconciler.queue.add(key)
-
-    async def _reconcile(self, key: Key) -> None:
-        await self.reconciler.reconcile(key)
+        self.queues.imagestores.add(key)
 
     def _seen(self, kind: str, *what: Any) -> None:
         if kind == "job":
@@ -115,19 +111,19 @@ class Living(Operator):
 
     async def live(self) -> None:
         """Run until the world ends it or the Lease is lost."""
-        self.queue.start()
-        self.imagestore_reconciler.queue.start()
+        self.queue.start(self.reconciler.reconcile)
+        self.queues.imagestores.start(self.imagestore_reconciler.reconcile)
         if self._setup.elects:
             await self.elector.acquire()
-        self.imagestore_reconciler.begin()
+        self.imagestore_reconciler.start_leading()
         for job in self.cache.jobs():
             self.queue.add(job.key)
         if self._setup.sweeps:
             self.garbage_schedule.start()
         if self._setup.elects:
             try:
-                await self.elector.keep()
-            except Lost:
+                await self.elector.renew()
+            except LeaseLost:
                 os._exit(EXIT_LOST)
         await asyncio.Event().wait()
 
@@ -140,7 +136,7 @@ def warm_up() -> None:
         world = World()
         world.create()
         await world.run()
-        await world.operator.operations.close()
+        await world.operator.operations.stop()
 
     asyncio.run(once())
 

@@ -72,8 +72,8 @@ def status_before_compensation(living: Living) -> None:
 
 def create_without_adopt(living: Living) -> None:
     """A Pod of the attempt's name is taken for somebody else's."""
-    executor = living.reconciler._executor
-    launcher: Any = executor._launcher
+    attempts = living.reconciler._executor._attempts
+    launcher: Any = attempts._launcher
 
     class Strict:
         def __getattr__(self, name: str) -> Any:
@@ -89,7 +89,7 @@ def create_without_adopt(living: Living) -> None:
             made: Attempt = await launcher.launch(job, shard, number, ends_by)
             return made
 
-    vars(executor)["_launcher"] = Strict()
+    vars(attempts)["_launcher"] = Strict()
 
 
 def attempt_not_written_first(living: Living) -> None:
@@ -129,7 +129,7 @@ def sweep_from_cache(living: Living) -> None:
         async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
             return {}
 
-        async def look(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+        async def get(self, key: Key) -> tuple[str, Owner | Unknown] | None:
             return None
 
     living.owners = Stale()

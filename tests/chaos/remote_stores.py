@@ -8,7 +8,7 @@ from typing import Any
 from chaos.link import Call, Link, Remote
 from fakes.memory_store import MemoryStore
 from fakes.memory_stores import LockedStore, MemoryStores
-from imagejob_operator.api.store_location import Location
+from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.ports.credentials import Credentials, CredentialSource
 from imagejob_operator.ports.object_store import StoredObject
 
@@ -39,7 +39,7 @@ class RemoteStore(Remote):
 class RemoteBucket(RemoteStore):
     """A tenant's bucket: each request has the credentials of the time when it is made."""
 
-    def __init__(self, link: Link, location: Location, credentials: CredentialSource) -> None:
+    def __init__(self, link: Link, location: StoreLocation, credentials: CredentialSource) -> None:
         super().__init__(link, TENANT)
         self._location, self._credentials = location, credentials
 
@@ -69,5 +69,5 @@ class RemoteStores(Remote):
         super().__init__(link, "stores", MemoryStores)
         self.own = RemoteStore(link)
 
-    def open(self, location: Location, credentials: CredentialSource) -> RemoteBucket:
+    def open(self, location: StoreLocation, credentials: CredentialSource) -> RemoteBucket:
         return RemoteBucket(self._link, location, credentials)

@@ -8,7 +8,7 @@ from typing import Any
 
 from chaos.arena import KEY, Arena
 from chaos.scenario import Step
-from fakes.memory_owners import OTHER_CLUSTER, OTHER_FOLDER, MemoryOwners, SweepCounts
+from fakes.memory_owners import OTHER_CLUSTER, OTHER_FOLDER, GarbageCounts, MemoryOwners
 from fakes.memory_store import MemoryStore
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.attempt import Problem
@@ -107,7 +107,7 @@ def other_cluster_sweeps(arena: Arena) -> None:
     bucket.objects = arena.store.objects
     owners = MemoryOwners(OTHER_CLUSTER)
     owners.put(OTHER_UID)
-    asyncio.run(GarbageCollector(bucket, owners, SweepCounts(), GarbagePolicy(OTHER_FOLDER)).sweep())
+    asyncio.run(GarbageCollector(bucket, owners, GarbageCounts(), GarbagePolicy(OTHER_FOLDER)).sweep())
 
 
 def nothing(arena: Arena) -> None:

@@ -212,7 +212,7 @@ class Model(RuleBasedStateMachine):
             self.play(self.world.run())
             assert not self.wrongs, self.wrongs
         finally:
-            self.play(self.world.operator.operations.close())
+            self.play(self.world.operator.operations.stop())
             self.loop.close()
 
 
@@ -247,6 +247,6 @@ def lets_go_too_soon(o: Observation) -> Decision:
 
 def test_a_planted_bug_is_found() -> None:
     # The first case is enough: it need not be the shortest.
-    quick = settings(SETTINGS, phases=[Search.generate], max_examples=200)
+    quick = settings(SETTINGS, max_examples=500, phases=[Search.generate])
     with planted(lets_go_too_soon), pytest.raises(AssertionError, match="released with"):
         run_state_machine_as_test(Model, settings=quick)

@@ -307,7 +307,7 @@ async def delete_prefix_of_nothing_is_done(bench: Bench) -> None:
 
 @check
 async def delete_prefix_takes_whole_folders_only(bench: Bench) -> None:
-    with pytest.raises(ValueError, match="ends with '/'"):
+    with pytest.raises(ValueError, match="must end with '/'"):
         await bench.store.delete_prefix(place() + "half")
 
 

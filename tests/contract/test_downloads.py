@@ -22,7 +22,7 @@ from imagejob_operator.validation.networks import SourceNetworks, read_networks
 OPEN, INSIDE = "127.0.0.2", "127.0.0.3"
 """What may be reached, and what stands for a metadata service or the API server."""
 NETWORKS = SourceNetworks(allowed=read_networks([OPEN]))
-QUICK = Bounds(connect=1, idle=0.3, patience=0.6, pace=1024, small=4096, large_at_once=1)
+QUICK = Bounds(connect=1, idle=0.3, patience=0.6, pace=1024, small=4096, large_concurrent=1)
 MOST = 100_000
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -130,7 +130,7 @@ async def refused(url: str, **more: object) -> FetchFailed:
 
 
 def verdict(error: FetchFailed) -> tuple[Reason, bool]:
-    return error.reason, error.passing
+    return error.reason, error.transient
 
 
 # --- what is fetched ---------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ async def test_redirects_in_a_circle(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "passing"),
+    ("status", "reason", "transient"),
     [
         ("404 Not Found", Reason.SOURCE_NOT_FOUND, False),
         ("410 Gone", Reason.SOURCE_NOT_FOUND, False),
@@ -358,10 +358,10 @@ async def test_redirects_in_a_circle(site: Site) -> None:
         ("503 Service Unavailable", Reason.SOURCE_UNREACHABLE, True),
     ],
 )
-async def test_what_a_server_may_answer(status: str, reason: Reason, passing: bool, site: Site) -> None:
+async def test_what_a_server_may_answer(status: str, reason: Reason, transient: bool, site: Site) -> None:
     site.answers["/a.jpg"] = plain(status)
     error = await refused(site.url("/a.jpg?token=t"))
-    assert verdict(error) == (reason, passing)
+    assert verdict(error) == (reason, transient)
     assert site.url("/a.jpg") in str(error)
     assert "token" not in str(error)
 

@@ -11,7 +11,7 @@ import pytest
 from fakes.memory_lease import LeaseLine, MemoryLease
 from imagejob_operator.adapters.kubernetes.lease import KubeLease
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
-from imagejob_operator.controller.leader_election import LEASE
+from imagejob_operator.controller.leader_election import LEASE_DURATION
 from imagejob_operator.ports.imagejobs import Conflict
 from imagejob_operator.ports.lease import Lease
 
@@ -58,7 +58,7 @@ async def test_the_fake() -> None:
 @pytest.mark.timeout(900)
 async def test_an_api_server(kube: KubeHTTP) -> None:
     name = f"contract-{uuid.uuid4().hex[:8]}"
-    lease = KubeLease(kube, "default", name, LEASE, lambda: datetime.now(UTC))
+    lease = KubeLease(kube, "default", name, LEASE_DURATION, lambda: datetime.now(UTC))
 
     async def delete() -> None:
         await kube.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/default/leases/{name}")

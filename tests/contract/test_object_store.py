@@ -13,8 +13,8 @@ import pytest
 from contract.benches import MemoryBench, ServerBench
 from contract.store_checks import CHECKS, Check
 from fakes.memory_store import MemoryStore
-from imagejob_operator.adapters.s3.client import StoreAddress
 from imagejob_operator.adapters.s3.store import S3Store
+from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.ports.object_store import Gate, ObjectHeaders, PostForm, StoredObject, always_open
 
 numbers = itertools.count()
@@ -27,7 +27,7 @@ def server(s3) -> Iterator[ServerBench]:
     client = minio.Minio(s3.endpoint, s3.access_key, s3.secret_key, secure=False, region="us-east-1")
     client.make_bucket(bucket)
     bench = ServerBench(
-        S3Store(StoreAddress(s3.endpoint, bucket, secure=False), s3.credentials),
+        S3Store(StoreLocation(s3.endpoint, bucket, secure=False), s3.credentials),
         client,
         bucket,
     )

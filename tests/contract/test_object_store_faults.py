@@ -13,8 +13,8 @@ from time import monotonic
 import minio
 import pytest
 
-from imagejob_operator.adapters.s3.client import StoreAddress
 from imagejob_operator.adapters.s3.store import S3Store
+from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.object_store import StoreDenied, StoredObject, StoreUnavailable
 
@@ -44,7 +44,7 @@ def new_bucket(s3) -> str:
 def store_at(
     endpoint: str, bucket: str = "nothing", access: str = "somebody", secret: str = SECRET
 ) -> S3Store:
-    return S3Store(StoreAddress(endpoint, bucket, secure=False), lambda: Credentials(access, secret))
+    return S3Store(StoreLocation(endpoint, bucket, secure=False), lambda: Credentials(access, secret))
 
 
 @pytest.fixture

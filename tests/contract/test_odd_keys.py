@@ -25,9 +25,9 @@ from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
 from imagejob_contract.order import Order, output_name
 from imagejob_contract.result import ItemResult, OutputRecord, Result
-from imagejob_operator.adapters.s3.client import StoreAddress
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Publish, Stage
 from imagejob_operator.documents.outputs import PlannedItem, planned_outputs
@@ -126,7 +126,7 @@ def place(s3: Any) -> Iterator[Place]:
     bucket = f"odd-{next(numbers)}"
     client = minio.Minio(s3.endpoint, s3.access_key, s3.secret_key, secure=False, region="us-east-1")
     client.make_bucket(bucket)
-    address = StoreAddress(s3.endpoint, bucket, secure=False)
+    address = StoreLocation(s3.endpoint, bucket, secure=False)
     bench = ServerBench(S3Store(address, s3.credentials), client, bucket)
     yield Place(s3.kind, client, bench, bucket)
     bench.close()

@@ -66,15 +66,15 @@ async def test_all_uids_over_many_pages(bench: Bench, monkeypatch: pytest.Monkey
 
 async def test_an_owner_from_its_beginning_to_its_end(bench: Bench) -> None:
     uid = await bench.create("a", (FINALIZER,))
-    assert await bench.owners.look(bench.key("a")) == (uid, Owner(0, 0))
+    assert await bench.owners.get(bench.key("a")) == (uid, Owner(0, 0))
     await bench.say("a", {"phase": "Running", "run": {"id": "1", "number": 1, "epoch": 1}})
-    assert await bench.owners.look(bench.key("a")) == (uid, Owner(1, 1, "Running"))
+    assert await bench.owners.get(bench.key("a")) == (uid, Owner(1, 1, "Running"))
     await bench.delete("a")
-    assert await bench.owners.look(bench.key("a")) == (uid, Owner(1, 1, "Running"))
+    assert await bench.owners.get(bench.key("a")) == (uid, Owner(1, 1, "Running"))
     await bench.release("a")
-    assert await bench.owners.look(bench.key("a")) is None
+    assert await bench.owners.get(bench.key("a")) is None
 
 
 async def test_a_cluster_keeps_its_name(bench: Bench) -> None:
-    assert uuid.UUID(await bench.owners.cluster())
-    assert await bench.owners.cluster() == await bench.owners.cluster()
+    assert uuid.UUID(await bench.owners.cluster_uid())
+    assert await bench.owners.cluster_uid() == await bench.owners.cluster_uid()

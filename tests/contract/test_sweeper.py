@@ -12,9 +12,9 @@ import pytest
 from minio import Minio
 
 from contract.conftest import ACCESS_KEY, SECRET_KEY, S3Server
-from fakes.memory_owners import FOLDER, OTHER_FOLDER, MemoryOwners, SweepCounts
-from imagejob_operator.adapters.s3.client import StoreAddress
+from fakes.memory_owners import FOLDER, OTHER_FOLDER, GarbageCounts, MemoryOwners
 from imagejob_operator.adapters.s3.store import S3Store
+from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.decision import orphans as rules
 from imagejob_operator.decision.orphans import clock_key
 from imagejob_operator.garbage import collector as loop
@@ -32,9 +32,9 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def address_of(server: S3Server) -> StoreAddress:
+def address_of(server: S3Server) -> StoreLocation:
     bucket = f"sweep-{uuid.uuid4().hex[:8]}"
-    address = StoreAddress(server.endpoint, bucket, secure=False)
+    address = StoreLocation(server.endpoint, bucket, secure=False)
     client_of(address).make_bucket(bucket)
     return address
 
@@ -43,23 +43,23 @@ def credentials() -> Credentials:
     return Credentials(ACCESS_KEY, SECRET_KEY)
 
 
-def client_of(address: StoreAddress) -> Minio:
+def client_of(address: StoreLocation) -> Minio:
     return Minio(address.endpoint, ACCESS_KEY, SECRET_KEY, secure=False, region=address.region)
 
 
 @pytest.fixture
-def address(s3: S3Server) -> StoreAddress:
+def address(s3: S3Server) -> StoreLocation:
     return address_of(s3)
 
 
 @pytest.fixture
-async def store(address: StoreAddress) -> AsyncIterator[S3Store]:
+async def store(address: StoreLocation) -> AsyncIterator[S3Store]:
     opened = S3Store(address, credentials)
     yield opened
     opened.close()
 
 
-def sweeper_of(store: S3Store, owners: MemoryOwners, counts: SweepCounts) -> GarbageCollector:
+def sweeper_of(store: S3Store, owners: MemoryOwners, counts: GarbageCounts) -> GarbageCollector:
     return GarbageCollector(store, owners, counts, GarbagePolicy(FOLDER))
 
 
@@ -70,7 +70,7 @@ async def keys_of(store: S3Store, prefix: str) -> list[str]:
 async def test_a_sweep(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (rules, loop):
         monkeypatch.setattr(module, "SHORTEST_AGE", timedelta(seconds=1))
-    owners, counts = MemoryOwners(), SweepCounts()
+    owners, counts = MemoryOwners(), GarbageCounts()
     sweeper = sweeper_of(store, owners, counts)
     owners.put(OTHER)
     dead = staging_prefix(FOLDER, "shop", UID, 1, 1)
@@ -92,13 +92,13 @@ async def test_a_sweep(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(await keys_of(store, live)) == 5
     assert await keys_of(store, unknown) == [unknown]
     assert await keys_of(store, foreign) == [foreign]
-    assert counts.swept_objects == 5
+    assert counts.deleted_objects == 5
     assert counts.failures == 0
     assert (left.unknown, left.foreign, left.objects) == (1, 1, 0)
 
 
 async def test_what_is_young_by_the_clock_of_the_store_is_left(store: S3Store) -> None:
-    counts = SweepCounts()
+    counts = GarbageCounts()
     sweeper = sweeper_of(store, MemoryOwners(), counts)
     dead = staging_prefix(FOLDER, "shop", UID, 1, 1)
     await store.put(f"{dead}in/000000", b"x", "image/jpeg")

@@ -20,11 +20,11 @@ from minio import Minio, MinioAdmin
 from minio.credentials.providers import AssumeRoleProvider, StaticProvider
 
 from contract.conftest import S3Server
-from imagejob_operator.adapters.s3.client import StoreAddress
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.adapters.s3.web_identity import exchange
 from imagejob_operator.api.imagestore import WebIdentity
 from imagejob_operator.api.imagestore_status import StoreReason
+from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.ports.imagestores import NotUsable
 from imagejob_operator.ports.object_store import StoreDenied
 
@@ -130,7 +130,7 @@ async def test_a_token_gives_credentials_that_the_store_knows(s3: S3Server, serv
     assert credentials.expires_at
     left = credentials.expires_at - datetime.now(UTC)
     assert timedelta(minutes=50) < left <= timedelta(minutes=61)
-    store = S3Store(StoreAddress(s3.endpoint, bucket, secure=False), lambda: credentials)
+    store = S3Store(StoreLocation(s3.endpoint, bucket, secure=False), lambda: credentials)
     try:
         await store.put("a", b"x", "text/plain")
         assert await store.read("a", 1) == b"x"
@@ -139,7 +139,7 @@ async def test_a_token_gives_credentials_that_the_store_knows(s3: S3Server, serv
     finally:
         store.close()
     wrong = S3Store(
-        StoreAddress(s3.endpoint, bucket, secure=False),
+        StoreLocation(s3.endpoint, bucket, secure=False),
         lambda: type(credentials)(credentials.access_key, credentials.secret_key, "another session"),
     )
     with pytest.raises(StoreDenied):
@@ -186,6 +186,6 @@ async def test_a_service_that_does_not_answer_as_it_should(
 
 async def test_a_service_that_is_away(s3: S3Server) -> None:
     away = WebIdentity(service_account_name="robot", endpoint="127.0.0.1:9")
-    with pytest.raises(NotUsable, match="gave no answer") as caught:
+    with pytest.raises(NotUsable, match="did not answer") as caught:
         await exchange(away, token(), False, "")
     assert caught.value.reason is StoreReason.UNREACHABLE

@@ -27,11 +27,11 @@ from e2e.faults.arena import store_proxy
 from e2e.faults.store_faults import cut, refused, written_later
 from e2e.faults.store_proxy import Rule, StoreProxy
 from e2e.world import GROUP, PLURAL, STAGING, VERSION, Job, Shop, World, condition, image_job, phase, until
-from fakes.memory_owners import SweepCounts
+from fakes.memory_owners import GarbageCounts
 from imagejob_operator.adapters.kubernetes.owners import KubeOwners
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP, open_session
-from imagejob_operator.adapters.s3.client import StoreAddress
 from imagejob_operator.adapters.s3.store import S3Store
+from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.decision.orphans import clock_key
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_folder, staging_prefix
@@ -142,12 +142,12 @@ def _sweep_it_all(crowd: Crowd, proxy: StoreProxy, figures: list[str]) -> None:
     before = {key.split("/")[1] for key in world.store.keys(STAGING)} - {folder}
     for key in theirs:
         world.store.client.put_object(world.store.bucket, key, io.BytesIO(b"theirs"), 6)
-    counts = SweepCounts()
+    counts = GarbageCounts()
     # Tests before this one may have left what is owed as well.
     total = sum(key != clock_key(folder) for key in world.store.keys(own_staging_prefix(folder)))
 
     async def sweep(owners: KubeOwners, store: S3Store) -> None:
-        assert await owners.cluster() == cluster
+        assert await owners.cluster_uid() == cluster
         sweeper = GarbageCollector(store, owners, counts, GarbagePolicy(folder))
         with proxy.rule(Rule(LATER, ("stat",), (clock_key(folder),))):
             left = await sweeper.sweep()
@@ -155,10 +155,10 @@ def _sweep_it_all(crowd: Crowd, proxy: StoreProxy, figures: list[str]) -> None:
         untouched = sum(key in crowd.shop.staging() for key in theirs)
         figures.append(
             f"one sweep of {total} objects of {MANY} deleted and {KEPT} failed and kept ImageJobs: "
-            f"{counts.swept_objects} swept, {crowd.staged() - untouched} left; of another installation "
+            f"{counts.deleted_objects} swept, {crowd.staged() - untouched} left; of another installation "
             f"and of another cluster: {untouched} of 2 left, {left.foreign - len(before)} folders counted"
         )
-        assert (counts.swept_objects, counts.failures) == (total, 0)
+        assert (counts.deleted_objects, counts.failures) == (total, 0)
         assert sorted(crowd.shop.staging()) == theirs
         assert left.foreign == len(before) + 2
 
@@ -179,7 +179,8 @@ def _with_owners(world: World, proxy: StoreProxy, work: Sweep) -> None:
         path = str(world.kubectl.kubeconfig)
         await aio_config.load_kube_config(config_file=path, client_configuration=configuration)
         store = S3Store(
-            StoreAddress(proxy.address, world.store.bucket, secure=False), lambda: Credentials(access, hidden)
+            StoreLocation(proxy.address, world.store.bucket, secure=False),
+            lambda: Credentials(access, hidden),
         )
         async with open_session(configuration) as session:
             await work(KubeOwners(KubeHTTP(configuration.host, session, lambda *call: None)), store)

@@ -6,24 +6,24 @@ import itertools
 
 from fakes.hooks import Hooks
 from imagejob_operator.ports.imagejobs import Conflict
-from imagejob_operator.ports.lease import Record
+from imagejob_operator.ports.lease import LeaseRecord
 
 
 class MemoryLease:
     """The record itself; each replica has a line to it."""
 
     def __init__(self) -> None:
-        self.record: Record | None = None
+        self.record: LeaseRecord | None = None
         self._versions = itertools.count(1)
 
-    def put(self, holder: str, over: Record | None) -> Record:
+    def put(self, holder: str, over: LeaseRecord | None) -> LeaseRecord:
         if over is None and self.record:
             raise Conflict("there is one")
         if over and self.record and over.version != self.record.version:
             raise Conflict("it was written in between")
         changed = over is not None and holder not in ("", over.holder)
         transitions = (over.transitions if over else 0) + changed
-        self.record = Record(holder, str(next(self._versions)), transitions)
+        self.record = LeaseRecord(holder, str(next(self._versions)), transitions)
         return self.record
 
     @property
@@ -38,13 +38,13 @@ class LeaseLine:
         self._lease = lease
         self.hooks = Hooks()
 
-    async def read(self) -> Record | None:
+    async def read(self) -> LeaseRecord | None:
         await self.hooks.before("read", "")
         found = self._lease.record
         await self.hooks.after("read", "")
         return found
 
-    async def write(self, holder: str, over: Record | None) -> Record:
+    async def write(self, holder: str, over: LeaseRecord | None) -> LeaseRecord:
         await self.hooks.before("write", holder)
         written = self._lease.put(holder, over)
         await self.hooks.after("write", holder)

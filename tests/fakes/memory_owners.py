@@ -49,8 +49,8 @@ class MemoryOwners:
     def drop(self, key: Key) -> None:
         del self.bodies[key]
 
-    async def cluster(self) -> str:
-        await self.hooks.before("cluster", "")
+    async def cluster_uid(self) -> str:
+        await self.hooks.before("cluster_uid", "")
         return self.name
 
     async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
@@ -63,8 +63,8 @@ class MemoryOwners:
         await self.hooks.after("uids", "")
         return found
 
-    async def look(self, key: Key) -> tuple[str, Owner | Unknown] | None:
-        await self.hooks.before("look", str(key))
+    async def get(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+        await self.hooks.before("get", str(key))
         body = self.bodies.get(key)
         return (body["metadata"]["uid"], read_owner(body)) if body else None
 
@@ -76,16 +76,16 @@ class ClusterOwners:
         self._cluster = cluster
         self.hooks = Hooks()
 
-    async def cluster(self) -> str:
-        await self.hooks.before("cluster", "")
+    async def cluster_uid(self) -> str:
+        await self.hooks.before("cluster_uid", "")
         return CLUSTER
 
     async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
         await self.hooks.before("uids", "")
         return {job.uid: job.key for job in self._cluster.jobs()}
 
-    async def look(self, key: Key) -> tuple[str, Owner | Unknown] | None:
-        await self.hooks.before("look", str(key))
+    async def get(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+        await self.hooks.before("get", str(key))
         job = self._cluster.job(key)
         if job is None:
             return None
@@ -96,17 +96,17 @@ class ClusterOwners:
 
 
 @dataclass
-class SweepCounts:
-    """See the port SweepTelemetry."""
+class GarbageCounts:
+    """See the port GarbageTelemetry."""
 
-    swept_objects: int = 0
+    deleted_objects: int = 0
     left: list[Orphans] = field(default_factory=list)
     failures: int = 0
 
-    def swept(self, objects: int) -> None:
-        self.swept_objects += objects
+    def deleted(self, objects: int) -> None:
+        self.deleted_objects += objects
 
-    def orphans(self, left: Orphans) -> None:
+    def sweep_finished(self, left: Orphans) -> None:
         self.left.append(left)
 
     def sweep_failed(self) -> None:

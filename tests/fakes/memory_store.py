@@ -159,7 +159,7 @@ class MemoryStore:
 
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
         if not prefix.endswith("/"):
-            raise ValueError(f"a prefix to delete ends with '/', {prefix!r} does not")
+            raise ValueError(f"a prefix to delete must end with '/': {prefix!r}")
         deleted = 0
         while True:
             await self.hooks.before("list", prefix)

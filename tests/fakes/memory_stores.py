@@ -13,7 +13,7 @@ from fakes.memory_store import MemoryStore
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.imagestore import ImageStore, StoreStatus, WebIdentity, parse_store
 from imagejob_operator.api.imagestore_status import StoreReason
-from imagejob_operator.api.store_location import Location
+from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.ports.credentials import Credentials, CredentialSource
 from imagejob_operator.ports.imagejobs import Conflict, Gone
 from imagejob_operator.ports.imagestores import NotUsable
@@ -131,7 +131,7 @@ class MemoryStores:
 
     # --- the opener ---------------------------------------------------------------------------------------
 
-    def open(self, location: Location, credentials: CredentialSource) -> LockedStore:
+    def open(self, location: StoreLocation, credentials: CredentialSource) -> LockedStore:
         if location.ca_bundle == "broken":
             raise NotUsable(StoreReason.CA_BUNDLE_INVALID, "no certificate")
         return self.open_bucket(location.bucket, credentials)

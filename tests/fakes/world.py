@@ -18,11 +18,14 @@ from fakes.scripts import well
 from fakes.telemetry import CountingTelemetry
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.api.phase import TERMINAL
+from imagejob_operator.controller.attempt_actions import AttemptActions
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.executor import Executor
 from imagejob_operator.controller.observer import Observer
 from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.reconciler import Reconciler
+from imagejob_operator.controller.run_memory import RunMemories
+from imagejob_operator.controller.store_access import StoreAccess
 from imagejob_operator.controller.workqueue import RETRY, WorkQueue
 from imagejob_operator.decision.attempt import Attempt
 from imagejob_operator.decision.observation import Policy
@@ -100,20 +103,15 @@ class Operator:
 
         work = Operations(self.stores, cluster, fetching, self.telemetry, clock)
         self.operations = OperationRunner(work, self.queue.add, clock, no_jitter)
-        looking = (self.cache, self.operations, cluster, clock, policy, selector, self.stores.views)
-        observer = Observer(*looking, no_jitter)
-        executor = Executor(cluster, cluster, self.stores, self.telemetry, self.cache, clock)
+        memories = RunMemories(no_jitter)
+        access = StoreAccess(cluster, selector, clock, self.stores.views)
+        observer = Observer(self.cache, self.operations, memories, access, policy, clock)
+        attempts = AttemptActions(cluster, self.stores, self.cache, clock)
+        executor = Executor(cluster, attempts, self.operations, memories, self.telemetry)
+        self.memories, self.access = memories, access
         self.reconciler = Reconciler(
-            self.cache,
-            observer,
-            executor,
-            self.operations,
-            cluster,
-            self.telemetry,
-            clock,
-            lambda: self.is_leader,
+            self.cache, cast("Any", self.queue), observer, executor, self.telemetry, lambda: self.is_leader
         )
-        self.reconciler.queue = cast("Any", self.queue)
         cluster.on_job = self.job_seen
         cluster.on_attempt = self.attempt_seen
         for job in cluster.jobs():
@@ -213,7 +211,7 @@ class World:
             self.cluster.hooks.remove(self.death)
             self.store.hooks.remove(self.death)
             self.death = None
-        await self.operator.operations.close()
+        await self.operator.operations.stop()
         self.operator = self._start()
 
     async def run(self, until: Callable[[], bool] | None = None, within: float = 100_000) -> float:

@@ -10,7 +10,7 @@ import pytest
 
 from fakes.build import SPEC
 from fakes.memory_cluster import idle
-from fakes.memory_owners import FOLDER, ClusterOwners, SweepCounts
+from fakes.memory_owners import FOLDER, ClusterOwners, GarbageCounts
 from fakes.scripts import CRASHED, badly
 from fakes.world import World
 from imagejob_operator.api.imagejob import Key
@@ -24,7 +24,7 @@ KEPT = 200
 AWAY = StoreUnavailable("the store cannot be reached")
 
 
-def sweeper_of(world: World, counts: SweepCounts) -> GarbageCollector:
+def sweeper_of(world: World, counts: GarbageCounts) -> GarbageCollector:
     return GarbageCollector(world.store, ClusterOwners(world.cluster), counts, GarbagePolicy(FOLDER))
 
 
@@ -77,7 +77,7 @@ def fill(world: World, count: int, **fields: Any) -> None:
 
 @pytest.mark.timeout(240)
 async def test_a_thousand_jobs_deleted_while_the_store_is_away(figures: list[str]) -> None:
-    world, counts = World(idle), SweepCounts()
+    world, counts = World(idle), GarbageCounts()
     sweeper = sweeper_of(world, counts)
     fill(world, DELETED, execution={"itemsPerPod": 2})
     await go_on(world, lambda: len(world.cluster.attempts()) == DELETED)
@@ -101,13 +101,13 @@ async def test_a_thousand_jobs_deleted_while_the_store_is_away(figures: list[str
     assert (deferred, left) == (DELETED, before)
     assert before >= 4 * DELETED
     assert staged(world) == 0
-    assert counts.swept_objects == left
+    assert counts.deleted_objects == left
     assert left_over is not None
     assert left_over.objects == left_over.waiting == 0
 
 
 async def test_jobs_that_failed_and_are_kept_while_their_cleaning_is_owed(figures: list[str]) -> None:
-    world, counts = World(badly(CRASHED)), SweepCounts()
+    world, counts = World(badly(CRASHED)), GarbageCounts()
     sweeper = sweeper_of(world, counts)
     fill(world, KEPT, execution={"itemsPerPod": 2, "retriesPerShard": 0})
     fault = world.store.hooks.fail(AWAY, "delete")

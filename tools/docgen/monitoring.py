@@ -39,7 +39,7 @@ is due. Staging of other clusters and installations is counted and never deleted
 
 def monitoring(rules: dict[str, Any]) -> str:
     """Every metric with its help text, and every alert with its runbook entry."""
-    families = sorted(Metrics(lambda: []).registry.collect(), key=lambda family: family.name)
+    families = sorted(Metrics().registry.collect(), key=lambda family: family.name)
     lines = [NOTE, _METRICS]
     for family in families:
         if family.name.startswith("imagejob_"):

@@ -1,4 +1,4 @@
-"""What the operator has seen: jobs and attempts as values, nothing of the bodies they came from."""
+"""The cache of jobs and attempts: parsed values, never the bodies they came from."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from imagejob_operator.api.phase import TERMINAL
 from imagejob_operator.decision.attempt import Attempt, State, as_gone
 
 
-def _newer(new: str, old: str) -> bool:
-    """Whether one resource version is at least as new as another; unlike ones count as newer."""
-    return int(new) >= int(old) if new.isdigit() and old.isdigit() else True
+def newer(version: str, than: str) -> bool:
+    """Whether a resource version is newer than another; versions that are not numbers, if they differ."""
+    if version.isdigit() and than.isdigit():
+        return int(version) > int(than)
+    return version != than
 
 
 class Cache:
-    """Jobs by key, attempts by the uid of their job. Nothing old replaces something newer."""
+    """Jobs by key, attempts by the uid of their job. An older version never replaces a newer one."""
 
     def __init__(self) -> None:
         self._jobs: dict[Key, ImageJob] = {}
-        self._passed_over: set[str] = set()
-        """Uids of the jobs that other installations serve."""
-        self._under_way: set[str] = set()
-        """Uids of the jobs whose run has not ended."""
+        self._foreign: set[str] = set()
+        """Uids of jobs that other installations serve."""
+        self._active: set[str] = set()
+        """Uids of jobs whose run has not ended."""
         self._attempts: dict[str, dict[str, Attempt]] = {}
         self._delivered: set[str] = set()
 
@@ -35,43 +37,43 @@ class Cache:
         """All jobs."""
         return list(self._jobs.values())
 
-    def pass_over(self, uid: str, gone: bool = False) -> None:
-        """A job is there that another installation serves, or it is gone."""
+    def ignore_job(self, uid: str, gone: bool = False) -> None:
+        """Another installation serves the job; or that job is gone."""
         if gone:
-            self._passed_over.discard(uid)
+            self._foreign.discard(uid)
         else:
-            self._passed_over.add(uid)
+            self._foreign.add(uid)
 
     def seen(self) -> set[str]:
-        """The uids of all jobs that were seen, ours or not."""
-        return self._passed_over | {job.uid for job in self._jobs.values()}
+        """The uids of all jobs that were seen, including those of other installations."""
+        return self._foreign | {job.uid for job in self._jobs.values()}
 
     def put_job(self, job: ImageJob) -> bool:
-        """Take a sight of a job; whether it says anything new."""
+        """Store a job; whether it is newer than the stored one."""
         known = self._jobs.get(job.key)
         if known:
             if (known.uid, known.resource_version) == (job.uid, job.resource_version):
                 return False
-            # Versions grow over all objects: a late sight of one that is gone is older than its successor.
-            if not _newer(job.resource_version, known.resource_version):
+            # Versions grow across objects: a late event of a deleted job is older than its successor.
+            if not newer(job.resource_version, known.resource_version):
                 return False
             if known.uid != job.uid:
                 self.drop_job(known.key, known.uid)
         self._jobs[job.key] = job
         if job.status.at in TERMINAL:
-            self._under_way.discard(job.uid)
+            self._active.discard(job.uid)
             self._forget_gone(job.uid)
         else:
-            self._under_way.add(job.uid)
+            self._active.add(job.uid)
         return True
 
     def drop_job(self, key: Key, uid: str) -> None:
         """The job is gone."""
-        self._passed_over.discard(uid)
+        self._foreign.discard(uid)
         known = self._jobs.get(key)
         if known and known.uid == uid:
             del self._jobs[key]
-            self._under_way.discard(uid)
+            self._active.discard(uid)
             for attempt in self._attempts.pop(uid, {}).values():
                 self._delivered.discard(attempt.uid)
 
@@ -84,7 +86,7 @@ class Cache:
         )
 
     def all_attempts(self) -> Iterable[tuple[str, Attempt]]:
-        """Every attempt that is not known to be gone, with the uid of its job."""
+        """Every attempt that is not gone, with the uid of its job."""
         return [
             (uid, attempt)
             for uid, found in self._attempts.items()
@@ -93,7 +95,7 @@ class Cache:
         ]
 
     def put_attempt(self, job_uid: str, attempt: Attempt) -> None:
-        """Take a sight of an attempt; one that is gone does not come back."""
+        """Store an attempt; one that is gone does not come back."""
         found = self._attempts.setdefault(job_uid, {})
         known = found.get(attempt.name)
         if known and known.uid != attempt.uid:
@@ -102,29 +104,29 @@ class Cache:
             found[attempt.name] = attempt
 
     def drop_attempt(self, job_uid: str, attempt: Attempt) -> None:
-        """The attempt is gone; what became of it is remembered, since no turn may have seen its end."""
+        """The attempt is gone; how it ended is kept, because no reconcile may have seen it."""
         known = self._attempts.get(job_uid, {}).get(attempt.name)
         if known and known.uid == attempt.uid:
             self._attempts[job_uid][attempt.name] = as_gone(attempt)
             self._delivered.discard(attempt.uid)
-        if job_uid not in self._under_way:
+        if job_uid not in self._active:
             self._forget_gone(job_uid)
 
     def _forget_gone(self, job_uid: str) -> None:
-        """No turn will ask what became of attempts: the run has ended, or the job is gone."""
+        """No reconcile needs attempts that are gone: the run has ended, or the job is gone."""
         found = {name: a for name, a in self._attempts.get(job_uid, {}).items() if not a.gone}
         self._attempts.pop(job_uid, None)
         if found:
             self._attempts[job_uid] = found
 
     def stopping(self, job_uid: str, attempt: Attempt) -> None:
-        """The attempt was told to end; of one that is gone since, nothing more is known."""
+        """The attempt is being deleted, unless it is gone already."""
         known = self._attempts.get(job_uid, {}).get(attempt.name)
         if known and known.uid == attempt.uid and not known.gone:
             self._attempts[job_uid][attempt.name] = replace(known, deleting=True)
 
     def delivered(self, job_uid: str, attempt: Attempt) -> None:
-        """The attempt has its order, unless it is gone since."""
+        """The attempt has its order, unless it is gone already."""
         known = self._attempts.get(job_uid, {}).get(attempt.name)
         if known and known.uid == attempt.uid and not known.gone:
             self._delivered.add(attempt.uid)

@@ -1,4 +1,4 @@
-"""When the cache knows every job: the watch does not say that it has told all."""
+"""Waits until the cache has every job. The watch does not report that its initial listing is complete."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from imagejob_operator.ports.owners import Owners
 
 log = logging.getLogger(__name__)
 
-PAUSE = 0.5
-"""Seconds from one look to the next."""
+CHECK_PERIOD = 0.5
 
 
 async def await_cache_sync(cache: Cache, owners: Owners, namespaces: tuple[str, ...]) -> None:
-    """Return when every job that was there at first has been seen or is gone; errors are tried again."""
+    """Return when every job of the first listing is in the cache or gone; errors are retried."""
     missing: set[str] | None = None
     while True:
         try:
-            there = set(await owners.uids(namespaces))
-            # Those that came since are no matter, or a busy cluster would never be warm.
-            missing = (there if missing is None else missing & there) - cache.seen()
+            listed = set(await owners.uids(namespaces))
+            # Jobs created later do not count, or the cache of a busy cluster would never be in sync.
+            missing = (listed if missing is None else missing & listed) - cache.seen()
             if not missing:
                 return
         except JobsError as error:
-            log.warning("the jobs that are there cannot be listed", extra={"error": str(error)})
-        await asyncio.sleep(PAUSE)
+            log.warning("cache sync: cannot list ImageJobs, retrying", extra={"error": str(error)})
+        await asyncio.sleep(CHECK_PERIOD)

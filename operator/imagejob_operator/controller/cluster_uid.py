@@ -1,4 +1,4 @@
-"""Which cluster this is: read once, before anything is staged or swept."""
+"""Reads the uid of the cluster once, before anything is staged or deleted."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from imagejob_operator.ports.owners import Owners
 
 log = logging.getLogger(__name__)
 
-PAUSE = 1.0
-"""Seconds from one try to the next."""
+RETRY_PERIOD = 1.0
 
 
 class ClusterUnknown(Exception):
-    """The operator may not read which cluster this is; the message says what is missing."""
+    """The operator may not read the cluster's uid; the message says which permission is missing."""
 
 
-async def read_cluster(owners: Owners) -> str:
-    """The uid of this cluster; errors that may pass are tried again.
+async def read_cluster_uid(owners: Owners) -> str:
+    """The uid of this cluster; transient errors are retried.
 
     Raises:
-        ClusterUnknown: if the API server refuses to tell it.
+        ClusterUnknown: the API server refuses access.
     """
     while True:
         try:
-            return await owners.cluster()
+            return await owners.cluster_uid()
         except Rejected as error:
             raise ClusterUnknown(
                 "the uid of the namespace kube-system, which is part of the staging prefix, cannot be read: "
@@ -34,5 +33,5 @@ async def read_cluster(owners: Owners) -> str:
                 "resourceNames [kube-system]"
             ) from error
         except JobsError as error:
-            log.warning("the uid of this cluster cannot be read", extra={"error": str(error)})
-        await asyncio.sleep(PAUSE)
+            log.warning("cannot read the cluster uid, retrying", extra={"error": str(error)})
+        await asyncio.sleep(RETRY_PERIOD)

@@ -1,17 +1,18 @@
-"""From actions to calls. Each is idempotent; an error becomes something that the next turn sees."""
+"""Carries out decisions. Each action is idempotent; most errors become part of the next observation."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from datetime import datetime
 from typing import assert_never
 
-from imagejob_contract.result import MAX_RESULT_BYTES, Summary
-from imagejob_operator.api.errors import Reason
-from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.controller.cache import Cache
-from imagejob_operator.controller.observer import RunMemory
+import msgspec
+
+from imagejob_operator.api.errors import bounded
+from imagejob_operator.api.imagejob import ImageJob, Key
+from imagejob_operator.api.status import Status
+from imagejob_operator.controller.attempt_actions import AttemptAction, AttemptActions
+from imagejob_operator.controller.operation_runner import OperationRunner
+from imagejob_operator.controller.run_memory import RunMemories, RunMemory
 from imagejob_operator.decision.action import (
     Action,
     AddFinalizer,
@@ -23,60 +24,52 @@ from imagejob_operator.decision.action import (
     ReleaseFinalizer,
     StopAttempt,
 )
-from imagejob_operator.decision.attempt import Attempt, Problem, Remark
-from imagejob_operator.documents.results import InvalidResult, read_result, summarise
-from imagejob_operator.documents.staging import order_key, result_key
+from imagejob_operator.decision.operation import Operation
 from imagejob_operator.operations.concurrency import for_each
-from imagejob_operator.operations.processing.orders import lifetime, write_order
 from imagejob_operator.ports.imagejobs import Conflict, Gone, Jobs, Rejected
-from imagejob_operator.ports.launcher import Launcher, Refused
-from imagejob_operator.ports.object_store import ObjectMissing, StoreError
-from imagejob_operator.ports.stores import Stores
 from imagejob_operator.ports.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
-Clock = Callable[[], datetime]
+MAX_SHORT_MESSAGE = 200
 
 
 class Executor:
-    """Carries out the actions of one decision, in their order; launches and stops side by side."""
+    """Acts on the job, its attempts and its operation."""
 
     def __init__(
         self,
         jobs: Jobs,
-        launcher: Launcher,
-        stores: Stores,
+        attempts: AttemptActions,
+        operations: OperationRunner,
+        memories: RunMemories,
         telemetry: Telemetry,
-        cache: Cache,
-        clock: Clock,
     ) -> None:
         self._jobs = jobs
-        self._launcher = launcher
-        self._stores = stores
+        self._attempts = attempts
+        self._operations = operations
+        self._memories = memories
         self._telemetry = telemetry
-        self._cache = cache
-        self._clock = clock
 
-    async def act(self, job: ImageJob, actions: tuple[Action, ...], memory: RunMemory) -> ImageJob | None:
-        """Carry out the actions; the job as it is then, None if it is gone.
+    async def act(self, job: ImageJob, actions: tuple[Action, ...]) -> ImageJob | None:
+        """Carry out the actions in order, those on attempts concurrently; the job after them, None if gone.
 
         Raises:
-            JobsError: when a write on the job, its Events or its attempts fails; the turn is repeated.
+            JobsError: a write on the job, its Events or its attempts failed; reconcile again.
         """
         current: ImageJob | None = job
-        side_by_side: list[Launch | DeliverOrder | StopAttempt] = []
+        memory = self._memories.of(job)
+        on_attempts: list[AttemptAction] = []
         for action in actions:
             match action:
                 case Launch() | DeliverOrder() | StopAttempt():
-                    side_by_side.append(action)
+                    on_attempts.append(action)
                 case AddFinalizer():
-                    current = await self._guard(job, memory)
+                    current = await self._add_finalizer(job, memory)
                 case ReleaseFinalizer():
-                    current = await self._release(job, action)
+                    current = await self._release_finalizer(job, action)
                 case ReadEvents(attempt):
-                    said = await self._launcher.remark(attempt, job.key.namespace)
-                    memory.remarks[attempt.uid] = Remark(said, self._clock())
+                    await self._attempts.read_events(job, attempt, memory)
                 case RecordEvent():
                     await self._jobs.record_event(job, action)
                 case DeleteJob():
@@ -84,83 +77,75 @@ class Executor:
                 case _:
                     assert_never(action)
 
-        async def one(action: Launch | DeliverOrder | StopAttempt) -> None:
-            await self._act_on_attempt(job, action, memory)
+        async def act_on_attempt(action: AttemptAction) -> None:
+            await self._attempts.act(job, action, memory)
 
-        await for_each(side_by_side, one)
+        await for_each(on_attempts, act_on_attempt)
         return current
 
-    async def _guard(self, job: ImageJob, memory: RunMemory) -> ImageJob:
+    async def write_status(self, job: ImageJob, before: Status, status: Status) -> ImageJob:
+        """Write the status, a shorter one if the API server rejects it; the job after it."""
+        try:
+            after = await self._jobs.write_status(job, status)
+        except Rejected as rejection:
+            extra = {"job": str(job.key), "error": str(rejection)}
+            log.error("status rejected, writing a shorter one", extra=extra)
+            after = await self._jobs.write_status(job, shortened(status))
+        if before.phase != status.phase:
+            self._telemetry.moved(before, status)
+            error = status.error
+            extra = {
+                "job": str(job.key),
+                "uid": job.uid,
+                "phase": status.phase,
+                "code": error.code if error else "",
+                "reason": error.reason if error else "",
+            }
+            log.info("ImageJob %s is %s", job.key, status.phase, extra=extra)
+        return after
+
+    def ensure_operation(self, job: ImageJob, operation: Operation | None) -> None:
+        """Run exactly this operation for the job."""
+        self._operations.ensure(job, operation)
+
+    def run_ended(self, key: Key) -> None:
+        """The run has ended: what was learned about it is not needed any more."""
+        self._memories.forget(key)
+
+    def forget(self, key: Key) -> None:
+        """The job is gone."""
+        self._memories.forget(key)
+        self._operations.forget(key)
+
+    async def _add_finalizer(self, job: ImageJob, memory: RunMemory) -> ImageJob:
         try:
             return await self._jobs.add_finalizer(job)
         except Rejected as error:
-            # A schema that became stricter than the job: the next turn says so on the job itself.
+            # The schema became stricter than the stored job: the next status reports it.
             memory.rejected = str(error)
             raise Conflict(str(error)) from error
 
-    async def _release(self, job: ImageJob, action: ReleaseFinalizer) -> ImageJob | None:
+    async def _release_finalizer(self, job: ImageJob, action: ReleaseFinalizer) -> ImageJob | None:
         if action.deferred:
             self._telemetry.deferred(action.deferred)
             extra = {"job": str(job.key), "uid": job.uid, "reason": action.deferred.value}
-            log.warning("released before staging was empty", extra=extra)
+            log.warning("finalizer released before staging was empty", extra=extra)
         try:
             return await self._jobs.remove_finalizer(job)
         except Gone:
             return None
 
-    async def _act_on_attempt(
-        self, job: ImageJob, action: Launch | DeliverOrder | StopAttempt, memory: RunMemory
-    ) -> None:
-        match action:
-            case StopAttempt(attempt):
-                await self._launcher.stop(attempt, job.key.namespace)
-                self._cache.stopping(job.uid, attempt)
-            case DeliverOrder(attempt, prefix):
-                await self._deliver(job, attempt, prefix, memory)
-            case Launch(prefix, shard, number):
-                try:
-                    await self._launch(job, prefix, shard, number, memory)
-                    memory.accept(shard)
-                except Refused as refusal:
-                    memory.refuse(shard, refusal.problem, self._clock())
-                except StoreError as error:
-                    text = f"the order of the Pod cannot be written: {error}"
-                    memory.refuse(shard, Problem(Reason.START_DEADLINE_EXCEEDED, text), self._clock())
 
-    async def _launch(self, job: ImageJob, prefix: str, shard: int, number: int, memory: RunMemory) -> None:
-        store = await self._stores.of(job)
-        try:
-            # A Pod that is gone may have done its work: the truth about that is in the store.
-            result = read_result(await store.read(result_key(prefix, shard), MAX_RESULT_BYTES), shard)
-            memory.results[shard] = summarise(result)
-            return
-        except ObjectMissing:
-            pass
-        except InvalidResult:
-            # It is the one that counts, so the shard has ended; what it is worth is judged with the others.
-            memory.results[shard] = Summary()
-            return
-        ends_by = job.ends_by(self._clock())
-        live = lifetime(self._clock(), job.ends_at_the_latest(self._clock()))
-        url = await write_order(store, job, prefix, shard, number, live)
-        attempt = await self._launcher.launch(job, shard, number, ends_by)
-        self._cache.put_attempt(job.uid, attempt)
-        await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.ca_bundle(job))
-        self._cache.delivered(job.uid, attempt)
+def shortened(status: Status) -> Status:
+    """The status without details, for an API server that rejected the whole."""
+    error = status.error
 
-    async def _deliver(self, job: ImageJob, attempt: Attempt, prefix: str, memory: RunMemory) -> None:
-        live = lifetime(self._clock(), job.ends_at_the_latest(self._clock()))
-        try:
-            store = await self._stores.of(job)
-            url = store.sign_get(order_key(prefix, attempt.shard, attempt.number), live)
-            await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.ca_bundle(job))
-        except Refused as refusal:
-            log.warning("the order was refused", extra={"job": str(job.key), "error": str(refusal)})
-            memory.refuse(attempt.shard, refusal.problem, self._clock())
-            return
-        except StoreError as error:
-            text = f"the order of the Pod cannot be signed: {error}"
-            memory.refuse(attempt.shard, Problem(Reason.START_DEADLINE_EXCEEDED, text), self._clock())
-            return
-        memory.accept(attempt.shard)
-        self._cache.delivered(job.uid, attempt)
+    def short(message: str) -> str:
+        return bounded(message, MAX_SHORT_MESSAGE)
+
+    return msgspec.structs.replace(
+        status,
+        failures=(),
+        error=msgspec.structs.replace(error, message=short(error.message)) if error else None,
+        conditions=tuple(msgspec.structs.replace(c, message=short(c.message)) for c in status.conditions),
+    )

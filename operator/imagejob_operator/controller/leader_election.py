@@ -1,7 +1,7 @@
-"""Who is in charge: one replica holds the lease, all others wait until it is free.
+"""Leader election: one replica holds the Lease, all others wait until it is released or expires.
 
-No wall clock is compared with another. A holder counts from before it asked, on its own clock, and stops
-before the lease ends; everybody else counts from when the record was last seen to change.
+Wall clocks are never compared. The holder counts from before its request, on its own monotonic clock, and
+stops before the Lease expires; the others count from when they last saw the record change.
 """
 
 from __future__ import annotations
@@ -13,139 +13,140 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from imagejob_operator.ports.imagejobs import JobsError
-from imagejob_operator.ports.lease import Lease, Record
+from imagejob_operator.ports.lease import Lease, LeaseRecord
 
 log = logging.getLogger(__name__)
 
-LEASE = 12.0
-"""Seconds that a record must stand unchanged before somebody else may take the lease."""
-RENEW = 8.0
-"""Seconds since its last renewal after which a holder gives up; what is under way has the rest to end."""
-RETRY = 2.0
-"""Seconds from one renewal to the next."""
-LOOK = 1.0
-"""Seconds from one look to the next of whoever waits: a lease that is released is taken within them."""
-CALL = 3.0
-"""The longest that one call may take: a call that hangs must leave time for another."""
+LEASE_DURATION = 12.0
+"""Seconds without a change after which another replica may acquire the Lease."""
+RENEW_DEADLINE = 8.0
+"""Seconds since its last renewal after which the holder stops being the leader."""
+RETRY_PERIOD = 2.0
+"""Seconds between renewals."""
+ACQUIRE_PERIOD = 1.0
+"""Seconds between attempts to acquire; a released Lease is acquired within this time."""
+CALL_TIMEOUT = 3.0
+"""A request that hangs leaves time for another one before the renew deadline."""
 
 _NEVER = float("-inf")
+_FROZEN = "this process was frozen beyond the renew deadline"
 
 
-class Lost(Exception):
-    """The lease is lost, or may be; the message says why. Whoever held it must end."""
+class LeaseLost(Exception):
+    """The Lease is lost, or may be; the process must exit."""
 
 
 class LeaderElector:
-    """One replica's part in the election. `me` must name this replica and no other one that lives."""
+    """One replica in the election. `identity` must be unique among live replicas."""
 
-    def __init__(self, lease: Lease, me: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, lease: Lease, identity: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._lease = lease
-        self._me = me
+        self._identity = identity
         self._clock = clock
-        self._record: Record | None = None
-        """The record as it was last seen."""
-        self._changed = _NEVER
-        """When it was last seen to change."""
-        self._until = _NEVER
-        """Until when this replica is in charge for certain."""
+        self._record: LeaseRecord | None = None
+        """The record as last seen."""
+        self._changed_at = _NEVER
+        """When the record was last seen to change."""
+        self._leader_until = _NEVER
 
     def is_leader(self) -> bool:
-        """Whether this replica is in charge now: the gate of all that acts."""
-        return self._clock() < self._until
+        """Whether this replica is certain to be the leader now."""
+        return self._clock() < self._leader_until
 
     async def acquire(self) -> None:
-        """Wait until this replica is in charge."""
+        """Wait until this replica is the leader."""
         while True:
-            begun = self._clock()
+            started = self._clock()
             try:
-                async with asyncio.timeout(CALL):
-                    await self._try(begun)
+                async with asyncio.timeout(CALL_TIMEOUT):
+                    await self._try_acquire(started)
             except (JobsError, TimeoutError) as error:
-                log.warning("the lease cannot be had now", extra={"error": _said(error)})
+                log.warning("leader election: cannot acquire the lease", extra={"error": _text(error)})
             if self.is_leader():
-                log.info("this replica is in charge now", extra={"holder": self._me})
+                log.info("leader election: became leader", extra={"identity": self._identity})
                 return
-            await self._rest(begun + LOOK)
+            await self._sleep_until(started + ACQUIRE_PERIOD)
 
-    async def keep(self) -> NoReturn:
-        """Renew the lease for as long as that goes well.
+    async def renew(self) -> NoReturn:
+        """Renew the Lease periodically.
 
         Raises:
-            Lost: the gate is closed by then.
+            LeaseLost: this replica is not the leader any more.
         """
         try:
-            why, begun = "this process stood still for too long", self._clock()
+            why, started = _FROZEN, self._clock()
             while True:
-                await self._rest(begun + RETRY)
+                await self._sleep_until(started + RETRY_PERIOD)
                 if not self.is_leader():
-                    raise Lost(why)
-                begun = self._clock()
+                    raise LeaseLost(why)
+                started = self._clock()
                 try:
-                    async with asyncio.timeout(min(CALL, self._until - begun)):
-                        await self._renew(begun)
-                    why = "this process stood still for too long"
+                    async with asyncio.timeout(min(CALL_TIMEOUT, self._leader_until - started)):
+                        await self._renew_once(started)
+                    why = _FROZEN
                 except (JobsError, TimeoutError) as error:
-                    why = f"it was not renewed in time: {_said(error)}"
-                    log.warning("the lease was not renewed", extra={"error": _said(error)})
+                    why = f"the lease was not renewed before the deadline: {_text(error)}"
+                    log.warning("leader election: cannot renew the lease", extra={"error": _text(error)})
         except Exception:
-            self._until = _NEVER
+            self._leader_until = _NEVER
             raise
 
     async def release(self) -> None:
-        """Close the gate and let the next one in at once; without effect if somebody else is in charge."""
-        led, self._until = self.is_leader(), _NEVER
-        if not led:
+        """Stop being the leader and release the Lease; no effect for a follower."""
+        was_leader, self._leader_until = self.is_leader(), _NEVER
+        if not was_leader:
             return
         try:
-            async with asyncio.timeout(CALL):
+            async with asyncio.timeout(CALL_TIMEOUT):
                 await self._write("")
-        except (Lost, JobsError, TimeoutError) as error:
-            log.warning("the lease was not released, it ends by itself", extra={"error": _said(error)})
+        except (LeaseLost, JobsError, TimeoutError) as error:
+            extra = {"error": _text(error)}
+            log.warning("leader election: cannot release the lease, it will expire", extra=extra)
 
-    async def _try(self, begun: float) -> None:
+    async def _try_acquire(self, started: float) -> None:
         found = await self._lease.read()
         if not self._is_free(found):
             return
-        self._see(await self._lease.write(self._me, found))
-        self._until = begun + RENEW
+        self._see(await self._lease.write(self._identity, found))
+        self._leader_until = started + RENEW_DEADLINE
 
-    def _is_free(self, found: Record | None) -> bool:
+    def _is_free(self, found: LeaseRecord | None) -> bool:
         if found is None:
-            # Somebody deleted it: its holder still counts on it, and will make it anew.
-            return self._record is None or self._is_over()
+            # It was deleted: its holder is still the leader and will create it again.
+            return self._record is None or self._has_expired()
         self._see(found)
-        # One of our own: its answer was lost, or it was written by this replica's life before this one.
-        return found.holder in ("", self._me) or self._is_over()
+        # Our own: the response was lost, or an earlier container of this Pod wrote it.
+        return found.holder in ("", self._identity) or self._has_expired()
 
-    def _is_over(self) -> bool:
-        return self._clock() - self._changed >= LEASE
+    def _has_expired(self) -> bool:
+        return self._clock() - self._changed_at >= LEASE_DURATION
 
-    def _see(self, record: Record) -> None:
+    def _see(self, record: LeaseRecord) -> None:
         if self._record is None or record.version != self._record.version:
-            self._changed = self._clock()
+            self._changed_at = self._clock()
         self._record = record
 
-    async def _renew(self, begun: float) -> None:
-        self._see(await self._write(self._me))
-        self._until = begun + RENEW
+    async def _renew_once(self, started: float) -> None:
+        self._see(await self._write(self._identity))
+        self._leader_until = started + RENEW_DEADLINE
 
-    async def _write(self, holder: str) -> Record:
-        """Write over our own record; if that was refused or its answer lost, over what is there now.
+    async def _write(self, holder: str) -> LeaseRecord:
+        """Write over our own record; if that fails, read the record and write over it once more.
 
         Raises:
-            Lost: somebody else holds the lease.
+            LeaseLost: another replica holds the Lease.
         """
         try:
             return await self._lease.write(holder, self._record)
         except JobsError:
             found = await self._lease.read()
-            if found and found.holder != self._me:
-                raise Lost(f"{found.holder or 'nobody'} holds it") from None
+            if found and found.holder != self._identity:
+                raise LeaseLost(f"the lease is held by {found.holder or 'no replica'}") from None
             return await self._lease.write(holder, found)
 
-    async def _rest(self, until: float) -> None:
-        await asyncio.sleep(max(0.0, until - self._clock()))
+    async def _sleep_until(self, moment: float) -> None:
+        await asyncio.sleep(max(0.0, moment - self._clock()))
 
 
-def _said(error: Exception) -> str:
+def _text(error: Exception) -> str:
     return str(error) or type(error).__name__

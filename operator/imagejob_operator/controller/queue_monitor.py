@@ -1,45 +1,45 @@
-"""Does a queue still give turns? One that does not is silent: nothing fails, and nothing happens."""
+"""Detects a work queue that is stuck. Such a queue raises no error: it only stops reconciling."""
 
 from __future__ import annotations
 
 from imagejob_operator.controller.workqueue import WorkQueue
 
-LONGEST_TURN = 180.0
-"""Seconds after which a turn that has not ended never will: each of its calls ends within 15."""
-MOST_LOOKS = 12
-"""Looks in a row at which keys waited, a worker was free, and no turn had begun since the look before."""
+MAX_RECONCILE_SECONDS = 180.0
+"""A reconcile that takes longer is stuck: each of its calls ends within 15 seconds."""
+MAX_STALLED_CHECKS = 12
+"""Consecutive checks at which keys were queued, a worker was idle, and no reconcile had started."""
 
 
 class QueueMonitor:
-    """Looks at one queue from time to time.
+    """Checks one queue periodically.
 
-    Standing still is counted in looks and not in seconds: a process that was itself stopped for a while has
-    missed as many looks as turns.
+    A stall is counted in checks and not in seconds: a process that was frozen missed checks as well.
     """
 
-    def __init__(self, queue: WorkQueue, of: str) -> None:
+    def __init__(self, queue: WorkQueue) -> None:
         self._queue = queue
-        self._of = of
-        self._begun = 0
-        self._looks = 0
+        self._started = 0
+        self._stalled_checks = 0
 
-    def look(self) -> None:
-        """See whether turns have begun since the last look."""
-        stands = self._queue.has_waiting_key() and self._queue.begun == self._begun
-        self._looks = self._looks + 1 if stands else 0
-        self._begun = self._queue.begun
+    def check(self) -> None:
+        """Compare with the last check."""
+        stalled = self._queue.has_waiting_key() and self._queue.started == self._started
+        self._stalled_checks = self._stalled_checks + 1 if stalled else 0
+        self._started = self._queue.started
 
-    def complaints(self) -> list[str]:
-        """Why the queue is of no use; empty if all is well."""
-        told: list[str] = []
-        reconcile = self._queue.longest_reconcile()
-        if reconcile and reconcile[1] > LONGEST_TURN:
-            told.append(f"the turn of {reconcile[0]} has not ended for {reconcile[1]:.0f} s")
-        if self._queue.dead_workers():
-            told.append(f"{self._queue.dead_workers()} workers of the queue of {self._of} have ended")
-        if self._looks >= MOST_LOOKS:
-            told.append(
-                f"the queue of {self._of} stands still: keys wait, workers are free, and at {self._looks} "
-                "looks in a row no turn had begun"
+    def problems(self) -> list[str]:
+        """What is wrong with the queue; empty if it is healthy."""
+        name, found = self._queue.name, []
+        longest = self._queue.longest_reconcile()
+        if longest and longest[1] > MAX_RECONCILE_SECONDS:
+            found.append(
+                f"work queue {name}: the reconcile of {longest[0]} has not ended for {longest[1]:.0f} s"
             )
-        return told
+        if dead := self._queue.dead_workers():
+            found.append(f"work queue {name}: {dead} workers have ended")
+        if self._stalled_checks >= MAX_STALLED_CHECKS:
+            found.append(
+                f"work queue {name} is stalled: keys are queued and workers idle, and no reconcile started "
+                f"within {self._stalled_checks} checks"
+            )
+        return found

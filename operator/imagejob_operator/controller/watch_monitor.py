@@ -1,9 +1,8 @@
-"""Is this process still seeing and doing what it is there for? A watch can go deaf without any error.
+"""Detects a process that is alive and does not work: a stalled watch, a stuck queue, an ended task.
 
-What the watch has told is held against a listing that it has no part in. What the listing has and the watch
-does not tell of in time ends the process: it is started anew, with a listing. What the watch never said is
-gone (it does not tell of deletions that it missed) is repaired. Queues that stand still and tasks that have
-ended end it as well.
+A watch can stall without an error. So what the watches delivered is compared with metadata lists. A version
+that is listed and not delivered in time ends the process, and the next one starts with a fresh listing. A
+deletion that a watch missed is repaired in the cache.
 """
 
 from __future__ import annotations
@@ -14,212 +13,201 @@ import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from imagejob_operator.controller.cache import Cache
+from imagejob_operator.controller.cache import Cache, newer
 from imagejob_operator.controller.queue_monitor import QueueMonitor
-from imagejob_operator.controller.workqueue import WorkQueue
+from imagejob_operator.controller.workqueue import Queues
 from imagejob_operator.ports.imagejobs import JobsError
-from imagejob_operator.ports.metadata_list import MetadataLister, Sight
+from imagejob_operator.ports.metadata_list import ListedObject, MetadataLister
 
 log = logging.getLogger(__name__)
 
-INTERVAL = 25.0
-"""Seconds from one metadata list to the next."""
-STEP = 5.0
-"""Seconds from one look at what is missing to the next."""
+LIST_PERIOD = 25.0
+"""Seconds between metadata lists."""
+CHECK_PERIOD = 5.0
+"""Seconds between checks of what is missing."""
 GRACE = 55.0
-"""Seconds in which the watch must deliver what a metadata list has. Kopf reconnects after 70 s of silence."""
-LONGEST_LAG = 300.0
-"""Seconds by which a watch that still tells of other things may be behind."""
+"""Seconds within which a watch must deliver a listed version. Kopf reconnects after 70 s of silence."""
+MAX_LAG = 300.0
+"""Seconds by which a watch that still delivers other events may lag."""
+MAX_PROBLEMS = 3
+"""Problems that are reported at once."""
 
 
 class WatchStalled(Exception):
-    """This process is of no use any more; the message says why. It must end and be started anew."""
-
-
-def newer(version: str, than: str) -> bool:
-    """Whether a resource version is newer than another one; unlike ones are when they differ."""
-    if version.isdigit() and than.isdigit():
-        return int(version) > int(than)
-    return version != than
+    """The process must exit and be restarted; the message says why."""
 
 
 @dataclass
 class SeenVersions:
-    """The versions of one kind that were told of, by uid; and when each watch told of anything last.
+    """The versions of one kind that the watches delivered, by uid, and when each watch last delivered.
 
-    If they are `apart`, each namespace has a watch of its own; else one is for all.
+    With `per_namespace`, each namespace has its own watch; otherwise one watch serves all.
     """
 
     clock: Callable[[], float]
-    apart: bool
+    per_namespace: bool
     versions: dict[str, str] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
 
     def note(self, namespace: str, uid: str, version: str, deleted: bool) -> None:
-        """A watch has told of an object."""
+        """A watch delivered an event."""
         self.last[self._watch(namespace)] = self.clock()
         if deleted:
             self.versions.pop(uid, None)
-        elif uid not in self.versions or newer(version, self.versions[uid]):
+        elif self.lacks(uid, version):
             self.versions[uid] = version
 
+    def lacks(self, uid: str, version: str) -> bool:
+        """Whether neither this version nor a newer one was delivered."""
+        return uid not in self.versions or newer(version, self.versions[uid])
+
     def silence(self, namespace: str) -> float:
-        """Seconds since the watch of a namespace told of anything."""
+        """Seconds since the watch of a namespace delivered any event."""
         return self.clock() - self.last.get(self._watch(namespace), float("-inf"))
 
     def _watch(self, namespace: str) -> str:
-        return namespace if self.apart else ""
+        return namespace if self.per_namespace else ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Missing:
-    """What a metadata list has and the watch has not told of: which version, and since when that is known."""
+    """A listed version that the watch has not delivered, and since when."""
 
-    sight: Sight
-    seen_versions: SeenVersions
+    uid: str
+    listed: ListedObject
+    seen: SeenVersions
     since: float
+
+    def still(self) -> bool:
+        return self.seen.lacks(self.uid, self.listed.version)
+
+    def is_stalled(self, now: float) -> bool:
+        waited = now - self.since
+        silence = self.seen.silence(self.listed.key.namespace)
+        return self.still() and (waited >= MAX_LAG or (waited >= GRACE and silence >= GRACE))
 
 
 class WatchMonitor:
-    """Looks after the watches, the queues and the tasks of one process.
+    """Monitors the watches, the queues and the tasks of this process.
 
     Args:
-        queue: the queue of jobs.
-        stores: the queue of ImageStores.
-        tasks: each says why a task of this process is of no use any more; nothing if all is well.
-        namespaces: those that are watched, each by a watch of its own; if there are none, one watches all.
+        metadata_lister: lists what exists, independently of the watches.
+        cache: repaired when a watch missed a deletion.
+        queues: monitored; a job that is repaired is queued.
+        tasks: each says why a task has failed, or nothing.
+        namespaces: each has its own watch; if empty, one watch serves all.
+        clock: monotonic.
     """
 
-    def __init__(  # noqa: PLR0913  (one for each thing that is looked after)
+    def __init__(
         self,
         metadata_lister: MetadataLister,
         cache: Cache,
-        queue: WorkQueue,
-        stores: WorkQueue,
+        queues: Queues,
         tasks: Sequence[Callable[[], str]] = (),
         namespaces: tuple[str, ...] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        apart = bool(namespaces)
-        self.jobs = SeenVersions(clock, apart)
-        self.attempts = SeenVersions(clock, apart)
+        self.jobs = SeenVersions(clock, bool(namespaces))
+        self.attempts = SeenVersions(clock, bool(namespaces))
         self._metadata_lister = metadata_lister
         self._cache = cache
-        self._queue = queue
-        self._stalls = (QueueMonitor(queue, "jobs"), QueueMonitor(stores, "ImageStores"))
+        self._queue = queues.jobs
+        self._queue_monitors = [QueueMonitor(queue) for queue in queues]
         self._tasks = tasks
         self._namespaces = namespaces
         self._clock = clock
         self._missing: dict[str, _Missing] = {}
-        self._counted_at = clock()
+        self._listed_at = clock()
 
-    async def keep(self) -> None:
-        """Look again and again.
+    async def run(self) -> None:
+        """Check periodically.
 
         Raises:
-            Deaf: when this process must end.
+            WatchStalled: the process must exit.
         """
-        next_check = self._clock()
+        next_list = self._clock()
         while True:
-            if self._clock() >= next_check:
-                next_check = self._clock() + INTERVAL
+            if self._clock() >= next_list:
+                next_list = self._clock() + LIST_PERIOD
                 try:
-                    await self.look()
+                    await self.compare()
                 except JobsError as error:
-                    log.warning("the metadata list failed", extra={"error": str(error)})
-            for stalls in self._stalls:
-                stalls.look()
-            if whys := self.complaints():
-                raise WatchStalled("; ".join(whys))
-            await asyncio.sleep(STEP)
+                    log.warning("watch monitor: metadata list failed", extra={"error": str(error)})
+            for monitor in self._queue_monitors:
+                monitor.check()
+            if problems := self.problems():
+                raise WatchStalled("; ".join(problems))
+            await asyncio.sleep(CHECK_PERIOD)
 
-    async def look(self) -> None:
-        """Hold what the watches told against what is there, and repair what they missed.
+    async def compare(self) -> None:
+        """Compare what the watches delivered with a metadata list, and repair missed deletions.
 
         Raises:
-            JobsError: if the listing failed; nothing follows from that.
+            JobsError: the list failed; nothing follows from that.
         """
-        # Also what only the cache knows: an answer that came after the word that its object is gone.
+        # The cache as well: a response may have restored an object after its deletion was delivered.
         known_jobs = self.jobs.versions.keys() | self._cache.seen()
         known_attempts = self.attempts.versions.keys() | {a.uid for _, a in self._cache.all_attempts()}
         jobs = await self._metadata_lister.jobs(self._namespaces)
         attempts = await self._metadata_lister.attempts(self._namespaces)
-        self._counted_at = self._clock()
+        self._listed_at = self._clock()
         self._forget_jobs(known_jobs - jobs.keys())
         self._forget_attempts(known_attempts - attempts.keys())
-        # What was missing before keeps its time, with the version that was missing then.
-        self._missing = {
-            uid: self._missing[uid] if self._still(uid) else _Missing(sight, seen_versions, self._counted_at)
-            for there, seen_versions in ((jobs, self.jobs), (attempts, self.attempts))
-            for uid, sight in _late(there, seen_versions)
-        }
+        found = [*self._find_missing(jobs, self.jobs), *self._find_missing(attempts, self.attempts)]
+        # An object that was missing before keeps its first missing version, and its time.
+        before = {uid: missing for uid, missing in self._missing.items() if missing.still()}
+        self._missing = {missing.uid: before.get(missing.uid, missing) for missing in found}
 
-    def complaints(self) -> list[str]:
-        """Why this process is of no use; empty if all is well."""
+    def problems(self) -> list[str]:
+        """Why the process must exit; empty if it is healthy."""
         now = self._clock()
-        told = [
-            f"the watch has not told of {missing.sight.key} at version {missing.sight.version} for "
+        found = [
+            f"the watch has not delivered {missing.listed.key} at version {missing.listed.version} for "
             f"{now - missing.since:.0f} s"
-            for uid, missing in self._missing.items()
-            if self._still(uid) and _is_deaf(missing, now)
+            for missing in self._missing.values()
+            if missing.is_stalled(now)
         ]
-        told += [why for stalls in self._stalls for why in stalls.complaints()]
-        told += filter(None, (why() for why in self._tasks))
-        return told[:3]
+        found += [problem for monitor in self._queue_monitors for problem in monitor.problems()]
+        found += filter(None, (failure() for failure in self._tasks))
+        return found[:MAX_PROBLEMS]
 
-    def facts(self) -> dict[str, object]:
-        """What people want to know of a process that is alive."""
-        reconcile = self._queue.longest_reconcile()
+    def details(self) -> dict[str, object]:
+        """Numbers for /healthz."""
+        longest = self._queue.longest_reconcile()
         return {
             "jobs": len(self.jobs.versions),
             "attempts": len(self.attempts.versions),
-            "secondsSinceCensus": round(self._clock() - self._counted_at, 1),
-            "notToldYet": len(self._missing),
-            "waitingForTurns": len(self._queue),
-            "longestTurnSeconds": round(reconcile[1], 1) if reconcile else 0,
+            "secondsSinceMetadataList": round(self._clock() - self._listed_at, 1),
+            "missingFromWatch": len(self._missing),
+            "workqueueDepth": len(self._queue),
+            "longestReconcileSeconds": round(longest[1], 1) if longest else 0,
         }
 
-    def _still(self, uid: str) -> bool:
-        """Whether the version that was missing still is; the object may have changed again since."""
-        missing = self._missing.get(uid)
-        if missing is None:
-            return False
-        told = missing.seen_versions.versions.get(uid)
-        return told is None or newer(missing.sight.version, told)
+    def _find_missing(self, listed: Mapping[str, ListedObject], seen: SeenVersions) -> list[_Missing]:
+        return [
+            _Missing(uid, found, seen, self._listed_at)
+            for uid, found in listed.items()
+            if seen.lacks(uid, found.version)
+        ]
 
     def _forget_jobs(self, gone: Set[str]) -> None:
         for job in self._cache.jobs() if gone else ():
             if job.uid in gone:
-                log.warning("the watch did not tell that a job is gone", extra={"job": str(job.key)})
+                log.warning("watch monitor: missed the deletion of a job", extra={"job": str(job.key)})
                 self._cache.drop_job(job.key, job.uid)
                 self._queue.add(job.key)
         for uid in gone:
-            self._cache.pass_over(uid, gone=True)
+            self._cache.ignore_job(uid, gone=True)
             self.jobs.versions.pop(uid, None)
 
     def _forget_attempts(self, gone: Set[str]) -> None:
         owners = {job.uid: job.key for job in self._cache.jobs()} if gone else {}
         for job_uid, attempt in self._cache.all_attempts() if gone else ():
             if attempt.uid in gone:
-                log.warning("the watch did not tell that a Pod is gone", extra={"pod": attempt.name})
+                log.warning("watch monitor: missed the deletion of a Pod", extra={"pod": attempt.name})
                 self._cache.drop_attempt(job_uid, attempt)
                 if job_uid in owners:
                     self._queue.add(owners[job_uid])
         for uid in gone:
             self.attempts.versions.pop(uid, None)
-
-
-def _is_deaf(missing: _Missing, now: float) -> bool:
-    """A watch that tells of other things may be behind; one that tells of nothing is deaf."""
-    waited = now - missing.since
-    silence = missing.seen_versions.silence(missing.sight.key.namespace)
-    return waited >= LONGEST_LAG or (waited >= GRACE and silence >= GRACE)
-
-
-def _late(there: Mapping[str, Sight], seen_versions: SeenVersions) -> list[tuple[str, Sight]]:
-    """What is there in a version that the watch has not told of."""
-    return [
-        (uid, sight)
-        for uid, sight in there.items()
-        if uid not in seen_versions.versions or newer(sight.version, seen_versions.versions[uid])
-    ]

@@ -1,4 +1,4 @@
-"""The queue of keys: one turn a key at a time, later turns, and no namespace starves another."""
+"""The work queue: each key is reconciled once at a time, and no namespace starves another."""
 
 from __future__ import annotations
 
@@ -6,146 +6,160 @@ import asyncio
 import logging
 import random
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.backoff import Backoff
+from imagejob_operator.ports.clock import Random
 
 log = logging.getLogger(__name__)
 
 Reconcile = Callable[[Key], Awaitable[None]]
 
 RETRY = Backoff(timedelta(seconds=2), timedelta(seconds=10), jitter=0.5)
-"""With jitter, since the turns of all keys fail together when the API server is away."""
+"""With jitter, because all keys fail together when the API server is away."""
 
 
 class WorkQueue:
-    """Keys that want a turn. Adding a key twice before its turn is adding it once."""
+    """Keys to reconcile. A key that is added twice before it is taken is reconciled once."""
 
-    def __init__(
-        self, reconcile: Reconcile, workers: int = 32, draw: Callable[[], float] = random.random
-    ) -> None:
-        self._reconcile = reconcile
+    def __init__(self, name: str = "jobs", workers: int = 32, random: Random = random.random) -> None:
+        self.name = name
+        self.random = random
+        self.started = 0
+        """How many reconciles have started."""
         self._workers = workers
-        self._draw = draw
         self._ready: OrderedDict[str, deque[Key]] = OrderedDict()
+        """Keys by namespace; the first namespace is next."""
         self._queued: set[Key] = set()
         self._active: dict[Key, float] = {}
-        """Keys that have a turn now, and since when."""
-        self._again: set[Key] = set()
-        self._due: dict[Key, asyncio.TimerHandle] = {}
+        """Keys that are being reconciled, and since when."""
+        self._dirty: set[Key] = set()
+        """Active keys that were added again."""
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
-        """Keys whose last turn failed, and how many have failed in a row."""
-        self._waiting = asyncio.Semaphore(0)
-        """Its value is the number of keys that no worker has taken yet."""
+        """Consecutive failures by key."""
+        self._available = asyncio.Semaphore(0)
+        """Its value is the number of queued keys."""
         self._tasks: list[asyncio.Task[None]] = []
-        self.begun = 0
-        """Turns that have begun."""
 
-    def start(self) -> None:
+    def start(self, reconcile: Reconcile) -> None:
         """Start the workers."""
-        self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
+        self._tasks = [asyncio.create_task(self._work(reconcile)) for _ in range(self._workers)]
 
     async def stop(self) -> None:
         """Cancel the workers, wait for them, and cancel all timers."""
-        # From here on nobody expects workers.
-        ending, self._tasks = self._tasks, []
-        for task in ending:
+        # A worker that is not in the list knows that it was stopped on purpose.
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
-        for key in list(self._due):
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for key in list(self._timers):
             self._cancel_timer(key)
 
     def add(self, key: Key) -> None:
-        """Give the key a turn as soon as can be; after its present one if it has one."""
+        """Reconcile the key as soon as possible, after its current reconcile if there is one."""
         self._cancel_timer(key)
         if key in self._active:
-            self._again.add(key)
+            self._dirty.add(key)
         elif key not in self._queued:
             self._queued.add(key)
             self._ready.setdefault(key.namespace, deque()).append(key)
-            self._waiting.release()
+            self._available.release()
 
     def add_after(self, key: Key, seconds: float) -> None:
-        """Give the key a turn in `seconds`, if it has none before; the earliest wish counts."""
+        """Reconcile the key in `seconds`, unless it is queued or due earlier."""
         loop = asyncio.get_running_loop()
-        timer = self._due.get(key)
+        timer = self._timers.get(key)
         if key in self._queued or (timer and timer.when() <= loop.time() + seconds):
             return
         self._cancel_timer(key)
-        self._due[key] = loop.call_later(max(0.0, seconds), self.add, key)
+        self._timers[key] = loop.call_later(max(0.0, seconds), self.add, key)
 
     def retry(self, key: Key) -> None:
-        """The turn of the key failed: repeat it, after a pause that grows with each failure in a row."""
+        """Reconcile the key again with exponential backoff."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        self.add_after(key, RETRY.pause(failures, self._draw()).total_seconds())
+        self.add_after(key, RETRY.pause(failures, self.random()).total_seconds())
 
     def forget(self, key: Key) -> None:
-        """What the key names is gone: nothing will be due for it."""
+        """The object is gone: drop its timer and failures."""
         self._cancel_timer(key)
         self._failures.pop(key, None)
 
     def _cancel_timer(self, key: Key) -> None:
-        if timer := self._due.pop(key, None):
+        if timer := self._timers.pop(key, None):
             timer.cancel()
 
     def longest_reconcile(self) -> tuple[Key, float] | None:
-        """The key whose turn has lasted longest, and its seconds; None if none has a turn."""
+        """The key that has been reconciled for longest, and its seconds; None if all workers are idle."""
         key = min(self._active, key=self._active.__getitem__, default=None)
         return (key, asyncio.get_running_loop().time() - self._active[key]) if key else None
 
     def has_waiting_key(self) -> bool:
-        """Whether a key waits for a turn now, and a worker is free to take it."""
+        """Whether a key is queued although a worker is idle."""
         return bool(self._queued) and len(self._active) < len(self._tasks)
 
     def dead_workers(self) -> int:
-        """Workers that have ended, as none does before the queue is stopped."""
+        """Workers that ended before the queue was stopped."""
         return sum(task.done() for task in self._tasks)
 
     def __len__(self) -> int:
-        """Keys that wait for a turn now."""
+        """Queued keys."""
         return len(self._queued)
 
-    async def _work(self) -> None:
+    async def _work(self, reconcile: Reconcile) -> None:
         while True:
             try:
-                await self._take_one()
+                await self._process_next(reconcile)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is None or task not in self._tasks:
                     raise
-                # Nobody told it to end: most likely a client's timer that cancelled more than its request.
-                log.warning("a worker was cancelled without being told to end; it goes on")
+                # Most likely a client's timeout that cancelled more than its request.
+                log.warning("worker cancelled unexpectedly, continuing", extra={"queue": self.name})
                 while task.cancelling():
                     task.uncancel()
 
-    async def _take_one(self) -> None:
-        key = await self._next()
+    async def _process_next(self, reconcile: Reconcile) -> None:
+        key = await self._take()
         self._active[key] = asyncio.get_running_loop().time()
-        self.begun += 1
+        self.started += 1
         failures = self._failures.get(key)
         try:
-            await self._reconcile(key)
+            await reconcile(key)
             if self._failures.get(key) == failures:
                 self._failures.pop(key, None)
         except asyncio.CancelledError:
             self.retry(key)
             raise
         except Exception:
-            log.exception("a turn failed unexpectedly", extra={"job": str(key)})
+            log.exception("reconcile failed unexpectedly, retrying", extra={"key": str(key)})
             self.retry(key)
         finally:
             self._active.pop(key, None)
-            if key in self._again:
-                self._again.discard(key)
+            if key in self._dirty:
+                self._dirty.discard(key)
                 self.add(key)
 
-    async def _next(self) -> Key:
-        await self._waiting.acquire()
+    async def _take(self) -> Key:
+        await self._available.acquire()
         namespace, keys = self._ready.popitem(last=False)
         key = keys.popleft()
         if keys:
             self._ready[namespace] = keys
         self._queued.discard(key)
         return key
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """The work queues of one operator."""
+
+    jobs: WorkQueue = field(default_factory=WorkQueue)
+    imagestores: WorkQueue = field(default_factory=lambda: WorkQueue("imagestores", workers=8))
+
+    def __iter__(self) -> Iterator[WorkQueue]:
+        """Both."""
+        return iter((self.jobs, self.imagestores))

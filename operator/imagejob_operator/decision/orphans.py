@@ -1,9 +1,9 @@
 """What the garbage collector may delete: decided by owner, age, and the URLs signed for the staging.
 
-The status that names a run is written before the first byte of its staging, and numbers and epochs never go
-back. So the owner's state *after* the staging was listed is final for that staging: a deleted owner does not
-come back, a past run does not become current, an ended run is not resumed, and a suspended one resumes in
-another epoch. Anything that does not match exactly is left alone.
+The status that names a run is written before the first byte of its staging, and run numbers and epochs only
+grow. So an owner that is read *after* the staging was listed is conclusive: a deleted owner does not return,
+a past run does not become current again, an ended run is not resumed, and a suspended run resumes in another
+epoch. Everything that does not match exactly is left alone.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from imagejob_operator.naming.names import FINALIZER
 from imagejob_operator.naming.prefixes import job_staging_prefix, own_staging_prefix, staging_prefix
 
 SHORTEST_AGE = timedelta(hours=1)
-"""The least age of garbage: that of its newest object, by the store's clock."""
+"""Younger garbage, by its newest object and the store's clock, is left for a later sweep."""
 
 LONGEST_URLS = timedelta(days=7)
-"""S3's limit on a signed URL, for staging that does not record when its last URL expires."""
+"""S3's limit on a signed URL, assumed where the manifest does not say when the last one expires."""
 
 _NAMESPACE = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _UID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -73,26 +73,26 @@ class StagedRun:
 
 
 def clock_key(staging_folder: str) -> str:
-    """The object by which a sweep reads the store's clock; no namespace has a dot in its name."""
+    """The object that a sweep writes to read the store's clock; no namespace has a dot in its name."""
     return f"{own_staging_prefix(staging_folder)}clock.txt"
 
 
 def parse_job_folder(staging_folder: str, folder: str) -> StagedJob | None:
-    """The job whose folder this is; None if this installation did not write it."""
+    """The job of a folder; None if this installation would not have written it."""
     root = own_staging_prefix(staging_folder)
     found = _JOB.fullmatch(folder.removeprefix(root)) if folder.startswith(root) else None
     return StagedJob(staging_folder, found[1], found[2]) if found else None
 
 
 def parse_run_key(job: StagedJob, key: str) -> StagedRun | None:
-    """The run in whose folder an object is; None if this installation did not write it."""
+    """The run of an object; None if this installation would not have written it."""
     found = _RUN.match(key, len(job.prefix)) if key.startswith(job.prefix) else None
     return StagedRun(job, int(found[1]), int(found[2])) if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The contents of a folder."""
+    """What a folder contains."""
 
     objects: int
     bytes: int
@@ -105,33 +105,33 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What the garbage collector needs to know of an ImageJob."""
+    """What an ImageJob says about its staging."""
 
     number: int
     epoch: int
     phase: str = ""
     released: bool = False
-    """Being deleted, and without our finalizer: no operator works on it again."""
+    """It is being deleted and has no finalizer of ours: no run of it will continue."""
 
     @property
     def done_with(self) -> bool:
-        """Whether its current staging is not used again: the run has ended, or resumes in another epoch."""
+        """Whether its current staging is never used again: its run has ended, or resumes in another epoch."""
         return self.phase in TERMINAL or self.phase == Phase.SUSPENDED
 
     @property
     def between_runs(self) -> bool:
-        """Whether its recorded run has ended and the next one has not started."""
+        """Whether its recorded run is over and the next one has not started."""
         return self.phase in ("", Phase.PENDING) or (self.phase == Phase.SUSPENDED and self.epoch == 0)
 
 
 class Unknown(enum.Enum):
-    """An owner about which nothing is known, so its staging is left alone."""
+    """The owner cannot be determined, so nothing may be deleted."""
 
     UNKNOWN = "unknown"
 
 
 def read_owner(body: Mapping[str, Any]) -> Owner | Unknown:
-    """Read the owner from the body of an ImageJob; Unknown if its status cannot be decoded."""
+    """Parse the owner from the body of an ImageJob; unknown if its status is not one that we wrote."""
     metadata = body["metadata"]
     released = "deletionTimestamp" in metadata and FINALIZER not in metadata.get("finalizers", ())
     try:
@@ -145,36 +145,36 @@ def read_owner(body: Mapping[str, Any]) -> Owner | Unknown:
     return Owner(number, epoch, phase, released)
 
 
-class Why(enum.StrEnum):
-    """The verdict on a folder."""
+class Verdict(enum.StrEnum):
+    """What is known about a folder of staging."""
 
-    GONE = "no ImageJob has its uid"
+    GONE = "its ImageJob is gone"
     PAST = "another run or epoch of its ImageJob is current"
     ENDED = "its run has ended or is suspended"
     CURRENT = "its run is under way"
     AHEAD = "its ImageJob has not reached that run: the status was set back"
-    UNKNOWN = "its ImageJob is in a namespace that is not watched, or its status cannot be decoded"
-    YOUNG = "its newest object is less than an hour old"
-    URLS = "a signed URL for it has not expired"
+    UNKNOWN = "its ImageJob is unknown: another namespace, or a status that this operator did not write"
+    YOUNG = "it was written to within the last hour"
+    URLS = "a signed URL may still write to it"
 
 
-GARBAGE = frozenset({Why.GONE, Why.PAST, Why.ENDED})
-WAITING = frozenset({Why.YOUNG, Why.URLS})
-"""Garbage that may not be deleted yet."""
+GARBAGE = frozenset({Verdict.GONE, Verdict.PAST, Verdict.ENDED})
+WAITING = frozenset({Verdict.YOUNG, Verdict.URLS})
+"""Garbage that is too young to delete."""
 
 
-def judge_owner(run: StagedRun, owner: Owner | Unknown | None) -> Why:
+def judge_owner(run: StagedRun, owner: Owner | Unknown | None) -> Verdict:
     """The verdict by the owner alone; None is an owner that is known to be gone."""
     if owner is None:
-        return Why.GONE
+        return Verdict.GONE
     if isinstance(owner, Unknown):
-        return Why.UNKNOWN
+        return Verdict.UNKNOWN
     if owner.released:
-        return Why.ENDED
+        return Verdict.ENDED
     if (run.number, run.epoch) == (owner.number, owner.epoch):
-        return Why.ENDED if owner.done_with else Why.CURRENT
+        return Verdict.ENDED if owner.done_with else Verdict.CURRENT
     over = run.number == owner.number and owner.between_runs
-    return Why.PAST if over or (run.number, run.epoch) < (owner.number, owner.epoch) else Why.AHEAD
+    return Verdict.PAST if over or (run.number, run.epoch) < (owner.number, owner.epoch) else Verdict.AHEAD
 
 
 def judge(
@@ -183,31 +183,31 @@ def judge(
     owner: Owner | Unknown | None,
     clock: datetime,
     urls_until: datetime | None,
-) -> Why:
-    """The verdict on one folder.
+) -> Verdict:
+    """Judge one folder.
 
     Args:
-        run: the run of the folder.
-        contents: its contents, listed before the owner was read.
-        owner: the owner, read after that; None if it is known to be gone.
+        run: its run.
+        contents: what was listed in it, before the owner was read.
+        owner: None if it is known to be gone.
         clock: the time by the store's clock.
-        urls_until: when the last URL signed for it expires; None if there was none.
+        urls_until: when the last URL signed for it expires; None if none was signed.
     """
-    why = judge_owner(run, owner)
-    if why not in GARBAGE:
-        return why
+    verdict = judge_owner(run, owner)
+    if verdict not in GARBAGE:
+        return verdict
     if clock - contents.newest <= SHORTEST_AGE:
-        return Why.YOUNG
+        return Verdict.YOUNG
     if urls_until is not None and clock <= urls_until:
-        return Why.URLS
-    return why
+        return Verdict.URLS
+    return verdict
 
 
 def urls_end(manifest: bytes | None, newest: datetime) -> datetime | None:
-    """When the last URL signed for a folder expires; None without a manifest, since URLs follow from it.
+    """When the last URL signed for a folder expires.
 
-    If the manifest cannot be decoded, S3's limit counts from the newest object: an order is written whenever
-    URLs for writing are signed.
+    URLs are only signed after the manifest was written, so a folder without one has none. For a manifest that
+    cannot be read, S3's limit counts from the newest object, because an order is written with every such URL.
     """
     if manifest is None:
         return None
@@ -220,38 +220,38 @@ def urls_end(manifest: bytes | None, newest: datetime) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One folder with its verdict."""
+    """One folder and its verdict."""
 
     run: StagedRun
     contents: Contents
-    why: Why
+    verdict: Verdict
     deleted: bool = False
 
     @property
     def due(self) -> bool:
-        """Garbage that still exists and may be deleted."""
-        return self.why in GARBAGE and not self.deleted
+        """Whether it is garbage that is still there."""
+        return self.verdict in GARBAGE and not self.deleted
 
 
 @dataclass(frozen=True, slots=True)
 class Orphans:
-    """What a sweep left: garbage that is due, garbage that waits, and what it must not delete."""
+    """What a sweep left: garbage that is due, garbage that is too young, and what it does not touch."""
 
     jobs: int = 0
-    """Folders of ImageJobs, also without garbage."""
+    """Folders of ImageJobs, also those that are not garbage."""
     prefixes: int = 0
     objects: int = 0
     bytes: int = 0
     oldest: timedelta = timedelta(0)
     waiting: int = 0
     unknown: int = 0
-    """Objects in the own folder that this operator did not write."""
+    """Objects and folders in our own folder that this operator did not write."""
     foreign: int = 0
     """Folders of other clusters and installations."""
 
     @property
     def clean(self) -> bool:
-        """Whether the own folder is empty."""
+        """Whether our own folder is empty."""
         return not self.jobs and not self.unknown
 
 
@@ -267,7 +267,7 @@ def count_orphans(findings: Iterable[Finding], clock: datetime) -> Orphans:
         objects=sum(finding.contents.objects for finding in due),
         bytes=sum(finding.contents.bytes for finding in due),
         oldest=max((clock - finding.contents.newest for finding in due), default=timedelta(0)),
-        waiting=sum(finding.contents.objects for finding in found if finding.why in WAITING),
+        waiting=sum(finding.contents.objects for finding in found if finding.verdict in WAITING),
     )
 
 

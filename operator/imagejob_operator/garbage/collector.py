@@ -1,8 +1,8 @@
-"""The garbage collector: what a forced release, a crash or a zombie Pod left in staging goes in the end.
+"""The garbage collector: deletes what a forced release, a crash or a zombie Pod left in staging.
 
 The order is the proof (decision 5): staging is listed first, then all ImageJobs, then
-each owner is looked at, and nothing is deleted on the word of anything that was seen before the listing.
-Folders of other clusters and installations are counted; nothing in them is listed.
+each owner is read. Nothing is deleted because of something that was read before the listing. Folders of other
+clusters and installations are counted, and never listed.
 """
 
 from __future__ import annotations
@@ -48,44 +48,45 @@ from imagejob_operator.ports.object_store import (
     always_open,
 )
 from imagejob_operator.ports.owners import Owners
-from imagejob_operator.ports.telemetry import SweepTelemetry
+from imagejob_operator.ports.telemetry import GarbageTelemetry
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 8
-"""Folders examined at the same time; few, so that jobs keep the store."""
+CONCURRENCY = 8
+"""Folders examined at the same time; few, to leave the store to jobs."""
 
-CLOCK_TEXT = b"Written at each sweep: its time of modification is the time of the store.\n"
+CLOCK_TEXT = b"Written at each sweep: its modification time is the time of the store.\n"
 
 
 @dataclass(frozen=True, slots=True)
 class GarbagePolicy:
-    """What the administrator decided."""
+    """Settings of the garbage collector."""
 
     staging_folder: str
-    """The folder with the staging of this installation in this cluster."""
+    """The staging folder of this installation in this cluster."""
     mode: Mode = Mode.DELETE
     interval: float = 900.0
-    """Seconds from the beginning of one sweep to that of the next; no sweep takes longer."""
+    """Seconds from the start of one sweep to the start of the next; a longer sweep is cancelled."""
     namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Sweep:
-    """What one sweep knows before it looks at a folder."""
+    """What one sweep knows before it examines a folder."""
 
-    clock: datetime
+    now: datetime
+    """By the store's clock."""
     uids: Mapping[str, Key]
 
 
 class GarbageCollector:
-    """Sweeps the staging of one installation in one store, again and again."""
+    """Sweeps the staging of one installation in one store."""
 
     def __init__(
         self,
         store: ObjectStore,
         owners: Owners,
-        telemetry: SweepTelemetry,
+        telemetry: GarbageTelemetry,
         policy: GarbagePolicy,
         gate: Gate = always_open,
     ) -> None:
@@ -96,28 +97,25 @@ class GarbageCollector:
         self._gate = gate
 
     async def sweep(self) -> Orphans | None:
-        """Sweep once; what is left, or None if the sweep was not made or not finished.
-
-        Whatever fails is tried again at the next sweep; nothing is raised.
-        """
+        """Sweep once; what is left, or None if the sweep was skipped or failed. Nothing is raised."""
         if self._policy.mode is Mode.OFF or not self._gate():
             return None
         try:
             async with asyncio.timeout(self._policy.interval):
                 return await self._sweep()
         except Halted:
-            log.info("the sweep was ended: somebody else is in charge now")
+            log.info("sweep stopped, this replica is not the leader any more")
         except (StoreError, JobsError, TimeoutError) as error:
             self._telemetry.sweep_failed()
-            log.warning("the sweep was given up until the next one", extra={"error": _said(error)})
+            log.warning("sweep failed", extra={"error": str(error) or type(error).__name__})
         except Exception:
             self._telemetry.sweep_failed()
-            log.exception("the sweep failed unexpectedly")
+            log.exception("sweep failed unexpectedly")
         return None
 
     async def _sweep(self) -> Orphans:
         foreign = await self._count_foreign()
-        # First what lies in staging, then who is there: never the other way round.
+        # Staging first, then the owners: never the other way round.
         jobs, unknown = await self._list_jobs()
         if not jobs:
             return Orphans(unknown=unknown, foreign=foreign)
@@ -127,35 +125,27 @@ class GarbageCollector:
         async def examine(job: StagedJob) -> tuple[list[Finding], int]:
             return await self._examine(sweep, job)
 
-        answers = await for_each(jobs, examine, AT_ONCE)
+        answers = await for_each(jobs, examine, CONCURRENCY)
         findings = [finding for found, _ in answers for finding in found]
         left = replace(
-            count_orphans(findings, sweep.clock),
+            count_orphans(findings, sweep.now),
             jobs=len(jobs),
-            unknown=unknown + sum(strangers for _, strangers in answers),
+            unknown=unknown + sum(unknown_objects for _, unknown_objects in answers),
             foreign=foreign,
         )
         if left.prefixes:
-            first = [f"{finding.run.prefix}: {finding.why}" for finding in findings if finding.due][:5]
-            log.warning(
-                "%d folders of staging are garbage and were left",
-                left.prefixes,
-                extra={
-                    "objects": left.objects,
-                    "bytes": left.bytes,
-                    "mode": self._policy.mode,
-                    "first": first,
-                },
-            )
+            first = [f"{finding.run.prefix}: {finding.verdict}" for finding in findings if finding.due][:5]
+            extra = {"objects": left.objects, "bytes": left.bytes, "mode": self._policy.mode, "first": first}
+            log.warning("%d orphaned staging folders were not deleted", left.prefixes, extra=extra)
         return left
 
     async def _count_foreign(self) -> int:
-        """How many folders of other clusters and installations lie beside the own one."""
+        """The staging folders of other clusters and installations."""
         own = own_staging_prefix(self._policy.staging_folder)
         return len([folder async for folder in self._store.folders(f"{STAGING_ROOT}/") if folder != own])
 
     async def _list_jobs(self) -> tuple[list[StagedJob], int]:
-        """The folders of jobs, and how many folders the operator did not write."""
+        """The folders of jobs, and the number of folders that the operator did not write."""
         jobs: list[StagedJob] = []
         unknown = 0
         root = own_staging_prefix(self._policy.staging_folder)
@@ -169,7 +159,7 @@ class GarbageCollector:
         return jobs, unknown
 
     async def _read_clock(self) -> datetime:
-        """The time by the store's own clock: when it says that an object was written just now."""
+        """The time by the store's clock: the modification time of an object that is written now."""
         key = clock_key(self._policy.staging_folder)
         await self._store.put(key, CLOCK_TEXT, "text/plain")
         return (await self._store.stat(key)).modified_at
@@ -187,17 +177,17 @@ class GarbageCollector:
         if not runs:
             return [], unknown
         if job.uid in sweep.uids and all(
-            sweep.clock - contents.newest <= SHORTEST_AGE for contents in runs.values()
+            sweep.now - contents.newest <= SHORTEST_AGE for contents in runs.values()
         ):
-            return [], unknown  # whatever its owner says, it is not yet time: nobody need be asked
-        owner = await self._look(sweep, job)
+            return [], unknown  # too young to delete, whatever its owner is
+        owner = await self._read_owner(sweep, job)
         return [await self._settle(sweep, run, contents, owner) for run, contents in runs.items()], unknown
 
     def _watched(self, job: StagedJob) -> bool:
         return not self._policy.namespaces or job.namespace in self._policy.namespaces
 
-    async def _look(self, sweep: _Sweep, job: StagedJob) -> Owner | Unknown | None:
-        """The owner as it is now, after all of its staging was listed; None if it is gone for good."""
+    async def _read_owner(self, sweep: _Sweep, job: StagedJob) -> Owner | Unknown | None:
+        """The owner now, after all of its staging was listed; None if it is gone for good."""
         if not self._watched(job):
             return Unknown.UNKNOWN
         key = sweep.uids.get(job.uid)
@@ -205,28 +195,30 @@ class GarbageCollector:
             return None
         if key.namespace != job.namespace:
             return Unknown.UNKNOWN
-        found = await self._owners.look(key)
-        # Another job of its name, or none: this one is gone, and its uid does not come back.
+        found = await self._owners.get(key)
+        # Another job with its name, or none: uids are never reused, so this one is gone.
         return found[1] if found and found[0] == job.uid else None
 
     async def _settle(
         self, sweep: _Sweep, run: StagedRun, contents: Contents, owner: Owner | Unknown | None
     ) -> Finding:
-        if judge_owner(run, owner) not in GARBAGE:
-            return Finding(run, contents, judge_owner(run, owner))
+        verdict = judge_owner(run, owner)
+        if verdict not in GARBAGE:
+            return Finding(run, contents, verdict)
         until = urls_end(await self._manifest(run), contents.newest)
-        finding = Finding(run, contents, judge(run, contents, owner, sweep.clock, until))
+        finding = Finding(run, contents, judge(run, contents, owner, sweep.now, until))
         if self._policy.mode is not Mode.DELETE or not finding.due:
             return finding
         try:
             deleted = await self._store.delete_prefix(run.prefix, self._gate)
         except StoreDenied as error:
-            # One folder that cannot be deleted (a lock, a policy) must not keep all others.
+            # A folder that cannot be deleted (a lock, a policy) must not block the others.
             self._telemetry.sweep_failed()
-            log.warning("staging cannot be swept", extra={"prefix": run.prefix, "error": str(error)})
+            log.warning("cannot delete staging", extra={"prefix": run.prefix, "error": str(error)})
             return finding
-        self._telemetry.swept(deleted)
-        log.info("staging was swept", extra={"prefix": run.prefix, "objects": deleted, "why": finding.why})
+        self._telemetry.deleted(deleted)
+        extra = {"prefix": run.prefix, "objects": deleted, "reason": finding.verdict}
+        log.info("deleted orphaned staging", extra=extra)
         return replace(finding, deleted=True)
 
     async def _manifest(self, run: StagedRun) -> bytes | None:
@@ -234,7 +226,3 @@ class GarbageCollector:
             return await self._store.read(manifest_key(run.prefix), MAX_MANIFEST_BYTES)
         except ObjectMissing:
             return None
-
-
-def _said(error: Exception) -> str:
-    return str(error) or type(error).__name__

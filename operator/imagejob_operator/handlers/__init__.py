@@ -1,1 +1,1 @@
-"""Kopf's words to ours. No rule lives here: a handler records what it saw and adds a key to the queue."""
+"""Kopf: its settings and its watch events. Handlers record and queue; no rule lives here."""

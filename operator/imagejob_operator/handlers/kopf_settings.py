@@ -1,4 +1,4 @@
-"""The life of the process as Kopf has it: its settings and its connection to the cluster."""
+"""Kopf's settings, its login, and its cleanup."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagejob_operator.naming.names import GROUP, LABEL_INSTALLATION
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
-    """Kopf shall remember nothing on the objects: the decision looks at the level, not at the edge."""
+    """Kopf stores nothing on objects: decisions are level-triggered."""
 
     def build(self, *, body: kopf.Body, extra_fields: Any = None) -> Any:
         return {}
@@ -25,7 +25,7 @@ class _NoDiffBase(kopf.DiffBaseStorage):
 
 
 class _NoProgress(kopf.ProgressStorage):
-    """As above: handlers that only record have no progress."""
+    """As above: event handlers have no progress."""
 
     def fetch(self, *, key: Any, body: kopf.Body) -> None:
         return None
@@ -49,15 +49,15 @@ def register_process(
     installation: str,
     drain: Callable[[], Awaitable[None]],
 ) -> None:
-    """Give Kopf its settings, its login, and what is to be ended when it has stopped to watch.
+    """Register Kopf's settings, its login, and what to stop when it has stopped to watch.
 
-    What is not ended then Kopf waits for, for five seconds, and cancels.
+    Kopf waits five seconds for tasks that are still running then, and cancels them.
     """
 
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.persistence.diffbase_storage = _NoDiffBase()
         settings.persistence.progress_storage = _NoProgress()
-        # Kopf strips a finalizer of this name from every object: it must never be ours.
+        # Kopf removes a finalizer with this name from every object: it must not be ours.
         settings.persistence.finalizer = f"{GROUP}/unused"
         settings.persistence.consistency_timeout = 0
         settings.posting.enabled = False

@@ -1,8 +1,9 @@
-"""What happens in the cluster: ImageJobs and their Pods, recorded and queued."""
+"""Watch events: ImageJobs, their Pods and ImageStores are recorded and queued. No rule lives here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import kopf
@@ -15,70 +16,64 @@ from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.decision.attempt import Attempt
 from imagejob_operator.naming.names import GROUP, LABEL_INSTALLATION, LABEL_JOB, PLURAL, STORE_PLURAL, VERSION
 
-SeeStore = Callable[[ImageStore, bool], None]
-ReadAttempt = Callable[[dict[str, Any]], tuple[str, Attempt] | None]
-
 
 def class_of(body: dict[str, Any]) -> str:
-    """Which installation serves an ImageJob; read from its body, so that a bad spec has one as well."""
+    """`spec.class` of an ImageJob, also of an invalid one."""
     spec = body.get("spec")
-    found = spec.get("class", "") if isinstance(spec, dict) else ""
-    return str(found)
+    return str(spec.get("class", "")) if isinstance(spec, dict) else ""
 
 
-def register_watches(  # noqa: PLR0913  (one for each thing that is told of)
-    registry: kopf.OperatorRegistry,
-    cache: Cache,
-    queue: WorkQueue,
-    read_attempt: ReadAttempt,
-    installation: str,
-    job_class: str,
-    see_store: SeeStore,
-    seen_versions: tuple[SeenVersions, SeenVersions],
-) -> None:
-    """Have Kopf tell of every ImageJob, every Pod of ours, and every ImageStore.
+@dataclass(frozen=True, slots=True)
+class WatchHandlers:
+    """Handlers of watch events. The versions of all events are noted, also of other installations' jobs."""
 
-    What is told of jobs and of Pods is noted in `seen_versions` as well, whoever's they are.
-    """
-    jobs_heard, pods_heard = seen_versions
+    cache: Cache
+    queue: WorkQueue
+    imagestore_seen: Callable[[ImageStore, bool], None]
+    read_attempt: Callable[[dict[str, Any]], tuple[str, Attempt] | None]
+    job_versions: SeenVersions
+    pod_versions: SeenVersions
+    job_class: str = ""
 
-    async def imagejob_seen(event: kopf.RawEvent, **_: Any) -> None:
-        _note(jobs_heard, event)
+    def register(self, registry: kopf.OperatorRegistry, installation: str) -> None:
+        """Register the handlers with Kopf."""
+        kopf.on.event(GROUP, VERSION, STORE_PLURAL, registry=registry, id="imagestores")(self.on_imagestore)
+        kopf.on.event(GROUP, VERSION, PLURAL, registry=registry, id="imagejobs")(self.on_imagejob)
+        labels = {LABEL_INSTALLATION: installation}
+        kopf.on.event("", "v1", "pods", registry=registry, id="pods", labels=labels)(self.on_pod)
+
+    async def on_imagejob(self, event: kopf.RawEvent, **_: Any) -> None:
+        """Cache the job and queue it, unless another installation serves it."""
+        _note(self.job_versions, event)
         body: dict[str, Any] = dict(event["object"])
         job = parse_job(body)
-        if event["type"] != "DELETED" and class_of(body) != job_class:
-            cache.pass_over(job.uid)
-            return
         if event["type"] == "DELETED":
-            cache.drop_job(job.key, job.uid)
-            queue.add(job.key)
-        elif cache.put_job(job):
-            queue.add(job.key)
+            self.cache.drop_job(job.key, job.uid)
+            self.queue.add(job.key)
+        elif class_of(body) != self.job_class:
+            self.cache.ignore_job(job.uid)
+        elif self.cache.put_job(job):
+            self.queue.add(job.key)
 
-    async def pod_seen(event: kopf.RawEvent, **_: Any) -> None:
-        _note(pods_heard, event)
+    async def on_pod(self, event: kopf.RawEvent, **_: Any) -> None:
+        """Cache the attempt and queue its job."""
+        _note(self.pod_versions, event)
         pod: dict[str, Any] = dict(event["object"])
-        found = read_attempt(pod)
+        found = self.read_attempt(pod)
         if found is None:
             return
-        job_uid, attempt = found
         if event["type"] == "DELETED":
-            cache.drop_attempt(job_uid, attempt)
+            self.cache.drop_attempt(*found)
         else:
-            cache.put_attempt(job_uid, attempt)
-        queue.add(Key(pod["metadata"]["namespace"], pod["metadata"]["labels"][LABEL_JOB]))
+            self.cache.put_attempt(*found)
+        self.queue.add(Key(pod["metadata"]["namespace"], pod["metadata"]["labels"][LABEL_JOB]))
 
-    async def store_seen(event: kopf.RawEvent, **_: Any) -> None:
-        see_store(parse_store(dict(event["object"])), event["type"] == "DELETED")
-
-    kopf.on.event(GROUP, VERSION, STORE_PLURAL, registry=registry, id="imagestores")(store_seen)
-    kopf.on.event(GROUP, VERSION, PLURAL, registry=registry, id="imagejobs")(imagejob_seen)
-    kopf.on.event("", "v1", "pods", registry=registry, id="pods", labels={LABEL_INSTALLATION: installation})(
-        pod_seen
-    )
+    async def on_imagestore(self, event: kopf.RawEvent, **_: Any) -> None:
+        """Pass the ImageStore on."""
+        self.imagestore_seen(parse_store(dict(event["object"])), event["type"] == "DELETED")
 
 
-def _note(seen_versions: SeenVersions, event: kopf.RawEvent) -> None:
+def _note(versions: SeenVersions, event: kopf.RawEvent) -> None:
     metadata = event["object"]["metadata"]
     deleted = event["type"] == "DELETED"
-    seen_versions.note(metadata["namespace"], metadata["uid"], metadata["resourceVersion"], deleted)
+    versions.note(metadata["namespace"], metadata["uid"], metadata["resourceVersion"], deleted)

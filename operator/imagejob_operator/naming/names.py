@@ -1,4 +1,4 @@
-"""The names that the API is made of: group, version, labels, and where things lie in the store."""
+"""Names of the API: group, version, labels, and the top-level folders in the store."""
 
 GROUP = "imagejob.dev"
 VERSION = "v1alpha1"
@@ -9,7 +9,7 @@ STORE_PLURAL = "imagestores"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 FINALIZER = f"{GROUP}/staging"
-"""Set before the first staged byte, removed when staging is empty or the cleaning budget is spent."""
+"""Set before the first staged byte, removed when staging is empty or the cleaning budget is exhausted."""
 
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGED_BY = "imagejob-operator"
@@ -21,12 +21,12 @@ LABEL_SHARD = f"{GROUP}/shard"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 
 STAGING_ROOT = ".imagejob-staging"
-"""Top-level folder of all staging. It starts with a dot so that no namespace can have its name."""
+"""Top-level folder of all staging. It starts with a dot, so no namespace can have its name."""
 
 REPORT_ROOT = ".imagejob"
 """Top-level folder of all reports."""
 
 OUTPUTS_ROOT = ".imagejob-outputs"
-"""Where a run finds the place of its outputs if that is in another store; nothing is stored by this name."""
+"""The prefix of outputs in another store, as the run addresses them; no object has this prefix."""
 
 RESERVED_ROOTS = (STAGING_ROOT, REPORT_ROOT)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import assert_never
 
 from imagejob_operator.api.imagejob import ImageJob
@@ -13,6 +11,7 @@ from imagejob_operator.operations.publishing.publish import clean, publish
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.operations.validate import validate
+from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.launcher import Launcher
 from imagejob_operator.ports.stores import Stores
 from imagejob_operator.ports.telemetry import Telemetry
@@ -26,7 +25,7 @@ class Operations:
     launcher: Launcher
     downloader: Downloader
     telemetry: Telemetry
-    clock: Callable[[], datetime]
+    clock: Clock
 
     async def __call__(self, job: ImageJob, operation: Operation) -> Progress:
         """Carry out one operation.

@@ -6,7 +6,6 @@ without the right, and tells all others that the condition is not met.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,10 +20,9 @@ from imagejob_operator.documents.report import ReportCheck, ReportError, encode_
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.publishing.report import make_report
 from imagejob_operator.operations.staging.plan import plan_items
+from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.launcher import Launcher, Refused
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectStore, StoreDenied
-
-Clock = Callable[[], datetime]
 
 PROBE = ".imagejob-probe/"
 """A folder without objects, in which writing is checked."""

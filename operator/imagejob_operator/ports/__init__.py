@@ -1,1 +1,1 @@
-"""What the operator asks of the world, and the errors it may answer with."""
+"""Interfaces to everything outside, and their errors."""

@@ -1,4 +1,4 @@
-"""Who we are to an object store."""
+"""Credentials of object stores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A key pair; with a session token and an end if it is temporary. Nothing of it is ever shown."""
+    """A key pair, with a session token and an expiry if it is temporary. Its repr shows no secret."""
 
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
@@ -18,4 +18,4 @@ class Credentials:
 
 
 CredentialSource = Callable[[], Credentials]
-"""Gives the credentials of now, before every request; a StoreError if there are none. It may block."""
+"""Returns the current credentials, before every request; a StoreError if there are none. It may block."""

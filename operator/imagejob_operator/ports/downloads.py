@@ -1,4 +1,4 @@
-"""What is fetched from web servers that users name."""
+"""Downloads from web servers that users name."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from imagejob_operator.api.errors import Reason
 
 
 class FetchFailed(Exception):
-    """The URL was not fetched; the message names it without its query, and holds no secret."""
+    """A download failed; the message has the URL without its query, and no secret."""
 
-    def __init__(self, reason: Reason, message: str, passing: bool = False) -> None:
+    def __init__(self, reason: Reason, message: str, transient: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
         """BlockedAddress, SourceUnreachable, SourceNotFound, AccessDenied or SourceTooLarge."""
-        self.passing = passing
-        """Whether it may go well later with nothing changed."""
+        self.transient = transient
+        """Whether a retry may succeed."""
 
 
 class Downloads(Protocol):
-    """Every call ends within a bounded time, and reaches only what the operator's settings admit."""
+    """Every call ends within a bounded time, and reaches only what the settings allow."""
 
     def fetch(
         self, url: str, headers: Mapping[str, str], max_bytes: int
     ) -> AbstractAsyncContextManager[bytes]:
-        """All bytes behind a URL, from a stream of its own, and room for them until the context is left.
+        """All bytes behind a URL; their memory is reserved until the context is left.
 
         Args:
-            url: as `core.urls.parse_url` takes it.
-            headers: sent to the URL's own origin, and not after a redirect to another one.
-            max_bytes: more end it as SourceTooLarge.
+            url: as `validation.urls.parse_url` accepts it.
+            headers: sent to the URL's origin only, and not after a redirect to another one.
+            max_bytes: a longer body is SourceTooLarge.
 
         Raises:
-            FetchFailed: with the reason.
+            FetchFailed: the download failed.
         """
         ...

@@ -1,4 +1,4 @@
-"""ImageJobs on the API server: writes on the resource itself, Events about it, and its namespace."""
+"""ImageJobs on the API server: writes, Events, and the namespace."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from imagejob_operator.decision.action import RecordEvent
 
 
 class JobsError(Exception):
-    """Base of all errors of the API server."""
+    """An error of the API server."""
 
 
 class Conflict(JobsError):
-    """The job has changed since it was seen: look again."""
+    """The object has changed since it was read."""
 
 
 class Gone(JobsError):
-    """There is no such job any more."""
+    """The object does not exist any more."""
 
 
 class Rejected(JobsError):
-    """The API server refuses what we wrote: our fault, never the user's."""
+    """The API server rejects a write: an error of the operator, not of the user."""
 
 
 class Unavailable(JobsError):
-    """No answer, too many requests, or a 5xx; try again after `retry_after` seconds if it says so."""
+    """No response, too many requests, or a 5xx; `retry_after` is in seconds."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -35,28 +35,28 @@ class Unavailable(JobsError):
 
 
 class Jobs(Protocol):
-    """Every write names the resource version it rests on; every call ends within a bounded time."""
+    """Every write names the resource version that it is based on; every call ends within a bounded time."""
 
     async def namespace_labels(self, namespace: str) -> Mapping[str, str]:
-        """The labels of a namespace; Gone if there is none."""
+        """The labels of a namespace; Gone if it does not exist."""
         ...
 
     async def add_finalizer(self, job: ImageJob) -> ImageJob:
-        """Put our finalizer on the job; the job as it is then."""
+        """Add our finalizer; the job after it."""
         ...
 
     async def remove_finalizer(self, job: ImageJob) -> ImageJob | None:
-        """Take our finalizer off; None if that was the end of the job."""
+        """Remove our finalizer; None if the job is gone then."""
         ...
 
     async def write_status(self, job: ImageJob, status: Status) -> ImageJob:
-        """Write the difference between the job's status and `status`; the job as it is then."""
+        """Patch the job's status to `status`; the job after it."""
         ...
 
     async def record_event(self, job: ImageJob, event: RecordEvent) -> None:
-        """Write an Event about the job, once."""
+        """Write an Event about the job; duplicates are ignored."""
         ...
 
     async def delete(self, job: ImageJob) -> None:
-        """Delete exactly this job."""
+        """Delete exactly this version of the job."""
         ...

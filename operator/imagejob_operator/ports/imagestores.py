@@ -1,4 +1,4 @@
-"""ImageStores on the API server: their status, and what they refer to."""
+"""ImageStores on the API server: their status, and the objects that they refer to."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Protocol
 
 from imagejob_operator.api.imagestore import ImageStore, StoreStatus, WebIdentity
 from imagejob_operator.api.imagestore_status import StoreReason
-from imagejob_operator.api.store_location import Location
+from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.ports.credentials import Credentials, CredentialSource
 from imagejob_operator.ports.object_store import ObjectStore
 
 
 class NotUsable(Exception):
-    """What a store refers to cannot be used; the message says why, what to do, and holds no secret."""
+    """Something that an ImageStore refers to cannot be used; the message says what to do, without secrets."""
 
     def __init__(self, reason: StoreReason, message: str) -> None:
         super().__init__(message)
@@ -21,14 +21,14 @@ class NotUsable(Exception):
 
 
 class ImageStores(Protocol):
-    """Every call ends within a bounded time and raises a JobsError if there is no answer."""
+    """Every call ends within a bounded time, and raises a JobsError if the API server does not answer."""
 
     async def write_status(self, store: ImageStore, status: StoreStatus) -> ImageStore:
-        """Write the status; the store as it is then. Conflict if it has changed, Gone if it is gone."""
+        """Write the status; the ImageStore after it. Conflict if it has changed, Gone if it is gone."""
         ...
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
-        """The entries of a Secret; NotUsable if there is none, or we may not read it."""
+        """The entries of a Secret; NotUsable if it does not exist or may not be read."""
         ...
 
     async def config_map(self, namespace: str, name: str) -> Mapping[str, str]:
@@ -36,25 +36,25 @@ class ImageStores(Protocol):
         ...
 
     async def token(self, namespace: str, account: str, audience: str) -> str:
-        """A token of a ServiceAccount that lives for some minutes; NotUsable as above."""
+        """A token of a ServiceAccount, valid for some minutes; NotUsable as above."""
         ...
 
 
 class OpenStore(ObjectStore, Protocol):
-    """An object store that was opened for an ImageStore."""
+    """The open store of an ImageStore."""
 
     def close(self) -> None:
-        """End its threads and connections."""
+        """Stop its threads and close its connections."""
         ...
 
 
-Open = Callable[[Location, CredentialSource], OpenStore]
-"""Opens a store without asking it anything; NotUsable if its authorities are no certificates."""
+Open = Callable[[StoreLocation, CredentialSource], OpenStore]
+"""Opens a store without a request; NotUsable if its CA bundle is invalid."""
 
 
 class Exchange(Protocol):
-    """Tokens for temporary credentials."""
+    """Exchanges tokens for temporary credentials."""
 
     async def __call__(self, identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -> Credentials:
-        """Exchange a token; NotUsable if it is refused, or there is no answer."""
+        """Exchange a token; NotUsable if it is refused, or the service does not answer."""
         ...

@@ -1,4 +1,4 @@
-"""Who runs attempts: Pods on a cluster, or child processes on one machine."""
+"""Launches attempts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imagejob_operator.decision.attempt import Attempt, Problem
 
 
 class Refused(Exception):
-    """The launcher will not run the attempt; `problem` says why, and whether waiting may help."""
+    """The launcher refuses the attempt; `problem` says why, and whether waiting may help."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -21,44 +21,42 @@ class Launcher(Protocol):
     """Every call is idempotent and ends within a bounded time."""
 
     async def launch(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> Attempt:
-        """Launch an attempt, or adopt it if it is there already.
+        """Launch an attempt, or adopt it if it exists.
 
         Args:
-            job: whose attempt; its recorded run gives the rest of the name.
+            job: its recorded run is part of the attempt's name.
             shard: which shard.
             number: which launch of the shard, from 1.
-            ends_by: when it is stopped if it still runs.
+            ends_by: when it is stopped at the latest.
 
         Raises:
-            Refused: with the reason.
+            Refused: the launcher refuses it.
         """
         ...
 
     async def rehearse(self, job: ImageJob, ends_by: datetime) -> str:
-        """Ask whether the first attempt of a job would be taken now, and launch none.
+        """Check whether the first attempt of a job would be accepted, without launching it.
 
         Returns:
-            Why that cannot be told; empty if it would be taken.
+            Why this cannot be checked; empty if it would be accepted.
 
         Raises:
-            Refused: with the reason.
+            Refused: the launcher refuses it.
         """
         ...
 
     async def deliver(self, attempt: Attempt, namespace: str, order_url: str, ca_bundle: str = "") -> None:
-        """Give the attempt the URL of its order; done already is done.
-
-        `ca_bundle` are PEM certificates of the authorities that sign the store's one; empty: the usual ones.
+        """Give the attempt the URL of its order, and the store's CA bundle; no effect if it has them.
 
         Raises:
-            Refused: with the reason.
+            Refused: the launcher refuses it.
         """
         ...
 
     async def remark(self, attempt: Attempt, namespace: str) -> str:
-        """What was last said of an attempt that does not start; empty if nothing. It raises no error."""
+        """The last Event of an attempt that does not start; empty if there is none. It raises no error."""
         ...
 
     async def stop(self, attempt: Attempt, namespace: str) -> None:
-        """End an attempt and remove it; gone already is done."""
+        """Stop an attempt and remove it; no effect if it is gone."""
         ...

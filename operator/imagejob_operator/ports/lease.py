@@ -1,4 +1,4 @@
-"""The lease of an installation: one record that says which replica is in charge."""
+"""The Lease of an installation: one record that names the leader."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """The lease as it is kept: its holder, '' if it was released, and the version that a write rests on."""
+class LeaseRecord:
+    """The stored record; `holder` is empty after a release."""
 
     holder: str
     version: str
     transitions: int = 0
-    """How often it went to another holder."""
+    """How often the holder changed."""
 
 
 class Lease(Protocol):
-    """Every call raises a JobsError if it fails, and then it may have taken effect all the same."""
+    """A call that raises a JobsError may have taken effect."""
 
-    async def read(self) -> Record | None:
-        """The record as it is now; None if there is none."""
+    async def read(self) -> LeaseRecord | None:
+        """The current record; None if there is none."""
         ...
 
-    async def write(self, holder: str, over: Record | None) -> Record:
-        """Write a holder over exactly this record, or where there is none; always a new version.
+    async def write(self, holder: str, over: LeaseRecord | None) -> LeaseRecord:
+        """Replace exactly this record, or create one; the new record has a new version.
 
-        A record that somebody deleted is made anew, as Kubernetes does with leases.
+        A record that was deleted meanwhile is created again, as Kubernetes does with Leases.
 
         Raises:
-            Conflict: somebody else wrote in between.
+            Conflict: the record has changed.
         """
         ...

@@ -1,4 +1,4 @@
-"""ImageJobs as the garbage collector asks for them: never from a cache, and never half an answer."""
+"""ImageJobs as the garbage collector reads them: never from a cache, and only complete lists."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ from imagejob_operator.decision.orphans import Owner, Unknown
 
 
 class Owners(Protocol):
-    """Every call raises a JobsError, within a bounded time, if it cannot answer in full."""
+    """Every call raises a JobsError, within a bounded time, if the answer is not complete."""
 
-    async def cluster(self) -> str:
-        """The uid of this cluster: that of its namespace kube-system. Rejected if it may not be read."""
+    async def cluster_uid(self) -> str:
+        """The uid of the namespace kube-system; Rejected if it may not be read."""
         ...
 
     async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
-        """The uid of every ImageJob, as of one moment after the call began.
-
-        Of all namespaces if none is named.
-        """
+        """The uid of every ImageJob, from one moment after the call began; empty `namespaces` are all."""
         ...
 
-    async def look(self, key: Key) -> tuple[str, Owner | Unknown] | None:
-        """The uid of one ImageJob and how it stands, at a moment after the call began; None if it is gone."""
+    async def get(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+        """The uid and the state of one ImageJob, from after the call began; None if it is gone."""
         ...

@@ -1,4 +1,4 @@
-"""Secrets that users refer to: the operator reads those it was given a Role for, and cannot list any."""
+"""Secrets that users refer to; the operator may read those that a Role allows, and list none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class SecretUnreadable(Exception):
-    """It is not there, may not be read, or there was no answer; the message says which and what to do."""
+    """It does not exist or may not be read, or the API server did not answer; the message says what to do."""
 
 
 class Secrets(Protocol):

@@ -1,4 +1,4 @@
-"""The object stores of runs: one run may read here, write there, and none sees those of another namespace."""
+"""The object stores of runs; a run cannot reach those of another namespace."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imagejob_operator.ports.object_store import ObjectStore, StoreUnavailable
 
 
 class StoreNotOpen(StoreUnavailable):
-    """The ImageStore of a run is gone or not ready, and this process does not have its store open."""
+    """The ImageStore of a run is gone or not ready, and its store is not open."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -18,22 +18,18 @@ class StoreNotOpen(StoreUnavailable):
 
 
 class Stores(Protocol):
-    """Which stores there are; opening one does not ask it anything."""
+    """The open stores."""
 
     async def of(self, job: ImageJob) -> ObjectStore:
-        """All that a run may touch, as one store.
+        """All that a run may access, as one store: staging, report, sources, and outputs.
 
-        Its staging, its report and its sources lie there under the keys that the core gives them, and its
-        outputs below `job.outputs_prefix`.
+        Outputs are below `job.outputs_prefix`.
 
         Raises:
-            StoreError: if a store of the run cannot be opened now.
+            StoreError: a store of the run is not open.
         """
         ...
 
     def ca_bundle(self, job: ImageJob) -> str:
-        """PEM certificates of the authorities that sign the certificate of the store that a run's Pods use.
-
-        Empty if they are the usual ones.
-        """
+        """The CA bundle of the store that a run's Pods use; empty for the system's."""
         ...

@@ -1,4 +1,4 @@
-"""What the operator counts. The adapter turns it into metrics."""
+"""What the operator measures. Every method is cheap and never fails."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from imagejob_operator.decision.orphans import Orphans
 
 
 class Telemetry(Protocol):
-    """All methods are cheap and never fail."""
+    """Reconciles and runs."""
 
     def reconcile(self, result: str, seconds: float) -> None:
-        """One turn has ended: `result` is done, conflict, gone, error."""
+        """A reconcile has ended with success, conflict, gone or error."""
         ...
 
     def moved(self, before: Status, after: Status) -> None:
@@ -29,17 +29,17 @@ class Telemetry(Protocol):
         ...
 
 
-class SweepTelemetry(Protocol):
-    """What the garbage collector counts; cheap and never failing as well."""
+class GarbageTelemetry(Protocol):
+    """The garbage collector."""
 
-    def swept(self, objects: int) -> None:
+    def deleted(self, objects: int) -> None:
         """Objects were deleted."""
         ...
 
-    def orphans(self, left: Orphans) -> None:
-        """A sweep came to its end, and this is what it left."""
+    def sweep_finished(self, left: Orphans) -> None:
+        """All stores were swept, and this is what is left."""
         ...
 
     def sweep_failed(self) -> None:
-        """A sweep, or the deleting of one folder, was given up until the next one."""
+        """A sweep, or the deletion of one folder, failed and is retried at the next sweep."""
         ...

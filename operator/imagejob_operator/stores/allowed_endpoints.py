@@ -1,4 +1,4 @@
-"""Which endpoints ImageStores may name: only those that the operator's administrator allows."""
+"""The endpoints that ImageStores may name: only those that the administrator allows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from imagejob_operator.api.imagestore import ENDPOINT, StoreSpec
 
 @dataclass(frozen=True, slots=True)
 class AllowedEndpoint:
-    """An entry of the operator's setting: `host[:port]` or `*.domain[:port]`; `http://` for plain HTTP."""
+    """An entry of the setting: `host[:port]` or `*.domain[:port]`, with `http://` in front for plain HTTP."""
 
     host: str
     port: int
     secure: bool
 
     def admits(self, endpoint: str, secure: bool) -> bool:
-        """Whether it is this endpoint; one without encryption only if it says so."""
+        """Whether it allows the endpoint; plain HTTP only if the entry has it."""
         host, port = split_endpoint(endpoint, secure)
         same = host == self.host or (self.host.startswith("*.") and _below(host, self.host[1:]))
         return same and port == self.port and secure == self.secure
@@ -29,7 +29,7 @@ def _below(host: str, domain: str) -> bool:
 
 
 def split_endpoint(endpoint: str, secure: bool) -> tuple[str, int]:
-    """Host in lower case and port, which follows from the protocol if it is not said."""
+    """Host in lower case, and port, by default that of the protocol."""
     host, _, port = endpoint.lower().partition(":")
     return host, int(port) if port else (443 if secure else 80)
 
@@ -38,7 +38,7 @@ def read_allowed(entry: str) -> AllowedEndpoint:
     """Read one entry of the setting.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not valid.
     """
     secure = not entry.startswith("http://")
     plain = entry.removeprefix("http://").removeprefix("https://")
@@ -49,7 +49,7 @@ def read_allowed(entry: str) -> AllowedEndpoint:
 
 
 def refused_endpoint(spec: StoreSpec, allowed: Sequence[AllowedEndpoint]) -> str:
-    """Why an endpoint of the store is not allowed, in words; empty if all are."""
+    """Why an endpoint of the store is not allowed; empty if all are."""
     asked = [("spec.endpoint", spec.endpoint, spec.secure)]
     if spec.pod_endpoint:
         asked.append(("spec.podEndpoint", spec.pod_endpoint, spec.secure))

@@ -1,4 +1,4 @@
-"""Opening the store of an ImageStore, with its authorities and credentials as they are now."""
+"""Opens the store of an ImageStore with its current CA bundle and credentials."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.imagestore import ImageStore, InvalidStore, StoreSpec
 from imagejob_operator.api.imagestore_status import StoreReason
-from imagejob_operator.api.store_location import Location, locate
+from imagejob_operator.api.store_location import StoreLocation, locate
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.imagejobs import JobsError
 from imagejob_operator.ports.imagestores import Exchange, ImageStores, NotUsable, Open, OpenStore
@@ -21,22 +21,22 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Held:
-    """A credential source that is given others from time to time; they are held in memory only."""
+class RenewableCredentials:
+    """A credential source whose credentials can be replaced; they are kept in memory only."""
 
     value: Credentials
     version: int = 0
 
     def __call__(self) -> Credentials:
-        """The credentials of now."""
+        """The current credentials."""
         return self.value
 
-    def seen(self) -> int:
-        """Which credentials count now."""
+    def current_version(self) -> int:
+        """The version of the current credentials."""
         return self.version
 
-    def give(self, value: Credentials) -> None:
-        """From now on these count."""
+    def replace(self, value: Credentials) -> None:
+        """Use other credentials from the next request on."""
         if value != self.value:
             self.value = value
             self.version += 1
@@ -44,20 +44,20 @@ class Held:
 
 @dataclass(slots=True)
 class OpenedStore:
-    """The store of one ImageStore, open."""
+    """The open store of one ImageStore."""
 
     key: Key
     spec: StoreSpec
-    location: Location
+    location: StoreLocation
     store: OpenStore
-    held: Held
+    credentials: RenewableCredentials
     gone: bool = False
     """Whether its ImageStore was deleted."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Connector:
-    """Opens stores, and gives open ones the credentials that count now."""
+    """Opens stores, and renews the credentials of open ones."""
 
     def __init__(
         self,
@@ -72,10 +72,10 @@ class Connector:
         self._allowed = allowed
 
     async def connect(self, store: ImageStore, known: OpenedStore | None) -> OpenedStore:
-        """The open store as its ImageStore wants it now: `known` with new credentials, or another one.
+        """Open the store as its ImageStore describes it: `known` with new credentials, or a new one.
 
         Raises:
-            NotUsable: the ImageStore, or what it refers to, cannot be used.
+            NotUsable: the ImageStore, or an object that it refers to, cannot be used.
             JobsError: the API server did not answer.
         """
         spec = store.spec
@@ -83,40 +83,40 @@ class Connector:
             raise NotUsable(StoreReason.INVALID_SPEC, str(spec))
         if why := refused_endpoint(spec, self._allowed):
             raise NotUsable(StoreReason.ENDPOINT_NOT_ALLOWED, why)
-        ca_bundle = await self._authorities(store.key.namespace, spec)
+        ca_bundle = await self._ca_bundle(store.key.namespace, spec)
         credentials = await self._credentials(store.key.namespace, spec, ca_bundle)
         location = locate(spec, ca_bundle)
         if known and known.location == location:
             known.spec = spec
-            known.held.give(credentials)
+            known.credentials.replace(credentials)
             return known
-        held = Held(credentials)
-        return OpenedStore(store.key, spec, location, self._open(location, held), held)
+        renewable = RenewableCredentials(credentials)
+        return OpenedStore(store.key, spec, location, self._open(location, renewable), renewable)
 
     async def renew(self, opened: OpenedStore, before: int) -> bool:
-        """Whether a store has other credentials than those of version `before`, which it refused.
+        """Renew credentials that the store refused; whether there are others than those of version `before`.
 
         Raises:
             StoreUnavailable: the API server did not answer.
         """
         async with opened.lock:
-            if opened.held.version != before:
+            if opened.credentials.version != before:
                 return True
             if opened.gone:
                 return False
             try:
                 found = await self._credentials(opened.key.namespace, opened.spec, opened.location.ca_bundle)
             except JobsError as error:
-                # Others may count by now; a refusal that nobody could look into is no verdict.
-                raise StoreUnavailable(f"its credentials cannot be read anew: {error}") from error
+                # There may be new credentials, so the refusal is not final.
+                raise StoreUnavailable(f"the store's credentials cannot be read: {error}") from error
             except NotUsable as error:
                 extra = {"store": str(opened.key), "error": str(error)}
-                log.warning("credentials cannot be renewed", extra=extra)
+                log.warning("cannot renew credentials", extra=extra)
                 return False
-            opened.held.give(found)
-            return opened.held.version != before
+            opened.credentials.replace(found)
+            return opened.credentials.version != before
 
-    async def _authorities(self, namespace: str, spec: StoreSpec) -> str:
+    async def _ca_bundle(self, namespace: str, spec: StoreSpec) -> str:
         reference = spec.tls.ca_bundle_ref
         if reference is None:
             return spec.tls.ca_bundle or ""
@@ -132,11 +132,11 @@ class Connector:
             account, audience = identity.service_account_name, identity.audience
             token = await self._image_stores.token(namespace, account, audience)
             return await self._exchange(identity, token, spec.secure, ca_bundle)
-        assert spec.auth.secret_ref is not None  # noqa: S101  (the spec was accepted)
+        assert spec.auth.secret_ref is not None  # noqa: S101  (checked when the spec was parsed)
         name = spec.auth.secret_ref.name
         found = await self._image_stores.secret(namespace, name)
-        access, hidden = found.get("access-key", "").strip(), found.get("secret-key", "").strip()
-        if not access or not hidden:
-            text = f"spec.auth.secretRef: the Secret {name!r} needs the entries access-key and secret-key"
+        access, secret = found.get("access-key", "").strip(), found.get("secret-key", "").strip()
+        if not access or not secret:
+            text = f"spec.auth.secretRef: the Secret {name!r} must have the entries access-key and secret-key"
             raise NotUsable(StoreReason.SECRET_INVALID, text)
-        return Credentials(access, hidden, found.get("session-token", "").strip())
+        return Credentials(access, secret, found.get("session-token", "").strip())

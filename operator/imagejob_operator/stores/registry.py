@@ -1,7 +1,7 @@
-"""The object stores that this process has open: the operator's own, and those of ImageStores by their uid.
+"""The open object stores: the operator's own, and those of ImageStores by uid.
 
-Credentials are held in memory only. A store in which a run has staging stays open when its ImageStore or its
-Secret is deleted, until the staging is clean or this process ends; the next process cannot open it again.
+Credentials are kept in memory only. A store in which a run has staging stays open after its ImageStore or its
+Secret is deleted, until the staging is empty or the process ends; another process cannot open it again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from imagejob_operator.stores.scoped_store import Part, ScopedStore
 
 log = logging.getLogger(__name__)
 
-UNSEEN = Readiness(StoreReason.UNREACHABLE, "nobody has looked at it yet")
+UNCHECKED = Readiness(StoreReason.UNREACHABLE, "it has not been checked yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class OwnStore:
 
 
 class StoreRegistry:
-    """Knows the open stores and how they stand, and gives each run the parts that are its own."""
+    """Keeps stores open, checks their readiness, and gives each run the parts that it may use."""
 
     def __init__(
         self,
@@ -48,39 +48,39 @@ class StoreRegistry:
         connector: Connector,
         staging_folder: str,
         jobs: Callable[[], Iterable[ImageJob]],
-        wanted: Callable[[Key], None],
+        check_soon: Callable[[Key], None],
     ) -> None:
         self._own = own
         self._connector = connector
         self._staging = own_staging_prefix(staging_folder)
         self._jobs = jobs
-        self._wanted = wanted
+        self._check_soon = check_soon
         self._opened: dict[str, OpenedStore] = {}
         self._named: dict[Key, str] = {}
-        """The uid of the ImageStore that has a name now."""
-        self._standings: dict[str, Readiness] = {}
-        self._sweeping: dict[str, ObjectStore] = {}
-        """The staging of all namespaces in an open store, for the garbage collector alone."""
+        """The uid of the ImageStore with a name."""
+        self._readiness: dict[str, Readiness] = {}
+        self._staging_of_all: dict[str, ObjectStore] = {}
+        """The staging of all namespaces in an open store, for the garbage collector only."""
 
-    # --- looking at stores --------------------------------------------------------------------------------
+    # --- opening and checking -----------------------------------------------------------------------------
 
-    def see(self, store: ImageStore) -> None:
-        """An ImageStore is there under its name; another one that had the name is gone."""
+    def register(self, store: ImageStore) -> None:
+        """The ImageStore exists; another one that had its name is gone."""
         if self._named.get(store.key, store.uid) != store.uid:
             self.forget(store.key)
         self._named[store.key] = store.uid
 
-    async def look(self, store: ImageStore) -> Readiness:
-        """Look whether a store can be used now; jobs see the answer.
+    async def check(self, store: ImageStore) -> Readiness:
+        """Open the store and list its staging; whether jobs may use it.
 
         Raises:
             JobsError: the API server did not answer.
         """
-        self.see(store)
-        standing = self._standings[store.uid] = await self._look(store)
-        return standing
+        self.register(store)
+        readiness = self._readiness[store.uid] = await self._check(store)
+        return readiness
 
-    async def _look(self, store: ImageStore) -> Readiness:
+    async def _check(self, store: ImageStore) -> Readiness:
         known = self._opened.get(store.uid)
         try:
             opened = await self._connector.connect(store, known)
@@ -90,9 +90,8 @@ class StoreRegistry:
                 self._opened[store.uid] = opened
                 root = f"{STAGING_ROOT}/"
                 part = self._part(opened, root, f"{opened.location.staging}{root}")
-                self._sweeping[store.uid] = ScopedStore([part])
-            place = f"{opened.location.staging}{self._staging}"
-            async for _ in opened.store.folders(place):
+                self._staging_of_all[store.uid] = ScopedStore([part])
+            async for _ in opened.store.folders(f"{opened.location.staging}{self._staging}"):
                 break
         except NotUsable as error:
             return Readiness(error.reason, str(error))
@@ -105,9 +104,9 @@ class StoreRegistry:
         return Readiness(StoreReason.READY)
 
     def forget(self, key: Key) -> None:
-        """The ImageStore of this name is gone; its store stays open while a run has staging there."""
+        """The ImageStore is gone; its store stays open while a run has staging there."""
         uid = self._named.pop(key, "")
-        self._standings.pop(uid, None)
+        self._readiness.pop(uid, None)
         opened = self._opened.get(uid)
         if opened is None:
             return
@@ -115,44 +114,42 @@ class StoreRegistry:
         if not self._in_use(uid):
             self._close(uid)
 
-    def release(self, uid: str) -> None:
-        """A sweep found nothing in a store: close it if its ImageStore is gone and no run may stage there."""
+    def close_if_unused(self, uid: str) -> None:
+        """The store has no staging: close it if its ImageStore is gone and no run may stage there."""
         opened = self._opened.get(uid)
         if opened and opened.gone and not self._in_use(uid):
             self._close(uid)
-            log.info(
-                "the store of a deleted ImageStore is clean and closed", extra={"store": str(opened.key)}
-            )
+            log.info("closed the store of a deleted ImageStore", extra={"store": str(opened.key)})
 
     def _in_use(self, uid: str) -> bool:
         return any(_has_staging(job, uid) for job in self._jobs())
 
     def _close(self, uid: str) -> None:
-        del self._sweeping[uid]
+        del self._staging_of_all[uid]
         self._opened.pop(uid).store.close()
 
-    def to_sweep(self) -> Mapping[str, ObjectStore]:
-        """All open stores that may hold staging, by uid; the operator's own one has none."""
+    def stores_to_sweep(self) -> Mapping[str, ObjectStore]:
+        """All open stores that may have staging, by uid; the operator's own has none."""
         found: dict[str, ObjectStore] = {"": self._own.store}
         for uid, opened in self._opened.items():
-            if opened.gone or self._standings.get(uid, UNSEEN).ready:
-                found[uid] = self._sweeping[uid]
+            if opened.gone or self._readiness.get(uid, UNCHECKED).ready:
+                found[uid] = self._staging_of_all[uid]
         return found
 
-    def credentials_end(self, uid: str) -> datetime | None:
-        """When the credentials of a store end; None if they do not, or there are none."""
+    def credentials_expire_at(self, uid: str) -> datetime | None:
+        """When the credentials of a store expire; None if they do not, or it is not open."""
         opened = self._opened.get(uid)
-        return opened.held.value.expires_at if opened else None
+        return opened.credentials.value.expires_at if opened else None
 
     def close(self) -> None:
-        """Close all stores but the operator's own."""
+        """Close all stores except the operator's own."""
         for opened in self._opened.values():
             opened.store.close()
 
-    # --- what jobs see ------------------------------------------------------------------------------------
+    # --- what runs use ------------------------------------------------------------------------------------
 
     def views(self, job: ImageJob) -> StoreViews:
-        """How the stores stand that a job names; one that is not ready is looked at again soon."""
+        """The readiness of the stores that a job names."""
         if isinstance(job.spec, InvalidSpec):
             return StoreViews()
         source, target = job.spec.store_ref, job.spec.destination.store_ref
@@ -165,7 +162,7 @@ class StoreRegistry:
         uid = self._named.get(Key(job.key.namespace, name), "")
         opened = self._opened.get(uid)
         location = f"s3://{opened.location.bucket}/{opened.location.staging}" if opened else ""
-        return StoreView(name, uid, self._standings.get(uid, UNSEEN) if uid else None, location)
+        return StoreView(name, uid, self._readiness.get(uid, UNCHECKED) if uid else None, location)
 
     async def of(self, job: ImageJob) -> ObjectStore:
         """See the port."""
@@ -175,20 +172,20 @@ class StoreRegistry:
         reports = f"{REPORT_ROOT}/{namespace}/"
         parts = [self._part(source, root, f"{_staging(source)}{root}") for root in (staging, reports)]
         user = namespace_prefix(namespace)
-        parts.append(self._part(source, user, _place(source, user)))
+        parts.append(self._part(source, user, _user_prefix(source, user)))
         if job.outputs_prefix != user:
             parts += self._target(job, user)
         return ScopedStore(parts)
 
     def _target(self, job: ImageJob, user: str) -> list[Part]:
-        """The place of outputs in another store; who turns back can do without it."""
+        """The outputs in another store; a run that only cleans up does not need it."""
         try:
             target = self._destination(job)
         except StoreUnavailable:
-            if _goes_forward(job):
+            if _is_under_way(job):
                 raise
             return []
-        return [self._part(target, job.outputs_prefix, _place(target, user))]
+        return [self._part(target, job.outputs_prefix, _user_prefix(target, user))]
 
     def ca_bundle(self, job: ImageJob) -> str:
         """See the port."""
@@ -203,12 +200,12 @@ class StoreRegistry:
             try:
                 return await self._connector.renew(opened, before)
             finally:
-                self._wanted(opened.key)
+                self._check_soon(opened.key)
 
-        return Part(inside, opened.store, outside, opened.held.seen, renew)
+        return Part(inside, opened.store, outside, opened.credentials.current_version, renew)
 
     def _source(self, job: ImageJob) -> OpenedStore | None:
-        """The store with the run's staging: that in which it began; None is the operator's own."""
+        """The store with the run's staging, in which it started; None is the operator's own."""
         run = job.status.run
         if job.status.at is not Phase.PENDING and run is not None:
             return self._open(Key(job.key.namespace, run.store.name), run.store.uid) if run.store else None
@@ -216,12 +213,12 @@ class StoreRegistry:
         return self._open_by_name(job, reference.name) if reference else None
 
     def _destination(self, job: ImageJob) -> OpenedStore | None:
-        assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (it has a place for its outputs)
+        assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (only valid jobs have outputs)
         reference = job.spec.destination.store_ref
         return self._open_by_name(job, reference.name) if reference else None
 
     def _open_by_name(self, job: ImageJob, name: str) -> OpenedStore:
-        """The store of that name in the job's own namespace, and no other."""
+        """The store with that name, always in the job's own namespace."""
         key = Key(job.key.namespace, name)
         return self._open(key, self._named.get(key, ""))
 
@@ -229,12 +226,12 @@ class StoreRegistry:
         opened = self._opened.get(uid)
         if opened:
             return opened
-        self._wanted(key)
+        self._check_soon(key)
         if not uid or self._named.get(key) != uid:
             text = f"the ImageStore {key} {'is gone' if uid else 'does not exist'}"
             raise StoreNotOpen(Failure(Code.CREATION, Reason.STORE_NOT_FOUND, text))
-        standing = self._standings.get(uid, UNSEEN)
-        text = f"the ImageStore {key} is not ready, {standing.reason}: {standing.message}"
+        readiness = self._readiness.get(uid, UNCHECKED)
+        text = f"the ImageStore {key} is not ready, {readiness.reason}: {readiness.message}"
         raise StoreNotOpen(Failure(Code.CREATION, Reason.STORE_NOT_READY, text))
 
 
@@ -242,17 +239,17 @@ def _staging(opened: OpenedStore | None) -> str:
     return opened.location.staging if opened else ""
 
 
-def _place(opened: OpenedStore | None, own: str) -> str:
-    """Where a namespace's keys lie: below its own name in the operator's store, else below the prefix."""
+def _user_prefix(opened: OpenedStore | None, own: str) -> str:
+    """The prefix of users' keys: the namespace in the operator's store, else that of the ImageStore."""
     return opened.location.prefix if opened else own
 
 
-def _goes_forward(job: ImageJob) -> bool:
+def _is_under_way(job: ImageJob) -> bool:
     return job.deleted_at is None and job.status.at not in TERMINAL | COMPENSATING | {Phase.SUSPENDED}
 
 
 def _has_staging(job: ImageJob, uid: str) -> bool:
-    """Whether a run has, or may have, something in the staging of a store."""
+    """Whether a run has, or may have, staging in a store."""
     run = job.status.run
     if run is None or run.store is None or run.store.uid != uid:
         return False

@@ -1,7 +1,7 @@
-"""The store of one run: parts of one or two buckets under the keys that the core gives them, nothing else.
+"""The store of one run: parts of one or two buckets, and nothing else.
 
-Every key is found by the part that it lies in and put where that part lies. What lies in no part does not
-exist for the run, whatever its spec or its results name: a second wall behind the rules of keys.
+Each key is translated by the part that it belongs to. A key in no part is refused, whatever the spec or the
+results of the run name: a second barrier behind the validation of keys.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ async def _never(before: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Keys that begin with `inside` lie in `store` and begin with `outside` there."""
+    """Keys that start with `inside` are in `store`, where they start with `outside`."""
 
     inside: str
     store: ObjectStore
     outside: str
     version: Callable[[], int] = int
-    """Which credentials count now."""
+    """The version of the current credentials."""
     renew: Callable[[int], Awaitable[bool]] = _never
-    """Asked when the store refused those of a version: whether others count now, so that a try may help."""
+    """Called when the store refused a version: whether there are newer credentials for a retry."""
 
     def key(self, inside: str) -> str:
-        """The store's own key."""
+        """The key in the store."""
         return self.outside + inside.removeprefix(self.inside)
 
     def seen(self, found: StoredObject) -> StoredObject:
-        """An object of the store under the run's key."""
+        """An object of the store, by the run's key."""
         return replace(found, key=self.inside + found.key.removeprefix(self.outside))
 
 
 class ScopedStore:
-    """An ObjectStore made of parts; the first that fits a key is the one."""
+    """An ObjectStore made of parts; the first one that matches a key is used."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = tuple(parts)
@@ -61,10 +61,10 @@ class ScopedStore:
         for part in self._parts:
             if key.startswith(part.inside):
                 return part
-        raise StoreDenied(f"{key!r} lies outside of what the job may touch")
+        raise StoreDenied(f"{key!r} is outside of what the job may access")
 
     async def _call(self, part: Part, call: Callable[[], Awaitable[T]]) -> T:
-        """Call the store; once more if it refused us for credentials that are others by now."""
+        """Call the store, once more if it refused credentials that were renewed meanwhile."""
         before = part.version()
         try:
             return await call()
@@ -79,7 +79,7 @@ class ScopedStore:
         return part.seen(await self._call(part, lambda: part.store.stat(part.key(key))))
 
     async def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """See the port; the operator's own folders are no part of a user's."""
+        """See the port; the operator's own folders are hidden."""
         part = self._part(prefix)
         hidden = tuple(f"{part.inside}{root}/" for root in RESERVED_ROOTS)
         async for found in self._listed(part, lambda: part.store.walk(part.key(prefix))):
@@ -131,7 +131,7 @@ class ScopedStore:
     async def copy(
         self, source: StoredObject, key: str, headers: ObjectHeaders | None = None
     ) -> StoredObject:
-        """See the port; from one store to another the bytes go through this process, in a fresh stream."""
+        """See the port; between two stores the bytes pass through this process."""
         origin, part = self._part(source.key), self._part(key)
         there = replace(source, key=origin.key(source.key))
 

@@ -22,7 +22,7 @@ def test_the_fast_one_unless_said_otherwise() -> None:
 
 
 def test_an_engine_that_is_none_is_refused_by_both() -> None:
-    with pytest.raises(InvalidSettings, match="IMAGEJOB_ENGINE is 'Vips': it must be Pillow or Simd"):
+    with pytest.raises(InvalidSettings, match="IMAGEJOB_ENGINE is 'Vips': it must be one of Pillow, Simd"):
         read_settings({**ENVIRONMENT, ENGINE_VARIABLE: "Vips"})
     with pytest.raises(BadOrder, match="IMAGEJOB_ENGINE is 'Vips': it must be one of Pillow, Simd"):
         _engine({ENGINE_VARIABLE: "Vips"})

@@ -98,19 +98,19 @@ async def test_a_listing_that_fails_is_never_an_empty_one(error: ApiError) -> No
 async def test_one_owner() -> None:
     status = {"phase": "Running", "run": {"number": 2, "epoch": 1}}
     server = Server(other={"metadata": {"uid": "u1"}, "status": status})
-    assert await owners(server).look(KEY) == ("u1", Owner(2, 1, "Running"))
+    assert await owners(server).get(KEY) == ("u1", Owner(2, 1, "Running"))
     assert server.asked[0][0] == "/apis/imagejob.dev/v1alpha1/namespaces/shop/imagejobs/a"
 
 
 async def test_an_owner_is_gone_only_if_it_is_the_owner_that_is_missing() -> None:
-    assert await owners(Server(other=missing("imagejobs"))).look(KEY) is None
+    assert await owners(Server(other=missing("imagejobs"))).get(KEY) is None
     for error in (missing(""), missing("namespaces")):
         with pytest.raises(Unavailable):
-            await owners(Server(other=error)).look(KEY)
+            await owners(Server(other=error)).get(KEY)
     with pytest.raises(JobsError):
-        await owners(Server(other=ApiError(403, "Forbidden", "no"))).look(KEY)
+        await owners(Server(other=ApiError(403, "Forbidden", "no"))).get(KEY)
 
 
 async def test_a_cluster_is_told_by_its_oldest_namespace() -> None:
     server = Server(**{"/api/v1/namespaces/kube-system": {"metadata": {"uid": "c1"}}})
-    assert await owners(server).cluster() == "c1"
+    assert await owners(server).cluster_uid() == "c1"

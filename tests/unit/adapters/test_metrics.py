@@ -11,7 +11,7 @@ from imagejob_operator.decision.phases.cleaning import DEFERRALS
 
 @pytest.mark.parametrize("reason", DEFERRALS)
 def test_deferred_cleanings_are_counted_by_reason_from_zero(reason: Reason) -> None:
-    metrics = Metrics(list)
+    metrics = Metrics()
     name, labels = "imagejob_cleaning_deferred_total", {"reason": reason.value}
     assert metrics.registry.get_sample_value(name, labels) == 0
     metrics.deferred(reason)

@@ -106,7 +106,7 @@ FAILED = {
     "exit-74": (ended(ExitCode.RESULT_NOT_STORED), Reason.CRASHED, True, "exit code 74"),
     "exit-65": (ended(ExitCode.BAD_ORDER), Reason.CRASHED, True, "exit code 65"),
     "order-expired": (ended(ExitCode.ORDER_EXPIRED), Reason.CRASHED, False, "expired"),
-    "told-to-stop": (ended(143), Reason.NODE_LOST, False, "told to stop"),
+    "told-to-stop": (ended(143), Reason.NODE_LOST, False, "SIGTERM"),
     "out-of-memory": (ended(137, reason="OOMKilled"), Reason.OUT_OF_MEMORY, True, "Mi); raise the memory"),
     "killed": (ended(137), Reason.CRASHED, True, "exit code 137"),
     "never-ran": (

@@ -8,7 +8,7 @@ import pytest
 
 from imagejob_contract.order import STORE_CA_VARIABLE
 from imagejob_operator.adapters.kubernetes.pod_manifest import secret_manifest
-from imagejob_operator.settings import MAX_TRUST, InvalidSettings, read_settings
+from imagejob_operator.settings import MAX_CA_BYTES, InvalidSettings, read_settings
 from imagejob_processor.errors import BadOrder
 from imagejob_processor.main import run
 
@@ -24,12 +24,12 @@ ENVIRONMENT = {
 def test_what_is_not_said() -> None:
     settings = read_settings(ENVIRONMENT)
     assert settings.store_credentials == Path("/etc/imagejob/store")
-    assert (settings.store_addressing, settings.store_ca_bundle) == ("Path", "")
+    assert (settings.store.virtual_host, settings.store.ca_bundle) == (False, "")
 
 
 def test_an_addressing_style_that_is_none_is_refused() -> None:
-    assert read_settings({**ENVIRONMENT, "IMAGEJOB_STORE_ADDRESSING": "VirtualHost"}).store_addressing
-    with pytest.raises(InvalidSettings, match="IMAGEJOB_STORE_ADDRESSING is 'Host': it must be Path or"):
+    assert read_settings({**ENVIRONMENT, "IMAGEJOB_STORE_ADDRESSING": "VirtualHost"}).store.virtual_host
+    with pytest.raises(InvalidSettings, match="IMAGEJOB_STORE_ADDRESSING is 'Host': it must be one of Path"):
         read_settings({**ENVIRONMENT, "IMAGEJOB_STORE_ADDRESSING": "Host"})
 
 
@@ -43,9 +43,9 @@ def test_authorities_are_read_from_a_file_and_checked(tmp_path: Path) -> None:
         read_settings(wanted)
     authority = (Path(__file__).parent / "authority.crt").read_text()
     file.write_text(authority)
-    assert read_settings(wanted).store_ca_bundle == authority
-    file.write_text(authority * (MAX_TRUST // len(authority) + 1))
-    with pytest.raises(InvalidSettings, match=f"{MAX_TRUST} may be"):
+    assert read_settings(wanted).store.ca_bundle == authority
+    file.write_text(authority * (MAX_CA_BYTES // len(authority) + 1))
+    with pytest.raises(InvalidSettings, match=f"at most {MAX_CA_BYTES} bytes"):
         read_settings(wanted)
 
 

@@ -7,7 +7,11 @@ from datetime import timedelta
 import pytest
 from prometheus_client import generate_latest
 
+from fakes.build import job, status
 from imagejob_operator.adapters.process.metrics import Metrics
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.controller.workqueue import Queues
 from imagejob_operator.decision.orphans import Mode, Orphans
 from imagejob_operator.settings import InvalidSettings, read_settings
 
@@ -27,25 +31,25 @@ def values(metrics: Metrics) -> dict[str, float]:
 
 
 def test_all_is_there_from_the_beginning_and_says_that_all_is_well() -> None:
-    found = values(Metrics(list))
+    found = values(Metrics())
     for name in ("staging_foreign_prefixes", "orphan_objects", "orphan_bytes", "orphan_oldest_seconds"):
         assert found[f"imagejob_{name}"] == 0
-    assert found["imagejob_sweep_errors_total"] == 0
+    assert found["imagejob_garbage_sweep_errors_total"] == 0
 
 
 def test_what_a_sweep_left() -> None:
-    metrics = Metrics(list)
-    metrics.sweep.orphans(Orphans(9, 1, 2, 3, timedelta(hours=2), 5, 6, 8))
-    metrics.sweep.swept(7)
-    metrics.sweep.sweep_failed()
+    metrics = Metrics()
+    metrics.garbage.sweep_finished(Orphans(9, 1, 2, 3, timedelta(hours=2), 5, 6, 8))
+    metrics.garbage.deleted(7)
+    metrics.garbage.sweep_failed()
     found = values(metrics)
     names = ("prefixes", "objects", "bytes", "oldest_seconds", "waiting_objects")
     assert [found[f"imagejob_orphan_{name}"] for name in names] == [1, 2, 3, 7200, 5]
     assert found["imagejob_staging_unknown_prefixes"] == 6
     assert found["imagejob_staging_foreign_prefixes"] == 8
-    assert found["imagejob_swept_objects_total"] == 7
-    assert found["imagejob_sweep_errors_total"] == 1
-    assert found["imagejob_last_sweep_timestamp_seconds"] > 0
+    assert found["imagejob_garbage_deleted_objects_total"] == 7
+    assert found["imagejob_garbage_sweep_errors_total"] == 1
+    assert found["imagejob_garbage_last_sweep_timestamp_seconds"] > 0
 
 
 def test_what_the_administrator_may_say() -> None:
@@ -55,16 +59,22 @@ def test_what_the_administrator_may_say() -> None:
     settings = read_settings({**NEEDED, **said})
     assert (settings.sweep_mode, settings.sweep_interval_seconds) == (Mode.REPORT, 60)
     for wrong in ("delete", "yes"):
-        with pytest.raises(InvalidSettings, match=r"IMAGEJOB_SWEEP_MODE is .*Delete, Report, Off"):
+        with pytest.raises(InvalidSettings, match=r"IMAGEJOB_SWEEP_MODE is .*one of Delete, Report, Off"):
             read_settings({**NEEDED, "IMAGEJOB_SWEEP_MODE": wrong})
 
 
-def test_who_is_in_charge_is_asked_whenever_somebody_looks() -> None:
-    metrics, is_leader = Metrics(list), [False]
-    metrics.watch_leader(lambda: is_leader[0])
-    assert values(metrics)["imagejob_leader"] == 0
+def test_leader_jobs_and_queues_are_read_at_each_scrape() -> None:
+    metrics, is_leader, queues = Metrics(), [False], Queues()
+    metrics.watch(lambda: [job(status(Phase.RUNNING))], lambda: is_leader[0], queues)
+    found = values(metrics)
+    assert found["imagejob_leader"] == 0
+    assert not any(name.startswith("imagejob_jobs") for name in found), "only the leader counts jobs"
     is_leader[0] = True
-    assert values(metrics)["imagejob_leader"] == 1
+    queues.imagestores.add(Key("shop", "media"))
+    found = values(metrics)
+    assert found["imagejob_leader"] == found['imagejob_jobs{code="",phase="Running"}'] == 1
+    assert found['imagejob_workqueue_depth{queue="jobs"}'] == 0
+    assert found['imagejob_workqueue_depth{queue="imagestores"}'] == 1
 
 
 @pytest.mark.parametrize("name", ["POD_NAME", "POD_NAMESPACE"])

@@ -59,8 +59,8 @@ def url(**more: str) -> dict[str, Any]:
     return {"source": {"urls": [{"url": URL, **more}]}}
 
 
-def failing(reason: Reason, passing: bool = False) -> Callable[[World], object]:
-    return lambda world: world.web.fail(URL, FetchFailed(reason, f"{URL}: evidence", passing))
+def failing(reason: Reason, transient: bool = False) -> Callable[[World], object]:
+    return lambda world: world.web.fail(URL, FetchFailed(reason, f"{URL}: evidence", transient))
 
 
 CASES = [
@@ -72,7 +72,7 @@ CASES = [
     Case(
         "JOB_001/StoreNotReady",
         {"destination": {"storeRef": {"name": "media"}}},
-        prepare=lambda w: w.operator.stores.see(image_store()),
+        prepare=lambda w: w.operator.stores.register(image_store()),
     ),
     Case("JOB_002/SourceNotFound", {"source": {"keys": ["no.jpg"]}}),
     Case("JOB_002/SourceEmpty", {"source": {"match": {"prefix": "none/"}}}),
@@ -80,7 +80,7 @@ CASES = [
     Case("JOB_002/SourceTooLarge", url(), prepare=failing(Reason.SOURCE_TOO_LARGE)),
     Case("JOB_002/ChecksumMismatch", url(sha256="0" * 64)),
     Case("JOB_002/BlockedAddress", url(), prepare=failing(Reason.BLOCKED_ADDRESS)),
-    Case("JOB_002/SourceUnreachable", url(), prepare=failing(Reason.SOURCE_UNREACHABLE, passing=True)),
+    Case("JOB_002/SourceUnreachable", url(), prepare=failing(Reason.SOURCE_UNREACHABLE, transient=True)),
     Case("JOB_002/AccessDenied", prepare=lambda w: w.store.hooks.fail(DENIED, "stat")),
     Case("JOB_002/StoreUnavailable", prepare=lambda w: w.store.hooks.fail(AWAY, "copy")),
     Case(

@@ -7,7 +7,7 @@ import pytest
 from fakes.jumping_loop import run
 from fakes.memory_owners import CLUSTER, MemoryOwners
 from imagejob_operator import main
-from imagejob_operator.controller.cluster_uid import ClusterUnknown, read_cluster
+from imagejob_operator.controller.cluster_uid import ClusterUnknown, read_cluster_uid
 from imagejob_operator.ports.imagejobs import Gone, JobsError, Rejected, Unavailable
 from unit.adapters.test_sweep_metrics import NEEDED
 
@@ -15,22 +15,22 @@ from unit.adapters.test_sweep_metrics import NEEDED
 @pytest.mark.parametrize("error", [Unavailable("503"), Unavailable("429", 7.0), Gone("404")])
 def test_what_may_pass_is_tried_again(error: JobsError) -> None:
     owners = MemoryOwners()
-    owners.hooks.fail(error, "cluster", times=3)
-    assert run(read_cluster(owners)) == CLUSTER
-    assert owners.hooks.count("cluster") == 4
+    owners.hooks.fail(error, "cluster_uid", times=3)
+    assert run(read_cluster_uid(owners)) == CLUSTER
+    assert owners.hooks.count("cluster_uid") == 4
 
 
 def test_a_refusal_ends_it_with_the_rule_that_is_missing() -> None:
     owners = MemoryOwners()
     refusal = 'namespaces "kube-system" is forbidden: User "system:serviceaccount:a:b" cannot get resource'
-    owners.hooks.fail(Rejected(refusal), "cluster")
+    owners.hooks.fail(Rejected(refusal), "cluster_uid")
     with pytest.raises(ClusterUnknown) as caught:
-        run(read_cluster(owners))
+        run(read_cluster_uid(owners))
     text = str(caught.value)
     assert refusal in text
     assert "the verb get on namespaces, resourceNames [kube-system]" in text
     assert "\n" not in text
-    assert owners.hooks.count("cluster") == 1
+    assert owners.hooks.count("cluster_uid") == 1
 
 
 def test_an_operator_that_may_not_know_it_ends_with_one_line(

@@ -12,7 +12,7 @@ from fakes.scripts import CRASHED, badly, in_turn, well
 from fakes.world import KEY, World
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.phase import TERMINAL
-from imagejob_operator.controller.observer import ADMISSION_LIFETIME
+from imagejob_operator.controller.store_access import ADMISSION_LIFETIME
 from imagejob_operator.decision.attempt import Attempt
 from unit.controller.traces import traces
 
@@ -120,7 +120,7 @@ async def test_a_namespace_is_remembered_for_seconds_only() -> None:
     world.clock.advance(2 * ADMISSION_LIFETIME.total_seconds())
     late = world.cluster.create("late", SPEC, "other")
     await world.run(until=lambda: getattr(world.cluster.job(late.key), "status", late.status).at in TERMINAL)
-    assert set(world.operator.reconciler._observer._admissions) == {"other"}
+    assert set(world.operator.access._admitted) == {"other"}
 
 
 async def test_what_stays_is_found() -> None:
@@ -128,5 +128,5 @@ async def test_what_stays_is_found() -> None:
     job = world.create()
     await whole(world)
     await world.end()
-    world.operator.cache.pass_over(job.uid)
-    assert [place.rpartition(".")[2] for place in world.left()] == ["_passed_over[]"]
+    world.operator.cache.ignore_job(job.uid)
+    assert [place.rpartition(".")[2] for place in world.left()] == ["_foreign[]"]

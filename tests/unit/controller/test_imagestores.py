@@ -10,7 +10,7 @@ import pytest
 
 from fakes.build import SPEC
 from fakes.clock import ManualClock
-from fakes.memory_owners import FOLDER, MemoryOwners, SweepCounts
+from fakes.memory_owners import FOLDER, GarbageCounts, MemoryOwners
 from fakes.memory_store import MemoryStore
 from fakes.memory_stores import ALLOWED, MemoryStores, image_store
 from imagejob_operator.api.errors import Reason
@@ -25,6 +25,7 @@ from imagejob_operator.api.imagestore_status import (
 )
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.imagestores import ImageStoreReconciler
+from imagejob_operator.controller.workqueue import Queues, WorkQueue
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.garbage.schedule import GarbageSchedule
 from imagejob_operator.naming.prefixes import staging_prefix
@@ -67,6 +68,10 @@ class Bench:
         self.now: list[Key] = []
         self.is_leader = True
         self.cache = Cache()
+        queues = Queues(WorkQueue(), WorkQueue(random=lambda: 0.0))
+        queues.jobs.add = self.woken.append  # type: ignore[method-assign]
+        queues.imagestores.add = self.now.append  # type: ignore[method-assign]
+        queues.imagestores.add_after = lambda key, seconds: self.later.append(seconds)  # type: ignore[method-assign]
         own = OwnStore(self.stores.own)
         stores = self.stores
         connector = Connector(stores, stores.open, stores.exchange, ALLOWED)
@@ -75,13 +80,10 @@ class Bench:
             self.registry,
             stores,
             self.cache,
-            self.woken.append,
+            queues,
             self.clock,
             lambda: self.is_leader,
-            lambda: 0.0,
         )
-        self.reconciles.queue.add = self.now.append  # type: ignore[method-assign]
-        self.reconciles.queue.add_after = lambda key, seconds: self.later.append(seconds)  # type: ignore[method-assign]
 
     async def see(self, store: ImageStore) -> str:
         """See it, take its turn; the reason that was said."""
@@ -202,9 +204,9 @@ async def test_a_store_that_nobody_has_looked_at_yet_is_not_taken_for_gone() -> 
     bench = Bench()
     bench.reconciles.seen(image_store(), gone=False)
     bench.now.clear()
-    bench.reconciles.begin()
+    bench.reconciles.start_leading()
     assert bench.now == [KEY]
-    with pytest.raises(StoreNotOpen, match="nobody has looked at it yet") as caught:
+    with pytest.raises(StoreNotOpen, match="it has not been checked yet") as caught:
         await bench.registry.of(staged_in(image_store()))
     assert caught.value.failure.reason is Reason.STORE_NOT_READY
 
@@ -224,14 +226,14 @@ async def test_one_that_is_gone_stays_open_until_a_sweep_found_nothing_of_its_ru
     bench.reconciles.seen(image_store(), gone=True)
     await bench.reconciles.reconcile(KEY)
     (opened,) = bench.stores.opened
-    bench.registry.release(UID_OF_MEDIA)
+    bench.registry.close_if_unused(UID_OF_MEDIA)
     assert not opened.closed, "a run may stage there"
-    assert UID_OF_MEDIA in bench.registry.to_sweep()
+    assert UID_OF_MEDIA in bench.registry.stores_to_sweep()
     bench.cache.drop_job(job.key, job.uid)
     assert not opened.closed, "its deletion may have been deferred"
-    bench.registry.release(UID_OF_MEDIA)
+    bench.registry.close_if_unused(UID_OF_MEDIA)
     assert opened.closed
-    assert bench.registry.to_sweep().keys() == {""}
+    assert bench.registry.stores_to_sweep().keys() == {""}
 
 
 def test_a_status_keeps_the_time_of_its_last_change() -> None:
@@ -259,7 +261,7 @@ class Yard:
     def __init__(self, interval: float = 900.0) -> None:
         self.clock = ManualClock()
         self.stores = {"": MemoryStore(self.clock), "uid": MemoryStore(self.clock)}
-        self.counts = SweepCounts()
+        self.counts = GarbageCounts()
         self.clean: list[str] = []
         policy = GarbagePolicy(FOLDER, interval=interval)
         owners = MemoryOwners()
@@ -286,15 +288,15 @@ async def test_every_store_is_swept() -> None:
         yard.litter(uid)
     yard.clock.advance(7200)
     faults = [store.hooks.fail(StoreDenied("locked"), "delete") for store in yard.stores.values()]
-    await yard.garbage_schedule.round()
+    await yard.garbage_schedule.sweep_all()
     assert yard.left() == 6
     assert (yard.counts.left[-1].prefixes, yard.counts.left[-1].objects) == (2, 6), "summed over all stores"
     for store, fault in zip(yard.stores.values(), faults, strict=True):
         store.hooks.remove(fault)
-    await yard.garbage_schedule.round()
+    await yard.garbage_schedule.sweep_all()
     assert yard.left() == 0
     assert yard.clean == []
-    await yard.garbage_schedule.round()
+    await yard.garbage_schedule.sweep_all()
     assert yard.clean == ["", "uid"]
     assert yard.counts.left[-1].objects == 0
 
@@ -304,10 +306,10 @@ async def test_a_store_that_goes_takes_what_it_told_with_it() -> None:
     yard.litter("uid")
     yard.clock.advance(7200)
     yard.stores["uid"].hooks.fail(StoreDenied("locked"), "delete")
-    await yard.garbage_schedule.round()
+    await yard.garbage_schedule.sweep_all()
     assert yard.counts.left[-1].objects == 3
     del yard.stores["uid"]
-    await yard.garbage_schedule.round()
+    await yard.garbage_schedule.sweep_all()
     assert yard.counts.left[-1].objects == 0
 
 

@@ -11,10 +11,18 @@ import pytest
 from fakes.hooks import Gate
 from fakes.jumping_loop import run
 from fakes.memory_lease import LeaseLine, MemoryLease
-from imagejob_operator.controller.leader_election import CALL, LEASE, LOOK, RENEW, RETRY, LeaderElector, Lost
+from imagejob_operator.controller.leader_election import (
+    ACQUIRE_PERIOD,
+    CALL_TIMEOUT,
+    LEASE_DURATION,
+    RENEW_DEADLINE,
+    RETRY_PERIOD,
+    LeaderElector,
+    LeaseLost,
+)
 from imagejob_operator.ports.imagejobs import Rejected, Unavailable
 
-TAKEOVER = LEASE + 2 * LOOK
+TAKEOVER = LEASE_DURATION + 2 * ACQUIRE_PERIOD
 TICK = 0.25
 
 Scenario = Callable[["Election"], Awaitable[None]]
@@ -36,8 +44,8 @@ class Replica:
         await asyncio.sleep(self._late)
         try:
             await self.elector.acquire()
-            await self.elector.keep()
-        except Lost as error:
+            await self.elector.renew()
+        except LeaseLost as error:
             assert not self.elector.is_leader(), "the gate must be closed before anybody hears of it"
             self.lost = str(error)
 
@@ -90,7 +98,7 @@ class Election:
 def scenario(test: Scenario) -> Callable[[], None]:
     async def play() -> None:
         election = Election()
-        await election.until(lambda: bool(election.leaders()), RETRY)
+        await election.until(lambda: bool(election.leaders()), RETRY_PERIOD)
         assert election.leaders() == ["a"]
         await test(election)
 
@@ -114,7 +122,7 @@ async def test_a_killed_holder_is_followed(election: Election) -> None:
     await election.lasts(30)
     election.a.kill()
     took = await election.until(lambda: election.leaders() == ["bb"], TAKEOVER)
-    assert took >= RENEW - RETRY
+    assert took >= RENEW_DEADLINE - RETRY_PERIOD
     assert election.lease.record is not None
     assert election.lease.record.transitions == 1
 
@@ -124,11 +132,11 @@ async def test_a_graceful_stop_lets_the_next_one_in_at_once(election: Election) 
     await election.a.stop()
     assert election.lease.holder == ""
     assert not election.leaders()
-    await election.until(lambda: election.leaders() == ["bb"], LOOK)
+    await election.until(lambda: election.leaders() == ["bb"], ACQUIRE_PERIOD)
 
 
 @scenario
-async def test_a_stop_while_a_renewal_is_under_way_releases_too(election: Election) -> None:
+async def test_a_stop_while_a_renewal_is_active_releases_too(election: Election) -> None:
     held = Gate("write")
     election.a.line.hooks.install(held)
     await held.reached.wait()
@@ -141,9 +149,9 @@ async def test_a_stop_while_a_renewal_is_under_way_releases_too(election: Electi
 
 @scenario
 async def test_a_hanging_api_server_ends_the_holder_before_its_lease_does(election: Election) -> None:
-    await election.lasts(RETRY)
+    await election.lasts(RETRY_PERIOD)
     election.a.hang()
-    await election.until(lambda: bool(election.a.lost), RENEW + TICK)
+    await election.until(lambda: bool(election.a.lost), RENEW_DEADLINE + TICK)
     assert "TimeoutError" in election.a.lost
     await election.until(lambda: election.leaders() == ["bb"], TAKEOVER)
 
@@ -153,7 +161,7 @@ async def test_a_call_that_hangs_once_costs_nothing(election: Election) -> None:
     gate = Gate("write")
     election.a.line.hooks.install(gate)
     await gate.reached.wait()
-    await asyncio.sleep(CALL)
+    await asyncio.sleep(CALL_TIMEOUT)
     election.a.line.hooks.remove(gate)
     await election.lasts(60)
 
@@ -161,7 +169,7 @@ async def test_a_call_that_hangs_once_costs_nothing(election: Election) -> None:
 @scenario
 async def test_errors_for_less_than_the_deadline_cost_nothing(election: Election) -> None:
     fault = election.a.line.hooks.fail(Unavailable("503"))
-    await asyncio.sleep(RENEW - 2 * RETRY)
+    await asyncio.sleep(RENEW_DEADLINE - 2 * RETRY_PERIOD)
     election.a.line.hooks.remove(fault)
     await election.lasts(60)
 
@@ -171,7 +179,7 @@ def test_errors_for_longer_end_the_holder(error: Exception) -> None:
     @scenario
     async def play(election: Election) -> None:
         election.a.line.hooks.fail(error)
-        await election.until(lambda: bool(election.a.lost), RENEW + RETRY)
+        await election.until(lambda: bool(election.a.lost), RENEW_DEADLINE + RETRY_PERIOD)
         assert str(error) in election.a.lost
         await election.until(lambda: election.leaders() == ["bb"], TAKEOVER)
 
@@ -188,7 +196,7 @@ def test_a_lost_answer_to_the_first_write_is_found_again() -> None:
     async def play() -> None:
         election = Election()
         election.a.line.hooks.fail(Unavailable("cut"), "write", times=1, lost_answer=True)
-        await election.until(lambda: election.leaders() == ["a"], 2 * RETRY)
+        await election.until(lambda: election.leaders() == ["a"], 2 * RETRY_PERIOD)
         await election.lasts(60)
 
     run(play())
@@ -197,7 +205,7 @@ def test_a_lost_answer_to_the_first_write_is_found_again() -> None:
 @scenario
 async def test_a_holder_whose_lease_was_taken_ends_at_its_next_renewal(election: Election) -> None:
     election.lease.put("stranger", election.lease.record)
-    await election.until(lambda: bool(election.a.lost), RETRY + TICK)
+    await election.until(lambda: bool(election.a.lost), RETRY_PERIOD + TICK)
     assert "stranger" in election.a.lost
 
 
@@ -205,18 +213,18 @@ async def test_a_holder_whose_lease_was_taken_ends_at_its_next_renewal(election:
 async def test_a_frozen_holder_finds_its_gate_closed_when_it_goes_on(election: Election) -> None:
     election.a.hang()
     election.unwatched.add("a")
-    await asyncio.sleep(RETRY)  # the time in which it may have renewed
+    await asyncio.sleep(RETRY_PERIOD)  # the time in which it may have renewed
     election.a.ahead += 3600
     assert not election.a.elector.is_leader(), "before any of its own code has run"
     await election.until(lambda: election.leaders() == ["bb"], TAKEOVER)
-    await election.until(lambda: bool(election.a.lost), CALL)
+    await election.until(lambda: bool(election.a.lost), CALL_TIMEOUT)
 
 
 @scenario
 async def test_a_process_that_stood_still_ends_though_it_could_renew(election: Election) -> None:
-    election.a.ahead += RENEW
-    await election.until(lambda: bool(election.a.lost), RETRY + TICK)
-    assert "stood still" in election.a.lost
+    election.a.ahead += RENEW_DEADLINE
+    await election.until(lambda: bool(election.a.lost), RETRY_PERIOD + TICK)
+    assert "frozen" in election.a.lost
 
 
 @scenario
@@ -228,7 +236,7 @@ async def test_a_follower_that_stood_still_takes_nothing_from_who_renews(electio
 
 @scenario
 async def test_a_deleted_lease_is_made_anew_by_its_holder(election: Election) -> None:
-    await election.lasts(RETRY)
+    await election.lasts(RETRY_PERIOD)
     election.lease.record = None
     await election.lasts(60)
     assert election.lease.holder == "a"
@@ -236,7 +244,7 @@ async def test_a_deleted_lease_is_made_anew_by_its_holder(election: Election) ->
 
 @scenario
 async def test_a_deleted_lease_of_a_dead_holder_is_taken(election: Election) -> None:
-    await election.lasts(RETRY)
+    await election.lasts(RETRY_PERIOD)
     election.a.kill()
     election.lease.record = None
     await election.until(lambda: election.leaders() == ["bb"], TAKEOVER)
@@ -248,7 +256,7 @@ async def test_a_holder_started_anew_under_its_name_goes_on_at_once(election: El
     election.unwatched.add("a")
     election.a = Replica(election.lease, "a")
     election.unwatched.clear()
-    await election.until(lambda: election.a.elector.is_leader(), RETRY)
+    await election.until(lambda: election.a.elector.is_leader(), RETRY_PERIOD)
 
 
 @scenario
@@ -272,6 +280,6 @@ async def test_releasing_what_is_lost_or_never_was_ours_writes_nothing(election:
 
 
 def test_the_spans_leave_room_for_each_other() -> None:
-    assert 2 * CALL <= RENEW < LEASE
-    assert RETRY + CALL < RENEW
-    assert LEASE - RENEW >= CALL
+    assert 2 * CALL_TIMEOUT <= RENEW_DEADLINE < LEASE_DURATION
+    assert RETRY_PERIOD + CALL_TIMEOUT < RENEW_DEADLINE
+    assert LEASE_DURATION - RENEW_DEADLINE >= CALL_TIMEOUT

@@ -47,14 +47,14 @@ class Bench:
         self.operations = OperationRunner(recorded, self.woken.append, self.clock, lambda: self.draw)
 
     def want(self, operation: Operation | None) -> None:
-        self.operations.want(self.job, operation)
+        self.operations.ensure(self.job, operation)
 
     async def idle(self) -> None:
         for _ in range(20):
             await asyncio.sleep(0)
 
     def progress(self) -> Progress | None:
-        return self.operations.look(KEY)[1]
+        return self.operations.progress_of(KEY)[1]
 
 
 async def does_well(operation: Operation) -> Progress:
@@ -71,7 +71,7 @@ def raising(error: Exception) -> Callable[[Operation], Awaitable[Progress]]:
 async def test_an_effort_is_started_once_and_wakes_its_job() -> None:
     bench = Bench(does_well)
     bench.want(STAGE)
-    assert bench.operations.look(KEY) == (STAGE, Working())
+    assert bench.operations.progress_of(KEY) == (STAGE, Working())
     bench.want(STAGE)
     await bench.idle()
     bench.want(STAGE)
@@ -83,7 +83,7 @@ async def test_nothing_wanted_is_nothing_known() -> None:
     bench.want(STAGE)
     await bench.idle()
     bench.want(None)
-    assert bench.operations.look(KEY) == (None, None)
+    assert bench.operations.progress_of(KEY) == (None, None)
 
 
 async def test_an_error_that_may_pass_is_tried_again_with_growing_rests() -> None:
@@ -174,7 +174,7 @@ async def test_another_effort_waits_for_the_last_write_of_the_one_before() -> No
     bench.want(CLEAN)
     await bench.idle()
     assert work.log == ["Stage begins"]
-    assert bench.operations.look(KEY) == (CLEAN, Working())
+    assert bench.operations.progress_of(KEY) == (CLEAN, Working())
     work.landed.set()
     await bench.idle()
     assert work.log == ["Stage begins", "the last write lands", "Clean begins"]
@@ -217,7 +217,7 @@ async def test_closing_waits_for_last_writes() -> None:
     bench = Bench(work)
     bench.want(STAGE)
     await bench.idle()
-    closing = asyncio.ensure_future(bench.operations.close())
+    closing = asyncio.ensure_future(bench.operations.stop())
     await bench.idle()
     assert not closing.done()
     work.landed.set()
@@ -231,7 +231,7 @@ async def test_a_forgotten_job_has_no_effort() -> None:
     bench.want(STAGE)
     await bench.idle()
     bench.operations.forget(KEY)
-    assert bench.operations.look(KEY) == (None, None)
+    assert bench.operations.progress_of(KEY) == (None, None)
     work.landed.set()
     await bench.idle()
     assert bench.woken == []

@@ -101,7 +101,7 @@ async def test_what_is_left_is_handed_on_by_a_run_that_failed() -> None:
     assert sources(world) == [A]
 
 
-async def test_runs_that_never_came_to_their_items_are_passed_over() -> None:
+async def test_runs_that_never_came_to_their_items_are_foreign() -> None:
     world = World()
     await one_failed(world)
     await next_run(world, "2", destination={"keyTemplate": "one"})

@@ -12,13 +12,13 @@ import yaml
 from fakes.build import PREFIX, job, status
 from fakes.clock import START
 from fakes.jumping_loop import run
-from fakes.memory_owners import SweepCounts
+from fakes.memory_owners import GarbageCounts
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.controller.leader_election import CALL
+from imagejob_operator.controller.leader_election import CALL_TIMEOUT
 from imagejob_operator.controller.operation_runner import OperationRunner
-from imagejob_operator.controller.shutdown import LONGEST, drain
-from imagejob_operator.controller.workqueue import WorkQueue
+from imagejob_operator.controller.shutdown import DRAIN_TIMEOUT, drain
+from imagejob_operator.controller.workqueue import Queues, WorkQueue
 from imagejob_operator.decision.operation import Operation, Progress, Stage
 from imagejob_operator.garbage.schedule import GarbageSchedule
 
@@ -54,21 +54,22 @@ class Busy:
         async def one_round() -> None:
             await landing(sweep)
 
-        self.queue = WorkQueue(one_turn, workers=2)
+        self.queues = Queues(WorkQueue(workers=2))
+        self.queue = self.queues.jobs
         self.operations = OperationRunner(work, self.queue.add, lambda: START)
         nothing: Any = None
-        self.garbage_schedule = GarbageSchedule(dict, nothing, nothing, SweepCounts(), 900)
-        vars(self.garbage_schedule)["round"] = one_round
-        self.queue.start()
+        self.garbage_schedule = GarbageSchedule(dict, nothing, nothing, GarbageCounts(), 900)
+        vars(self.garbage_schedule)["sweep_all"] = one_round
+        self.queue.start(one_turn)
         self.garbage_schedule.start()
-        self.operations.want(job(status(Phase.STAGING)), Stage(PREFIX))
+        self.operations.ensure(job(status(Phase.STAGING)), Stage(PREFIX))
         self.queue.add(Key("shop", "spring"))
 
     async def ends(self) -> tuple[bool, float]:
         """Whether all has landed, and after how many seconds."""
         await asyncio.sleep(1)
         begun = self.loop.time()
-        landed = await drain((self.queue,), self.garbage_schedule, self.operations)
+        landed = await drain(self.queues, self.garbage_schedule, self.operations)
         return landed, self.loop.time() - begun
 
 
@@ -95,10 +96,10 @@ def test_last_writes_are_waited_for_side_by_side() -> None:
 def test_one_that_hangs_is_not_waited_for_longer_than_there_is_time(what: str) -> None:
     landed, seconds = ends(**{what: FOR_EVER})
     assert not landed, "nobody may begin before the lease has ended by itself"
-    assert seconds == LONGEST
+    assert seconds == DRAIN_TIMEOUT
 
 
 def test_there_is_time_enough_to_release_the_lease() -> None:
     objects = yaml.safe_load_all(DEPLOYMENT.read_text())
     pod = next(one for one in objects if one["kind"] == "Deployment")["spec"]["template"]["spec"]
-    assert LONGEST + CALL < OF_KOPF < pod["terminationGracePeriodSeconds"]
+    assert DRAIN_TIMEOUT + CALL_TIMEOUT < OF_KOPF < pod["terminationGracePeriodSeconds"]

@@ -10,25 +10,25 @@ import pytest
 
 from fakes.build import NOW
 from fakes.jumping_loop import run
-from fakes.memory_owners import SweepCounts
+from fakes.memory_owners import GarbageCounts
 from imagejob_operator.api.imagejob import Key, parse_job
 from imagejob_operator.controller.cache import Cache
-from imagejob_operator.controller.queue_monitor import LONGEST_TURN, MOST_LOOKS
+from imagejob_operator.controller.queue_monitor import MAX_RECONCILE_SECONDS, MAX_STALLED_CHECKS
 from imagejob_operator.controller.watch_monitor import (
+    CHECK_PERIOD,
     GRACE,
-    INTERVAL,
-    LONGEST_LAG,
-    STEP,
+    LIST_PERIOD,
+    MAX_LAG,
     WatchMonitor,
     WatchStalled,
     newer,
 )
-from imagejob_operator.controller.workqueue import WorkQueue
+from imagejob_operator.controller.workqueue import Queues, WorkQueue
 from imagejob_operator.decision.attempt import Attempt, State
 from imagejob_operator.garbage.collector import GarbageCollector
 from imagejob_operator.garbage.schedule import GarbageSchedule
 from imagejob_operator.ports.imagejobs import Unavailable
-from imagejob_operator.ports.metadata_list import Sight
+from imagejob_operator.ports.metadata_list import ListedObject
 
 KEY = Key("shop", "spring")
 PROMISE = 90.0
@@ -38,16 +38,16 @@ class Count:
     """See the port Census: what is there, as the test says."""
 
     def __init__(self) -> None:
-        self.of_jobs: dict[str, Sight] = {}
-        self.of_attempts: dict[str, Sight] = {}
+        self.of_jobs: dict[str, ListedObject] = {}
+        self.of_attempts: dict[str, ListedObject] = {}
         self.fails = False
 
-    async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, Sight]:
+    async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, ListedObject]:
         if self.fails:
             raise Unavailable("503")
         return dict(self.of_jobs)
 
-    async def attempts(self, namespaces: Sequence[str]) -> Mapping[str, Sight]:
+    async def attempts(self, namespaces: Sequence[str]) -> Mapping[str, ListedObject]:
         return dict(self.of_attempts)
 
 
@@ -57,23 +57,22 @@ class Watched:
     def __init__(self, namespaces: tuple[str, ...] = ()) -> None:
         self.reconciles: list[Key] = []
         self.cache, self.metadata_lister = Cache(), Count()
-        self.queue = WorkQueue(self._reconcile, workers=2)
+        self.queue = WorkQueue(workers=2)
         self.loop = asyncio.get_running_loop()
-        self.stores = WorkQueue(self._reconcile, workers=2)
-        self.garbage_schedule = GarbageSchedule(dict, self._no_sweeper, self._clean, SweepCounts(), 900)
+        self.stores = WorkQueue("imagestores", workers=2)
+        self.garbage_schedule = GarbageSchedule(dict, self._no_sweeper, self._clean, GarbageCounts(), 900)
         self.watch_monitor = WatchMonitor(
             self.metadata_lister,
             self.cache,
-            self.queue,
-            self.stores,
-            (self.garbage_schedule.complaint,),
+            Queues(self.queue, self.stores),
+            (self.garbage_schedule.failure,),
             namespaces,
             clock=self.loop.time,
         )
         self.hold = asyncio.Event()
         self.hold.set()
-        self.queue.start()
-        self.stores.start()
+        self.queue.start(self._reconcile)
+        self.stores.start(self._reconcile)
 
     def _no_sweeper(self, store: Any) -> GarbageCollector:
         raise AssertionError("there is no store")
@@ -87,13 +86,13 @@ class Watched:
 
     def change(self, version: str, told: bool = True) -> None:
         """The job changes; the watch tells of it or does not."""
-        self.metadata_lister.of_jobs["u1"] = Sight(KEY, version)
+        self.metadata_lister.of_jobs["u1"] = ListedObject(KEY, version)
         if told:
             self.watch_monitor.jobs.note("shop", "u1", version, deleted=False)
 
     def go_on_about_another(self, namespace: str, number: int = 1) -> None:
         """The watches tell of another job, again and again."""
-        self.metadata_lister.of_jobs["u2"] = Sight(Key(namespace, "other"), str(number))
+        self.metadata_lister.of_jobs["u2"] = ListedObject(Key(namespace, "other"), str(number))
         self.watch_monitor.jobs.note(namespace, "u2", str(number), deleted=False)
         self.loop.call_later(10, self.go_on_about_another, namespace, number + 1)
 
@@ -102,13 +101,13 @@ class Watched:
         begun = self.loop.time()
         with pytest.raises(WatchStalled) as caught:
             async with asyncio.timeout(longest):
-                await self.watch_monitor.keep()
+                await self.watch_monitor.run()
         return self.loop.time() - begun, str(caught.value)
 
     async def is_well_for(self, seconds: float) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self.watch_monitor.keep()
+                await self.watch_monitor.run()
 
     async def close(self) -> None:
         self.hold.set()
@@ -135,7 +134,7 @@ def test_a_watch_that_goes_silent_is_noticed_within_90_seconds() -> None:
         seconds, why = await w.deaf_after(PROMISE)
         assert GRACE <= seconds <= PROMISE
         assert "shop/spring at version 2" in why
-        assert w.watch_monitor.complaints()
+        assert w.watch_monitor.problems()
 
     play(scenario)
 
@@ -145,7 +144,7 @@ def test_also_when_the_change_comes_just_after_a_census() -> None:
         w.change("1")
         w.loop.call_later(1, w.change, "2", False)
         seconds, _ = await w.deaf_after(1 + PROMISE)
-        assert INTERVAL < seconds <= 1 + PROMISE
+        assert LIST_PERIOD < seconds <= 1 + PROMISE
 
     play(scenario)
 
@@ -156,7 +155,7 @@ def test_a_watch_that_is_told_in_time_is_not_deaf() -> None:
         w.change("2", told=False)
         w.loop.call_later(GRACE - 5, w.watch_monitor.jobs.note, "shop", "u1", "2", False)
         await w.is_well_for(900)
-        assert w.watch_monitor.facts()["notToldYet"] == 0
+        assert w.watch_monitor.details()["missingFromWatch"] == 0
 
     play(scenario)
 
@@ -171,8 +170,8 @@ def test_a_watch_that_is_behind_is_given_more_time_but_not_for_ever(
         w.change("1")
         w.go_on_about_another(other)
         w.change("2", told=False)
-        seconds, _ = await w.deaf_after(LONGEST_LAG + PROMISE)
-        assert seconds >= LONGEST_LAG
+        seconds, _ = await w.deaf_after(MAX_LAG + PROMISE)
+        assert seconds >= MAX_LAG
 
     play(scenario, namespaces)
 
@@ -216,9 +215,9 @@ def test_a_turn_that_never_ends_is_noticed() -> None:
     async def scenario(w: Watched) -> None:
         w.hold.clear()
         w.queue.add(KEY)
-        seconds, why = await w.deaf_after(LONGEST_TURN + INTERVAL + 1)
-        assert seconds >= LONGEST_TURN
-        assert "the turn of shop/spring" in why
+        seconds, why = await w.deaf_after(MAX_RECONCILE_SECONDS + LIST_PERIOD + 1)
+        assert seconds >= MAX_RECONCILE_SECONDS
+        assert "the reconcile of shop/spring" in why
 
     play(scenario)
 
@@ -226,8 +225,8 @@ def test_a_turn_that_never_ends_is_noticed() -> None:
 def test_workers_that_have_ended_are_noticed() -> None:
     async def scenario(w: Watched) -> None:
         w.queue._tasks[0].cancel()
-        _, why = await w.deaf_after(INTERVAL + 1)
-        assert "1 workers of the queue of jobs have ended" in why
+        _, why = await w.deaf_after(LIST_PERIOD + 1)
+        assert "work queue jobs: 1 workers have ended" in why
 
     play(scenario)
 
@@ -235,8 +234,8 @@ def test_workers_that_have_ended_are_noticed() -> None:
 def test_the_queue_of_stores_is_looked_after_as_well() -> None:
     async def scenario(w: Watched) -> None:
         w.stores._tasks[0].cancel()
-        _, why = await w.deaf_after(INTERVAL + 1)
-        assert "1 workers of the queue of ImageStores have ended" in why
+        _, why = await w.deaf_after(LIST_PERIOD + 1)
+        assert "work queue imagestores: 1 workers have ended" in why
 
     play(scenario)
 
@@ -246,14 +245,14 @@ def test_a_queue_that_stands_still_is_noticed(later: float) -> None:
     # Planted: nobody is woken, so workers sleep beside a key that waits.
     async def scenario(w: Watched) -> None:
         await asyncio.sleep(1)
-        vars(w.queue)["_waiting"].release = lambda: None
+        vars(w.queue)["_available"].release = lambda: None
         if later:
             w.queue.add_after(KEY, later)
         else:
             w.queue.add(KEY)
-        seconds, why = await w.deaf_after(2 * MOST_LOOKS * STEP)
-        assert MOST_LOOKS * STEP - STEP <= seconds <= PROMISE
-        assert "the queue of jobs stands still" in why
+        seconds, why = await w.deaf_after(2 * MAX_STALLED_CHECKS * CHECK_PERIOD)
+        assert MAX_STALLED_CHECKS * CHECK_PERIOD - CHECK_PERIOD <= seconds <= PROMISE
+        assert "work queue jobs is stalled" in why
         assert w.reconciles == []
 
     play(scenario)
@@ -264,9 +263,9 @@ def test_a_queue_whose_workers_are_all_at_work_does_not_stand_still() -> None:
         w.hold.clear()
         for name in ("a", "b", "c"):
             w.queue.add(Key("shop", name))
-        seconds, why = await w.deaf_after(LONGEST_TURN + INTERVAL + 1)
-        assert seconds >= LONGEST_TURN
-        assert "stands still" not in why
+        seconds, why = await w.deaf_after(MAX_RECONCILE_SECONDS + LIST_PERIOD + 1)
+        assert seconds >= MAX_RECONCILE_SECONDS
+        assert "stalled" not in why
 
     play(scenario)
 
@@ -277,9 +276,9 @@ def test_a_sweeper_that_has_ended_is_noticed() -> None:
         async def breaks() -> None:
             raise KeyError("planted")
 
-        vars(w.garbage_schedule)["round"] = breaks
+        vars(w.garbage_schedule)["sweep_all"] = breaks
         w.garbage_schedule.start()
-        _, why = await w.deaf_after(INTERVAL + 1)
+        _, why = await w.deaf_after(LIST_PERIOD + 1)
         assert why == "the garbage collector has ended: KeyError('planted')"
 
     play(scenario)
@@ -303,10 +302,10 @@ def test_a_job_whose_end_was_missed_is_forgotten() -> None:
         metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
         w.cache.put_job(parse_job({"metadata": metadata}))
         w.change("1")
-        await w.watch_monitor.look()
+        await w.watch_monitor.compare()
         assert w.cache.job(KEY)
         del w.metadata_lister.of_jobs["u1"]
-        await w.watch_monitor.look()
+        await w.watch_monitor.compare()
         assert w.cache.job(KEY) is None
         await asyncio.sleep(1)
         assert w.reconciles == [KEY]
@@ -322,11 +321,11 @@ def test_a_pod_whose_end_was_missed_is_a_disruption() -> None:
         w.change("1")
         w.cache.put_attempt("u1", Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
         w.watch_monitor.attempts.note("shop", "p1", "5", deleted=False)
-        w.metadata_lister.of_attempts["p1"] = Sight(KEY, "5")
-        await w.watch_monitor.look()
+        w.metadata_lister.of_attempts["p1"] = ListedObject(KEY, "5")
+        await w.watch_monitor.compare()
         assert w.reconciles == []
         w.metadata_lister.of_attempts.clear()
-        await w.watch_monitor.look()
+        await w.watch_monitor.compare()
         await asyncio.sleep(1)
         assert w.reconciles == [KEY]
         (attempt,) = w.cache.attempts("u1")
@@ -343,8 +342,8 @@ def test_an_answer_that_came_after_its_object_was_gone_is_forgotten() -> None:
         metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
         w.cache.put_job(parse_job({"metadata": metadata}))
         w.cache.put_attempt("u1", Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
-        w.cache.pass_over("u2")
-        await w.watch_monitor.look()
+        w.cache.ignore_job("u2")
+        await w.watch_monitor.compare()
         assert w.cache.seen() == set()
         assert list(w.cache.all_attempts()) == []
 
@@ -356,13 +355,13 @@ def test_an_answer_that_came_during_the_census_is_not_taken_for_gone() -> None:
         metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
 
         class Slow(Count):
-            async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, Sight]:
+            async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, ListedObject]:
                 answer = await super().jobs(namespaces)
                 w.cache.put_job(parse_job({"metadata": metadata}))
                 return answer
 
         w.watch_monitor._metadata_lister = Slow()
-        await w.watch_monitor.look()
+        await w.watch_monitor.compare()
         assert w.cache.job(KEY)
 
     play(scenario)
@@ -371,13 +370,13 @@ def test_an_answer_that_came_during_the_census_is_not_taken_for_gone() -> None:
 def test_what_came_during_the_census_is_not_taken_for_gone() -> None:
     async def scenario(w: Watched) -> None:
         class Slow(Count):
-            async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, Sight]:
+            async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, ListedObject]:
                 answer = await super().jobs(namespaces)
                 w.watch_monitor.jobs.note("shop", "u9", "9", deleted=False)
                 return answer
 
         w.watch_monitor._metadata_lister = Slow()
-        await w.watch_monitor.look()
+        await w.watch_monitor.compare()
         assert w.watch_monitor.jobs.versions == {"u9": "9"}
 
     play(scenario)

@@ -57,8 +57,8 @@ def reconciles() -> Turns:
 
 @pytest.fixture
 async def queue(reconciles: Turns) -> AsyncIterator[WorkQueue]:
-    made = WorkQueue(reconciles, workers=2)
-    made.start()
+    made = WorkQueue(workers=2)
+    made.start(reconciles)
     yield made
     await made.stop()
 
@@ -78,12 +78,12 @@ async def test_a_key_has_one_turn_at_a_time_and_another_after_it(queue: WorkQueu
 
 
 async def test_wishes_before_a_turn_are_one_wish(reconciles: Turns) -> None:
-    queue = WorkQueue(reconciles, workers=2)
+    queue = WorkQueue(workers=2)
     for _ in range(3):
         queue.add(A)
     queue.add(B)
     assert len(queue) == 2
-    queue.start()
+    queue.start(reconciles)
     await reconciles.until(2)
     await queue.stop()
     assert sorted(reconciles.begun) == [A, B]
@@ -100,22 +100,22 @@ async def test_keys_are_worked_on_side_by_side(queue: WorkQueue, reconciles: Tur
 
 
 async def test_a_namespace_with_many_keys_does_not_starve_another(reconciles: Turns) -> None:
-    queue = WorkQueue(reconciles, workers=1)
+    queue = WorkQueue(workers=1)
     for i in range(50):
         queue.add(Key("crowd", str(i)))
     queue.add(Key("alone", "x"))
-    queue.start()
+    queue.start(reconciles)
     await reconciles.until(51)
     await queue.stop()
     assert reconciles.begun.index(Key("alone", "x")) <= 1
 
 
 async def test_keys_of_a_namespace_keep_their_order(reconciles: Turns) -> None:
-    queue = WorkQueue(reconciles, workers=1)
+    queue = WorkQueue(workers=1)
     keys = [Key("shop", str(i)) for i in range(9)]
     for key in keys:
         queue.add(key)
-    queue.start()
+    queue.start(reconciles)
     await reconciles.until(9)
     await queue.stop()
     assert reconciles.begun == keys
@@ -161,10 +161,10 @@ async def test_a_turn_now_makes_the_later_one_needless(queue: WorkQueue, reconci
 async def test_a_turn_that_fails_does_not_end_its_worker_and_comes_again_later_each_time(
     reconciles: Turns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    queue = WorkQueue(reconciles, workers=1, draw=lambda: 0.0)
+    queue = WorkQueue(workers=1, random=lambda: 0.0)
     pauses: list[tuple[Key, float]] = []
     monkeypatch.setattr(queue, "add_after", lambda key, seconds: pauses.append((key, seconds)))
-    queue.start()
+    queue.start(reconciles)
     for reconcile, failing in enumerate((True, True, True, True, False, True)):
         reconciles.failing = {A} if failing else set()
         queue.add(A)
@@ -177,23 +177,23 @@ async def test_a_turn_that_fails_does_not_end_its_worker_and_comes_again_later_e
 
 async def test_keys_that_fail_together_do_not_come_again_together(reconciles: Turns) -> None:
     draws = iter((0.0, 1.0))
-    queue = WorkQueue(reconciles, draw=lambda: next(draws))
+    queue = WorkQueue(random=lambda: next(draws))
     now = asyncio.get_running_loop().time()
     queue.retry(A)
     queue.retry(B)
-    assert [round(queue._due[key].when() - now) for key in (A, B)] == [2, 1]
+    assert [round(queue._timers[key].when() - now) for key in (A, B)] == [2, 1]
 
 
 async def test_what_is_gone_has_no_failures_any_more(reconciles: Turns) -> None:
-    queue = WorkQueue(reconciles, draw=lambda: 0.0)
+    queue = WorkQueue(random=lambda: 0.0)
     queue.retry(A)
     queue.forget(A)
-    assert (queue._failures, queue._due) == ({}, {})
+    assert (queue._failures, queue._timers) == ({}, {})
 
 
 async def test_thousands_of_keys_all_get_their_turn(reconciles: Turns) -> None:
-    queue = WorkQueue(reconciles, workers=8)
-    queue.start()
+    queue = WorkQueue(workers=8)
+    queue.start(reconciles)
     keys = {Key(f"n{i % 7}", str(i)) for i in range(2000)}
     for key in keys:
         queue.add(key)
@@ -203,18 +203,18 @@ async def test_thousands_of_keys_all_get_their_turn(reconciles: Turns) -> None:
 
 
 async def test_a_timer_goes_with_the_turn_that_came_sooner(reconciles: Turns) -> None:
-    queue = WorkQueue(reconciles, workers=1)
-    queue.start()
+    queue = WorkQueue(workers=1)
+    queue.start(reconciles)
     queue.add_after(B, 300)
-    kept, needless = queue._due[B], []
+    kept, needless = queue._timers[B], []
     for reconcile in range(3):
         for seconds in (300, 200):
             queue.add_after(A, seconds)
-            needless.append(queue._due[A])
+            needless.append(queue._timers[A])
         queue.add(A)
         await reconciles.until(reconcile + 1)
     assert all(timer.cancelled() for timer in needless)
-    assert queue._due == {B: kept}
+    assert queue._timers == {B: kept}
     assert not kept.cancelled()
     await queue.stop()
     assert kept.cancelled(), "a queue that has stopped leaves no timer behind"
@@ -231,8 +231,8 @@ async def test_what_is_gone_has_no_turn_any_more(queue: WorkQueue, reconciles: T
 @pytest.mark.parametrize("when", ["in-a-turn", "between-turns"])
 async def test_a_worker_that_nobody_told_to_end_goes_on(reconciles: Turns, when: str) -> None:
     """As a client's timer does that fires when its request has just been answered."""
-    queue = WorkQueue(reconciles, workers=1)
-    queue.start()
+    queue = WorkQueue(workers=1)
+    queue.start(reconciles)
     (worker,) = queue._tasks
     go = reconciles.hold(A)
     queue.add(A)
@@ -245,6 +245,6 @@ async def test_a_worker_that_nobody_told_to_end_goes_on(reconciles: Turns, when:
     await reconciles.until(2)
     assert reconciles.begun == [A, B]
     assert queue.dead_workers() == 0
-    assert (A in queue._due) == (when == "in-a-turn"), "a turn that was broken off is taken again"
+    assert (A in queue._timers) == (when == "in-a-turn"), "a turn that was broken off is taken again"
     await queue.stop()
     assert worker.cancelled()

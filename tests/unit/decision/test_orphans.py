@@ -21,7 +21,7 @@ from imagejob_operator.decision.orphans import (
     StagedJob,
     StagedRun,
     Unknown,
-    Why,
+    Verdict,
     count_orphans,
     judge,
     judge_owner,
@@ -51,31 +51,31 @@ def run(number: int = 2, epoch: int = 2) -> StagedRun:
 @pytest.mark.parametrize(
     ("owner", "expected"),
     [
-        (None, Why.GONE),
-        *[(Owner(2, 2, phase), Why.ENDED) for phase in ENDED],
-        *[(Owner(2, 2, phase), Why.CURRENT) for phase in FORWARD if phase != "Pending"],
-        (Owner(2, 2, "Suspended"), Why.ENDED),
-        (Owner(2, 3, "Suspended"), Why.PAST),
-        (Owner(2, 0, "Suspended"), Why.PAST),
-        (Owner(2, 1, "Suspended"), Why.AHEAD),
-        (Owner(1, 0, "Suspended"), Why.AHEAD),
-        (Owner(3, 1, "Running"), Why.PAST),
-        (Owner(2, 3, "Running"), Why.PAST),
-        (Owner(3, 1, "Succeeded"), Why.PAST),
-        (Owner(2, 0, "Pending"), Why.PAST),
-        (Owner(2, 0, ""), Why.PAST),
-        (Owner(1, 0, "Pending"), Why.AHEAD),
-        (Owner(1, 9, "Running"), Why.AHEAD),
-        (Owner(2, 1, "Running"), Why.AHEAD),
-        (Owner(1, 1, "Failed"), Why.AHEAD),
-        (Owner(0, 0, ""), Why.AHEAD),
-        (Owner(2, 2, "SomethingNew"), Why.CURRENT),
-        (Owner(2, 2, "Running", released=True), Why.ENDED),
-        (Owner(0, 0, "", released=True), Why.ENDED),
-        (Unknown.UNKNOWN, Why.UNKNOWN),
+        (None, Verdict.GONE),
+        *[(Owner(2, 2, phase), Verdict.ENDED) for phase in ENDED],
+        *[(Owner(2, 2, phase), Verdict.CURRENT) for phase in FORWARD if phase != "Pending"],
+        (Owner(2, 2, "Suspended"), Verdict.ENDED),
+        (Owner(2, 3, "Suspended"), Verdict.PAST),
+        (Owner(2, 0, "Suspended"), Verdict.PAST),
+        (Owner(2, 1, "Suspended"), Verdict.AHEAD),
+        (Owner(1, 0, "Suspended"), Verdict.AHEAD),
+        (Owner(3, 1, "Running"), Verdict.PAST),
+        (Owner(2, 3, "Running"), Verdict.PAST),
+        (Owner(3, 1, "Succeeded"), Verdict.PAST),
+        (Owner(2, 0, "Pending"), Verdict.PAST),
+        (Owner(2, 0, ""), Verdict.PAST),
+        (Owner(1, 0, "Pending"), Verdict.AHEAD),
+        (Owner(1, 9, "Running"), Verdict.AHEAD),
+        (Owner(2, 1, "Running"), Verdict.AHEAD),
+        (Owner(1, 1, "Failed"), Verdict.AHEAD),
+        (Owner(0, 0, ""), Verdict.AHEAD),
+        (Owner(2, 2, "SomethingNew"), Verdict.CURRENT),
+        (Owner(2, 2, "Running", released=True), Verdict.ENDED),
+        (Owner(0, 0, "", released=True), Verdict.ENDED),
+        (Unknown.UNKNOWN, Verdict.UNKNOWN),
     ],
 )
-def test_what_follows_from_the_owner(owner: Owner | Unknown | None, expected: Why) -> None:
+def test_what_follows_from_the_owner(owner: Owner | Unknown | None, expected: Verdict) -> None:
     assert judge_owner(run(), owner) is expected
     assert judge(run(), OLD, owner, CLOCK, None) is expected
 
@@ -83,26 +83,26 @@ def test_what_follows_from_the_owner(owner: Owner | Unknown | None, expected: Wh
 @pytest.mark.parametrize(
     ("age", "expected"),
     [
-        (timedelta(hours=1, microseconds=1), Why.GONE),
-        (timedelta(hours=1), Why.YOUNG),
-        (timedelta(minutes=59), Why.YOUNG),
-        (timedelta(hours=-5), Why.YOUNG),
+        (timedelta(hours=1, microseconds=1), Verdict.GONE),
+        (timedelta(hours=1), Verdict.YOUNG),
+        (timedelta(minutes=59), Verdict.YOUNG),
+        (timedelta(hours=-5), Verdict.YOUNG),
     ],
 )
-def test_older_than_an_hour_by_the_clock_of_the_store(age: timedelta, expected: Why) -> None:
+def test_older_than_an_hour_by_the_clock_of_the_store(age: timedelta, expected: Verdict) -> None:
     assert judge(run(), Contents(1, 1, CLOCK - age), None, CLOCK, None) is expected
 
 
 @pytest.mark.parametrize(
     ("until", "expected"),
     [
-        (CLOCK - timedelta(microseconds=1), Why.GONE),
-        (CLOCK, Why.URLS),
-        (CLOCK + timedelta(hours=1), Why.URLS),
-        (None, Why.GONE),
+        (CLOCK - timedelta(microseconds=1), Verdict.GONE),
+        (CLOCK, Verdict.URLS),
+        (CLOCK + timedelta(hours=1), Verdict.URLS),
+        (None, Verdict.GONE),
     ],
 )
-def test_no_url_may_outlive_the_deleting(until: datetime | None, expected: Why) -> None:
+def test_no_url_may_outlive_the_deleting(until: datetime | None, expected: Verdict) -> None:
     assert judge(run(), OLD, None, CLOCK, until) is expected
 
 
@@ -279,11 +279,11 @@ def test_owners_are_read_strictly(of: dict[str, Any], expected: Owner | Unknown)
 def test_orphans_are_what_is_due_and_still_there() -> None:
     day, week = (Contents(2, 20, CLOCK - timedelta(days=d)) for d in (1, 7))
     findings = [
-        Finding(run(1), day, Why.GONE),
-        Finding(run(2), week, Why.ENDED, deleted=True),
-        Finding(run(3), day, Why.PAST),
-        Finding(run(4), week, Why.URLS),
-        Finding(run(5), week, Why.CURRENT),
+        Finding(run(1), day, Verdict.GONE),
+        Finding(run(2), week, Verdict.ENDED, deleted=True),
+        Finding(run(3), day, Verdict.PAST),
+        Finding(run(4), week, Verdict.URLS),
+        Finding(run(5), week, Verdict.CURRENT),
     ]
     left = count_orphans(findings, CLOCK)
     assert (left.prefixes, left.objects, left.bytes) == (2, 4, 40)

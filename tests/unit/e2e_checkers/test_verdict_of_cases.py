@@ -159,7 +159,7 @@ def test_a_deletion_is_held_against_its_events_and_the_job() -> None:
 
 
 def test_the_ends_are_read_from_the_operator_s_own_metrics() -> None:
-    metrics = Metrics(list)
+    metrics = Metrics()
     failing = parse_status(failed()["status"] | {"phase": "Failing", "run": {}, "conditions": []})
     ended = msgspec.structs.replace(failing, phase="Failed")
     metrics.moved(failing, ended)

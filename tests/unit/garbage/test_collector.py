@@ -12,7 +12,7 @@ import pytest
 
 from fakes.clock import ManualClock
 from fakes.hooks import Gate
-from fakes.memory_owners import CLUSTER, FOLDER, OTHER_FOLDER, MemoryOwners, SweepCounts
+from fakes.memory_owners import CLUSTER, FOLDER, OTHER_FOLDER, GarbageCounts, MemoryOwners
 from fakes.memory_store import MemoryStore
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.decision.orphans import Mode, Orphans, clock_key
@@ -50,7 +50,7 @@ class Yard:
         self.clock = clock or ManualClock()
         self.store = store or MemoryStore(self.clock)
         self.owners = owners or MemoryOwners()
-        self.counts = SweepCounts()
+        self.counts = GarbageCounts()
         self.folder = folder
         policy = GarbagePolicy(folder, mode, interval, namespaces)
         self.sweeper = GarbageCollector(self.store, self.owners, self.counts, policy, gate)
@@ -87,7 +87,7 @@ async def test_garbage_goes_and_all_else_stays() -> None:
     yard.clock.advance(HOUR + 1)
     await yard.sweep()
     assert {key.rpartition("in/")[0] for key in yard.left()} == {live}
-    assert yard.counts.swept_objects == 9
+    assert yard.counts.deleted_objects == 9
     assert yard.counts.left[-1].objects == 0
     assert yard.counts.failures == 0
 
@@ -151,7 +151,7 @@ async def test_an_owner_that_appears_between_the_listings_keeps_its_staging() ->
     yard.owners.hooks.install(appear)
     await yard.sweep()
     assert len(yard.left()) == 3
-    assert yard.counts.swept_objects == 0
+    assert yard.counts.deleted_objects == 0
 
 
 async def test_an_owner_that_moves_on_after_the_listing_is_judged_by_what_it_is_then() -> None:
@@ -251,10 +251,10 @@ async def test_what_is_young_costs_no_look_at_its_owner() -> None:
     yard.stage()
     yard.clock.advance(HOUR)
     await yard.sweep()
-    assert yard.owners.hooks.count("look") == 0
+    assert yard.owners.hooks.count("get") == 0
     yard.clock.advance(1)
     await yard.sweep()
-    assert yard.owners.hooks.count("look") == 1
+    assert yard.owners.hooks.count("get") == 1
 
 
 # --- what ends a sweep ---------------------------------------------------------------------------------
@@ -273,10 +273,10 @@ async def test_an_error_of_the_store_ends_the_sweep_and_the_next_one_finishes_it
     yard.store.hooks.remove(fault)
     await yard.sweep()
     assert yard.left() == []
-    assert yard.counts.swept_objects == 60
+    assert yard.counts.deleted_objects == 60
 
 
-@pytest.mark.parametrize("operation", ["uids", "look"])
+@pytest.mark.parametrize("operation", ["uids", "get"])
 @pytest.mark.parametrize("error", [Unavailable("503"), Rejected("403"), ValueError("a fault of ours")])
 async def test_half_an_answer_of_the_cluster_is_none(operation: str, error: Exception) -> None:
     yard = Yard()
@@ -420,7 +420,7 @@ async def test_two_operators_on_one_bucket_never_touch_each_others_staging(folde
     }
     await second.sweep()
     assert len(first.left()) == 6
-    assert first.counts.swept_objects == second.counts.swept_objects == 3
+    assert first.counts.deleted_objects == second.counts.deleted_objects == 3
     assert first.counts.left[-1].foreign == second.counts.left[-1].foreign == 1
 
 

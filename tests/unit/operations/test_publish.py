@@ -149,7 +149,7 @@ async def test_an_output_that_is_not_what_its_pod_said_makes_the_result_invalid(
     failure = caught.value.failure
     assert (failure.code, failure.reason) == (Code.PROCESSING, Reason.RESULTS_INVALID)
     assert "000000-web has the sha256 ab, not 00" in failure.message
-    assert not caught.value.passing, "the Pod will not say anything else"
+    assert not caught.value.transient, "the Pod will not say anything else"
 
 
 async def test_publishing_again_changes_nothing() -> None:

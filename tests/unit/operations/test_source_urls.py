@@ -24,7 +24,7 @@ from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.ports.object_store import StoreUnavailable
 
 A, B = "https://pictures.example/x/a%20b.jpg?token=secret", "https://pictures.example/c.jpg"
-AWAY = FetchFailed(Reason.SOURCE_UNREACHABLE, f"{B} answered 503", passing=True)
+AWAY = FetchFailed(Reason.SOURCE_UNREACHABLE, f"{B} answered 503", transient=True)
 
 
 class Bench:
@@ -92,7 +92,7 @@ async def test_a_checksum_is_held_against_all_bytes() -> None:
     other.web.pages[A] = b"another file"
     error = await other.refused({"url": A, "sha256": good})
     assert reason_of(error) == "JOB_002/ChecksumMismatch"
-    assert not error.passing
+    assert not error.transient
     assert good in str(error)
     assert "https://pictures.example/x/a%20b.jpg has sha256" in str(error)
     assert other.store.keys() == []
@@ -111,7 +111,7 @@ async def test_a_secret_that_is_not_there_yet_is_waited_for() -> None:
     bench.secrets.known["shop2", "web"] = {"Authorization": "of another tenant"}
     error = await bench.refused({"url": A, "headersSecretRef": {"name": "web"}})
     assert reason_of(error) == "JOB_002/AccessDenied"
-    assert error.passing
+    assert error.transient
     assert "headersSecretRef of https://pictures.example/x/a%20b.jpg: there is no Secret 'web'" in str(error)
 
 
@@ -135,7 +135,7 @@ async def test_what_is_staged_is_not_fetched_again() -> None:
     bench.web.fail(B, AWAY, times=1)
     error = await bench.refused({"url": A}, {"url": B})
     assert reason_of(error) == "JOB_002/SourceUnreachable"
-    assert error.passing
+    assert error.transient
     bench.store.set(input_key(PREFIX, 0), b"fetched before")
     before = len(bench.web.asked)
     await bench.stage({"url": A}, {"url": B})

@@ -40,7 +40,7 @@ async def declared(world: World, name: str = "media", bucket: str = "tenant", **
     world.stores.bucket(bucket, "key")
     world.stores.secret_of("key")
     store = image_store(name, bucket=bucket, **spec)
-    standing = await world.operator.stores.look(store)
+    standing = await world.operator.stores.check(store)
     assert standing.ready, standing
     return store
 
@@ -177,9 +177,9 @@ async def test_an_api_server_that_is_away_when_credentials_are_rotated_delays_an
 async def test_who_was_started_after_a_rotation_waits_for_a_look_at_the_store() -> None:
     world, store = await rotated_in_mid_run()
     await world.restart()
-    world.operator.stores.see(store)
-    await world.run(until=lambda: says(world, "nobody has looked at it yet"))
-    await world.operator.stores.look(store)
+    world.operator.stores.register(store)
+    await world.run(until=lambda: says(world, "it has not been checked yet"))
+    await world.operator.stores.check(store)
     await world.run()
     assert world.job.status.phase == "Succeeded", world.error()
 
@@ -235,8 +235,8 @@ async def test_a_deletion_is_let_go_when_the_credentials_are_gone_for_good() -> 
     assert "recreate it, or delete the objects, or rely on a lifecycle rule" in event.message
     # An ImageStore of that place is all that the garbage collector needs.
     world.stores.secret_of("key")
-    await world.operator.stores.look(image_store(bucket="tenant", prefix="here/", uid="another"))
-    part = world.operator.stores.to_sweep()["another"]
+    await world.operator.stores.check(image_store(bucket="tenant", prefix="here/", uid="another"))
+    part = world.operator.stores.stores_to_sweep()["another"]
     left = [found.key async for found in part.walk(f".imagejob-staging/{FOLDER}/shop/")]
     assert len(left) == len(bucket.keys("here/.imagejob-staging"))
     assert left
@@ -253,10 +253,10 @@ async def test_a_run_ends_when_the_credentials_of_its_staging_are_gone_for_good(
     assert (cleaned.status, cleaned.reason) == ("False", "Deferred")
     assert f"the ImageStore shop/media is gone, so 2 staged objects below {PLACE}" in cleaned.message
     # What holds it up is something else by now, and the condition says so.
-    await world.operator.stores.look(image_store(bucket="tenant", prefix="here/"))
+    await world.operator.stores.check(image_store(bucket="tenant", prefix="here/"))
     await world.run(until=lambda: "is not ready, SecretNotFound" in cleaning(world))
     world.stores.secret_of("key")
-    await world.operator.stores.look(image_store(bucket="tenant", prefix="here/"))
+    await world.operator.stores.check(image_store(bucket="tenant", prefix="here/"))
     await world.run()
     assert cleaning(world) == ""
     assert not world.job.guarded
@@ -271,7 +271,7 @@ def cleaning(world: World) -> str:
 async def test_a_secret_that_is_gone_is_named_by_the_deferral() -> None:
     world, _ = await taken_away_in_mid_run()
     await world.restart()
-    await world.operator.stores.look(image_store(bucket="tenant", prefix="here/"))
+    await world.operator.stores.check(image_store(bucket="tenant", prefix="here/"))
     world.cluster.user_deletes(KEY)
     await world.run(until=lambda: world.cluster.job(KEY) is None)
     assert world.operator.telemetry.deferrals == [Reason.STORE_NOT_READY]
@@ -288,7 +288,7 @@ async def test_a_store_of_the_same_name_is_not_the_one_that_a_run_began_in() -> 
     await world.run(until=lambda: world.job.status.phase == "Running")
     world.operator.stores.forget(store.key)
     other = world.stores.bucket("other", "key")
-    await world.operator.stores.look(image_store(bucket="other", uid="another"))
+    await world.operator.stores.check(image_store(bucket="other", uid="another"))
     await world.run()
     assert world.job.status.phase == "Succeeded", world.error()
     assert other.store.keys() == []
@@ -314,7 +314,7 @@ async def test_a_name_is_looked_up_in_the_jobs_own_namespace_only() -> None:
     registry = registry_of(stores)
     stores.bucket("shop", "key")
     stores.secret_of("key")
-    assert (await registry.look(image_store())).ready
+    assert (await registry.check(image_store())).ready
     stranger = job_of("other", **MEDIA)
     assert registry.views(stranger).failure
     with pytest.raises(StoreUnavailable, match="ImageStore other/media does not exist"):
@@ -354,7 +354,7 @@ async def test_the_operators_folders_are_no_sources_of_a_store() -> None:
     registry = registry_of(stores)
     bucket = stores.bucket("shop", "key").store
     stores.secret_of("key")
-    await registry.look(image_store())
+    await registry.check(image_store())
     for key in (".imagejob/a", ".imagejob-staging/b", ".images/c"):
         bucket.set(key, b"x")
     store = await registry.of(job_of("shop", **MEDIA))
@@ -415,7 +415,7 @@ async def test_how_it_stands(spec: dict[str, Any], broken: Any, reason: StoreRea
     stores.secret_of("key")
     stores.accounts.add(("shop", "robot"))
     broken(stores)
-    standing = await registry_of(stores).look(image_store(**spec))
+    standing = await registry_of(stores).check(image_store(**spec))
     assert standing.reason is reason
     assert standing.ready or standing.message
 
@@ -423,7 +423,7 @@ async def test_how_it_stands(spec: dict[str, Any], broken: Any, reason: StoreRea
 async def test_a_config_map_without_the_entry_is_said() -> None:
     stores = MemoryStores(World().clock)
     stores.config_maps["shop", "authority"] = {"other": "PEM"}
-    standing = await registry_of(stores).look(image_store(**BUNDLE))
+    standing = await registry_of(stores).check(image_store(**BUNDLE))
     assert standing.reason is StoreReason.CA_BUNDLE_INVALID
     assert "no entry 'ca.crt'" in standing.message
 
@@ -434,7 +434,7 @@ async def test_pods_are_told_of_the_authorities_of_their_store() -> None:
     stores.secret_of("key")
     stores.config_maps["shop", "authority"] = {"ca.crt": "PEM"}
     registry = registry_of(stores)
-    assert (await registry.look(image_store(**BUNDLE))).ready
+    assert (await registry.check(image_store(**BUNDLE))).ready
     assert registry.ca_bundle(job_of("shop", **MEDIA)) == "PEM"
     assert registry.ca_bundle(job_of("shop")) == "PEM of the own one"
 

@@ -1,4 +1,4 @@
-"""Sources from web servers over aiohttp: bounded in bytes, time, redirects and memory; see the connector."""
+"""Downloads sources from web servers, within limits of bytes, time, redirects and memory."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from imagejob_operator.validation.urls import URL, InvalidURL, parse_url, redire
 
 MiB = 1024 * 1024
 REDIRECTS = (301, 302, 303, 307, 308)
-PASSING = (408, 425, 429)
-"""Answers below 500 that may be others later."""
-SENT = {"User-Agent": "imagejob-operator", "Accept": "*/*", "Accept-Encoding": "identity"}
+TRANSIENT = (408, 425, 429)
+"""Responses below 500 that may succeed later."""
+HEADERS = {"User-Agent": "imagejob-operator", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one URL may cost, in seconds and bytes, and how many may be under way."""
+    """Limits of downloads, in seconds and bytes."""
 
-    at_once: int = 16
-    large_at_once: int = 3
-    """How many of them may hold more than `small` bytes; the others wait in mid-stream."""
+    concurrent: int = 16
+    large_concurrent: int = 3
+    """Downloads that may hold more than `small` bytes; the others wait in mid-stream."""
     small: int = 4 * MiB
     redirects: int = 5
     connect: float = 5
     idle: float = 10
-    """The longest silence."""
+    """The longest pause between two reads."""
     patience: float = 30
-    """The longest for all of it, and one second more for each `pace` bytes that have come."""
+    """The total timeout; it is extended by one second for each `pace` bytes received."""
     pace: int = MiB
 
 
 class HttpDownloads:
-    """See the port for what each call promises."""
+    """See the port."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class HttpDownloads:
         lookup: Lookup = system_lookup,
         bounds: Bounds | None = None,
     ) -> None:
-        """With a `proxy` (`http://host:port`) that one looks names up and says what may be reached."""
+        """A `proxy` (`http://host:port`) resolves names and decides what may be reached."""
         self._networks = networks
         self._proxy = proxy
         self._bounds = bounds or Bounds()
-        at_once = self._bounds.at_once
-        connector = aiohttp.TCPConnector(limit=at_once, force_close=True) if proxy else None
+        concurrent = self._bounds.concurrent
+        connector = aiohttp.TCPConnector(limit=concurrent, force_close=True) if proxy else None
         self._session = aiohttp.ClientSession(
-            connector=connector or guarded_connector(networks, lookup, at_once),
+            connector=connector or guarded_connector(networks, lookup, concurrent),
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=self._bounds.connect, sock_read=self._bounds.idle
             ),
@@ -66,11 +66,11 @@ class HttpDownloads:
             auto_decompress=False,
             trust_env=False,
         )
-        self._slots = asyncio.Semaphore(at_once)
-        self._large = asyncio.Semaphore(self._bounds.large_at_once)
+        self._slots = asyncio.Semaphore(concurrent)
+        self._large = asyncio.Semaphore(self._bounds.large_concurrent)
 
     async def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         await self._session.close()
 
     @contextlib.asynccontextmanager
@@ -87,11 +87,11 @@ class HttpDownloads:
             async with asyncio.timeout(self._bounds.patience) as limit:
                 return await self._follow(url, headers, _Body(url, max_bytes, limit, room, self))
         except FetchFailed as error:
-            # What a resolver or a socket says does not know the URL.
+            # An error of the resolver or the socket does not contain the URL.
             text = str(error) if url.shown in str(error) else f"{url.shown}: {error}"
-            raise FetchFailed(error.reason, text, error.passing) from None
+            raise FetchFailed(error.reason, text, error.transient) from None
         except TimeoutError:
-            raise _unreachable(url, "is too slow, or does not answer", passing=True) from None
+            raise _unreachable(url, "is too slow, or does not answer", transient=True) from None
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             raise _unreachable(
                 url, f"has no certificate that can be trusted ({type(error).__name__})"
@@ -100,19 +100,19 @@ class HttpDownloads:
             if error.status == 403:
                 text = f"{url.shown}: the proxy of the operator's settings refuses it"
                 raise FetchFailed(Reason.BLOCKED_ADDRESS, text) from None
-            raise _unreachable(url, f"the proxy answered {error.status}", passing=True) from None
+            raise _unreachable(url, f"the proxy answered {error.status}", transient=True) from None
         except aiohttp.ClientPayloadError:
-            raise _unreachable(url, "ended before all of its bytes had come", passing=True) from None
+            raise _unreachable(url, "ended before all of its bytes had come", transient=True) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _unreachable(url, f"cannot be fetched ({type(error).__name__})", passing=True) from None
+            raise _unreachable(url, f"cannot be fetched ({type(error).__name__})", transient=True) from None
 
     async def _follow(self, first: URL, headers: Mapping[str, str], body: _Body) -> bytes:
-        url, ours = first, True
+        url, same_origin = first, True
         for hops in count():
             self._admit(url)
-            # Once led away, nothing is sent any more, even if it leads back.
-            ours = ours and url.origin == first.origin
-            sent = {**headers, **SENT} if ours else SENT
+            # After a redirect to another origin no headers are sent any more, even if it leads back.
+            same_origin = same_origin and url.origin == first.origin
+            sent = {**headers, **HEADERS} if same_origin else HEADERS
             async with self._session.get(
                 yarl.URL(url.whole, encoded=True),
                 headers=sent,
@@ -127,7 +127,7 @@ class HttpDownloads:
         raise AssertionError  # count() has no end
 
     def _admit(self, url: URL) -> None:
-        """What can be told of a URL before any look-up; names are judged by their addresses."""
+        """Refuse a URL by its address or port; a name is checked when it is resolved."""
         refusal = ""
         if url.is_address:
             refusal = self._networks.refusal(url.host, url.port)
@@ -139,7 +139,7 @@ class HttpDownloads:
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """How the bytes of one URL are taken."""
+    """Reads the bytes of one URL."""
 
     first: URL
     max_bytes: int
@@ -182,7 +182,7 @@ def _check_answer(url: URL, response: aiohttp.ClientResponse) -> None:
     if status in (401, 403, 407):
         raise FetchFailed(Reason.ACCESS_DENIED, f"{url.shown} answered {status}: it asks for other headers")
     if status != 200:
-        raise _unreachable(url, f"answered {status}", passing=status >= 500 or status in PASSING)
+        raise _unreachable(url, f"answered {status}", transient=status >= 500 or status in TRANSIENT)
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.lower() not in ("identity", ""):
         raise _unreachable(url, f"sends its bytes in {encoding[:40]!r}, which was not asked for")
@@ -199,5 +199,5 @@ def _next(first: URL, url: URL, response: aiohttp.ClientResponse) -> URL:
         raise FetchFailed(Reason.BLOCKED_ADDRESS, text) from None
 
 
-def _unreachable(url: URL, found: str, passing: bool = False) -> FetchFailed:
-    return FetchFailed(Reason.SOURCE_UNREACHABLE, f"{url.shown} {found}", passing)
+def _unreachable(url: URL, problem: str, transient: bool = False) -> FetchFailed:
+    return FetchFailed(Reason.SOURCE_UNREACHABLE, f"{url.shown} {problem}", transient)

@@ -1,7 +1,7 @@
-"""Connections to servers that users name: an address is looked up once, held against the rules, and kept.
+"""Connections to servers that users name: each address is checked before it is connected to.
 
-A name is resolved here, and the connection is made to the very addresses that were judged: there is no second
-look-up that could be answered otherwise. The socket is judged once more, whatever led to it.
+A name is resolved once, and the connection is made to exactly the addresses that were checked, so DNS
+rebinding is not possible. The address of every socket is checked as well.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.validation.networks import SourceNetworks
 
 LOOKUPS = 8
-"""Names looked up at the same time; the system's resolver holds a thread for each."""
+"""Concurrent lookups; the system's resolver blocks a thread for each."""
 
 Lookup = Callable[[str], Sequence[str]]
-"""All addresses of a name, by the system's resolver."""
+"""All addresses of a name."""
 
 
 def system_lookup(host: str) -> Sequence[str]:
-    """Ask the system.
+    """Use the system's resolver.
 
     Raises:
-        socket.gaierror: if it knows no address.
+        socket.gaierror: there is no address.
     """
     answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in answers))
 
 
 class GuardedResolver(AbstractResolver):
-    """Gives only addresses that may be reached; a name that has one which may not is refused whole."""
+    """Returns only allowed addresses; a name with one that is not allowed is refused."""
 
     def __init__(self, networks: SourceNetworks, lookup: Lookup) -> None:
         self._networks = networks
@@ -50,7 +50,7 @@ class GuardedResolver(AbstractResolver):
         """See aiohttp.
 
         Raises:
-            FetchFailed: BlockedAddress, or SourceUnreachable if there is no answer.
+            FetchFailed: BlockedAddress, or SourceUnreachable if the lookup fails.
         """
         addresses = await self._addresses(host)
         for address in addresses:
@@ -74,21 +74,21 @@ class GuardedResolver(AbstractResolver):
         except (socket.gaierror, UnicodeError) as error:
             unknown = not isinstance(error, socket.gaierror) or error.errno in UNKNOWN
             text = f"the name {host} has no address" if unknown else f"{host} cannot be looked up now"
-            raise FetchFailed(Reason.SOURCE_UNREACHABLE, text, passing=not unknown) from None
+            raise FetchFailed(Reason.SOURCE_UNREACHABLE, text, transient=not unknown) from None
 
     async def close(self) -> None:
-        """End the threads; look-ups under way end by the resolver's own timeouts."""
+        """Stop the threads; lookups under way end by the resolver's timeouts."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
-"""Answers that say for certain that there is no such name, or no address for it."""
+"""Errors that mean that the name does not exist, or has no address."""
 
 
 def guarded_connector(networks: SourceNetworks, lookup: Lookup, connections: int) -> aiohttp.TCPConnector:
-    """A connector that reaches nothing but what may be reached, and keeps no connection for later."""
+    """A connector that reaches only allowed addresses, and keeps no connection open."""
 
-    def judged_socket(address: Any) -> socket.socket:
+    def checked_socket(address: Any) -> socket.socket:
         family, kind, protocol, _, where = address
         if refusal := networks.refusal(where[0], where[1]):
             raise FetchFailed(Reason.BLOCKED_ADDRESS, f"it leads to {refusal}")
@@ -96,7 +96,7 @@ def guarded_connector(networks: SourceNetworks, lookup: Lookup, connections: int
 
     return aiohttp.TCPConnector(
         resolver=GuardedResolver(networks, lookup),
-        socket_factory=judged_socket,
+        socket_factory=checked_socket,
         use_dns_cache=False,
         force_close=True,
         limit=connections,

@@ -1,10 +1,9 @@
-"""ImageJobs, their Events and their namespaces, on the API server."""
+"""ImageJobs, their Events and their namespaces."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
@@ -13,6 +12,7 @@ from imagejob_operator.api.imagejob import ImageJob, Key, parse_job
 from imagejob_operator.api.status import Status, status_body
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.naming.names import API_VERSION, FINALIZER, GROUP, KIND, MANAGED_BY, PLURAL, VERSION
+from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.imagejobs import Conflict, Gone, JobsError, Rejected, Unavailable
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -21,9 +21,9 @@ MAX_EVENT_MESSAGE = 1000
 
 
 class KubeImageJobs:
-    """See the port for what each call promises."""
+    """See the port."""
 
-    def __init__(self, http: KubeHTTP, clock: Callable[[], datetime]) -> None:
+    def __init__(self, http: KubeHTTP, clock: Clock) -> None:
         self._http = http
         self._clock = clock
 
@@ -47,7 +47,7 @@ class KubeImageJobs:
         return None if job.deleted_at and not left else after
 
     async def _patch_finalizers(self, job: ImageJob, finalizers: list[str]) -> ImageJob:
-        # The version is tested first: a list that was made from an older sight must not win.
+        # The test of the version keeps a list that was made from an older version from being written.
         patch = [
             {"op": "test", "path": "/metadata/resourceVersion", "value": job.resource_version},
             {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
@@ -63,7 +63,7 @@ class KubeImageJobs:
         return parse_job(await self._call("PATCH", f"{_path(job.key)}/status", patch, MERGE_PATCH))
 
     async def record_event(self, job: ImageJob, event: RecordEvent) -> None:
-        """See the port; the name follows from run and reason, so a second one is refused."""
+        """See the port; the name is derived from run and reason, so a second create conflicts."""
         now = self._clock().isoformat(timespec="seconds").replace("+00:00", "Z")
         digest = hashlib.sha256(f"{job.uid}/{event.run}/{event.reason}".encode()).hexdigest()[:16]
         body = {
@@ -90,7 +90,7 @@ class KubeImageJobs:
         try:
             await self._call("POST", f"/api/v1/namespaces/{job.key.namespace}/events", body)
         except (Conflict, Gone, Rejected):
-            return  # it is there already, or its namespace is going: an Event holds up nothing
+            return  # it exists, or its namespace is being deleted: an Event blocks nothing
 
     async def delete(self, job: ImageJob) -> None:
         """See the port."""
@@ -112,9 +112,9 @@ class KubeImageJobs:
 
 
 def translate(error: ApiError, json_patch: bool = False) -> JobsError:
-    """An answer of the API server in the port's words."""
+    """The port's error for an error of the API server."""
     if error.status == 409 or (json_patch and error.status == 422 and not error.causes):
-        # 422 on a JSON patch that names no field: its test of the resource version failed.
+        # 422 on a JSON patch without a cause: its test of the resource version failed.
         return Conflict(error.message)
     if error.status == 404 or (error.status == 403 and "NamespaceTerminating" in error.causes):
         return Gone(error.message)
@@ -124,7 +124,7 @@ def translate(error: ApiError, json_patch: bool = False) -> JobsError:
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch (RFC 7396) that makes `new` of `old`."""
+    """The merge patch (RFC 7396) from `old` to `new`."""
     patch: dict[str, Any] = {name: None for name in old if name not in new}
     for name, value in new.items():
         before = old.get(name)

@@ -1,4 +1,4 @@
-"""ImageStores, and what they refer to, on the API server."""
+"""ImageStores, and the objects that they refer to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROLE = "manifests/tenant/imagestore-role.yaml"
 
 
 class KubeImageStores:
-    """See the port for what each call promises."""
+    """See the port."""
 
     def __init__(self, http: KubeHTTP) -> None:
         self._http = http
@@ -40,14 +40,14 @@ class KubeImageStores:
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
         """See the port."""
-        body = await self._refer(
+        body = await self._request(
             "GET", namespace, f"secrets/{name}", f"the Secret {name!r}", StoreReason.SECRET_NOT_FOUND
         )
         return {entry: _decoded(value) for entry, value in (body.get("data") or {}).items()}
 
     async def config_map(self, namespace: str, name: str) -> Mapping[str, str]:
         """See the port."""
-        body = await self._refer(
+        body = await self._request(
             "GET",
             namespace,
             f"configmaps/{name}",
@@ -64,7 +64,7 @@ class KubeImageStores:
             "kind": "TokenRequest",
             "spec": {"audiences": [audience], "expirationSeconds": TOKEN_SECONDS},
         }
-        body = await self._refer(
+        body = await self._request(
             "POST",
             namespace,
             f"serviceaccounts/{account}/token",
@@ -75,10 +75,10 @@ class KubeImageStores:
         token: str = body["status"]["token"]
         return token
 
-    async def _refer(
+    async def _request(
         self, verb: str, namespace: str, what: str, words: str, missing: StoreReason, body: object = None
     ) -> dict[str, Any]:
-        """Ask for something that an ImageStore refers to, in its own namespace and nowhere else."""
+        """Request an object that an ImageStore refers to, always in its own namespace."""
         try:
             return await self._http.request(verb, f"/api/v1/namespaces/{namespace}/{what}", body)
         except ApiError as error:

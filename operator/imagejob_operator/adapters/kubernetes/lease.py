@@ -1,38 +1,35 @@
-"""A lease of coordination.k8s.io in the operator's own namespace."""
+"""The Lease in the operator's own namespace."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from imagejob_operator.adapters.kubernetes.imagejobs import translate
 from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.imagejobs import Gone
-from imagejob_operator.ports.lease import Record
+from imagejob_operator.ports.lease import LeaseRecord
 
 
 class KubeLease:
-    """See the port for what each call promises."""
+    """See the port."""
 
-    def __init__(
-        self, http: KubeHTTP, namespace: str, name: str, seconds: float, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, http: KubeHTTP, namespace: str, name: str, seconds: float, clock: Clock) -> None:
         self._http = http
         self._place = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._name = name
         self._seconds = seconds
         self._clock = clock
 
-    async def read(self) -> Record | None:
-        """See the port; no resource version is sent, so no old answer comes."""
+    async def read(self) -> LeaseRecord | None:
+        """See the port; no resource version is sent, so the answer is not from a stale cache."""
         try:
             return _record(await self._call("GET", f"{self._place}/{self._name}"))
         except Gone:
             return None
 
-    async def write(self, holder: str, over: Record | None) -> Record:
-        """See the port; the time in it makes every version new, and is for people only."""
+    async def write(self, holder: str, over: LeaseRecord | None) -> LeaseRecord:
+        """See the port; the renew time makes every version new, and is for people only."""
         changed = over is not None and holder not in ("", over.holder)
         body: dict[str, Any] = {
             "apiVersion": "coordination.k8s.io/v1",
@@ -57,7 +54,7 @@ class KubeLease:
             raise translate(error) from error
 
 
-def _record(body: dict[str, Any]) -> Record:
+def _record(body: dict[str, Any]) -> LeaseRecord:
     spec = body.get("spec") or {}
     holder, transitions = spec.get("holderIdentity") or "", spec.get("leaseTransitions") or 0
-    return Record(holder, body["metadata"]["resourceVersion"], transitions)
+    return LeaseRecord(holder, body["metadata"]["resourceVersion"], transitions)

@@ -1,4 +1,4 @@
-"""Listings of the API server, page by page. No resource version is sent, so no old answer comes."""
+"""Paginated lists. No resource version is sent, so the API server does not answer from a stale cache."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 
 PAGE = 500
-"""Objects that the API server is asked for at once."""
+"""Objects per request."""
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -23,18 +23,18 @@ async def list_objects(
 ) -> AsyncIterator[dict[str, Any]]:
     """All objects of a kind in some namespaces, or in all if none is named.
 
-    All pages of one listing are of the same moment, that of the first.
+    All pages are from the moment of the first one.
 
     Args:
-        http: who asks.
+        http: the API server.
         base: path of the group and version, such as `/api/v1`.
-        kind: in the plural, such as `pods`.
-        namespaces: where to look.
+        kind: the plural, such as `pods`.
+        namespaces: empty for all.
         selector: labels that the objects must have.
-        accept: the form of the answer, such as METADATA_ONLY.
+        accept: the media type, such as METADATA_ONLY.
 
     Raises:
-        ApiError: when a page cannot be read; the objects before it are then no whole listing.
+        ApiError: a page cannot be read; the objects before it are not the complete list.
     """
     query = f"?limit={PAGE}" + (f"&labelSelector={quote(selector)}" if selector else "")
     for place in [f"{base}/namespaces/{name}/{kind}" for name in namespaces] or [f"{base}/{kind}"]:

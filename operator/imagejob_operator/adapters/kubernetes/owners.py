@@ -1,4 +1,4 @@
-"""Owners of staging, read from the API server itself: no resource version is sent, so no old answer comes."""
+"""Owners of staging. No resource version is sent, so the API server does not answer from a stale cache."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from imagejob_operator.ports.imagejobs import Gone, Unavailable
 
 
 class KubeOwners:
-    """See the port for what each call promises."""
+    """See the port."""
 
     def __init__(self, http: KubeHTTP) -> None:
         self._http = http
 
-    async def cluster(self) -> str:
-        """See the port; the namespace kube-system is as old as its cluster."""
+    async def cluster_uid(self) -> str:
+        """See the port."""
         uid: str = (await self._get("/api/v1/namespaces/kube-system"))["metadata"]["uid"]
         return uid
 
@@ -37,13 +37,13 @@ class KubeOwners:
             raise translate_listing(error) from error
         return found
 
-    async def look(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+    async def get(self, key: Key) -> tuple[str, Owner | Unknown] | None:
         """See the port."""
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}"
         try:
             body = await self._http.request("GET", path)
         except ApiError as error:
-            # Only the job itself may be missing: if its kind is, nothing is known of any job.
+            # A 404 about the kind itself says nothing about the job.
             if error.status == 404 and error.kind == PLURAL:
                 return None
             raise translate_listing(error) from error
@@ -57,7 +57,7 @@ class KubeOwners:
 
 
 def translate_listing(error: ApiError) -> Exception:
-    """What an answer to a listing means in the words of the ports."""
+    """The port's error for a failed list."""
     translated = translate(error)
-    # A listing that is not there is no listing: it must never pass for an empty one.
+    # A list that was not found must never be taken for an empty one.
     return Unavailable(error.message) if isinstance(translated, Gone) else translated

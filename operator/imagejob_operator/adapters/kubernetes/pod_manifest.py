@@ -1,4 +1,4 @@
-"""The Pod of an attempt, and the Secret with its order: restricted, without credentials, bounded in time."""
+"""The Pod of an attempt, and the Secret with its order. The Pod is restricted and has no credentials."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from imagejob_operator.naming.names import (
 from imagejob_operator.validation.pod_resources import pod_resources
 
 ORDER_ENTRY = "order-url"
-"""Name of the Secret's entry with the order's URL."""
+"""The Secret's entry with the URL of the order."""
 
-TRUST_ENTRY = "store-ca"
-"""Name of the entry with the authorities that sign the store's certificate, unless they are usual."""
+CA_BUNDLE_ENTRY = "store-ca"
+"""The Secret's entry with the store's CA bundle, if it has one."""
 
 CONTAINER = "processor"
 GRACE_SECONDS = 10
@@ -35,7 +35,7 @@ GRACE_SECONDS = 10
 QUEUE_PREFIX = "kueue.x-k8s.io/"
 QUEUE_LABEL = f"{QUEUE_PREFIX}queue-name"
 QUEUE_GATE = f"{QUEUE_PREFIX}admission"
-"""Kueue's words for plain Pods: the queue's name, and the gate that it takes away when it admits one."""
+"""Kueue's label for plain Pods, and the scheduling gate that it removes when it admits one."""
 
 _COPIED = (
     "nodeSelector",
@@ -48,12 +48,12 @@ _COPIED = (
     "imagePullSecrets",
     "serviceAccountName",
 )
-"""Fields of `execution.podTemplate` that go into the Pod's spec as they are."""
+"""Fields of `execution.podTemplate` that are copied into the Pod's spec."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodSettings:
-    """What the administrator decided for all processor Pods."""
+    """Settings of all processor Pods."""
 
     installation: str
     image: str
@@ -65,7 +65,7 @@ def pod_manifest(
     settings: PodSettings, job: ImageJob, shard: int, number: int, remaining: timedelta
 ) -> dict[str, Any]:
     """The Pod of one attempt; `remaining` is the time until the run's active deadline."""
-    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (only accepted jobs are launched)
+    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (only valid jobs are launched)
     assert job.status.run is not None  # noqa: S101
     run, epoch = job.status.run.number, job.status.run.epoch
     template, queue = job.spec.execution.pod_template, job.spec.execution.queue_name
@@ -107,7 +107,7 @@ def pod_manifest(
         },
         "spec": {
             **{field: template[field] for field in _COPIED if field in template},
-            # Kueue sets the gate as well; where it does not serve the namespace, the Pod must not pass it by.
+            # Kueue adds the gate only in namespaces that it serves: elsewhere the Pod must not bypass it.
             **({"schedulingGates": [{"name": QUEUE_GATE}]} if queue else {}),
             "restartPolicy": "Never",
             "activeDeadlineSeconds": max(1, int(remaining.total_seconds())),
@@ -135,7 +135,7 @@ def _container(settings: PodSettings, secret: str, resources: dict[str, Any]) ->
             },
             {
                 "name": STORE_CA_VARIABLE,
-                "valueFrom": {"secretKeyRef": {"name": secret, "key": TRUST_ENTRY, "optional": True}},
+                "valueFrom": {"secretKeyRef": {"name": secret, "key": CA_BUNDLE_ENTRY, "optional": True}},
             },
             {"name": ENGINE_VARIABLE, "value": settings.engine.value},
         ],
@@ -152,7 +152,7 @@ def _container(settings: PodSettings, secret: str, resources: dict[str, Any]) ->
 def secret_manifest(
     namespace: str, pod_name: str, pod_uid: str, order_url: str, ca_bundle: str = ""
 ) -> dict[str, Any]:
-    """The Secret that a Pod waits for; it belongs to the Pod and goes with it."""
+    """The Secret that a Pod waits for; the Pod owns it."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -173,10 +173,10 @@ def secret_manifest(
                 }
             ],
         },
-        "stringData": {ORDER_ENTRY: order_url, **({TRUST_ENTRY: ca_bundle} if ca_bundle else {})},
+        "stringData": {ORDER_ENTRY: order_url, **({CA_BUNDLE_ENTRY: ca_bundle} if ca_bundle else {})},
     }
 
 
 def remaining_time(now: datetime, ends_by: datetime) -> timedelta:
-    """What is left of the run's time; at least a second, so that the Pod itself says how it ended."""
+    """The remaining time of the run; at least a second, so that the Pod reports how it ended."""
     return max(timedelta(seconds=1), ends_by - now)

@@ -1,4 +1,4 @@
-"""What a Pod's status says, in the core's words: waiting for what, running, done, or failed and why."""
+"""Translates the status of a Pod into the state of an attempt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_EVIDENCE = 300
 SIGTERM_EXIT = 143
 
 _WAITING: dict[str, tuple[Reason, bool]] = {
-    # the kubelet's reason: (ours, whether waiting is of no use)
+    # the kubelet's reason: (our reason, whether it is permanent)
     "InvalidImageName": (Reason.INVALID_IMAGE_NAME, True),
     "ErrImagePull": (Reason.IMAGE_PULL_FAILED, False),
     "ImagePullBackOff": (Reason.IMAGE_PULL_FAILED, False),
@@ -31,11 +31,11 @@ _WAITING: dict[str, tuple[Reason, bool]] = {
 _DISRUPTED = {"Evicted", "Preempting", "NodeShutdown", "Terminated", "Shutdown"}
 _NEVER_RAN = {"StartError", "ContainerCannotRun"}
 _NODE_REFUSES = ("OutOf", "UnexpectedAdmissionError", "NodeAffinity", "NodePorts", "Taint", "PodOS")
-"""How the kubelet's reasons begin when it does not take a Pod that was given to its node."""
+"""Prefixes of the reasons with which a kubelet refuses a Pod that was bound to its node."""
 
 
 def read_attempt(pod: dict[str, Any]) -> tuple[str, Attempt] | None:
-    """The uid of the owning job and the attempt that a Pod is; None if it is none of ours."""
+    """The uid of the owning job, and the attempt; None if the Pod is not one of ours."""
     metadata, status = pod["metadata"], pod.get("status") or {}
     labels = metadata.get("labels") or {}
     owner = next((o for o in metadata.get("ownerReferences") or () if o.get("controller")), None)
@@ -75,9 +75,9 @@ def read_attempt(pod: dict[str, Any]) -> tuple[str, Attempt] | None:
 
 
 def _started(terminated: dict[str, Any]) -> datetime | None:
-    """When a container that has ended began; of one that could not be started the kubelet says 1970."""
-    told = terminated.get("startedAt")
-    return datetime.fromisoformat(told) if told and terminated.get("reason") not in _NEVER_RAN else None
+    """When a terminated container had started; for one that never ran the kubelet reports 1970."""
+    started = terminated.get("startedAt")
+    return datetime.fromisoformat(started) if started and terminated.get("reason") not in _NEVER_RAN else None
 
 
 def _state(pod: dict[str, Any]) -> tuple[State, Problem | None]:
@@ -109,7 +109,7 @@ def _summary(terminated: dict[str, Any]) -> Summary:
     try:
         return msgspec.json.decode(terminated.get("message") or b"{}", type=Summary)
     except (msgspec.ValidationError, msgspec.DecodeError):
-        return Summary()  # counts come from the results in the end
+        return Summary()  # the results have the counts
 
 
 def _waiting(status: dict[str, Any]) -> Problem | None:
@@ -122,7 +122,7 @@ def _waiting(status: dict[str, Any]) -> Problem | None:
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") != "False":
         return None
-    # Else it is held back by gates: somebody else decides when it may be scheduled.
+    # Otherwise a scheduling gate holds it.
     unschedulable = scheduled.get("reason") == "Unschedulable"
     reason = Reason.UNSCHEDULABLE if unschedulable else Reason.START_DEADLINE_EXCEEDED
     return Problem(reason, bounded(scheduled.get("message", ""), MAX_EVIDENCE))
@@ -145,24 +145,24 @@ def _failed(pod: dict[str, Any]) -> Problem:
         return Problem(Reason.UNSCHEDULABLE, text, counted=False)
     terminated = (_container(status).get("state") or {}).get("terminated") or {}
     exit_code = terminated.get("exitCode")
-    said = bounded(terminated.get("message") or terminated.get("reason") or "", MAX_EVIDENCE)
+    message = bounded(terminated.get("message") or terminated.get("reason") or "", MAX_EVIDENCE)
     if terminated.get("reason") == "OOMKilled":
         limit = _memory_limit(pod)
         text = (
-            f"{name} was killed for want of memory (limit {limit}); raise the memory of "
+            f"{name} was killed because it ran out of memory (limit {limit}); raise the memory of "
             "spec.execution.podTemplate.resources"
         )
         return Problem(Reason.OUT_OF_MEMORY, text)
     if terminated.get("reason") in _NEVER_RAN:
-        return Problem(Reason.CONFIG_ERROR, f"the container of {name} cannot be started: {said}")
+        return Problem(Reason.CONFIG_ERROR, f"the container of {name} cannot be started: {message}")
     if exit_code == ExitCode.ORDER_EXPIRED:
         return Problem(Reason.CRASHED, f"{name}: its order had expired", counted=False)
     if exit_code == SIGTERM_EXIT:
-        return Problem(Reason.NODE_LOST, f"{name} was told to stop", counted=False)
+        return Problem(Reason.NODE_LOST, f"{name} was terminated by SIGTERM", counted=False)
     if exit_code is None:
         why = bounded(status.get("message") or status.get("reason") or "no container status", MAX_EVIDENCE)
         return Problem(Reason.CRASHED, f"{name} failed: {why}")
-    return Problem(Reason.CRASHED, f"{name} ended with exit code {exit_code}: {said}")
+    return Problem(Reason.CRASHED, f"{name} ended with exit code {exit_code}: {message}")
 
 
 def _memory_limit(pod: dict[str, Any]) -> str:

@@ -1,8 +1,8 @@
-"""Attempts as Pods: created directly, so that a refusal is an answer to our own call."""
+"""Attempts as Pods, created directly: a refusal is the response to our own request."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,13 +20,14 @@ from imagejob_operator.api.errors import Reason, bounded
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.decision.attempt import Attempt, Problem
 from imagejob_operator.naming.names import LABEL_INSTALLATION
+from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.launcher import Refused
 
 
 class PodLauncher:
-    """See the port for what each call promises."""
+    """See the port."""
 
-    def __init__(self, http: KubeHTTP, settings: PodSettings, clock: Callable[[], datetime]) -> None:
+    def __init__(self, http: KubeHTTP, settings: PodSettings, clock: Clock) -> None:
         self._http = http
         self._settings = settings
         self._clock = clock
@@ -36,7 +37,7 @@ class PodLauncher:
         manifest = pod_manifest(self._settings, job, shard, number, remaining_time(self._clock(), ends_by))
         path = f"/api/v1/namespaces/{job.key.namespace}/pods"
         try:
-            # Strict: a misspelt field in podTemplate is refused, not dropped.
+            # Strict: a misspelt field in podTemplate is refused, not ignored.
             body = await self._http.request("POST", f"{path}?fieldValidation=Strict", manifest)
         except ApiError as error:
             if error.status != 409 or error.reason != "AlreadyExists":
@@ -45,12 +46,12 @@ class PodLauncher:
         seen = read_attempt(body)
         if seen is None or seen[0] != job.uid:
             name = manifest["metadata"]["name"]
-            text = f"a Pod named {name} is there and belongs to somebody else; delete it or rename the job"
+            text = f"a Pod named {name} exists and has another owner; delete it or rename the job"
             raise Refused(Problem(Reason.POD_REJECTED, text, certain=True))
         return seen[1]
 
     async def rehearse(self, job: ImageJob, ends_by: datetime) -> str:
-        """See the port; a dry run of the very Pod and of its Secret, through all of admission."""
+        """See the port; a dry run of the Pod and its Secret, including admission."""
         pod = pod_manifest(self._settings, job, 0, 1, remaining_time(self._clock(), ends_by))
         secret = secret_manifest(job.key.namespace, pod["metadata"]["name"], job.uid, "")
         path = f"/api/v1/namespaces/{job.key.namespace}"
@@ -68,7 +69,7 @@ class PodLauncher:
         """All Pods of this installation; of all namespaces if none is named.
 
         Raises:
-            ApiError: when the API server does not answer.
+            ApiError: the list failed.
         """
         selector = f"{LABEL_INSTALLATION}={self._settings.installation}"
         return list_objects(self._http, "/api/v1", "pods", namespaces, selector)
@@ -80,7 +81,7 @@ class PodLauncher:
             raise Refused(refusal(error)) from error
 
     async def deliver(self, attempt: Attempt, namespace: str, order_url: str, ca_bundle: str = "") -> None:
-        """See the port; the Secret is the Pod's own, and a second one of its name is refused."""
+        """See the port; the Pod owns the Secret."""
         manifest = secret_manifest(namespace, attempt.name, attempt.uid, order_url, ca_bundle)
         try:
             await self._http.request("POST", f"/api/v1/namespaces/{namespace}/secrets", manifest)
@@ -89,7 +90,7 @@ class PodLauncher:
                 raise Refused(refusal(error)) from error
 
     async def remark(self, attempt: Attempt, namespace: str) -> str:
-        """See the port; the newest Event about the Pod, a warning before any other."""
+        """See the port; the newest Event of the Pod, warnings first."""
         place = f"/api/v1/namespaces/{namespace}/events"
         try:
             body = await self._http.request(
@@ -101,7 +102,7 @@ class PodLauncher:
         return bounded(f"{newest['reason']}: {newest['message']}", MAX_EVIDENCE) if newest else ""
 
     async def stop(self, attempt: Attempt, namespace: str) -> None:
-        """See the port; exactly this Pod, never a later one of its name."""
+        """See the port; exactly this Pod, never a later one with its name."""
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -115,13 +116,13 @@ class PodLauncher:
 
 
 def _rank(event: dict[str, Any]) -> tuple[bool, str]:
-    """Warnings last, then by time: the greatest is the one that tells most."""
+    """Warnings are greatest, then by time."""
     moments = (event.get("lastTimestamp"), event.get("eventTime"), event["metadata"]["creationTimestamp"])
     return event.get("type") == "Warning", next(moment for moment in moments if moment)
 
 
 def refusal(error: ApiError) -> Problem:
-    """Why the API server did not take a Pod, and whether waiting may help."""
+    """Why the API server refused a Pod, and whether waiting may help."""
     text = bounded(error.message, 500)
     if error.status in (0, 429) or error.status >= 500:
         return Problem(Reason.START_DEADLINE_EXCEEDED, f"the Pod cannot be created: {text}")

@@ -1,4 +1,4 @@
-"""Secrets, read by name from the API server."""
+"""Secrets, read by name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imagejob_operator.ports.secrets import SecretUnreadable
 
 
 class KubeSecrets:
-    """See the port for what each call promises."""
+    """See the port."""
 
     def __init__(self, http: KubeHTTP) -> None:
         self._http = http
@@ -20,12 +20,12 @@ class KubeSecrets:
         try:
             body = await self._http.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
         except ApiError as error:
-            raise SecretUnreadable(_explained(error, namespace, name)) from None
+            raise SecretUnreadable(_explanation(error, namespace, name)) from None
         data: Mapping[str, str] = body.get("data") or {}
         return {key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}
 
 
-def _explained(error: ApiError, namespace: str, name: str) -> str:
+def _explanation(error: ApiError, namespace: str, name: str) -> str:
     if error.status == 404:
         return f"there is no Secret {name!r} in namespace {namespace!r}"
     if error.status == 403:

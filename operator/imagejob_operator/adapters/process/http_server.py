@@ -1,4 +1,4 @@
-"""The operator's own pages: is it alive, is it ready, what has it counted."""
+"""Serves liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 
 class Health(Protocol):
-    """Whether the process is of use, and what there is to know of it."""
+    """The health of the process."""
 
-    def complaints(self) -> list[str]:
-        """Why it is of no use; empty if all is well."""
+    def problems(self) -> list[str]:
+        """Why it is unhealthy; empty if it is healthy."""
         ...
 
-    def facts(self) -> dict[str, object]:
-        """What people want to know of it."""
+    def details(self) -> dict[str, object]:
+        """Numbers for people."""
         ...
 
 
 async def serve(
     port: int, registry: CollectorRegistry, ready: Callable[[], bool], health: Health
 ) -> web.AppRunner:
-    """Serve /healthz, /readyz and /metrics on all addresses; the runner to clean up in the end."""
+    """Serve /healthz, /readyz and /metrics on all addresses; the runner to clean up at the end."""
 
     async def healthz(request: web.Request) -> web.Response:
-        complaints = health.complaints()
-        body = {"ok": not complaints, "complaints": complaints, **health.facts()}
-        return web.json_response(body, status=503 if complaints else 200)
+        problems = health.problems()
+        body = {"ok": not problems, "problems": problems, **health.details()}
+        return web.json_response(body, status=503 if problems else 200)
 
     async def readyz(request: web.Request) -> web.Response:
         return web.Response(text="ready\n") if ready() else web.Response(text="not ready\n", status=503)

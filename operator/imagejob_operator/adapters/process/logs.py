@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, on standard error."""
+"""Logs: one JSON object per line, on standard error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 
 def set_up_logs(level: str) -> None:
-    """Send all logs to standard error as JSON, times in UTC; libraries speak only from WARNING on."""
+    """Log as JSON to standard error, times in UTC; libraries from WARNING on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         JsonFormatter(
@@ -23,6 +23,6 @@ def set_up_logs(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("imagejob_operator").setLevel(level)
-    # A retried request is counted in the metrics; urllib3 would print its URL, signature and all.
+    # urllib3 would log the signed URL of a retried request; retries are counted in the metrics.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     logging.getLogger("kopf").setLevel(logging.WARNING)

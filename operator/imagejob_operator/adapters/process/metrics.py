@@ -1,9 +1,10 @@
-"""What the operator counts, as Prometheus metrics."""
+"""Prometheus metrics of the operator."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
@@ -13,6 +14,7 @@ from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.api.status import Status
+from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.decision.orphans import Orphans
 from imagejob_operator.decision.phases.cleaning import DEFERRALS
 
@@ -21,23 +23,30 @@ _PHASE_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400)
 
 
 class Metrics:
-    """All metrics of one operator, in a registry of their own."""
+    """All metrics of one operator, in their own registry."""
 
-    def __init__(self, jobs: Callable[[], Iterable[ImageJob]]) -> None:
+    def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.registry.register(_JobsByPhase(jobs))
-        self.sweep = SweepMetrics(self.registry)
-        self._leader = Gauge("imagejob_leader", "1 if this replica is in charge.", registry=self.registry)
-        self._turns = Counter("imagejob_turns", "Turns by result.", ["result"], registry=self.registry)
-        self._turn_seconds = Histogram(
-            "imagejob_turn_seconds", "Duration of a turn.", buckets=_CALL_BUCKETS, registry=self.registry
+        self.garbage = GarbageMetrics(self.registry)
+        self._leader = Gauge("imagejob_leader", "1 if this replica is the leader.", registry=self.registry)
+        self._depth = Gauge(
+            "imagejob_workqueue_depth", "Keys that wait in a work queue.", ["queue"], registry=self.registry
+        )
+        self._reconciles = Counter(
+            "imagejob_reconcile", "Reconciles of ImageJobs by result.", ["result"], registry=self.registry
+        )
+        self._reconcile_duration = Histogram(
+            "imagejob_reconcile_duration_seconds",
+            "Duration of a reconcile.",
+            buckets=_CALL_BUCKETS,
+            registry=self.registry,
         )
         self._finished = Counter(
             "imagejob_finished", "Ended runs.", ["phase", "code", "reason"], registry=self.registry
         )
         self._phase_seconds = Histogram(
-            "imagejob_phase_seconds",
+            "imagejob_phase_duration_seconds",
             "Time that runs spent in a phase.",
             ["phase"],
             buckets=_PHASE_BUCKETS,
@@ -51,30 +60,38 @@ class Metrics:
             registry=self.registry,
         )
         for reason in DEFERRALS:
-            self._deferred.labels(reason.value)  # an increase from nothing would not be seen
+            self._deferred.labels(reason.value)  # Prometheus does not see the increase of a new series
         self._api = Histogram(
-            "imagejob_api_call_seconds",
-            "Calls to the API server.",
+            "imagejob_api_request_duration_seconds",
+            "Duration of requests to the API server.",
             ["verb", "resource", "code"],
             buckets=_CALL_BUCKETS,
             registry=self.registry,
         )
         self._store = Histogram(
-            "imagejob_store_call_seconds",
-            "Calls to the object store.",
-            ["operation", "outcome"],
+            "imagejob_store_request_duration_seconds",
+            "Duration of requests to object stores.",
+            ["operation", "result"],
             buckets=_CALL_BUCKETS,
             registry=self.registry,
         )
 
-    def watch_leader(self, is_leader: Callable[[], bool]) -> None:
-        """Have `is_leader` say, whenever somebody asks, whether this replica is in charge."""
+    def watch(
+        self,
+        jobs: Callable[[], Iterable[ImageJob]],
+        is_leader: Callable[[], bool],
+        queues: Iterable[WorkQueue] = (),
+    ) -> None:
+        """Read these at each scrape. All replicas know the jobs; only the leader counts them."""
         self._leader.set_function(is_leader)
+        for queue in queues:
+            self._depth.labels(queue.name).set_function(partial(len, queue))
+        self.registry.register(_JobsByPhase(lambda: jobs() if is_leader() else ()))
 
     def reconcile(self, result: str, seconds: float) -> None:
         """See the port."""
-        self._turns.labels(result).inc()
-        self._turn_seconds.observe(seconds)
+        self._reconciles.labels(result).inc()
+        self._reconcile_duration.observe(seconds)
 
     def moved(self, before: Status, after: Status) -> None:
         """See the port."""
@@ -96,28 +113,26 @@ class Metrics:
         self._deferred.labels(reason.value).inc()
 
     def api_call(self, verb: str, resource: str, code: str, seconds: float) -> None:
-        """One call to the API server has ended; code 0: there was no answer."""
+        """A request to the API server has ended; code 0 is no response."""
         self._api.labels(verb, resource, code).observe(seconds)
 
-    def store_call(self, operation: str, outcome: str, seconds: float) -> None:
-        """One call to the store has ended."""
-        self._store.labels(operation, outcome).observe(seconds)
+    def store_call(self, operation: str, result: str, seconds: float) -> None:
+        """A request to an object store has ended."""
+        self._store.labels(operation, result).observe(seconds)
 
 
-class SweepMetrics:
-    """What the garbage collector counts; see the port SweepTelemetry."""
+class GarbageMetrics:
+    """Metrics of the garbage collector; see the port GarbageTelemetry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, text: str) -> Gauge:
             return Gauge(f"imagejob_{name}", text, registry=registry)
 
-        self._prefixes = gauge(
-            "orphan_prefixes", "Folders of staging that the last sweep should have deleted."
-        )
+        self._prefixes = gauge("orphan_prefixes", "Staging folders that the last sweep should have deleted.")
         self._objects = gauge("orphan_objects", "Objects in them.")
         self._bytes = gauge("orphan_bytes", "Bytes in them.")
-        self._oldest = gauge("orphan_oldest_seconds", "Time since the oldest of them was last written to.")
-        self._waiting = gauge("orphan_waiting_objects", "Objects of garbage that is not yet old enough.")
+        self._oldest = gauge("orphan_oldest_seconds", "Time since the last write to the oldest of them.")
+        self._waiting = gauge("orphan_waiting_objects", "Objects of garbage that is too young to delete.")
         self._unknown = gauge(
             "staging_unknown_prefixes",
             "Keys and folders in the installation's own staging that the operator did not write.",
@@ -125,19 +140,19 @@ class SweepMetrics:
         self._foreign = gauge(
             "staging_foreign_prefixes", "Staging folders of other clusters and installations."
         )
-        self._last = gauge("last_sweep_timestamp_seconds", "When a sweep last came to its end.")
-        self._swept = Counter("imagejob_swept_objects", "Objects that were swept.", registry=registry)
+        self._last = gauge("garbage_last_sweep_timestamp_seconds", "When the last complete sweep ended.")
+        self._deleted = Counter(
+            "imagejob_garbage_deleted_objects", "Objects deleted by the garbage collector.", registry=registry
+        )
         self._errors = Counter(
-            "imagejob_sweep_errors",
-            "Sweeps, or single folders, given up until the next one.",
-            registry=registry,
+            "imagejob_garbage_sweep_errors", "Failed sweeps and failed folders of sweeps.", registry=registry
         )
 
-    def swept(self, objects: int) -> None:
+    def deleted(self, objects: int) -> None:
         """See the port."""
-        self._swept.inc(objects)
+        self._deleted.inc(objects)
 
-    def orphans(self, left: Orphans) -> None:
+    def sweep_finished(self, left: Orphans) -> None:
         """See the port."""
         self._prefixes.set(left.prefixes)
         self._objects.set(left.objects)
@@ -154,13 +169,13 @@ class SweepMetrics:
 
 
 class _JobsByPhase(Collector):
-    """Counts the jobs as they stand when somebody asks."""
+    """Counts the jobs at each scrape."""
 
     def __init__(self, jobs: Callable[[], Iterable[ImageJob]]) -> None:
         self._jobs = jobs
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """The jobs by phase and code, and the age of the oldest that should end some day."""
+        """The jobs by phase and code, and the age of the oldest that has not ended."""
         by_phase: dict[tuple[str, str], int] = {}
         oldest = 0.0
         for job in self._jobs():
@@ -176,6 +191,6 @@ class _JobsByPhase(Collector):
         yield jobs
         yield GaugeMetricFamily(
             "imagejob_oldest_unfinished_seconds",
-            "Age of the oldest run that has not ended, without suspended ones and suspended time.",
+            "Age of the oldest run that has not ended; suspended runs and suspended time do not count.",
             value=oldest,
         )

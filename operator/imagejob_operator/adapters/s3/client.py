@@ -1,56 +1,34 @@
-"""The minio client, made for one address: its credentials of the moment, its addressing, whom it trusts.
+"""The minio client of one store: credentials, addressing and trust.
 
-Its defaults (timeouts of five minutes, a pool of ten connections, a region look-up per bucket) are replaced.
+Its defaults (timeouts of five minutes, ten connections, a region request per bucket) are replaced.
 """
 
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
-from datetime import timedelta
 
 import urllib3
 from minio import Minio
 from minio.credentials.credentials import Credentials as MinioCredentials
 from minio.credentials.providers import Provider
 
+from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.ports.credentials import CredentialSource
 
-LONGEST = timedelta(days=7)
-"""S3's own limit on a signed URL."""
+
+def bucket_url(location: StoreLocation, endpoint: str) -> str:
+    """The bucket's URL at an endpoint."""
+    scheme = "https" if location.secure else "http"
+    if location.virtual_host:
+        return f"{scheme}://{location.bucket}.{endpoint}"
+    return f"{scheme}://{endpoint}/{location.bucket}"
 
 
-@dataclass(frozen=True, slots=True)
-class StoreAddress:
-    """Where a bucket is, and how it is spoken to."""
-
-    endpoint: str
-    """`host:port` that the operator uses."""
-    bucket: str
-    secure: bool = True
-    region: str = "us-east-1"
-    pod_endpoint: str = ""
-    """`host:port` that the Pods use, if it is another one."""
-    virtual_host: bool = False
-    """Whether the bucket is a part of the host's name instead of the path."""
-    ca_bundle: str = ""
-    """PEM certificates of the authorities that sign the store's one; the system's if empty."""
-    longest_url: timedelta = LONGEST
-    """No URL is signed for longer."""
-
-    def url(self, endpoint: str) -> str:
-        """The bucket's own URL at an endpoint."""
-        scheme = "https" if self.secure else "http"
-        if self.virtual_host:
-            return f"{scheme}://{self.bucket}.{endpoint}"
-        return f"{scheme}://{endpoint}/{self.bucket}"
-
-
-def connections(address: StoreAddress, most: int) -> urllib3.PoolManager:
-    """At most so many connections to one address; redirects are not followed.
+def open_pool(location: StoreLocation, size: int) -> urllib3.PoolManager:
+    """A connection pool; redirects are not followed.
 
     Raises:
-        ValueError: `address.ca_bundle` holds no certificate.
+        ValueError: `location.ca_bundle` has no certificate.
     """
     retries = urllib3.Retry(
         total=2,
@@ -58,45 +36,43 @@ def connections(address: StoreAddress, most: int) -> urllib3.PoolManager:
         backoff_factor=0.2,
         backoff_jitter=0.2,
         status_forcelist=[500, 502, 503, 504],
-        # The last answer is given back, not only that there were too many: it says what is wrong.
+        # The last response is returned instead of an error: it says what is wrong.
         raise_on_status=False,
         raise_on_redirect=False,
-        # A pause that the store asks for would hold a thread; operations have pauses of their own.
+        # Waiting as long as the store asks would block a thread; operations have their own backoff.
         respect_retry_after_header=False,
     )
+    context = ssl.create_default_context(cadata=location.ca_bundle) if location.ca_bundle else None
     timeout = urllib3.Timeout(connect=3, read=15)
-    if not address.ca_bundle:
-        return urllib3.PoolManager(maxsize=most, block=True, timeout=timeout, retries=retries)
-    context = ssl.create_default_context(cadata=address.ca_bundle)
     return urllib3.PoolManager(
-        maxsize=most, block=True, timeout=timeout, retries=retries, ssl_context=context
+        maxsize=size, block=True, timeout=timeout, retries=retries, ssl_context=context
     )
 
 
-def client(
-    address: StoreAddress, endpoint: str, credentials: CredentialSource, http: urllib3.PoolManager
+def open_client(
+    location: StoreLocation, endpoint: str, credentials: CredentialSource, pool: urllib3.PoolManager
 ) -> Minio:
-    """A client of the address, or of the same store at another endpoint."""
-    made = Minio(
+    """A client of the store at one of its endpoints."""
+    client = Minio(
         endpoint,
-        credentials=_Source(credentials),
-        secure=address.secure,
-        region=address.region,
-        http_client=http,
+        credentials=_Provider(credentials),
+        secure=location.secure,
+        region=location.region,
+        http_client=pool,
     )
-    if address.virtual_host:
-        made.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+    if location.virtual_host:
+        client.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
     else:
-        made.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
-    return made
+        client.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+    return client
 
 
-class _Source(Provider):
-    """Asked before every request, so that new credentials count from the next one on."""
+class _Provider(Provider):
+    """Called before every request, so that renewed credentials are used at once."""
 
     def __init__(self, credentials: CredentialSource) -> None:
         self._credentials = credentials
 
     def retrieve(self) -> MinioCredentials:
-        now = self._credentials()
-        return MinioCredentials(now.access_key, now.secret_key, now.session_token or None)
+        current = self._credentials()
+        return MinioCredentials(current.access_key, current.secret_key, current.session_token or None)

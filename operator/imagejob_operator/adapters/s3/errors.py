@@ -1,4 +1,4 @@
-"""The minio client's errors in the port's words."""
+"""Translates the errors of the minio client."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ from imagejob_operator.ports.object_store import (
 )
 
 MISSING = {"NoSuchKey", "NoSuchObject", "NoSuchVersion", "ResourceNotFound"}
-PASSING = {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "XMinioServerNotInitialized"}
+TRANSIENT = {
+    "SlowDown",
+    "RequestTimeout",
+    "InternalError",
+    "ServiceUnavailable",
+    "XMinioServerNotInitialized",
+}
 
 
 def translate(error: Exception) -> StoreError:
-    """A client's error in our words; messages name code and key, never a URL with its signature."""
+    """The port's error for a client's; messages name code and key, never a signed URL."""
     if isinstance(error, S3Error):
         text = f"{error.code}: {error.message}"
         status = error.response.status if error.response is not None else 0
@@ -26,14 +32,14 @@ def translate(error: Exception) -> StoreError:
             return ObjectMissing(text)
         if error.code == "PreconditionFailed" or status == 412:
             return ObjectChanged(text)
-        if error.code in PASSING or status >= 500 or status == 429:
+        if error.code in TRANSIENT or status >= 500 or status == 429:
             return StoreUnavailable(text)
         return StoreDenied(text)
     if isinstance(error, ServerError):
         return StoreUnavailable(f"the store answered {error.status_code}")
     if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason is not None:
         if isinstance(error.reason, urllib3.exceptions.SSLError):
-            why = getattr(error.reason.args[0], "verify_message", "") or "no connection with TLS"
+            why = getattr(error.reason.args[0], "verify_message", "") or "the TLS handshake failed"
             return StoreUnavailable(f"the store's certificate is not trusted: {why}")
         return StoreUnavailable(f"the store cannot be reached: {type(error.reason).__name__}")
     return StoreUnavailable(f"the store cannot be reached: {type(error).__name__}")

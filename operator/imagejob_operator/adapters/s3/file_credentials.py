@@ -1,4 +1,4 @@
-"""Credentials in a folder, as a Secret is mounted: read anew when they change, so that they can rotate."""
+"""Credentials in a folder, as a Secret is mounted; they are read again when they change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ACCESS_KEY, SECRET_KEY, SESSION_TOKEN = "access-key", "secret-key", "session-tok
 
 
 class FileCredentials:
-    """A credential source over the files `access-key`, `secret-key` and, if it is there, `session-token`."""
+    """A credential source over the files `access-key`, `secret-key` and, optionally, `session-token`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -21,13 +21,13 @@ class FileCredentials:
         self._credentials: Credentials | None = None
 
     def __call__(self) -> Credentials:
-        """The credentials as the files have them now.
+        """The current credentials.
 
         Raises:
             StoreUnavailable: a file is missing or empty.
         """
         with self._lock:
-            seen = tuple(self._mark(name) for name in (ACCESS_KEY, SECRET_KEY, SESSION_TOKEN))
+            seen = tuple(self._version(name) for name in (ACCESS_KEY, SECRET_KEY, SESSION_TOKEN))
             if self._credentials is None or seen != self._seen:
                 self._credentials = Credentials(
                     self._read(ACCESS_KEY), self._read(SECRET_KEY), self._read(SESSION_TOKEN, optional=True)
@@ -35,8 +35,8 @@ class FileCredentials:
                 self._seen = seen
             return self._credentials
 
-    def _mark(self, name: str) -> object:
-        """What changes when the file does: a Secret's files are replaced, never written to."""
+    def _version(self, name: str) -> object:
+        """A value that changes with the file: the files of a Secret are replaced, never modified."""
         try:
             found = (self._folder / name).stat()
         except OSError:
@@ -50,5 +50,5 @@ class FileCredentials:
         except OSError:
             value = ""
         if not value and not optional:
-            raise StoreUnavailable(f"the store's credentials are not there: {path} is missing or empty")
+            raise StoreUnavailable(f"the store's credentials are missing: {path} does not exist or is empty")
         return value

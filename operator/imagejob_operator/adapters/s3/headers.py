@@ -1,4 +1,4 @@
-"""What is stored beside the bytes of an object, as the minio client sends it."""
+"""Headers, tags and metadata of objects, as the minio client sends them."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def header_lines(headers: ObjectHeaders) -> dict[str, str | list[str] | tuple[st
 
 
 def object_tags(headers: ObjectHeaders) -> Tags:
-    """Its tags."""
+    """The tags of an object."""
     tags = Tags.new_object_tags()
     tags.update(headers.tags)
     return tags
 
 
 def user_metadata(lines: Mapping[str, str]) -> dict[str, str]:
-    """The user's metadata in the headers of an answer."""
+    """The user's metadata in the headers of a response."""
     lower = {name.lower(): value for name, value in lines.items()}
     return {name.removeprefix(PREFIX): value for name, value in lower.items() if name.startswith(PREFIX)}
 
 
 def post_policy(bucket: str, prefix: str, max_bytes: int, until: datetime) -> PostPolicy:
-    """What a form admits: images below a prefix, of at most so many bytes."""
+    """The policy of a form: images below a prefix, of at most so many bytes."""
     policy = PostPolicy(bucket, until)
     policy.add_starts_with_condition("key", prefix)
     policy.add_starts_with_condition("Content-Type", "image/")

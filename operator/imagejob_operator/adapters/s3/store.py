@@ -1,4 +1,4 @@
-"""The object store over the minio client, which is synchronous: every call runs in a pool of threads."""
+"""The object store over the minio client, which is synchronous: every call runs in a thread pool."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, S3Error, ServerError
 
 from imagejob_operator.adapters.s3 import headers as s3_headers
-from imagejob_operator.adapters.s3.client import StoreAddress, client, connections
+from imagejob_operator.adapters.s3.client import bucket_url, open_client, open_pool
 from imagejob_operator.adapters.s3.errors import MISSING, translate
 from imagejob_operator.adapters.s3.streams import read_object, write_object
+from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.ports.credentials import CredentialSource
 from imagejob_operator.ports.object_store import (
     Gate,
@@ -41,7 +42,7 @@ T = TypeVar("T")
 
 THREADS = 32
 SHORTEST_URL = timedelta(seconds=15)
-"""Nothing is signed by credentials that end before a Pod can have used it."""
+"""URLs that would expire sooner are not signed: no Pod could use them."""
 PAGE = 1000
 """Keys that S3 lists or deletes in one request."""
 
@@ -49,39 +50,39 @@ Observe = Callable[[str, str, float], None]
 
 
 class S3Store:
-    """One bucket; see the port for what each call promises."""
+    """One bucket; see the port."""
 
     def __init__(
         self,
-        address: StoreAddress,
+        location: StoreLocation,
         credentials: CredentialSource,
-        observe: Observe = lambda operation, outcome, seconds: None,
+        observe: Observe = lambda operation, result, seconds: None,
     ) -> None:
-        self._bucket = address.bucket
+        self._bucket = location.bucket
         self._credentials = credentials
-        self._longest_url = address.longest_url
+        self._longest_url = location.longest_url
         self._observe = observe
-        self._http = connections(address, THREADS)
-        self._client = client(address, address.endpoint, credentials, self._http)
-        pod_endpoint = address.pod_endpoint or address.endpoint
-        self._signer = client(address, pod_endpoint, credentials, self._http)
-        self._post_url = address.url(pod_endpoint)
+        self._http = open_pool(location, THREADS)
+        self._client = open_client(location, location.endpoint, credentials, self._http)
+        pod_endpoint = location.pod_endpoint or location.endpoint
+        self._signer = open_client(location, pod_endpoint, credentials, self._http)
+        self._post_url = bucket_url(location, pod_endpoint)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
 
     def close(self) -> None:
-        """End the threads; calls under way end by their timeouts."""
+        """Stop the threads; calls under way end by their timeouts."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._http.clear()
 
     async def stat(self, key: str) -> StoredObject:
         """See the port."""
         found = await self._run(
-            "stat", lambda: self._sure(partial(self._client.stat_object, self._bucket, key))
+            "stat", lambda: self._check_bucket(partial(self._client.stat_object, self._bucket, key))
         )
         return _stored(found)
 
-    def _sure(self, call: Callable[[], T]) -> T:
-        """Do a call that begins with a HEAD: its 404 has no body that tells what is missing."""
+    def _check_bucket(self, call: Callable[[], T]) -> T:
+        """Make a call that starts with a HEAD, whose 404 does not say whether object or bucket is missing."""
         try:
             return call()
         except S3Error as error:
@@ -107,7 +108,7 @@ class S3Store:
         while True:
             page = await self._run("list", lambda: list(itertools.islice(names, PAGE)))
             for name in page:
-                # An object named like the prefix itself is some client's mark of a folder.
+                # An object with the name of the prefix is a folder marker of some client.
                 if name.endswith("/") and name != prefix:
                     yield name
             if len(page) < PAGE:
@@ -131,7 +132,7 @@ class S3Store:
         return data
 
     async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
-        """See the port; a fresh reader for each call, and the client reads all of it before it sends."""
+        """See the port."""
 
         def send() -> StoredObject:
             result = self._client.put_object(
@@ -151,11 +152,11 @@ class S3Store:
         headers = {"If-Match": f'"{etag}"', "Content-Type": content_type}
         written = await self._run("put", lambda: self._put_if(key, data, headers))
         if written is None:
-            raise ObjectChanged(f"PreconditionFailed: {key} was written by somebody else")
+            raise ObjectChanged(f"PreconditionFailed: {key} was changed meanwhile")
         return written
 
     def _put_if(self, key: str, data: bytes, headers: dict[str, str]) -> str | None:
-        """The ETag, or None; by a presigned PUT, since the client cannot send conditions with one."""
+        """The ETag, or None if the condition failed; presigned, because the client has no conditional PUT."""
         url = self._client.presigned_put_object(self._bucket, key, expires=timedelta(minutes=5))
         response = self._http.request("PUT", url, body=data, headers=headers, retries=False)
         if response.status in (409, 412) or (response.status == 404 and b"<Code>NoSuchKey<" in response.data):
@@ -183,11 +184,10 @@ class S3Store:
                 tagging_directive=REPLACE if headers else None,
             )
             try:
-                result = self._sure(copy)
+                result = self._check_bucket(copy)
             except ValueError as error:
-                # S3 may answer 200 before it copies, and say in the body that it failed.
-                text = f"the store did not copy {source.key} to its end"
-                raise StoreUnavailable(text) from error
+                # S3 may answer 200 before it copies, and report the failure in the body.
+                raise StoreUnavailable(f"the store did not copy {source.key} completely") from error
             return StoredObject(key, source.size, result.etag or "", datetime.now(UTC))
 
         return await self._run("copy", send)
@@ -210,14 +210,14 @@ class S3Store:
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
         """See the port."""
         if not prefix.endswith("/"):
-            raise ValueError(f"a prefix to delete ends with '/', {prefix!r} does not")
+            raise ValueError(f"a prefix to delete must end with '/': {prefix!r}")
         deleted = 0
         while True:
             page = await self._run("list", partial(self._first_page, prefix))
             if not page:
                 return deleted
             if not gate():
-                raise Halted(f"{prefix} was not deleted to its end: the gate was closed")
+                raise Halted(f"deleting {prefix} was stopped: the gate is closed")
             await self._run("delete", partial(self._delete, page))
             deleted += len(page)
 
@@ -226,54 +226,54 @@ class S3Store:
         return [found.object_name or "" for found in itertools.islice(listing, PAGE)]
 
     def _delete(self, keys: list[str]) -> None:
-        orders: Iterator[DeleteObject] = (DeleteObject(key) for key in keys)
-        # remove_objects is lazy: nothing is deleted before its answer is read.
-        errors = list(self._client.remove_objects(self._bucket, orders))
+        objects: Iterator[DeleteObject] = (DeleteObject(key) for key in keys)
+        # remove_objects is lazy: it deletes while its result is read.
+        errors = list(self._client.remove_objects(self._bucket, objects))
         if errors:
             raise StoreDenied(f"{len(errors)} objects cannot be deleted: {errors[0].code} {errors[0].name}")
 
     def sign_get(self, key: str, lifetime: timedelta) -> str:
         """See the port."""
-        return self._signer.presigned_get_object(self._bucket, key, expires=self._lasting(lifetime))
+        return self._signer.presigned_get_object(self._bucket, key, expires=self._limited(lifetime))
 
     def sign_put(self, key: str, lifetime: timedelta) -> str:
         """See the port."""
-        return self._signer.presigned_put_object(self._bucket, key, expires=self._lasting(lifetime))
+        return self._signer.presigned_put_object(self._bucket, key, expires=self._limited(lifetime))
 
     def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
         """See the port."""
-        until = datetime.now(UTC) + self._lasting(lifetime)
+        until = datetime.now(UTC) + self._limited(lifetime)
         policy = s3_headers.post_policy(self._bucket, prefix, max_bytes, until)
         return PostForm(self._post_url, self._signer.presigned_post_policy(policy), prefix)
 
-    def _lasting(self, lifetime: timedelta) -> timedelta:
-        """No URL outlives the credentials that sign it, or what the store's administrator allows."""
+    def _limited(self, lifetime: timedelta) -> timedelta:
+        """The lifetime, limited by that of the credentials and by the store's own limit."""
         until = self._credentials().expires_at
         left = until - datetime.now(UTC) if until else lifetime
         if until and left < SHORTEST_URL:
-            raise StoreUnavailable("the store's temporary credentials have ended, or are about to")
+            raise StoreUnavailable("the store's temporary credentials have expired, or are about to")
         return min(lifetime, left, self._longest_url)
 
     async def _run(self, operation: str, call: Callable[[], T]) -> T:
-        begun, outcome = perf_counter(), "ok"
+        started, result = perf_counter(), "success"
         future = asyncio.get_running_loop().run_in_executor(self._threads, call)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            # The thread cannot be stopped: who cancels must not go on before its write has landed.
-            outcome = "cancelled"
+            # The thread cannot be cancelled: wait until its write has completed.
+            result = "cancelled"
             await asyncio.wait([future])
-            future.exception()  # asked for, so that asyncio does not report it as never seen
+            future.exception()  # retrieved, or asyncio would report it
             raise
         except StoreError as error:
-            outcome = type(error).__name__
+            result = type(error).__name__
             raise
         except (S3Error, ServerError, InvalidResponseError, urllib3.exceptions.HTTPError, OSError) as error:
             translated = translate(error)
-            outcome = type(translated).__name__
+            result = type(translated).__name__
             raise translated from error
         finally:
-            self._observe(operation, outcome, perf_counter() - begun)
+            self._observe(operation, result, perf_counter() - started)
 
 
 def _stored(found: Object) -> StoredObject:

@@ -1,4 +1,4 @@
-"""Objects on their way from one store to another: each try from a fresh stream, length and hash held."""
+"""Copies objects between stores: each try reads a fresh stream and verifies length and hash."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from imagejob_operator.ports.object_store import (
 )
 
 PART = 16 * 1024 * 1024
-"""Bytes that are held in memory; a longer object is sent in parts, which become one when all are there."""
+"""Bytes kept in memory; a longer object is a multipart upload."""
 
 
 @contextmanager
@@ -43,23 +43,23 @@ def write_object(
     source: StoredObject,
     headers: ObjectHeaders | None,
 ) -> str:
-    """Write what a reader gives; the ETag of what was written.
+    """Write the object that a reader gives; the ETag of the new object.
 
     Raises:
-        ObjectChanged: it is longer, shorter or another one than was said; then nothing is written.
-        ChecksumMismatch: its sha256 is another one than was said; then nothing is written.
-        StoreUnavailable: the store did not keep all of it.
+        ObjectChanged: it is not the source, or has another length; nothing was written.
+        ChecksumMismatch: it has another sha256; nothing was written.
+        StoreUnavailable: the store did not store all of it.
     """
     with reader() as stream:
         lines = header_lines(headers) if headers else {}
         content_type = str(lines.pop("Content-Type", "application/octet-stream"))
-        held = HeldStream(stream, source)
+        verified = VerifiedStream(stream, source)
         if not source.size:
-            held.read()  # the client reads nothing of what is empty, so that it would not be held
+            verified.read()  # the client does not read an empty object, so it would not be verified
         written = client.put_object(
             bucket,
             key,
-            cast("BinaryIO", held),
+            cast("BinaryIO", verified),
             source.size,
             content_type=content_type,
             metadata=lines,
@@ -68,12 +68,12 @@ def write_object(
             tags=object_tags(headers) if headers and headers.tags else None,
         )
     if client.stat_object(bucket, key).size != source.size:
-        raise StoreUnavailable(f"{key} was not stored whole")
+        raise StoreUnavailable(f"{key} was not stored completely")
     return written.etag or ""
 
 
-class HeldStream:
-    """A stream held against what is known of its object; the last bytes are given only if all is right."""
+class VerifiedStream:
+    """A stream that is compared with its object; the last bytes are only given if length and hash match."""
 
     def __init__(self, stream: Stream, source: StoredObject) -> None:
         self._stream = stream
@@ -87,7 +87,7 @@ class HeldStream:
         wanted = self._left if amount < 0 else min(amount, self._left)
         data = self._stream.read(wanted) if wanted else b""
         if len(data) < wanted and not data:
-            raise ObjectChanged(f"{self._source.key} ends {self._left} bytes too soon")
+            raise ObjectChanged(f"{self._source.key} ends {self._left} bytes early")
         self._left -= len(data)
         self._hash.update(data)
         if self._left == 0 and not self._checked:
@@ -98,6 +98,6 @@ class HeldStream:
     def _check(self) -> None:
         if self._stream.read(1):
             raise ObjectChanged(f"{self._source.key} is longer than {self._source.size} bytes")
-        found, said = self._hash.hexdigest(), self._source.sha256
-        if said and found != said:
-            raise ChecksumMismatch(f"{self._source.key} has the sha256 {found}, not {said}")
+        found, expected = self._hash.hexdigest(), self._source.sha256
+        if expected and found != expected:
+            raise ChecksumMismatch(f"{self._source.key} has the sha256 {found}, not {expected}")

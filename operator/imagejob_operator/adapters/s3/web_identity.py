@@ -1,4 +1,4 @@
-"""Web-identity tokens for temporary credentials: AssumeRoleWithWebIdentity, as AWS and MinIO have it."""
+"""Exchanges a token for temporary credentials by AssumeRoleWithWebIdentity, on AWS and MinIO."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.imagestores import NotUsable
 
 LIFETIME = 3600
-"""Seconds that are asked for."""
-MAX_ANSWER = 64 * 1024
+"""Requested seconds."""
+MAX_RESPONSE = 64 * 1024
 _NAMESPACE = "{https://sts.amazonaws.com/doc/2011-06-15/}"
 
 
@@ -42,7 +42,7 @@ def _exchange(identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -
         timeout=urllib3.Timeout(connect=3, read=15), retries=False, ssl_context=context
     )
     try:
-        answer = http.request(
+        response = http.request(
             "POST",
             url,
             body=urlencode(form),
@@ -50,22 +50,22 @@ def _exchange(identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -
             redirect=False,
             preload_content=False,
         )
-        body = answer.read(MAX_ANSWER)
+        body = response.read(MAX_RESPONSE)
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        text = f"{identity.endpoint} gave no answer: {type(error).__name__}"
+        text = f"{identity.endpoint} did not answer: {type(error).__name__}"
         raise NotUsable(StoreReason.UNREACHABLE, text) from None
     finally:
         http.clear()
-    if answer.status >= 500:
-        raise NotUsable(StoreReason.UNREACHABLE, f"{identity.endpoint} answered {answer.status}")
-    if answer.status != 200:
-        text = f"{identity.endpoint} refuses the token: {answer.status} {_said(body)}"
+    if response.status >= 500:
+        raise NotUsable(StoreReason.UNREACHABLE, f"{identity.endpoint} answered {response.status}")
+    if response.status != 200:
+        text = f"{identity.endpoint} refuses the token: {response.status} {_error_text(body)}"
         raise NotUsable(StoreReason.IDENTITY_REFUSED, bounded(text, 500))
     return _read(identity, body)
 
 
-def _said(body: bytes) -> str:
-    """Code and message of an error, in whatever namespace."""
+def _error_text(body: bytes) -> str:
+    """Code and message of an error, in any XML namespace."""
     try:
         elements = list(ElementTree.fromstring(body).iter())  # noqa: S314  (an allowed endpoint, size bounded)
     except ElementTree.ParseError:
@@ -84,5 +84,5 @@ def _read(identity: WebIdentity, body: bytes) -> Credentials:
             raise ValueError(until)
         return Credentials(fields["AccessKeyId"], fields["SecretAccessKey"], fields["SessionToken"], until)
     except (ElementTree.ParseError, AssertionError, KeyError, ValueError):
-        text = f"{identity.endpoint} gave an answer without credentials"
+        text = f"{identity.endpoint} answered without credentials"
         raise NotUsable(StoreReason.IDENTITY_REFUSED, text) from None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
@@ -16,9 +15,8 @@ from imagejob_operator.operations.processing.results import accepted_spec, all_o
 from imagejob_operator.operations.publishing.copy_outputs import publish_outputs
 from imagejob_operator.operations.publishing.report import make_report, report_failure, report_items
 from imagejob_operator.operations.reports import committed_report
+from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.object_store import ObjectStore, StoreError
-
-Clock = Callable[[], datetime]
 
 
 async def publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Published:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -29,10 +29,9 @@ from imagejob_operator.naming.prefixes import namespace_prefix
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.results import known_outcomes, read_staged
 from imagejob_operator.operations.staging.existing_outputs import own_outputs
+from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.object_store import ObjectStore, StoreDenied, StoreError, StoreUnavailable
 from imagejob_operator.validation.keys import InvalidKey, KeyCollision
-
-Clock = Callable[[], datetime]
 
 
 def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]) -> list[ReportItem]:

@@ -37,7 +37,7 @@ class Downloader:
                 data = await stack.enter_async_context(self.downloads.fetch(source.url, headers, limit))
             except FetchFailed as error:
                 failure = Failure(Code.STAGING, error.reason, f"spec.source.urls: {error}")
-                raise OperationFailed(failure, error.passing) from None
+                raise OperationFailed(failure, error.transient) from None
             await _check_sha256(source, data)
             yield data
 
@@ -50,7 +50,7 @@ class Downloader:
             return request_headers(await self.secrets.read(namespace, name))
         except SecretUnreadable as error:
             failure = Failure(Code.STAGING, Reason.ACCESS_DENIED, f"{where}: {error}")
-            raise OperationFailed(failure, passing=True) from None
+            raise OperationFailed(failure, transient=True) from None
         except InvalidHeader as error:
             failure = Failure(Code.CREATION, Reason.INVALID_SPEC, f"{where}: the Secret {name!r}: {error}")
             raise OperationFailed(failure) from None

@@ -1,0 +1,101 @@
+"""Launching and stopping attempts, and delivering their orders. A refusal is remembered, not raised."""
+
+from __future__ import annotations
+
+import logging
+from typing import assert_never
+
+from imagejob_contract.result import MAX_RESULT_BYTES, Summary
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.controller.cache import Cache
+from imagejob_operator.controller.run_memory import RunMemory
+from imagejob_operator.decision.action import DeliverOrder, Launch, StopAttempt
+from imagejob_operator.decision.attempt import Attempt, Problem, Remark
+from imagejob_operator.documents.results import InvalidResult, read_result, summarise
+from imagejob_operator.documents.staging import order_key, result_key
+from imagejob_operator.operations.processing.orders import lifetime, write_order
+from imagejob_operator.ports.clock import Clock
+from imagejob_operator.ports.launcher import Launcher, Refused
+from imagejob_operator.ports.object_store import ObjectMissing, StoreError
+from imagejob_operator.ports.stores import Stores
+
+log = logging.getLogger(__name__)
+
+AttemptAction = Launch | DeliverOrder | StopAttempt
+
+
+class AttemptActions:
+    """Carries out actions on attempts; each is idempotent."""
+
+    def __init__(self, launcher: Launcher, stores: Stores, cache: Cache, clock: Clock) -> None:
+        self._launcher = launcher
+        self._stores = stores
+        self._cache = cache
+        self._clock = clock
+
+    async def act(self, job: ImageJob, action: AttemptAction, memory: RunMemory) -> None:
+        """Carry out one action.
+
+        Raises:
+            JobsError: stopping failed.
+        """
+        match action:
+            case StopAttempt(attempt):
+                await self._launcher.stop(attempt, job.key.namespace)
+                self._cache.stopping(job.uid, attempt)
+                return
+            case Launch(shard=shard):
+                work, verb = self._launch(job, action, memory), "written"
+            case DeliverOrder(attempt):
+                shard, work, verb = attempt.shard, self._deliver_again(job, action), "signed"
+            case _:
+                assert_never(action)
+        try:
+            await work
+            memory.accept(shard)
+        except Refused as refusal:
+            extra = {"job": str(job.key), "shard": shard, "error": str(refusal)}
+            log.warning("attempt refused, retrying", extra=extra)
+            memory.refuse(shard, refusal.problem, self._clock())
+        except StoreError as error:
+            text = f"the order of the Pod cannot be {verb}: {error}"
+            memory.refuse(shard, Problem(Reason.START_DEADLINE_EXCEEDED, text), self._clock())
+
+    async def read_events(self, job: ImageJob, attempt: Attempt, memory: RunMemory) -> None:
+        """Read the Events of an attempt that does not start."""
+        text = await self._launcher.remark(attempt, job.key.namespace)
+        memory.remarks[attempt.uid] = Remark(text, self._clock())
+
+    async def _launch(self, job: ImageJob, action: Launch, memory: RunMemory) -> None:
+        prefix, shard, number = action.prefix, action.shard, action.number
+        store = await self._stores.of(job)
+        try:
+            # The Pod of an earlier attempt may be gone and have finished: only the store knows.
+            result = read_result(await store.read(result_key(prefix, shard), MAX_RESULT_BYTES), shard)
+            memory.results[shard] = summarise(result)
+            return
+        except ObjectMissing:
+            pass
+        except InvalidResult:
+            # The first result counts, so the shard has ended; collecting the results reports what is wrong.
+            memory.results[shard] = Summary()
+            return
+        ends_by = job.ends_by(self._clock())
+        live = lifetime(self._clock(), job.ends_at_the_latest(self._clock()))
+        url = await write_order(store, job, prefix, shard, number, live)
+        attempt = await self._launcher.launch(job, shard, number, ends_by)
+        self._cache.put_attempt(job.uid, attempt)
+        await self._deliver(job, attempt, url)
+
+    async def _deliver_again(self, job: ImageJob, action: DeliverOrder) -> None:
+        attempt = action.attempt
+        live = lifetime(self._clock(), job.ends_at_the_latest(self._clock()))
+        store = await self._stores.of(job)
+        await self._deliver(
+            job, attempt, store.sign_get(order_key(action.prefix, attempt.shard, attempt.number), live)
+        )
+
+    async def _deliver(self, job: ImageJob, attempt: Attempt, url: str) -> None:
+        await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.ca_bundle(job))
+        self._cache.delivered(job.uid, attempt)

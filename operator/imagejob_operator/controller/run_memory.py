@@ -1,0 +1,70 @@
+"""What this process learned about runs by acting on them. A restart loses it, and it is learned again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from imagejob_contract.result import Summary
+from imagejob_operator.api.imagejob import ImageJob, Key
+from imagejob_operator.api.phase import TERMINAL
+from imagejob_operator.backoff import Backoff
+from imagejob_operator.decision.attempt import Problem, Refusal, Remark
+from imagejob_operator.ports.clock import Random
+
+RELAUNCH = Backoff(timedelta(seconds=1), timedelta(seconds=30), jitter=0.5)
+"""With jitter, because one quota or webhook refuses the Pods of many runs at the same time."""
+
+
+@dataclass(slots=True)
+class RunMemory:
+    """One epoch of one run."""
+
+    random: Random = random.random
+    results: dict[int, Summary] = field(default_factory=dict)
+    refusals: dict[int, Refusal] = field(default_factory=dict)
+    refusal_counts: dict[int, int] = field(default_factory=dict)
+    remarks: dict[str, Remark] = field(default_factory=dict)
+    rejected: str = ""
+    """Why the API server rejects our finalizer on the job."""
+
+    def refuse(self, shard: int, problem: Problem, now: datetime) -> None:
+        """The launcher refused the shard; it is launched again after a pause."""
+        before = self.refusals.get(shard)
+        count = self.refusal_counts[shard] = self.refusal_counts.get(shard, 0) + 1
+        retry_at = now + RELAUNCH.pause(count, self.random())
+        self.refusals[shard] = Refusal(problem, before.since if before else now, retry_at)
+
+    def accept(self, shard: int) -> None:
+        """The launcher accepted the shard."""
+        self.refusals.pop(shard, None)
+        self.refusal_counts.pop(shard, None)
+
+
+class RunMemories:
+    """The memory of each run that is under way."""
+
+    def __init__(self, random: Random = random.random) -> None:
+        self._random = random
+        self._by_key: dict[Key, tuple[tuple[str, int, int], RunMemory]] = {}
+
+    def of(self, job: ImageJob) -> RunMemory:
+        """The memory of the job's current run and epoch; an older one is dropped."""
+        run = job.status.run
+        epoch = (job.uid, run.number if run else 0, run.epoch if run else 0)
+        known = self._by_key.get(job.key)
+        if known and known[0] == epoch:
+            return known[1]
+        memory = RunMemory(self._random)
+        if job.status.at not in TERMINAL:
+            self._by_key[job.key] = (epoch, memory)
+        return memory
+
+    def forget(self, key: Key) -> None:
+        """The run has ended, or the job is gone."""
+        self._by_key.pop(key, None)
+
+    def __len__(self) -> int:
+        """How many runs are remembered."""
+        return len(self._by_key)

@@ -1,0 +1,65 @@
+"""Which stores a pending job may use: the operator's own if its namespace is admitted, and ImageStores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.spec import InvalidSpec
+from imagejob_operator.decision.observation import Admission
+from imagejob_operator.decision.store_availability import StoreViews
+from imagejob_operator.ports.clock import Clock
+from imagejob_operator.ports.imagejobs import Gone, Jobs, JobsError
+
+ADMISSION_LIFETIME = timedelta(seconds=10)
+
+
+class StoreAccess:
+    """Reads namespace labels, and remembers for a few seconds which namespaces are admitted."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        selector: Mapping[str, str],
+        clock: Clock,
+        views: Callable[[ImageJob], StoreViews] = lambda job: StoreViews(),
+    ) -> None:
+        self._jobs = jobs
+        self._selector = selector
+        self._clock = clock
+        self.views = views
+        self._admitted: dict[str, datetime] = {}
+
+    async def admission(self, job: ImageJob) -> Admission | None:
+        """Whether the namespace may use the operator's own store.
+
+        None if the job does not use that store, or the API server does not answer.
+        """
+        if not isinstance(job.spec, InvalidSpec) and job.spec.store_ref is not None:
+            return None
+        namespace, now = job.key.namespace, self._clock()
+        if namespace in self._admitted and now < self._admitted[namespace] + ADMISSION_LIFETIME:
+            return Admission(True)
+        try:
+            labels = await self._jobs.namespace_labels(namespace)
+        except Gone:
+            labels = {}
+        except JobsError:
+            return None
+        missing = [f"{k}={v}" for k, v in self._selector.items() if labels.get(k) != v]
+        if missing:
+            # Not remembered: the administrator may add the label at any moment.
+            return Admission(False, _not_admitted(namespace, missing))
+        now = self._clock()
+        fresh = {name: at for name, at in self._admitted.items() if now < at + ADMISSION_LIFETIME}
+        self._admitted = {**fresh, namespace: now}
+        return Admission(True)
+
+
+def _not_admitted(namespace: str, missing: list[str]) -> str:
+    return (
+        f"the operator's store does not admit namespace {namespace!r}: it lacks the label "
+        f"{', '.join(missing)}; ask the administrator, or kubectl label namespace {namespace} "
+        f"{' '.join(missing)}"
+    )

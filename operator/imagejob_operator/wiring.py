@@ -1,0 +1,160 @@
+"""Builds all parts of one operator and connects them. Nothing is started or requested here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from imagejob_operator.adapters.http.downloads import HttpDownloads
+from imagejob_operator.adapters.kubernetes.imagejobs import KubeImageJobs
+from imagejob_operator.adapters.kubernetes.imagestores import KubeImageStores
+from imagejob_operator.adapters.kubernetes.lease import KubeLease
+from imagejob_operator.adapters.kubernetes.metadata_list import KubeMetadataLister
+from imagejob_operator.adapters.kubernetes.owners import KubeOwners
+from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
+from imagejob_operator.adapters.kubernetes.pods import PodLauncher
+from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP, open_session
+from imagejob_operator.adapters.process.metrics import Metrics
+from imagejob_operator.adapters.s3.connect import open_store
+from imagejob_operator.adapters.s3.file_credentials import FileCredentials
+from imagejob_operator.adapters.s3.store import S3Store
+from imagejob_operator.adapters.s3.web_identity import exchange
+from imagejob_operator.controller.attempt_actions import AttemptActions
+from imagejob_operator.controller.cache import Cache
+from imagejob_operator.controller.executor import Executor
+from imagejob_operator.controller.imagestores import ImageStoreReconciler
+from imagejob_operator.controller.leader_election import LEASE_DURATION, LeaderElector
+from imagejob_operator.controller.observer import Observer
+from imagejob_operator.controller.operation_runner import OperationRunner
+from imagejob_operator.controller.reconciler import Reconciler
+from imagejob_operator.controller.run_memory import RunMemories
+from imagejob_operator.controller.store_access import StoreAccess
+from imagejob_operator.controller.watch_monitor import WatchMonitor
+from imagejob_operator.controller.workqueue import Queues
+from imagejob_operator.decision.observation import Policy
+from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
+from imagejob_operator.garbage.schedule import GarbageSchedule
+from imagejob_operator.naming.prefixes import staging_folder
+from imagejob_operator.operations.dispatch import Operations
+from imagejob_operator.operations.staging.download import Downloader
+from imagejob_operator.ports.object_store import Gate, ObjectStore
+from imagejob_operator.settings import Settings
+from imagejob_operator.stores.connector import Connector
+from imagejob_operator.stores.registry import OwnStore, StoreRegistry
+from imagejob_operator.validation.networks import SourceNetworks
+
+
+def now() -> datetime:
+    """The wall clock, in UTC."""
+    return datetime.now(UTC)  # noqa: TID251  (the only place where the clock is read)
+
+
+class Clients:
+    """Connections to everything outside. Writes to the API server are gated by leadership."""
+
+    def __init__(self, settings: Settings, configuration: Any, metrics: Metrics, is_leader: Gate) -> None:
+        self._session = open_session(configuration, gate=is_leader)
+        http = KubeHTTP(configuration.host, self._session, metrics.api_call)
+        pods = PodSettings(
+            settings.installation, settings.processor_image, settings.processor_pull_policy, settings.engine
+        )
+        self.jobs = KubeImageJobs(http, now)
+        self.launcher = PodLauncher(http, pods, now)
+        self.owners = KubeOwners(http)
+        self.image_stores = KubeImageStores(http)
+        self.metadata_lister = KubeMetadataLister(http, settings.installation)
+        networks = SourceNetworks(settings.source_allowed_networks, settings.source_blocked_networks)
+        self._downloads = HttpDownloads(networks, settings.source_proxy)
+        self.downloader = Downloader(self._downloads, KubeSecrets(http))
+        credentials = FileCredentials(settings.store_credentials)
+        self.store = S3Store(settings.store, credentials, metrics.store_call)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._downloads.close()
+        await self._session.close()
+        self.store.close()
+
+
+class Operator:
+    """All parts of one operator."""
+
+    def __init__(self, settings: Settings, configuration: Any, cluster_uid: str) -> None:
+        """`configuration` has address and credentials of the API server."""
+        self.settings = settings
+        self.cache = Cache()
+        self.queues = Queues()
+        self.metrics = Metrics()
+        # Its own session: a renewal must not wait for a free connection.
+        self.lease_session = open_session(configuration, connections=2)
+        self.elector = self._build_elector(configuration.host)
+        self.metrics.watch(self.cache.jobs, self.elector.is_leader, self.queues)
+        self.clients = Clients(settings, configuration, self.metrics, self.elector.is_leader)
+        self._staging_folder = staging_folder(settings.installation, cluster_uid)
+        self.stores = self._build_stores()
+        operations = Operations(
+            self.stores, self.clients.launcher, self.clients.downloader, self.metrics, now
+        )
+        self.operations = OperationRunner(operations, self.queues.jobs.add, now)
+        self.reconciler = self._build_reconciler()
+        self.imagestore_reconciler = ImageStoreReconciler(
+            self.stores, self.clients.image_stores, self.cache, self.queues, now, self.elector.is_leader
+        )
+        self.garbage_schedule = self._build_garbage_schedule()
+        tasks = (self.garbage_schedule.failure,)
+        lister = self.clients.metadata_lister
+        self.watch_monitor = WatchMonitor(lister, self.cache, self.queues, tasks, settings.watch_namespaces)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.lease_session.close()
+        await self.clients.close()
+        self.stores.close()
+
+    def _build_elector(self, host: str) -> LeaderElector:
+        http = KubeHTTP(host, self.lease_session, self.metrics.api_call)
+        name = f"imagejob-{self.settings.installation}"
+        lease = KubeLease(http, self.settings.pod_namespace, name, LEASE_DURATION, now)
+        return LeaderElector(lease, self.settings.pod_name)
+
+    def _build_stores(self) -> StoreRegistry:
+        own = OwnStore(self.clients.store, self.settings.store.ca_bundle)
+        opener = partial(open_store, observe=self.metrics.store_call)
+        allowed = self.settings.allowed_endpoints
+        connector = Connector(self.clients.image_stores, opener, exchange, allowed)
+        return StoreRegistry(
+            own, connector, self._staging_folder, self.cache.jobs, self.queues.imagestores.add
+        )
+
+    def _build_reconciler(self) -> Reconciler:
+        jobs, memories = self.clients.jobs, RunMemories()
+        policy = Policy(
+            staging_folder=self._staging_folder,
+            cleaning_budget=timedelta(seconds=self.settings.cleaning_budget_seconds),
+            start_grace=timedelta(seconds=self.settings.start_grace_seconds),
+        )
+        access = StoreAccess(jobs, self.settings.namespace_selector, now, self.stores.views)
+        observer = Observer(self.cache, self.operations, memories, access, policy, now)
+        attempts = AttemptActions(self.clients.launcher, self.stores, self.cache, now)
+        executor = Executor(jobs, attempts, self.operations, memories, self.metrics)
+        is_leader = self.elector.is_leader
+        return Reconciler(self.cache, self.queues.jobs, observer, executor, self.metrics, is_leader)
+
+    def _build_garbage_schedule(self) -> GarbageSchedule:
+        policy = GarbagePolicy(
+            staging_folder=self._staging_folder,
+            mode=self.settings.sweep_mode,
+            interval=self.settings.sweep_interval_seconds,
+            namespaces=self.settings.watch_namespaces,
+        )
+        telemetry, is_leader = self.metrics.garbage, self.elector.is_leader
+
+        def new_collector(store: ObjectStore) -> GarbageCollector:
+            return GarbageCollector(store, self.clients.owners, telemetry, policy, is_leader)
+
+        stores = self.stores
+        return GarbageSchedule(
+            stores.stores_to_sweep, new_collector, stores.close_if_unused, telemetry, policy.interval
+        )
