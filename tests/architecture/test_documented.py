@@ -11,10 +11,11 @@ from architecture.runbook import ROOT
 from imagejob_operator.settings import PREFIX, Settings
 
 SETTINGS = (ROOT / "docs" / "administrators" / "configuration.md").read_text()
-ELSEWHERE = {"pod_name", "pod_namespace", "store_ca_bundle", "job_class"}
+ELSEWHERE = {"pod_name", "pod_namespace", "store", "job_class"}
 """Fields of the settings whose variable has another name."""
 VARIABLES = {f"{PREFIX}{name.upper()}" for name in Settings.__dataclass_fields__.keys() - ELSEWHERE}
-VARIABLES |= {f"{PREFIX}STORE_CA_FILE", f"{PREFIX}CLASS"}
+STORE = ("ENDPOINT", "BUCKET", "REGION", "SECURE", "POD_ENDPOINT", "ADDRESSING", "CA_FILE")
+VARIABLES |= {f"{PREFIX}CLASS", *(f"{PREFIX}STORE_{name}" for name in STORE)}
 PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "contributors" / "staged-key.md"]
 FOLDERS = ("operator", "processor", "cli", "tools", "tests", "bench", "manifests", "crds", "examples")
 BASES = [ROOT, ROOT / "operator" / "imagejob_operator"]

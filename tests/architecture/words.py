@@ -42,7 +42,10 @@ RETIRED = {
 Identifiers are split into their words first: `RunEffort` and `run_effort` are "run effort".
 """
 
-PLACES = ("*.md", "Makefile", "pyproject.toml", "docs/**/*.md", "examples/*", "tools/docgen/*.py")
+PLACES = (
+    *("*.md", "Makefile", "Dockerfile", "pyproject.toml", "docs/**/*.md", "examples/*", "crds/*.yaml"),
+    *("manifests/**/*.yaml", "operator/**/*.py", "processor/**/*.py", "cli/**/*.py", "tools/docgen/*.py"),
+)
 """Where they are searched. Generated pages are left out, since their sources are searched."""
 
 ALLOWED: tuple[tuple[str, str], ...] = ()
