@@ -86,7 +86,7 @@ USER 65532:65532
 ENTRYPOINT ["python", "-m", "imagejob_processor"]
 
 
-# For demos and tests only: the store that stands in for a real one.
+# For demos and tests only: a small S3 store.
 FROM base AS minio
 LABEL org.opencontainers.image.title="minio" \
       org.opencontainers.image.licenses="AGPL-3.0-only"

@@ -1,4 +1,4 @@
-"""The format that `output.format: Same` stands for: that of the extension of the source's name.
+"""The format for `output.format: Same`: that of the extension of the source's name.
 
 By name and not by content, because the keys of the outputs are decided before anything is decoded. A file
 with a wrong extension is converted to the format of its name.
