@@ -2,7 +2,7 @@
 
     order  ->  items  ->  result  ->  termination message
 
-The operator decides by the exit code whether to launch the shard again. SIGTERM ends the Pod at once, without a
+The operator decides by the exit code whether to launch the shard again. SIGTERM ends the Pod without a
 result.
 """
 

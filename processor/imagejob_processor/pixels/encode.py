@@ -148,7 +148,7 @@ def _options(output: Output, quality: int, *, grey: bool) -> dict[str, Any]:
             return {"compress_level": 6}
         case Format.WEBP:
             if output.compression in (Compression.LOSSLESS, Compression.NEAR_LOSSLESS):
-                # For lossless WebP, quality is the compression level; `exact` keeps the colours of transparent pixels.
+                # Quality is the compression level here; `exact` keeps the colours of transparent pixels.
                 exact = output.compression is Compression.LOSSLESS
                 return {"lossless": True, "quality": 75, "method": 4, "exact": exact}
             return {"quality": quality, "method": 4}
