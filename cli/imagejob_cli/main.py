@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in (
         ("status", "Show the current status."),
-        ("follow", "Show every change until the run has finished."),
+        ("follow", "Watch the status until the run finishes."),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("name", help="name of the ImageJob")

@@ -26,7 +26,8 @@ def violations(rendition: Rendition) -> Iterator[Violation]:
     for text in _output(rendition.output):
         yield ".output", text
     if rendition.output.animation is Animation.ALL and any(_smart(step) for step in rendition.steps):
-        yield ".output", "animation All with smartCrop would jump; use gravity or focalPoint"
+        text = "animation All cannot be combined with smartCrop, which would crop each frame differently"
+        yield ".output", f"{text}; use gravity or focalPoint, or animation First"
 
 
 def _step(step: Step) -> Iterator[Violation]:
@@ -51,16 +52,16 @@ def _resize(step: Resize) -> Iterator[str]:
     if step.width is None and step.height is None:
         yield "width or height must be set"
     elif step.fit in (Fit.COVER, Fit.CONTAIN, Fit.FILL) and None in (step.width, step.height):
-        yield f"fit {step.fit} needs width and height"
+        yield f"fit {step.fit} requires width and height"
     chosen = [step.gravity, step.focal_point, step.smart_crop]
     if sum(each is not None for each in chosen) > 1:
         yield "at most one of gravity, focalPoint, smartCrop may be set"
     if step.fit is not Fit.COVER and (step.focal_point or step.smart_crop):
-        yield f"focalPoint and smartCrop are for fit Cover, not {step.fit}"
+        yield f"focalPoint and smartCrop require fit Cover, found {step.fit}"
     if step.fit not in (Fit.COVER, Fit.CONTAIN) and step.gravity:
-        yield f"gravity is for fit Cover or Contain, not {step.fit}"
+        yield f"gravity requires fit Cover or Contain, found {step.fit}"
     if step.fit is not Fit.CONTAIN and step.background:
-        yield f"background is for fit Contain, not {step.fit}"
+        yield f"background requires fit Contain, found {step.fit}"
 
 
 def _crop(step: Crop) -> Iterator[str]:
@@ -83,8 +84,14 @@ def _output(output: Output) -> Iterator[str]:
     ]
     for name, value, formats in only:
         if value and form not in formats:
-            yield f"{name} is for format {' or '.join(formats)}, not {form}"
+            yield f"{name} requires format {' or '.join(formats)}, found {form}"
     if output.metadata is not Metadata.STRIP and form is Format.GIF:
-        yield f"metadata {output.metadata} is not for format GIF, which has no place for it"
+        yield (
+            f"format GIF cannot hold metadata, found metadata {output.metadata}; "
+            "set metadata to Strip, or change format"
+        )
     if output.max_size and output.compression not in (None, Compression.LOSSY):
-        yield f"maxSize needs compression Lossy, not {output.compression}, which has no quality to lower"
+        yield (
+            f"maxSize requires compression Lossy, found {output.compression}; "
+            "change compression, or remove maxSize"
+        )

@@ -10,6 +10,9 @@ import re
 
 from imagejob_contract.result import MAX_MESSAGE_CHARACTERS, ExitCode, ItemCode, ItemError
 
+THE_ORDER = "the order (task description) of the Pod"
+"""What messages call the document with the work of the Pod, since "order" alone could mean a sequence."""
+
 _QUERY = re.compile(r"\?[^\s\"'<>)\]]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _PYTHON_VALUE = re.compile(r" at 0x|\bb['\"]")

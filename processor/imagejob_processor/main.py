@@ -30,7 +30,7 @@ from imagejob_contract.source_format import UnknownExtension, for_source
 from imagejob_processor import cgroup
 from imagejob_processor.child_process.protocol import Setup
 from imagejob_processor.child_process.supervisor import Supervisor
-from imagejob_processor.errors import BadOrder, ItemFailure, PodFailure
+from imagejob_processor.errors import THE_ORDER, BadOrder, ItemFailure, PodFailure
 from imagejob_processor.logs import LOGGER, set_up_logs
 from imagejob_processor.shard import FinishedItem, Shard
 from imagejob_processor.storage import Store
@@ -55,7 +55,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
         return stop.code if isinstance(stop.code, int) else ExitCode.INTERNAL
     except Exception:  # noqa: BLE001 - any error ends the Pod with a termination message
         LOGGER.exception("internal error")
-        text = "internal error of the processor; the log of the Pod has the details"
+        text = "internal error in the processor; for details, see the log of the Pod"
         _write_termination_message(Summary(error=text), environment)
         return ExitCode.INTERNAL
     _write_termination_message(summary, environment)
@@ -104,19 +104,19 @@ def read_order(content: bytes) -> Order:
     try:
         order = msgspec.json.decode(content, type=Order)
     except msgspec.DecodeError as error:
-        raise BadOrder(f"the order is invalid: {error}") from error
+        raise BadOrder(f"{THE_ORDER} is invalid: {error}") from error
     if not order.renditions:
-        raise BadOrder("the order has no renditions")
+        raise BadOrder(f"{THE_ORDER} has no renditions")
     if len({rendition.name for rendition in order.renditions}) < len(order.renditions):
-        raise BadOrder("the order has two renditions of the same name")
+        raise BadOrder(f"{THE_ORDER} has two renditions with the same name")
     if len({item.index for item in order.items}) < len(order.items):
-        raise BadOrder("the order has two items of the same index")
+        raise BadOrder(f"{THE_ORDER} has two items with the same index")
     try:
         for item in order.items:
             for rendition in order.renditions:
                 for_source(rendition, item.source)
     except UnknownExtension as error:
-        raise BadOrder(f"the order is invalid: {error}") from error
+        raise BadOrder(f"{THE_ORDER} is invalid: {error}") from error
     return order
 
 

@@ -29,7 +29,7 @@ from urllib3.filepost import encode_multipart_formdata
 from imagejob_contract.order import MAX_ORDER_BYTES, Upload
 from imagejob_contract.result import ItemCode
 from imagejob_processor import limits
-from imagejob_processor.errors import BadOrder, ItemFailure, OrderExpired, StoreUnavailable
+from imagejob_processor.errors import THE_ORDER, BadOrder, ItemFailure, OrderExpired, StoreUnavailable
 
 _T = TypeVar("_T")
 _CHUNK = 256 * 1024
@@ -116,15 +116,15 @@ class Store:
             StoreUnavailable: No response in time.
         """
         try:
-            response = self._with_retries("the order", lambda: self._get(url, {}, MAX_ORDER_BYTES))
+            response = self._with_retries(THE_ORDER, lambda: self._get(url, {}, MAX_ORDER_BYTES))
         except _BodyTooLarge as error:
-            text = f"the order has at least {error} bytes, over the limit of {MAX_ORDER_BYTES}"
-            raise BadOrder(text) from None
+            text = f"{THE_ORDER} has at least {error} bytes, over the limit of {MAX_ORDER_BYTES}"
+            raise BadOrder(f"{text}; lower spec.execution.itemsPerPod") from None
         if response.status == 200:
             return response.body
         if response.status == 403 or response.expired:
-            raise OrderExpired(f"the URL of the order has expired: {response.describe()}")
-        raise BadOrder(f"the order could not be read: {response.describe()}")
+            raise OrderExpired(f"the presigned URL of {THE_ORDER} has expired: {response.describe()}")
+        raise BadOrder(f"{THE_ORDER} could not be read: {response.describe()}")
 
     def get_source(self, url: str, etag: str, max_bytes: int) -> bytes:
         """Fetch a source of at most `max_bytes` bytes, on condition that it still has the ETag `etag`.
@@ -224,7 +224,7 @@ class Store:
     ) -> _Response:
         """Make one request and read its body."""
         if not url.startswith(("http://", "https://")):
-            raise BadOrder("a URL in the order is neither http nor https")
+            raise BadOrder(f"a URL in {THE_ORDER} is neither http nor https")
         try:
             response = self._http.request(
                 method,
@@ -237,7 +237,7 @@ class Store:
             )
             received = self._read(response, max_bytes)
         except LocationValueError:
-            raise BadOrder("a URL in the order is invalid") from None
+            raise BadOrder(f"a URL in {THE_ORDER} is invalid") from None
         except (HTTPError, OSError) as error:
             raise _TransientError(_describe(error)) from error
         if received.status in _TRANSIENT:
@@ -272,7 +272,7 @@ def _describe(error: HTTPError | OSError) -> str:
     """Describe a failed request without the class names and values that urllib3 puts into its messages."""
     cause = error.__cause__ or error.__context__
     if isinstance(error, NameResolutionError):
-        return "the name of the store does not resolve"
+        return "the host name of the store does not resolve"
     if isinstance(error, ReadTimeoutError):
         return "timeout while waiting for data"
     if isinstance(error, SSLError):

@@ -345,7 +345,7 @@ def only_for(field: str, value: Any, *formats: str) -> Case:
     """A field of the output that some formats have and others do not have."""
     return rule(
         OUT,
-        f"{field} is for format",
+        f"{field} requires format",
         [{"format": form, field: value} for form in FORMATS if form not in formats],
         [{"format": form, field: value} for form in formats],
     )
@@ -368,7 +368,7 @@ OUTPUTS: list[Case] = [
     case(f"{OUT}.animation", "enum", ["all", "", "Last"], ["First", "All"], base=in_format("GIF")),
     rule(
         OUT,
-        "animation All is for format",
+        "animation All requires format",
         [{"format": form, "animation": "All"} for form in FORMATS if form not in MOVE],
         [{"format": form, "animation": "All"} for form in MOVE],
     ),
@@ -699,7 +699,7 @@ SPEC: list[Case] = [
     case(f"{HEADERS}.metadata", "maxProperties", [members(9)], [members(8), {}]),
     rule(
         f"{HEADERS}.metadata",
-        "name must be 1 to 32 lower-case",
+        "name must be 1 to 32 lowercase",
         [{name: "x"} for name in ("A", "a_b", "-a", "a-", "", "a b", "a" * 33)],
         [{name: "x"} for name in ("a", "a-b", "9", "a" * 32, "imagejobs")],
     ),

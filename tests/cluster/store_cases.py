@@ -134,7 +134,7 @@ STATUS: list[Case] = [
     moment(f"{FIRST}.lastTransitionTime", STATED),
 ]
 
-FIXED = "because the staging of runs may be there"
+FIXED = "because the location may hold the staged objects of runs"
 
 
 def _fixed(path: str, old: Any, new: Any, base: dict[str, Any] = STORE) -> Change:

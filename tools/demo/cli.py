@@ -59,10 +59,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="demo", description="A cluster, a store, the operator, and an ImageJob."
+        prog="demo", description="Create a local cluster with a store and the operator, and run an ImageJob."
     )
-    parser.add_argument("--name", default="demo", help="which local cluster (default: demo)")
-    parser.add_argument("--yes", action="store_true", help="do not ask (also with CI=true)")
+    parser.add_argument("--name", default="demo", help="name of the local cluster (default: demo)")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation (implied by CI=true)")
     return parser
 
 

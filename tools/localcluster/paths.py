@@ -93,7 +93,7 @@ def layout(name: str) -> Layout:
     """Return the layout of a cluster; its name is checked."""
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", name) or len(name) > LONGEST_NAME:
         raise ClusterError(
-            f"invalid cluster name {name!r}: use lower-case letters, digits and '-', "
+            f"invalid cluster name {name!r}: use lowercase letters, digits and '-', "
             f"at most {LONGEST_NAME} characters"
         )
     return Layout(name=name, root=clusters_root() / name)

@@ -80,7 +80,7 @@ def _item_error(failure: Exception, setup: Setup) -> ItemError:
     if isinstance(failure, ItemFailure):
         return failure.as_error()
     traceback.print_exception(failure)
-    text = "internal error of the processor; the log of the Pod has the details"
+    text = "internal error in the processor; for details, see the log of the Pod"
     return ItemFailure(ItemCode.STEP_FAILED, text).as_error()
 
 

@@ -18,7 +18,7 @@ from imagejob_processor.errors import ItemFailure
 
 _DIRECT = ("L", "LA", "RGB", "RGBA", "CMYK", "LAB")
 _CONVERTED = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
-_UNSUPPORTED = {"F": "32 bit floating-point", "I": "32 bit integer"}
+_UNSUPPORTED = {"F": "32-bit floating-point", "I": "32-bit integer"}
 # The colour space of a profile for an image of the mode.
 _SPACES = {"L": "GRAY", "LA": "GRAY", "RGB": "RGB ", "RGBA": "RGB ", "CMYK": "CMYK"}
 
@@ -40,7 +40,7 @@ def to_resizable_mode(image: Image.Image) -> Image.Image:
     raise ItemFailure(
         ItemCode.UNSUPPORTED_FORMAT,
         f"{_UNSUPPORTED.get(image.mode, image.mode)} pixels are not supported; "
-        "use 1, 8 or 16 bit greyscale, RGB, CMYK or a palette",
+        "use 1-bit, 8-bit or 16-bit grayscale, RGB, CMYK or a palette",
     )
 
 

@@ -62,7 +62,7 @@ def check_size(rendition: Rendition, size: Size) -> None:
         raise ItemFailure(
             ItemCode.OUTPUT_TOO_LARGE,
             f"rendition {rendition.name!r}: the output would have {size[0]}x{size[1]} pixels, "
-            f"over the limit of {rendition.output.format} of {limit} pixels a side; "
+            f"over the {rendition.output.format} limit of {limit} pixels per side; "
             "reduce the size or use another format",
         )
 

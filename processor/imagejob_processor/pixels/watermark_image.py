@@ -8,6 +8,7 @@ from io import BytesIO
 
 from PIL import Image
 
+from imagejob_processor.errors import THE_ORDER
 from imagejob_processor.pixels import colour
 from imagejob_processor.pixels.geometry import Size, StepImpossible
 
@@ -32,7 +33,7 @@ def decoded(key: str) -> Image.Image:
         StepImpossible: The image is missing, too large, or cannot be decoded.
     """
     if key not in _images:
-        raise StepImpossible(f"the watermark image {key!r} is missing in the order")
+        raise StepImpossible(f"the watermark image {key!r} is missing from {THE_ORDER}")
     try:
         # Registers the format.
         from PIL import WebPImagePlugin  # noqa: F401

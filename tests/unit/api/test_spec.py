@@ -154,7 +154,7 @@ REFUSED = {
     "cover-one-side": (
         step(resize={"width": 1, "fit": "Cover"}),
         "spec.renditions[0].steps[0].resize",
-        "needs width and height",
+        "requires width and height",
     ),
     "rotate-45": (step(rotate={"degrees": 45}), "spec.renditions[0].steps[0].rotate.degrees", "45"),
     "quality-101": (

@@ -127,7 +127,7 @@ def test_outside_may_not_explode():
 )
 def test_the_format_limits_the_side(form, limit):
     assert make_plan((limit, 1), 1, (rendition(form=form),), MOST).branches[0].size == (limit, 1)
-    with pytest.raises(ItemFailure, match=f"limit of {form} of {limit} pixels a side") as caught:
+    with pytest.raises(ItemFailure, match=f"the {form} limit of {limit} pixels per side") as caught:
         make_plan((1, limit + 1), 1, (rendition(form=form),), MOST)
     assert caught.value.code is ItemCode.OUTPUT_TOO_LARGE
 

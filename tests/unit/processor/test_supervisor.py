@@ -216,7 +216,7 @@ def test_an_output_that_may_not_be_uploaded(supervise):
 def test_whatever_the_pipeline_raises_is_an_answer(supervise):
     supervisor = supervise(child("raise KeyError('surprise')\nyield"))
     assert (
-        failure(supervisor).message == "internal error of the processor; the log of the Pod has the details"
+        failure(supervisor).message == "internal error in the processor; for details, see the log of the Pod"
     )
     assert failure(supervisor).code is ItemCode.STEP_FAILED
 
