@@ -36,4 +36,3 @@ class Downloads(Protocol):
         Raises:
             FetchFailed: the download failed.
         """
-        ...

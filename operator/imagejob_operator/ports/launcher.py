@@ -32,7 +32,6 @@ class Launcher(Protocol):
         Raises:
             Refused: the launcher refuses it.
         """
-        ...
 
     async def rehearse(self, job: ImageJob, ends_by: datetime) -> str:
         """Check whether the first attempt of a job would be accepted, without launching it.
@@ -43,7 +42,6 @@ class Launcher(Protocol):
         Raises:
             Refused: the launcher refuses it.
         """
-        ...
 
     async def deliver(self, attempt: Attempt, namespace: str, order_url: str, ca_bundle: str = "") -> None:
         """Give the attempt the URL of its order, and the store's CA bundle; no effect if it has them.
@@ -51,12 +49,9 @@ class Launcher(Protocol):
         Raises:
             Refused: the launcher refuses it.
         """
-        ...
 
     async def remark(self, attempt: Attempt, namespace: str) -> str:
         """The last Event of an attempt that does not start; empty if there is none. It raises no error."""
-        ...
 
     async def stop(self, attempt: Attempt, namespace: str) -> None:
         """Stop an attempt and remove it; no effect if it is gone."""
-        ...

@@ -21,7 +21,6 @@ class Lease(Protocol):
 
     async def read(self) -> LeaseRecord | None:
         """The current record; None if there is none."""
-        ...
 
     async def write(self, holder: str, over: LeaseRecord | None) -> LeaseRecord:
         """Replace exactly this record, or create one; the new record has a new version.
@@ -31,4 +30,3 @@ class Lease(Protocol):
         Raises:
             Conflict: the record has changed.
         """
-        ...

@@ -94,7 +94,6 @@ class Stream(Protocol):
 
     def read(self, amount: int, /) -> bytes:
         """At most `amount` bytes; empty at the end."""
-        ...
 
 
 Reader = Callable[[], AbstractContextManager[Stream]]
@@ -106,31 +105,24 @@ class ObjectStore(Protocol):
 
     async def stat(self, key: str) -> StoredObject:
         """One object; ObjectMissing if it does not exist."""
-        ...
 
     def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
         """All objects whose keys start with `prefix`, ordered by key."""
-        ...
 
     def folders(self, prefix: str) -> AsyncIterator[str]:
         """The folders directly below `prefix`, which ends with '/'; each ends with '/', in order."""
-        ...
 
     async def read(self, key: str, max_bytes: int) -> bytes:
         """The object's bytes; StoreDenied if there are more than `max_bytes`."""
-        ...
 
     async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
         """Write one object."""
-        ...
 
     async def put_if_absent(self, key: str, data: bytes, content_type: str) -> bool:
         """Write one object unless the key exists; whether it was written."""
-        ...
 
     async def put_if_match(self, key: str, data: bytes, etag: str, content_type: str) -> str:
         """Overwrite one object if it still has this ETag, else ObjectChanged; the new ETag."""
-        ...
 
     async def copy(
         self, source: StoredObject, key: str, headers: ObjectHeaders | None = None
@@ -140,11 +132,9 @@ class ObjectStore(Protocol):
         `headers` replace those of the source, otherwise they are copied. Raises ObjectMissing or
         ObjectChanged for the source.
         """
-        ...
 
     def reader(self, source: StoredObject) -> Reader:
         """A reader for another store, if the object still has its ETag."""
-        ...
 
     async def put_from(
         self, key: str, reader: Reader, source: StoredObject, headers: ObjectHeaders | None = None
@@ -154,23 +144,18 @@ class ObjectStore(Protocol):
         Nothing is written if length or hash differ from those of `source` (ObjectChanged, ChecksumMismatch).
         Raises ObjectMissing or ObjectChanged for the source.
         """
-        ...
 
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
         """Delete all objects below `prefix`, until a list is empty; how many.
 
         Halted if the gate is closed before a batch.
         """
-        ...
 
     def sign_get(self, key: str, lifetime: timedelta) -> str:
         """A URL to GET the object until it expires, at the endpoint of the Pods."""
-        ...
 
     def sign_put(self, key: str, lifetime: timedelta) -> str:
         """A URL to PUT the object until it expires."""
-        ...
 
     def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
         """A form that accepts images of at most `max_bytes` below `prefix`."""
-        ...

@@ -19,4 +19,3 @@ class Secrets(Protocol):
         Raises:
             SecretUnreadable: it may become readable later.
         """
-        ...

@@ -28,8 +28,6 @@ class Stores(Protocol):
         Raises:
             StoreError: a store of the run is not open.
         """
-        ...
 
     def ca_bundle(self, job: ImageJob) -> str:
         """The CA bundle of the store that a run's Pods use; empty for the system's."""
-        ...
