@@ -1,7 +1,4 @@
-"""The catalogue of failures: codes, reasons, who can fix them, and whether another run may succeed.
-
-A code never changes its meaning; reasons may be added. A test reaches every pair.
-"""
+"""The catalogue of failures. A code never changes its meaning; reasons may be added."""
 
 from __future__ import annotations
 
@@ -89,13 +86,11 @@ class Reason(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The entry of one code and reason."""
+    """One code and reason; `retriable` if a new run of the same spec may succeed without other changes."""
 
     fault: Fault
     retriable: bool
-    """Whether a new run of the same spec may succeed without any other change."""
     meaning: str
-    """What happened, for the documentation."""
 
 
 _TABLE = """

@@ -66,10 +66,9 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class ObjectHeaders:
-    """Headers, metadata and tags of an object; empty values are omitted.
+    """Headers, metadata (names without prefix) and tags of an object; empty values are omitted.
 
-    The names of `metadata` have no prefix. A store may refuse (StoreDenied) or ignore an unknown
-    `storage_class`.
+    A store may refuse (StoreDenied) or ignore an unknown `storage_class`.
     """
 
     content_type: str
@@ -127,10 +126,9 @@ class ObjectStore(Protocol):
     async def copy(
         self, source: StoredObject, key: str, headers: ObjectHeaders | None = None
     ) -> StoredObject:
-        """Copy inside the store if the source still has its ETag.
+        """Copy inside the store; ObjectMissing or ObjectChanged unless the source still has its ETag.
 
-        `headers` replace those of the source, otherwise they are copied. Raises ObjectMissing or
-        ObjectChanged for the source.
+        `headers` replace those of the source, otherwise they are copied.
         """
 
     def reader(self, source: StoredObject) -> Reader:
@@ -141,15 +139,11 @@ class ObjectStore(Protocol):
     ) -> StoredObject:
         """Write an object of another store; each try reads a new stream.
 
-        Nothing is written if length or hash differ from those of `source` (ObjectChanged, ChecksumMismatch).
-        Raises ObjectMissing or ObjectChanged for the source.
+        Nothing is written if it is missing or differs (ObjectMissing, ObjectChanged, ChecksumMismatch).
         """
 
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
-        """Delete all objects below `prefix`, until a list is empty; how many.
-
-        Halted if the gate is closed before a batch.
-        """
+        """Delete all objects below `prefix`; how many. Halted if the gate is closed before a batch."""
 
     def sign_get(self, key: str, lifetime: timedelta) -> str:
         """A URL to GET the object until it expires, at the endpoint of the Pods."""
