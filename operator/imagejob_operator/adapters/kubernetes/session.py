@@ -7,7 +7,8 @@ typed client, which takes four times the CPU.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, cast
@@ -17,6 +18,7 @@ import msgspec
 from kubernetes.aio import client, config
 
 from imagejob_operator.naming.names import MANAGED_BY
+from imagejob_operator.ports.imagejobs import Conflict, Gone, JobsError, Rejected, Unavailable
 from imagejob_operator.ports.object_store import Gate, always_open
 
 CONNECTIONS = 32
@@ -61,6 +63,27 @@ class _GatedConnector(aiohttp.TCPConnector):
             connection.release()
             raise ApiError(0, "NotLeader", "this replica is not the leader any more")
         return connection
+
+
+@contextmanager
+def translated(json_patch: bool = False) -> Iterator[None]:
+    """Raise an ApiError as the port's error."""
+    try:
+        yield
+    except ApiError as error:
+        raise translate(error, json_patch) from error
+
+
+def translate(error: ApiError, json_patch: bool = False) -> JobsError:
+    """The port's error for an error of the API server."""
+    if error.status == 409 or (json_patch and error.status == 422 and not error.causes):
+        # 422 on a JSON patch without a cause: its test of the resource version failed.
+        return Conflict(error.message)
+    if error.status == 404 or (error.status == 403 and "NamespaceTerminating" in error.causes):
+        return Gone(error.message)
+    if error.status in (0, 429) or error.status >= 500:
+        return Unavailable(error.message, error.retry_after)
+    return Rejected(error.message)
 
 
 async def load_configuration() -> Any:
