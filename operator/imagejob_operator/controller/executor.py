@@ -46,11 +46,7 @@ class Executor:
     telemetry: Telemetry
 
     async def act(self, job: ImageJob, actions: tuple[Action, ...]) -> ImageJob | None:
-        """Carry out the actions in order, those on attempts concurrently; the job after them, None if gone.
-
-        Raises:
-            JobsError: a write on the job, its Events or its attempts failed; reconcile again.
-        """
+        """Carry out the actions, those on attempts concurrently; the job after them, None if it is gone."""
         current: ImageJob | None = job
         memory = self.memories.of(job)
         on_attempts: list[AttemptAction] = []

@@ -68,11 +68,7 @@ class LeaderElector:
             await self._sleep_until(started + ACQUIRE_PERIOD)
 
     async def renew(self) -> NoReturn:
-        """Renew the Lease periodically.
-
-        Raises:
-            LeaseLost: this replica is not the leader any more.
-        """
+        """Renew the Lease periodically; LeaseLost if this replica is not the leader any more."""
         try:
             why, started = _FROZEN, self._clock()
             while True:
@@ -131,11 +127,7 @@ class LeaderElector:
         self._leader_until = started + RENEW_DEADLINE
 
     async def _write(self, holder: str) -> LeaseRecord:
-        """Write over our own record; if that fails, read the record and write over it once more.
-
-        Raises:
-            LeaseLost: another replica holds the Lease.
-        """
+        """Write over our own record, retrying once; LeaseLost if another replica holds the Lease."""
         try:
             return await self._lease.write(holder, self._record)
         except JobsError:

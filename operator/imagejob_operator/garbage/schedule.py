@@ -22,14 +22,9 @@ class _ScheduledStore:
 
 
 class GarbageSchedule:
-    """Sweeps all stores periodically, and reports the sum over all of them.
+    """Sweeps all stores periodically, `interval` seconds from start to start, and reports their sum.
 
-    Args:
-        stores: all stores by uid, at the start of a round.
-        new_collector: makes the garbage collector of one store.
-        on_empty: called with each store that has no staging at all.
-        telemetry: what is measured.
-        interval: seconds from the start of one round to the start of the next.
+    `stores` are by uid, and `on_empty` is called with each that has no staging at all.
     """
 
     def __init__(

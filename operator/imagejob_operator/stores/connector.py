@@ -68,9 +68,7 @@ class Connector:
     async def connect(self, store: ImageStore, known: OpenedStore | None) -> OpenedStore:
         """Open the store as its ImageStore describes it: `known` with new credentials, or a new one.
 
-        Raises:
-            NotUsable: the ImageStore, or an object that it refers to, cannot be used.
-            JobsError: the API server did not answer.
+        Raises NotUsable, or a JobsError if the API server did not answer.
         """
         spec = store.spec
         if isinstance(spec, InvalidStore):
@@ -85,14 +83,15 @@ class Connector:
             known.credentials.replace(credentials)
             return known
         renewable = RenewableCredentials(credentials)
-        return OpenedStore(store.key, spec, location, self.open(location, renewable), renewable)
+        try:
+            opened = self.open(location, renewable)
+        except (OSError, ValueError) as error:
+            text = f"spec.tls: the CA bundle is not in PEM format: {error}"
+            raise NotUsable(StoreReason.CA_BUNDLE_INVALID, text) from None
+        return OpenedStore(store.key, spec, location, opened, renewable)
 
     async def renew(self, opened: OpenedStore, before: int) -> bool:
-        """Renew credentials that the store refused; whether there are others than those of version `before`.
-
-        Raises:
-            StoreUnavailable: the API server did not answer.
-        """
+        """Renew credentials that the store refused; whether there are newer ones than version `before`."""
         async with opened.lock:
             if opened.credentials.version != before:
                 return True

@@ -71,11 +71,7 @@ class StoreRegistry:
         self._named[store.key] = store.uid
 
     async def check(self, store: ImageStore) -> Readiness:
-        """Open the store and list its staging; whether jobs may use it.
-
-        Raises:
-            JobsError: the API server did not answer.
-        """
+        """Open the store and list its staging; whether jobs may use it."""
         self.register(store)
         readiness = self._readiness[store.uid] = await self._check(store)
         return readiness

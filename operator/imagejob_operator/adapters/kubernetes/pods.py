@@ -65,11 +65,7 @@ class PodLauncher:
         return ""
 
     def present(self, namespaces: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
-        """All Pods of this installation; of all namespaces if none is named.
-
-        Raises:
-            ApiError: the list failed.
-        """
+        """All Pods of this installation, of all namespaces if none is named; ApiError if the list failed."""
         selector = f"{LABEL_INSTALLATION}={self._settings.installation}"
         return list_objects(self._http, "/api/v1", "pods", namespaces, selector)
 

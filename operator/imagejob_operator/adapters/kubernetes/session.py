@@ -87,11 +87,7 @@ def translate(error: ApiError, json_patch: bool = False) -> JobsError:
 
 
 async def load_configuration() -> Any:
-    """The cluster of this Pod, or else of the kubeconfig.
-
-    Raises:
-        kubernetes.aio.config.ConfigException: there is neither.
-    """
+    """The cluster of this Pod, or else of the kubeconfig; ConfigException if there is neither."""
     configuration = client.Configuration()
     try:
         config.load_incluster_config(client_configuration=configuration)
@@ -103,13 +99,7 @@ async def load_configuration() -> Any:
 def open_session(
     configuration: Any, connections: int = CONNECTIONS, gate: Gate = always_open
 ) -> aiohttp.ClientSession:
-    """A session that authenticates each request, so that tokens may rotate.
-
-    Args:
-        configuration: address and credentials of the API server.
-        connections: the limit, or `UNLIMITED`.
-        gate: whether writes may be sent.
-    """
+    """A session that authenticates each request, so that tokens may rotate; writes only if `gate` allows."""
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
     if configuration.cert_file:
         context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
@@ -149,11 +139,7 @@ class KubeHTTP:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> dict[str, Any]:
-        """Send one request; the body of the response.
-
-        Raises:
-            ApiError: not a 2xx response, no response, or a write while the gate is closed.
-        """
+        """Send one request; the body of the response, or ApiError without a 2xx response."""
         started, code = perf_counter(), "0"
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": content_type, "Accept": accept}
