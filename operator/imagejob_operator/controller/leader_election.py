@@ -78,7 +78,8 @@ class LeaderElector:
                 started = self._clock()
                 try:
                     async with asyncio.timeout(min(CALL_TIMEOUT, self._leader_until - started)):
-                        await self._renew_once(started)
+                        self._see(await self._write(self._identity))
+                    self._leader_until = started + RENEW_DEADLINE
                     why = _FROZEN
                 except (JobsError, TimeoutError) as error:
                     why = f"the lease was not renewed before the deadline: {_text(error)}"
@@ -121,10 +122,6 @@ class LeaderElector:
         if self._record is None or record.version != self._record.version:
             self._changed_at = self._clock()
         self._record = record
-
-    async def _renew_once(self, started: float) -> None:
-        self._see(await self._write(self._identity))
-        self._leader_until = started + RENEW_DEADLINE
 
     async def _write(self, holder: str) -> LeaseRecord:
         """Write over our own record, retrying once; LeaseLost if another replica holds the Lease."""

@@ -130,10 +130,7 @@ class WatchMonitor:
             await asyncio.sleep(CHECK_PERIOD)
 
     async def compare(self) -> None:
-        """Compare what the watches delivered with a metadata list, and repair missed deletions.
-
-        A JobsError is raised if the list failed; nothing follows from that.
-        """
+        """Repair missed deletions and find missing versions by a metadata list; JobsError if that fails."""
         # The cache as well: a response may have restored an object after its deletion was delivered.
         known_jobs = self.jobs.versions.keys() | self._cache.seen()
         known_attempts = self.attempts.versions.keys() | {a.uid for _, a in self._cache.all_attempts()}

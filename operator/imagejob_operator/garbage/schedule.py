@@ -22,9 +22,9 @@ class _ScheduledStore:
 
 
 class GarbageSchedule:
-    """Sweeps all stores periodically, `interval` seconds from start to start, and reports their sum.
+    """Starts a round over all stores every `interval` seconds, and reports the sum over all of them.
 
-    `stores` are by uid, and `on_empty` is called with each that has no staging at all.
+    `stores` returns them by uid; `on_empty` is called with the uid of each that has no staging at all.
     """
 
     def __init__(

@@ -66,10 +66,7 @@ class Connector:
     allowed: Sequence[AllowedEndpoint]
 
     async def connect(self, store: ImageStore, known: OpenedStore | None) -> OpenedStore:
-        """Open the store as its ImageStore describes it: `known` with new credentials, or a new one.
-
-        Raises NotUsable, or a JobsError if the API server did not answer.
-        """
+        """Open the store, or renew the credentials of `known`; NotUsable, or a JobsError, if that fails."""
         spec = store.spec
         if isinstance(spec, InvalidStore):
             raise NotUsable(StoreReason.INVALID_SPEC, str(spec))

@@ -25,8 +25,7 @@ async def list_objects(
 ) -> AsyncIterator[dict[str, Any]]:
     """All objects of a kind in some namespaces, or in all if none is named; ApiError if a page fails.
 
-    The pages of one namespace are all from the moment of its first one. `base` is the path of the group and
-    version, `kind` the plural.
+    All pages of a namespace are from the moment of the first one. `base` is the path of the API group.
     """
     query = f"?limit={PAGE}" + (f"&labelSelector={quote(selector)}" if selector else "")
     for place in [f"{base}/namespaces/{name}/{kind}" for name in namespaces] or [f"{base}/{kind}"]:
