@@ -44,7 +44,7 @@ class OpenStore(ObjectStore, Protocol):
 
 
 Open = Callable[[StoreLocation, CredentialSource], OpenStore]
-"""Opens a store without a request; NotUsable if its CA bundle is invalid."""
+"""Opens a store without a request; OSError or ValueError if its CA bundle is invalid."""
 
 
 class Exchange(Protocol):
