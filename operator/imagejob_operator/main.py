@@ -18,12 +18,11 @@ from imagejob_operator.adapters.kubernetes.session import (
     load_configuration,
     open_session,
 )
-from imagejob_operator.adapters.process.exit import exit_on_lease_lost, exit_on_watch_stalled
+from imagejob_operator.adapters.process.exit import EXIT_LEASE_LOST, EXIT_WATCH_STALLED, exit_on_error
 from imagejob_operator.adapters.process.http_server import serve
 from imagejob_operator.adapters.process.logs import set_up_logs
-from imagejob_operator.controller.cache_sync import await_cache_sync
-from imagejob_operator.controller.cluster_uid import ClusterUnknown, read_cluster_uid
 from imagejob_operator.controller.shutdown import drain
+from imagejob_operator.controller.startup import ClusterUnknown, await_cache_sync, read_cluster_uid
 from imagejob_operator.handlers.kopf_settings import register_process
 from imagejob_operator.handlers.watch import WatchHandlers
 from imagejob_operator.settings import InvalidSettings, Settings, read_settings
@@ -53,8 +52,8 @@ class Process:
         # Before Kopf, which cancels all tasks that were started after it.
         operator.queues.jobs.start(operator.reconciler.reconcile)
         operator.queues.imagestores.start(operator.imagestore_reconciler.reconcile)
-        self._leading = asyncio.create_task(exit_on_lease_lost(self.lead()))
-        monitoring = asyncio.create_task(exit_on_watch_stalled(operator.watch_monitor.run()))
+        self._leading = asyncio.create_task(exit_on_error(self.lead(), EXIT_LEASE_LOST))
+        monitoring = asyncio.create_task(exit_on_error(health.run(), EXIT_WATCH_STALLED))
         try:
             await kopf.operator(
                 registry=self.registry(),
@@ -91,11 +90,7 @@ class Process:
         return registry
 
     async def lead(self) -> None:
-        """Wait for the cache and for the Lease, then lead.
-
-        Raises:
-            LeaseLost: this replica is not the leader any more.
-        """
+        """Wait for the cache and for the Lease, then lead; LeaseLost if the Lease is lost."""
         operator = self._operator
         await await_cache_sync(operator.cache, operator.clients.owners, operator.settings.watch_namespaces)
         self._in_sync.set()
@@ -130,11 +125,7 @@ class Process:
 
 
 async def run(settings: Settings) -> None:
-    """Run the operator until it is stopped.
-
-    Raises:
-        ClusterUnknown: it may not read the uid of the cluster.
-    """
+    """Run the operator until it is stopped; ClusterUnknown if it may not read the uid of the cluster."""
     configuration = await load_configuration()
     async with open_session(configuration, connections=1) as session:
         cluster_uid = await read_cluster_uid(KubeOwners(KubeHTTP(configuration.host, session)))

@@ -61,11 +61,7 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Read the settings.
-
-    Raises:
-        InvalidSettings: a variable is missing or invalid.
-    """
+    """Read the settings; InvalidSettings if a variable is missing or invalid."""
     env = _Environment(environment)
     class_rule = "empty or at most 63 of a-z, 0-9 and '-', and begin and end with a letter or digit"
     installation_rule = "at most 50 of a-z, 0-9 and '-', and begin and end with a letter or digit"

@@ -17,7 +17,6 @@ from imagejob_operator.adapters.kubernetes.pods import PodLauncher
 from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP, open_session
 from imagejob_operator.adapters.process.metrics import Metrics
-from imagejob_operator.adapters.s3.connect import open_store
 from imagejob_operator.adapters.s3.file_credentials import FileCredentials
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.adapters.s3.web_identity import exchange
@@ -121,7 +120,7 @@ class Operator:
 
     def _build_stores(self) -> StoreRegistry:
         own = OwnStore(self.clients.store, self.settings.store.ca_bundle)
-        opener = partial(open_store, observe=self.metrics.store_call)
+        opener = partial(S3Store, observe=self.metrics.store_call)
         allowed = self.settings.allowed_endpoints
         connector = Connector(self.clients.image_stores, opener, exchange, allowed)
         return StoreRegistry(

@@ -9,7 +9,7 @@ import os
 import random
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from multiprocessing.connection import Connection
 from typing import Any
@@ -75,7 +75,7 @@ class Living(Operator):
         link.on_event = self._seen
         self.elector = LeaderElector(Remote(link, "lease", LeaseLine), setup.name, lambda: link.now)
         if setup.elects:
-            self.reconciler._is_leader = self.elector.is_leader
+            self.reconciler = replace(self.reconciler, is_leader=self.elector.is_leader)
         self.is_leader = not setup.elects
         gate = self.elector.is_leader if setup.elects else lambda: True
         self.imagestore_reconciler = ImageStoreReconciler(

@@ -72,7 +72,7 @@ def status_before_compensation(living: Living) -> None:
 
 def create_without_adopt(living: Living) -> None:
     """A Pod of the attempt's name is taken for somebody else's."""
-    attempts = living.reconciler._executor._attempts
+    attempts = living.reconciler.executor.attempts
     launcher: Any = attempts._launcher
 
     class Strict:

@@ -133,7 +133,7 @@ class MemoryStores:
 
     def open(self, location: StoreLocation, credentials: CredentialSource) -> LockedStore:
         if location.ca_bundle == "broken":
-            raise NotUsable(StoreReason.CA_BUNDLE_INVALID, "no certificate")
+            raise ValueError("no certificate")
         return self.open_bucket(location.bucket, credentials)
 
     def open_bucket(self, name: str, credentials: CredentialSource) -> LockedStore:

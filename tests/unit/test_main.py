@@ -16,12 +16,11 @@ from imagejob_operator import main as program
 from imagejob_operator.adapters.process.exit import (
     EXIT_LEASE_LOST,
     EXIT_WATCH_STALLED,
-    exit_on_lease_lost,
-    exit_on_watch_stalled,
+    exit_on_error,
 )
 from imagejob_operator.api.imagejob import Key, parse_job
-from imagejob_operator.controller.cluster_uid import ClusterUnknown
 from imagejob_operator.controller.leader_election import LeaderElector
+from imagejob_operator.controller.startup import ClusterUnknown
 from imagejob_operator.controller.watch_monitor import WatchStalled
 from imagejob_operator.settings import Settings, read_settings
 from imagejob_operator.wiring import Operator
@@ -80,7 +79,7 @@ async def test_a_new_leader_queues_every_job_and_exits_when_it_loses_the_lease(o
     operator.clients.owners = owners
     put_job(operator)
     process = program.Process(operator, None)
-    leading = asyncio.create_task(exit_on_lease_lost(process.lead()))
+    leading = asyncio.create_task(exit_on_error(process.lead(), EXIT_LEASE_LOST))
     async with asyncio.timeout(5):
         while not len(operator.queues.jobs):
             await asyncio.sleep(0)
@@ -113,7 +112,7 @@ async def test_a_stalled_watch_exits(error: Exception) -> None:
         raise error
 
     with pytest.raises(Exited) as exited:
-        await exit_on_watch_stalled(fail())
+        await exit_on_error(fail(), EXIT_WATCH_STALLED)
     assert exited.value.args == (EXIT_WATCH_STALLED,)
 
 

@@ -1,7 +1,4 @@
-"""The catalogue of failures: codes, reasons, who can fix them, and whether another run may succeed.
-
-A code never changes its meaning; reasons may be added. A test reaches every pair.
-"""
+"""The catalogue of failures. A code never changes its meaning; reasons may be added."""
 
 from __future__ import annotations
 
@@ -89,116 +86,56 @@ class Reason(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The entry of one code and reason."""
+    """One code and reason; `retriable` if a new run of the same spec may succeed without other changes."""
 
     fault: Fault
     retriable: bool
-    """Whether a new run of the same spec may succeed without any other change."""
     meaning: str
-    """What happened, for the documentation."""
 
 
+_TABLE = """
+JOB_001 InvalidSpec             User    final A field of the spec is invalid.
+JOB_001 KeyCollision            User    final Two outputs share a key, or one would replace or be a source.
+JOB_001 NotPermitted            Cluster final The operator's store does not admit the namespace.
+JOB_001 NoPreviousReport        User    final `run.items` is `Failed`, but the previous run has no report.
+JOB_001 StoreNotFound           User    retry An ImageStore that the job refers to does not exist.
+JOB_001 StoreNotReady           Storage retry An ImageStore that the job refers to is not ready.
+JOB_002 SourceNotFound          User    final A source, or the list of sources, does not exist.
+JOB_002 SourceEmpty             User    final No object matches, or the list of sources is empty.
+JOB_002 TooManyItems            User    final The source has more items than allowed.
+JOB_002 SourceTooLarge          User    final A source or the list of sources is larger than allowed.
+JOB_002 ChecksumMismatch        User    final A downloaded source does not have the expected SHA-256 digest.
+JOB_002 BlockedAddress          User    final A URL or redirect leads to a disallowed address or port.
+JOB_002 SourceUnreachable       User    retry A source could not be downloaded from its web server.
+JOB_002 AccessDenied            Storage final The store or a web server denied access to sources or staging.
+JOB_002 StoreUnavailable        Storage retry The store was not available within `stagingDeadlineSeconds`.
+JOB_002 StagingDeadlineExceeded Storage retry Staging took longer than `stagingDeadlineSeconds`.
+JOB_003 PodRejected             Cluster final The API server rejected the Pod.
+JOB_003 QuotaExceeded           Cluster retry A ResourceQuota of the namespace does not allow another Pod.
+JOB_003 ImagePullFailed         Cluster retry The processor image could not be pulled.
+JOB_003 InvalidImageName        Cluster final The name of the processor image is invalid.
+JOB_003 ConfigError             Cluster final The Pod needs a missing object, or its container cannot start.
+JOB_003 Unschedulable           Cluster retry No node could run a Pod within `startDeadlineSeconds`.
+JOB_003 QueueDeadlineExceeded   Cluster retry The queue held all Pods for longer than `queueDeadlineSeconds`.
+JOB_003 StartDeadlineExceeded   Cluster retry No Pod was running within `startDeadlineSeconds`.
+JOB_004 JobNotFound             User    final The ImageJob does not exist; reported only by the command line.
+JOB_005 ItemsFailed             Image   final More items failed than `failurePolicy` allows.
+JOB_005 OutOfMemory             Image   final A Pod ran out of memory in every attempt.
+JOB_005 Crashed                 Cluster retry A Pod failed in every attempt.
+JOB_005 NodeLost                Cluster retry A shard's Pods were disrupted, or lost with nodes, too often.
+JOB_005 ResultsInvalid          Storage retry The result of a Pod is missing or invalid.
+JOB_006 DeadlineExceeded        Cluster retry The run took longer than `activeDeadlineSeconds`.
+JOB_007 DestinationDenied       Storage final The store denied writing an output or the report.
+JOB_007 StoreUnavailable        Storage retry The outputs could not be stored within `stagingDeadlineSeconds`.
+JOB_007 OverwriteRefused        User    final An output exists and `overwrite` is `Never`.
+JOB_008 Cancelled               User    final The run was cancelled with `cancelRunID`.
+JOB_008 Superseded              User    final A new `run.id` replaced the run.
+"""
+
+_ROWS = (line.split(maxsplit=4) for line in _TABLE.strip().splitlines())
 CATALOGUE: dict[tuple[Code, Reason], Entry] = {
-    (Code.CREATION, Reason.INVALID_SPEC): Entry(Fault.USER, False, "A field of the spec is invalid."),
-    (Code.CREATION, Reason.KEY_COLLISION): Entry(
-        Fault.USER, False, "Two outputs have the same key, or an output would replace or become a source."
-    ),
-    (Code.CREATION, Reason.NOT_PERMITTED): Entry(
-        Fault.CLUSTER, False, "The operator's store does not admit the namespace."
-    ),
-    (Code.CREATION, Reason.NO_PREVIOUS_REPORT): Entry(
-        Fault.USER, False, "`run.items` is `Failed`, but the previous run has no report."
-    ),
-    (Code.CREATION, Reason.STORE_NOT_FOUND): Entry(
-        Fault.USER, True, "An ImageStore that the job refers to does not exist."
-    ),
-    (Code.CREATION, Reason.STORE_NOT_READY): Entry(
-        Fault.STORAGE, True, "An ImageStore that the job refers to is not ready."
-    ),
-    (Code.STAGING, Reason.SOURCE_NOT_FOUND): Entry(
-        Fault.USER, False, "A source, or the list of sources, does not exist."
-    ),
-    (Code.STAGING, Reason.SOURCE_EMPTY): Entry(
-        Fault.USER, False, "No object matches, or the list of sources is empty."
-    ),
-    (Code.STAGING, Reason.TOO_MANY_ITEMS): Entry(
-        Fault.USER, False, "The source has more items than allowed."
-    ),
-    (Code.STAGING, Reason.SOURCE_TOO_LARGE): Entry(
-        Fault.USER, False, "A source or the list of sources is larger than allowed."
-    ),
-    (Code.STAGING, Reason.CHECKSUM_MISMATCH): Entry(
-        Fault.USER, False, "A downloaded source does not have the expected SHA-256 digest."
-    ),
-    (Code.STAGING, Reason.BLOCKED_ADDRESS): Entry(
-        Fault.USER, False, "A URL or its redirect leads to an address or port that is not allowed."
-    ),
-    (Code.STAGING, Reason.SOURCE_UNREACHABLE): Entry(
-        Fault.USER, True, "A source could not be downloaded from its web server."
-    ),
-    (Code.STAGING, Reason.ACCESS_DENIED): Entry(
-        Fault.STORAGE, False, "The store or a web server denied access to a source or to the staging."
-    ),
-    (Code.STAGING, Reason.STORE_UNAVAILABLE): Entry(
-        Fault.STORAGE, True, "The store was not available within `stagingDeadlineSeconds`."
-    ),
-    (Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED): Entry(
-        Fault.STORAGE, True, "Staging took longer than `stagingDeadlineSeconds`."
-    ),
-    (Code.LAUNCH, Reason.POD_REJECTED): Entry(Fault.CLUSTER, False, "The API server rejected the Pod."),
-    (Code.LAUNCH, Reason.QUOTA_EXCEEDED): Entry(
-        Fault.CLUSTER, True, "A ResourceQuota of the namespace does not allow another Pod."
-    ),
-    (Code.LAUNCH, Reason.IMAGE_PULL_FAILED): Entry(
-        Fault.CLUSTER, True, "The processor image could not be pulled."
-    ),
-    (Code.LAUNCH, Reason.INVALID_IMAGE_NAME): Entry(
-        Fault.CLUSTER, False, "The name of the processor image is invalid."
-    ),
-    (Code.LAUNCH, Reason.CONFIG_ERROR): Entry(
-        Fault.CLUSTER,
-        False,
-        "The Pod refers to an object that does not exist, or its container cannot be started.",
-    ),
-    (Code.LAUNCH, Reason.UNSCHEDULABLE): Entry(
-        Fault.CLUSTER, True, "No node could run a Pod within `startDeadlineSeconds`."
-    ),
-    (Code.LAUNCH, Reason.QUEUE_DEADLINE_EXCEEDED): Entry(
-        Fault.CLUSTER, True, "The queue held all Pods for longer than `queueDeadlineSeconds`."
-    ),
-    (Code.LAUNCH, Reason.START_DEADLINE_EXCEEDED): Entry(
-        Fault.CLUSTER, True, "No Pod was running within `startDeadlineSeconds`."
-    ),
-    (Code.NOT_FOUND, Reason.JOB_NOT_FOUND): Entry(
-        Fault.USER, False, "The ImageJob does not exist; reported only by the command line."
-    ),
-    (Code.PROCESSING, Reason.ITEMS_FAILED): Entry(
-        Fault.IMAGE, False, "More items failed than `failurePolicy` allows."
-    ),
-    (Code.PROCESSING, Reason.OUT_OF_MEMORY): Entry(
-        Fault.IMAGE, False, "A Pod ran out of memory in every attempt."
-    ),
-    (Code.PROCESSING, Reason.CRASHED): Entry(Fault.CLUSTER, True, "A Pod failed in every attempt."),
-    (Code.PROCESSING, Reason.NODE_LOST): Entry(
-        Fault.CLUSTER, True, "The Pods of a shard were disrupted or lost with their nodes too often."
-    ),
-    (Code.PROCESSING, Reason.RESULTS_INVALID): Entry(
-        Fault.STORAGE, True, "The result of a Pod is missing or invalid."
-    ),
-    (Code.DEADLINE, Reason.DEADLINE_EXCEEDED): Entry(
-        Fault.CLUSTER, True, "The run took longer than `activeDeadlineSeconds`."
-    ),
-    (Code.PUBLISH, Reason.DESTINATION_DENIED): Entry(
-        Fault.STORAGE, False, "The store denied writing an output or the report."
-    ),
-    (Code.PUBLISH, Reason.STORE_UNAVAILABLE): Entry(
-        Fault.STORAGE, True, "The store was not available for publishing within `stagingDeadlineSeconds`."
-    ),
-    (Code.PUBLISH, Reason.OVERWRITE_REFUSED): Entry(
-        Fault.USER, False, "An output exists and `overwrite` is `Never`."
-    ),
-    (Code.CANCELLED, Reason.CANCELLED): Entry(Fault.USER, False, "The run was cancelled with `cancelRunID`."),
-    (Code.CANCELLED, Reason.SUPERSEDED): Entry(Fault.USER, False, "A new `run.id` replaced the run."),
+    (Code(code), Reason(reason)): Entry(Fault(fault), retry == "retry", meaning)
+    for code, reason, fault, retry, meaning in _ROWS
 }
 
 

@@ -56,10 +56,7 @@ class ImageJob:
         return f"{OUTPUTS_ROOT}/{own}" if elsewhere else own
 
     def ends_by(self, now: datetime) -> datetime:
-        """When the active deadline of the current run passes; counted from `now` if it has not started.
-
-        Time in which the run was suspended or held by a queue does not count.
-        """
+        """When the active deadline passes (from `now` if not started), without suspended and queued time."""
         run = self.status.run
         begun = run.counted_from if run and run.counted_from else now
         held = now - run.queued_since if run and run.queued_since else timedelta()
@@ -107,11 +104,9 @@ def parse_job(body: dict[str, Any]) -> ImageJob:
 
 
 def _belongs_to(status: Status, uid: str) -> bool:
-    """Whether a status was written for the object with this uid.
-
-    An object restored from a backup has a new uid and may have the status of the original, which may still
-    exist: its staging must not be deleted.
-    """
+    """Whether a status was written for the object with this uid."""
+    # An object restored from a backup has a new uid and may have the status of the original, which may still
+    # exist: its staging must not be deleted.
     staging, report = status.staging, status.report
     own_report = not report or f"/{uid[:8]}/" in report
     return own_report and (staging is None or f"/{uid}/" in staging.prefix)
@@ -121,9 +116,7 @@ def _unreadable(raw_status: dict[str, Any]) -> Status:
     """Reduce an unreadable or foreign status to the run number, which must not be reused."""
     run = raw_status.get("run")
     number = run.get("number") if isinstance(run, dict) else None
-    if not isinstance(number, int) or number < 1:
-        return Status()
-    return Status(run=RunStatus(number=number))
+    return Status(run=RunStatus(number=number)) if isinstance(number, int) and number > 0 else Status()
 
 
 def attempt_name(key: Key, uid: str, run: int, epoch: int, shard: int, number: int) -> str:

@@ -146,11 +146,7 @@ def parse_store(body: dict[str, Any]) -> ImageStore:
 
 
 def parse_store_spec(raw: object) -> StoreSpec:
-    """Parse and validate a spec.
-
-    Raises:
-        InvalidStore: The spec is invalid.
-    """
+    """Parse and validate a spec; raises InvalidStore."""
     try:
         spec = msgspec.convert(raw, StoreSpec)
     except msgspec.ValidationError as error:
@@ -162,16 +158,15 @@ def parse_store_spec(raw: object) -> StoreSpec:
         )
     if spec.tls.ca_bundle is not None and spec.tls.ca_bundle_ref is not None:
         raise InvalidStore("spec.tls: at most one of caBundle and caBundleRef may be set; remove one of them")
-    try:
-        for field, prefix in (("prefix", spec.prefix), ("staging", spec.staging or "")):
-            if prefix:
+    for field, prefix in (("prefix", spec.prefix), ("staging", spec.staging)):
+        if prefix:
+            try:
                 check_prefix(prefix, f"spec.{field}")
-            if prefix and not prefix.endswith("/"):
+            except InvalidKey as error:
+                raise InvalidStore(str(error)) from None
+            if not prefix.endswith("/"):
                 raise InvalidStore(f"spec.{field}: {prefix!r} must end with '/', such as media/")
-    except InvalidKey as error:
-        raise InvalidStore(str(error)) from None
-    inside = spec.staging is not None and spec.staging.startswith(spec.prefix)
-    if inside and spec.staging != spec.prefix:
+    if spec.staging_root.startswith(spec.prefix) and spec.staging_root != spec.prefix:
         raise InvalidStore(
             f"spec.staging: {spec.staging!r} is inside spec.prefix {spec.prefix!r}, where jobs may write; "
             "remove spec.staging, or choose a prefix outside of spec.prefix"

@@ -49,14 +49,8 @@ RETRY = Backoff(timedelta(seconds=2), timedelta(minutes=1), jitter=0.5)
 """Backoff of checks of a store that is not ready; many may share one unavailable object store."""
 
 
-def next_check(readiness: Readiness, failed: int, draw: float = 0.0) -> timedelta:
-    """The time until the next check.
-
-    Args:
-        readiness: the result of the last check.
-        failed: the number of consecutive checks that failed.
-        draw: a random number from 0 to 1, for the jitter.
-    """
+def next_check(readiness: Readiness, failed: int, draw: float) -> timedelta:
+    """The time until the next check, after `failed` failed ones; `draw` from 0 to 1 is for the jitter."""
     return RECHECK_PERIOD if readiness.ready else RETRY.pause(failed, draw)
 
 
@@ -65,12 +59,6 @@ def store_status(store: ImageStore, readiness: Readiness, now: datetime) -> Stor
     before = next((c for c in store.status.conditions if c.type == "Ready"), None)
     value = "True" if readiness.ready else "False"
     since = before.last_transition_time if before and before.status == value else now.replace(microsecond=0)
-    condition = Condition(
-        type="Ready",
-        status=value,
-        reason=readiness.reason.value,
-        message=bounded(readiness.message),
-        last_transition_time=since,
-        observed_generation=store.generation,
-    )
+    reason, message = readiness.reason.value, bounded(readiness.message)
+    condition = Condition("Ready", value, reason, message, since, store.generation)
     return StoreStatus(observed_generation=store.generation, conditions=(condition,))

@@ -38,11 +38,7 @@ class InvalidHeaders(ValueError):
 
 
 def check_headers(headers: Headers) -> None:
-    """Check names and values of metadata and tags.
-
-    Raises:
-        InvalidHeaders: A name or value is malformed, or a name is reserved.
-    """
+    """Raise InvalidHeaders if a name or value of metadata or tags is malformed, or a name is reserved."""
     where = "spec.destination.headers.metadata"
     for name, value in headers.metadata.items():
         if not METADATA_NAME.fullmatch(name) or name.startswith(OWN_METADATA):

@@ -1,10 +1,7 @@
 """The phases of a run and the allowed transitions between them.
 
-A run proceeds through Pending, Staging, Launching, Running and Publishing to Succeeded. A run with mode
-Validate goes through Validating instead, which needs no compensation. From each of these phases a run can
-change to Failing or Cancelling. These record the intent and its first cause before the compensation starts;
-Failed and Cancelled follow the compensation. A run can also be Suspended: its staging is deleted, and it is
-staged again later. Only a new run leaves a terminal phase. Any other transition is a programming error.
+Failing and Cancelling record the intent and its first cause before the compensation starts. The staging of a
+suspended run is deleted; it is staged again later. Only a new run leaves a terminal phase.
 """
 
 from __future__ import annotations
@@ -31,16 +28,13 @@ class Phase(enum.StrEnum):
 
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
 COMPENSATING = frozenset({Phase.FAILING, Phase.CANCELLING})
-FORWARD = (Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING, Phase.PUBLISHING)
-
 _LEAVE = COMPENSATING | {Phase.SUSPENDED}
+_LEAVE_UNSTAGED = frozenset({Phase.SUSPENDED, Phase.FAILED, Phase.CANCELLED})
 
 MOVES: dict[Phase, frozenset[Phase]] = {
     # Pending and Validating have staged nothing, so there is no compensation.
-    Phase.PENDING: frozenset(
-        {Phase.VALIDATING, Phase.STAGING, Phase.SUSPENDED, Phase.FAILED, Phase.CANCELLED}
-    ),
-    Phase.VALIDATING: frozenset({Phase.SUCCEEDED, Phase.SUSPENDED, Phase.FAILED, Phase.CANCELLED}),
+    Phase.PENDING: frozenset({Phase.VALIDATING, Phase.STAGING}) | _LEAVE_UNSTAGED,
+    Phase.VALIDATING: frozenset({Phase.SUCCEEDED}) | _LEAVE_UNSTAGED,
     # No Pod is launched if all outputs exist already.
     Phase.STAGING: frozenset({Phase.LAUNCHING, Phase.PUBLISHING}) | _LEAVE,
     Phase.LAUNCHING: frozenset({Phase.RUNNING, Phase.PUBLISHING}) | _LEAVE,
@@ -53,9 +47,7 @@ MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.FAILING: frozenset({Phase.FAILED, Phase.SUCCEEDED}),
     Phase.CANCELLING: frozenset({Phase.CANCELLED, Phase.SUCCEEDED}),
     # A new run starts.
-    Phase.SUCCEEDED: frozenset({Phase.PENDING}),
-    Phase.FAILED: frozenset({Phase.PENDING}),
-    Phase.CANCELLED: frozenset({Phase.PENDING}),
+    **dict.fromkeys(TERMINAL, frozenset({Phase.PENDING})),
 }
 
 
@@ -64,10 +56,6 @@ class IllegalMove(RuntimeError):
 
 
 def check_move(old: Phase, new: Phase) -> None:
-    """Check a change of phase; staying in a phase is always allowed.
-
-    Raises:
-        IllegalMove: The transition is not allowed.
-    """
+    """Raise IllegalMove if the transition is not allowed; staying in a phase always is."""
     if old != new and new not in MOVES[old]:
         raise IllegalMove(f"no move from {old} to {new}")

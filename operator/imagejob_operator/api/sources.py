@@ -20,7 +20,7 @@ BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z"
 
 
 class InvalidSource(ValueError):
-    """The source cannot be accepted; the message names the field, the value, the limit and what to do."""
+    """The source is invalid; the message names the field, the value, the limit and what to do."""
 
 
 class MatchSource(Wire, frozen=True):
@@ -57,7 +57,7 @@ class UrlSource(Wire, frozen=True):
     """Request headers by name; never sent to another origin."""
 
     def check(self, position: int) -> None:
-        """Check the URL and the file name that outputs are named after; raises InvalidSource, InvalidKey."""
+        """Check the URL and its file name; raises InvalidSource or InvalidKey."""
         field = f"spec.source.urls[{position}].url"
         try:
             url = parse_url(self.url)
@@ -79,7 +79,7 @@ class InlineFile(Wire, frozen=True):
     data: Annotated[str, Meta(min_length=1, max_length=87384, pattern=BASE64)]
 
     def check(self, position: int) -> None:
-        """Check the name; raises InvalidSource, InvalidKey."""
+        """Check the name; raises InvalidSource or InvalidKey."""
         field = f"spec.source.inline[{position}].name"
         check_relative_key(self.name, field)
         if "/" in self.name:
@@ -130,6 +130,4 @@ class Source(Wire, frozen=True):
 
     def keys_read(self, names: Sequence[str]) -> Sequence[str]:
         """The keys that a run reads, given the names of its items: no output may overwrite them."""
-        if not self.in_store:
-            return ()
-        return [*names, self.list.key] if self.list else names
+        return [*names, self.list.key] if self.list else names if self.in_store else ()

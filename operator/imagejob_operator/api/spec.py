@@ -1,13 +1,11 @@
 """The spec of an ImageJob as a value, with the rules that a schema cannot express.
 
-It repeats the limits of the CRD, so that an object that bypassed the schema (older CRD, restored backup)
-fails with JOB_001 and a message that names the field.
+The limits of the CRD are repeated for objects that bypassed its schema (older CRD, restored backup).
 """
 
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -31,19 +29,18 @@ from imagejob_operator.validation.schema_errors import explain
 Seconds = Annotated[int, Meta(ge=1, le=86400)]
 LONGEST_DEADLINE = timedelta(days=7)
 """The maximum of `activeDeadlineSeconds`."""
-
 MAX_SHARDS = 1000
 """The maximum number of shards of a run, limited by the size of `status.run.shards.attempts`."""
+
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z"
+RUN_ID = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z"
+RunID = Annotated[str, Meta(min_length=1, max_length=63, pattern=RUN_ID)]
+Label = Annotated[str, Meta(min_length=1, max_length=63, pattern=DNS_LABEL)]
+Deadline = Annotated[int, Meta(ge=1, le=int(LONGEST_DEADLINE.total_seconds()))]
 
 
 class InvalidSpec(ValueError):
     """The spec is invalid; the message names the field, the value, the rule and what to do."""
-
-
-RUN_ID = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z"
-DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z"
-
-RunID = Annotated[str, Meta(min_length=1, max_length=63, pattern=RUN_ID)]
 
 
 class Run(Wire, frozen=True):
@@ -61,10 +58,10 @@ class Execution(Wire, frozen=True):
     items_per_pod: Annotated[int, Meta(ge=1, le=1000)] | None = None
     retries_per_shard: Annotated[int, Meta(ge=0, le=10)] = 2
     staging_deadline_seconds: Seconds = 600
-    queue_name: Annotated[str, Meta(min_length=1, max_length=63, pattern=DNS_LABEL)] | None = None
-    queue_deadline_seconds: Annotated[int, Meta(ge=1, le=int(LONGEST_DEADLINE.total_seconds()))] = 86400
+    queue_name: Label | None = None
+    queue_deadline_seconds: Deadline = 86400
     start_deadline_seconds: Seconds = 300
-    active_deadline_seconds: Annotated[int, Meta(ge=1, le=int(LONGEST_DEADLINE.total_seconds()))] = 3600
+    active_deadline_seconds: Deadline = 3600
     pod_template: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -127,9 +124,7 @@ class Spec(Wire, frozen=True):
     run: Run = Run()
     cancel_run_id: RunID | None = msgspec.field(default=None, name="cancelRunID")
     suspend: bool = False
-    class_: Annotated[str, Meta(min_length=1, max_length=63, pattern=DNS_LABEL)] | None = msgspec.field(
-        default=None, name="class"
-    )
+    class_: Label | None = msgspec.field(default=None, name="class")
     destination: Destination = Destination()
     staging: Staging = Staging()
     store_ref: StoreRef | None = None
@@ -140,24 +135,18 @@ class Spec(Wire, frozen=True):
 
 
 def parse_spec(raw: object) -> Spec:
-    """Parse and validate a spec.
-
-    Raises:
-        InvalidSpec: The spec is invalid.
-    """
+    """Parse and validate a spec; raises InvalidSpec."""
     try:
         spec = msgspec.convert(raw, Spec)
-    except msgspec.ValidationError as error:
-        raise InvalidSpec(explain(error, raw, "spec")) from None
-    try:
+        template = spec.execution.pod_template
         spec.source.check()
         spec.destination.check()
         _check_together(spec)
         _check_renditions(spec.renditions)
-        check_pod_template(spec.execution.pod_template)
-        check_capacity(
-            spec.renditions, item_limits(spec.limits), spec.execution.pod_template.get("resources", {})
-        )
+        check_pod_template(template)
+        check_capacity(spec.renditions, item_limits(spec.limits), template.get("resources", {}))
+    except msgspec.ValidationError as error:
+        raise InvalidSpec(explain(error, raw, "spec")) from None
     except (InvalidSource, InvalidKey, InvalidHeaders, InvalidPodTemplate, TooSmall) as error:
         raise InvalidSpec(str(error)) from None
     return spec
@@ -207,6 +196,4 @@ def item_limits(limits: Limits) -> ItemLimits:
 def tolerated_failures(policy: FailurePolicy, total: int) -> int:
     """The number of `total` items that may fail; percentages are rounded down."""
     allowed = policy.max_failed_items
-    if isinstance(allowed, int):
-        return allowed
-    return math.floor(total * int(allowed.rstrip("%")) / 100)
+    return allowed if isinstance(allowed, int) else total * int(allowed.rstrip("%")) // 100

@@ -34,9 +34,7 @@ class StagingStore(Stanza, frozen=True, omit_defaults=False):
 class RunStatus(Stanza, frozen=True):
     """The current run. `number` never decreases; `epoch` grows each time the run is staged.
 
-    `suspended_seconds` is the time of completed suspensions, `queued_seconds` the time in which a queue held
-    all Pods until `released_at`; a queue holds them now if `queued_since` is set. `store` is None for the
-    operator's own store.
+    A queue held all Pods for `queued_seconds` until `released_at`, and still does if `queued_since` is set.
     """
 
     id: str = ""
@@ -50,6 +48,7 @@ class RunStatus(Stanza, frozen=True):
     queued_seconds: int = 0
     released_at: datetime | None = None
     store: StagingStore | None = None
+    """None for the operator's own store."""
     outcome: str = ""
     shards: ShardStatus | None = None
 
@@ -169,7 +168,6 @@ class Status(Stanza, frozen=True):
 
 PARTIAL = "SucceededWithFailures"
 """The outcome of a run with failed items within its failurePolicy."""
-
 VALIDATED = "Validated"
 """The outcome of a successful run with mode Validate."""
 
@@ -178,11 +176,7 @@ MAX_HISTORY = 5
 
 
 def parse_status(raw: object) -> Status:
-    """Parse a status, possibly written by an older or newer operator.
-
-    Raises:
-        msgspec.ValidationError: It is not a status.
-    """
+    """Parse a status, possibly of an older or newer operator; raises msgspec.ValidationError."""
     return msgspec.convert(raw or {}, Status)
 
 

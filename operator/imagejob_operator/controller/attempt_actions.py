@@ -35,11 +35,7 @@ class AttemptActions:
         self._clock = clock
 
     async def act(self, job: ImageJob, action: AttemptAction, memory: RunMemory) -> None:
-        """Carry out one action.
-
-        Raises:
-            JobsError: stopping failed.
-        """
+        """Carry out one action; a JobsError if stopping failed."""
         match action:
             case StopAttempt(attempt):
                 await self._launcher.stop(attempt, job.key.namespace)

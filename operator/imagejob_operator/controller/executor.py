@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import assert_never
 
 import msgspec
@@ -34,31 +35,20 @@ log = logging.getLogger(__name__)
 MAX_SHORT_MESSAGE = 200
 
 
+@dataclass(frozen=True)
 class Executor:
     """Acts on the job, its attempts and its operation."""
 
-    def __init__(
-        self,
-        jobs: Jobs,
-        attempts: AttemptActions,
-        operations: OperationRunner,
-        memories: RunMemories,
-        telemetry: Telemetry,
-    ) -> None:
-        self._jobs = jobs
-        self._attempts = attempts
-        self._operations = operations
-        self._memories = memories
-        self._telemetry = telemetry
+    jobs: Jobs
+    attempts: AttemptActions
+    operations: OperationRunner
+    memories: RunMemories
+    telemetry: Telemetry
 
     async def act(self, job: ImageJob, actions: tuple[Action, ...]) -> ImageJob | None:
-        """Carry out the actions in order, those on attempts concurrently; the job after them, None if gone.
-
-        Raises:
-            JobsError: a write on the job, its Events or its attempts failed; reconcile again.
-        """
+        """Carry out the actions, those on attempts concurrently; the job after them, None if it is gone."""
         current: ImageJob | None = job
-        memory = self._memories.of(job)
+        memory = self.memories.of(job)
         on_attempts: list[AttemptAction] = []
         for action in actions:
             match action:
@@ -69,16 +59,16 @@ class Executor:
                 case ReleaseFinalizer():
                     current = await self._release_finalizer(job, action)
                 case ReadEvents(attempt):
-                    await self._attempts.read_events(job, attempt, memory)
+                    await self.attempts.read_events(job, attempt, memory)
                 case RecordEvent():
-                    await self._jobs.record_event(job, action)
+                    await self.jobs.record_event(job, action)
                 case DeleteJob():
-                    await self._jobs.delete(current or job)
+                    await self.jobs.delete(current or job)
                 case _:
                     assert_never(action)
 
         async def act_on_attempt(action: AttemptAction) -> None:
-            await self._attempts.act(job, action, memory)
+            await self.attempts.act(job, action, memory)
 
         await for_each(on_attempts, act_on_attempt)
         return current
@@ -86,13 +76,13 @@ class Executor:
     async def write_status(self, job: ImageJob, before: Status, status: Status) -> ImageJob:
         """Write the status, a shorter one if the API server rejects it; the job after it."""
         try:
-            after = await self._jobs.write_status(job, status)
+            after = await self.jobs.write_status(job, status)
         except Rejected as rejection:
             extra = {"job": str(job.key), "error": str(rejection)}
             log.error("status rejected, writing a shorter one", extra=extra)
-            after = await self._jobs.write_status(job, shortened(status))
+            after = await self.jobs.write_status(job, shortened(status))
         if before.phase != status.phase:
-            self._telemetry.moved(before, status)
+            self.telemetry.moved(before, status)
             error = status.error
             extra = {
                 "job": str(job.key),
@@ -106,20 +96,20 @@ class Executor:
 
     def ensure_operation(self, job: ImageJob, operation: Operation | None) -> None:
         """Run exactly this operation for the job."""
-        self._operations.ensure(job, operation)
+        self.operations.ensure(job, operation)
 
     def run_ended(self, key: Key) -> None:
         """The run has ended: what was learned about it is not needed any more."""
-        self._memories.forget(key)
+        self.memories.forget(key)
 
     def forget(self, key: Key) -> None:
         """The job is gone."""
-        self._memories.forget(key)
-        self._operations.forget(key)
+        self.memories.forget(key)
+        self.operations.forget(key)
 
     async def _add_finalizer(self, job: ImageJob, memory: RunMemory) -> ImageJob:
         try:
-            return await self._jobs.add_finalizer(job)
+            return await self.jobs.add_finalizer(job)
         except Rejected as error:
             # The schema became stricter than the stored job: the next status reports it.
             memory.rejected = str(error)
@@ -127,11 +117,11 @@ class Executor:
 
     async def _release_finalizer(self, job: ImageJob, action: ReleaseFinalizer) -> ImageJob | None:
         if action.deferred:
-            self._telemetry.deferred(action.deferred)
+            self.telemetry.deferred(action.deferred)
             extra = {"job": str(job.key), "uid": job.uid, "reason": action.deferred.value}
             log.warning("finalizer released before staging was empty", extra=extra)
         try:
-            return await self._jobs.remove_finalizer(job)
+            return await self.jobs.remove_finalizer(job)
         except Gone:
             return None
 

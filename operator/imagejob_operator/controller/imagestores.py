@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from imagejob_operator.api.imagejob import Key
@@ -25,26 +26,18 @@ RENEW_BEFORE = timedelta(minutes=10)
 """Temporary credentials are renewed this long before they expire."""
 
 
+@dataclass
 class ImageStoreReconciler:
     """Reconciles ImageStores, and caches them."""
 
-    def __init__(
-        self,
-        registry: StoreRegistry,
-        image_stores: ImageStores,
-        cache: Cache,
-        queues: Queues,
-        clock: Clock,
-        is_leader: Gate = always_open,
-    ) -> None:
-        self._registry = registry
-        self._image_stores = image_stores
-        self._cache = cache
-        self._queues = queues
-        self._clock = clock
-        self._is_leader = is_leader
-        self._stores: dict[Key, ImageStore] = {}
-        self._failed_checks: dict[str, int] = {}
+    registry: StoreRegistry
+    image_stores: ImageStores
+    cache: Cache
+    queues: Queues
+    clock: Clock
+    is_leader: Gate = always_open
+    _stores: dict[Key, ImageStore] = field(default_factory=dict, init=False)
+    _failed_checks: dict[str, int] = field(default_factory=dict, init=False)
 
     def seen(self, store: ImageStore, gone: bool) -> None:
         """A watch event of an ImageStore."""
@@ -59,23 +52,23 @@ class ImageStoreReconciler:
             self._stores[store.key] = store
             if known and known.uid == store.uid and known.generation == store.generation:
                 return  # only the status changed
-        self._queues.imagestores.add(store.key)
+        self.queues.imagestores.add(store.key)
 
     def start_leading(self) -> None:
         """Register all stores before any job is reconciled, so that none of them seems to be missing."""
         for store in self._stores.values():
-            self._registry.register(store)
-            self._queues.imagestores.add(store.key)
+            self.registry.register(store)
+            self.queues.imagestores.add(store.key)
 
     async def reconcile(self, key: Key) -> None:
         """Reconcile one ImageStore; errors requeue the key."""
-        if not self._is_leader():
+        if not self.is_leader():
             return
         store = self._stores.get(key)
         if store is None:
-            self._registry.forget(key)
+            self.registry.forget(key)
             return
-        queue = self._queues.imagestores
+        queue = self.queues.imagestores
         try:
             pause = await self._reconcile(store)
         except Conflict:
@@ -89,27 +82,27 @@ class ImageStoreReconciler:
         queue.add_after(key, pause.total_seconds())
 
     async def _reconcile(self, store: ImageStore) -> timedelta:
-        readiness = await self._registry.check(store)
+        readiness = await self.registry.check(store)
         failed = 0 if readiness.ready else self._failed_checks.get(store.uid, 0) + 1
         if failed and store.key in self._stores:
             self._failed_checks[store.uid] = failed
         else:
             self._failed_checks.pop(store.uid, None)
         await self._write_status(store, readiness)
-        for job in self._cache.jobs():
+        for job in self.cache.jobs():
             if job.key.namespace == store.key.namespace and job.status.at is Phase.PENDING:
-                self._queues.jobs.add(job.key)
-        pause = next_check(readiness, failed, self._queues.imagestores.random())
-        expires_at = self._registry.credentials_expire_at(store.uid)
+                self.queues.jobs.add(job.key)
+        pause = next_check(readiness, failed, self.queues.imagestores.random())
+        expires_at = self.registry.credentials_expire_at(store.uid)
         if expires_at is not None:
-            pause = min(pause, max(MIN_RENEWAL_REQUEUE, expires_at - RENEW_BEFORE - self._clock()))
+            pause = min(pause, max(MIN_RENEWAL_REQUEUE, expires_at - RENEW_BEFORE - self.clock()))
         return pause
 
     async def _write_status(self, store: ImageStore, readiness: Readiness) -> None:
-        status = store_status(store, readiness, self._clock())
-        if status == store.status or not self._is_leader():
+        status = store_status(store, readiness, self.clock())
+        if status == store.status or not self.is_leader():
             return
-        after = await self._image_stores.write_status(store, status)
+        after = await self.image_stores.write_status(store, status)
         if self._stores.get(store.key) is store:
             self._stores[store.key] = after
         extra = {"store": str(store.key), "reason": readiness.reason, "detail": readiness.message}

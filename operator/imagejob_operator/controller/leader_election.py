@@ -68,11 +68,7 @@ class LeaderElector:
             await self._sleep_until(started + ACQUIRE_PERIOD)
 
     async def renew(self) -> NoReturn:
-        """Renew the Lease periodically.
-
-        Raises:
-            LeaseLost: this replica is not the leader any more.
-        """
+        """Renew the Lease periodically; LeaseLost if this replica is not the leader any more."""
         try:
             why, started = _FROZEN, self._clock()
             while True:
@@ -82,7 +78,8 @@ class LeaderElector:
                 started = self._clock()
                 try:
                     async with asyncio.timeout(min(CALL_TIMEOUT, self._leader_until - started)):
-                        await self._renew_once(started)
+                        self._see(await self._write(self._identity))
+                    self._leader_until = started + RENEW_DEADLINE
                     why = _FROZEN
                 except (JobsError, TimeoutError) as error:
                     why = f"the lease was not renewed before the deadline: {_text(error)}"
@@ -126,16 +123,8 @@ class LeaderElector:
             self._changed_at = self._clock()
         self._record = record
 
-    async def _renew_once(self, started: float) -> None:
-        self._see(await self._write(self._identity))
-        self._leader_until = started + RENEW_DEADLINE
-
     async def _write(self, holder: str) -> LeaseRecord:
-        """Write over our own record; if that fails, read the record and write over it once more.
-
-        Raises:
-            LeaseLost: another replica holds the Lease.
-        """
+        """Write over our own record, retrying once; LeaseLost if another replica holds the Lease."""
         try:
             return await self._lease.write(holder, self._record)
         except JobsError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.controller.cache import Cache
@@ -13,42 +15,34 @@ from imagejob_operator.decision.store_availability import StoreViews
 from imagejob_operator.ports.clock import Clock
 
 
+@dataclass(frozen=True)
 class Observer:
     """Observes jobs; it changes nothing."""
 
-    def __init__(
-        self,
-        cache: Cache,
-        operations: OperationRunner,
-        memories: RunMemories,
-        stores: StoreAccess,
-        policy: Policy,
-        clock: Clock,
-    ) -> None:
-        self._cache = cache
-        self._operations = operations
-        self._memories = memories
-        self._stores = stores
-        self._policy = policy
-        self._clock = clock
+    cache: Cache
+    operations: OperationRunner
+    memories: RunMemories
+    stores: StoreAccess
+    policy: Policy
+    clock: Clock
 
     async def observe(self, job: ImageJob) -> Observation:
         """Everything that the decision may know about the job now."""
-        memory = self._memories.of(job)
-        operation, progress = self._operations.progress_of(job.key)
+        memory = self.memories.of(job)
+        operation, progress = self.operations.progress_of(job.key)
         pending = job.status.at is Phase.PENDING and job.deleted_at is None
         return Observation(
-            now=self._clock(),
+            now=self.clock(),
             job=job,
-            policy=self._policy,
-            admission=await self._stores.admission(job) if pending else None,
-            stores=self._stores.views(job) if pending else StoreViews(),
-            attempts=self._cache.attempts(job.uid),
+            policy=self.policy,
+            admission=await self.stores.admission(job) if pending else None,
+            stores=self.stores.views(job) if pending else StoreViews(),
+            attempts=self.cache.attempts(job.uid),
             results=dict(memory.results),
             refusals=dict(memory.refusals),
             remarks=dict(memory.remarks),
             rejected=memory.rejected,
             operation=operation,
             progress=progress,
-            operation_since=self._operations.started_at(job.key),
+            operation_since=self.operations.started_at(job.key),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
 
@@ -28,71 +29,63 @@ RESYNC_PERIOD = 300.0
 """Seconds after which a job that has not ended is reconciled again, even without an event."""
 
 
+@dataclass(frozen=True)
 class Reconciler:
     """Reconciles ImageJobs."""
 
-    def __init__(
-        self,
-        cache: Cache,
-        queue: WorkQueue,
-        observer: Observer,
-        executor: Executor,
-        telemetry: Telemetry,
-        is_leader: Gate = always_open,
-    ) -> None:
-        self._cache = cache
-        self._queue = queue
-        self._observer = observer
-        self._executor = executor
-        self._telemetry = telemetry
-        self._is_leader = is_leader
+    cache: Cache
+    queue: WorkQueue
+    observer: Observer
+    executor: Executor
+    telemetry: Telemetry
+    is_leader: Gate = always_open
 
     async def reconcile(self, key: Key) -> None:
         """Reconcile one job if this replica is the leader; errors requeue the key."""
-        if not self._is_leader():
+        if not self.is_leader():
             return
         started = perf_counter()
         result = "error"
-        job = self._cache.job(key)
+        job = self.cache.job(key)
         try:
             await self._reconcile(key, job)
             result = "success"
         except Conflict:
             result = "conflict"
-            self._queue.add_after(key, CONFLICT_REQUEUE)
+            self.queue.add_after(key, CONFLICT_REQUEUE)
         except Gone:
             result = "gone"
             self._drop(key, job)  # the watch may have missed the deletion
         except Unavailable as error:
             log.warning("API call failed, retrying", extra={"job": str(key), "error": str(error)})
             if error.retry_after:
-                self._queue.add_after(key, error.retry_after)
+                self.queue.add_after(key, error.retry_after)
             else:
-                self._queue.retry(key)
+                self.queue.retry(key)
         except JobsError as error:
             log.error("API call rejected", extra={"job": str(key), "error": str(error)})
-            self._queue.add_after(key, REJECTED_REQUEUE)
+            self.queue.add_after(key, REJECTED_REQUEUE)
         finally:
-            self._telemetry.reconcile(result, perf_counter() - started)
+            self.telemetry.reconcile(result, perf_counter() - started)
 
     async def _reconcile(self, key: Key, job: ImageJob | None) -> None:
         if job is None:
             self._drop(key, None)
             return
-        observation = await self._observer.observe(job)
+        observation = await self.observer.observe(job)
         decision = decide(observation)
-        if not self._is_leader():
+        if not self.is_leader():
             return
-        after = await self._executor.act(job, decision.actions)
+        after = await self.executor.act(job, decision.actions)
         if after is None:
             self._drop(key, job)
             return
-        self._cache.put_job(after)
+        self.cache.put_job(after)
         if decision.status != job.status:
-            after = await self._executor.write_status(after, job.status, decision.status)
-            self._cache.put_job(after)
-            self._queue.add(key)
-        self._executor.ensure_operation(after, decision.operation)
+            after = await self.executor.write_status(after, job.status, decision.status)
+            self.cache.put_job(after)
+            self.queue.add(key)
+        self.executor.ensure_operation(after, decision.operation)
         self._requeue(after, decision, observation.now)
 
     def _requeue(self, job: ImageJob, decision: Decision, now: datetime) -> None:
@@ -100,17 +93,17 @@ class Reconciler:
         if decision.requeue_at:
             pauses.append((decision.requeue_at - now).total_seconds())
         if job.status.at in TERMINAL:
-            self._executor.run_ended(job.key)
+            self.executor.run_ended(job.key)
         else:
             pauses.append(RESYNC_PERIOD * (0.9 + 0.2 * random.random()))  # noqa: S311
         if decision.actions:
             # The effect of an action may already be visible, without an event.
             pauses.append(MIN_REQUEUE)
         if pauses:
-            self._queue.add_after(job.key, max(MIN_REQUEUE, min(pauses)))
+            self.queue.add_after(job.key, max(MIN_REQUEUE, min(pauses)))
 
     def _drop(self, key: Key, job: ImageJob | None) -> None:
         if job:
-            self._cache.drop_job(key, job.uid)
-        self._queue.forget(key)
-        self._executor.forget(key)
+            self.cache.drop_job(key, job.uid)
+        self.queue.forget(key)
+        self.executor.forget(key)

@@ -16,11 +16,7 @@ DRAIN_TIMEOUT = 18.0
 
 
 async def drain(queues: Queues, garbage_schedule: GarbageSchedule, operations: OperationRunner) -> bool:
-    """Stop reconciles, sweeps and operations.
-
-    Returns:
-        Whether every last write has completed, so that the Lease may be released.
-    """
+    """Stop all work; whether every last write completed, so that the Lease may be released."""
 
     async def stop() -> None:
         # Reconciles first: one of them might start another operation.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from imagejob_operator.api.imagejob import ImageJob
@@ -15,21 +16,15 @@ from imagejob_operator.ports.imagejobs import Gone, Jobs, JobsError
 ADMISSION_LIFETIME = timedelta(seconds=10)
 
 
+@dataclass
 class StoreAccess:
     """Reads namespace labels, and remembers for a few seconds which namespaces are admitted."""
 
-    def __init__(
-        self,
-        jobs: Jobs,
-        selector: Mapping[str, str],
-        clock: Clock,
-        views: Callable[[ImageJob], StoreViews] = lambda job: StoreViews(),
-    ) -> None:
-        self._jobs = jobs
-        self._selector = selector
-        self._clock = clock
-        self.views = views
-        self._admitted: dict[str, datetime] = {}
+    jobs: Jobs
+    selector: Mapping[str, str]
+    clock: Clock
+    views: Callable[[ImageJob], StoreViews] = lambda job: StoreViews()
+    _admitted: dict[str, datetime] = field(default_factory=dict, init=False)
 
     async def admission(self, job: ImageJob) -> Admission | None:
         """Whether the namespace may use the operator's own store.
@@ -38,20 +33,20 @@ class StoreAccess:
         """
         if not isinstance(job.spec, InvalidSpec) and job.spec.store_ref is not None:
             return None
-        namespace, now = job.key.namespace, self._clock()
+        namespace, now = job.key.namespace, self.clock()
         if namespace in self._admitted and now < self._admitted[namespace] + ADMISSION_LIFETIME:
             return Admission(True)
         try:
-            labels = await self._jobs.namespace_labels(namespace)
+            labels = await self.jobs.namespace_labels(namespace)
         except Gone:
             labels = {}
         except JobsError:
             return None
-        missing = [f"{k}={v}" for k, v in self._selector.items() if labels.get(k) != v]
+        missing = [f"{k}={v}" for k, v in self.selector.items() if labels.get(k) != v]
         if missing:
             # Not remembered: the administrator may add the label at any moment.
             return Admission(False, _not_admitted(namespace, missing))
-        now = self._clock()
+        now = self.clock()
         fresh = {name: at for name, at in self._admitted.items() if now < at + ADMISSION_LIFETIME}
         self._admitted = {**fresh, namespace: now}
         return Admission(True)

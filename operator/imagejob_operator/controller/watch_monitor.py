@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from imagejob_operator.controller.cache import Cache, newer
-from imagejob_operator.controller.queue_monitor import QueueMonitor
 from imagejob_operator.controller.workqueue import Queues
 from imagejob_operator.ports.imagejobs import JobsError
 from imagejob_operator.ports.metadata_list import ListedObject, MetadataLister
@@ -90,13 +89,7 @@ class _Missing:
 class WatchMonitor:
     """Monitors the watches, the queues and the tasks of this process.
 
-    Args:
-        metadata_lister: lists what exists, independently of the watches.
-        cache: repaired when a watch missed a deletion.
-        queues: monitored; a job that is repaired is queued.
-        tasks: each says why a task has failed, or nothing.
-        namespaces: each has its own watch; if empty, one watch serves all.
-        clock: monotonic.
+    Each of the `tasks` returns why a task has failed, or nothing. Each of the `namespaces` has its own watch.
     """
 
     def __init__(
@@ -113,7 +106,7 @@ class WatchMonitor:
         self._metadata_lister = metadata_lister
         self._cache = cache
         self._queue = queues.jobs
-        self._queue_monitors = [QueueMonitor(queue) for queue in queues]
+        self._queues = queues
         self._tasks = tasks
         self._namespaces = namespaces
         self._clock = clock
@@ -121,11 +114,7 @@ class WatchMonitor:
         self._listed_at = clock()
 
     async def run(self) -> None:
-        """Check periodically.
-
-        Raises:
-            WatchStalled: the process must exit.
-        """
+        """Check periodically; WatchStalled if the process must exit."""
         next_list = self._clock()
         while True:
             if self._clock() >= next_list:
@@ -134,18 +123,14 @@ class WatchMonitor:
                     await self.compare()
                 except JobsError as error:
                     log.warning("watch monitor: metadata list failed", extra={"error": str(error)})
-            for monitor in self._queue_monitors:
-                monitor.check()
+            for queue in self._queues:
+                queue.check()
             if problems := self.problems():
                 raise WatchStalled("; ".join(problems))
             await asyncio.sleep(CHECK_PERIOD)
 
     async def compare(self) -> None:
-        """Compare what the watches delivered with a metadata list, and repair missed deletions.
-
-        Raises:
-            JobsError: the list failed; nothing follows from that.
-        """
+        """Repair missed deletions and find missing versions by a metadata list; JobsError if that fails."""
         # The cache as well: a response may have restored an object after its deletion was delivered.
         known_jobs = self.jobs.versions.keys() | self._cache.seen()
         known_attempts = self.attempts.versions.keys() | {a.uid for _, a in self._cache.all_attempts()}
@@ -168,7 +153,7 @@ class WatchMonitor:
             for missing in self._missing.values()
             if missing.is_stalled(now)
         ]
-        found += [problem for monitor in self._queue_monitors for problem in monitor.problems()]
+        found += [problem for queue in self._queues for problem in queue.problems()]
         found += filter(None, (failure() for failure in self._tasks))
         return found[:MAX_PROBLEMS]
 

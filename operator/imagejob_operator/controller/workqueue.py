@@ -16,6 +16,11 @@ from imagejob_operator.ports.clock import Random
 
 log = logging.getLogger(__name__)
 
+MAX_RECONCILE_SECONDS = 180.0
+"""A reconcile that takes longer is stuck: each of its calls ends within 15 seconds."""
+MAX_STALLED_CHECKS = 12
+"""Consecutive checks at which keys were queued, a worker was idle, and no reconcile had started."""
+
 Reconcile = Callable[[Key], Awaitable[None]]
 
 RETRY = Backoff(timedelta(seconds=2), timedelta(seconds=10), jitter=0.5)
@@ -28,8 +33,9 @@ class WorkQueue:
     def __init__(self, name: str = "jobs", workers: int = 32, random: Random = random.random) -> None:
         self.name = name
         self.random = random
-        self.started = 0
-        """How many reconciles have started."""
+        self._started = 0
+        """Reconciles that have started since the last check."""
+        self._stalled_checks = 0
         self._workers = workers
         self._ready: OrderedDict[str, deque[Key]] = OrderedDict()
         """Keys by namespace; the first namespace is next."""
@@ -97,13 +103,26 @@ class WorkQueue:
         key = min(self._active, key=self._active.__getitem__, default=None)
         return (key, asyncio.get_running_loop().time() - self._active[key]) if key else None
 
-    def has_waiting_key(self) -> bool:
-        """Whether a key is queued although a worker is idle."""
-        return bool(self._queued) and len(self._active) < len(self._tasks)
+    def check(self) -> None:
+        """Count consecutive stalled checks; checks and not seconds, because a frozen process misses both."""
+        stalled = bool(self._queued) and len(self._active) < len(self._tasks) and not self._started
+        self._stalled_checks = self._stalled_checks + 1 if stalled else 0
+        self._started = 0
 
-    def dead_workers(self) -> int:
-        """Workers that ended before the queue was stopped."""
-        return sum(task.done() for task in self._tasks)
+    def problems(self) -> list[str]:
+        """Why the queue is stuck, although it raises no error; empty if it is healthy."""
+        found = []
+        longest = self.longest_reconcile()
+        if longest and longest[1] > MAX_RECONCILE_SECONDS:
+            found.append(f"the reconcile of {longest[0]} has not ended for {longest[1]:.0f} s")
+        if dead := sum(task.done() for task in self._tasks):
+            found.append(f"{dead} workers have ended")
+        if self._stalled_checks >= MAX_STALLED_CHECKS:
+            found.append(
+                "stalled: keys are queued and workers idle, and no reconcile started "
+                f"within {self._stalled_checks} checks"
+            )
+        return [f"work queue {self.name}: {problem}" for problem in found]
 
     def __len__(self) -> int:
         """Queued keys."""
@@ -125,7 +144,7 @@ class WorkQueue:
     async def _process_next(self, reconcile: Reconcile) -> None:
         key = await self._take()
         self._active[key] = asyncio.get_running_loop().time()
-        self.started += 1
+        self._started += 1
         failures = self._failures.get(key)
         try:
             await reconcile(key)

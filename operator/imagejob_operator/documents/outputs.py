@@ -22,15 +22,13 @@ MAX_OUTPUT_KEY_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class PlannedItem:
-    """What the outputs of an item follow from.
-
-    `place` is its position among all sources, for `{index}`. `identity` identifies its bytes: an ETag or a
-    hash; empty if it is not known yet.
-    """
+    """What the outputs of an item follow from."""
 
     source: str
     place: int
+    """Its position among all sources, for `{index}`."""
     identity: str = ""
+    """Identifies its bytes: an ETag or a hash; empty if it is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +61,7 @@ class PlannedOutput:
 def planned_outputs(spec: Spec, items: Iterable[PlannedItem]) -> list[list[PlannedOutput]]:
     """All outputs of a run: for each item one per rendition, in the order of the spec.
 
-    Raises:
-        KeyCollision: if two outputs have the same key.
-        InvalidKey: if a key is too long or not allowed, or a source's name does not give the format for Same.
+    Raises KeyCollision for equal keys, and InvalidKey for a key or a source's extension that is not allowed.
     """
     planned = [list(_outputs_of(spec, item)) for item in items]
     taken: dict[str, PlannedOutput] = {}

@@ -72,13 +72,6 @@ class Totals(Wire, frozen=True, omit_defaults=False):
     process_milliseconds: int = 0
 
 
-class Duplicates(Wire, frozen=True):
-    """Sources that are the same file (Same), or have the same perceptual hash (Alike)."""
-
-    kind: str
-    sources: tuple[str, ...]
-
-
 class ReportCheck(Wire, frozen=True):
     """One check of a validation, whether it passed, and what it found."""
 
@@ -109,7 +102,6 @@ class Report(Wire, frozen=True, omit_defaults=False):
     checks: tuple[ReportCheck, ...] = ()
     """The checks of a run in mode Validate, which has no items."""
     totals: Totals = Totals()
-    duplicates: tuple[Duplicates, ...] = ()
 
     @property
     def objects(self) -> int:

@@ -1,17 +1,13 @@
-"""What a report says about all items: totals, duplicates, and source sets for web pages."""
+"""What a report says about all items: totals, and source sets for web pages."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from urllib.parse import quote
 
 import msgspec
 
-from imagejob_operator.documents.report import Duplicates, ReportItem, ReportOutput, SourceSet, Totals
-
-FLAT = "0" * 16
-"""The perceptual hash of every image without detail."""
+from imagejob_operator.documents.report import ReportItem, ReportOutput, SourceSet, Totals
 
 
 def totals(items: Sequence[ReportItem]) -> Totals:
@@ -28,30 +24,6 @@ def totals(items: Sequence[ReportItem]) -> Totals:
         bytes_saved=sum(item.size - max(output.bytes for output in item.outputs) for item in done),
         process_milliseconds=sum(item.timings.process for item in items if item.timings),
     )
-
-
-def duplicates(items: Sequence[ReportItem]) -> tuple[Duplicates, ...]:
-    """Groups of items with the same bytes, then of other items that look alike."""
-    same = _groups((item.sha256, item.source) for item in items if item.sha256)
-    first_of = {source: group[0] for group in same for source in group}
-    alike = _groups(
-        (item.image.perceptual_hash, item.source)
-        for item in items
-        if item.image
-        and item.image.perceptual_hash != FLAT
-        and first_of.get(item.source) in (None, item.source)
-    )
-    return tuple(
-        Duplicates(kind, group) for kind, groups in (("Same", same), ("Alike", alike)) for group in groups
-    )
-
-
-def _groups(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
-    """Sources with equal values; only groups of several, in the order of their first member."""
-    by_value: defaultdict[str, list[str]] = defaultdict(list)
-    for value, source in pairs:
-        by_value[value].append(source)
-    return [tuple(group) for group in by_value.values() if len(group) > 1]
 
 
 def with_source_sets(item: ReportItem) -> ReportItem:

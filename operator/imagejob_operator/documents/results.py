@@ -51,11 +51,7 @@ class Listed:
 
 
 def read_result(data: bytes, shard: int) -> Result:
-    """Decode the result of a shard.
-
-    Raises:
-        InvalidResult: if it cannot be decoded, or is of another shard.
-    """
+    """Decode the result of a shard; raises InvalidResult if it cannot be decoded, or is of another shard."""
     try:
         result = msgspec.json.decode(data, type=Result)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
@@ -74,16 +70,9 @@ def summarise(result: Result) -> Summary:
 def verify(
     result: Result, indexes: Sequence[int], renditions: Sequence[Rendition], listing: Mapping[str, Listed]
 ) -> list[ItemOutcome]:
-    """The outcomes of a shard, if its result matches its order and the store's listing.
+    """The outcomes of a shard; raises InvalidResult if the result does not match its items and the listing.
 
-    Args:
-        result: as the Pod wrote it.
-        indexes: the items of the shard.
-        renditions: those of every item.
-        listing: the objects below the attempt's output prefix, by name.
-
-    Raises:
-        InvalidResult: if it does not match.
+    The listing has the objects below the attempt's output prefix, by name.
     """
     where = f"the result of shard {result.shard}"
     if [item.index for item in result.items] != list(indexes):

@@ -34,15 +34,10 @@ _LINE = msgspec.json.Decoder(Listed | str)
 
 
 def read_list(data: bytes, key: str) -> list[tuple[int, str]]:
-    """The keys of a list with the numbers of their lines, from 1.
+    """The keys of a list with the numbers of their lines, from 1; raises InvalidList.
 
     A line is a plain key, or, if it starts with a brace or a double quote, JSON: `{"key": …}` or a string.
     Blank lines, a byte order mark and carriage returns at the ends of lines are ignored.
-    `key` is that of the list, for the messages.
-
-    Raises:
-        InvalidList: for a line that is not UTF-8, not valid JSON or not an allowed key, for a duplicate key,
-            and for more than MAX_LISTED keys.
     """
     lines: dict[str, int] = {}
     for number, line in enumerate(io.BytesIO(data.removeprefix(b"\xef\xbb\xbf")), 1):

@@ -20,10 +20,7 @@ URLS_SLACK = timedelta(minutes=10)
 
 
 class ManifestItem(Wire, frozen=True):
-    """One staged item: its index, the name of its source, the ETag and size of the object that Pods read.
-
-    `identity` identifies the bytes: the ETag of the source, or a hash.
-    """
+    """One staged item: its index, the name of its source, the ETag and size of the object that Pods read."""
 
     index: int
     source: str
@@ -32,6 +29,7 @@ class ManifestItem(Wire, frozen=True):
     place: int = 0
     """Its position among all sources, which is the same in every run of them."""
     identity: str = ""
+    """Identifies the bytes: the ETag of the source, or a hash."""
     key: str = ""
     """The key of the source, if Pods read that and not a copy."""
 

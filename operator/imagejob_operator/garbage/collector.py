@@ -79,37 +79,30 @@ class _Sweep:
     uids: Mapping[str, Key]
 
 
+@dataclass(frozen=True)
 class GarbageCollector:
     """Sweeps the staging of one installation in one store."""
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        owners: Owners,
-        telemetry: GarbageTelemetry,
-        policy: GarbagePolicy,
-        gate: Gate = always_open,
-    ) -> None:
-        self._store = store
-        self._owners = owners
-        self._telemetry = telemetry
-        self._policy = policy
-        self._gate = gate
+    store: ObjectStore
+    owners: Owners
+    telemetry: GarbageTelemetry
+    policy: GarbagePolicy
+    gate: Gate = always_open
 
     async def sweep(self) -> Orphans | None:
         """Sweep once; what is left, or None if the sweep was skipped or failed. Nothing is raised."""
-        if self._policy.mode is Mode.OFF or not self._gate():
+        if self.policy.mode is Mode.OFF or not self.gate():
             return None
         try:
-            async with asyncio.timeout(self._policy.interval):
+            async with asyncio.timeout(self.policy.interval):
                 return await self._sweep()
         except Halted:
             log.info("sweep stopped, this replica is not the leader any more")
         except (StoreError, JobsError, TimeoutError) as error:
-            self._telemetry.sweep_failed()
+            self.telemetry.sweep_failed()
             log.warning("sweep failed", extra={"error": str(error) or type(error).__name__})
         except Exception:
-            self._telemetry.sweep_failed()
+            self.telemetry.sweep_failed()
             log.exception("sweep failed unexpectedly")
         return None
 
@@ -119,7 +112,7 @@ class GarbageCollector:
         jobs, unknown = await self._list_jobs()
         if not jobs:
             return Orphans(unknown=unknown, foreign=foreign)
-        uids = await self._owners.uids(self._policy.namespaces)
+        uids = await self.owners.uids(self.policy.namespaces)
         sweep = _Sweep(await self._read_clock(), uids)
 
         async def examine(job: StagedJob) -> tuple[list[Finding], int]:
@@ -135,23 +128,23 @@ class GarbageCollector:
         )
         if left.prefixes:
             first = [f"{finding.run.prefix}: {finding.verdict}" for finding in findings if finding.due][:5]
-            extra = {"objects": left.objects, "bytes": left.bytes, "mode": self._policy.mode, "first": first}
+            extra = {"objects": left.objects, "bytes": left.bytes, "mode": self.policy.mode, "first": first}
             log.warning("%d orphaned staging folders were not deleted", left.prefixes, extra=extra)
         return left
 
     async def _count_foreign(self) -> int:
         """The staging folders of other clusters and installations."""
-        own = own_staging_prefix(self._policy.staging_folder)
-        return len([folder async for folder in self._store.folders(f"{STAGING_ROOT}/") if folder != own])
+        own = own_staging_prefix(self.policy.staging_folder)
+        return len([folder async for folder in self.store.folders(f"{STAGING_ROOT}/") if folder != own])
 
     async def _list_jobs(self) -> tuple[list[StagedJob], int]:
         """The folders of jobs, and the number of folders that the operator did not write."""
         jobs: list[StagedJob] = []
         unknown = 0
-        root = own_staging_prefix(self._policy.staging_folder)
-        for namespace in [folder async for folder in self._store.folders(root)]:
-            async for folder in self._store.folders(namespace):
-                job = parse_job_folder(self._policy.staging_folder, folder)
+        root = own_staging_prefix(self.policy.staging_folder)
+        for namespace in [folder async for folder in self.store.folders(root)]:
+            async for folder in self.store.folders(namespace):
+                job = parse_job_folder(self.policy.staging_folder, folder)
                 if job:
                     jobs.append(job)
                 else:
@@ -160,14 +153,14 @@ class GarbageCollector:
 
     async def _read_clock(self) -> datetime:
         """The time by the store's clock: the modification time of an object that is written now."""
-        key = clock_key(self._policy.staging_folder)
-        await self._store.put(key, CLOCK_TEXT, "text/plain")
-        return (await self._store.stat(key)).modified_at
+        key = clock_key(self.policy.staging_folder)
+        await self.store.put(key, CLOCK_TEXT, "text/plain")
+        return (await self.store.stat(key)).modified_at
 
     async def _examine(self, sweep: _Sweep, job: StagedJob) -> tuple[list[Finding], int]:
         runs: dict[StagedRun, Contents] = {}
         unknown = 0
-        async for stored in self._store.walk(job.prefix):
+        async for stored in self.store.walk(job.prefix):
             run = parse_run_key(job, stored.key)
             if run is None:
                 unknown += 1
@@ -184,7 +177,7 @@ class GarbageCollector:
         return [await self._settle(sweep, run, contents, owner) for run, contents in runs.items()], unknown
 
     def _watched(self, job: StagedJob) -> bool:
-        return not self._policy.namespaces or job.namespace in self._policy.namespaces
+        return not self.policy.namespaces or job.namespace in self.policy.namespaces
 
     async def _read_owner(self, sweep: _Sweep, job: StagedJob) -> Owner | Unknown | None:
         """The owner now, after all of its staging was listed; None if it is gone for good."""
@@ -195,7 +188,7 @@ class GarbageCollector:
             return None
         if key.namespace != job.namespace:
             return Unknown.UNKNOWN
-        found = await self._owners.get(key)
+        found = await self.owners.get(key)
         # Another job with its name, or none: uids are never reused, so this one is gone.
         return found[1] if found and found[0] == job.uid else None
 
@@ -207,22 +200,22 @@ class GarbageCollector:
             return Finding(run, contents, verdict)
         until = urls_end(await self._manifest(run), contents.newest)
         finding = Finding(run, contents, judge(run, contents, owner, sweep.now, until))
-        if self._policy.mode is not Mode.DELETE or not finding.due:
+        if self.policy.mode is not Mode.DELETE or not finding.due:
             return finding
         try:
-            deleted = await self._store.delete_prefix(run.prefix, self._gate)
+            deleted = await self.store.delete_prefix(run.prefix, self.gate)
         except StoreDenied as error:
             # A folder that cannot be deleted (a lock, a policy) must not block the others.
-            self._telemetry.sweep_failed()
+            self.telemetry.sweep_failed()
             log.warning("cannot delete staging", extra={"prefix": run.prefix, "error": str(error)})
             return finding
-        self._telemetry.deleted(deleted)
+        self.telemetry.deleted(deleted)
         extra = {"prefix": run.prefix, "objects": deleted, "reason": finding.verdict}
         log.info("deleted orphaned staging", extra=extra)
         return replace(finding, deleted=True)
 
     async def _manifest(self, run: StagedRun) -> bytes | None:
         try:
-            return await self._store.read(manifest_key(run.prefix), MAX_MANIFEST_BYTES)
+            return await self.store.read(manifest_key(run.prefix), MAX_MANIFEST_BYTES)
         except ObjectMissing:
             return None

@@ -22,14 +22,9 @@ class _ScheduledStore:
 
 
 class GarbageSchedule:
-    """Sweeps all stores periodically, and reports the sum over all of them.
+    """Starts a round over all stores every `interval` seconds, and reports the sum over all of them.
 
-    Args:
-        stores: all stores by uid, at the start of a round.
-        new_collector: makes the garbage collector of one store.
-        on_empty: called with each store that has no staging at all.
-        telemetry: what is measured.
-        interval: seconds from the start of one round to the start of the next.
+    `stores` returns them by uid; `on_empty` is called with the uid of each that has no staging at all.
     """
 
     def __init__(

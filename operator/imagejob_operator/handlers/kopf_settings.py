@@ -11,36 +11,11 @@ import kopf
 from imagejob_operator.naming.names import GROUP, LABEL_INSTALLATION
 
 
-class _NoDiffBase(kopf.DiffBaseStorage):
-    """Kopf stores nothing on objects: decisions are level-triggered."""
+class _NoDiffBase(kopf.MultiDiffBaseStorage):
+    """Stores nothing, and spares the copy of each object: decisions are level-triggered."""
 
-    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> Any:
+    def build(self, **_: Any) -> Any:
         return {}
-
-    def fetch(self, *, body: kopf.Body) -> None:
-        return None
-
-    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: Any) -> None:
-        return None
-
-
-class _NoProgress(kopf.ProgressStorage):
-    """As above: event handlers have no progress."""
-
-    def fetch(self, *, key: Any, body: kopf.Body) -> None:
-        return None
-
-    def store(self, *, key: Any, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
-        return None
-
-    def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:
-        return None
-
-    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: Any) -> None:
-        return None
-
-    def clear(self, *, essence: Any) -> Any:
-        return essence
 
 
 def register_process(
@@ -55,8 +30,8 @@ def register_process(
     """
 
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
-        settings.persistence.diffbase_storage = _NoDiffBase()
-        settings.persistence.progress_storage = _NoProgress()
+        settings.persistence.diffbase_storage = _NoDiffBase([])
+        settings.persistence.progress_storage = kopf.MultiProgressStorage([])
         # Kopf removes a finalizer with this name from every object: it must not be ours.
         settings.persistence.finalizer = f"{GROUP}/unused"
         settings.persistence.consistency_timeout = 0

@@ -22,11 +22,8 @@ LABEL_ATTEMPT = f"{GROUP}/attempt"
 
 STAGING_ROOT = ".imagejob-staging"
 """Top-level folder of all staging. It starts with a dot, so no namespace can have its name."""
-
 REPORT_ROOT = ".imagejob"
 """Top-level folder of all reports."""
-
 OUTPUTS_ROOT = ".imagejob-outputs"
 """The prefix of outputs in another store, as the run addresses them; no object has this prefix."""
-
 RESERVED_ROOTS = (STAGING_ROOT, REPORT_ROOT)

@@ -26,14 +26,7 @@ class Downloads(Protocol):
     def fetch(
         self, url: str, headers: Mapping[str, str], max_bytes: int
     ) -> AbstractAsyncContextManager[bytes]:
-        """All bytes behind a URL; their memory is reserved until the context is left.
+        """All bytes behind a URL, or FetchFailed; their memory is reserved until the context is left.
 
-        Args:
-            url: as `validation.urls.parse_url` accepts it.
-            headers: sent to the URL's origin only, and not after a redirect to another one.
-            max_bytes: a longer body is SourceTooLarge.
-
-        Raises:
-            FetchFailed: the download failed.
+        The headers are sent to the URL's origin only. A body of more than `max_bytes` is SourceTooLarge.
         """
-        ...

@@ -39,24 +39,18 @@ class Jobs(Protocol):
 
     async def namespace_labels(self, namespace: str) -> Mapping[str, str]:
         """The labels of a namespace; Gone if it does not exist."""
-        ...
 
     async def add_finalizer(self, job: ImageJob) -> ImageJob:
         """Add our finalizer; the job after it."""
-        ...
 
     async def remove_finalizer(self, job: ImageJob) -> ImageJob | None:
         """Remove our finalizer; None if the job is gone then."""
-        ...
 
     async def write_status(self, job: ImageJob, status: Status) -> ImageJob:
         """Patch the job's status to `status`; the job after it."""
-        ...
 
     async def record_event(self, job: ImageJob, event: RecordEvent) -> None:
         """Write an Event about the job; duplicates are ignored."""
-        ...
 
     async def delete(self, job: ImageJob) -> None:
         """Delete exactly this version of the job."""
-        ...

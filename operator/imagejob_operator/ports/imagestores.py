@@ -25,19 +25,15 @@ class ImageStores(Protocol):
 
     async def write_status(self, store: ImageStore, status: StoreStatus) -> ImageStore:
         """Write the status; the ImageStore after it. Conflict if it has changed, Gone if it is gone."""
-        ...
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
         """The entries of a Secret; NotUsable if it does not exist or may not be read."""
-        ...
 
     async def config_map(self, namespace: str, name: str) -> Mapping[str, str]:
         """The entries of a ConfigMap; NotUsable as above."""
-        ...
 
     async def token(self, namespace: str, account: str, audience: str) -> str:
         """A token of a ServiceAccount, valid for some minutes; NotUsable as above."""
-        ...
 
 
 class OpenStore(ObjectStore, Protocol):
@@ -45,11 +41,10 @@ class OpenStore(ObjectStore, Protocol):
 
     def close(self) -> None:
         """Stop its threads and close its connections."""
-        ...
 
 
 Open = Callable[[StoreLocation, CredentialSource], OpenStore]
-"""Opens a store without a request; NotUsable if its CA bundle is invalid."""
+"""Opens a store without a request; OSError or ValueError if its CA bundle is invalid."""
 
 
 class Exchange(Protocol):
@@ -57,4 +52,3 @@ class Exchange(Protocol):
 
     async def __call__(self, identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -> Credentials:
         """Exchange a token; NotUsable if it is refused, or the service does not answer."""
-        ...

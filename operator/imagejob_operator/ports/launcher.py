@@ -18,45 +18,19 @@ class Refused(Exception):
 
 
 class Launcher(Protocol):
-    """Every call is idempotent and ends within a bounded time."""
+    """Every call is idempotent and ends within a bounded time; the first three may raise Refused."""
 
     async def launch(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> Attempt:
-        """Launch an attempt, or adopt it if it exists.
-
-        Args:
-            job: its recorded run is part of the attempt's name.
-            shard: which shard.
-            number: which launch of the shard, from 1.
-            ends_by: when it is stopped at the latest.
-
-        Raises:
-            Refused: the launcher refuses it.
-        """
-        ...
+        """Launch attempt `number` of a shard, from 1, to be stopped at `ends_by`; adopt it if it exists."""
 
     async def rehearse(self, job: ImageJob, ends_by: datetime) -> str:
-        """Check whether the first attempt of a job would be accepted, without launching it.
-
-        Returns:
-            Why this cannot be checked; empty if it would be accepted.
-
-        Raises:
-            Refused: the launcher refuses it.
-        """
-        ...
+        """Check that the first attempt would be accepted; the reason if that cannot be checked, else ""."""
 
     async def deliver(self, attempt: Attempt, namespace: str, order_url: str, ca_bundle: str = "") -> None:
-        """Give the attempt the URL of its order, and the store's CA bundle; no effect if it has them.
-
-        Raises:
-            Refused: the launcher refuses it.
-        """
-        ...
+        """Give the attempt the URL of its order, and the store's CA bundle; no effect if it has them."""
 
     async def remark(self, attempt: Attempt, namespace: str) -> str:
         """The last Event of an attempt that does not start; empty if there is none. It raises no error."""
-        ...
 
     async def stop(self, attempt: Attempt, namespace: str) -> None:
         """Stop an attempt and remove it; no effect if it is gone."""
-        ...

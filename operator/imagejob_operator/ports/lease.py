@@ -21,14 +21,6 @@ class Lease(Protocol):
 
     async def read(self) -> LeaseRecord | None:
         """The current record; None if there is none."""
-        ...
 
     async def write(self, holder: str, over: LeaseRecord | None) -> LeaseRecord:
-        """Replace exactly this record, or create one; the new record has a new version.
-
-        A record that was deleted meanwhile is created again, as Kubernetes does with Leases.
-
-        Raises:
-            Conflict: the record has changed.
-        """
-        ...
+        """Replace exactly this record, or create one if it is None or deleted; Conflict if it has changed."""

@@ -22,8 +22,6 @@ class MetadataLister(Protocol):
 
     async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, ListedObject]:
         """All ImageJobs by uid, from one moment after the call began; of all namespaces if none is named."""
-        ...
 
     async def attempts(self, namespaces: Sequence[str]) -> Mapping[str, ListedObject]:
         """All attempts of this installation by uid, in the same way."""
-        ...

@@ -66,10 +66,9 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class ObjectHeaders:
-    """Headers, metadata and tags of an object; empty values are omitted.
+    """Headers, metadata (names without prefix) and tags of an object; empty values are omitted.
 
-    The names of `metadata` have no prefix. A store may refuse (StoreDenied) or ignore an unknown
-    `storage_class`.
+    A store may refuse (StoreDenied) or ignore an unknown `storage_class`.
     """
 
     content_type: str
@@ -94,7 +93,6 @@ class Stream(Protocol):
 
     def read(self, amount: int, /) -> bytes:
         """At most `amount` bytes; empty at the end."""
-        ...
 
 
 Reader = Callable[[], AbstractContextManager[Stream]]
@@ -106,71 +104,52 @@ class ObjectStore(Protocol):
 
     async def stat(self, key: str) -> StoredObject:
         """One object; ObjectMissing if it does not exist."""
-        ...
 
     def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
         """All objects whose keys start with `prefix`, ordered by key."""
-        ...
 
     def folders(self, prefix: str) -> AsyncIterator[str]:
         """The folders directly below `prefix`, which ends with '/'; each ends with '/', in order."""
-        ...
 
     async def read(self, key: str, max_bytes: int) -> bytes:
         """The object's bytes; StoreDenied if there are more than `max_bytes`."""
-        ...
 
     async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
         """Write one object."""
-        ...
 
     async def put_if_absent(self, key: str, data: bytes, content_type: str) -> bool:
         """Write one object unless the key exists; whether it was written."""
-        ...
 
     async def put_if_match(self, key: str, data: bytes, etag: str, content_type: str) -> str:
         """Overwrite one object if it still has this ETag, else ObjectChanged; the new ETag."""
-        ...
 
     async def copy(
         self, source: StoredObject, key: str, headers: ObjectHeaders | None = None
     ) -> StoredObject:
-        """Copy inside the store if the source still has its ETag.
+        """Copy inside the store; ObjectMissing or ObjectChanged unless the source still has its ETag.
 
-        `headers` replace those of the source, otherwise they are copied. Raises ObjectMissing or
-        ObjectChanged for the source.
+        `headers` replace those of the source, otherwise they are copied.
         """
-        ...
 
     def reader(self, source: StoredObject) -> Reader:
         """A reader for another store, if the object still has its ETag."""
-        ...
 
     async def put_from(
         self, key: str, reader: Reader, source: StoredObject, headers: ObjectHeaders | None = None
     ) -> StoredObject:
         """Write an object of another store; each try reads a new stream.
 
-        Nothing is written if length or hash differ from those of `source` (ObjectChanged, ChecksumMismatch).
-        Raises ObjectMissing or ObjectChanged for the source.
+        Nothing is written if it is missing or differs (ObjectMissing, ObjectChanged, ChecksumMismatch).
         """
-        ...
 
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
-        """Delete all objects below `prefix`, until a list is empty; how many.
-
-        Halted if the gate is closed before a batch.
-        """
-        ...
+        """Delete all objects below `prefix`; how many. Halted if the gate is closed before a batch."""
 
     def sign_get(self, key: str, lifetime: timedelta) -> str:
         """A URL to GET the object until it expires, at the endpoint of the Pods."""
-        ...
 
     def sign_put(self, key: str, lifetime: timedelta) -> str:
         """A URL to PUT the object until it expires."""
-        ...
 
     def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
         """A form that accepts images of at most `max_bytes` below `prefix`."""
-        ...

@@ -14,12 +14,9 @@ class Owners(Protocol):
 
     async def cluster_uid(self) -> str:
         """The uid of the namespace kube-system; Rejected if it may not be read."""
-        ...
 
     async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
         """The uid of every ImageJob, from one moment after the call began; empty `namespaces` are all."""
-        ...
 
     async def get(self, key: Key) -> tuple[str, Owner | Unknown] | None:
         """The uid and the state of one ImageJob, from after the call began; None if it is gone."""
-        ...

@@ -14,9 +14,4 @@ class Secrets(Protocol):
     """Every call ends within a bounded time."""
 
     async def read(self, namespace: str, name: str) -> Mapping[str, str]:
-        """The data of a Secret as text.
-
-        Raises:
-            SecretUnreadable: it may become readable later.
-        """
-        ...
+        """The data of a Secret as text, or SecretUnreadable, which may be transient."""

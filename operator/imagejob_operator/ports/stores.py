@@ -21,15 +21,7 @@ class Stores(Protocol):
     """The open stores."""
 
     async def of(self, job: ImageJob) -> ObjectStore:
-        """All that a run may access, as one store: staging, report, sources, and outputs.
-
-        Outputs are below `job.outputs_prefix`.
-
-        Raises:
-            StoreError: a store of the run is not open.
-        """
-        ...
+        """All that a run may access, as one store, with outputs below `job.outputs_prefix`; or StoreError."""
 
     def ca_bundle(self, job: ImageJob) -> str:
         """The CA bundle of the store that a run's Pods use; empty for the system's."""
-        ...

@@ -14,19 +14,15 @@ class Telemetry(Protocol):
 
     def reconcile(self, result: str, seconds: float) -> None:
         """A reconcile has ended with success, conflict, gone or error."""
-        ...
 
     def moved(self, before: Status, after: Status) -> None:
         """A status with another phase was written."""
-        ...
 
     def staged(self, size: int) -> None:
         """Bytes were copied into staging."""
-        ...
 
     def deferred(self, reason: Reason) -> None:
         """A finalizer was released before staging was known to be empty."""
-        ...
 
 
 class GarbageTelemetry(Protocol):
@@ -34,12 +30,9 @@ class GarbageTelemetry(Protocol):
 
     def deleted(self, objects: int) -> None:
         """Objects were deleted."""
-        ...
 
     def sweep_finished(self, left: Orphans) -> None:
         """All stores were swept, and this is what is left."""
-        ...
 
     def sweep_failed(self) -> None:
         """A sweep, or the deletion of one folder, failed and is retried at the next sweep."""
-        ...

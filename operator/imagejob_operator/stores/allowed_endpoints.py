@@ -35,11 +35,7 @@ def split_endpoint(endpoint: str, secure: bool) -> tuple[str, int]:
 
 
 def read_allowed(entry: str) -> AllowedEndpoint:
-    """Read one entry of the setting.
-
-    Raises:
-        ValueError: it is not valid.
-    """
+    """Read one entry of the setting; ValueError if it is not valid."""
     secure = not entry.startswith("http://")
     plain = entry.removeprefix("http://").removeprefix("https://")
     if not re.fullmatch(r"([*][.])?" + ENDPOINT.removeprefix("^").removesuffix(r"\Z"), plain):

@@ -56,32 +56,21 @@ class OpenedStore:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
+@dataclass(frozen=True)
 class Connector:
     """Opens stores, and renews the credentials of open ones."""
 
-    def __init__(
-        self,
-        image_stores: ImageStores,
-        open_store: Open,
-        exchange: Exchange,
-        allowed: Sequence[AllowedEndpoint],
-    ) -> None:
-        self._image_stores = image_stores
-        self._open = open_store
-        self._exchange = exchange
-        self._allowed = allowed
+    image_stores: ImageStores
+    open: Open
+    exchange: Exchange
+    allowed: Sequence[AllowedEndpoint]
 
     async def connect(self, store: ImageStore, known: OpenedStore | None) -> OpenedStore:
-        """Open the store as its ImageStore describes it: `known` with new credentials, or a new one.
-
-        Raises:
-            NotUsable: the ImageStore, or an object that it refers to, cannot be used.
-            JobsError: the API server did not answer.
-        """
+        """Open the store, or renew the credentials of `known`; NotUsable, or a JobsError, if that fails."""
         spec = store.spec
         if isinstance(spec, InvalidStore):
             raise NotUsable(StoreReason.INVALID_SPEC, str(spec))
-        if why := refused_endpoint(spec, self._allowed):
+        if why := refused_endpoint(spec, self.allowed):
             raise NotUsable(StoreReason.ENDPOINT_NOT_ALLOWED, why)
         ca_bundle = await self._ca_bundle(store.key.namespace, spec)
         credentials = await self._credentials(store.key.namespace, spec, ca_bundle)
@@ -91,14 +80,15 @@ class Connector:
             known.credentials.replace(credentials)
             return known
         renewable = RenewableCredentials(credentials)
-        return OpenedStore(store.key, spec, location, self._open(location, renewable), renewable)
+        try:
+            opened = self.open(location, renewable)
+        except (OSError, ValueError) as error:
+            text = f"spec.tls: the CA bundle is not in PEM format: {error}"
+            raise NotUsable(StoreReason.CA_BUNDLE_INVALID, text) from None
+        return OpenedStore(store.key, spec, location, opened, renewable)
 
     async def renew(self, opened: OpenedStore, before: int) -> bool:
-        """Renew credentials that the store refused; whether there are others than those of version `before`.
-
-        Raises:
-            StoreUnavailable: the API server did not answer.
-        """
+        """Renew credentials that the store refused; whether there are newer ones than version `before`."""
         async with opened.lock:
             if opened.credentials.version != before:
                 return True
@@ -120,7 +110,7 @@ class Connector:
         reference = spec.tls.ca_bundle_ref
         if reference is None:
             return spec.tls.ca_bundle or ""
-        found = await self._image_stores.config_map(namespace, reference.name)
+        found = await self.image_stores.config_map(namespace, reference.name)
         if not found.get(reference.key):
             text = f"spec.tls.caBundleRef: the ConfigMap {reference.name!r} has no entry {reference.key!r}"
             raise NotUsable(StoreReason.CA_BUNDLE_INVALID, text)
@@ -130,11 +120,11 @@ class Connector:
         identity = spec.auth.web_identity
         if identity is not None:
             account, audience = identity.service_account_name, identity.audience
-            token = await self._image_stores.token(namespace, account, audience)
-            return await self._exchange(identity, token, spec.secure, ca_bundle)
+            token = await self.image_stores.token(namespace, account, audience)
+            return await self.exchange(identity, token, spec.secure, ca_bundle)
         assert spec.auth.secret_ref is not None  # noqa: S101  (checked when the spec was parsed)
         name = spec.auth.secret_ref.name
-        found = await self._image_stores.secret(namespace, name)
+        found = await self.image_stores.secret(namespace, name)
         access, secret = found.get("access-key", "").strip(), found.get("secret-key", "").strip()
         if not access or not secret:
             text = f"spec.auth.secretRef: the Secret {name!r} must have the entries access-key and secret-key"

@@ -62,8 +62,6 @@ class StoreRegistry:
         self._staging_of_all: dict[str, ObjectStore] = {}
         """The staging of all namespaces in an open store, for the garbage collector only."""
 
-    # --- opening and checking -----------------------------------------------------------------------------
-
     def register(self, store: ImageStore) -> None:
         """The ImageStore exists; another one that had its name is gone."""
         if self._named.get(store.key, store.uid) != store.uid:
@@ -71,11 +69,7 @@ class StoreRegistry:
         self._named[store.key] = store.uid
 
     async def check(self, store: ImageStore) -> Readiness:
-        """Open the store and list its staging; whether jobs may use it.
-
-        Raises:
-            JobsError: the API server did not answer.
-        """
+        """Open the store and list its staging; whether jobs may use it."""
         self.register(store)
         readiness = self._readiness[store.uid] = await self._check(store)
         return readiness
@@ -145,8 +139,6 @@ class StoreRegistry:
         """Close all stores except the operator's own."""
         for opened in self._opened.values():
             opened.store.close()
-
-    # --- what runs use ------------------------------------------------------------------------------------
 
     def views(self, job: ImageJob) -> StoreViews:
         """The readiness of the stores that a job names."""

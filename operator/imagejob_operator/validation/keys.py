@@ -1,7 +1,4 @@
-"""Validation of keys that users write.
-
-Keys are relative to the prefix of the namespace in the store and cannot leave it.
-"""
+"""Validation of keys that users write, which are relative to the namespace's prefix and cannot leave it."""
 
 from __future__ import annotations
 
@@ -10,9 +7,7 @@ import re
 from imagejob_operator.naming.names import RESERVED_ROOTS
 
 MAX_KEY_CHARACTERS = 512
-
 TEMPLATE_VARIABLES = ("dir", "stem", "name", "index", "rendition", "ext")
-
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CLIMBS = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)")
 
@@ -26,12 +21,7 @@ class KeyCollision(ValueError):
 
 
 def check_relative_key(key: str, field: str) -> None:
-    """Check length and form of a key.
-
-    Raises:
-        InvalidKey: The key is too long, absolute or reserved, or has control characters or an empty, `.` or
-            `..` segment.
-    """
+    """Check length and form of a key; raises InvalidKey."""
     if not key or len(key) > MAX_KEY_CHARACTERS:
         raise InvalidKey(
             f"{field}: {key[:60]!r} must have 1 to {MAX_KEY_CHARACTERS} characters, found {len(key)}"
@@ -40,11 +30,7 @@ def check_relative_key(key: str, field: str) -> None:
 
 
 def check_segments(key: str, field: str) -> None:
-    """Check the form of a key of any length.
-
-    Raises:
-        InvalidKey: As in `check_relative_key`.
-    """
+    """Check the form of a key of any length; raises InvalidKey."""
     if key.startswith("/"):
         raise InvalidKey(f"{field}: {key!r} must not start with '/'; keys are relative to the namespace")
     if _CONTROL.search(key):
@@ -55,33 +41,20 @@ def check_segments(key: str, field: str) -> None:
 
 
 def check_reserved(key: str, field: str) -> None:
-    """Check that a key is not in a folder of the operator.
-
-    Raises:
-        InvalidKey: The first segment is reserved.
-    """
-    root = key.partition("/")[0]
-    if root in RESERVED_ROOTS:
+    """Raise InvalidKey if a key is in a folder of the operator."""
+    if (root := key.partition("/")[0]) in RESERVED_ROOTS:
         raise InvalidKey(
             f"{field}: {key!r} is in {root}/, which is reserved for the operator; choose another key"
         )
 
 
 def check_prefix(prefix: str, field: str) -> None:
-    """Check a prefix: a key that may end with '/'.
-
-    Raises:
-        InvalidKey: As in `check_relative_key`.
-    """
+    """Check a prefix, a key that may end with '/'; raises InvalidKey."""
     check_relative_key(prefix.removesuffix("/") if len(prefix) <= MAX_KEY_CHARACTERS else prefix, field)
 
 
 def check_template(template: str, field: str) -> None:
-    """Check the variables of a key template, and that it results in valid keys.
-
-    Raises:
-        InvalidKey: A variable is unknown, a brace is unbalanced, or the resulting key is invalid.
-    """
+    """Raise InvalidKey if a key template has other variables or braces, or results in invalid keys."""
     if not re.fullmatch(f"([^{{}}]|[{{]({'|'.join(TEMPLATE_VARIABLES)})[}}])*", template):
         known = ", ".join("{" + variable + "}" for variable in TEMPLATE_VARIABLES)
         raise InvalidKey(f"{field}: {template!r}: only the variables {known} and no other braces are allowed")

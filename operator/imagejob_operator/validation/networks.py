@@ -1,8 +1,7 @@
 """Which addresses the operator may download sources from.
 
 Users choose the URLs, but the operator can reach addresses that users cannot. So only public addresses are
-allowed: special networks are rejected by name, and all other addresses that are not global are rejected too.
-An administrator can allow and block networks.
+allowed, and networks of the administrator.
 """
 
 from __future__ import annotations
@@ -14,43 +13,30 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 Network = IPv4Network | IPv6Network
 
 WEB_PORTS = (80, 443)
-
 SPECIAL: tuple[tuple[Network, str], ...] = tuple(
     (ip_network(network), name)
-    for network, name in (
-        ("0.0.0.0/8", "this network"),
-        ("10.0.0.0/8", "private"),
-        ("100.64.0.0/10", "carrier-grade NAT"),
-        ("127.0.0.0/8", "loopback"),
-        ("169.254.0.0/16", "link-local"),
-        ("172.16.0.0/12", "private"),
-        ("192.0.0.0/24", "reserved"),
-        ("192.0.2.0/24", "documentation"),
-        ("192.88.99.0/24", "6to4 relay"),
-        ("192.168.0.0/16", "private"),
-        ("198.18.0.0/15", "benchmarking"),
-        ("198.51.100.0/24", "documentation"),
-        ("203.0.113.0/24", "documentation"),
-        ("224.0.0.0/4", "multicast"),
-        ("240.0.0.0/4", "reserved"),
-        ("::/128", "unspecified"),
-        ("::1/128", "loopback"),
-        ("::ffff:0:0/96", "IPv4-mapped"),
-        ("::/96", "IPv4-compatible"),
-        ("64:ff9b::/96", "NAT64"),
-        ("64:ff9b:1::/48", "NAT64"),
-        ("100::/64", "discard-only"),
-        ("2001::/32", "Teredo"),
-        ("2001::/23", "reserved"),
-        ("2001:db8::/32", "documentation"),
-        ("2002::/16", "6to4"),
-        ("3fff::/20", "documentation"),
-        ("5f00::/16", "segment routing"),
-        ("fc00::/7", "private"),
-        ("fe80::/10", "link-local"),
-        ("fec0::/10", "site-local"),
-        ("ff00::/8", "multicast"),
+    for name, networks in (
+        ("this network", "0.0.0.0/8"),
+        ("unspecified", "::/128"),
+        ("loopback", "127.0.0.0/8 ::1/128"),
+        ("private", "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7"),
+        ("carrier-grade NAT", "100.64.0.0/10"),
+        ("link-local", "169.254.0.0/16 fe80::/10"),
+        ("site-local", "fec0::/10"),
+        ("documentation", "192.0.2.0/24 198.51.100.0/24 203.0.113.0/24 2001:db8::/32 3fff::/20"),
+        ("benchmarking", "198.18.0.0/15"),
+        ("multicast", "224.0.0.0/4 ff00::/8"),
+        ("IPv4-mapped", "::ffff:0:0/96"),
+        ("IPv4-compatible", "::/96"),
+        ("NAT64", "64:ff9b::/96 64:ff9b:1::/48"),
+        ("discard-only", "100::/64"),
+        ("Teredo", "2001::/32"),
+        ("6to4", "2002::/16"),
+        ("6to4 relay", "192.88.99.0/24"),
+        ("segment routing", "5f00::/16"),
+        ("reserved", "192.0.0.0/24 240.0.0.0/4 2001::/23"),
     )
+    for network in networks.split()
 )
 """Rejected networks; of overlapping networks, the smaller one is first."""
 
@@ -91,9 +77,5 @@ class SourceNetworks:
 
 
 def read_networks(words: Sequence[str]) -> tuple[Network, ...]:
-    """Parse networks in CIDR notation, or single addresses.
-
-    Raises:
-        ValueError: A word is not a network; the message names it.
-    """
+    """Parse networks in CIDR notation, or single addresses; a ValueError names the invalid one."""
     return tuple(ip_network(word) for word in words)

@@ -35,11 +35,7 @@ def amount(quantity: str | int) -> Decimal:
 
 
 def check_capacity(renditions: Sequence[Rendition], limits: ItemLimits, resources: Mapping[str, Any]) -> None:
-    """Check that the memory limit is sufficient for one worker with an image at the limits.
-
-    Raises:
-        TooSmall: It is not.
-    """
+    """Raise TooSmall if the memory limit is not sufficient for one worker with an image at the limits."""
     given = resources.get("limits", {}).get("memory")
     need = pod_bytes(memory_bytes(renditions, limits), limits, 1)
     if given is not None and amount(given) < need:

@@ -13,7 +13,6 @@ from typing import Any
 
 OPERATOR_KEY_PREFIXES = ("imagejob.dev/", "kueue.x-k8s.io/")
 """Prefixes of labels and annotations that are reserved for the operator."""
-
 OPERATOR_KEYS = ("app.kubernetes.io/managed-by",)
 
 MAX_NAME = 253
@@ -32,17 +31,12 @@ class InvalidPodTemplate(ValueError):
 
 
 def check_pod_template(template: dict[str, Any]) -> None:
-    """Check fields and values of the template.
-
-    Raises:
-        InvalidPodTemplate: A field is not in FIELDS, or its value is invalid.
-    """
+    """Raise InvalidPodTemplate if a field is not in FIELDS, or its value is invalid."""
     for field, value in template.items():
-        check = FIELDS.get(field)
-        if check is None:
+        if field not in FIELDS:
             known = ", ".join(sorted(FIELDS))
             raise InvalidPodTemplate(f"{_WHERE}: unknown field {field!r}; remove it, or use one of {known}")
-        check(value, f"{_WHERE}.{field}")
+        FIELDS[field](value, f"{_WHERE}.{field}")
 
 
 def _check_object(value: object, where: str) -> dict[str, Any]:
@@ -63,12 +57,15 @@ def _check_name(value: object, where: str) -> None:
         raise InvalidPodTemplate(f"{where}: must be a name of 1 to {MAX_NAME} characters")
 
 
-def _check_map(longest: int, value: object, where: str) -> None:
+def _check_entries(most: int, value: object, where: str) -> dict[str, Any]:
     members = _check_object(value, where)
-    if len(members) > MAX_MAP_MEMBERS:
-        found = len(members)
-        raise InvalidPodTemplate(f"{where}: must have at most {MAX_MAP_MEMBERS} entries, found {found}")
-    for key, member in members.items():
+    if len(members) > most:
+        raise InvalidPodTemplate(f"{where}: must have at most {most} entries, found {len(members)}")
+    return members
+
+
+def _check_map(longest: int, value: object, where: str) -> None:
+    for key, member in _check_entries(MAX_MAP_MEMBERS, value, where).items():
         if not isinstance(member, str) or len(member) > longest:
             raise InvalidPodTemplate(f"{where}.{key}: must be a string of at most {longest} characters")
 
@@ -86,12 +83,7 @@ def _check_resources(value: object, where: str) -> None:
     for kind, quantities in _check_object(value, where).items():
         if kind not in ("requests", "limits"):
             raise InvalidPodTemplate(f"{where}: unknown field {kind!r}; use requests and limits")
-        members = _check_object(quantities, f"{where}.{kind}")
-        if len(members) > MAX_RESOURCES:
-            raise InvalidPodTemplate(
-                f"{where}.{kind}: must have at most {MAX_RESOURCES} entries, found {len(members)}"
-            )
-        for name, quantity in members.items():
+        for name, quantity in _check_entries(MAX_RESOURCES, quantities, f"{where}.{kind}").items():
             _check_quantity(quantity, f"{where}.{kind}.{name}")
 
 

@@ -1,8 +1,4 @@
-"""Parsing of source URLs.
-
-The form is strict, so that all parsers find the same host: an ASCII host name, a dotted IPv4 address or an
-IPv6 address in brackets, without userinfo.
-"""
+"""Parsing of source URLs, in a strict form, so that all parsers find the same host."""
 
 from __future__ import annotations
 
@@ -64,17 +60,13 @@ class URL:
 
 
 def parse_url(url: str) -> URL:
-    """Parse a URL.
-
-    Raises:
-        InvalidURL: It does not have the strict form.
-    """
+    """Parse a URL; raises InvalidURL."""
     match = _URL.fullmatch(url) if len(url) <= MAX_URL_CHARACTERS else None
     if match is None:
         raise InvalidURL(
             f"{shown(url)!r} must start with http:// or https:// and an ASCII host, have at most "
-            f"{MAX_URL_CHARACTERS} characters, and must not contain "
-            "user:password@, spaces, '\\' or control characters"
+            f"{MAX_URL_CHARACTERS} characters, and must not contain user:password@, spaces, '\\' or control "
+            "characters"
         )
     host = match["host"].strip("[]").lower().rstrip(".")
     bracketed = match["host"].startswith("[")
@@ -89,11 +81,7 @@ def parse_url(url: str) -> URL:
 
 
 def redirected(url: URL, location: str) -> URL:
-    """The target of a redirect.
-
-    Raises:
-        InvalidURL: The target is invalid, or the redirect leads from https to http.
-    """
+    """The target of a redirect; raises InvalidURL if it is invalid, or leads from https to http."""
     target = parse_url(urljoin(url.whole, location.strip()))
     if url.scheme == "https" and target.scheme == "http":
         raise InvalidURL(f"{url.shown!r} redirects from https to {target.shown!r}, which is not encrypted")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagejob_operator.adapters.kubernetes.imagejobs import difference, translate
+from imagejob_operator.adapters.kubernetes.imagejobs import difference
 from imagejob_operator.adapters.kubernetes.pods import refusal
-from imagejob_operator.adapters.kubernetes.session import ApiError
+from imagejob_operator.adapters.kubernetes.session import ApiError, translate
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.ports.imagejobs import Conflict, Gone, Rejected, Unavailable
 

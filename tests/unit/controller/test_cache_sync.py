@@ -9,7 +9,7 @@ from fakes.jumping_loop import run
 from fakes.memory_owners import MemoryOwners
 from imagejob_operator.api.imagejob import parse_job
 from imagejob_operator.controller.cache import Cache
-from imagejob_operator.controller.cache_sync import CHECK_PERIOD, await_cache_sync
+from imagejob_operator.controller.startup import CHECK_PERIOD, await_cache_sync
 from imagejob_operator.ports.imagejobs import Unavailable
 
 

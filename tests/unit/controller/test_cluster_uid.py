@@ -7,7 +7,7 @@ import pytest
 from fakes.jumping_loop import run
 from fakes.memory_owners import CLUSTER, MemoryOwners
 from imagejob_operator import main
-from imagejob_operator.controller.cluster_uid import ClusterUnknown, read_cluster_uid
+from imagejob_operator.controller.startup import ClusterUnknown, read_cluster_uid
 from imagejob_operator.ports.imagejobs import Gone, JobsError, Rejected, Unavailable
 from unit.adapters.test_sweep_metrics import NEEDED
 

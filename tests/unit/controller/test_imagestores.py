@@ -249,7 +249,7 @@ def test_a_status_keeps_the_time_of_its_last_change() -> None:
 
 
 def test_pauses_have_an_end() -> None:
-    assert next_check(Readiness(StoreReason.UNREACHABLE), 1000) == timedelta(minutes=1)
+    assert next_check(Readiness(StoreReason.UNREACHABLE), 1000, 0.0) == timedelta(minutes=1)
 
 
 # --- the garbage collection of all stores -----------------------------------------------------------------

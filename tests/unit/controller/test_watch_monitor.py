@@ -13,7 +13,6 @@ from fakes.jumping_loop import run
 from fakes.memory_owners import GarbageCounts
 from imagejob_operator.api.imagejob import Key, parse_job
 from imagejob_operator.controller.cache import Cache
-from imagejob_operator.controller.queue_monitor import MAX_RECONCILE_SECONDS, MAX_STALLED_CHECKS
 from imagejob_operator.controller.watch_monitor import (
     CHECK_PERIOD,
     GRACE,
@@ -23,7 +22,12 @@ from imagejob_operator.controller.watch_monitor import (
     WatchStalled,
     newer,
 )
-from imagejob_operator.controller.workqueue import Queues, WorkQueue
+from imagejob_operator.controller.workqueue import (
+    MAX_RECONCILE_SECONDS,
+    MAX_STALLED_CHECKS,
+    Queues,
+    WorkQueue,
+)
 from imagejob_operator.decision.attempt import Attempt, State
 from imagejob_operator.garbage.collector import GarbageCollector
 from imagejob_operator.garbage.schedule import GarbageSchedule
@@ -252,7 +256,7 @@ def test_a_queue_that_stands_still_is_noticed(later: float) -> None:
             w.queue.add(KEY)
         seconds, why = await w.deaf_after(2 * MAX_STALLED_CHECKS * CHECK_PERIOD)
         assert MAX_STALLED_CHECKS * CHECK_PERIOD - CHECK_PERIOD <= seconds <= PROMISE
-        assert "work queue jobs is stalled" in why
+        assert "work queue jobs: stalled" in why
         assert w.reconciles == []
 
     play(scenario)

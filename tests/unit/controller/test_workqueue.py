@@ -244,7 +244,7 @@ async def test_a_worker_that_nobody_told_to_end_goes_on(reconciles: Turns, when:
     queue.add(B)
     await reconciles.until(2)
     assert reconciles.begun == [A, B]
-    assert queue.dead_workers() == 0
+    assert queue.problems() == []
     assert (A in queue._timers) == (when == "in-a-turn"), "a turn that was broken off is taken again"
     await queue.stop()
     assert worker.cancelled()

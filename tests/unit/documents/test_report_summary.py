@@ -1,4 +1,4 @@
-"""Totals, duplicates and source sets of a report."""
+"""Totals and source sets of a report."""
 
 from datetime import UTC, datetime
 
@@ -56,24 +56,6 @@ def test_totals() -> None:
     assert (summed.source_bytes, summed.output_bytes) == (207, 175)
     assert summed.bytes_saved == (100 - 40) + (100 - 130)
     assert summed.process_milliseconds == 20
-
-
-def test_duplicates_are_named_once() -> None:
-    items = [
-        item("a", A, CAT),
-        item("copy", A, CAT),
-        item("resaved", B, CAT),
-        item("other", "c" * 64, DOG),
-        item("wall", "d" * 64, report_summary.FLAT),
-        item("ceiling", "e" * 64, report_summary.FLAT),
-        item("failed"),
-    ]
-    found = report_summary.duplicates(items)
-    assert [(group.kind, group.sources) for group in found] == [
-        ("Same", ("a", "copy")),
-        ("Alike", ("a", "resaved")),
-    ]
-    assert report_summary.duplicates(items[3:]) == ()
 
 
 def test_source_sets_are_what_a_page_takes() -> None:

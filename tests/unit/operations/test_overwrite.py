@@ -220,7 +220,6 @@ async def test_what_a_source_looks_like_is_taken_over_from_the_report() -> None:
     world.store.set(world.job.status.report, json.dumps(edited).encode())
     await again(world)
     assert [(i["sha256"], i["image"]) for i in report(world)["items"]] == [("1" * 64, looks)] * 2
-    assert report(world)["duplicates"][0]["kind"] == "Same"
 
 
 async def test_it_goes_on_for_run_after_run() -> None:

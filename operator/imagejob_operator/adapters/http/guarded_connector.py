@@ -27,11 +27,7 @@ Lookup = Callable[[str], Sequence[str]]
 
 
 def system_lookup(host: str) -> Sequence[str]:
-    """Use the system's resolver.
-
-    Raises:
-        socket.gaierror: there is no address.
-    """
+    """Use the system's resolver; socket.gaierror if there is no address."""
     answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in answers))
 
@@ -47,11 +43,7 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """See aiohttp.
-
-        Raises:
-            FetchFailed: BlockedAddress, or SourceUnreachable if the lookup fails.
-        """
+        """See aiohttp; FetchFailed if an address is blocked, or the lookup fails."""
         addresses = await self._addresses(host)
         for address in addresses:
             if refusal := self._networks.refusal(address, port):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP, translated
 from imagejob_operator.api.errors import bounded
 from imagejob_operator.api.imagejob import ImageJob, Key, parse_job
 from imagejob_operator.api.status import Status, status_body
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.naming.names import API_VERSION, FINALIZER, GROUP, KIND, MANAGED_BY, PLURAL, VERSION
 from imagejob_operator.ports.clock import Clock
-from imagejob_operator.ports.imagejobs import Conflict, Gone, JobsError, Rejected, Unavailable
+from imagejob_operator.ports.imagejobs import Conflict, Gone, Rejected
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -29,7 +30,8 @@ class KubeImageJobs:
 
     async def namespace_labels(self, namespace: str) -> Mapping[str, str]:
         """See the port."""
-        body = await self._call("GET", f"/api/v1/namespaces/{namespace}")
+        with translated():
+            body = await self._http.request("GET", f"/api/v1/namespaces/{namespace}")
         labels: Mapping[str, str] = body["metadata"].get("labels", {})
         return labels
 
@@ -52,15 +54,18 @@ class KubeImageJobs:
             {"op": "test", "path": "/metadata/resourceVersion", "value": job.resource_version},
             {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
         ]
-        return parse_job(await self._call("PATCH", _path(job.key), patch, JSON_PATCH))
+        with translated(json_patch=True):
+            return parse_job(await self._http.request("PATCH", _path(job.key), patch, JSON_PATCH))
 
     async def write_status(self, job: ImageJob, status: Status) -> ImageJob:
         """See the port."""
+        path = f"{_path(job.key)}/status"
         patch = {
             "metadata": {"resourceVersion": job.resource_version, "uid": job.uid},
             "status": difference(job.raw_status, status_body(status)),
         }
-        return parse_job(await self._call("PATCH", f"{_path(job.key)}/status", patch, MERGE_PATCH))
+        with translated():
+            return parse_job(await self._http.request("PATCH", path, patch, MERGE_PATCH))
 
     async def record_event(self, job: ImageJob, event: RecordEvent) -> None:
         """See the port; the name is derived from run and reason, so a second create conflicts."""
@@ -87,10 +92,9 @@ class KubeImageJobs:
             "reportingComponent": MANAGED_BY,
             "source": {"component": MANAGED_BY},
         }
-        try:
-            await self._call("POST", f"/api/v1/namespaces/{job.key.namespace}/events", body)
-        except (Conflict, Gone, Rejected):
-            return  # it exists, or its namespace is being deleted: an Event blocks nothing
+        # It may exist, or its namespace is being deleted: an Event blocks nothing.
+        with suppress(Conflict, Gone, Rejected), translated():
+            await self._http.request("POST", f"/api/v1/namespaces/{job.key.namespace}/events", body)
 
     async def delete(self, job: ImageJob) -> None:
         """See the port."""
@@ -100,27 +104,8 @@ class KubeImageJobs:
             "propagationPolicy": "Background",
             "preconditions": {"uid": job.uid, "resourceVersion": job.resource_version},
         }
-        await self._call("DELETE", _path(job.key), options)
-
-    async def _call(
-        self, verb: str, path: str, body: object = None, content_type: str = "application/json"
-    ) -> dict[str, Any]:
-        try:
-            return await self._http.request(verb, path, body, content_type)
-        except ApiError as error:
-            raise translate(error, json_patch=content_type == JSON_PATCH) from error
-
-
-def translate(error: ApiError, json_patch: bool = False) -> JobsError:
-    """The port's error for an error of the API server."""
-    if error.status == 409 or (json_patch and error.status == 422 and not error.causes):
-        # 422 on a JSON patch without a cause: its test of the resource version failed.
-        return Conflict(error.message)
-    if error.status == 404 or (error.status == 403 and "NamespaceTerminating" in error.causes):
-        return Gone(error.message)
-    if error.status in (0, 429) or error.status >= 500:
-        return Unavailable(error.message, error.retry_after)
-    return Rejected(error.message)
+        with translated():
+            await self._http.request("DELETE", _path(job.key), options)
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

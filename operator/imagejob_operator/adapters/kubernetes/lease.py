@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagejob_operator.adapters.kubernetes.imagejobs import translate
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP, translated
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.imagejobs import Gone
 from imagejob_operator.ports.lease import LeaseRecord
@@ -24,7 +23,8 @@ class KubeLease:
     async def read(self) -> LeaseRecord | None:
         """See the port; no resource version is sent, so the answer is not from a stale cache."""
         try:
-            return _record(await self._call("GET", f"{self._place}/{self._name}"))
+            with translated():
+                return _record(await self._http.request("GET", f"{self._place}/{self._name}"))
         except Gone:
             return None
 
@@ -42,16 +42,11 @@ class KubeLease:
                 "renewTime": self._clock().isoformat(timespec="microseconds").replace("+00:00", "Z"),
             },
         }
-        if over is None:
-            return _record(await self._call("POST", self._place, body))
-        body["metadata"]["resourceVersion"] = over.version
-        return _record(await self._call("PUT", f"{self._place}/{self._name}", body))
-
-    async def _call(self, verb: str, path: str, body: object = None) -> dict[str, Any]:
-        try:
-            return await self._http.request(verb, path, body)
-        except ApiError as error:
-            raise translate(error) from error
+        with translated():
+            if over is None:
+                return _record(await self._http.request("POST", self._place, body))
+            body["metadata"]["resourceVersion"] = over.version
+            return _record(await self._http.request("PUT", f"{self._place}/{self._name}", body))
 
 
 def _record(body: dict[str, Any]) -> LeaseRecord:

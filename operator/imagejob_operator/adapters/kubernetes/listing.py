@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-from imagejob_operator.adapters.kubernetes.session import KubeHTTP
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP, translated
+from imagejob_operator.ports.imagejobs import Gone, Unavailable
 
 PAGE = 500
 """Objects per request."""
@@ -21,20 +23,9 @@ async def list_objects(
     selector: str = "",
     accept: str = "application/json",
 ) -> AsyncIterator[dict[str, Any]]:
-    """All objects of a kind in some namespaces, or in all if none is named.
+    """All objects of a kind in some namespaces, or in all if none is named; ApiError if a page fails.
 
-    All pages are from the moment of the first one.
-
-    Args:
-        http: the API server.
-        base: path of the group and version, such as `/api/v1`.
-        kind: the plural, such as `pods`.
-        namespaces: empty for all.
-        selector: labels that the objects must have.
-        accept: the media type, such as METADATA_ONLY.
-
-    Raises:
-        ApiError: a page cannot be read; the objects before it are not the complete list.
+    All pages of a namespace are from the moment of the first one. `base` is the path of the API group.
     """
     query = f"?limit={PAGE}" + (f"&labelSelector={quote(selector)}" if selector else "")
     for place in [f"{base}/namespaces/{name}/{kind}" for name in namespaces] or [f"{base}/{kind}"]:
@@ -47,3 +38,22 @@ async def list_objects(
             if not (proceed := page["metadata"].get("continue")):
                 break
             token = f"&continue={quote(proceed)}"
+
+
+async def list_metadata(
+    http: KubeHTTP, base: str, kind: str, namespaces: Sequence[str], selector: str = ""
+) -> list[dict[str, Any]]:
+    """The metadata of all objects of a kind; a JobsError if the list is not complete."""
+    with never_gone():
+        listing = list_objects(http, base, kind, namespaces, selector, METADATA_ONLY)
+        return [item["metadata"] async for item in listing]
+
+
+@contextmanager
+def never_gone() -> Iterator[None]:
+    """Raise an ApiError as the port's error, but never Gone: it must not be taken for an empty answer."""
+    try:
+        with translated():
+            yield
+    except Gone as error:
+        raise Unavailable(str(error)) from error

@@ -94,16 +94,7 @@ def pod_manifest(
                 "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
                 **template.get("annotations", {}),
             },
-            "ownerReferences": [
-                {
-                    "apiVersion": API_VERSION,
-                    "kind": KIND,
-                    "name": job.key.name,
-                    "uid": job.uid,
-                    "controller": True,
-                    "blockOwnerDeletion": False,
-                }
-            ],
+            "ownerReferences": [_owner(API_VERSION, KIND, job.key.name, job.uid)],
         },
         "spec": {
             **{field: template[field] for field in _COPIED if field in template},
@@ -162,19 +153,15 @@ def secret_manifest(
             "name": pod_name,
             "namespace": namespace,
             "labels": {LABEL_MANAGED_BY: MANAGED_BY},
-            "ownerReferences": [
-                {
-                    "apiVersion": "v1",
-                    "kind": "Pod",
-                    "name": pod_name,
-                    "uid": pod_uid,
-                    "controller": True,
-                    "blockOwnerDeletion": False,
-                }
-            ],
+            "ownerReferences": [_owner("v1", "Pod", pod_name, pod_uid)],
         },
         "stringData": {ORDER_ENTRY: order_url, **({CA_BUNDLE_ENTRY: ca_bundle} if ca_bundle else {})},
     }
+
+
+def _owner(version: str, kind: str, name: str, uid: str) -> dict[str, Any]:
+    owner = {"apiVersion": version, "kind": kind, "name": name, "uid": uid}
+    return {**owner, "controller": True, "blockOwnerDeletion": False}
 
 
 def remaining_time(now: datetime, ends_by: datetime) -> timedelta:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from imagejob_operator.adapters.kubernetes.imagejobs import translate
 from imagejob_operator.adapters.kubernetes.listing import PAGE, list_objects
 from imagejob_operator.adapters.kubernetes.pod_manifest import (
     PodSettings,
@@ -15,7 +14,7 @@ from imagejob_operator.adapters.kubernetes.pod_manifest import (
     secret_manifest,
 )
 from imagejob_operator.adapters.kubernetes.pod_status import MAX_EVIDENCE, read_attempt
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP, translate
 from imagejob_operator.api.errors import Reason, bounded
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.decision.attempt import Attempt, Problem
@@ -66,11 +65,7 @@ class PodLauncher:
         return ""
 
     def present(self, namespaces: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
-        """All Pods of this installation; of all namespaces if none is named.
-
-        Raises:
-            ApiError: the list failed.
-        """
+        """All Pods of this installation, of all namespaces if none is named; ApiError if the list failed."""
         selector = f"{LABEL_INSTALLATION}={self._settings.installation}"
         return list_objects(self._http, "/api/v1", "pods", namespaces, selector)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from typing import Any
 
 from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
 from imagejob_operator.ports.secrets import SecretUnreadable
@@ -21,8 +22,13 @@ class KubeSecrets:
             body = await self._http.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
         except ApiError as error:
             raise SecretUnreadable(_explanation(error, namespace, name)) from None
-        data: Mapping[str, str] = body.get("data") or {}
-        return {key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}
+        return secret_data(body)
+
+
+def secret_data(body: dict[str, Any]) -> dict[str, str]:
+    """The decoded entries of a Secret."""
+    data: dict[str, str] = body.get("data") or {}
+    return {name: base64.b64decode(value).decode(errors="replace") for name, value in data.items()}
 
 
 def _explanation(error: ApiError, namespace: str, name: str) -> str:

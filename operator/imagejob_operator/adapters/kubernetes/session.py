@@ -7,7 +7,8 @@ typed client, which takes four times the CPU.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, cast
@@ -17,6 +18,7 @@ import msgspec
 from kubernetes.aio import client, config
 
 from imagejob_operator.naming.names import MANAGED_BY
+from imagejob_operator.ports.imagejobs import Conflict, Gone, JobsError, Rejected, Unavailable
 from imagejob_operator.ports.object_store import Gate, always_open
 
 CONNECTIONS = 32
@@ -63,12 +65,29 @@ class _GatedConnector(aiohttp.TCPConnector):
         return connection
 
 
-async def load_configuration() -> Any:
-    """The cluster of this Pod, or else of the kubeconfig.
+@contextmanager
+def translated(json_patch: bool = False) -> Iterator[None]:
+    """Raise an ApiError as the port's error."""
+    try:
+        yield
+    except ApiError as error:
+        raise translate(error, json_patch) from error
 
-    Raises:
-        kubernetes.aio.config.ConfigException: there is neither.
-    """
+
+def translate(error: ApiError, json_patch: bool = False) -> JobsError:
+    """The port's error for an error of the API server."""
+    if error.status == 409 or (json_patch and error.status == 422 and not error.causes):
+        # 422 on a JSON patch without a cause: its test of the resource version failed.
+        return Conflict(error.message)
+    if error.status == 404 or (error.status == 403 and "NamespaceTerminating" in error.causes):
+        return Gone(error.message)
+    if error.status in (0, 429) or error.status >= 500:
+        return Unavailable(error.message, error.retry_after)
+    return Rejected(error.message)
+
+
+async def load_configuration() -> Any:
+    """The cluster of this Pod, or else of the kubeconfig; ConfigException if there is neither."""
     configuration = client.Configuration()
     try:
         config.load_incluster_config(client_configuration=configuration)
@@ -80,13 +99,7 @@ async def load_configuration() -> Any:
 def open_session(
     configuration: Any, connections: int = CONNECTIONS, gate: Gate = always_open
 ) -> aiohttp.ClientSession:
-    """A session that authenticates each request, so that tokens may rotate.
-
-    Args:
-        configuration: address and credentials of the API server.
-        connections: the limit, or `UNLIMITED`.
-        gate: whether writes may be sent.
-    """
+    """A session that authenticates each request, so that tokens may rotate; writes only if `gate` allows."""
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
     if configuration.cert_file:
         context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
@@ -126,11 +139,7 @@ class KubeHTTP:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> dict[str, Any]:
-        """Send one request; the body of the response.
-
-        Raises:
-            ApiError: not a 2xx response, no response, or a write while the gate is closed.
-        """
+        """Send one request; the body of the response, or ApiError without a 2xx response."""
         started, code = perf_counter(), "0"
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": content_type, "Accept": accept}

@@ -29,52 +29,26 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.garbage = GarbageMetrics(self.registry)
-        self._leader = Gauge("imagejob_leader", "1 if this replica is the leader.", registry=self.registry)
-        self._depth = Gauge(
-            "imagejob_workqueue_depth", "Keys that wait in a work queue.", ["queue"], registry=self.registry
+        counter, gauge = partial(Counter, registry=self.registry), partial(Gauge, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry, buckets=_CALL_BUCKETS)
+        self._leader = gauge("imagejob_leader", "1 if this replica is the leader.")
+        self._depth = gauge("imagejob_workqueue_depth", "Keys that wait in a work queue.", ["queue"])
+        self._reconciles = counter("imagejob_reconcile", "Reconciles of ImageJobs by result.", ["result"])
+        self._reconcile_duration = histogram(
+            "imagejob_reconcile_duration_seconds", "Duration of a reconcile."
         )
-        self._reconciles = Counter(
-            "imagejob_reconcile", "Reconciles of ImageJobs by result.", ["result"], registry=self.registry
-        )
-        self._reconcile_duration = Histogram(
-            "imagejob_reconcile_duration_seconds",
-            "Duration of a reconcile.",
-            buckets=_CALL_BUCKETS,
-            registry=self.registry,
-        )
-        self._finished = Counter(
-            "imagejob_finished", "Ended runs.", ["phase", "code", "reason"], registry=self.registry
-        )
-        self._phase_seconds = Histogram(
-            "imagejob_phase_duration_seconds",
-            "Time that runs spent in a phase.",
-            ["phase"],
-            buckets=_PHASE_BUCKETS,
-            registry=self.registry,
-        )
-        self._staged = Counter("imagejob_staged_bytes", "Bytes copied into staging.", registry=self.registry)
-        self._deferred = Counter(
-            "imagejob_cleaning_deferred",
-            "Finalizers released before staging was known to be empty.",
-            ["reason"],
-            registry=self.registry,
-        )
+        self._finished = counter("imagejob_finished", "Ended runs.", ["phase", "code", "reason"])
+        name, text = "imagejob_phase_duration_seconds", "Time that runs spent in a phase."
+        self._phase_seconds = histogram(name, text, ["phase"], buckets=_PHASE_BUCKETS)
+        self._staged = counter("imagejob_staged_bytes", "Bytes copied into staging.")
+        name, text = "imagejob_cleaning_deferred", "Finalizers released before staging was known to be empty."
+        self._deferred = counter(name, text, ["reason"])
         for reason in DEFERRALS:
             self._deferred.labels(reason.value)  # Prometheus does not see the increase of a new series
-        self._api = Histogram(
-            "imagejob_api_request_duration_seconds",
-            "Duration of requests to the API server.",
-            ["verb", "resource", "code"],
-            buckets=_CALL_BUCKETS,
-            registry=self.registry,
-        )
-        self._store = Histogram(
-            "imagejob_store_request_duration_seconds",
-            "Duration of requests to object stores.",
-            ["operation", "result"],
-            buckets=_CALL_BUCKETS,
-            registry=self.registry,
-        )
+        name, text = "imagejob_api_request_duration_seconds", "Duration of requests to the API server."
+        self._api = histogram(name, text, ["verb", "resource", "code"])
+        name, text = "imagejob_store_request_duration_seconds", "Duration of requests to object stores."
+        self._store = histogram(name, text, ["operation", "result"])
 
     def watch(
         self,

@@ -25,11 +25,7 @@ def bucket_url(location: StoreLocation, endpoint: str) -> str:
 
 
 def open_pool(location: StoreLocation, size: int) -> urllib3.PoolManager:
-    """A connection pool; redirects are not followed.
-
-    Raises:
-        ValueError: `location.ca_bundle` has no certificate.
-    """
+    """A connection pool; redirects are not followed. ValueError if the CA bundle has no certificate."""
     retries = urllib3.Retry(
         total=2,
         redirect=0,

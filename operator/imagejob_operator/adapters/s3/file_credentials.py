@@ -21,11 +21,7 @@ class FileCredentials:
         self._credentials: Credentials | None = None
 
     def __call__(self) -> Credentials:
-        """The current credentials.
-
-        Raises:
-            StoreUnavailable: a file is missing or empty.
-        """
+        """The current credentials; StoreUnavailable if a file is missing or empty."""
         with self._lock:
             seen = tuple(self._version(name) for name in (ACCESS_KEY, SECRET_KEY, SESSION_TOKEN))
             if self._credentials is None or seen != self._seen:

@@ -21,7 +21,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from imagejob_operator.adapters.s3 import headers as s3_headers
 from imagejob_operator.adapters.s3.client import bucket_url, open_client, open_pool
 from imagejob_operator.adapters.s3.errors import MISSING, translate
-from imagejob_operator.adapters.s3.streams import read_object, write_object
+from imagejob_operator.adapters.s3.streams import open_object, write_object
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.ports.credentials import CredentialSource
 from imagejob_operator.ports.object_store import (
@@ -92,25 +92,23 @@ class S3Store:
             raise
 
     async def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """See the port; one page of a listing at a time."""
-        objects = self._client.list_objects(self._bucket, prefix=prefix, recursive=True)
+        """See the port."""
+        async for found in self._listed(self._client.list_objects(self._bucket, prefix, recursive=True)):
+            yield _stored(found)
+
+    async def folders(self, prefix: str) -> AsyncIterator[str]:
+        """See the port."""
+        async for found in self._listed(self._client.list_objects(self._bucket, prefix)):
+            name = found.object_name or ""
+            # An object with the name of the prefix is a folder marker of some client.
+            if name.endswith("/") and name != prefix:
+                yield name
+
+    async def _listed(self, objects: Iterator[Object]) -> AsyncIterator[Object]:
         while True:
             page = await self._run("list", lambda: list(itertools.islice(objects, PAGE)))
             for found in page:
-                yield _stored(found)
-            if len(page) < PAGE:
-                return
-
-    async def folders(self, prefix: str) -> AsyncIterator[str]:
-        """See the port; one page of a listing at a time."""
-        found = self._client.list_objects(self._bucket, prefix=prefix)
-        names = (entry.object_name or "" for entry in found)
-        while True:
-            page = await self._run("list", lambda: list(itertools.islice(names, PAGE)))
-            for name in page:
-                # An object with the name of the prefix is a folder marker of some client.
-                if name.endswith("/") and name != prefix:
-                    yield name
+                yield found
             if len(page) < PAGE:
                 return
 
@@ -118,13 +116,8 @@ class S3Store:
         """See the port."""
 
         def fetch() -> bytes:
-            response = self._client.get_object(self._bucket, key)
-            try:
-                data: bytes = response.read(max_bytes + 1)
-            finally:
-                response.close()
-                response.release_conn()
-            return data
+            with open_object(self._client, self._bucket, key) as stream:
+                return stream.read(max_bytes + 1)
 
         data = await self._run("get", fetch)
         if len(data) > max_bytes:
@@ -194,7 +187,7 @@ class S3Store:
 
     def reader(self, source: StoredObject) -> Reader:
         """See the port."""
-        return lambda: read_object(self._client, self._bucket, source)
+        return lambda: open_object(self._client, self._bucket, source.key, source.etag)
 
     async def put_from(
         self, key: str, reader: Reader, source: StoredObject, headers: ObjectHeaders | None = None

@@ -25,9 +25,10 @@ PART = 16 * 1024 * 1024
 
 
 @contextmanager
-def read_object(client: Minio, bucket: str, source: StoredObject) -> Iterator[Stream]:
-    """The bytes of an object, if it still has its ETag."""
-    response = client.get_object(bucket, source.key, request_headers={"If-Match": f'"{source.etag}"'})
+def open_object(client: Minio, bucket: str, key: str, etag: str = "") -> Iterator[Stream]:
+    """The bytes of an object; with an ETag, only if it still has it."""
+    condition: dict[str, str | list[str] | tuple[str]] = {"If-Match": f'"{etag}"'} if etag else {}
+    response = client.get_object(bucket, key, request_headers=condition)
     try:
         yield response
     finally:
@@ -43,13 +44,7 @@ def write_object(
     source: StoredObject,
     headers: ObjectHeaders | None,
 ) -> str:
-    """Write the object that a reader gives; the ETag of the new object.
-
-    Raises:
-        ObjectChanged: it is not the source, or has another length; nothing was written.
-        ChecksumMismatch: it has another sha256; nothing was written.
-        StoreUnavailable: the store did not store all of it.
-    """
+    """Write the object that a reader gives, unless it differs from its source; the ETag of the new object."""
     with reader() as stream:
         lines = header_lines(headers) if headers else {}
         content_type = str(lines.pop("Content-Type", "application/octet-stream"))

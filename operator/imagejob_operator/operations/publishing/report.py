@@ -21,7 +21,7 @@ from imagejob_operator.documents.report import (
     ReportOutput,
     encode_report,
 )
-from imagejob_operator.documents.report_summary import duplicates, totals, with_source_sets
+from imagejob_operator.documents.report_summary import totals, with_source_sets
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.documents.watermark_images import identified
@@ -87,7 +87,6 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
         items=tuple(items),
         error=ReportError(error.code, error.reason, error.message) if error else None,
         totals=totals(items),
-        duplicates=duplicates(items),
     )
 
 
