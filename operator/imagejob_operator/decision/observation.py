@@ -69,6 +69,21 @@ class Observation:
         key, run = self.job.key, self.job.status.run
         return report_key(key.namespace, key.name, self.job.uid, run.number) if run else ""
 
+    def progress_of(self, operation: Operation) -> Progress | None:
+        """The progress of an operation; None if it is not the one that runs."""
+        return self.progress if self.operation == operation else None
+
+    @property
+    def staged_prefixes(self) -> tuple[str, ...]:
+        """The prefix of the recorded staging; empty without one."""
+        staging = self.job.status.staging
+        return (staging.prefix,) if staging else ()
+
+    @property
+    def staged_prefix(self) -> str:
+        """The prefix of the recorded staging; empty without one."""
+        return "".join(self.staged_prefixes)
+
     def staging_prefix(self, run: RunStatus) -> str:
         """The staging prefix of a run, in its epoch."""
         namespace = self.job.key.namespace

@@ -15,7 +15,7 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.decision.operation import Validate, Validated
-from imagejob_operator.decision.shard_size import items_per_pod
+from imagejob_operator.decision.shards import items_per_pod
 from imagejob_operator.documents.report import ReportCheck, ReportError, encode_report
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.publishing.report import make_report

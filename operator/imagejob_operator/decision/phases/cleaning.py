@@ -49,7 +49,7 @@ class Cleaning:
 
 def clean_within_budget(o: Observation, operation: Clean, since: datetime) -> Cleaning:
     """The cleaning of a job whose budget started at `since`."""
-    progress = o.progress if o.operation == operation else None
+    progress = o.progress_of(operation)
     half, deadline = since + o.policy.cleaning_budget / 2, since + o.policy.cleaning_budget
     # The operator may have been down, and a deletion is timed by the API server's clock.
     if started := o.operation_since if o.operation == operation else o.now:

@@ -14,13 +14,7 @@ from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.decision.operation import Clean
 from imagejob_operator.documents.outputs import PlannedItem, PlannedOutput, planned_outputs
-from imagejob_operator.documents.report import (
-    Report,
-    ReportError,
-    ReportItem,
-    ReportOutput,
-    encode_report,
-)
+from imagejob_operator.documents.report import Report, ReportError, ReportItem, ReportOutput, encode_report
 from imagejob_operator.documents.report_summary import duplicates, totals, with_source_sets
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
