@@ -112,10 +112,8 @@ async def _copied_list(store: ObjectStore, root: str, key: str, prefix: str) -> 
     except ObjectMissing:
         original = await store.stat(root + key)
         if original.size > MAX_LIST_BYTES:
-            text = (
-                f"spec.source.list: {key!r} has {original.size} bytes; at most {MAX_LIST_BYTES} are allowed"
-            )
-            raise _failed(Reason.SOURCE_TOO_LARGE, text) from None
+            text = f"{key!r} has {original.size} bytes; at most {MAX_LIST_BYTES} are allowed"
+            raise _failed(Reason.SOURCE_TOO_LARGE, f"spec.source.list: {text}") from None
         await store.copy(original, copy)
     return copy
 
