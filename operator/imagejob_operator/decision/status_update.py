@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -33,8 +33,7 @@ _MILESTONES: dict[str, tuple[Phase, str]] = {
 _ORDER = [Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING, Phase.PUBLISHING, Phase.SUCCEEDED]
 
 
-@dataclass(frozen=True, slots=True)
-class _Fact:
+class _Fact(NamedTuple):
     """A condition without its times."""
 
     type: str
@@ -46,11 +45,7 @@ class _Fact:
 def next_status(
     o: Observation, wanted: Status, note: str | Failure = "", cleaned: bool | str | None = None
 ) -> Status:
-    """Complete a wanted status: observedGeneration, phaseSince, end of the run, all conditions.
-
-    Raises:
-        IllegalMove: if the phase may not follow the current one.
-    """
+    """Complete a wanted status; raises IllegalMove if its phase may not follow the current one."""
     before, now = o.job.status, o.now.replace(microsecond=0)
     phase = wanted.at
     check_move(before.at, phase)
@@ -82,15 +77,10 @@ def with_conditions(
     cleaned: bool | str | None = None,
     launched: bool = False,
 ) -> Status:
-    """The status with all its conditions.
+    """The status with all its conditions; the times of unchanged conditions are taken from `before`.
 
-    Args:
-        status: the wanted status, without conditions.
-        before: the current status; times of unchanged conditions are taken from it.
-        now: the time of this reconcile.
-        note: what the job waits for, or its last transient failure.
-        cleaned: True if staging is known to be empty, else why it is not; None if that was not tried.
-        launched: whether a Pod of the run is known to have run, also if the phase was never Running.
+    `note` is what the job waits for, or its last transient failure. `cleaned` is True if staging is known to
+    be empty, else why it is not; None if that was not tried. `launched`: a Pod of the run is known to have run.
     """
     same = before.run and status.run and _place(before.run) == _place(status.run)
     kept = {c.type: c for c in before.conditions} if same else {}
@@ -109,9 +99,9 @@ def with_conditions(
         elif held:
             facts.append(_Fact(kind, "True", kind))
     facts.extend(_cleaning(status, kept.get("StagingCleaned"), cleaned))
-    old = {c.type: c for c in before.conditions}
-    made = tuple(_condition(fact, old, now, status.observed_generation) for fact in facts)
-    return msgspec.structs.replace(status, conditions=made)
+    unchanged = {(c.type, c.status): c.last_transition_time for c in before.conditions}
+    made = [Condition(*fact, unchanged.get(fact[:2], now), status.observed_generation) for fact in facts]
+    return msgspec.structs.replace(status, conditions=tuple(made))
 
 
 def _reached(status: Status, since: Phase) -> bool:
@@ -133,11 +123,8 @@ def _summary(status: Status, note: str | Failure) -> list[_Fact]:
         facts = [_Fact("Finished", "False", phase.value), _Fact("Succeeded", "Unknown", phase.value)]
         if phase is Phase.SUSPENDED:
             return [_Fact("Ready", "False", phase.value, message), *facts]
-        return [
-            _Fact("Ready", "False", "Progressing", message),
-            _Fact(RECONCILING, "True", why, message),
-            *facts,
-        ]
+        ready = _Fact("Ready", "False", "Progressing", message)
+        return [ready, _Fact(RECONCILING, "True", why, message), *facts]
     finished = _Fact("Finished", "True", phase.value)
     if phase is Phase.SUCCEEDED:
         outcome = (status.run.outcome if status.run else "") or phase.value
@@ -175,15 +162,3 @@ def _cleaning(status: Status, kept: Condition | None, cleaned: bool | str | None
     if status.at in COMPENSATING or (status.at is Phase.SUSPENDED and status.staging):
         return [_Fact(kind, "False", "InProgress")]
     return []
-
-
-def _condition(fact: _Fact, before: dict[str, Condition], now: datetime, generation: int) -> Condition:
-    old = before.get(fact.type)
-    return Condition(
-        type=fact.type,
-        status=fact.status,
-        reason=fact.reason,
-        message=fact.message,
-        last_transition_time=old.last_transition_time if old and old.status == fact.status else now,
-        observed_generation=generation,
-    )

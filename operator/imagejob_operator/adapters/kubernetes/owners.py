@@ -9,7 +9,7 @@ from imagejob_operator.adapters.kubernetes.imagejobs import translate
 from imagejob_operator.adapters.kubernetes.listing import METADATA_ONLY, list_objects
 from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
 from imagejob_operator.api.imagejob import Key
-from imagejob_operator.decision.orphans import Owner, Unknown, read_owner
+from imagejob_operator.decision.orphans import Owner, read_owner
 from imagejob_operator.naming.names import GROUP, PLURAL, VERSION
 from imagejob_operator.ports.imagejobs import Gone, Unavailable
 
@@ -37,7 +37,7 @@ class KubeOwners:
             raise translate_listing(error) from error
         return found
 
-    async def get(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+    async def get(self, key: Key) -> tuple[str, Owner] | None:
         """See the port."""
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}"
         try:

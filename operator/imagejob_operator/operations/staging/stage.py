@@ -10,8 +10,7 @@ from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.operations.manifest import manifest_head, write_manifest
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.plan import plan_items
-from imagejob_operator.operations.staging.sources import FoundSource
-from imagejob_operator.operations.staging.staging_run import StagingRun
+from imagejob_operator.operations.staging.sources import FoundSource, StagingRun
 from imagejob_operator.operations.staging.watermark_images import copy_watermark_images
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 from imagejob_operator.ports.telemetry import Telemetry
