@@ -77,7 +77,7 @@ class Broken:
     failure: Failure
     retry_at: datetime | None = None
     results: ItemResults | None = None
-    """What became of the items, if their results were verified before the failure."""
+    """Known if the results were verified before the failure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -249,9 +249,6 @@ class Orphans:
         return not self.jobs and not self.unknown
 
 
-_COUNTS = ("jobs", "prefixes", "objects", "bytes", "waiting", "unknown", "foreign")
-
-
 def count_orphans(findings: Iterable[Finding], clock: datetime) -> Orphans:
     """Count the garbage that a sweep left."""
     found = list(findings)
@@ -268,5 +265,6 @@ def count_orphans(findings: Iterable[Finding], clock: datetime) -> Orphans:
 def total(sweeps: Iterable[Orphans]) -> Orphans:
     """The sum over all stores."""
     left = list(sweeps)
-    sums = {name: sum(getattr(one, name) for one in left) for name in _COUNTS}
+    counts = {field.name for field in fields(Orphans)} - {"oldest"}
+    sums = {name: sum(getattr(one, name) for one in left) for name in counts}
     return Orphans(**sums, oldest=max((one.oldest for one in left), default=timedelta(0)))

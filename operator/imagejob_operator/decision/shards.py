@@ -202,9 +202,8 @@ def shard_count(total_items: int, per_shard: int) -> int:
 def count_items(status: Status, view: Survey) -> ItemCounts:
     """Count the items of done and lost shards."""
     items = status.items or ItemCounts()
-    lost = sum(
-        len(shard_items(items.total - items.skipped, status.items_per_shard, shard)) for shard in view.lost
-    )
+    total = items.total - items.skipped
+    lost = sum(len(shard_items(total, status.items_per_shard, shard)) for shard in view.lost)
     return ItemCounts(
         total=items.total,
         succeeded=sum(s.succeeded for s in view.done.values()),

@@ -80,7 +80,7 @@ def with_conditions(
     """The status with all its conditions; the times of unchanged conditions are taken from `before`.
 
     `note` is what the job waits for, or its last transient failure. `cleaned` is True if staging is known to
-    be empty, else why it is not; None if that was not tried. `launched`: a Pod of the run is known to have run.
+    be empty, else why it is not; None if that was not tried. `launched` is set if a Pod is known to have run.
     """
     same = before.run and status.run and _place(before.run) == _place(status.run)
     kept = {c.type: c for c in before.conditions} if same else {}

@@ -150,7 +150,7 @@ def _deferred_cleaning(o: Observation) -> tuple[Clean | None, Progress | None]:
     if status.staging is None or cleaned is None or cleaned.status == "True":
         return None, None
     unreported = status.at is not Phase.SUCCEEDED and not status.report
-    operation = Clean((status.staging.prefix,), report=o.report_key if unreported else "")
+    operation = Clean(o.staged_prefixes, report=o.report_key if unreported else "")
     return operation, o.progress_of(operation)
 
 

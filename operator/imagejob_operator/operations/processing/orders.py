@@ -12,7 +12,7 @@ from imagejob_operator.api.spec import InvalidSpec, item_limits
 from imagejob_operator.decision.shards import shard_items
 from imagejob_operator.documents.staging import input_key, order_key, output_prefix, result_key
 from imagejob_operator.documents.watermark_images import copy_key
-from imagejob_operator.operations.manifest import items_of, manifest_head
+from imagejob_operator.operations.manifest import JSON, items_of, manifest_head
 from imagejob_operator.ports.object_store import ObjectStore
 
 MAX_OUTPUT_BYTES = 512 * 1024 * 1024
@@ -32,8 +32,7 @@ async def write_order(
 ) -> str:
     """Write the order of an attempt, and return its signed URL."""
     run = job.status.run
-    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide launches accepted jobs only)
-    assert run is not None  # noqa: S101
+    assert run and not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide launches accepted jobs only)
     spec = job.spec
     head = await manifest_head(store, prefix)
     indexes = shard_items(head.count, job.status.items_per_shard, shard)
@@ -64,5 +63,5 @@ async def write_order(
         ),
     )
     key = order_key(prefix, shard, attempt)
-    await store.put(key, msgspec.json.encode(order), "application/json")
+    await store.put(key, msgspec.json.encode(order), JSON)
     return store.sign_get(key, live)

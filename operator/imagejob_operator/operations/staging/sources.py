@@ -185,7 +185,7 @@ async def _listed(store: ObjectStore, root: str, key: str, prefix: str) -> list[
         copy = await _copied_list(store, root, key, prefix) if prefix else root + key
         lines = read_list(await store.read(copy, MAX_LIST_BYTES), key)
     except ObjectMissing:
-        raise _no_object("spec.source.list", root, key) from None
+        raise no_object("spec.source.list", root, key) from None
     except InvalidList as error:
         raise OperationFailed(error.failure) from None
     if not lines:
@@ -215,12 +215,13 @@ async def _find(store: ObjectStore, root: str, named: list[tuple[str, str]]) -> 
         try:
             return StoredSource(key, await store.stat(root + key))
         except ObjectMissing:
-            raise _no_object(field, root, key) from None
+            raise no_object(field, root, key) from None
 
     return await for_each(named, find)
 
 
-def _no_object(field: str, root: str, key: str) -> OperationFailed:
+def no_object(field: str, root: str, key: str) -> OperationFailed:
+    """The failure of a run whose `field` names an object that does not exist."""
     text = f"{field}: there is no object {key!r} below {root!r}; upload it or correct the key"
     return _failed(Reason.SOURCE_NOT_FOUND, text)
 
