@@ -52,7 +52,9 @@ def check_start(o: Observation, view: Survey, execution: Execution) -> Wait:
     if waited >= limit or (problem and problem.certain):
         where = f"pod {pod}, " if pod else ""
         evidence = f" ({where}{duration_text(waited)} of {duration_text(limit)} {name})"
-        return Wait(failure=_start_failure(problem, evidence))
+        reason = problem.reason if problem else Reason.START_DEADLINE_EXCEEDED
+        text = problem.message if problem else "no Pod was running within spec.execution.startDeadlineSeconds"
+        return Wait(failure=Failure(Code.LAUNCH, reason, text + evidence))
     if waited < NOTEWORTHY:
         return Wait(requeue_at=since + min(limit, NOTEWORTHY))
     return Wait(requeue_at=since + limit, note=_note(problem) if problem else "")
@@ -83,13 +85,6 @@ def _main_problem(
     problems += [(a.name, problem) for a in waiting if (problem := a.problem or _remarked(o.remarks, a))]
     certain = [(pod, problem) for pod, problem in problems if problem.certain]
     return next(iter([*certain, *problems]), ("", None))
-
-
-def _start_failure(problem: Problem | None, evidence: str) -> Failure:
-    if problem:
-        return Failure(Code.LAUNCH, problem.reason, problem.message + evidence)
-    text = f"no Pod was running within spec.execution.startDeadlineSeconds{evidence}"
-    return Failure(Code.LAUNCH, Reason.START_DEADLINE_EXCEEDED, text)
 
 
 def _note(problem: Problem) -> str:

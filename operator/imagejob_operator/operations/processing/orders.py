@@ -32,7 +32,8 @@ async def write_order(
 ) -> str:
     """Write the order of an attempt, and return its signed URL."""
     run = job.status.run
-    assert run and not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide launches accepted jobs only)
+    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide launches accepted jobs only)
+    assert run is not None  # noqa: S101
     spec = job.spec
     head = await manifest_head(store, prefix)
     indexes = shard_items(head.count, job.status.items_per_shard, shard)
