@@ -13,8 +13,13 @@ from imagejob_operator.api.status import ItemCounts, Status
 from imagejob_operator.decision.action import Action, DeliverOrder, Launch, ReadEvents
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.phases.compensation import abort_run
-from imagejob_operator.decision.phases.kueue import check_queue, is_queued, with_queued
-from imagejob_operator.decision.phases.starting import check_start, silent_attempt
+from imagejob_operator.decision.phases.starting import (
+    check_queue,
+    check_start,
+    is_queued,
+    silent_attempt,
+    with_queued,
+)
 from imagejob_operator.decision.shards import Survey, count_items, stuck_at, survey, with_attempts
 from imagejob_operator.decision.status_update import next_status
 
@@ -89,7 +94,7 @@ def _with_progress(status: Status, counts: ItemCounts) -> Status:
 
 def _launches(o: Observation, view: Survey) -> tuple[tuple[Action, ...], datetime | None]:
     """Launch recorded attempts and deliver orders; what was refused waits for its retry."""
-    prefix = o.job.status.staging.prefix if o.job.status.staging else ""
+    prefix = o.staged_prefix
     wanted: list[tuple[int, Action]] = [
         (shard, Launch(prefix, shard, view.counts[shard].launches)) for shard in view.absent
     ]

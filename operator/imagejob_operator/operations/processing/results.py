@@ -30,8 +30,7 @@ from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 async def read_staged(store: ObjectStore, prefix: str) -> tuple[Manifest, tuple[ReportItem, ...]]:
     """The manifest of the staged items, and the report's entries for the skipped ones.
 
-    Raises:
-        OperationFailed: JOB_005/ResultsInvalid if one is missing or cannot be decoded.
+    Fails with JOB_005/ResultsInvalid if one is missing or cannot be decoded.
     """
     try:
         manifest = await whole_manifest(store, prefix)
@@ -45,8 +44,7 @@ async def all_outcomes(
 ) -> list[ItemOutcome]:
     """The outcome of every staged item; up to `lost` shards may have no result.
 
-    Raises:
-        OperationFailed: JOB_005/ResultsInvalid if more results are missing, or one is invalid.
+    Fails with JOB_005/ResultsInvalid if more results are missing, or one is invalid.
     """
     run = job.status.run
     total = run.shards.total if run and run.shards else 0
