@@ -15,7 +15,7 @@ from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.decision.operation import Clean
 from imagejob_operator.documents.outputs import PlannedItem, PlannedOutput, planned_outputs
 from imagejob_operator.documents.report import Report, ReportError, ReportItem, ReportOutput, encode_report
-from imagejob_operator.documents.report_summary import totals, with_source_sets
+from imagejob_operator.documents.report_summary import source_sets, totals
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.documents.watermark_images import identified
@@ -70,7 +70,7 @@ def _output(planned: PlannedOutput, record: OutputRecord) -> ReportOutput:
 def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem]) -> Report:
     """The report of the current run, with the error that the status names."""
     run, error = job.status.run, job.status.error
-    items = [with_source_sets(item) for item in items]
+    items = [msgspec.structs.replace(item, srcset=source_sets(item.outputs)) for item in items]
     return Report(
         job=str(job.key),
         uid=job.uid,
