@@ -51,9 +51,7 @@ class Survey:
 
 
 DEFAULT_ITEMS_PER_POD = 100
-"""At most so many without `itemsPerPod`: progress is counted by Pod, and a lost Pod repeats all its items.
-
-Enough for the largest run: MAX_SHARDS Pods of 100 items process 100,000 items."""
+"""The most without `itemsPerPod`: a lost Pod repeats all its items. MAX_SHARDS Pods take 100,000 items."""
 
 MAX_DISRUPTIONS = 10
 """Disrupted launches of one shard before it fails for good."""
@@ -125,10 +123,7 @@ def _ended_badly(attempt: Attempt | None, now: datetime) -> Problem | None:
 
 
 def _due_at(attempt: Attempt, had: AttemptCounts, now: datetime) -> datetime:
-    """When the shard of an attempt that ended badly is retried.
-
-    At once if its node is dead (that took long enough), or if another clock says that it ended in the future.
-    """
+    """When the shard is retried: at once if the node is dead, or the end is in the future (another clock)."""
     ended = attempt.finished_at or attempt.created_at
     if attempt.live or ended > now + BACKOFF.longest:
         return now

@@ -41,8 +41,7 @@ async def committed_report(store: ObjectStore, job: ImageJob, key: str) -> Repor
 async def unpublished_before(store: ObjectStore, job: ImageJob) -> frozenset[str]:
     """Sources that the last run with items in its report did not publish.
 
-    A failed run may have published an item in part, so all of its items are processed again. Without such a
-    report this fails with JOB_001/NoPreviousReport.
+    A failed run may have published items in part, so all of its items count. JOB_001 without such a report.
     """
     text = "spec.run.items is Failed, but no earlier run has a report with items"
     for past in job.status.history:

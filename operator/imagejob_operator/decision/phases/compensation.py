@@ -17,10 +17,7 @@ from imagejob_operator.naming.prefixes import job_staging_prefix
 
 
 def abort_run(o: Observation, failure: Failure, status: Status | None = None) -> Decision:
-    """Write the intent and the first cause; nothing is removed before that is recorded.
-
-    A validation staged nothing, so it ends at once.
-    """
+    """Record the intent and the first cause before anything is removed; a validation ends at once."""
     cancelled = failure.code is Code.CANCELLED
     status = status or o.job.status
     if status.at is Phase.VALIDATING:

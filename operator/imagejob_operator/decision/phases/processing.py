@@ -58,10 +58,7 @@ def decide_processing(o: Observation, spec: Spec) -> Decision:
 
 
 def _too_many_lost(o: Observation, spec: Spec, view: Survey, counts: ItemCounts) -> Failure | None:
-    """The first problem of the lost shards, if they have more items than may fail.
-
-    JOB_003 if no Pod of the run ever ran, else JOB_005.
-    """
+    """The first problem of the lost shards, if too many are lost: JOB_003 if no Pod ran, else JOB_005."""
     lost_items = counts.failed - sum(s.failed for s in view.done.values())
     if not view.lost or lost_items <= tolerated_failures(spec.failure_policy, counts.total):
         return None

@@ -25,10 +25,7 @@ from imagejob_operator.decision.status_update import next_status
 
 
 def decide_validating(o: Observation, spec: Spec) -> Decision:
-    """Check everything that a run needs, and end as the run would fail, or as Succeeded.
-
-    Nothing is staged or launched, so there is nothing to clean.
-    """
+    """Check everything that a run needs, and end as the run would; there is nothing to clean."""
     run = o.job.status.run or RunStatus()
     operation = Validate(prefix=o.staging_prefix(run), report=o.report_key)
     progress = o.progress_of(operation)

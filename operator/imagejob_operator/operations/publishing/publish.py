@@ -20,10 +20,7 @@ from imagejob_operator.ports.object_store import ObjectStore, StoreError
 
 
 async def publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Published:
-    """Publish the outputs of a run, unless its report shows that this was done before.
-
-    Fails with JOB_005, JOB_006 or JOB_007.
-    """
+    """Publish the outputs, unless the report shows that it was done; fails with JOB_005, JOB_006, JOB_007."""
     report = await committed_report(store, job, operation.report)
     if report is None:
         report = await _publish(store, clock, job, operation)
