@@ -10,7 +10,7 @@ from typing import Any
 from fakes.hooks import Hooks
 from fakes.memory_cluster import MemoryCluster
 from imagejob_operator.api.imagejob import Key
-from imagejob_operator.decision.orphans import Orphans, Owner, read_owner
+from imagejob_operator.decision.garbage import Orphans, Owner, read_owner
 from imagejob_operator.naming.prefixes import staging_folder
 
 CLUSTER = "00000000-aaaa-4000-8000-000000000001"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from imagejob_operator.api.imagejob import Key
-from imagejob_operator.decision.orphans import (
+from imagejob_operator.decision.garbage import (
     GARBAGE,
     SHORTEST_AGE,
     UNKNOWN_OWNER,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from imagejob_operator.api.imagejob import Key
-from imagejob_operator.decision.orphans import Owner
+from imagejob_operator.decision.garbage import Owner
 
 
 class Owners(Protocol):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagejob_operator.api.phase import TERMINAL, Phase
-from imagejob_operator.decision.orphans import (
+from imagejob_operator.decision.garbage import (
     GARBAGE,
     LONGEST_URLS,
     UNKNOWN_OWNER,
@@ -276,7 +276,7 @@ def test_owners_are_read_strictly(of: dict[str, Any], expected: Owner) -> None:
     assert read_owner(of) == expected
 
 
-def test_orphans_are_what_is_due_and_still_there() -> None:
+def test_garbage_are_what_is_due_and_still_there() -> None:
     day, week = (Contents(2, 20, CLOCK - timedelta(days=d)) for d in (1, 7))
     findings = [
         Finding(run(1), day, Verdict.GONE),
