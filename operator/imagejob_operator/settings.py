@@ -13,7 +13,7 @@ from typing import NoReturn, TypeVar
 from imagejob_contract.order import EngineName
 from imagejob_operator.api.imagestore import Addressing
 from imagejob_operator.api.store_location import StoreLocation
-from imagejob_operator.decision.orphans import Mode
+from imagejob_operator.decision.garbage import Mode
 from imagejob_operator.stores.allowed_endpoints import AllowedEndpoint, read_allowed
 from imagejob_operator.validation.networks import Network, read_networks
 

@@ -23,9 +23,9 @@ from imagejob_operator.controller import reconciler
 from imagejob_operator.decision.action import Action, AddFinalizer
 from imagejob_operator.decision.attempt import Attempt, Problem
 from imagejob_operator.decision.decide import decide
+from imagejob_operator.decision.garbage import Owner
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Clean
-from imagejob_operator.decision.orphans import Owner, Unknown
 from imagejob_operator.decision.phases.terminal import finish_run
 from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.operations.publishing.publish import clean
@@ -129,7 +129,7 @@ def sweep_from_cache(living: Living) -> None:
         async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
             return {}
 
-        async def get(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+        async def get(self, key: Key) -> tuple[str, Owner] | None:
             return None
 
     living.owners = Stale()

@@ -12,7 +12,7 @@ from imagejob_operator.adapters.kubernetes import listing
 from imagejob_operator.adapters.kubernetes.owners import KubeOwners
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.api.imagejob import Key
-from imagejob_operator.decision.orphans import Owner
+from imagejob_operator.decision.garbage import Owner
 from imagejob_operator.naming.names import API_VERSION, FINALIZER, KIND
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]

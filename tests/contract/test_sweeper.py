@@ -16,7 +16,7 @@ from fakes.memory_owners import FOLDER, OTHER_FOLDER, GarbageCounts, MemoryOwner
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.decision import orphans as rules
-from imagejob_operator.decision.orphans import clock_key
+from imagejob_operator.decision.garbage import clock_key
 from imagejob_operator.garbage import collector as loop
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_prefix

@@ -32,7 +32,7 @@ from imagejob_operator.adapters.kubernetes.owners import KubeOwners
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP, open_session
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.store_location import StoreLocation
-from imagejob_operator.decision.orphans import clock_key
+from imagejob_operator.decision.garbage import clock_key
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_folder, staging_prefix
 from imagejob_operator.ports.credentials import Credentials

@@ -10,7 +10,7 @@ from typing import Any
 from fakes.hooks import Hooks
 from fakes.memory_cluster import MemoryCluster
 from imagejob_operator.api.imagejob import Key
-from imagejob_operator.decision.orphans import Orphans, Owner, Unknown, read_owner
+from imagejob_operator.decision.garbage import Orphans, Owner, read_owner
 from imagejob_operator.naming.prefixes import staging_folder
 
 CLUSTER = "00000000-aaaa-4000-8000-000000000001"
@@ -63,7 +63,7 @@ class MemoryOwners:
         await self.hooks.after("uids", "")
         return found
 
-    async def get(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+    async def get(self, key: Key) -> tuple[str, Owner] | None:
         await self.hooks.before("get", str(key))
         body = self.bodies.get(key)
         return (body["metadata"]["uid"], read_owner(body)) if body else None
@@ -84,7 +84,7 @@ class ClusterOwners:
         await self.hooks.before("uids", "")
         return {job.uid: job.key for job in self._cluster.jobs()}
 
-    async def get(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+    async def get(self, key: Key) -> tuple[str, Owner] | None:
         await self.hooks.before("get", str(key))
         job = self._cluster.job(key)
         if job is None:

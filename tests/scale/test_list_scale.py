@@ -19,7 +19,7 @@ from imagejob_operator.api.spec import MAX_SHARDS, InvalidSpec
 from imagejob_operator.api.status import status_body
 from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Stage
-from imagejob_operator.decision.shard_size import items_per_pod
+from imagejob_operator.decision.shards import items_per_pod
 from imagejob_operator.documents.source_list import MAX_LISTED
 from imagejob_operator.documents.staging import MAX_PART_BYTES, manifest_key, order_key, part_key
 from imagejob_operator.operations.processing.orders import write_order

@@ -15,7 +15,7 @@ from fakes.scripts import CRASHED, badly
 from fakes.world import World
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.decision.orphans import clock_key
+from imagejob_operator.decision.garbage import clock_key
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.ports.object_store import StoreUnavailable
 

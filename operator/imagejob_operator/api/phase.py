@@ -28,6 +28,7 @@ class Phase(enum.StrEnum):
 
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
 COMPENSATING = frozenset({Phase.FAILING, Phase.CANCELLING})
+FORWARD = (Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING, Phase.PUBLISHING)
 _LEAVE = COMPENSATING | {Phase.SUSPENDED}
 _LEAVE_UNSTAGED = frozenset({Phase.SUSPENDED, Phase.FAILED, Phase.CANCELLED})
 

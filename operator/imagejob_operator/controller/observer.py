@@ -10,8 +10,7 @@ from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.run_memory import RunMemories
 from imagejob_operator.controller.store_access import StoreAccess
-from imagejob_operator.decision.observation import Observation, Policy
-from imagejob_operator.decision.store_availability import StoreViews
+from imagejob_operator.decision.observation import Observation, Policy, StoreViews
 from imagejob_operator.ports.clock import Clock
 
 

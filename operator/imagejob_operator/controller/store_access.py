@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.spec import InvalidSpec
-from imagejob_operator.decision.observation import Admission
-from imagejob_operator.decision.store_availability import StoreViews
+from imagejob_operator.decision.observation import Admission, StoreViews
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.imagejobs import Gone, Jobs, JobsError
 

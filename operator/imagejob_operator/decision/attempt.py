@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from imagejob_contract.result import Summary
@@ -26,7 +26,7 @@ class Problem:
     reason: Reason
     message: str
     certain: bool = False
-    """Waiting does not help."""
+    """Whether waiting does not help."""
     counted: bool = True
     """It counts as a retry of its shard; a disruption (drain, preemption, expired order) does not."""
 
@@ -54,7 +54,7 @@ class Attempt:
     """It no longer exists; this is its last known state."""
     held: bool = False
     """A queue holds it back: it may not be scheduled yet."""
-    order_delivered: bool = field(default=True)
+    order_delivered: bool = True
     """Whether this process knows that the attempt has its order; not known after a restart."""
     epoch: int = 1
     """The epoch of the run's staging that it works on; earlier epochs are ignored."""
@@ -137,11 +137,7 @@ def format_attempts(counts: tuple[AttemptCounts, ...]) -> str:
 
 
 def parse_attempts(text: str, total: int) -> tuple[AttemptCounts, ...]:
-    """Read what `format_attempts` wrote; shards that are not named have no attempt.
-
-    Raises:
-        ValueError: for anything else.
-    """
+    """Read what `format_attempts` wrote; raises ValueError for anything else."""
     counts = [AttemptCounts()] * total
     for part in filter(None, text.split(",")):
         span, _, value = part.partition("=")

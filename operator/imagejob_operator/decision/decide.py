@@ -12,16 +12,19 @@ from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
 from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Published
-from imagejob_operator.decision.phases.compensation import abort_run, cancelled, decide_compensation
+from imagejob_operator.decision.phases.compensation import (
+    abort_run,
+    cancelled,
+    decide_compensation,
+    decide_deleted,
+)
 from imagejob_operator.decision.phases.deadlines import active_deadline_exceeded
-from imagejob_operator.decision.phases.deleted import decide_deleted
 from imagejob_operator.decision.phases.pending import decide_pending, refuse
 from imagejob_operator.decision.phases.processing import decide_processing
 from imagejob_operator.decision.phases.publishing import decide_publishing
-from imagejob_operator.decision.phases.staging import decide_staging
+from imagejob_operator.decision.phases.staging import decide_staging, decide_validating
 from imagejob_operator.decision.phases.suspended import decide_suspended, decide_suspended_unstarted, suspend
 from imagejob_operator.decision.phases.terminal import decide_terminal
-from imagejob_operator.decision.phases.validating import decide_validating
 
 
 def decide(o: Observation) -> Decision:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from imagejob_contract.result import Summary
+from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.status import RunStatus, Status
+from imagejob_operator.api.imagestore_status import Readiness
+from imagejob_operator.api.status import RunStatus, StagingStore, Status
 from imagejob_operator.decision.action import Action
 from imagejob_operator.decision.attempt import Attempt, Refusal, Remark
 from imagejob_operator.decision.operation import Operation, Progress
-from imagejob_operator.decision.store_availability import StoreViews
 from imagejob_operator.naming.prefixes import report_key, staging_prefix
 
 
@@ -28,6 +29,49 @@ class Policy:
     """How long a Pod may fail to start (image pull, configuration) and a store be unready."""
     requeue_after: timedelta = timedelta(minutes=5)
     """When a job under way is checked again if nothing happens before."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreView:
+    """An ImageStore that a job names; without a readiness if it does not exist."""
+
+    name: str
+    uid: str = ""
+    readiness: Readiness | None = None
+    location: str = ""
+    """Bucket and prefix of its staging, as a URL; empty while it is not open."""
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it cannot be used; None if it can."""
+        if self.readiness is None:
+            text = f"there is no ImageStore {self.name!r} in this namespace; create it, or correct storeRef"
+            return Failure(Code.CREATION, Reason.STORE_NOT_FOUND, text)
+        if not self.readiness.ready:
+            why = f"{self.readiness.reason}: {self.readiness.message}"
+            text = f"the ImageStore {self.name!r} is not ready, {why}"
+            return Failure(Code.CREATION, Reason.STORE_NOT_READY, text)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreViews:
+    """The ImageStores of a job; None where it uses the operator's own store."""
+
+    source: StoreView | None = None
+    destination: StoreView | None = None
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why one of them cannot be used."""
+        found = [view.failure for view in (self.source, self.destination) if view]
+        return next(filter(None, found), None)
+
+    @property
+    def staging(self) -> StagingStore | None:
+        """The ImageStore that the run is staged in; None for the operator's own store."""
+        source = self.source
+        return StagingStore(source.name, source.uid, source.location) if source else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +112,21 @@ class Observation:
         """Key of the current run's report; empty without a run."""
         key, run = self.job.key, self.job.status.run
         return report_key(key.namespace, key.name, self.job.uid, run.number) if run else ""
+
+    def progress_of(self, operation: Operation) -> Progress | None:
+        """The progress of an operation; None if it is not the one that runs."""
+        return self.progress if self.operation == operation else None
+
+    @property
+    def staged_prefixes(self) -> tuple[str, ...]:
+        """The prefix of the recorded staging; empty without one."""
+        staging = self.job.status.staging
+        return (staging.prefix,) if staging else ()
+
+    @property
+    def staged_prefix(self) -> str:
+        """The prefix of the recorded staging; empty without one."""
+        return "".join(self.staged_prefixes)
 
     def staging_prefix(self, run: RunStatus) -> str:
         """The staging prefix of a run, in its epoch."""

@@ -45,11 +45,10 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """Empty `prefixes`; before that, write the report of a run that did not succeed."""
+    """Empty `prefixes`; before that, write the report of a run that did not succeed, if its key is given."""
 
     prefixes: tuple[str, ...]
     report: str = ""
-    """Key of the report to write first; none if empty."""
 
 
 Operation = Validate | Stage | Publish | Clean
@@ -73,13 +72,12 @@ class Working:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The operation failed; a transient failure is retried at `retry_at`."""
+    """The operation failed; a transient failure is retried at `retry_at`, a permanent one has None."""
 
     failure: Failure
     retry_at: datetime | None = None
-    """None if the failure is permanent."""
     results: ItemResults | None = None
-    """What became of the items, if their results were verified before the failure."""
+    """Known if the results were verified before the failure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import msgspec
 
 from imagejob_contract.result import Summary
 from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.spec import MAX_SHARDS, Execution, InvalidSpec
 from imagejob_operator.api.status import ItemCounts, RunStatus, ShardStatus, Status
 from imagejob_operator.backoff import Backoff
 from imagejob_operator.decision.attempt import (
@@ -48,6 +49,9 @@ class Survey:
         """Whether every shard has ended."""
         return len(self.done) + len(self.lost) == self.total
 
+
+DEFAULT_ITEMS_PER_POD = 100
+"""The most without `itemsPerPod`: a lost Pod repeats all its items. MAX_SHARDS Pods take 100,000 items."""
 
 MAX_DISRUPTIONS = 10
 """Disrupted launches of one shard before it fails for good."""
@@ -119,10 +123,7 @@ def _ended_badly(attempt: Attempt | None, now: datetime) -> Problem | None:
 
 
 def _due_at(attempt: Attempt, had: AttemptCounts, now: datetime) -> datetime:
-    """When the shard of an attempt that ended badly is retried.
-
-    At once if its node is dead (that took long enough), or if another clock says that it ended in the future.
-    """
+    """When the shard is retried: at once if the node is dead, or the end is in the future (another clock)."""
     ended = attempt.finished_at or attempt.created_at
     if attempt.live or ended > now + BACKOFF.longest:
         return now
@@ -169,6 +170,20 @@ def with_attempts(status: Status, view: Survey, parallelism: int) -> Status:
     return msgspec.structs.replace(status, run=msgspec.structs.replace(run, shards=shards))
 
 
+def items_per_pod(execution: Execution, items: int) -> int:
+    """Items of one Pod in a run of `items`; raises InvalidSpec for more than MAX_SHARDS Pods."""
+    asked = execution.items_per_pod
+    if asked is None:
+        return max(1, min(math.ceil(items / execution.parallelism), DEFAULT_ITEMS_PER_POD))
+    fewest = math.ceil(items / MAX_SHARDS)
+    if asked < fewest:
+        raise InvalidSpec(
+            f"spec.execution.itemsPerPod: {asked} with {items} items needs more than {MAX_SHARDS} Pods; "
+            f"set it to {fewest} or more"
+        )
+    return asked
+
+
 def shard_items(total_items: int, per_shard: int, shard: int) -> range:
     """Indexes of the items of a shard."""
     return range(shard * per_shard, min(total_items, (shard + 1) * per_shard))
@@ -182,9 +197,8 @@ def shard_count(total_items: int, per_shard: int) -> int:
 def count_items(status: Status, view: Survey) -> ItemCounts:
     """Count the items of done and lost shards."""
     items = status.items or ItemCounts()
-    lost = sum(
-        len(shard_items(items.total - items.skipped, status.items_per_shard, shard)) for shard in view.lost
-    )
+    total = items.total - items.skipped
+    lost = sum(len(shard_items(total, status.items_per_shard, shard)) for shard in view.lost)
     return ItemCounts(
         total=items.total,
         succeeded=sum(s.succeeded for s in view.done.values()),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-import msgspec
-
 from imagejob_operator.documents.report import ReportItem, ReportOutput, SourceSet, Totals
 
 
@@ -24,11 +22,6 @@ def totals(items: Sequence[ReportItem]) -> Totals:
         bytes_saved=sum(item.size - max(output.bytes for output in item.outputs) for item in done),
         process_milliseconds=sum(item.timings.process for item in items if item.timings),
     )
-
-
-def with_source_sets(item: ReportItem) -> ReportItem:
-    """The item with the source sets of its outputs."""
-    return msgspec.structs.replace(item, srcset=source_sets(item.outputs))
 
 
 def source_sets(outputs: Sequence[ReportOutput]) -> tuple[SourceSet, ...]:

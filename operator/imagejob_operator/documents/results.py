@@ -9,17 +9,7 @@ import msgspec
 
 from imagejob_contract.order import output_name
 from imagejob_contract.recipe import Rendition
-from imagejob_contract.result import (
-    ImageFacts,
-    ItemCode,
-    ItemError,
-    ItemResult,
-    OutputRecord,
-    Result,
-    SourceRecord,
-    Summary,
-    Timings,
-)
+from imagejob_contract.result import ItemCode, ItemError, ItemResult, Result, Summary
 
 
 class InvalidResult(ValueError):
@@ -28,18 +18,13 @@ class InvalidResult(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
-    """One item after all shards have ended; `attempt` wrote its outputs."""
+    """The verified result of one item; `attempt` wrote its outputs."""
 
-    index: int
+    result: ItemResult
     shard: int
     attempt: int
-    outputs: tuple[OutputRecord, ...] = ()
-    error: ItemError | None = None
     etags: tuple[str, ...] = ()
     """ETags of the outputs in the store's listing, in their order."""
-    source: SourceRecord | None = None
-    image: ImageFacts | None = None
-    timings: Timings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +36,7 @@ class Listed:
 
 
 def read_result(data: bytes, shard: int) -> Result:
-    """Decode the result of a shard; raises InvalidResult if it cannot be decoded, or is of another shard."""
+    """Decode the result of a shard; raises InvalidResult if that fails, or it is of another shard."""
     try:
         result = msgspec.json.decode(data, type=Result)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
@@ -70,9 +55,9 @@ def summarise(result: Result) -> Summary:
 def verify(
     result: Result, indexes: Sequence[int], renditions: Sequence[Rendition], listing: Mapping[str, Listed]
 ) -> list[ItemOutcome]:
-    """The outcomes of a shard; raises InvalidResult if the result does not match its items and the listing.
+    """The outcomes of a shard; raises InvalidResult if its result does not match its order or the listing.
 
-    The listing has the objects below the attempt's output prefix, by name.
+    `listing` has the objects below the attempt's output prefix, by name.
     """
     where = f"the result of shard {result.shard}"
     if [item.index for item in result.items] != list(indexes):
@@ -80,15 +65,10 @@ def verify(
     wanted = [rendition.name for rendition in renditions]
     return [
         ItemOutcome(
-            index=item.index,
-            shard=result.shard,
-            attempt=result.attempt,
-            outputs=item.outputs,
-            error=item.error,
-            etags=() if item.error else _verify_item(item, wanted, listing, where),
-            source=item.source,
-            image=item.image,
-            timings=item.timings,
+            item,
+            result.shard,
+            result.attempt,
+            () if item.error else _verify_item(item, wanted, listing, where),
         )
         for item in result.items
     ]
@@ -118,4 +98,4 @@ def lost_outcomes(shard: int, indexes: Sequence[int]) -> list[ItemOutcome]:
     error = ItemError(
         ItemCode.KILLED, "every attempt at this item's shard failed; see the Events of its Pods"
     )
-    return [ItemOutcome(index, shard, 0, error=error) for index in indexes]
+    return [ItemOutcome(ItemResult(index, error=error), shard, attempt=0) for index in indexes]

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from imagejob_operator.api.imagejob import Key
-from imagejob_operator.decision.orphans import (
+from imagejob_operator.decision.garbage import (
     GARBAGE,
     SHORTEST_AGE,
+    UNKNOWN_OWNER,
     Contents,
     Finding,
     Mode,
@@ -24,7 +25,6 @@ from imagejob_operator.decision.orphans import (
     Owner,
     StagedJob,
     StagedRun,
-    Unknown,
     clock_key,
     count_orphans,
     judge,
@@ -179,21 +179,21 @@ class GarbageCollector:
     def _watched(self, job: StagedJob) -> bool:
         return not self.policy.namespaces or job.namespace in self.policy.namespaces
 
-    async def _read_owner(self, sweep: _Sweep, job: StagedJob) -> Owner | Unknown | None:
+    async def _read_owner(self, sweep: _Sweep, job: StagedJob) -> Owner | None:
         """The owner now, after all of its staging was listed; None if it is gone for good."""
         if not self._watched(job):
-            return Unknown.UNKNOWN
+            return UNKNOWN_OWNER
         key = sweep.uids.get(job.uid)
         if key is None:
             return None
         if key.namespace != job.namespace:
-            return Unknown.UNKNOWN
+            return UNKNOWN_OWNER
         found = await self.owners.get(key)
         # Another job with its name, or none: uids are never reused, so this one is gone.
         return found[1] if found and found[0] == job.uid else None
 
     async def _settle(
-        self, sweep: _Sweep, run: StagedRun, contents: Contents, owner: Owner | Unknown | None
+        self, sweep: _Sweep, run: StagedRun, contents: Contents, owner: Owner | None
     ) -> Finding:
         verdict = judge_owner(run, owner)
         if verdict not in GARBAGE:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from imagejob_operator.decision.orphans import Orphans, total
+from imagejob_operator.decision.garbage import Orphans, total
 from imagejob_operator.garbage.collector import GarbageCollector
 from imagejob_operator.ports.object_store import ObjectStore
 from imagejob_operator.ports.telemetry import GarbageTelemetry

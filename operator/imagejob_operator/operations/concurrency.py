@@ -16,8 +16,7 @@ AT_ONCE = 16
 async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE) -> list[R]:
     """Call `work` on every item, at most `at_once` at a time; the results in the order of the items.
 
-    Raises:
-        Exception: the first error, after the other calls are cancelled.
+    Raises the first error, after the other calls are cancelled.
     """
     todo = list(items)
     results: dict[int, R] = {}

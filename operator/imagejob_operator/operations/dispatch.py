@@ -28,12 +28,7 @@ class Operations:
     clock: Clock
 
     async def __call__(self, job: ImageJob, operation: Operation) -> Progress:
-        """Carry out one operation.
-
-        Raises:
-            OperationFailed: the job cannot go on.
-            StoreError: the store failed; the operation is retried.
-        """
+        """Carry out one operation; raises OperationFailed, or StoreError if it is to be retried."""
         store = await self.stores.of(job)
         match operation:
             case Validate():

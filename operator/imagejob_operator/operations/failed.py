@@ -7,12 +7,11 @@ from imagejob_operator.decision.operation import ItemResults
 
 
 class OperationFailed(Exception):
-    """The job cannot continue. Only a `transient` failure is retried."""
+    """The job cannot continue. Only a `transient` failure is retried, until the deadline of its phase."""
 
     def __init__(self, failure: Failure, transient: bool = False) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.transient = transient
-        """Whether it is transient: the operation is retried until the deadline of its phase."""
         self.results: ItemResults | None = None
         """What became of the items, if their results were verified before the failure."""

@@ -27,8 +27,12 @@ from imagejob_operator.ports.object_store import ObjectStore
 JSON = "application/json"
 
 
-async def write_manifest(store: ObjectStore, prefix: str, manifest: Manifest) -> None:
-    """Write a manifest: its parts first, if it is large."""
+async def write_manifest(
+    store: ObjectStore, prefix: str, manifest: Manifest, skipped: Sequence[ReportItem] = ()
+) -> None:
+    """Write a manifest, after the report items of skipped items and, if it is large, after its parts."""
+    if skipped:
+        await store.put(skipped_key(prefix), msgspec.json.encode(skipped), JSON)
     if len(manifest.items) > ITEMS_PER_PART:
 
         async def write(part: int) -> None:
@@ -38,12 +42,6 @@ async def write_manifest(store: ObjectStore, prefix: str, manifest: Manifest) ->
         await for_each(range(_parts(len(manifest.items))), write)
         manifest = msgspec.structs.replace(manifest, items=())
     await store.put(manifest_key(prefix), msgspec.json.encode(manifest), JSON)
-
-
-async def write_skipped(store: ObjectStore, prefix: str, skipped: Sequence[ReportItem]) -> None:
-    """Write the report items of skipped items. Call it before `write_manifest`."""
-    if skipped:
-        await store.put(skipped_key(prefix), msgspec.json.encode(skipped), JSON)
 
 
 async def read_skipped(store: ObjectStore, prefix: str, manifest: Manifest) -> tuple[ReportItem, ...]:

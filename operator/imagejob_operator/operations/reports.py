@@ -19,50 +19,36 @@ MOST_READ = 5
 
 
 async def recent_reports(store: ObjectStore, key: Key) -> AsyncIterator[Report]:
-    """The newest reports, newest first; reports that cannot be read are skipped.
-
-    Raises:
-        StoreError: when the store fails.
-    """
+    """The newest reports, newest first; reports that cannot be read are skipped."""
     found: list[StoredObject] = []
     async for stored in store.walk(reports_prefix(key.namespace, key.name)):
         found.append(stored)
         if len(found) == MOST_LISTED:
             break
     for stored in sorted(found, key=lambda stored: stored.modified_at, reverse=True)[:MOST_READ]:
-        try:
-            yield read_report(await store.read(stored.key, MAX_REPORT_BYTES))
-        except (ObjectMissing, msgspec.DecodeError):
-            continue
+        if report := await _read(store, stored.key):
+            yield report
 
 
 async def committed_report(store: ObjectStore, job: ImageJob, key: str) -> Report | None:
     """The report of the current run, if it exists and says Succeeded."""
-    run = job.status.run
-    try:
-        report = read_report(await store.read(key, MAX_REPORT_BYTES))
-    except (ObjectMissing, msgspec.DecodeError):
+    report, run = await _read(store, key), job.status.run
+    if report is None or run is None or report.outcome != "Succeeded":
         return None
-    same = run is not None and (report.uid, report.run) == (job.uid, run.number)
-    return report if same and report.outcome == "Succeeded" else None
+    return report if (report.uid, report.run) == (job.uid, run.number) else None
 
 
 async def unpublished_before(store: ObjectStore, job: ImageJob) -> frozenset[str]:
     """Sources that the last run with items in its report did not publish.
 
-    A failed run may have published an item in part, so all of its items are processed again.
-
-    Raises:
-        OperationFailed: JOB_001/NoPreviousReport if there is no such report.
-        StoreError: when the store fails.
+    A failed run may have published items in part, so all of its items count. JOB_001 without such a report.
     """
     text = "spec.run.items is Failed, but no earlier run has a report with items"
     for past in job.status.history:
         if not past.report:
             continue
-        try:
-            report = read_report(await store.read(past.report, MAX_REPORT_BYTES))
-        except (ObjectMissing, msgspec.DecodeError):
+        report = await _read(store, past.report)
+        if report is None:
             text = f"spec.run.items is Failed, but the report of run {past.number} is not at {past.report!r}"
             break
         if report.items:
@@ -71,3 +57,11 @@ async def unpublished_before(store: ObjectStore, job: ImageJob) -> frozenset[str
             return frozenset(item.source for item in report.items if item.source not in done)
     text += "; set spec.run.items to All"
     raise OperationFailed(Failure(Code.CREATION, Reason.NO_PREVIOUS_REPORT, text))
+
+
+async def _read(store: ObjectStore, key: str) -> Report | None:
+    """The report at a key; None if it is missing or cannot be read."""
+    try:
+        return read_report(await store.read(key, MAX_REPORT_BYTES))
+    except (ObjectMissing, msgspec.DecodeError):
+        return None

@@ -1,7 +1,7 @@
 """A dry run: everything that a run needs is checked, and nothing but the report is written.
 
 Whether objects may be written is checked by replacing one that does not exist: the store denies it to a user
-without the right, and tells all others that the condition is not met.
+without the right, and answers all others that the condition is not met.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.decision.operation import Validate, Validated
-from imagejob_operator.decision.shard_size import items_per_pod
+from imagejob_operator.decision.shards import items_per_pod
 from imagejob_operator.documents.report import ReportCheck, ReportError, encode_report
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.publishing.report import make_report
@@ -34,16 +34,12 @@ NO_ETAG = "0" * 32
 async def validate(
     store: ObjectStore, launcher: Launcher, clock: Clock, job: ImageJob, operation: Validate
 ) -> Validated:
-    """Check everything that a run of the job needs, and write the report.
-
-    Raises:
-        StoreError: when the store does not answer.
-    """
+    """Check everything that a run of the job needs, and write the report."""
     spec = job.spec
     assert not isinstance(spec, InvalidSpec)  # noqa: S101  (decide validates accepted jobs only)
     run = _Checks(store, launcher, job, spec, operation.prefix, job.ends_by(clock()))
     checks: list[ReportCheck] = []
-    failures: list[Failure] = []
+    first: Failure | None = None
     # In the order of a run, so that the first failure is the one that a run would end with.
     for name, check in (
         ("items", run.items),
@@ -55,9 +51,8 @@ async def validate(
             checks.append(ReportCheck(name, True, await check()))
         except OperationFailed as error:
             failure = error.failure
-            failures.append(failure)
+            first = first or failure
             checks.append(ReportCheck(name, False, f"{failure.code} {failure.reason}: {failure.message}"))
-    first = failures[0] if failures else None
     report = msgspec.structs.replace(
         make_report(job, clock(), "Failed" if first else "Validated", ()),
         checks=tuple(checks),
@@ -98,12 +93,7 @@ class _Checks:
         return text + (f"; {len(plan.skipped)} items are up to date" if plan.skipped else "")
 
     async def staging(self) -> str:
-        try:
-            await self._check_writable(self._prefix)
-        except StoreDenied as error:
-            text = f"the store denies writing staged objects below {self._prefix!r}: {error}"
-            raise OperationFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
-        return f"staged objects can be written below {self._prefix!r}"
+        return await self._check_writable("staged objects", self._prefix, Code.STAGING, Reason.ACCESS_DENIED)
 
     async def pods(self) -> str:
         try:
@@ -116,17 +106,16 @@ class _Checks:
 
     async def destination(self) -> str:
         prefix = self._job.outputs_prefix + self._spec.destination.prefix
-        try:
-            await self._check_writable(prefix)
-        except StoreDenied as error:
-            text = f"the store denies writing outputs below {prefix!r}: {error}"
-            raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
-        return f"outputs can be written below {prefix!r}"
+        return await self._check_writable("outputs", prefix, Code.PUBLISH, Reason.DESTINATION_DENIED)
 
-    async def _check_writable(self, prefix: str) -> None:
+    async def _check_writable(self, what: str, prefix: str, code: Code, reason: Reason) -> str:
         try:
             await self._store.put_if_match(f"{prefix}{PROBE}none", b"", NO_ETAG, "application/octet-stream")
+            # A store that ignores conditions has written it.
+            await self._store.delete_prefix(prefix + PROBE)
         except ObjectChanged:
-            return
-        # A store that ignores conditions has written it.
-        await self._store.delete_prefix(prefix + PROBE)
+            pass
+        except StoreDenied as error:
+            text = f"the store denies writing {what} below {prefix!r}: {error}"
+            raise OperationFailed(Failure(code, reason, text)) from None
+        return f"{what} can be written below {prefix!r}"

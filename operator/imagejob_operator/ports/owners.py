@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from imagejob_operator.api.imagejob import Key
-from imagejob_operator.decision.orphans import Owner, Unknown
+from imagejob_operator.decision.garbage import Owner
 
 
 class Owners(Protocol):
@@ -18,5 +18,5 @@ class Owners(Protocol):
     async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
         """The uid of every ImageJob, from one moment after the call began; empty `namespaces` are all."""
 
-    async def get(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+    async def get(self, key: Key) -> tuple[str, Owner] | None:
         """The uid and the state of one ImageJob, from after the call began; None if it is gone."""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.status import Status
-from imagejob_operator.decision.orphans import Orphans
+from imagejob_operator.decision.garbage import Orphans
 
 
 class Telemetry(Protocol):

@@ -17,7 +17,7 @@ from imagejob_operator.api.imagestore import ImageStore
 from imagejob_operator.api.imagestore_status import Readiness, StoreReason
 from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
 from imagejob_operator.api.spec import InvalidSpec
-from imagejob_operator.decision.store_availability import StoreView, StoreViews
+from imagejob_operator.decision.observation import StoreView, StoreViews
 from imagejob_operator.naming.names import REPORT_ROOT, STAGING_ROOT
 from imagejob_operator.naming.prefixes import namespace_prefix, own_staging_prefix
 from imagejob_operator.ports.imagestores import NotUsable

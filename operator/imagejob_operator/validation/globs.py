@@ -15,18 +15,11 @@ def matches(key: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
 
 def glob_matches(glob: str, key: str) -> bool:
     """Whether a glob matches the whole key."""
-    return _glob_segments(glob.split("/"), key.split("/"))
-
-
-def _glob_segments(globs: list[str], segments: list[str]) -> bool:
-    reachable = {0}
-    for glob in globs:
-        if glob == "**":
+    segments, reachable = key.split("/"), {0}
+    for part in glob.split("/"):
+        if part == "**":
             reachable = {end for start in reachable for end in range(start, len(segments) + 1)}
         else:
-            reachable = {
-                start + 1
-                for start in reachable
-                if start < len(segments) and fnmatch.fnmatchcase(segments[start], glob)
-            }
+            rest = reachable - {len(segments)}
+            reachable = {start + 1 for start in rest if fnmatch.fnmatchcase(segments[start], part)}
     return len(segments) in reachable

@@ -49,11 +49,6 @@ class URL:
         return self._address + self.path
 
     @property
-    def is_address(self) -> bool:
-        """Whether the host is an IP address."""
-        return _is_address(self.host)
-
-    @property
     def _address(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.port == PORTS[self.scheme] else f":{self.port}")
@@ -70,9 +65,9 @@ def parse_url(url: str) -> URL:
         )
     host = match["host"].strip("[]").lower().rstrip(".")
     bracketed = match["host"].startswith("[")
-    if bracketed != (":" in host) or (bracketed and not _is_address(host)):
+    if bracketed != (":" in host) or (bracketed and not is_address(host)):
         raise InvalidURL(f"{shown(url)!r} must have an IPv6 address in the brackets")
-    if not bracketed and _NUMERIC.fullmatch(host) and not _is_address(host):
+    if not bracketed and _NUMERIC.fullmatch(host) and not is_address(host):
         raise InvalidURL(f"{shown(url)!r} has an invalid IPv4 address; write it as four decimal numbers")
     port = int(match["port"]) if match["port"] else PORTS[match["scheme"]]
     if not 0 < port < 65536:
@@ -105,7 +100,8 @@ def name_of(url: URL) -> str:
         return ""
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address."""
     try:
         ip_address(host)
     except ValueError:

@@ -12,7 +12,7 @@ from imagejob_operator.adapters.process.metrics import Metrics
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.controller.workqueue import Queues
-from imagejob_operator.decision.orphans import Mode, Orphans
+from imagejob_operator.decision.garbage import Mode, Orphans
 from imagejob_operator.settings import InvalidSettings, read_settings
 
 NEEDED = {

@@ -4,9 +4,7 @@ import itertools
 
 import pytest
 
-from imagejob_operator.api.phase import COMPENSATING, MOVES, TERMINAL, IllegalMove, Phase, check_move
-
-FORWARD = (Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING, Phase.PUBLISHING)
+from imagejob_operator.api.phase import COMPENSATING, FORWARD, MOVES, TERMINAL, IllegalMove, Phase, check_move
 
 LEGAL = """
 Pending    -> Validating Staging Suspended Failed Cancelled

@@ -28,7 +28,7 @@ from imagejob_operator.api.status import (
     status_body,
     with_history,
 )
-from imagejob_operator.decision.conditions import with_conditions
+from imagejob_operator.decision.status_update import with_conditions
 
 CAUSE = error_status(Failure(Code.LAUNCH, Reason.QUOTA_EXCEEDED, "exceeded quota"))
 CANCEL = error_status(Failure(Code.CANCELLED, Reason.SUPERSEDED, "another run"))

@@ -40,8 +40,7 @@ from imagejob_operator.decision.attempt import (
     State,
     parse_attempts,
 )
-from imagejob_operator.decision.conditions import with_conditions
-from imagejob_operator.decision.observation import Admission, Decision, Observation
+from imagejob_operator.decision.observation import Admission, Decision, Observation, StoreView, StoreViews
 from imagejob_operator.decision.operation import (
     Broken,
     Clean,
@@ -57,7 +56,7 @@ from imagejob_operator.decision.operation import (
     Validated,
     Working,
 )
-from imagejob_operator.decision.store_availability import StoreView, StoreViews
+from imagejob_operator.decision.status_update import with_conditions
 from imagejob_operator.naming.prefixes import job_staging_prefix, report_key
 
 Decide = Callable[[Observation], Decision]

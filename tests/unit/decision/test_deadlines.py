@@ -8,9 +8,9 @@ from fakes.build import NOW, PREFIX, job, later, seen, spec, status
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import Status
-from imagejob_operator.decision.conditions import with_conditions
 from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.operation import Broken, Progress, Stage, Working
+from imagejob_operator.decision.status_update import with_conditions
 
 AWAY = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "the store cannot be reached")
 

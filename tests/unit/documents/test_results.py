@@ -44,13 +44,16 @@ GOOD = (item(4, web=10, thumb=5), item(5, web=11, thumb=6))
 
 def test_a_correct_result_is_accepted() -> None:
     outcomes = verify(result(*GOOD), range(4, 6), [WEB, THUMB], LISTING)
-    assert [(o.index, o.shard, o.attempt, len(o.outputs)) for o in outcomes] == [(4, 2, 1, 2), (5, 2, 1, 2)]
+    assert [(o.result.index, o.shard, o.attempt, len(o.result.outputs)) for o in outcomes] == [
+        (4, 2, 1, 2),
+        (5, 2, 1, 2),
+    ]
     assert outcomes[1].etags == ("etag of 000005-web", "etag of 000005-thumb")
 
 
 def test_a_failed_item_needs_no_outputs() -> None:
     outcomes = verify(result(GOOD[0], failed(5)), range(4, 6), [WEB, THUMB], LISTING)
-    assert [(o.index, o.error is not None, o.etags == ()) for o in outcomes] == [
+    assert [(o.result.index, o.result.error is not None, o.etags == ()) for o in outcomes] == [
         (4, False, False),
         (5, True, True),
     ]
@@ -115,7 +118,7 @@ def test_counts() -> None:
 
 def test_all_items_of_a_lost_shard_have_failed() -> None:
     outcomes = lost_outcomes(2, range(4, 6))
-    assert [(o.index, o.error and o.error.code) for o in outcomes] == [
+    assert [(o.result.index, o.result.error and o.result.error.code) for o in outcomes] == [
         (4, ItemCode.KILLED),
         (5, ItemCode.KILLED),
     ]

@@ -15,7 +15,7 @@ from fakes.hooks import Gate
 from fakes.memory_owners import CLUSTER, FOLDER, OTHER_FOLDER, GarbageCounts, MemoryOwners
 from fakes.memory_store import MemoryStore
 from imagejob_operator.api.imagejob import Key
-from imagejob_operator.decision.orphans import Mode, Orphans, clock_key
+from imagejob_operator.decision.garbage import Mode, Orphans, clock_key
 from imagejob_operator.documents.staging import Manifest, manifest_key
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.naming.prefixes import (

@@ -15,7 +15,7 @@ from imagejob_operator.adapters.http.guarded_connector import Lookup, guarded_co
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.validation.networks import WEB_PORTS, SourceNetworks
-from imagejob_operator.validation.urls import URL, InvalidURL, parse_url, redirected
+from imagejob_operator.validation.urls import URL, InvalidURL, is_address, parse_url, redirected
 
 MiB = 1024 * 1024
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -129,7 +129,7 @@ class HttpDownloads:
     def _admit(self, url: URL) -> None:
         """Refuse a URL by its address or port; a name is checked when it is resolved."""
         refusal = ""
-        if url.is_address:
+        if is_address(url.host):
             refusal = self._networks.refusal(url.host, url.port)
         elif self._proxy and url.port not in WEB_PORTS:
             refusal = f"port {url.port}, which is neither 80 nor 443"

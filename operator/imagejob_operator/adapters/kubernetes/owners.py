@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from imagejob_operator.adapters.kubernetes.listing import list_metadata, never_gone
 from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
 from imagejob_operator.api.imagejob import Key
-from imagejob_operator.decision.orphans import Owner, Unknown, read_owner
+from imagejob_operator.decision.garbage import Owner, read_owner
 from imagejob_operator.naming.names import GROUP, PLURAL, VERSION
 
 
@@ -29,7 +29,7 @@ class KubeOwners:
         listed = await list_metadata(self._http, f"/apis/{GROUP}/{VERSION}", PLURAL, namespaces)
         return {metadata["uid"]: Key(metadata["namespace"], metadata["name"]) for metadata in listed}
 
-    async def get(self, key: Key) -> tuple[str, Owner | Unknown] | None:
+    async def get(self, key: Key) -> tuple[str, Owner] | None:
         """See the port."""
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}"
         with never_gone():

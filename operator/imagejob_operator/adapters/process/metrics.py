@@ -15,7 +15,7 @@ from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.api.status import Status
 from imagejob_operator.controller.workqueue import WorkQueue
-from imagejob_operator.decision.orphans import Orphans
+from imagejob_operator.decision.garbage import Orphans
 from imagejob_operator.decision.phases.cleaning import DEFERRALS
 
 _CALL_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)

@@ -49,7 +49,7 @@ class Cleaning:
 
 def clean_within_budget(o: Observation, operation: Clean, since: datetime) -> Cleaning:
     """The cleaning of a job whose budget started at `since`."""
-    progress = o.progress if o.operation == operation else None
+    progress = o.progress_of(operation)
     half, deadline = since + o.policy.cleaning_budget / 2, since + o.policy.cleaning_budget
     # The operator may have been down, and a deletion is timed by the API server's clock.
     if started := o.operation_since if o.operation == operation else o.now:
@@ -88,19 +88,15 @@ def deferral(o: Observation, progress: Progress | None) -> Deferral:
     if failure is None:
         return Deferral(Reason.DEADLINE_EXCEEDED, text)
     if failure.reason in CLOSED:
-        text = f"{failure.message}, so {_leftovers(o)} cannot be deleted; {_advice(failure.reason)}"
-        return Deferral(failure.reason, text)
+        first = "recreate it" if failure.reason is Reason.STORE_NOT_FOUND else "correct it"
+        advice = f"{first}, or delete the objects, or rely on a lifecycle rule"
+        return Deferral(failure.reason, f"{failure.message}, so {_leftovers(o)} cannot be deleted; {advice}")
     return Deferral(failure.reason, f"{text}: {failure.message}")
 
 
 def _leftovers(o: Observation) -> str:
-    status, run = o.job.status, o.job.status.run
-    count = status.staging.objects if status.staging else 0
+    staging, run = o.job.status.staging, o.job.status.run
     location = run.store.location if run and run.store else ""
     prefix = job_staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid)
-    return f"{count or 'the'} staged objects below {location}{prefix}"
-
-
-def _advice(reason: Reason) -> str:
-    first = "recreate it" if reason is Reason.STORE_NOT_FOUND else "correct it"
-    return f"{first}, or delete the objects, or rely on a lifecycle rule"
+    count = staging.objects if staging and staging.objects else "the"
+    return f"{count} staged objects below {location}{prefix}"

@@ -1,4 +1,4 @@
-"""Failing and Cancelling: first the intent is written, then staging and attempts are removed."""
+"""Failing, Cancelling and deletion: the intent is recorded first, then staging and attempts are removed."""
 
 from __future__ import annotations
 
@@ -7,27 +7,25 @@ import msgspec
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import Status, error_status
+from imagejob_operator.decision.action import RecordEvent, ReleaseFinalizer
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Clean
 from imagejob_operator.decision.phases.cleaning import clean_within_budget, stop_live
 from imagejob_operator.decision.phases.terminal import finish_run, with_published
 from imagejob_operator.decision.status_update import next_status
+from imagejob_operator.naming.prefixes import job_staging_prefix
 
 
 def abort_run(o: Observation, failure: Failure, status: Status | None = None) -> Decision:
-    """Write the intent and the first cause; nothing is removed before that is recorded.
-
-    A validation staged nothing, so it ends at once.
-    """
+    """Record the intent and the first cause before anything is removed; a validation ends at once."""
     cancelled = failure.code is Code.CANCELLED
     status = status or o.job.status
     if status.at is Phase.VALIDATING:
         end = Phase.CANCELLED if cancelled else Phase.FAILED
         return finish_run(o, status, end, failure)
     phase = Phase.CANCELLING if cancelled else Phase.FAILING
-    return Decision(
-        next_status(o, msgspec.structs.replace(status, phase=phase.value, error=error_status(failure)))
-    )
+    wanted = msgspec.structs.replace(status, phase=phase.value, error=error_status(failure))
+    return Decision(next_status(o, wanted))
 
 
 def cancelled(run_id: str) -> Failure:
@@ -45,7 +43,7 @@ def decide_compensation(o: Observation) -> Decision:
     """Attempts end and staging is emptied, then the terminal phase is written."""
     status = o.job.status
     target = Phase.FAILED if status.at is Phase.FAILING else Phase.CANCELLED
-    operation = Clean((status.staging.prefix,) if status.staging else (), report=o.report_key)
+    operation = Clean(o.staged_prefixes, report=o.report_key)
     cleaning = clean_within_budget(o, operation, status.phase_since or o.now)
     if cleaning.done:
         if committed := cleaning.done.committed:
@@ -56,3 +54,19 @@ def decide_compensation(o: Observation) -> Decision:
     if cleaning.deferral:
         return finish_run(o, status, target, cleaned=cleaning.deferral.message)
     return Decision(next_status(o, status), stop_live(o), cleaning.operation, cleaning.requeue_at)
+
+
+def decide_deleted(o: Observation) -> Decision:
+    """Empty the staging of all runs within the budget, then release the job in any case."""
+    status = o.job.status
+    if not o.job.guarded or o.job.deleted_at is None:
+        return Decision(status)
+    operation = Clean((job_staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid),))
+    cleaning = clean_within_budget(o, operation, o.job.deleted_at)
+    if cleaning.done:
+        return Decision(status, (ReleaseFinalizer(),))
+    if why := cleaning.deferral:
+        run = status.run.number if status.run else 0
+        event = RecordEvent(warning=True, reason="CleaningDeferred", message=why.message, run=run)
+        return Decision(status, (event, ReleaseFinalizer(deferred=why.reason)))
+    return Decision(status, stop_live(o), cleaning.operation, cleaning.requeue_at)

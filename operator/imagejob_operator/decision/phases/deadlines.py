@@ -8,19 +8,12 @@ from datetime import datetime, timedelta
 from imagejob_operator.api.errors import CATALOGUE, Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import Spec
-from imagejob_operator.decision.conditions import RECONCILING
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.operation import Broken, Progress, Publish, Stage, Validate, last_failure
+from imagejob_operator.decision.operation import Progress, Publish, Stage, Validate, last_failure
 from imagejob_operator.decision.phases.cleaning import retry_moments
-from imagejob_operator.decision.phases.compensation import abort_run
-from imagejob_operator.decision.status_update import next_status
+from imagejob_operator.decision.status_update import RECONCILING, next_status
 
 Work = Validate | Stage | Publish
-
-
-def progress_of(o: Observation, operation: Work) -> Progress | None:
-    """The progress of this operation; None if it is not the one that runs."""
-    return o.progress if o.operation == operation else None
 
 
 def latest_failure(o: Observation, progress: Progress | None) -> Failure | None:
@@ -48,24 +41,10 @@ def stopped_retrying(failure: Failure, spec: Spec) -> Failure:
 
 def run_operation(o: Observation, operation: Work, until: datetime) -> Decision:
     """Run the operation, or retry it when its backoff has passed."""
-    progress = progress_of(o, operation)
+    progress = o.progress_of(operation)
     note = latest_failure(o, progress) or ""
     moments = [until, o.now + o.policy.requeue_after, *retry_moments(progress, o.now)]
     return Decision(next_status(o, o.job.status, note=note), operation=operation, requeue_at=min(moments))
-
-
-def wait_for_sources(o: Observation, spec: Spec, operation: Validate | Stage, overdue: str) -> Decision:
-    """Wait until the sources are staged or checked; a permanent failure or the deadline is JOB_002."""
-    progress = progress_of(o, operation)
-    if isinstance(progress, Broken) and progress.retry_at is None:
-        return abort_run(o, progress.failure)
-    deadline = retry_deadline(o, spec)
-    if o.now < deadline:
-        return run_operation(o, operation, deadline)
-    if last := latest_failure(o, progress):
-        return abort_run(o, stopped_retrying(last, spec))
-    text = f"{overdue} within spec.execution.stagingDeadlineSeconds {spec.execution.staging_deadline_seconds}"
-    return abort_run(o, Failure(Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED, text))
 
 
 def active_deadline_exceeded(o: Observation, spec: Spec) -> Failure:

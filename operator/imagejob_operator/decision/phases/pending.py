@@ -57,7 +57,7 @@ def refuse(o: Observation, failure: Failure) -> Decision:
 
 
 def _finish_unstarted(o: Observation, phase: Phase, failure: Failure) -> Decision:
-    """End a run before it has started: it takes a number, and there is nothing to undo."""
+    """End a run before it has started: it takes a number, and there is nothing to clean."""
     spec = o.job.spec
     before = o.job.status.run or RunStatus()
     run = RunStatus(

@@ -13,8 +13,13 @@ from imagejob_operator.api.status import ItemCounts, Status
 from imagejob_operator.decision.action import Action, DeliverOrder, Launch, ReadEvents
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.phases.compensation import abort_run
-from imagejob_operator.decision.phases.kueue import check_queue, is_queued, with_queued
-from imagejob_operator.decision.phases.starting import check_start, silent_attempt
+from imagejob_operator.decision.phases.starting import (
+    check_queue,
+    check_start,
+    is_queued,
+    silent_attempt,
+    with_queued,
+)
 from imagejob_operator.decision.shards import Survey, count_items, stuck_at, survey, with_attempts
 from imagejob_operator.decision.status_update import next_status
 
@@ -53,10 +58,7 @@ def decide_processing(o: Observation, spec: Spec) -> Decision:
 
 
 def _too_many_lost(o: Observation, spec: Spec, view: Survey, counts: ItemCounts) -> Failure | None:
-    """The first problem of the lost shards, if they have more items than may fail.
-
-    JOB_003 if no Pod of the run ever ran, else JOB_005.
-    """
+    """The first problem of the lost shards, if too many are lost: JOB_003 if no Pod ran, else JOB_005."""
     lost_items = counts.failed - sum(s.failed for s in view.done.values())
     if not view.lost or lost_items <= tolerated_failures(spec.failure_policy, counts.total):
         return None
@@ -89,7 +91,7 @@ def _with_progress(status: Status, counts: ItemCounts) -> Status:
 
 def _launches(o: Observation, view: Survey) -> tuple[tuple[Action, ...], datetime | None]:
     """Launch recorded attempts and deliver orders; what was refused waits for its retry."""
-    prefix = o.job.status.staging.prefix if o.job.status.staging else ""
+    prefix = o.staged_prefix
     wanted: list[tuple[int, Action]] = [
         (shard, Launch(prefix, shard, view.counts[shard].launches)) for shard in view.absent
     ]

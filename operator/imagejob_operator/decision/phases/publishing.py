@@ -10,7 +10,6 @@ from imagejob_operator.decision.operation import Broken, Publish, Published
 from imagejob_operator.decision.phases.compensation import abort_run
 from imagejob_operator.decision.phases.deadlines import (
     active_deadline_exceeded,
-    progress_of,
     retry_deadline,
     run_operation,
     stopped_retrying,
@@ -23,13 +22,13 @@ def decide_publishing(o: Observation, spec: Spec) -> Decision:
     status, run = o.job.status, o.job.status.run or RunStatus()
     deadline = o.job.ends_by(o.now)
     operation = Publish(
-        prefix=status.staging.prefix if status.staging else "",
+        prefix=o.staged_prefix,
         report=o.report_key,
         deadline=deadline,
         lost=run.shards.failed if run.shards else 0,
         tolerated=tolerated_failures(spec.failure_policy, status.items.total if status.items else 0),
     )
-    progress = progress_of(o, operation)
+    progress = o.progress_of(operation)
     if isinstance(progress, Published):
         status = with_published(status, progress, operation.report)
         return finish_run(o, status, Phase.SUCCEEDED, cleaned=progress.cleaned)

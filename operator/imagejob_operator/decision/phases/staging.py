@@ -1,4 +1,4 @@
-"""Staging: the sources are copied, then the shards are planned."""
+"""Validating and Staging: the sources are checked, or copied before the shards are planned."""
 
 from __future__ import annotations
 
@@ -9,23 +9,58 @@ import msgspec
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, Spec
-from imagejob_operator.api.status import ItemCounts, RunStatus, ShardStatus, StagingStatus
+from imagejob_operator.api.status import VALIDATED, ItemCounts, RunStatus, ShardStatus, StagingStatus
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.operation import Stage, Staged
+from imagejob_operator.decision.operation import Broken, Stage, Staged, Validate, Validated
 from imagejob_operator.decision.phases.compensation import abort_run
-from imagejob_operator.decision.phases.deadlines import progress_of, wait_for_sources
-from imagejob_operator.decision.shard_size import items_per_pod
-from imagejob_operator.decision.shards import shard_count, survey, with_attempts
+from imagejob_operator.decision.phases.deadlines import (
+    latest_failure,
+    retry_deadline,
+    run_operation,
+    stopped_retrying,
+)
+from imagejob_operator.decision.phases.terminal import finish_run
+from imagejob_operator.decision.shards import items_per_pod, shard_count, survey, with_attempts
 from imagejob_operator.decision.status_update import next_status
+
+
+def decide_validating(o: Observation, spec: Spec) -> Decision:
+    """Check everything that a run needs, and end as the run would; there is nothing to clean."""
+    run = o.job.status.run or RunStatus()
+    operation = Validate(prefix=o.staging_prefix(run), report=o.report_key)
+    progress = o.progress_of(operation)
+    if not isinstance(progress, Validated):
+        return _wait_for_sources(o, spec, operation, "the run was not validated")
+    status = msgspec.structs.replace(
+        o.job.status, report=operation.report, items=ItemCounts(total=progress.items)
+    )
+    if progress.failure:
+        return finish_run(o, status, Phase.FAILED, progress.failure)
+    status = msgspec.structs.replace(status, run=msgspec.structs.replace(run, outcome=VALIDATED))
+    return finish_run(o, status, Phase.SUCCEEDED)
 
 
 def decide_staging(o: Observation, spec: Spec) -> Decision:
     """Stage the sources."""
-    operation = Stage(o.job.status.staging.prefix if o.job.status.staging else "")
-    progress = progress_of(o, operation)
+    operation = Stage(o.staged_prefix)
+    progress = o.progress_of(operation)
     if isinstance(progress, Staged):
         return _plan_shards(o, spec, progress)
-    return wait_for_sources(o, spec, operation, "the sources were not staged")
+    return _wait_for_sources(o, spec, operation, "the sources were not staged")
+
+
+def _wait_for_sources(o: Observation, spec: Spec, operation: Validate | Stage, overdue: str) -> Decision:
+    """Wait until the sources are staged or checked; a permanent failure or the deadline is JOB_002."""
+    progress = o.progress_of(operation)
+    if isinstance(progress, Broken) and progress.retry_at is None:
+        return abort_run(o, progress.failure)
+    deadline = retry_deadline(o, spec)
+    if o.now < deadline:
+        return run_operation(o, operation, deadline)
+    if last := latest_failure(o, progress):
+        return abort_run(o, stopped_retrying(last, spec))
+    text = f"{overdue} within spec.execution.stagingDeadlineSeconds {spec.execution.staging_deadline_seconds}"
+    return abort_run(o, Failure(Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED, text))
 
 
 def _plan_shards(o: Observation, spec: Spec, staged: Staged) -> Decision:
@@ -43,7 +78,7 @@ def _plan_shards(o: Observation, spec: Spec, staged: Staged) -> Decision:
         items_per_shard=per_shard,
         items=ItemCounts(total=total, skipped=staged.skipped),
         progress=f"{staged.skipped}/{total}",
-        staging=StagingStatus(status.staging.prefix if status.staging else "", staged.objects, staged.bytes),
+        staging=StagingStatus(o.staged_prefix, staged.objects, staged.bytes),
     )
     planned = replace(o, job=replace(o.job, status=status), attempts=())
     first = survey(planned, spec.execution.retries_per_shard)

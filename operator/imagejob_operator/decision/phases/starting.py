@@ -1,4 +1,8 @@
-"""Waiting for a first Pod to run: the start deadline, the grace, and why a Pod waits."""
+"""Waiting for a first Pod to run: why it waits, the start deadline, the grace, and the queue of Kueue.
+
+While a queue holds back every attempt of a run, only the queue's own deadline counts. A released attempt has
+the full start deadline.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.spec import Execution
-from imagejob_operator.api.status import duration_text
+from imagejob_operator.api.status import RunStatus, Status, duration_text
 from imagejob_operator.decision.attempt import Attempt, Problem, Refusal, Remark
 from imagejob_operator.decision.observation import Observation
 from imagejob_operator.decision.shards import Survey
@@ -46,7 +52,9 @@ def check_start(o: Observation, view: Survey, execution: Execution) -> Wait:
     if waited >= limit or (problem and problem.certain):
         where = f"pod {pod}, " if pod else ""
         evidence = f" ({where}{duration_text(waited)} of {duration_text(limit)} {name})"
-        return Wait(failure=_start_failure(problem, evidence))
+        reason = problem.reason if problem else Reason.START_DEADLINE_EXCEEDED
+        text = problem.message if problem else "no Pod was running within spec.execution.startDeadlineSeconds"
+        return Wait(failure=Failure(Code.LAUNCH, reason, text + evidence))
     if waited < NOTEWORTHY:
         return Wait(requeue_at=since + min(limit, NOTEWORTHY))
     return Wait(requeue_at=since + limit, note=_note(problem) if problem else "")
@@ -79,13 +87,6 @@ def _main_problem(
     return next(iter([*certain, *problems]), ("", None))
 
 
-def _start_failure(problem: Problem | None, evidence: str) -> Failure:
-    if problem:
-        return Failure(Code.LAUNCH, problem.reason, problem.message + evidence)
-    text = f"no Pod was running within spec.execution.startDeadlineSeconds{evidence}"
-    return Failure(Code.LAUNCH, Reason.START_DEADLINE_EXCEEDED, text)
-
-
 def _note(problem: Problem) -> str:
     """The message while the wait lasts; without a reason that says that the deadline has passed."""
     unnamed = problem.reason is Reason.START_DEADLINE_EXCEEDED
@@ -115,3 +116,47 @@ def silent_attempt(o: Observation, view: Survey) -> tuple[Attempt | None, dateti
     if remark:
         read_at = remark.asked_at + max(NOTEWORTHY, remark.asked_at - oldest.created_at)
     return (oldest, None) if o.now >= read_at else (None, read_at)
+
+
+def is_queued(view: Survey) -> bool:
+    """Whether a queue holds back every attempt that has not ended."""
+    return bool(view.waiting) and not view.running and all(attempt.held for attempt in view.waiting)
+
+
+def with_queued(status: Status, queued: bool, now: datetime) -> Status:
+    """The status with the start or the end of being queued recorded in it."""
+    run = status.run or RunStatus()
+    if queued and run.queued_since is None:
+        run = msgspec.structs.replace(run, queued_since=now.replace(microsecond=0))
+    elif not queued:
+        run = released(run, now)
+    return msgspec.structs.replace(status, run=run)
+
+
+def released(run: RunStatus, now: datetime) -> RunStatus:
+    """The run after the queue released it, with the time in the queue added up."""
+    if run.queued_since is None:
+        return run
+    return msgspec.structs.replace(
+        run,
+        queued_since=None,
+        queued_seconds=int(run.queued_for(now).total_seconds()),
+        released_at=now.replace(microsecond=0),
+    )
+
+
+def check_queue(o: Observation, view: Survey, execution: Execution) -> Wait:
+    """Compare the time in the queue with its deadline."""
+    waited = (o.job.status.run or RunStatus()).queued_for(o.now)
+    limit = timedelta(seconds=execution.queue_deadline_seconds)
+    message = next((a.problem.message for a in view.waiting if a.problem), "")
+    evidence = f": {message}" if message else ""
+    if waited < limit:
+        note = f"the queue {execution.queue_name!r} holds the Pods back{evidence}"
+        return Wait(note=note, requeue_at=o.now + (limit - waited))
+    text = (
+        f"the queue {execution.queue_name!r} has held back all Pods for {duration_text(waited)}, "
+        f"spec.execution.queueDeadlineSeconds is {execution.queue_deadline_seconds}{evidence}; check the "
+        "queue and its workloads, and whether Kueue manages this namespace"
+    )
+    return Wait(failure=Failure(Code.LAUNCH, Reason.QUEUE_DEADLINE_EXCEEDED, text))

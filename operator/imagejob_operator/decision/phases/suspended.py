@@ -12,7 +12,7 @@ from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Clean, last_failure
 from imagejob_operator.decision.phases.cleaning import clean_within_budget, stop_all
 from imagejob_operator.decision.phases.compensation import abort_run, rejected
-from imagejob_operator.decision.phases.kueue import released
+from imagejob_operator.decision.phases.starting import released
 from imagejob_operator.decision.status_update import next_status
 
 SUSPENDED = "spec.suspend is true; set it to false to resume the run"
@@ -58,7 +58,7 @@ def decide_suspended(o: Observation, spec: Spec) -> Decision:
             return _resume(o)
         requeue_at = o.now + o.policy.requeue_after
         return Decision(next_status(o, status, note=note), stop_all(o), requeue_at=requeue_at)
-    operation = Clean((status.staging.prefix,) if status.staging else ())
+    operation = Clean(o.staged_prefixes)
     cleaning = clean_within_budget(o, operation, status.phase_since or o.now)
     if failure := last_failure(cleaning.progress):
         note += f"; {failure.message}"
@@ -67,12 +67,8 @@ def decide_suspended(o: Observation, spec: Spec) -> Decision:
     if cleaning.deferral and not spec.suspend:
         return _resume(o)
     deferred = cleaning.deferral.message if cleaning.deferral else None
-    return Decision(
-        next_status(o, status, note=note, cleaned=deferred),
-        stop_all(o),
-        cleaning.operation,
-        cleaning.requeue_at,
-    )
+    wanted = next_status(o, status, note=note, cleaned=deferred)
+    return Decision(wanted, stop_all(o), cleaning.operation, cleaning.requeue_at)
 
 
 def add_finalizer(o: Observation) -> tuple[Action, ...]:

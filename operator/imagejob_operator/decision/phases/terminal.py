@@ -21,7 +21,6 @@ from imagejob_operator.api.status import (
 )
 from imagejob_operator.decision.action import Action, DeleteJob, RecordEvent, ReleaseFinalizer, StopAttempt
 from imagejob_operator.decision.attempt import Attempt, State
-from imagejob_operator.decision.conditions import outcome_text
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Broken, Clean, Cleaned, ItemResults, Progress, Published
 from imagejob_operator.decision.phases.cleaning import (
@@ -31,7 +30,7 @@ from imagejob_operator.decision.phases.cleaning import (
     stop_all,
     stop_live,
 )
-from imagejob_operator.decision.status_update import next_status
+from imagejob_operator.decision.status_update import next_status, outcome_text
 
 
 def finish_run(
@@ -151,8 +150,8 @@ def _deferred_cleaning(o: Observation) -> tuple[Clean | None, Progress | None]:
     if status.staging is None or cleaned is None or cleaned.status == "True":
         return None, None
     unreported = status.at is not Phase.SUCCEEDED and not status.report
-    operation = Clean((status.staging.prefix,), report=o.report_key if unreported else "")
-    return operation, o.progress if o.operation == operation else None
+    operation = Clean(o.staged_prefixes, report=o.report_key if unreported else "")
+    return operation, o.progress_of(operation)
 
 
 def _compacted(status: Status, run: RunStatus, cleaned: bool) -> Status:

@@ -12,7 +12,7 @@ from imagejob_operator.api.spec import InvalidSpec, item_limits
 from imagejob_operator.decision.shards import shard_items
 from imagejob_operator.documents.staging import input_key, order_key, output_prefix, result_key
 from imagejob_operator.documents.watermark_images import copy_key
-from imagejob_operator.operations.manifest import items_of, manifest_head
+from imagejob_operator.operations.manifest import JSON, items_of, manifest_head
 from imagejob_operator.ports.object_store import ObjectStore
 
 MAX_OUTPUT_BYTES = 512 * 1024 * 1024
@@ -27,20 +27,10 @@ def lifetime(now: datetime, ends_by: datetime) -> timedelta:
     return min(LONGEST, max(SLACK, ends_by - now + SLACK))
 
 
-def _upload(store: ObjectStore, below: str, live: timedelta) -> Upload:
-    """A form to upload outputs below the attempt's own prefix."""
-    form = store.sign_post(below, MAX_OUTPUT_BYTES, live)
-    return Upload(form.url, form.key_prefix, dict(form.fields), MAX_OUTPUT_BYTES)
-
-
 async def write_order(
     store: ObjectStore, job: ImageJob, prefix: str, shard: int, attempt: int, live: timedelta
 ) -> str:
-    """Write the order of an attempt, and return its signed URL.
-
-    Raises:
-        StoreError: when the store fails.
-    """
+    """Write the order of an attempt, and return its signed URL."""
     run = job.status.run
     assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide launches accepted jobs only)
     assert run is not None  # noqa: S101
@@ -48,6 +38,7 @@ async def write_order(
     head = await manifest_head(store, prefix)
     indexes = shard_items(head.count, job.status.items_per_shard, shard)
     items = await items_of(store, prefix, head, indexes)
+    form = store.sign_post(output_prefix(prefix, shard, attempt), MAX_OUTPUT_BYTES, live)
     order = Order(
         version=1,
         job=str(job.key),
@@ -65,13 +56,13 @@ async def write_order(
         ),
         renditions=spec.renditions,
         limits=item_limits(spec.limits),
-        upload=_upload(store, output_prefix(prefix, shard, attempt), live),
+        upload=Upload(form.url, form.key_prefix, dict(form.fields), MAX_OUTPUT_BYTES),
         result_url=store.sign_put(result_key(prefix, shard), live),
         watermark_images=tuple(
-            OrderWatermark(mark.key, store.sign_get(copy_key(prefix, position), live), mark.etag)
-            for position, mark in enumerate(head.watermark_images)
+            OrderWatermark(image.key, store.sign_get(copy_key(prefix, position), live), image.etag)
+            for position, image in enumerate(head.watermark_images)
         ),
     )
     key = order_key(prefix, shard, attempt)
-    await store.put(key, msgspec.json.encode(order), "application/json")
+    await store.put(key, msgspec.json.encode(order), JSON)
     return store.sign_get(key, live)

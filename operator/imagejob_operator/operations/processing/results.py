@@ -28,11 +28,7 @@ from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 
 
 async def read_staged(store: ObjectStore, prefix: str) -> tuple[Manifest, tuple[ReportItem, ...]]:
-    """The manifest of the staged items, and the report's entries for the skipped ones.
-
-    Raises:
-        OperationFailed: JOB_005/ResultsInvalid if one is missing or cannot be decoded.
-    """
+    """The manifest, and the report items of skipped items; JOB_005/ResultsInvalid if unreadable."""
     try:
         manifest = await whole_manifest(store, prefix)
         return manifest, await read_skipped(store, prefix, manifest)
@@ -43,11 +39,7 @@ async def read_staged(store: ObjectStore, prefix: str) -> tuple[Manifest, tuple[
 async def all_outcomes(
     store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str, lost: int
 ) -> list[ItemOutcome]:
-    """The outcome of every staged item; up to `lost` shards may have no result.
-
-    Raises:
-        OperationFailed: JOB_005/ResultsInvalid if more results are missing, or one is invalid.
-    """
+    """The outcome of every item; JOB_005 if a result is invalid, or more than `lost` shards have none."""
     run = job.status.run
     total = run.shards.total if run and run.shards else 0
 

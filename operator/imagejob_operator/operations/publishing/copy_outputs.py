@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from imagejob_contract.order import output_name
-from imagejob_operator.api.destination import Overwrite
+from imagejob_operator.api.destination import Destination, Overwrite
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.spec import Spec
@@ -41,14 +41,15 @@ async def publish_outputs(
 ) -> None:
     """Copy all outputs to the keys that `items` name, and write the ETag of each into them.
 
-    Raises:
-        OperationFailed: JOB_007, or JOB_005 if an output differs from its record in the result.
-        StoreError: when the store fails.
+    Fails with JOB_007, or with JOB_005 if an output differs from its record in the result.
     """
-    publisher = _Publisher(store, job, spec)
+
+    async def publish(output: _Output) -> ReportOutput:
+        return await _publish(store, job, spec.destination, output)
+
     for begin in range(0, len(outcomes), ITEMS_AT_ONCE):
         outputs = list(_staged_outputs(prefix, outcomes[begin : begin + ITEMS_AT_ONCE], items))
-        done = await for_each(outputs, publisher.publish)
+        done = await for_each(outputs, publish)
         by_item: dict[int, list[ReportOutput]] = {}
         for output, published in zip(outputs, done, strict=True):
             by_item.setdefault(output.index, []).append(published)
@@ -71,51 +72,47 @@ def _staged_outputs(
 ) -> Iterator[_Output]:
     for outcome in outcomes:
         below = output_prefix(prefix, outcome.shard, outcome.attempt)
-        item = items[outcome.index]
-        for record, etag, final in zip(outcome.outputs, outcome.etags, item.outputs, strict=True):
-            name = below + output_name(outcome.index, record.rendition)
+        result = outcome.result
+        item = items[result.index]
+        for record, etag, final in zip(result.outputs, outcome.etags, item.outputs, strict=True):
+            name = below + output_name(result.index, record.rendition)
             staged = StoredObject(name, record.bytes, etag, sha256=record.sha256)
-            yield _Output(outcome.index, item.source, staged, final)
+            yield _Output(result.index, item.source, staged, final)
 
 
-class _Publisher:
-    """Copies outputs to their final keys."""
+async def _publish(
+    store: ObjectStore, job: ImageJob, destination: Destination, output: _Output
+) -> ReportOutput:
+    """Copy one output, on the condition that it has the ETag that was verified."""
+    final = output.final
+    try:
+        there = await _unchanged(store, job, destination.overwrite, final)
+        if there is None:
+            headers = final_headers(job, destination.headers, final)
+            there = await store.copy(output.staged, job.outputs_prefix + final.key, headers)
+    except StoreDenied as error:
+        text = f"the store denies writing the output {final.key!r} of {output.source!r}: {error}"
+        raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
+    except ChecksumMismatch as error:
+        text = f"the output {final.key!r} of {output.source!r} does not match its result: {error}"
+        raise OperationFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
+    return msgspec.structs.replace(final, etag=there.etag)
 
-    def __init__(self, store: ObjectStore, job: ImageJob, spec: Spec) -> None:
-        self._store = store
-        self._job = job
-        self._root = job.outputs_prefix
-        self._destination = spec.destination
 
-    async def publish(self, output: _Output) -> ReportOutput:
-        """Copy one output, on the condition that it has the ETag that was verified."""
-        key, final = self._root + output.final.key, output.final
-        headers = final_headers(self._job, self._destination.headers, final)
-        try:
-            there = await self._keep(key, final)
-            if there is None:
-                there = await self._store.copy(output.staged, key, headers)
-        except StoreDenied as error:
-            text = f"the store denies writing the output {final.key!r} of {output.source!r}: {error}"
-            raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
-        except ChecksumMismatch as error:
-            text = f"the output {final.key!r} of {output.source!r} does not match its result: {error}"
-            raise OperationFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None
-        return msgspec.structs.replace(final, etag=there.etag)
+async def _unchanged(
+    store: ObjectStore, job: ImageJob, overwrite: Overwrite, final: ReportOutput
+) -> StoredObject | None:
+    """The object at a final key, if it stays; None if the output is to be copied.
 
-    async def _keep(self, key: str, final: ReportOutput) -> StoredObject | None:
-        """The object at a final key, if it stays; None if the output is to be copied.
-
-        Checked before the copy: MinIO and versitygw ignore `If-None-Match` on one.
-        """
-        overwrite = self._destination.overwrite
-        if overwrite is Overwrite.ALWAYS:
-            return None
-        try:
-            there = await self._store.stat(key)
-        except ObjectMissing:
-            return None
-        if overwrite is Overwrite.NEVER and there.metadata.get(RUN) != writer_of(self._job):
-            raise overwrite_refused(final.key)
-        same = (there.metadata.get(CONTENT), there.size) == (final.content, final.bytes)
-        return there if same else None
+    Checked before the copy: MinIO and versitygw ignore `If-None-Match` on one.
+    """
+    if overwrite is Overwrite.ALWAYS:
+        return None
+    try:
+        there = await store.stat(job.outputs_prefix + final.key)
+    except ObjectMissing:
+        return None
+    if overwrite is Overwrite.NEVER and there.metadata.get(RUN) != writer_of(job):
+        raise overwrite_refused(final.key)
+    same = (there.metadata.get(CONTENT), there.size) == (final.content, final.bytes)
+    return there if same else None

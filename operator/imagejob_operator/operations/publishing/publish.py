@@ -20,12 +20,7 @@ from imagejob_operator.ports.object_store import ObjectStore, StoreError
 
 
 async def publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Published:
-    """Publish the outputs of a run, unless its report shows that this was done before.
-
-    Raises:
-        OperationFailed: JOB_005, JOB_006 or JOB_007.
-        StoreError: when the store fails.
-    """
+    """Publish the outputs, unless the report shows that it was done; fails with JOB_005, JOB_006, JOB_007."""
     report = await committed_report(store, job, operation.report)
     if report is None:
         report = await _publish(store, clock, job, operation)
@@ -37,11 +32,7 @@ async def publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Pu
 
 
 async def clean(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clean) -> Cleaned:
-    """Write the report of a run that did not succeed, if asked, then empty the prefixes.
-
-    Raises:
-        StoreError: when the store fails.
-    """
+    """Write the report of a run that did not succeed, if asked, then empty the prefixes."""
     report = None
     if operation.report:
         report = await committed_report(store, job, operation.report)
@@ -100,11 +91,7 @@ def item_results(items: Sequence[ReportItem]) -> ItemResults:
 
 
 def _check_failures(results: ItemResults, tolerated: int) -> None:
-    """Apply the failure policy.
-
-    Raises:
-        OperationFailed: JOB_005/ItemsFailed if more items failed than are tolerated.
-    """
+    """Fail with JOB_005/ItemsFailed if more items failed than are tolerated."""
     failed, total = results.counts.failed, results.counts.total
     if failed <= tolerated:
         return

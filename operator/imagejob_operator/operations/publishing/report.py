@@ -8,20 +8,14 @@ from datetime import datetime
 
 import msgspec
 
-from imagejob_contract.result import OutputRecord
+from imagejob_contract.result import ItemResult, OutputRecord, Timings
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.decision.operation import Clean
 from imagejob_operator.documents.outputs import PlannedItem, PlannedOutput, planned_outputs
-from imagejob_operator.documents.report import (
-    Report,
-    ReportError,
-    ReportItem,
-    ReportOutput,
-    encode_report,
-)
-from imagejob_operator.documents.report_summary import totals, with_source_sets
+from imagejob_operator.documents.report import Report, ReportError, ReportItem, ReportOutput, encode_report
+from imagejob_operator.documents.report_summary import source_sets, totals
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.documents.watermark_images import identified
@@ -40,21 +34,21 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
     planned = planned_outputs(
         spec, [PlannedItem(item.source, item.place, item.identity) for item in manifest.items]
     )
-    by_index = {outcome.index: outcome for outcome in outcomes}
+    results = {outcome.result.index: outcome.result for outcome in outcomes}
     items: list[ReportItem] = []
     for staged in manifest.items:
-        outcome = by_index.get(staged.index) or ItemOutcome(staged.index, shard=0, attempt=0)
+        result = results.get(staged.index) or ItemResult(staged.index)
         by_rendition = {output.rendition.name: output for output in planned[staged.index]}
-        outputs = tuple(_output(by_rendition[record.rendition], record) for record in outcome.outputs)
+        outputs = tuple(_output(by_rendition[record.rendition], record) for record in result.outputs)
         items.append(
             ReportItem(
                 source=staged.source,
                 size=staged.size,
                 outputs=outputs,
-                error=outcome.error,
-                sha256=outcome.source.sha256 if outcome.source else "",
-                image=outcome.image,
-                timings=outcome.timings,
+                error=result.error,
+                sha256=result.source.sha256 if result.source else "",
+                image=result.image,
+                timings=None if result.timings == Timings() else result.timings,
             )
         )
     return items
@@ -76,7 +70,7 @@ def _output(planned: PlannedOutput, record: OutputRecord) -> ReportOutput:
 def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem]) -> Report:
     """The report of the current run, with the error that the status names."""
     run, error = job.status.run, job.status.error
-    items = [with_source_sets(item) for item in items]
+    items = [msgspec.structs.replace(item, srcset=source_sets(item.outputs)) for item in items]
     return Report(
         job=str(job.key),
         uid=job.uid,

@@ -7,20 +7,133 @@ which copies it to a key, where an object may be `present` from an earlier try.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
+from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.spec import Spec
+from imagejob_operator.api.sources import MatchSource, UrlSource
+from imagejob_operator.api.spec import Spec, StagingMode, item_limits
+from imagejob_operator.documents.source_list import MAX_LIST_BYTES, InvalidList, read_list
+from imagejob_operator.documents.staging import list_key
 from imagejob_operator.naming.prefixes import namespace_prefix
-from imagejob_operator.operations.staging.inline_sources import InlineSource, find_inline
-from imagejob_operator.operations.staging.stored_sources import (
-    StoredSource,
-    find_keys,
-    find_listed,
-    find_matching,
-)
-from imagejob_operator.operations.staging.url_sources import WebSource, find_urls
-from imagejob_operator.ports.object_store import ObjectStore
+from imagejob_operator.operations.concurrency import AT_ONCE, for_each
+from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.staging.download import Downloader
+from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
+from imagejob_operator.validation.urls import name_of, parse_url
+
+MAX_COPY_BYTES = 5 * 1024**3
+"""S3's limit on a copy in one request."""
+
+StagedObject = tuple[StoredObject, str]
+"""The object that Pods read, a copy or the source itself, and the identity of its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagingRun:
+    """Where the sources of a run are staged, and how."""
+
+    store: ObjectStore
+    downloader: Downloader
+    job: ImageJob
+    spec: Spec
+    prefix: str
+
+    @property
+    def by_reference(self) -> bool:
+        """Whether Pods read the sources themselves."""
+        return self.spec.staging.mode is StagingMode.REFERENCE
+
+    @property
+    def max_bytes(self) -> int:
+        """The size that an item may have."""
+        return item_limits(self.spec.limits).item_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSource:
+    """An object in the store."""
+
+    name: str
+    stored: StoredObject
+    at_once: ClassVar[int] = AT_ONCE
+
+    @property
+    def identity(self) -> str:
+        """Its ETag."""
+        return self.stored.etag
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return self.stored.size
+
+    async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedObject:
+        """Copy it, unless the mode is Reference, or it is too large for a copy or for an item."""
+        if run.by_reference or self.size > min(run.max_bytes, MAX_COPY_BYTES):
+            return self.stored, self.identity
+        if present and (present.etag, present.size) == (self.stored.etag, self.size):
+            return present, self.identity
+        try:
+            return await self._copy(run.store, key)
+        except ObjectMissing:
+            text = f"the source {self.name!r} was deleted while it was being staged"
+            raise _failed(Reason.SOURCE_NOT_FOUND, text) from None
+
+    async def _copy(self, store: ObjectStore, key: str) -> StagedObject:
+        try:
+            return await store.copy(self.stored, key), self.identity
+        except ObjectChanged:
+            # It was overwritten since it was listed: take the new version, if it stays now.
+            new = await store.stat(self.stored.key)
+            return await store.copy(new, key), new.etag
+
+
+@dataclass(frozen=True, slots=True)
+class WebSource:
+    """An image behind a URL."""
+
+    name: str
+    declared: UrlSource
+    identity: ClassVar[str] = ""
+    size: ClassVar[int] = 0
+    at_once: ClassVar[int] = 6
+
+    async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedObject:
+        """Download it, unless that was done before; the ETag of the copy identifies its bytes."""
+        copy = present
+        if copy is None:
+            async with run.downloader.fetch(run.job.key.namespace, self.declared, run.max_bytes) as data:
+                copy = await run.store.put(key, data, "application/octet-stream")
+        return copy, copy.etag
+
+
+@dataclass(frozen=True, slots=True)
+class InlineSource:
+    """A file in the manifest of the job."""
+
+    name: str
+    data: bytes
+    at_once: ClassVar[int] = AT_ONCE
+
+    @property
+    def identity(self) -> str:
+        """The sha256 of its bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return len(self.data)
+
+    async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedObject:
+        """Write it to the staging."""
+        return await run.store.put(key, self.data, "application/octet-stream"), self.identity
+
 
 FoundSource = StoredSource | WebSource | InlineSource
 
@@ -29,11 +142,89 @@ async def find_sources(store: ObjectStore, job: ImageJob, spec: Spec, prefix: st
     """All sources of a run, in their order."""
     source, root = spec.source, namespace_prefix(job.key.namespace)
     if source.urls:
-        return find_urls(source.urls)
+        return [WebSource(name_of(parse_url(url.url)), url) for url in source.urls]
     if source.inline:
-        return find_inline(source.inline)
+        return [InlineSource(file.name, base64.b64decode(file.data)) for file in source.inline]
     if source.match:
-        return await find_matching(store, root, source.match)
+        return await _matching(store, root, source.match)
     if source.list:
-        return await find_listed(store, root, source.list.key, prefix)
-    return await find_keys(store, root, source.keys or ())
+        return await _listed(store, root, source.list.key, prefix)
+    return await _find(store, root, [("spec.source.keys", key) for key in source.keys or ()])
+
+
+async def _matching(store: ObjectStore, root: str, match: MatchSource) -> list[StoredSource]:
+    """The sources of `spec.source.match`, in the order of their keys."""
+    found: list[StoredSource] = []
+    async for stored in store.walk(root + match.prefix):
+        name = stored.key.removeprefix(root)
+        if name.endswith("/") or not match.selects(name):
+            continue
+        found.append(StoredSource(name, stored))
+        if len(found) > match.max_items:
+            raise _failed(
+                Reason.TOO_MANY_ITEMS,
+                f"spec.source.match: more than maxItems {match.max_items} objects match below "
+                f"{match.prefix!r}; narrow the globs or raise maxItems",
+            )
+    if not found:
+        raise _failed(
+            Reason.SOURCE_EMPTY,
+            f"spec.source.match: no object below {root + match.prefix!r} matches include and exclude; "
+            "correct the prefix or the globs",
+        )
+    return found
+
+
+async def _listed(store: ObjectStore, root: str, key: str, prefix: str) -> list[StoredSource]:
+    """The sources of `spec.source.list`, in the order of its lines.
+
+    The list is copied to the staging at `prefix` first, and read from there: a second try has the same items
+    in the same order. Without a prefix it is read where it is.
+    """
+    try:
+        copy = await _copied_list(store, root, key, prefix) if prefix else root + key
+        lines = read_list(await store.read(copy, MAX_LIST_BYTES), key)
+    except ObjectMissing:
+        raise no_object("spec.source.list", root, key) from None
+    except InvalidList as error:
+        raise OperationFailed(error.failure) from None
+    if not lines:
+        text = f"spec.source.list: {key!r} is empty; write one key per line"
+        raise _failed(Reason.SOURCE_EMPTY, text)
+    return await _find(store, root, [(f"spec.source.list: line {line}", name) for line, name in lines])
+
+
+async def _copied_list(store: ObjectStore, root: str, key: str, prefix: str) -> str:
+    copy = list_key(prefix)
+    try:
+        await store.stat(copy)
+    except ObjectMissing:
+        original = await store.stat(root + key)
+        if original.size > MAX_LIST_BYTES:
+            text = f"{key!r} has {original.size} bytes; at most {MAX_LIST_BYTES} are allowed"
+            raise _failed(Reason.SOURCE_TOO_LARGE, f"spec.source.list: {text}") from None
+        await store.copy(original, copy)
+    return copy
+
+
+async def _find(store: ObjectStore, root: str, named: list[tuple[str, str]]) -> list[StoredSource]:
+    """The objects with these keys; each comes with the field that names it."""
+
+    async def find(one: tuple[str, str]) -> StoredSource:
+        field, key = one
+        try:
+            return StoredSource(key, await store.stat(root + key))
+        except ObjectMissing:
+            raise no_object(field, root, key) from None
+
+    return await for_each(named, find)
+
+
+def no_object(field: str, root: str, key: str) -> OperationFailed:
+    """The failure of a run whose `field` names an object that does not exist."""
+    text = f"{field}: there is no object {key!r} below {root!r}; upload it or correct the key"
+    return _failed(Reason.SOURCE_NOT_FOUND, text)
+
+
+def _failed(reason: Reason, text: str) -> OperationFailed:
+    return OperationFailed(Failure(Code.STAGING, reason, text))

@@ -7,11 +7,10 @@ from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.documents.staging import URLS_SLACK, Manifest, ManifestItem, input_key
 from imagejob_operator.operations.concurrency import for_each
-from imagejob_operator.operations.manifest import manifest_head, write_manifest, write_skipped
+from imagejob_operator.operations.manifest import manifest_head, write_manifest
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.plan import plan_items
-from imagejob_operator.operations.staging.sources import FoundSource
-from imagejob_operator.operations.staging.staging_run import StagingRun
+from imagejob_operator.operations.staging.sources import FoundSource, StagingRun
 from imagejob_operator.operations.staging.watermark_images import copy_watermark_images
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
 from imagejob_operator.ports.telemetry import Telemetry
@@ -40,8 +39,7 @@ async def stage(
         skipped=len(plan.skipped),
         watermark_images=await copy_watermark_images(store, prefix, plan.watermark_images),
     )
-    await write_skipped(store, prefix, plan.skipped)
-    await write_manifest(store, prefix, manifest)
+    await write_manifest(store, prefix, manifest, plan.skipped)
     return _staged(manifest)
 
 

@@ -10,7 +10,10 @@ from imagejob_operator.documents.watermark_images import WatermarkImage, copy_ke
 from imagejob_operator.naming.prefixes import namespace_prefix
 from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.staging.sources import no_object
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
+
+FIELD = "spec.renditions: watermark.image"
 
 
 async def find_watermark_images(store: ObjectStore, job: ImageJob, spec: Spec) -> dict[str, StoredObject]:
@@ -21,8 +24,7 @@ async def find_watermark_images(store: ObjectStore, job: ImageJob, spec: Spec) -
         try:
             stored = await store.stat(root + key)
         except ObjectMissing:
-            text = f"there is no object {key!r} below {root!r}; upload it or correct the key"
-            raise _failed(Reason.SOURCE_NOT_FOUND, text) from None
+            raise no_object(FIELD, root, key) from None
         if stored.size > MAX_WATERMARK_IMAGE_BYTES:
             text = f"{key!r} has {stored.size} bytes; at most {MAX_WATERMARK_IMAGE_BYTES} are allowed"
             raise _failed(Reason.SOURCE_TOO_LARGE, text)
@@ -50,4 +52,4 @@ async def copy_watermark_images(
 
 
 def _failed(reason: Reason, text: str) -> OperationFailed:
-    return OperationFailed(Failure(Code.STAGING, reason, f"spec.renditions: watermark.image: {text}"))
+    return OperationFailed(Failure(Code.STAGING, reason, f"{FIELD}: {text}"))

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagejob_operator.api.phase import TERMINAL, Phase
-from imagejob_operator.decision.orphans import (
+from imagejob_operator.decision.garbage import (
     GARBAGE,
     LONGEST_URLS,
+    UNKNOWN_OWNER,
     Contents,
     Finding,
     Orphans,
     Owner,
     StagedJob,
     StagedRun,
-    Unknown,
     Verdict,
     count_orphans,
     judge,
@@ -72,10 +72,10 @@ def run(number: int = 2, epoch: int = 2) -> StagedRun:
         (Owner(2, 2, "SomethingNew"), Verdict.CURRENT),
         (Owner(2, 2, "Running", released=True), Verdict.ENDED),
         (Owner(0, 0, "", released=True), Verdict.ENDED),
-        (Unknown.UNKNOWN, Verdict.UNKNOWN),
+        (UNKNOWN_OWNER, Verdict.UNKNOWN),
     ],
 )
-def test_what_follows_from_the_owner(owner: Owner | Unknown | None, expected: Verdict) -> None:
+def test_what_follows_from_the_owner(owner: Owner | None, expected: Verdict) -> None:
     assert judge_owner(run(), owner) is expected
     assert judge(run(), OLD, owner, CLOCK, None) is expected
 
@@ -207,7 +207,7 @@ MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.
 PHASES = st.sampled_from(["", "SomethingNew", *Phase])
 OWNERS = st.one_of(
     st.none(),
-    st.just(Unknown.UNKNOWN),
+    st.just(UNKNOWN_OWNER),
     st.builds(Owner, st.integers(0, 4), st.integers(0, 4), PHASES, st.booleans()),
 )
 
@@ -216,7 +216,7 @@ OWNERS = st.one_of(
 def test_never_what_is_current_or_to_come(
     number: int,
     epoch: int,
-    owner: Owner | Unknown | None,
+    owner: Owner | None,
     newest: datetime,
     clock: datetime,
     until: datetime | None,
@@ -226,8 +226,8 @@ def test_never_what_is_current_or_to_come(
         return
     assert clock - newest > timedelta(hours=1)
     assert until is None or clock > until
-    assert owner is not Unknown.UNKNOWN
-    if isinstance(owner, Owner) and not owner.released:
+    assert owner is not UNKNOWN_OWNER
+    if owner is not None and owner.known and not owner.released:
         at = (owner.number, owner.epoch)
         begins_anew = owner.phase in ("", "Pending") or (owner.phase == "Suspended" and owner.epoch == 0)
         left_for_good = owner.phase in ENDED or owner.phase == "Suspended"
@@ -254,12 +254,12 @@ RUN = {"id": "1", "number": 2, "epoch": 1}
         (body({"observedGeneration": -1}), Owner(0, 0)),
         (body({"phase": "Pending", "run": {"number": 2}}), Owner(2, 0, "Pending")),
         (body({"phase": "Suspended", "run": RUN}), Owner(2, 1, "Suspended")),
-        (body({"phase": 7, "run": RUN}), Unknown.UNKNOWN),
-        (body({"phase": "Running", "run": {"number": "2", "epoch": 1}}), Unknown.UNKNOWN),
-        (body({"phase": "Running", "run": {"number": True, "epoch": 1}}), Unknown.UNKNOWN),
-        (body({"phase": "Running", "run": {"number": 2, "epoch": None}}), Unknown.UNKNOWN),
-        (body({"phase": "Running", "run": [1]}), Unknown.UNKNOWN),
-        (body("nonsense"), Unknown.UNKNOWN),
+        (body({"phase": 7, "run": RUN}), UNKNOWN_OWNER),
+        (body({"phase": "Running", "run": {"number": "2", "epoch": 1}}), UNKNOWN_OWNER),
+        (body({"phase": "Running", "run": {"number": True, "epoch": 1}}), UNKNOWN_OWNER),
+        (body({"phase": "Running", "run": {"number": 2, "epoch": None}}), UNKNOWN_OWNER),
+        (body({"phase": "Running", "run": [1]}), UNKNOWN_OWNER),
+        (body("nonsense"), UNKNOWN_OWNER),
         (body({"phase": "Running", "run": RUN}, deletionTimestamp="x"), Owner(2, 1, "Running", True)),
         (
             body({"phase": "Running", "run": RUN}, deletionTimestamp="x", finalizers=["example.com/a"]),
@@ -272,11 +272,11 @@ RUN = {"id": "1", "number": 2, "epoch": 1}
         (body({"phase": "Running", "run": RUN}, finalizers=[]), Owner(2, 1, "Running")),
     ],
 )
-def test_owners_are_read_strictly(of: dict[str, Any], expected: Owner | Unknown) -> None:
+def test_owners_are_read_strictly(of: dict[str, Any], expected: Owner) -> None:
     assert read_owner(of) == expected
 
 
-def test_orphans_are_what_is_due_and_still_there() -> None:
+def test_garbage_are_what_is_due_and_still_there() -> None:
     day, week = (Contents(2, 20, CLOCK - timedelta(days=d)) for d in (1, 7))
     findings = [
         Finding(run(1), day, Verdict.GONE),

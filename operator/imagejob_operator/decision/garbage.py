@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -105,13 +105,14 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What an ImageJob says about its staging."""
+    """The state of an ImageJob, as far as its staging depends on it."""
 
     number: int
     epoch: int
     phase: str = ""
     released: bool = False
     """It is being deleted and has no finalizer of ours: no run of it will continue."""
+    known: bool = True
 
     @property
     def done_with(self) -> bool:
@@ -124,13 +125,11 @@ class Owner:
         return self.phase in ("", Phase.PENDING) or (self.phase == Phase.SUSPENDED and self.epoch == 0)
 
 
-class Unknown(enum.Enum):
-    """The owner cannot be determined, so nothing may be deleted."""
-
-    UNKNOWN = "unknown"
+UNKNOWN_OWNER = Owner(0, 0, known=False)
+"""An owner that cannot be determined, so nothing may be deleted."""
 
 
-def read_owner(body: Mapping[str, Any]) -> Owner | Unknown:
+def read_owner(body: Mapping[str, Any]) -> Owner:
     """Parse the owner from the body of an ImageJob; unknown if its status is not one that we wrote."""
     metadata = body["metadata"]
     released = "deletionTimestamp" in metadata and FINALIZER not in metadata.get("finalizers", ())
@@ -141,7 +140,7 @@ def read_owner(body: Mapping[str, Any]) -> Owner | Unknown:
         epoch = msgspec.convert(run.get("epoch", 0), int, strict=True)
         phase = msgspec.convert(status.get("phase", ""), str, strict=True)
     except (msgspec.ValidationError, AttributeError):
-        return Unknown.UNKNOWN
+        return UNKNOWN_OWNER
     return Owner(number, epoch, phase, released)
 
 
@@ -163,11 +162,11 @@ WAITING = frozenset({Verdict.YOUNG, Verdict.URLS})
 """Garbage that is too young to delete."""
 
 
-def judge_owner(run: StagedRun, owner: Owner | Unknown | None) -> Verdict:
+def judge_owner(run: StagedRun, owner: Owner | None) -> Verdict:
     """The verdict by the owner alone; None is an owner that is known to be gone."""
     if owner is None:
         return Verdict.GONE
-    if isinstance(owner, Unknown):
+    if not owner.known:
         return Verdict.UNKNOWN
     if owner.released:
         return Verdict.ENDED
@@ -180,18 +179,13 @@ def judge_owner(run: StagedRun, owner: Owner | Unknown | None) -> Verdict:
 def judge(
     run: StagedRun,
     contents: Contents,
-    owner: Owner | Unknown | None,
+    owner: Owner | None,
     clock: datetime,
     urls_until: datetime | None,
 ) -> Verdict:
-    """Judge one folder.
+    """Judge one folder by its contents, the owner that was read after them, and the store's clock.
 
-    Args:
-        run: its run.
-        contents: what was listed in it, before the owner was read.
-        owner: None if it is known to be gone.
-        clock: the time by the store's clock.
-        urls_until: when the last URL signed for it expires; None if none was signed.
+    `owner` is None if it is known to be gone, `urls_until` if no URL was signed for the folder.
     """
     verdict = judge_owner(run, owner)
     if verdict not in GARBAGE:
@@ -255,9 +249,6 @@ class Orphans:
         return not self.jobs and not self.unknown
 
 
-_COUNTS = ("jobs", "prefixes", "objects", "bytes", "waiting", "unknown", "foreign")
-
-
 def count_orphans(findings: Iterable[Finding], clock: datetime) -> Orphans:
     """Count the garbage that a sweep left."""
     found = list(findings)
@@ -274,5 +265,6 @@ def count_orphans(findings: Iterable[Finding], clock: datetime) -> Orphans:
 def total(sweeps: Iterable[Orphans]) -> Orphans:
     """The sum over all stores."""
     left = list(sweeps)
-    sums = {name: sum(getattr(one, name) for one in left) for name in _COUNTS}
+    counts = {field.name for field in fields(Orphans)} - {"oldest"}
+    sums = {name: sum(getattr(one, name) for one in left) for name in counts}
     return Orphans(**sums, oldest=max((one.oldest for one in left), default=timedelta(0)))
