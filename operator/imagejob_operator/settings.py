@@ -63,8 +63,12 @@ class Settings:
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings; InvalidSettings if a variable is missing or invalid."""
     env = _Environment(environment)
-    class_rule = "empty or at most 63 of a-z, 0-9 and '-', and begin and end with a letter or digit"
-    installation_rule = "at most 50 of a-z, 0-9 and '-', and begin and end with a letter or digit"
+    class_rule = (
+        "empty, or at most 63 characters of a-z, 0-9 and '-', starting and ending with a letter or digit"
+    )
+    installation_rule = (
+        "at most 50 characters of a-z, 0-9 and '-', starting and ending with a letter or digit"
+    )
     return Settings(
         store=_store(env),
         processor_image=env.required("PROCESSOR_IMAGE", "image of the processor Pods"),
@@ -180,7 +184,7 @@ def _ca_bundle(env: _Environment) -> str:
 def _label(word: str) -> tuple[str, str]:
     key, equals, value = word.partition("=")
     if not equals:
-        _invalid("NAMESPACE_SELECTOR", word, "label=value, separated by commas")
+        _invalid("NAMESPACE_SELECTOR", word, "label=value pairs, separated by commas")
     return key.strip(), value.strip()
 
 
@@ -188,7 +192,7 @@ def _networks(env: _Environment, name: str) -> tuple[Network, ...]:
     try:
         return read_networks(env.words(name))
     except ValueError as error:
-        rule = "it must be networks such as 10.1.0.0/16, separated by commas"
+        rule = "it must be a comma-separated list of networks, such as 10.1.0.0/16"
         raise InvalidSettings(f"{PREFIX}{name}: {error}; {rule}") from None
 
 

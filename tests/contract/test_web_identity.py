@@ -186,6 +186,6 @@ async def test_a_service_that_does_not_answer_as_it_should(
 
 async def test_a_service_that_is_away(s3: S3Server) -> None:
     away = WebIdentity(service_account_name="robot", endpoint="127.0.0.1:9")
-    with pytest.raises(NotUsable, match="did not answer") as caught:
+    with pytest.raises(NotUsable, match="did not respond") as caught:
         await exchange(away, token(), False, "")
     assert caught.value.reason is StoreReason.UNREACHABLE

@@ -88,8 +88,8 @@ def test_what_urls_and_headers_hide_is_told_nowhere(arena: Arena, played: dict[s
     told = {name: json.dumps(outcome.ended["status"]) for name, outcome in outcomes.items() if outcome.ended}
     log = arena.world.kubectl("logs", "-n", NAMESPACE, f"deployment/{OPERATOR}", "--tail=-1")
     if "url-busy" in played:
-        assert "/busy/a.jpg answered 503" in told["url-busy"]
-        assert "/busy/a.jpg answered 503" in log
+        assert "/busy/a.jpg returned HTTP 503" in told["url-busy"]
+        assert "/busy/a.jpg returned HTTP 503" in log
     found = [name for name, text in {**told, "the log": log}.items() for word in HIDDEN if word in text]
     assert not found
 

@@ -33,7 +33,7 @@ def test_a_queue_holds_the_pods_back_and_lets_them_go(shop: Shop) -> None:
     name = shop.apply(image_job({"keys": keys}, execution=pods))
     queued = shop.await_job(name, is_queued, "held back by the queue")
     ready = next(c for c in queued["status"]["conditions"] if c["type"] == "Ready")
-    assert "the queue 'team-a' holds the Pods back" in ready["message"]
+    assert "the queue 'team-a' is holding back the Pods" in ready["message"]
     until("both Pods are there", lambda: len(shop.pods()) == 2, 30)
     assert admit(shop) == 2
     job = shop.await_end(name)

@@ -76,6 +76,6 @@ def test_the_credentials_are_gone_when_a_job_is_deleted(shop: Shop) -> None:
         shop.delete(name, seconds=3 * BUDGET)
         (event,) = shop.events(name)
         assert (event.type, event.reason) == ("Warning", "CleaningDeferred")
-        assert f"the ImageStore {shop.name}/media is gone" in event.message
+        assert f"the ImageStore {shop.name}/media no longer exists" in event.message
         assert f"s3://{tenant.bucket}/.imagejob-staging/" in event.message
         assert tenant.keys(".imagejob-staging/"), "nobody could delete it"

@@ -152,7 +152,7 @@ class MemoryStore:
             raise ObjectChanged(f"{source.key} has another size than was said")
         found = hashlib.sha256(data).hexdigest()
         if source.sha256 and found != source.sha256:
-            raise ChecksumMismatch(f"{source.key} has the sha256 {found}, not {source.sha256}")
+            raise ChecksumMismatch(f"{source.key} has the SHA-256 digest {found}, expected {source.sha256}")
         stored = self.set(key, data, headers=headers)
         await self.hooks.after("put_from", key)
         return stored

@@ -11,7 +11,7 @@ from msgspec import Meta
 from imagejob_contract.wire import Wire
 
 PRINTABLE = r"^[!-~]([ -~]*[!-~])?\Z"
-"""Values that all stores sign in the same way: printable ASCII without leading and trailing spaces."""
+"""Values that all stores sign in the same way: printable ASCII without leading or trailing spaces."""
 
 METADATA_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
 METADATA_VALUE = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
@@ -43,20 +43,20 @@ def check_headers(headers: Headers) -> None:
     for name, value in headers.metadata.items():
         if not METADATA_NAME.fullmatch(name) or name.startswith(OWN_METADATA):
             raise InvalidHeaders(
-                f"{where}: name {name[:60]!r} must be 1 to 32 lower-case letters, digits and '-', starting "
+                f"{where}: name {name[:60]!r} must be 1 to 32 lowercase letters, digits and '-', starting "
                 f"and ending with a letter or digit; names with the prefix {OWN_METADATA} are reserved"
             )
         if not METADATA_VALUE.fullmatch(value):
             raise InvalidHeaders(
                 f"{where}.{name}: value {value[:60]!r} must be 1 to 128 printable ASCII characters "
-                "without leading and trailing spaces"
+                "without leading or trailing spaces"
             )
     where = "spec.destination.headers.tags"
     for name, value in headers.tags.items():
         if not TAG_NAME.fullmatch(name) or name.startswith("aws:"):
             raise InvalidHeaders(
                 f"{where}: name {name[:60]!r} must be 1 to 128 letters, digits, spaces and + - = . _ "
-                ": / @, without leading and trailing spaces; names with the prefix aws: are reserved"
+                ": / @, without leading or trailing spaces; names with the prefix aws: are reserved"
             )
         if not TAG_VALUE.fullmatch(value):
             raise InvalidHeaders(

@@ -59,4 +59,4 @@ class IllegalMove(RuntimeError):
 def check_move(old: Phase, new: Phase) -> None:
     """Raise IllegalMove if the transition is not allowed; staying in a phase always is."""
     if old != new and new not in MOVES[old]:
-        raise IllegalMove(f"no move from {old} to {new}")
+        raise IllegalMove(f"invalid phase transition from {old} to {new}")

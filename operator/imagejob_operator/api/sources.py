@@ -126,7 +126,7 @@ class Source(Wire, frozen=True):
         names = [file.name for file in self.inline or ()]
         for name in names:
             if names.count(name) > 1:
-                raise InvalidSource(f"spec.source.inline: duplicate name {name!r}; give each file its own")
+                raise InvalidSource(f"spec.source.inline: duplicate name {name!r}; names must be unique")
 
     def keys_read(self, names: Sequence[str]) -> Sequence[str]:
         """The keys that a run reads, given the names of its items: no output may overwrite them."""

@@ -160,7 +160,7 @@ def _check_together(spec: Spec) -> None:
     match, template = spec.source.match, spec.destination.template
     if match and template.startswith(match.prefix):
         raise InvalidSpec(
-            f"spec.destination.prefix: {template!r} is below spec.source.match.prefix {match.prefix!r}, so "
+            f"spec.destination.prefix: {template!r} is under spec.source.match.prefix {match.prefix!r}, so "
             "the outputs would become sources; choose another prefix"
         )
 

@@ -55,7 +55,7 @@ class AttemptActions:
             log.warning("attempt refused, retrying", extra=extra)
             memory.refuse(shard, refusal.problem, self._clock())
         except StoreError as error:
-            text = f"the order of the Pod cannot be {verb}: {error}"
+            text = f"the order (task description) of the Pod cannot be {verb}: {error}"
             memory.refuse(shard, Problem(Reason.START_DEADLINE_EXCEEDED, text), self._clock())
 
     async def read_events(self, job: ImageJob, attempt: Attempt, memory: RunMemory) -> None:

@@ -29,7 +29,7 @@ CALL_TIMEOUT = 3.0
 """A request that hangs leaves time for another one before the renew deadline."""
 
 _NEVER = float("-inf")
-_FROZEN = "this process was frozen beyond the renew deadline"
+_FROZEN = "this process was paused for longer than the renew deadline"
 
 
 class LeaseLost(Exception):
@@ -68,7 +68,7 @@ class LeaderElector:
             await self._sleep_until(started + ACQUIRE_PERIOD)
 
     async def renew(self) -> NoReturn:
-        """Renew the Lease periodically; LeaseLost if this replica is not the leader any more."""
+        """Renew the Lease periodically; LeaseLost if this replica is no longer the leader."""
         try:
             why, started = _FROZEN, self._clock()
             while True:

@@ -150,9 +150,11 @@ def _failure(operation: Operation, error: Exception) -> tuple[Failure, bool]:
         case StoreNotOpen(), Clean():
             return error.failure, True
         case StoreDenied(), Stage() | Validate():
-            return Failure(Code.STAGING, Reason.ACCESS_DENIED, f"the store refuses: {error}"), False
+            text = f"the store denied the request: {error}"
+            return Failure(Code.STAGING, Reason.ACCESS_DENIED, text), False
         case StoreDenied(), Publish():
-            return Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, f"the store refuses: {error}"), False
+            text = f"the store denied the request: {error}"
+            return Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text), False
         case StoreDenied(), _:
             return Failure(Code.STAGING, Reason.ACCESS_DENIED, str(error)), True
         case _:

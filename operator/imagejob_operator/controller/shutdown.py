@@ -26,5 +26,5 @@ async def drain(queues: Queues, garbage_schedule: GarbageSchedule, operations: O
     stopping = asyncio.create_task(stop())
     await asyncio.wait({stopping}, timeout=DRAIN_TIMEOUT)
     if not stopping.done():
-        log.warning("shutdown: a last write has not completed, the lease is not released and will expire")
+        log.warning("shutdown: the last write has not completed; the lease is not released and will expire")
     return stopping.done()

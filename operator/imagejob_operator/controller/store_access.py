@@ -53,7 +53,7 @@ class StoreAccess:
 
 def _not_admitted(namespace: str, missing: list[str]) -> str:
     return (
-        f"the operator's store does not admit namespace {namespace!r}: it lacks the label "
-        f"{', '.join(missing)}; ask the administrator, or kubectl label namespace {namespace} "
-        f"{' '.join(missing)}"
+        f"namespace {namespace!r} is not allowed to use the operator's store, because it does not have the "
+        f"label {', '.join(missing)}; ask the administrator, or run: "
+        f"kubectl label namespace {namespace} {' '.join(missing)}"
     )

@@ -114,9 +114,9 @@ class WorkQueue:
         found = []
         longest = self.longest_reconcile()
         if longest and longest[1] > MAX_RECONCILE_SECONDS:
-            found.append(f"the reconcile of {longest[0]} has not ended for {longest[1]:.0f} s")
+            found.append(f"the reconcile of {longest[0]} has been running for {longest[1]:.0f} s")
         if dead := sum(task.done() for task in self._tasks):
-            found.append(f"{dead} workers have ended")
+            found.append(f"{dead} workers have exited unexpectedly")
         if self._stalled_checks >= MAX_STALLED_CHECKS:
             found.append(
                 "stalled: keys are queued and workers idle, and no reconcile started "

@@ -147,14 +147,14 @@ def read_owner(body: Mapping[str, Any]) -> Owner:
 class Verdict(enum.StrEnum):
     """What is known about a folder of staging."""
 
-    GONE = "its ImageJob is gone"
+    GONE = "its ImageJob no longer exists"
     PAST = "another run or epoch of its ImageJob is current"
     ENDED = "its run has ended or is suspended"
-    CURRENT = "its run is under way"
-    AHEAD = "its ImageJob has not reached that run: the status was set back"
+    CURRENT = "its run is active"
+    AHEAD = "it belongs to a later run than the status of its ImageJob: the status was reset or restored"
     UNKNOWN = "its ImageJob is unknown: another namespace, or a status that this operator did not write"
     YOUNG = "it was written to within the last hour"
-    URLS = "a signed URL may still write to it"
+    URLS = "an unexpired presigned URL may still be used to write to it"
 
 
 GARBAGE = frozenset({Verdict.GONE, Verdict.PAST, Verdict.ENDED})

@@ -48,8 +48,8 @@ class StoreView:
             text = f"there is no ImageStore {self.name!r} in this namespace; create it, or correct storeRef"
             return Failure(Code.CREATION, Reason.STORE_NOT_FOUND, text)
         if not self.readiness.ready:
-            why = f"{self.readiness.reason}: {self.readiness.message}"
-            text = f"the ImageStore {self.name!r} is not ready, {why}"
+            why = f"({self.readiness.reason}): {self.readiness.message}"
+            text = f"the ImageStore {self.name!r} is not ready {why}"
             return Failure(Code.CREATION, Reason.STORE_NOT_READY, text)
         return None
 

@@ -113,7 +113,7 @@ def survey(o: Observation, retries: int) -> Survey:
 def _ended_badly(attempt: Attempt | None, now: datetime) -> Problem | None:
     """Why an attempt has ended without a result; None while it may still have one."""
     if attempt is None:
-        return Problem(Reason.CRASHED, "every attempt at the shard had failed before")
+        return Problem(Reason.CRASHED, "all attempts to process the shard have failed")
     if attempt.state is State.FAILED:
         return attempt.problem or Problem(Reason.CRASHED, f"{attempt.name} failed")
     if attempt.live and attempt.gone_by and now >= attempt.gone_by + STUCK_AFTER:

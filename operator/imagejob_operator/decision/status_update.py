@@ -146,7 +146,7 @@ def outcome_text(outcome: str, items: ItemCounts) -> str:
         failed = f"{items.failed} of {items.total} items failed"
         return f"{failed}, which spec.failurePolicy allows; the report lists them"
     if outcome == VALIDATED:
-        return f"no problem was found for {items.total} items; nothing was staged or launched"
+        return f"no problems were found in {items.total} items; no object was staged and no Pod was created"
     return ""
 
 
@@ -157,7 +157,7 @@ def _cleaning(status: Status, kept: Condition | None, cleaned: bool | str | None
     if cleaned is True:
         return [_Fact(kind, "True", "Cleaned")]
     if cleaned is not None:
-        text = cleaned or "the staging could not be emptied yet; the operator retries"
+        text = cleaned or "the staged objects have not been deleted yet; the operator is retrying"
         return [_Fact(kind, "False", "Deferred", bounded(text))]
     if status.at in COMPENSATING or (status.at is Phase.SUSPENDED and status.staging):
         return [_Fact(kind, "False", "InProgress")]

@@ -95,7 +95,7 @@ def _outputs_of(spec: Spec, item: PlannedItem) -> Iterator[PlannedOutput]:
         if (length := len(key.encode())) > MAX_OUTPUT_KEY_BYTES:
             raise InvalidKey(
                 f"spec.destination.keyTemplate: the output key {key[:80]!r}... of {item.source!r} has "
-                f"{length} bytes; at most {MAX_OUTPUT_KEY_BYTES} are allowed"
+                f"{length} bytes; at most {MAX_OUTPUT_KEY_BYTES} are allowed; shorten prefix or keyTemplate"
             )
         check_segments(key, "spec.destination.keyTemplate")
         yield PlannedOutput(item, rendition, key, spec.destination.headers)
@@ -112,6 +112,6 @@ def check_sources_stay(outputs: Iterable[str], names: Sequence[str], source: Sou
             )
         if source.match and source.match.selects(key):
             raise KeyCollision(
-                f"spec.destination: the output {key!r} would be a source of the next run, since it matches "
-                f"spec.source.match below {source.match.prefix!r}; choose another prefix"
+                f"spec.destination: the output {key!r} would be a source of the next run, because it "
+                f"matches spec.source.match under {source.match.prefix!r}; choose another prefix"
             )

@@ -86,8 +86,8 @@ def _verify_item(
         if listed is None or listed.size != output.bytes:
             found = "does not have it" if listed is None else f"has {listed.size}"
             raise InvalidResult(
-                f"{where} lists {output.bytes} bytes for {output.rendition} of item {item.index}, "
-                f"the store {found}"
+                f"{where} lists {output.bytes} bytes for {output.rendition} of item {item.index}, but the "
+                f"store {found}"
             )
         etags.append(listed.etag)
     return tuple(etags)
@@ -96,6 +96,7 @@ def _verify_item(
 def lost_outcomes(shard: int, indexes: Sequence[int]) -> list[ItemOutcome]:
     """The outcomes of a shard without retries left."""
     error = ItemError(
-        ItemCode.KILLED, "every attempt at this item's shard failed; see the Events of its Pods"
+        ItemCode.KILLED,
+        "every attempt to process the shard of this item failed; see the Events of the Pods of the ImageJob",
     )
     return [ItemOutcome(ItemResult(index, error=error), shard, attempt=0) for index in indexes]

@@ -46,10 +46,10 @@ def read_list(data: bytes, key: str) -> list[tuple[int, str]]:
         if not source:
             continue
         if source in lines:
-            text = f"{where}: {source!r} is already in line {lines[source]}; remove one of the two lines"
+            text = f"{where}: {source!r} is a duplicate of line {lines[source]}; remove one of the two lines"
             raise InvalidList(Code.CREATION, Reason.KEY_COLLISION, text)
         if len(lines) >= MAX_LISTED:
-            text = f"{where}: {source!r} exceeds the limit of {MAX_LISTED} keys; use several jobs"
+            text = f"{where}: the list exceeds the limit of {MAX_LISTED} keys; split it into several jobs"
             raise InvalidList(Code.STAGING, Reason.TOO_MANY_ITEMS, text)
         lines[source] = number
     return [(number, source) for source, number in lines.items()]

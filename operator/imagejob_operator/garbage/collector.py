@@ -97,7 +97,7 @@ class GarbageCollector:
             async with asyncio.timeout(self.policy.interval):
                 return await self._sweep()
         except Halted:
-            log.info("sweep stopped, this replica is not the leader any more")
+            log.info("sweep stopped: this replica is no longer the leader")
         except (StoreError, JobsError, TimeoutError) as error:
             self.telemetry.sweep_failed()
             log.warning("sweep failed", extra={"error": str(error) or type(error).__name__})

@@ -60,7 +60,7 @@ class GarbageSchedule:
         if self._stopped or self._task is None or not self._task.done():
             return ""
         error = None if self._task.cancelled() else self._task.exception()
-        return f"the garbage collector has ended: {error!r}"
+        return f"the garbage collector stopped unexpectedly: {error!r}"
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

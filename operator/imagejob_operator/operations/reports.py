@@ -49,7 +49,10 @@ async def unpublished_before(store: ObjectStore, job: ImageJob) -> frozenset[str
             continue
         report = await _read(store, past.report)
         if report is None:
-            text = f"spec.run.items is Failed, but the report of run {past.number} is not at {past.report!r}"
+            text = (
+                f"spec.run.items is Failed, but the report of run {past.number} was not found at "
+                f"{past.report!r}"
+            )
             break
         if report.items:
             whole = report.outcome == "Succeeded"

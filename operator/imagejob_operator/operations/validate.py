@@ -61,7 +61,7 @@ async def validate(
     try:
         await store.put(operation.report, encode_report(report), "application/json")
     except StoreDenied as error:
-        text = f"the store denies writing the report {operation.report!r}: {error}"
+        text = f"the store denied write access to the report {operation.report!r}: {error}"
         first = first or Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)
     return Validated(run.count, first)
 
@@ -87,9 +87,9 @@ class _Checks:
         except InvalidSpec as error:
             raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
         except StoreDenied as error:
-            text = f"the store denies reading the sources: {error}"
+            text = f"the store denied read access to the sources: {error}"
             raise OperationFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
-        text = f"found {self.count} items; the keys of their outputs are distinct"
+        text = f"found {self.count} items; their output keys are unique"
         return text + (f"; {len(plan.skipped)} items are up to date" if plan.skipped else "")
 
     async def staging(self) -> str:
@@ -100,7 +100,7 @@ class _Checks:
             unknown = await self._launcher.rehearse(self._job, self._ends_by)
         except Refused as refusal:
             problem = refusal.problem
-            text = f"the first Pod would be refused: {problem.message}"
+            text = f"the first Pod would be rejected: {problem.message}"
             raise OperationFailed(Failure(Code.LAUNCH, problem.reason, text)) from None
         return f"not checked: {unknown}" if unknown else "the first Pod and its Secret would be accepted"
 
@@ -116,6 +116,6 @@ class _Checks:
         except ObjectChanged:
             pass
         except StoreDenied as error:
-            text = f"the store denies writing {what} below {prefix!r}: {error}"
+            text = f"the store denied write access to {what} under {prefix!r}: {error}"
             raise OperationFailed(Failure(code, reason, text)) from None
-        return f"{what} can be written below {prefix!r}"
+        return f"{what} can be written under {prefix!r}"

@@ -34,7 +34,7 @@ class StoreUnavailable(StoreError):
 
 
 class Halted(StoreError):
-    """The gate was closed before all was deleted: this replica is not the leader any more."""
+    """The gate was closed before all was deleted: this replica is no longer the leader."""
 
 
 Gate = Callable[[], bool]

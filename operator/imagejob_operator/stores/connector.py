@@ -112,7 +112,10 @@ class Connector:
             return spec.tls.ca_bundle or ""
         found = await self.image_stores.config_map(namespace, reference.name)
         if not found.get(reference.key):
-            text = f"spec.tls.caBundleRef: the ConfigMap {reference.name!r} has no entry {reference.key!r}"
+            text = (
+                f"spec.tls.caBundleRef: the ConfigMap {reference.name!r} has no key {reference.key!r}; add "
+                "it, or correct caBundleRef.key"
+            )
             raise NotUsable(StoreReason.CA_BUNDLE_INVALID, text)
         return found[reference.key]
 
@@ -127,6 +130,6 @@ class Connector:
         found = await self.image_stores.secret(namespace, name)
         access, secret = found.get("access-key", "").strip(), found.get("secret-key", "").strip()
         if not access or not secret:
-            text = f"spec.auth.secretRef: the Secret {name!r} must have the entries access-key and secret-key"
+            text = f"spec.auth.secretRef: the Secret {name!r} must have the keys access-key and secret-key"
             raise NotUsable(StoreReason.SECRET_INVALID, text)
         return Credentials(access, secret, found.get("session-token", "").strip())

@@ -92,7 +92,7 @@ class StoreRegistry:
         except StoreDenied as error:
             missing = "NoSuchBucket" in str(error)
             reason = StoreReason.BUCKET_NOT_FOUND if missing else StoreReason.CREDENTIALS_REFUSED
-            return Readiness(reason, f"the store refuses: {error}")
+            return Readiness(reason, f"the store denied the request: {error}")
         except StoreError as error:
             return Readiness(StoreReason.UNREACHABLE, str(error))
         return Readiness(StoreReason.READY)
@@ -220,10 +220,10 @@ class StoreRegistry:
             return opened
         self._check_soon(key)
         if not uid or self._named.get(key) != uid:
-            text = f"the ImageStore {key} {'is gone' if uid else 'does not exist'}"
+            text = f"the ImageStore {key} {'no longer exists' if uid else 'does not exist'}"
             raise StoreNotOpen(Failure(Code.CREATION, Reason.STORE_NOT_FOUND, text))
         readiness = self._readiness.get(uid, UNCHECKED)
-        text = f"the ImageStore {key} is not ready, {readiness.reason}: {readiness.message}"
+        text = f"the ImageStore {key} is not ready ({readiness.reason}): {readiness.message}"
         raise StoreNotOpen(Failure(Code.CREATION, Reason.STORE_NOT_READY, text))
 
 

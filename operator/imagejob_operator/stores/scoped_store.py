@@ -61,7 +61,7 @@ class ScopedStore:
         for part in self._parts:
             if key.startswith(part.inside):
                 return part
-        raise StoreDenied(f"{key!r} is outside of what the job may access")
+        raise StoreDenied(f"{key!r} is outside the prefixes that the job may access")
 
     async def _call(self, part: Part, call: Callable[[], Awaitable[T]]) -> T:
         """Call the store, once more if it refused credentials that were renewed meanwhile."""

@@ -98,7 +98,7 @@ def _check_pull_secrets(value: object, where: str) -> None:
     names: set[str] = set()
     for position, secret in enumerate(value if isinstance(value, list) else []):
         if set(secret) != {"name"}:
-            raise InvalidPodTemplate(f"{where}[{position}]: must have only the field name")
+            raise InvalidPodTemplate(f"{where}[{position}]: must have exactly one field, 'name'")
         _check_name(secret["name"], f"{where}[{position}].name")
         if secret["name"] in names:
             raise InvalidPodTemplate(

@@ -49,14 +49,14 @@ URLS = (
         "url-gone",
         "a web server answers 410",
         "JOB_002/SourceNotFound",
-        evidence=("/gone/a.jpg answered 410",),
+        evidence=("/gone/a.jpg returned HTTP 410",),
         job=fetched("/gone/a.jpg"),
     ),
     Case(
         "url-denied",
         "a web server asks for a login",
         "JOB_002/AccessDenied",
-        evidence=("/private/a.jpg answered 401",),
+        evidence=("/private/a.jpg returned HTTP 401",),
         job=fetched("/private/a.jpg"),
     ),
     Case(
@@ -64,7 +64,7 @@ URLS = (
         "the Secret with the headers for a web server never comes",
         "JOB_002/AccessDenied",
         within=5,
-        evidence=("headersSecretRef", "may not read the Secret 'web'", "stopped retrying after"),
+        evidence=("headersSecretRef", "is not allowed to read the Secret 'web'", "stopped retrying after"),
         job=fetched("/private/a.jpg", hurried=True, headersSecretRef={"name": "web"}),
     ),
     Case(
@@ -86,7 +86,7 @@ URLS = (
         "url-other-bytes",
         "the bytes behind a URL are not those that were asked for",
         "JOB_002/ChecksumMismatch",
-        evidence=("has sha256 8378025a", "but the spec says"),
+        evidence=("has the SHA-256 digest 8378025a", "but sha256 is"),
         job=fetched("/china.jpg", sha256="0" * 64),
     ),
     Case(
@@ -151,7 +151,7 @@ URLS = (
         "a web server breaks off in the middle of every answer",
         "JOB_002/SourceUnreachable",
         within=5,
-        evidence=("ended before all of its bytes had come", "stopped retrying after"),
+        evidence=("the connection was closed early", "stopped retrying after"),
         job=fetched("/half/a.jpg", hurried=True),
     ),
     Case(
@@ -159,7 +159,7 @@ URLS = (
         "a web server takes the request and says nothing",
         "JOB_002/StagingDeadlineExceeded",
         within=5,
-        evidence=("stagingDeadlineSeconds 5",),
+        evidence=("stagingDeadlineSeconds (5 s)",),
         job=fetched("/silent/a.jpg", hurried=True),
     ),
     Case(
@@ -167,7 +167,7 @@ URLS = (
         "a web server answers 503 for as long as the job may be staged",
         "JOB_002/SourceUnreachable",
         within=5,
-        evidence=("/busy/a.jpg answered 503", "stopped retrying after"),
+        evidence=("/busy/a.jpg returned HTTP 503", "stopped retrying after"),
         job=fetched("/busy/a.jpg", hurried=True),
     ),
     Case(

@@ -146,7 +146,7 @@ CASES = (
         "an output has other bytes than its Pod told of, and is copied to an ImageStore",
         "JOB_005/ResultsInvalid",
         within=15,
-        evidence=("out/photos/china-thumb.jpg", "has the sha256", f"not {'0' * 64}"),
+        evidence=("out/photos/china-thumb.jpg", "has the SHA-256 digest", f"expected {'0' * 64}"),
         job=job(**ARCHIVE),
         outputs=0,
         broken=told_wrong,

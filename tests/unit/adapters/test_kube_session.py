@@ -53,7 +53,7 @@ async def served(gate: Callable[[], bool], connections: int = 4) -> AsyncIterato
 @pytest.mark.parametrize("verb", ["POST", "PUT", "PATCH", "DELETE"])
 async def test_whoever_is_not_in_charge_any_more_sends_no_write(verb: str) -> None:
     async with served(lambda: False) as (server, http):
-        with pytest.raises(ApiError, match="not the leader") as refused:
+        with pytest.raises(ApiError, match="no longer the leader") as refused:
             await http.request(verb, PODS)
         assert type(translate(refused.value)) is Unavailable
         assert await http.request("GET", PODS) == {}
@@ -77,7 +77,7 @@ async def test_a_write_that_waits_for_a_connection_meets_the_gate_when_it_has_on
         server.answers.set()
         assert await listing == {}
         answers = await asyncio.gather(*writing, return_exceptions=True)
-        assert [str(answer) for answer in answers] == ["this replica is not the leader any more"] * 3
+        assert [str(answer) for answer in answers] == ["this replica is no longer the leader"] * 3
         assert server.received == ["GET"], "what waited was not sent"
         doors[0] = True
         await http.request("POST", PODS)

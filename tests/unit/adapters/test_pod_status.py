@@ -107,7 +107,7 @@ FAILED = {
     "exit-65": (ended(ExitCode.BAD_ORDER), Reason.CRASHED, True, "exit code 65"),
     "order-expired": (ended(ExitCode.ORDER_EXPIRED), Reason.CRASHED, False, "expired"),
     "told-to-stop": (ended(143), Reason.NODE_LOST, False, "SIGTERM"),
-    "out-of-memory": (ended(137, reason="OOMKilled"), Reason.OUT_OF_MEMORY, True, "Mi); raise the memory"),
+    "out-of-memory": (ended(137, reason="OOMKilled"), Reason.OUT_OF_MEMORY, True, "increase limits.memory"),
     "killed": (ended(137), Reason.CRASHED, True, "exit code 137"),
     "never-ran": (
         ended(128, reason="StartError", message="no such file"),

@@ -90,7 +90,7 @@ async def test_a_secret_is_read_by_its_name() -> None:
     ("status", "says"),
     [
         (404, "there is no Secret 'web' in namespace 'shop'"),
-        (403, "apply a Role that admits `get` on it"),
+        (403, "Role that allows get on it"),
         (0, "cannot be read: why"),
         (500, "cannot be read: why"),
     ],

@@ -32,7 +32,7 @@ def test_a_move_is_legal_exactly_if_the_table_says_so(old: Phase, new: Phase) ->
     if old == new or (old, new) in PAIRS:
         check_move(old, new)
     else:
-        with pytest.raises(IllegalMove, match=f"no move from {old} to {new}"):
+        with pytest.raises(IllegalMove, match=f"invalid phase transition from {old} to {new}"):
             check_move(old, new)
 
 

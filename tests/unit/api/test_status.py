@@ -210,7 +210,11 @@ def test_types_are_unique_and_generations_are_the_observed_one() -> None:
         (Phase.SUSPENDED, None, "False/InProgress"),
         (Phase.SUSPENDED, True, "True/Cleaned"),
         (Phase.FAILED, True, "True/Cleaned"),
-        (Phase.FAILED, False, "False/Deferred: the staging could not be emptied yet; the operator retries"),
+        (
+            Phase.FAILED,
+            False,
+            "False/Deferred: the staged objects have not been deleted yet; the operator is retrying",
+        ),
         (Phase.FAILED, "the store is away", "False/Deferred: the store is away"),
         (Phase.SUCCEEDED, True, "True/Cleaned"),
     ],

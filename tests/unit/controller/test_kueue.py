@@ -48,7 +48,7 @@ async def test_time_in_a_queue_counts_for_no_other_deadline() -> None:
     await world.run(until=lambda: is_queued(world))
     ready = world.job.status.condition("Ready")
     assert ready
-    assert ready.message.startswith("the queue 'team-a' holds the Pods back: Scheduling is blocked")
+    assert ready.message.startswith("the queue 'team-a' is holding back the Pods: Scheduling is blocked")
     assert await world.run() > 50_000
     assert world.job.status.phase == "Succeeded"
     queued, seconds = run_of(world)

@@ -224,7 +224,7 @@ async def test_a_frozen_holder_finds_its_gate_closed_when_it_goes_on(election: E
 async def test_a_process_that_stood_still_ends_though_it_could_renew(election: Election) -> None:
     election.a.ahead += RENEW_DEADLINE
     await election.until(lambda: bool(election.a.lost), RETRY_PERIOD + TICK)
-    assert "frozen" in election.a.lost
+    assert "paused" in election.a.lost
 
 
 @scenario

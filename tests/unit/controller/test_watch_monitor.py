@@ -230,7 +230,7 @@ def test_workers_that_have_ended_are_noticed() -> None:
     async def scenario(w: Watched) -> None:
         w.queue._tasks[0].cancel()
         _, why = await w.deaf_after(LIST_PERIOD + 1)
-        assert "work queue jobs: 1 workers have ended" in why
+        assert "work queue jobs: 1 workers have exited unexpectedly" in why
 
     play(scenario)
 
@@ -239,7 +239,7 @@ def test_the_queue_of_stores_is_looked_after_as_well() -> None:
     async def scenario(w: Watched) -> None:
         w.stores._tasks[0].cancel()
         _, why = await w.deaf_after(LIST_PERIOD + 1)
-        assert "work queue imagestores: 1 workers have ended" in why
+        assert "work queue imagestores: 1 workers have exited unexpectedly" in why
 
     play(scenario)
 
@@ -283,7 +283,7 @@ def test_a_sweeper_that_has_ended_is_noticed() -> None:
         vars(w.garbage_schedule)["sweep_all"] = breaks
         w.garbage_schedule.start()
         _, why = await w.deaf_after(LIST_PERIOD + 1)
-        assert why == "the garbage collector has ended: KeyError('planted')"
+        assert why == "the garbage collector stopped unexpectedly: KeyError('planted')"
 
     play(scenario)
 

@@ -152,7 +152,7 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
     "illegal-move": (
         after(lambda o, d: replace(d, status=msgspec.structs.replace(d.status, phase="Running"))),
         Phase.STAGING,
-        "no move from Staging to Running",
+        "invalid phase transition from Staging to Running",
     ),
     "reopens": (
         after(lambda o, d: replace(d, status=msgspec.structs.replace(d.status, phase="Pending"))),

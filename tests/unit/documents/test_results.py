@@ -70,7 +70,7 @@ def test_a_failed_item_needs_no_outputs() -> None:
         ((GOOD[0], item(5, web=11)), "renditions"),
         ((GOOD[0], item(5, thumb=6, web=11)), "renditions"),
         ((GOOD[0], item(5, web=11, thumb=6, extra=1)), "renditions"),
-        ((GOOD[0], item(5, web=12, thumb=6)), "lists 12 bytes for web of item 5, the store has 11"),
+        ((GOOD[0], item(5, web=12, thumb=6)), "lists 12 bytes for web of item 5, but the store has 11"),
         ((GOOD[0], item(5)), "renditions"),
     ],
     ids=["too-few", "order", "too-many", "twice", "none", "rendition-missing", "rendition-order",

@@ -57,7 +57,7 @@ def test_a_bad_line_is_named(line: bytes, says: str) -> None:
 
 
 def test_a_duplicate_key_is_named_with_both_lines() -> None:
-    with pytest.raises(InvalidList, match=r"line 3 of 'l': 'a.jpg' is already in line 1") as refusal:
+    with pytest.raises(InvalidList, match=r"line 3 of 'l': 'a.jpg' is a duplicate of line 1") as refusal:
         read_list(b'a.jpg\nb.jpg\n{"key": "a.jpg"}', "l")
     assert refusal.value.failure.reason is Reason.KEY_COLLISION
 
@@ -65,7 +65,7 @@ def test_a_duplicate_key_is_named_with_both_lines() -> None:
 def test_as_many_as_promised_and_not_one_more() -> None:
     lines = [b"uploads/%d.jpg" % number for number in range(MAX_LISTED)]
     assert len(read_list(b"\n".join(lines), "l")) == MAX_LISTED
-    limit = r"line 100001 of 'l': 'one-more' exceeds the limit of 100000 keys"
+    limit = r"line 100001 of 'l': the list exceeds the limit of 100000 keys"
     with pytest.raises(InvalidList, match=limit) as refusal:
         read_list(b"\n".join([*lines, b"one-more"]), "l")
     assert refusal.value.failure.reason is Reason.TOO_MANY_ITEMS

@@ -141,14 +141,14 @@ async def test_an_output_that_is_not_what_its_pod_said_makes_the_result_invalid(
 
     async def other_bytes(operation: str, about: str, done: bool) -> None:
         if operation == "copy" and not done:
-            raise ChecksumMismatch("000000-web has the sha256 ab, not 00")
+            raise ChecksumMismatch("000000-web has the SHA-256 digest ab, expected 00")
 
     run.store.hooks.install(other_bytes)
     with pytest.raises(OperationFailed) as caught:
         await run.publish()
     failure = caught.value.failure
     assert (failure.code, failure.reason) == (Code.PROCESSING, Reason.RESULTS_INVALID)
-    assert "000000-web has the sha256 ab, not 00" in failure.message
+    assert "000000-web has the SHA-256 digest ab, expected 00" in failure.message
     assert not caught.value.transient, "the Pod will not say anything else"
 
 
@@ -193,7 +193,7 @@ async def test_a_denied_output_names_its_key() -> None:
     run = await processed()
     run.store.hooks.fail(StoreDenied("AccessDenied"), "copy", about="a-web.webp")
     with pytest.raises(
-        OperationFailed, match=r"denies writing the output 'catalog/uploads/a-web\.webp' of 'uploads/a\.jpg'"
+        OperationFailed, match=r"write access to the output 'catalog/uploads/a-web\.webp' of 'uploads/a\.jpg'"
     ):
         await run.publish()
 
@@ -213,7 +213,7 @@ async def test_a_report_of_another_run_is_not_taken_for_ours() -> None:
     await other.publish()
     theirs = {**other.report(), "uid": "another"}
     run.store.set(REPORT, json.dumps(theirs).encode())
-    with pytest.raises(OperationFailed, match="another object is at"):
+    with pytest.raises(OperationFailed, match="another object already exists at"):
         await run.publish()
 
 
@@ -250,7 +250,7 @@ async def test_too_many_failed_items_fail_the_run_with_their_counts() -> None:
         await run.publish(lost=1, tolerated=1)
     failure, results = failed.value.failure, failed.value.results
     assert (failure.code, failure.reason) == (Code.PROCESSING, Reason.ITEMS_FAILED)
-    assert "2 of 2 items failed, spec.failurePolicy.maxFailedItems allows 1" in failure.message
+    assert "2 of 2 items failed, but spec.failurePolicy.maxFailedItems allows only 1" in failure.message
     assert results
     assert results.counts == ItemCounts(total=2, failed=2)
     assert [(f.item, f.code) for f in results.failures] == FAILED

@@ -24,7 +24,7 @@ from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.ports.object_store import StoreUnavailable
 
 A, B = "https://pictures.example/x/a%20b.jpg?token=secret", "https://pictures.example/c.jpg"
-AWAY = FetchFailed(Reason.SOURCE_UNREACHABLE, f"{B} answered 503", transient=True)
+AWAY = FetchFailed(Reason.SOURCE_UNREACHABLE, f"{B} returned HTTP 503", transient=True)
 
 
 class Bench:
@@ -94,7 +94,7 @@ async def test_a_checksum_is_held_against_all_bytes() -> None:
     assert reason_of(error) == "JOB_002/ChecksumMismatch"
     assert not error.transient
     assert good in str(error)
-    assert "https://pictures.example/x/a%20b.jpg has sha256" in str(error)
+    assert "https://pictures.example/x/a%20b.jpg has the SHA-256 digest" in str(error)
     assert other.store.keys() == []
 
 
@@ -172,8 +172,8 @@ async def test_a_server_that_stays_away_fails_at_the_deadline_for_its_own_reason
     assert 60 <= seconds < 65
     error = world.job.status.error
     assert error
-    assert "answered 503" in error.message
-    assert "stopped retrying after spec.execution.stagingDeadlineSeconds 60" in error.message
+    assert "returned HTTP 503" in error.message
+    assert "stopped retrying after spec.execution.stagingDeadlineSeconds (60 s)" in error.message
     assert world.staged() == []
 
 

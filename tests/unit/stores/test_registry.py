@@ -231,7 +231,7 @@ async def test_a_deletion_is_let_go_when_the_credentials_are_gone_for_good() -> 
     assert await world.run(until=lambda: world.cluster.job(KEY) is None) == 60
     assert world.operator.telemetry.deferrals == [Reason.STORE_NOT_FOUND]
     (event,) = [e for e in world.cluster.events.values() if e.reason == "CleaningDeferred"]
-    assert f"the ImageStore shop/media is gone, so 2 staged objects below {PLACE}" in event.message
+    assert f"the ImageStore shop/media no longer exists, so 2 staged objects under {PLACE}" in event.message
     assert "recreate it, or delete the objects, or rely on a lifecycle rule" in event.message
     # An ImageStore of that place is all that the garbage collector needs.
     world.stores.secret_of("key")
@@ -251,10 +251,10 @@ async def test_a_run_ends_when_the_credentials_of_its_staging_are_gone_for_good(
     cleaned = world.job.status.condition("StagingCleaned")
     assert cleaned
     assert (cleaned.status, cleaned.reason) == ("False", "Deferred")
-    assert f"the ImageStore shop/media is gone, so 2 staged objects below {PLACE}" in cleaned.message
+    assert f"the ImageStore shop/media no longer exists, so 2 staged objects under {PLACE}" in cleaned.message
     # What holds it up is something else by now, and the condition says so.
     await world.operator.stores.check(image_store(bucket="tenant", prefix="here/"))
-    await world.run(until=lambda: "is not ready, SecretNotFound" in cleaning(world))
+    await world.run(until=lambda: "is not ready (SecretNotFound)" in cleaning(world))
     world.stores.secret_of("key")
     await world.operator.stores.check(image_store(bucket="tenant", prefix="here/"))
     await world.run()
@@ -276,7 +276,7 @@ async def test_a_secret_that_is_gone_is_named_by_the_deferral() -> None:
     await world.run(until=lambda: world.cluster.job(KEY) is None)
     assert world.operator.telemetry.deferrals == [Reason.STORE_NOT_READY]
     (event,) = [e for e in world.cluster.events.values() if e.reason == "CleaningDeferred"]
-    assert "the ImageStore shop/media is not ready, SecretNotFound: there is no keys, so 2" in event.message
+    assert "the ImageStore shop/media is not ready (SecretNotFound): there is no keys, so 2" in event.message
     assert "correct it, or delete the objects" in event.message
 
 
@@ -425,7 +425,7 @@ async def test_a_config_map_without_the_entry_is_said() -> None:
     stores.config_maps["shop", "authority"] = {"other": "PEM"}
     standing = await registry_of(stores).check(image_store(**BUNDLE))
     assert standing.reason is StoreReason.CA_BUNDLE_INVALID
-    assert "no entry 'ca.crt'" in standing.message
+    assert "no key 'ca.crt'" in standing.message
 
 
 async def test_pods_are_told_of_the_authorities_of_their_store() -> None:

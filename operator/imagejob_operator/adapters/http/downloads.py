@@ -91,20 +91,29 @@ class HttpDownloads:
             text = str(error) if url.shown in str(error) else f"{url.shown}: {error}"
             raise FetchFailed(error.reason, text, error.transient) from None
         except TimeoutError:
-            raise _unreachable(url, "is too slow, or does not answer", transient=True) from None
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             raise _unreachable(
-                url, f"has no certificate that can be trusted ({type(error).__name__})"
+                url, "did not respond, or took too long to send the file", transient=True
             ) from None
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+            raise _unreachable(url, f"has an untrusted TLS certificate ({type(error).__name__})") from None
         except aiohttp.ClientHttpProxyError as error:
             if error.status == 403:
-                text = f"{url.shown}: the proxy of the operator's settings refuses it"
+                text = (
+                    f"{url.shown}: the operator's proxy (IMAGEJOB_SOURCE_PROXY) refused the request; ask "
+                    "the operator's administrator"
+                )
                 raise FetchFailed(Reason.BLOCKED_ADDRESS, text) from None
-            raise _unreachable(url, f"the proxy answered {error.status}", transient=True) from None
+            raise _unreachable(
+                url, f"could not be downloaded: the proxy returned HTTP {error.status}", transient=True
+            ) from None
         except aiohttp.ClientPayloadError:
-            raise _unreachable(url, "ended before all of its bytes had come", transient=True) from None
+            raise _unreachable(
+                url, "was not received completely: the connection was closed early", transient=True
+            ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _unreachable(url, f"cannot be fetched ({type(error).__name__})", transient=True) from None
+            raise _unreachable(
+                url, f"could not be downloaded ({type(error).__name__})", transient=True
+            ) from None
 
     async def _follow(self, first: URL, headers: Mapping[str, str], body: _Body) -> bytes:
         url, same_origin = first, True
@@ -122,7 +131,9 @@ class HttpDownloads:
                 if response.status not in REDIRECTS:
                     return await body.read(url, response)
                 if hops >= self._bounds.redirects:
-                    raise _unreachable(first, f"leads through more than {self._bounds.redirects} redirects")
+                    raise _unreachable(
+                        first, f"has more than {self._bounds.redirects} redirects; use the final URL"
+                    )
                 url = _next(first, url, response)
         raise AssertionError  # count() has no end
 
@@ -134,7 +145,7 @@ class HttpDownloads:
         elif self._proxy and url.port not in WEB_PORTS:
             refusal = f"port {url.port}, which is neither 80 nor 443"
         if refusal:
-            raise FetchFailed(Reason.BLOCKED_ADDRESS, f"{url.shown} leads to {refusal}")
+            raise FetchFailed(Reason.BLOCKED_ADDRESS, f"{url.shown} points to {refusal}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +166,7 @@ class _Body:
         async for chunk in response.content.iter_any():
             taken += chunk
             if len(taken) > self.max_bytes:
-                raise self._too_large("goes on after that")
+                raise self._too_large("is larger than the limit")
             until = self.limit.when() or 0
             if len(taken) > bounds.small and not large:
                 waited = asyncio.get_running_loop().time()
@@ -171,31 +182,42 @@ class _Body:
         self.limit.reschedule(until)
 
     def _too_large(self, found: str) -> FetchFailed:
-        text = f"{self.first.shown} {found}; at most {self.max_bytes} bytes are taken (spec.limits.itemSize)"
+        text = (
+            f"{self.first.shown} {found}; at most {self.max_bytes} bytes are allowed "
+            "(spec.limits.itemSize, and 64Mi for downloads); use a smaller image"
+        )
         return FetchFailed(Reason.SOURCE_TOO_LARGE, text)
 
 
 def _check_answer(url: URL, response: aiohttp.ClientResponse) -> None:
     status = response.status
     if status in (404, 410):
-        raise FetchFailed(Reason.SOURCE_NOT_FOUND, f"{url.shown} answered {status}: there is nothing")
+        raise FetchFailed(
+            Reason.SOURCE_NOT_FOUND,
+            f"{url.shown} returned HTTP {status}: the image was not found; correct the URL",
+        )
     if status in (401, 403, 407):
-        raise FetchFailed(Reason.ACCESS_DENIED, f"{url.shown} answered {status}: it asks for other headers")
+        raise FetchFailed(
+            Reason.ACCESS_DENIED,
+            f"{url.shown} returned HTTP {status}: access denied; check the headers in headersSecretRef",
+        )
     if status != 200:
-        raise _unreachable(url, f"answered {status}", transient=status >= 500 or status in TRANSIENT)
+        raise _unreachable(url, f"returned HTTP {status}", transient=status >= 500 or status in TRANSIENT)
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.lower() not in ("identity", ""):
-        raise _unreachable(url, f"sends its bytes in {encoding[:40]!r}, which was not asked for")
+        raise _unreachable(
+            url, f"has Content-Encoding {encoding[:40]!r}, which is not supported; serve the image without it"
+        )
 
 
 def _next(first: URL, url: URL, response: aiohttp.ClientResponse) -> URL:
     location = response.headers.get("Location", "")
     if not location:
-        raise _unreachable(url, f"answered {response.status} and does not say where it leads")
+        raise _unreachable(url, f"returned HTTP {response.status} without a Location header")
     try:
         return redirected(url, location)
     except InvalidURL as error:
-        text = f"{first.shown} leads to where nothing is fetched from: {error}"
+        text = f"{first.shown} redirects to a URL that is not allowed: {error}"
         raise FetchFailed(Reason.BLOCKED_ADDRESS, text) from None
 
 

@@ -47,7 +47,7 @@ class GuardedResolver(AbstractResolver):
         addresses = await self._addresses(host)
         for address in addresses:
             if refusal := self._networks.refusal(address, port):
-                raise FetchFailed(Reason.BLOCKED_ADDRESS, f"{host} leads to {refusal}")
+                raise FetchFailed(Reason.BLOCKED_ADDRESS, f"{host} resolves to {refusal}")
         return [
             ResolveResult(
                 hostname=host,
@@ -65,7 +65,11 @@ class GuardedResolver(AbstractResolver):
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host)
         except (socket.gaierror, UnicodeError) as error:
             unknown = not isinstance(error, socket.gaierror) or error.errno in UNKNOWN
-            text = f"the name {host} has no address" if unknown else f"{host} cannot be looked up now"
+            text = (
+                f"the host name {host} does not resolve to an IP address"
+                if unknown
+                else f"the DNS lookup of {host} failed temporarily"
+            )
             raise FetchFailed(Reason.SOURCE_UNREACHABLE, text, transient=not unknown) from None
 
     async def close(self) -> None:
@@ -83,7 +87,7 @@ def guarded_connector(networks: SourceNetworks, lookup: Lookup, connections: int
     def checked_socket(address: Any) -> socket.socket:
         family, kind, protocol, _, where = address
         if refusal := networks.refusal(where[0], where[1]):
-            raise FetchFailed(Reason.BLOCKED_ADDRESS, f"it leads to {refusal}")
+            raise FetchFailed(Reason.BLOCKED_ADDRESS, f"it resolves to {refusal}")
         return socket.socket(family, kind, protocol)
 
     return aiohttp.TCPConnector(

@@ -73,6 +73,9 @@ class KubeImageStores:
                     text = f"there is no {words} in namespace {namespace!r}; create it"
                     raise NotUsable(missing, text) from None
                 if error.status == 403:
-                    text = f"the operator may not use the {words}; apply the Role of {ROLE} with its name"
+                    text = (
+                        f"the operator is not allowed to use the {words}; apply the Role in {ROLE} with "
+                        "the name of this object in resourceNames"
+                    )
                     raise NotUsable(StoreReason.NOT_PERMITTED, text) from None
                 raise

@@ -141,7 +141,7 @@ def _failed(pod: dict[str, Any]) -> Problem:
         return Problem(Reason.NODE_LOST, bounded(f"{name} was disrupted: {why}", MAX_EVIDENCE), counted=False)
     if str(status.get("reason", "")).startswith(_NODE_REFUSES):
         why = status.get("message") or status.get("reason", "")
-        text = bounded(f"{name} was refused by its node: {why}", MAX_EVIDENCE)
+        text = bounded(f"{name} was rejected by its node: {why}", MAX_EVIDENCE)
         return Problem(Reason.UNSCHEDULABLE, text, counted=False)
     terminated = (_container(status).get("state") or {}).get("terminated") or {}
     exit_code = terminated.get("exitCode")
@@ -149,14 +149,18 @@ def _failed(pod: dict[str, Any]) -> Problem:
     if terminated.get("reason") == "OOMKilled":
         limit = _memory_limit(pod)
         text = (
-            f"{name} was killed because it ran out of memory (limit {limit}); raise the memory of "
+            f"{name} was killed because it ran out of memory (limit {limit}); increase limits.memory in "
             "spec.execution.podTemplate.resources"
         )
         return Problem(Reason.OUT_OF_MEMORY, text)
     if terminated.get("reason") in _NEVER_RAN:
         return Problem(Reason.CONFIG_ERROR, f"the container of {name} cannot be started: {message}")
     if exit_code == ExitCode.ORDER_EXPIRED:
-        return Problem(Reason.CRASHED, f"{name}: its order had expired", counted=False)
+        return Problem(
+            Reason.CRASHED,
+            f"{name}: the presigned URL of its order (task description) had expired",
+            counted=False,
+        )
     if exit_code == SIGTERM_EXIT:
         return Problem(Reason.NODE_LOST, f"{name} was terminated by SIGTERM", counted=False)
     if exit_code is None:

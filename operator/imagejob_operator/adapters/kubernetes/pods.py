@@ -45,7 +45,10 @@ class PodLauncher:
         seen = read_attempt(body)
         if seen is None or seen[0] != job.uid:
             name = manifest["metadata"]["name"]
-            text = f"a Pod named {name} exists and has another owner; delete it or rename the job"
+            text = (
+                f"a Pod named {name} exists and has another owner; delete that Pod, or create the ImageJob "
+                "under a different name"
+            )
             raise Refused(Problem(Reason.POD_REJECTED, text, certain=True))
         return seen[1]
 

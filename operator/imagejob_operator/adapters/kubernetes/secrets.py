@@ -36,7 +36,7 @@ def _explanation(error: ApiError, namespace: str, name: str) -> str:
         return f"there is no Secret {name!r} in namespace {namespace!r}"
     if error.status == 403:
         return (
-            f"the operator may not read the Secret {name!r} in namespace {namespace!r}; apply a Role that "
-            "admits `get` on it, as in manifests/tenant/source-headers.yaml"
+            f"the operator is not allowed to read the Secret {name!r} in namespace {namespace!r}; apply a "
+            "Role that allows get on it, as in manifests/tenant/source-headers.yaml"
         )
     return f"the Secret {name!r} in namespace {namespace!r} cannot be read: {error.message}"

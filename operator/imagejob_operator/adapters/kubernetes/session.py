@@ -61,7 +61,7 @@ class _GatedConnector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         if req.method != "GET" and not self._gate():
             connection.release()
-            raise ApiError(0, "NotLeader", "this replica is not the leader any more")
+            raise ApiError(0, "NotLeader", "this replica is no longer the leader")
         return connection
 
 
@@ -151,7 +151,7 @@ class KubeHTTP:
                     raise _error(response, answer)
                 return cast("dict[str, Any]", msgspec.json.decode(answer))
         except (TimeoutError, aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
-            text = f"the API server did not answer: {type(error).__name__}"
+            text = f"the API server did not respond: {type(error).__name__}"
             raise ApiError(0, "NoResponse", text) from error
         finally:
             self.observe(verb, _kind(path), code, perf_counter() - started)

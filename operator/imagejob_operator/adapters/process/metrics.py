@@ -32,7 +32,7 @@ class Metrics:
         counter, gauge = partial(Counter, registry=self.registry), partial(Gauge, registry=self.registry)
         histogram = partial(Histogram, registry=self.registry, buckets=_CALL_BUCKETS)
         self._leader = gauge("imagejob_leader", "1 if this replica is the leader.")
-        self._depth = gauge("imagejob_workqueue_depth", "Keys that wait in a work queue.", ["queue"])
+        self._depth = gauge("imagejob_workqueue_depth", "Number of keys waiting in a work queue.", ["queue"])
         self._reconciles = counter("imagejob_reconcile", "Reconciles of ImageJobs by result.", ["result"])
         self._reconcile_duration = histogram(
             "imagejob_reconcile_duration_seconds", "Duration of a reconcile."
@@ -102,11 +102,17 @@ class GarbageMetrics:
         def gauge(name: str, text: str) -> Gauge:
             return Gauge(f"imagejob_{name}", text, registry=registry)
 
-        self._prefixes = gauge("orphan_prefixes", "Staging folders that the last sweep should have deleted.")
-        self._objects = gauge("orphan_objects", "Objects in them.")
-        self._bytes = gauge("orphan_bytes", "Bytes in them.")
-        self._oldest = gauge("orphan_oldest_seconds", "Time since the last write to the oldest of them.")
-        self._waiting = gauge("orphan_waiting_objects", "Objects of garbage that is too young to delete.")
+        self._prefixes = gauge(
+            "orphan_prefixes", "Number of orphaned staging folders that the last sweep did not delete."
+        )
+        self._objects = gauge("orphan_objects", "Number of objects in orphaned staging folders.")
+        self._bytes = gauge("orphan_bytes", "Total size in bytes of the objects in orphaned staging folders.")
+        self._oldest = gauge(
+            "orphan_oldest_seconds", "Seconds since the last write to the oldest orphaned staging folder."
+        )
+        self._waiting = gauge(
+            "orphan_waiting_objects", "Number of orphaned objects that are too recent to be deleted."
+        )
         self._unknown = gauge(
             "staging_unknown_prefixes",
             "Keys and folders in the installation's own staging that the operator did not write.",
@@ -114,12 +120,16 @@ class GarbageMetrics:
         self._foreign = gauge(
             "staging_foreign_prefixes", "Staging folders of other clusters and installations."
         )
-        self._last = gauge("garbage_last_sweep_timestamp_seconds", "When the last complete sweep ended.")
+        self._last = gauge(
+            "garbage_last_sweep_timestamp_seconds", "Unix time when the last complete sweep ended."
+        )
         self._deleted = Counter(
             "imagejob_garbage_deleted_objects", "Objects deleted by the garbage collector.", registry=registry
         )
         self._errors = Counter(
-            "imagejob_garbage_sweep_errors", "Failed sweeps and failed folders of sweeps.", registry=registry
+            "imagejob_garbage_sweep_errors",
+            "Number of sweeps that failed, and of folders that a sweep failed to process.",
+            registry=registry,
         )
 
     def deleted(self, objects: int) -> None:

@@ -36,7 +36,7 @@ def translate(error: Exception) -> StoreError:
             return StoreUnavailable(text)
         return StoreDenied(text)
     if isinstance(error, ServerError):
-        return StoreUnavailable(f"the store answered {error.status_code}")
+        return StoreUnavailable(f"the store returned HTTP {error.status_code}")
     if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason is not None:
         if isinstance(error.reason, urllib3.exceptions.SSLError):
             why = getattr(error.reason.args[0], "verify_message", "") or "the TLS handshake failed"

@@ -87,7 +87,10 @@ class S3Store:
             return call()
         except S3Error as error:
             if error.code in MISSING and not self._client.bucket_exists(self._bucket):
-                text = f"NoSuchBucket: there is no bucket {self._bucket!r}, or no user with this access key"
+                text = (
+                    f"NoSuchBucket: bucket {self._bucket!r} does not exist, or the access key is unknown; "
+                    "check the bucket and the credentials"
+                )
                 raise StoreDenied(text) from error
             raise
 
@@ -145,7 +148,7 @@ class S3Store:
         headers = {"If-Match": f'"{etag}"', "Content-Type": content_type}
         written = await self._run("put", lambda: self._put_if(key, data, headers))
         if written is None:
-            raise ObjectChanged(f"PreconditionFailed: {key} was changed meanwhile")
+            raise ObjectChanged(f"PreconditionFailed: {key} was changed by another writer")
         return written
 
     def _put_if(self, key: str, data: bytes, headers: dict[str, str]) -> str | None:
@@ -155,9 +158,9 @@ class S3Store:
         if response.status in (409, 412) or (response.status == 404 and b"<Code>NoSuchKey<" in response.data):
             return None
         if response.status >= 500:
-            raise StoreUnavailable(f"the store answered {response.status} to a conditional write")
+            raise StoreUnavailable(f"the store returned HTTP {response.status} for a conditional write")
         if response.status >= 300:
-            raise StoreDenied(f"the store answered {response.status} to a conditional write")
+            raise StoreDenied(f"the store returned HTTP {response.status} for a conditional write")
         return (response.headers.get("ETag") or "").strip('"')
 
     async def copy(
@@ -210,7 +213,9 @@ class S3Store:
             if not page:
                 return deleted
             if not gate():
-                raise Halted(f"deleting {prefix} was stopped: the gate is closed")
+                raise Halted(
+                    f"deleting {prefix} was stopped: this replica is not allowed to write at the moment"
+                )
             await self._run("delete", partial(self._delete, page))
             deleted += len(page)
 

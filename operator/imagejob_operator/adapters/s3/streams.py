@@ -95,4 +95,4 @@ class VerifiedStream:
             raise ObjectChanged(f"{self._source.key} is longer than {self._source.size} bytes")
         found, expected = self._hash.hexdigest(), self._source.sha256
         if expected and found != expected:
-            raise ChecksumMismatch(f"{self._source.key} has the sha256 {found}, not {expected}")
+            raise ChecksumMismatch(f"{self._source.key} has the SHA-256 digest {found}, expected {expected}")

@@ -52,14 +52,14 @@ def _exchange(identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -
         )
         body = response.read(MAX_RESPONSE)
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        text = f"{identity.endpoint} did not answer: {type(error).__name__}"
+        text = f"{identity.endpoint} did not respond: {type(error).__name__}"
         raise NotUsable(StoreReason.UNREACHABLE, text) from None
     finally:
         http.clear()
     if response.status >= 500:
-        raise NotUsable(StoreReason.UNREACHABLE, f"{identity.endpoint} answered {response.status}")
+        raise NotUsable(StoreReason.UNREACHABLE, f"{identity.endpoint} returned HTTP {response.status}")
     if response.status != 200:
-        text = f"{identity.endpoint} refuses the token: {response.status} {_error_text(body)}"
+        text = f"{identity.endpoint} rejected the token: HTTP {response.status} {_error_text(body)}"
         raise NotUsable(StoreReason.IDENTITY_REFUSED, bounded(text, 500))
     return _read(identity, body)
 
@@ -84,5 +84,5 @@ def _read(identity: WebIdentity, body: bytes) -> Credentials:
             raise ValueError(until)
         return Credentials(fields["AccessKeyId"], fields["SecretAccessKey"], fields["SessionToken"], until)
     except (ElementTree.ParseError, AssertionError, KeyError, ValueError):
-        text = f"{identity.endpoint} answered without credentials"
+        text = f"{identity.endpoint} returned a response without credentials"
         raise NotUsable(StoreReason.IDENTITY_REFUSED, text) from None

@@ -84,7 +84,7 @@ def stop_all(o: Observation) -> tuple[Action, ...]:
 def deferral(o: Observation, progress: Progress | None) -> Deferral:
     """Why the staging of a job could not be emptied."""
     failure = last_failure(progress)
-    text = "the staging could not be emptied within the cleaning budget"
+    text = "the staged objects could not be deleted within the time allowed for the cleanup"
     if failure is None:
         return Deferral(Reason.DEADLINE_EXCEEDED, text)
     if failure.reason in CLOSED:
@@ -99,4 +99,4 @@ def _leftovers(o: Observation) -> str:
     location = run.store.location if run and run.store else ""
     prefix = job_staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid)
     count = staging.objects if staging and staging.objects else "the"
-    return f"{count} staged objects below {location}{prefix}"
+    return f"{count} staged objects under {location}{prefix}"

@@ -35,7 +35,7 @@ def retry_deadline(o: Observation, spec: Spec) -> datetime:
 
 def stopped_retrying(failure: Failure, spec: Spec) -> Failure:
     """The last failure of an operation, after its retry deadline."""
-    limit = f"spec.execution.stagingDeadlineSeconds {spec.execution.staging_deadline_seconds}"
+    limit = f"spec.execution.stagingDeadlineSeconds ({spec.execution.staging_deadline_seconds} s)"
     return replace(failure, message=f"{failure.message} (stopped retrying after {limit})")
 
 
@@ -50,8 +50,8 @@ def run_operation(o: Observation, operation: Work, until: datetime) -> Decision:
 def active_deadline_exceeded(o: Observation, spec: Spec) -> Failure:
     """The run took longer than it may: in which phase, how far it got, and its last problem."""
     text = (
-        f"the run exceeded spec.execution.activeDeadlineSeconds {spec.execution.active_deadline_seconds} "
-        f"in phase {o.job.status.phase}"
+        f"the run exceeded spec.execution.activeDeadlineSeconds ({spec.execution.active_deadline_seconds} s) "
+        f"in phase {o.job.status.phase}; raise it or use fewer items"
     )
     if o.job.status.progress:
         text += f"; progress {o.job.status.progress}"

@@ -74,8 +74,8 @@ def _check_stores(o: Observation, spec: Spec) -> Decision | None:
     name = o.job.key.namespace
     if spec.store_ref is None and o.admission is None:
         text = (
-            f"the labels of namespace {name!r} could not be read, so the operator does not know whether "
-            "its store admits the namespace; see the operator's log"
+            f"the labels of namespace {name!r} could not be read, so it is not known whether the namespace "
+            "may use the operator's store; see the log of the operator"
         )
         failure = Failure(Code.CREATION, Reason.NOT_PERMITTED, text)
         return _wait_or_refuse(o, f"waiting for the labels of namespace {name!r}", failure)

@@ -59,7 +59,8 @@ def _wait_for_sources(o: Observation, spec: Spec, operation: Validate | Stage, o
         return run_operation(o, operation, deadline)
     if last := latest_failure(o, progress):
         return abort_run(o, stopped_retrying(last, spec))
-    text = f"{overdue} within spec.execution.stagingDeadlineSeconds {spec.execution.staging_deadline_seconds}"
+    limit = f"spec.execution.stagingDeadlineSeconds ({spec.execution.staging_deadline_seconds} s)"
+    text = f"{overdue} within {limit}; raise it or use fewer items"
     return abort_run(o, Failure(Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED, text))
 
 

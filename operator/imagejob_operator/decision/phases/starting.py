@@ -53,7 +53,10 @@ def check_start(o: Observation, view: Survey, execution: Execution) -> Wait:
         where = f"pod {pod}, " if pod else ""
         evidence = f" ({where}{duration_text(waited)} of {duration_text(limit)} {name})"
         reason = problem.reason if problem else Reason.START_DEADLINE_EXCEEDED
-        text = problem.message if problem else "no Pod was running within spec.execution.startDeadlineSeconds"
+        late = (
+            "no Pod started running within spec.execution.startDeadlineSeconds; check the Events of the Pods"
+        )
+        text = problem.message if problem else late
         return Wait(failure=Failure(Code.LAUNCH, reason, text + evidence))
     if waited < NOTEWORTHY:
         return Wait(requeue_at=since + min(limit, NOTEWORTHY))
@@ -152,11 +155,11 @@ def check_queue(o: Observation, view: Survey, execution: Execution) -> Wait:
     message = next((a.problem.message for a in view.waiting if a.problem), "")
     evidence = f": {message}" if message else ""
     if waited < limit:
-        note = f"the queue {execution.queue_name!r} holds the Pods back{evidence}"
+        note = f"the queue {execution.queue_name!r} is holding back the Pods{evidence}"
         return Wait(note=note, requeue_at=o.now + (limit - waited))
     text = (
-        f"the queue {execution.queue_name!r} has held back all Pods for {duration_text(waited)}, "
-        f"spec.execution.queueDeadlineSeconds is {execution.queue_deadline_seconds}{evidence}; check the "
-        "queue and its workloads, and whether Kueue manages this namespace"
+        f"the queue {execution.queue_name!r} has held back all Pods for {duration_text(waited)}, longer "
+        f"than spec.execution.queueDeadlineSeconds ({execution.queue_deadline_seconds} s){evidence}; check "
+        "the queue and its workloads, and whether Kueue manages this namespace"
     )
     return Wait(failure=Failure(Code.LAUNCH, Reason.QUEUE_DEADLINE_EXCEEDED, text))

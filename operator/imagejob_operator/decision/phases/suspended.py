@@ -16,7 +16,7 @@ from imagejob_operator.decision.phases.starting import released
 from imagejob_operator.decision.status_update import next_status
 
 SUSPENDED = "spec.suspend is true; set it to false to resume the run"
-RESUMES = "spec.suspend is false: the run resumes when the earlier staging is deleted"
+RESUMES = "spec.suspend is false: the run resumes after the previously staged objects have been deleted"
 
 
 def suspend(o: Observation) -> Decision:

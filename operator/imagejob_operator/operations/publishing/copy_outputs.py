@@ -91,7 +91,7 @@ async def _publish(
             headers = final_headers(job, destination.headers, final)
             there = await store.copy(output.staged, job.outputs_prefix + final.key, headers)
     except StoreDenied as error:
-        text = f"the store denies writing the output {final.key!r} of {output.source!r}: {error}"
+        text = f"the store denied write access to the output {final.key!r} of {output.source!r}: {error}"
         raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
     except ChecksumMismatch as error:
         text = f"the output {final.key!r} of {output.source!r} does not match its result: {error}"

@@ -55,7 +55,7 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: P
         _check_failures(results, operation.tolerated)
         await publish_outputs(store, job, spec, operation.prefix, outcomes, items)
         if clock() >= operation.deadline:
-            limit = f"spec.execution.activeDeadlineSeconds {spec.execution.active_deadline_seconds}"
+            limit = f"spec.execution.activeDeadlineSeconds ({spec.execution.active_deadline_seconds} s)"
             text = f"the run exceeded {limit} before all outputs were published"
             raise OperationFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
         report = await asyncio.to_thread(make_report, job, clock(), "Succeeded", items)
@@ -74,7 +74,7 @@ async def _commit(store: ObjectStore, job: ImageJob, key: str, report: Report) -
     # Our own report, if only the answer was lost. Any other object there would hide that the run succeeded.
     committed = await committed_report(store, job, key)
     if committed is None:
-        text = f"the report cannot be written: another object is at {key!r}; remove it"
+        text = f"the report cannot be written: another object already exists at {key!r}; delete it"
         raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text))
     return committed
 
@@ -97,8 +97,8 @@ def _check_failures(results: ItemResults, tolerated: int) -> None:
         return
     first = results.failures[0]
     text = (
-        f"{failed} of {total} items failed, spec.failurePolicy.maxFailedItems allows {tolerated}; "
-        f"first: {first.item}: {first.code} {first.message}"
+        f"{failed} of {total} items failed, but spec.failurePolicy.maxFailedItems allows only {tolerated}; "
+        f"first failure: {first.item}: {first.code} {first.message}"
     )
     raise OperationFailed(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, text))
 

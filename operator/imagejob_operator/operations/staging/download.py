@@ -62,7 +62,7 @@ async def _check_sha256(source: UrlSource, data: bytes) -> None:
     actual = (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
     if actual != source.sha256:
         text = (
-            f"spec.source.urls: {shown(source.url)} has sha256 {actual}, but the spec says {source.sha256}; "
-            "the file has changed, or the checksum is wrong"
+            f"spec.source.urls: {shown(source.url)} has the SHA-256 digest {actual}, but sha256 is "
+            f"{source.sha256}; correct sha256, or use a URL that serves the expected file"
         )
         raise OperationFailed(Failure(Code.STAGING, Reason.CHECKSUM_MISMATCH, text))

@@ -61,8 +61,8 @@ async def plan_items(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str 
 def _checked_outputs(spec: Spec, sources: Sequence[FoundSource]) -> list[list[PlannedOutput]]:
     if (count := len(sources) * len(spec.renditions)) > MAX_OUTPUTS:
         text = (
-            f"spec.source: {len(sources)} items in {len(spec.renditions)} renditions are {count} outputs; "
-            f"a run may have at most {MAX_OUTPUTS}; use several jobs"
+            f"spec.source: {len(sources)} items with {len(spec.renditions)} renditions each would create "
+            f"{count} outputs, but a run may have at most {MAX_OUTPUTS}; split it into several jobs"
         )
         raise OperationFailed(Failure(Code.STAGING, Reason.TOO_MANY_ITEMS, text))
     try:
@@ -82,6 +82,6 @@ async def _only_unpublished(store: ObjectStore, job: ImageJob, items: list[Candi
     unpublished = await unpublished_before(store, job)
     left = [item for item in items if item.source.name in unpublished]
     if not left:
-        text = "spec.run.items Failed: the previous run published all of these items; set it to All"
+        text = "spec.run.items is Failed, but the previous run published all items; set spec.run.items to All"
         raise OperationFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, text))
     return left

@@ -163,13 +163,13 @@ async def _matching(store: ObjectStore, root: str, match: MatchSource) -> list[S
         if len(found) > match.max_items:
             raise _failed(
                 Reason.TOO_MANY_ITEMS,
-                f"spec.source.match: more than maxItems {match.max_items} objects match below "
-                f"{match.prefix!r}; narrow the globs or raise maxItems",
+                f"spec.source.match: the objects that match under {match.prefix!r} exceed maxItems "
+                f"({match.max_items}); narrow the globs or raise maxItems",
             )
     if not found:
         raise _failed(
             Reason.SOURCE_EMPTY,
-            f"spec.source.match: no object below {root + match.prefix!r} matches include and exclude; "
+            f"spec.source.match: no object under {root + match.prefix!r} matches include and exclude; "
             "correct the prefix or the globs",
         )
     return found
@@ -201,7 +201,10 @@ async def _copied_list(store: ObjectStore, root: str, key: str, prefix: str) -> 
     except ObjectMissing:
         original = await store.stat(root + key)
         if original.size > MAX_LIST_BYTES:
-            text = f"{key!r} has {original.size} bytes; at most {MAX_LIST_BYTES} are allowed"
+            text = (
+                f"{key!r} has {original.size} bytes; at most {MAX_LIST_BYTES} are allowed; split it into "
+                "several jobs"
+            )
             raise _failed(Reason.SOURCE_TOO_LARGE, f"spec.source.list: {text}") from None
         await store.copy(original, copy)
     return copy
@@ -222,7 +225,7 @@ async def _find(store: ObjectStore, root: str, named: list[tuple[str, str]]) -> 
 
 def no_object(field: str, root: str, key: str) -> OperationFailed:
     """The failure of a run whose `field` names an object that does not exist."""
-    text = f"{field}: there is no object {key!r} below {root!r}; upload it or correct the key"
+    text = f"{field}: there is no object {key!r} under {root!r}; upload it or correct the key"
     return _failed(Reason.SOURCE_NOT_FOUND, text)
 
 

@@ -26,7 +26,10 @@ async def find_watermark_images(store: ObjectStore, job: ImageJob, spec: Spec) -
         except ObjectMissing:
             raise no_object(FIELD, root, key) from None
         if stored.size > MAX_WATERMARK_IMAGE_BYTES:
-            text = f"{key!r} has {stored.size} bytes; at most {MAX_WATERMARK_IMAGE_BYTES} are allowed"
+            text = (
+                f"{key!r} has {stored.size} bytes; at most {MAX_WATERMARK_IMAGE_BYTES} are allowed; use a "
+                "smaller image"
+            )
             raise _failed(Reason.SOURCE_TOO_LARGE, text)
         return stored
 
@@ -44,7 +47,10 @@ async def copy_watermark_images(
         try:
             copied = await store.copy(stored, copy_key(prefix, position))
         except (ObjectChanged, ObjectMissing):
-            text = f"{key!r} was changed or deleted while it was being staged; start the run again"
+            text = (
+                f"{key!r} was changed or deleted while it was being staged; change spec.run.id to start a "
+                "new run"
+            )
             raise _failed(Reason.SOURCE_NOT_FOUND, text) from None
         return WatermarkImage(key, copied.etag, stored.etag)
 
