@@ -401,7 +401,7 @@ async def test_fewer_bytes_than_announced(site: Site) -> None:
     site.answers["/a.jpg"] = plain("200 OK", b"half", length=8)
     error = await refused(site.url("/a.jpg"))
     assert verdict(error) == (Reason.SOURCE_UNREACHABLE, True)
-    assert "ended before" in str(error)
+    assert "closed early" in str(error)
 
 
 async def test_a_stream_of_chunks_that_breaks_off(site: Site) -> None:
@@ -447,7 +447,7 @@ async def test_a_trickle_is_not_waited_for(site: Site) -> None:
     begun = loop.time()
     error = await refused(site.url("/a.jpg"))
     assert verdict(error) == (Reason.SOURCE_UNREACHABLE, True)
-    assert "too slow" in str(error)
+    assert "took too long" in str(error)
     assert loop.time() - begun < 10
 
 

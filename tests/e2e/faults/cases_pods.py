@@ -269,7 +269,7 @@ STARTING = (
         evidence=(
             "the queue 'team-a' has held back all Pods",
             "scheduling gates",
-            "queueDeadlineSeconds is 4",
+            "queueDeadlineSeconds (4 s)",
         ),
         job=job(execution={"queueName": "team-a", "queueDeadlineSeconds": 4}),
     ),
