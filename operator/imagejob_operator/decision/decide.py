@@ -22,9 +22,10 @@ from imagejob_operator.decision.phases.deadlines import active_deadline_exceeded
 from imagejob_operator.decision.phases.pending import decide_pending, refuse
 from imagejob_operator.decision.phases.processing import decide_processing
 from imagejob_operator.decision.phases.publishing import decide_publishing
-from imagejob_operator.decision.phases.staging import decide_staging, decide_validating
+from imagejob_operator.decision.phases.staging import decide_staging
 from imagejob_operator.decision.phases.suspended import decide_suspended, decide_suspended_unstarted, suspend
 from imagejob_operator.decision.phases.terminal import decide_terminal
+from imagejob_operator.decision.phases.validating import decide_validating
 
 
 def decide(o: Observation) -> Decision:

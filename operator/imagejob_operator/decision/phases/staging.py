@@ -1,4 +1,4 @@
-"""Validating and Staging: the sources are checked, or copied before the shards are planned."""
+"""Staging: the sources are copied, then the shards are planned."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import msgspec
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, Spec
-from imagejob_operator.api.status import VALIDATED, ItemCounts, RunStatus, ShardStatus, StagingStatus
+from imagejob_operator.api.status import ItemCounts, RunStatus, ShardStatus, StagingStatus
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.operation import Broken, Stage, Staged, Validate, Validated
+from imagejob_operator.decision.operation import Broken, Stage, Staged, Validate
 from imagejob_operator.decision.phases.compensation import abort_run
 from imagejob_operator.decision.phases.deadlines import (
     latest_failure,
@@ -19,25 +19,8 @@ from imagejob_operator.decision.phases.deadlines import (
     run_operation,
     stopped_retrying,
 )
-from imagejob_operator.decision.phases.terminal import finish_run
 from imagejob_operator.decision.shards import items_per_pod, shard_count, survey, with_attempts
 from imagejob_operator.decision.status_update import next_status
-
-
-def decide_validating(o: Observation, spec: Spec) -> Decision:
-    """Check everything that a run needs, and end as the run would; there is nothing to clean."""
-    run = o.job.status.run or RunStatus()
-    operation = Validate(prefix=o.staging_prefix(run), report=o.report_key)
-    progress = o.progress_of(operation)
-    if not isinstance(progress, Validated):
-        return _wait_for_sources(o, spec, operation, "the run was not validated")
-    status = msgspec.structs.replace(
-        o.job.status, report=operation.report, items=ItemCounts(total=progress.items)
-    )
-    if progress.failure:
-        return finish_run(o, status, Phase.FAILED, progress.failure)
-    status = msgspec.structs.replace(status, run=msgspec.structs.replace(run, outcome=VALIDATED))
-    return finish_run(o, status, Phase.SUCCEEDED)
 
 
 def decide_staging(o: Observation, spec: Spec) -> Decision:
@@ -46,10 +29,10 @@ def decide_staging(o: Observation, spec: Spec) -> Decision:
     progress = o.progress_of(operation)
     if isinstance(progress, Staged):
         return _plan_shards(o, spec, progress)
-    return _wait_for_sources(o, spec, operation, "the sources were not staged")
+    return wait_for_sources(o, spec, operation, "the sources were not staged")
 
 
-def _wait_for_sources(o: Observation, spec: Spec, operation: Validate | Stage, overdue: str) -> Decision:
+def wait_for_sources(o: Observation, spec: Spec, operation: Validate | Stage, overdue: str) -> Decision:
     """Wait until the sources are staged or checked; a permanent failure or the deadline is JOB_002."""
     progress = o.progress_of(operation)
     if isinstance(progress, Broken) and progress.retry_at is None:
