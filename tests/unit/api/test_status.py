@@ -105,7 +105,7 @@ def test_a_validation_reaches_only_accepted() -> None:
     }
     said = made.condition("Succeeded")
     assert said
-    assert (said.reason, "for 3 items" in said.message) == ("Validated", True)
+    assert (said.reason, "in 3 items" in said.message) == ("Validated", True)
 
 
 @pytest.mark.parametrize("phase", MILESTONES, ids=str)
