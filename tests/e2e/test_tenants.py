@@ -1,6 +1,6 @@
 """Two tenants: B tries to reach A's through every field with a key, a prefix, a name, a URL or a template.
 
-The list of what was tried is printed, and stands in docs/contributors/guarantees.md.
+The attempts are printed, and listed in docs/contributors/guarantees.md.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def _look(case: Case, bench: Bench, name: str, found: Job | None, seconds: float
         if found:
             # The operator still owes the cleaning, and makes up for it.
             until("the cleaning is made up for", lambda: not shop.staging(), 90)
-        # What is owed of a job that is gone is the garbage collector's; here it is the test's.
+        # The garbage collector would delete what a deleted job left; here the test does.
         store = shop.world.store
         for key in shop.staging():
             store.client.remove_object(store.bucket, key)

@@ -1,4 +1,4 @@
-"""Listings are read page by page, by whoever asks for them."""
+"""Listings are read page by page by every caller."""
 
 from __future__ import annotations
 
