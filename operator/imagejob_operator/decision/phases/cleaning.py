@@ -88,15 +88,14 @@ def deferral(o: Observation, progress: Progress | None) -> Deferral:
     if failure is None:
         return Deferral(Reason.DEADLINE_EXCEEDED, text)
     if failure.reason in CLOSED:
-        first = "recreate it" if failure.reason is Reason.STORE_NOT_FOUND else "correct it"
+        first = "create one for the same bucket" if failure.reason is Reason.STORE_NOT_FOUND else "correct it"
         advice = f"{first}, or delete the objects, or rely on a lifecycle rule"
         return Deferral(failure.reason, f"{failure.message}, so {_leftovers(o)} cannot be deleted; {advice}")
     return Deferral(failure.reason, f"{text}: {failure.message}")
 
 
 def _leftovers(o: Observation) -> str:
-    staging, run = o.job.status.staging, o.job.status.run
+    run = o.job.status.run
     location = run.store.location if run and run.store else ""
     prefix = job_staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid)
-    count = staging.objects if staging and staging.objects else "the"
-    return f"{count} staged objects under {location}{prefix}"
+    return f"the staged objects under {location}{prefix}"
