@@ -19,6 +19,8 @@ from localcluster.processes import start_time
 
 NOT_OURS = {"/run/mount"}
 """What mount(8) keeps for itself, from its first use on a machine."""
+CGROUP_SIGNS = ("imagejob-", "kubepods", "containerd", "runc", "buildah")
+"""Parts of the names of cgroups that a cluster or its tools create. Others belong to other programs."""
 WATCHED_FOLDERS = ("/run", "/run/netns", "/run/containerd", "/var/lib", "/var/lib/cni", "/var/log")
 
 
@@ -79,7 +81,8 @@ def _mounts(others: Beside) -> Iterable[str]:
 
 def _cgroups(others: Beside) -> Iterable[str]:
     folders = (folder for folder, _, _ in os.walk(cgroups.MOUNTED))
-    return (folder for folder in folders if not others.owns_path(folder))
+    ours = (folder for folder in folders if any(sign in folder for sign in CGROUP_SIGNS))
+    return (folder for folder in ours if not others.owns_path(folder))
 
 
 def _devices(others: Beside) -> Iterable[str]:

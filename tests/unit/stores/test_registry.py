@@ -280,7 +280,10 @@ async def test_a_secret_that_is_gone_is_named_by_the_deferral() -> None:
     await world.run(until=lambda: world.cluster.job(KEY) is None)
     assert world.operator.telemetry.deferrals == [Reason.STORE_NOT_READY]
     (event,) = [e for e in world.cluster.events.values() if e.reason == "CleaningDeferred"]
-    assert "the ImageStore shop/media is not ready (SecretNotFound): there is no keys, so the staged objects" in event.message
+    assert (
+        "the ImageStore shop/media is not ready (SecretNotFound): there is no keys, so the staged objects"
+        in event.message
+    )
     assert "correct it, or delete the objects" in event.message
 
 
