@@ -15,7 +15,7 @@ from contract.conftest import ACCESS_KEY, SECRET_KEY, S3Server
 from fakes.memory_owners import FOLDER, OTHER_FOLDER, GarbageCounts, MemoryOwners
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.store_location import StoreLocation
-from imagejob_operator.decision import orphans as rules
+from imagejob_operator.decision import garbage as rules
 from imagejob_operator.decision.garbage import clock_key
 from imagejob_operator.garbage import collector as loop
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
