@@ -52,7 +52,7 @@ def test_down_when_a_job_is_deleted(shop: Shop, large_photo: bytes) -> None:
             w for w in shop.world.audit.writes(asked, namespace=shop.name) if w.resource == "imagejobs"
         ]
         assert [w.verb for w in released] == ["patch"]
-    # What is owed is still there, for whoever sweeps; here it is the test.
+    # The staged objects are still there; the garbage collector deletes them, here the test does.
     store = shop.world.store
     for key in shop.staging():
         store.client.remove_object(store.bucket, key)

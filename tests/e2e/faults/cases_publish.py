@@ -32,7 +32,7 @@ OVERWRITES = (
     ),
     Case(
         "destination-unlisted",
-        "overwrite is Never, and the store answers 503 to the listing of what is there",
+        "overwrite is Never, and the store returns 503 when existing objects are listed",
         "JOB_002/StoreUnavailable",
         within=8,
         evidence=("SlowDown",),

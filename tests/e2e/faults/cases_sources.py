@@ -222,7 +222,7 @@ LISTS = (
     ),
     Case(
         "list-twice",
-        "a key stands twice in the list",
+        "the list contains a key twice",
         "JOB_001/KeyCollision",
         evidence=("line 2", "line 1"),
         job=LIST,

@@ -143,7 +143,7 @@ CASES = (
     ),
     Case(
         "output-of-other-bytes",
-        "an output has other bytes than its Pod told of, and is copied to an ImageStore",
+        "an output differs from what its Pod reported, and is copied to an ImageStore",
         "JOB_005/ResultsInvalid",
         within=15,
         evidence=("out/photos/china-thumb.jpg", "has the SHA-256 digest", f"expected {'0' * 64}"),

@@ -61,7 +61,7 @@ KINDS = (
     Kind("deleted", (GONE,), wishes=(Wish(None),)),
     Kind("suspended", wishes=(Wish({"suspend": True}), Wish({"suspend": False})), epochs=2),
     Kind("cancelled", (CANCELLED, SUCCEEDED), wishes=(Wish({"cancelRunID": "1"}),)),
-    # Whoever changes their mind before the operator has seen the job has one run only.
+    # A user who changes the spec before the operator has seen the job gets one run only.
     Kind("superseded", wishes=(Wish(AGAIN),), runs=(1, 2), run_id="2", epochs=2),
     Kind("run-again", wishes=(Wish(AGAIN, once_ended=True),), runs=(2,), run_id="2", epochs=2),
     Kind("reference", spec={"staging": {"mode": "Reference"}}),

@@ -29,7 +29,7 @@ FOR_EVER = 1e6
 
 
 async def landing(seconds: float) -> None:
-    """A call in a thread: whoever is cancelled meanwhile waits until it has landed."""
+    """A call in a thread: a task that is cancelled meanwhile waits until the call has ended."""
     call = asyncio.ensure_future(asyncio.sleep(seconds))
     try:
         await asyncio.shield(call)

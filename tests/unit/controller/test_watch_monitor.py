@@ -39,7 +39,7 @@ PROMISE = 90.0
 
 
 class Count:
-    """See the port Census: what is there, as the test says."""
+    """See the port MetadataLister: it lists what the test sets."""
 
     def __init__(self) -> None:
         self.of_jobs: dict[str, ListedObject] = {}

@@ -88,7 +88,7 @@ async def test_a_job_of_another_class_is_seen_and_not_served(job_class: str, spe
     await bench.job("ADDED", **spec)
     assert (bench.cache.job(KEY), bench.queued) == (None, [])
     assert bench.cache.seen() == {"u1"}
-    assert bench.jobs.versions == {"u1": "1"}, "the watch is alive, whoever serves the job"
+    assert bench.jobs.versions == {"u1": "1"}, "the watch is alive, whichever installation serves the job"
 
 
 async def test_a_job_of_the_own_class_is_served() -> None:

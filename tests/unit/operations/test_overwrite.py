@@ -108,7 +108,7 @@ async def test_what_the_run_itself_published_is_not_in_its_way() -> None:
     world.store.hooks.fail(StoreUnavailable("away"), "put_if_absent", about=".imagejob/", times=1)
     await world.run()
     assert world.job.status.phase == "Succeeded"
-    assert copied(world) == [A, B], "what is there and ours is not copied again"
+    assert copied(world) == [A, B], "existing outputs of this run are not copied again"
 
 
 async def test_what_the_run_published_before_it_was_suspended_is_not_in_its_way() -> None:
