@@ -54,8 +54,9 @@ class Audit:
         """The same, and the position to continue from."""
         with self._path.open("rb") as file:
             file.seek(since)
-            lines = [line for line in file if line.endswith(b"\n")]
-        entries = [json.loads(line) for line in lines if namespace.encode() in line]
+            # Read once: iterating over a growing file also returns the two halves of a line that is being written.
+            complete, newline, _ = file.read().rpartition(b"\n")
+        entries = [json.loads(line) for line in complete.splitlines() if namespace.encode() in line]
         found = [
             _read(entry)
             for entry in entries
@@ -65,7 +66,7 @@ class Audit:
             and "dryRun=All" not in entry["requestURI"]
             and namespace in ("", entry.get("objectRef", {}).get("namespace"))
         ]
-        return found, since + sum(map(len, lines))
+        return found, since + len(complete) + len(newline)
 
 
 class Tail:

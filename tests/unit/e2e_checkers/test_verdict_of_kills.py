@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -153,6 +154,35 @@ def test_pods_are_counted_as_the_api_server_noted_them(tmp_path: Path) -> None:
         file.write(line(201)[20:])
     assert (tail.catch_up(), tail.catch_up()) == (1, 0), "a line that was half there is read when it is whole"
     assert pods_made(tail.writes) == ["well-1-0123456789-0-1"] * 3
+
+
+class Growing(io.RawIOBase):
+    """A file to which the rest of a line is written while it is read: its end is met once in between."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self._parts = list(parts)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return offset
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._parts.pop(0) if self._parts else b""
+        buffer[: len(part)] = part
+        return len(part)
+
+
+def test_a_line_that_is_finished_while_it_is_read_is_read_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, half, rest = line(201).encode(), line(201).encode()[:20], line(201).encode()[20:]
+    growing = io.BufferedReader(Growing(whole, half, b"", rest))
+    monkeypatch.setattr(Path, "open", lambda *_: growing)
+    writes, position = Audit(Path("audit.log")).read(0, ACCOUNT, "shop")
+    assert (len(writes), position) == (1, len(whole))
 
 
 NAME = "well-1-0123456789-0-1"
