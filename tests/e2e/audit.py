@@ -54,7 +54,7 @@ class Audit:
         """The same, and the position to continue from."""
         with self._path.open("rb") as file:
             file.seek(since)
-            # Read once: iterating over a growing file also returns the two halves of a line that is being written.
+            # Read once: iterating over a growing file also returns the halves of a line being written.
             complete, newline, _ = file.read().rpartition(b"\n")
         entries = [json.loads(line) for line in complete.splitlines() if namespace.encode() in line]
         found = [
