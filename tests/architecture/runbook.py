@@ -49,7 +49,7 @@ def anchors(text: str) -> list[str]:
 
 
 def sections(text: str) -> dict[str, str]:
-    """What stands below every heading, by its anchor, up to the next heading."""
+    """The text below every heading, by its anchor, up to the next heading."""
     parts = re.split(r"^#{1,6} (.+)$", _mask_comments(text), flags=re.MULTILINE)
     return {github_anchor(heading): body for heading, body in zip(parts[1::2], parts[2::2], strict=True)}
 

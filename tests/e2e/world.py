@@ -432,7 +432,7 @@ class Shop:
 
     def diagnosis(self) -> str:
         """Diagnostics for a failed test."""
-        kubectl, told = self.world.kubectl, []
+        kubectl, lines = self.world.kubectl, []
         for words in (
             ("get", "imagejobs", "-o", "yaml", "-n", self.name),
             ("get", "pods,secrets", "-o", "wide", "-n", self.name),
@@ -440,16 +440,16 @@ class Shop:
             ("get", "pods", "-o", "wide", "-n", NAMESPACE),
             ("logs", f"deployment/{OPERATOR}", "--tail=60", "-n", NAMESPACE),
         ):
-            told.append(f"$ kubectl {' '.join(words)}")
+            lines.append(f"$ kubectl {' '.join(words)}")
             try:
-                told.append(_without_noise(kubectl(*words)) if "yaml" in words else kubectl(*words))
+                lines.append(_without_noise(kubectl(*words)) if "yaml" in words else kubectl(*words))
             except ClusterError as error:
-                told.append(str(error))
+                lines.append(str(error))
         try:
-            told.append(f"staging: {self.staging()}")
+            lines.append(f"staging: {self.staging()}")
         except (MinioException, HTTPError) as error:
-            told.append(f"staging: {error}")
-        return "\n".join(told)
+            lines.append(f"staging: {error}")
+        return "\n".join(lines)
 
 
 def _without_noise(text: str) -> str:
