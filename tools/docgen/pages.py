@@ -9,13 +9,13 @@ from imagejob_operator.api.phase import MOVES, TERMINAL, Phase
 NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
 
 _PHASES = {
-    Phase.PENDING: "accepted; nothing has been staged",
+    Phase.PENDING: "the first phase; nothing has been staged",
     Phase.VALIDATING: "`run.mode: Validate`: sources, permissions and the Pod template are checked",
-    Phase.STAGING: "sources are copied or fetched into staging",
+    Phase.STAGING: "sources are copied or downloaded into staging",
     Phase.LAUNCHING: "everything is staged; no Pod has run yet",
     Phase.RUNNING: "at least one Pod has run",
     Phase.PUBLISHING: "results are verified, outputs are copied to their keys, the report is written",
-    Phase.SUSPENDED: "paused by `spec.suspend`; the run holds no Pods and no staging",
+    Phase.SUSPENDED: "paused by `spec.suspend`; Pods and staging are deleted",
     Phase.SUCCEEDED: "terminal: outputs and report are published",
     Phase.FAILING: "the failure is recorded; Pods are deleted and staging is emptied",
     Phase.FAILED: "terminal: `status.error` has the cause",
@@ -24,8 +24,8 @@ _PHASES = {
 }
 
 _PHASES_INTRODUCTION = """\
-`status.phase` shows how far a run is. It is for people; programs should read the conditions. `Failing` and
-`Cancelling` end as `Succeeded` if the report of the run had been written before the run was stopped.
+`status.phase` shows the progress of a run to people. Programs should read the conditions. If the report of a
+run was written before the run failed or was cancelled, `Failing` and `Cancelling` end as `Succeeded`.
 """
 
 
