@@ -41,7 +41,7 @@ def github_anchor(heading: str) -> str:
 def headings(text: str) -> list[tuple[int, str]]:
     """Level and text of every heading outside of code."""
     found = re.findall(r"^(#{1,6}) (.+)$", _without_code(text), re.MULTILINE)
-    return [(len(watermark_images), heading.strip()) for watermark_images, heading in found]
+    return [(len(level), heading.strip()) for level, heading in found]
 
 
 def anchors(text: str) -> list[str]:

@@ -111,12 +111,12 @@ def verdict(job: Job) -> tuple[str, str, str]:
 
 def process_of(pod: client.V1Pod, word: str) -> int:
     """The process on this machine whose command line contains the word."""
-    watermark_images = (pod.metadata.uid, pod.metadata.uid.replace("-", "_"))
+    ids = (pod.metadata.uid, pod.metadata.uid.replace("-", "_"))
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             cgroup = (folder / "cgroup").read_text()
             if (
-                any(mark in cgroup for mark in watermark_images)
+                any(uid in cgroup for uid in ids)
                 and word.encode() in (folder / "cmdline").read_bytes()
             ):
                 return int(folder.name)
