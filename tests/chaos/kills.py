@@ -32,8 +32,8 @@ class Moment(enum.StrEnum):
 
 MOMENTS = {
     Moment.BEFORE: "before it: nothing of the request was sent",
-    Moment.SENT: "after it was sent: it takes effect, with all that was on its way, and nobody hears of it",
-    Moment.ANSWERED: "after its answer: the operator has taken it in, and ends before its next request",
+    Moment.SENT: "after it was sent: it takes effect, with all requests in flight, and the answers are lost",
+    Moment.ANSWERED: "after its answer: the operator has received it, and ends before its next request",
 }
 """The three that are tried at each request, in words."""
 

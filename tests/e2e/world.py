@@ -115,10 +115,7 @@ def process_of(pod: client.V1Pod, word: str) -> int:
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             cgroup = (folder / "cgroup").read_text()
-            if (
-                any(uid in cgroup for uid in ids)
-                and word.encode() in (folder / "cmdline").read_bytes()
-            ):
+            if any(uid in cgroup for uid in ids) and word.encode() in (folder / "cmdline").read_bytes():
                 return int(folder.name)
     raise AssertionError(f"no process {word} of pod {pod.metadata.name} on this machine")
 
