@@ -19,8 +19,8 @@ Prometheus Operator.
 
 ## Metrics
 
-Only the leader counts jobs. Labels are phases, codes, reasons, verbs and kinds, never names of jobs. `/metrics`
-also has the usual `process_*` metrics (memory, CPU, open files, start time).
+Only the leader counts jobs. Labels are phases, codes, reasons, verbs and kinds, never names of jobs.
+`/metrics` also has the usual `process_*` metrics (memory, CPU, open files, start time).
 
 | metric | type | meaning |
 |---|---|---|"""

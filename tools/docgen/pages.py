@@ -51,10 +51,10 @@ def phases() -> str:
 _FAILURES = """\
 # Failure matrix
 
-{count} failures, each caused for real: Pods on a real cluster, a real store behind a proxy that breaks single
-requests, a registry, and admission webhooks. For each case the test checks the code, the reason, the evidence
-in the message, the time, the one Event, and that no staged object, Secret or live Pod is left. `make e2e`
-runs all of them and prints the table.
+`make e2e` causes each of these {count} failures for real: with Pods on a real cluster, a real store behind
+a proxy that breaks single requests, a registry, and admission webhooks. For each case the test checks the
+code, the reason, the evidence in the message, the time, that there is one Event, and that no staged object,
+Secret or running Pod is left.
 
 Measured at commit {commit} on {date} ({machine}), with a start grace of 8 s, a cleaning budget of 10 s and
 deadlines of seconds instead of minutes. *At most* is the limit that the test allows. It includes slack,
