@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from imagejob_operator.api.phase import MOVES, TERMINAL, Phase
@@ -80,6 +81,11 @@ def _failure(row: dict[str, Any]) -> str:
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
+_KEYS = re.compile(r"must (be|result in) (a )?relative|must not contain control characters|must not start with \.imagejob/")
+"""What is in messages of rules that hold for all keys and prefixes."""
+_VALID = "sources-and-keys.md#valid-keys"
+
+
 def api(crd: dict[str, Any]) -> str:
     """Every field of a CRD with its type, limits, default and description."""
     version, names = crd["spec"]["versions"][0], crd["spec"]["names"]
@@ -96,7 +102,8 @@ def api(crd: dict[str, Any]) -> str:
         lines.append("")
         rules = list(_rules(properties[part], part))
         if rules:
-            lines += [f"Rules on `{part}` that the API server checks:\n", *rules, ""]
+            lines += [f"Rules on `{part}` that the API server checks, beside [those on keys]({_VALID}):\n"]
+            lines += [*rules, ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -129,10 +136,11 @@ def _type(field: dict[str, Any]) -> str:
 
 
 def _rules(schema: dict[str, Any], path: str) -> list[str]:
-    found = [
-        f"- `{path}`: {' '.join(rule.get('message', rule['rule']).split())}"
+    messages = (
+        " ".join(rule.get("message", rule["rule"]).split())
         for rule in schema.get("x-kubernetes-validations", [])
-    ]
+    )
+    found = [f"- `{path}`: {message}" for message in messages if not _KEYS.search(message)]
     for name, field in schema.get("properties", {}).items():
         found += _rules(field, f"{path}.{name}")
     if "items" in schema:
