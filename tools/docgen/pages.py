@@ -81,7 +81,9 @@ def _failure(row: dict[str, Any]) -> str:
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
-_KEYS = re.compile(r"must (be|result in) (a )?relative|must not contain control characters|must not start with \.imagejob/")
+_KEYS = re.compile(
+    r"must (be|result in) (a )?relative|must not contain control characters|must not start with \.imagejob/"
+)
 """What is in messages of rules that hold for all keys and prefixes."""
 _VALID = "sources-and-keys.md#valid-keys"
 
