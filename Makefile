@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 MEASURED := failures chaos chaos-cluster failover
 
-.PHONY: help demo test check evidence-check e2e chaos chaos-cluster docs bench bench-images bench-failover soak lock clean
+.PHONY: help demo test check fuzz evidence-check e2e chaos chaos-cluster docs bench bench-images bench-failover soak lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test: $(STAMP) ## everything that CI runs, with a table of the steps
 
 check: $(STAMP) ## the fast gates: format, lint, types, imports, unit tests (under a minute)
 	@$(PYTHON) -m testsuite --only check
+
+fuzz: $(STAMP) ## the fuzzers of tests/hostile with new examples; MINUTES of CPU time (5) changes it
+	@PYTHONPATH=tools:tests $(PYTHON) -m hostile --minutes $(or $(MINUTES),5)
 
 evidence-check: $(STAMP) ## before a release: the measurements cover every case and scenario, within their limits
 	@$(PYTHON) -m pytest -q --no-header tests/evidence

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import pytest
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name
+from imagejob_operator.api.spec import Spec
 from imagejob_operator.api.status import FailedItem, ItemCounts, RunStatus, ShardStatus, Status, error_status
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.decision.attempt import Attempt, State
@@ -85,7 +87,8 @@ async def fresh(bench: Bench) -> ImageJob:
 
 
 async def started(bench: Bench) -> ImageJob:
-    return await bench.jobs.write_status(await fresh(bench), running())
+    """A job that runs, read as for a launch."""
+    return await bench.jobs.whole(await bench.jobs.write_status(await fresh(bench), running()))
 
 
 # --- jobs --------------------------------------------------------------------------------------------------
@@ -227,6 +230,24 @@ async def exactly_this_job_is_deleted(bench: Bench) -> None:
     assert await bench.look(job.key) is None
     with pytest.raises(Gone):
         await bench.jobs.delete(changed)
+
+
+@check
+async def the_whole_spec_is_read_of_exactly_this_job(bench: Bench) -> None:
+    job = await fresh(bench)
+    assert not isinstance(job.spec, Spec), "what is cached has only the head"
+    whole = await bench.jobs.whole(job)
+    assert isinstance(whole.spec, Spec)
+    assert (whole.spec.head, whole.resource_version) == (job.spec, job.resource_version)
+    await bench.touch(job)
+    assert (await bench.jobs.whole(job)).resource_version == job.resource_version, "only the spec is taken"
+    with pytest.raises(Conflict):
+        await bench.jobs.whole(replace(job, generation=job.generation + 1))
+    with pytest.raises(Gone):
+        await bench.jobs.whole(replace(job, uid="that of a predecessor"))
+    await bench.user_deletes(job)
+    with pytest.raises(Gone):
+        await bench.jobs.whole(job)
 
 
 @check

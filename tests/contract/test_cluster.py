@@ -83,6 +83,11 @@ class LaunchesAgain(MemoryCluster):
         return await super().launch(job, shard, number, ends_by)
 
 
+class ReadsWhateverIsThere(MemoryCluster):
+    async def whole(self, job: ImageJob) -> ImageJob:
+        return await super().whole(self.job(job.key) or job)
+
+
 class MergesStatuses(MemoryCluster):
     async def write_status(self, job: ImageJob, status: Status) -> ImageJob:
         kept = {name: getattr(job.status, name) for name in ("error", "run", "failures")}
@@ -98,6 +103,7 @@ BROKEN = {
     SaysThingsTwice: "an_event_is_written_once_for_a_run_and_reason",
     StopsByName: "stopping_never_hits_a_successor",
     LaunchesAgain: "an_attempt_is_launched_once",
+    ReadsWhateverIsThere: "the_whole_spec_is_read_of_exactly_this_job",
     MergesStatuses: "a_status_takes_away_what_it_no_longer_says",
 }
 

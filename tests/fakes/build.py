@@ -11,7 +11,7 @@ import msgspec
 
 from fakes.clock import START
 from fakes.memory_owners import FOLDER
-from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job
+from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_whole_job
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import (
     ItemCounts,
@@ -78,6 +78,7 @@ def job(
     deleted_at: datetime | None = None,
     generation: int = 1,
 ) -> ImageJob:
+    """An ImageJob as an operation reads it, with its whole spec."""
     metadata: dict[str, Any] = {
         "name": KEY.name,
         "namespace": KEY.namespace,
@@ -93,7 +94,7 @@ def job(
         "spec": dict(wanted or SPEC),
         "status": msgspec.json.decode(msgspec.json.encode(status_body(current or Status()))),
     }
-    return parse_job(body)
+    return parse_whole_job(body)
 
 
 def attempt(

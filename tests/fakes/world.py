@@ -101,7 +101,7 @@ class Operator:
             OwnStore(store), connector, policy.staging_folder, self.cache.jobs, self.store_wanted
         )
 
-        work = Operations(self.stores, cluster, fetching, self.telemetry, clock)
+        work = Operations(cluster, self.stores, cluster, fetching, self.telemetry, clock)
         self.operations = OperationRunner(work, self.queue.add, clock, no_jitter)
         memories = RunMemories(no_jitter)
         access = StoreAccess(cluster, selector, clock, self.stores.views)

@@ -50,6 +50,7 @@ STEPS = (
         ),
         group="code",
     ),
+    Step("hostile", "check", _pytest("tests/hostile"), group="code"),
     Step("scale", "test", _pytest("tests/scale")),
     Step("chaos", "test", _pytest("tests/chaos")),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True),
