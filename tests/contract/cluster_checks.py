@@ -315,10 +315,10 @@ async def a_remark_is_the_last_warning_about_the_attempt(bench: Bench) -> None:
     other = await bench.launcher.launch(job, 1, 1, bench.ends_by)
     await bench.say(attempt, True, "FailedCreatePodSandBox", "no runtime of this name")
     await bench.say(attempt, False, "Scheduled", "assigned to a node")
-    said = "FailedCreatePodSandBox: no runtime of this name"
-    assert await bench.launcher.remark(attempt, job.key.namespace) == said
+    remark = "FailedCreatePodSandBox: no runtime of this name"
+    assert await bench.launcher.remark(attempt, job.key.namespace) == remark
     # Where there is a scheduler, it has something to say of any Pod.
-    assert await bench.launcher.remark(other, job.key.namespace) != said
+    assert await bench.launcher.remark(other, job.key.namespace) != remark
 
 
 async def left(bench: Bench, job: ImageJob, wanted: dict[str, str]) -> None:

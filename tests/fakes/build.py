@@ -54,7 +54,7 @@ def status(
     items: int = 2,
     per_shard: int = 2,
 ) -> Status:
-    """A status as it stands in a phase of the first run."""
+    """A status as it current in a phase of the first run."""
     if phase is Phase.PENDING:
         return Status()
     staged = phase not in (Phase.PENDING, Phase.VALIDATING, Phase.STAGING, Phase.SUSPENDED)
@@ -71,7 +71,7 @@ def status(
 
 
 def job(
-    stands: Status | None = None,
+    current: Status | None = None,
     wanted: Mapping[str, Any] | None = None,
     *,
     guarded: bool = True,
@@ -92,7 +92,7 @@ def job(
     body = {
         "metadata": metadata,
         "spec": dict(wanted or SPEC),
-        "status": msgspec.json.decode(msgspec.json.encode(status_body(stands or Status()))),
+        "status": msgspec.json.decode(msgspec.json.encode(status_body(current or Status()))),
     }
     return parse_whole_job(body)
 

@@ -80,9 +80,9 @@ class MemoryCluster:
         """Shards that are not launched, and why."""
         self.refused_orders: Problem | None = None
         self.untold = ""
-        """Why it cannot be told whether an attempt would be taken."""
+        """Why it is not known whether an attempt would be accepted."""
         self.remarks: dict[str, str] = {}
-        """What is said of an attempt when somebody asks, by its name."""
+        """The Event of an attempt, by its name."""
         self.stop_seconds = 0.0
         """How long a stopped attempt still lives."""
         self.namespaces: dict[str, dict[str, str]] = {"shop": {}}

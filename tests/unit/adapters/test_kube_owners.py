@@ -111,6 +111,6 @@ async def test_an_owner_is_gone_only_if_it_is_the_owner_that_is_missing() -> Non
         await owners(Server(other=ApiError(403, "Forbidden", "no"))).get(KEY)
 
 
-async def test_a_cluster_is_told_by_its_oldest_namespace() -> None:
+async def test_a_cluster_is_identified_by_its_oldest_namespace() -> None:
     server = Server(**{"/api/v1/namespaces/kube-system": {"metadata": {"uid": "c1"}}})
     assert await owners(server).cluster_uid() == "c1"
