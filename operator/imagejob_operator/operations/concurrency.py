@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 AT_ONCE = 16
 """How many store calls of one job run at the same time."""
+PAGE = 1000
 
 
 async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE) -> list[R]:
@@ -19,7 +20,7 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_onc
     Raises the first error, after the other calls are cancelled.
     """
     todo = list(items)
-    results: dict[int, R] = {}
+    results: list[Any] = [None] * len(todo)
     pending = iter(enumerate(todo))
 
     async def worker() -> None:
@@ -32,4 +33,16 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_onc
                 group.create_task(worker())
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from errors
-    return [results[position] for position in range(len(todo))]
+    return results
+
+
+async def in_pages(items: AsyncIterator[T], size: int = PAGE) -> AsyncIterator[list[T]]:
+    """The items in lists of `size`, for work that is done in a thread."""
+    page: list[T] = []
+    async for item in items:
+        page.append(item)
+        if len(page) == size:
+            yield page
+            page = []
+    if page:
+        yield page
