@@ -86,6 +86,7 @@ class Process:
             operator.watch_monitor.jobs,
             operator.watch_monitor.attempts,
             operator.settings.job_class,
+            operator.metrics.event_failed,
         ).register(registry, operator.settings.installation)
         return registry
 

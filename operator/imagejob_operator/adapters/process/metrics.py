@@ -45,6 +45,8 @@ class Metrics:
         self._deferred = counter(name, text, ["reason"])
         for reason in DEFERRALS:
             self._deferred.labels(reason.value)  # Prometheus does not see the increase of a new series
+        name, text = "imagejob_event_errors", "Watch events that could not be processed, by kind."
+        self._event_errors = counter(name, text, ["kind"])
         name, text = "imagejob_api_request_duration_seconds", "Duration of requests to the API server."
         self._api = histogram(name, text, ["verb", "resource", "code"])
         name, text = "imagejob_store_request_duration_seconds", "Duration of requests to object stores."
@@ -85,6 +87,10 @@ class Metrics:
     def deferred(self, reason: Reason) -> None:
         """See the port."""
         self._deferred.labels(reason.value).inc()
+
+    def event_failed(self, kind: str) -> None:
+        """An event of a watch could not be processed."""
+        self._event_errors.labels(kind).inc()
 
     def api_call(self, verb: str, resource: str, code: str, seconds: float) -> None:
         """A request to the API server has ended; code 0 is no response."""
