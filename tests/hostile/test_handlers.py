@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from imagejob_operator.controller.startup import await_cache_sync
 from imagejob_operator.controller.watch_monitor import SeenVersions
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.handlers.watch import WatchHandlers
+from imagejob_operator.main import MAX_RECURSION
 from imagejob_operator.naming.names import LABEL_ATTEMPT, LABEL_EPOCH, LABEL_JOB, LABEL_RUN, LABEL_SHARD
 
 BAD, GOOD = "bad00000-uid", "good0000-uid"
@@ -51,6 +55,28 @@ def body(uid: str = UID, name: str = "spring", **fields: Any) -> dict[str, Any]:
 
 def event(found: dict[str, Any], kind: str = "ADDED") -> Any:
     return {"type": kind, "object": found}
+
+
+@pytest.fixture
+def recursion_of_the_operator() -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(MAX_RECURSION)
+    yield
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.usefixtures("recursion_of_the_operator")
+async def test_an_object_that_is_nested_as_deep_as_the_api_server_allows() -> None:
+    """`affinity` is free-form. Kopf parses each line of a watch, and an error would end the watch."""
+    depth = 10_000
+    line = json.dumps(body()).replace(
+        '"source"', '"affinity": ' + '{"a":' * depth + "1" + "}" * depth + ', "source"'
+    )
+    bench = Bench()
+    await bench.handlers.on_imagejob(event(json.loads(line)))
+    job = bench.cache.job(Key("shop", "spring"))
+    assert job is not None
+    assert "nested" in str(job.spec)
 
 
 class Owners:
