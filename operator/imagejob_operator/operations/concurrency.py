@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -11,7 +12,7 @@ R = TypeVar("R")
 
 AT_ONCE = 16
 """How many store calls of one job run at the same time."""
-PAGE = 1000
+_COMPUTING = ThreadPoolExecutor(2, thread_name_prefix="compute")
 
 
 async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE) -> list[R]:
@@ -36,8 +37,16 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_onc
     return results
 
 
-async def in_pages(items: AsyncIterator[T], size: int = PAGE) -> AsyncIterator[list[T]]:
-    """The items in lists of `size`, for work that is done in a thread."""
+async def compute(work: Callable[..., R], *arguments: Any) -> R:
+    """Call a function that takes long to compute, in a thread; the event loop must renew the Lease meanwhile.
+
+    More threads than two would not be faster, and the event loop would wait for its turn among them.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_COMPUTING, work, *arguments)
+
+
+async def in_pages(items: AsyncIterator[T], size: int) -> AsyncIterator[list[T]]:
+    """The items in lists of `size`."""
     page: list[T] = []
     async for item in items:
         page.append(item)

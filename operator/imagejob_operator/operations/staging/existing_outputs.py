@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.spec import Spec
 from imagejob_operator.documents.outputs import PlannedOutput
 from imagejob_operator.documents.report import Report, ReportItem, ReportOutput
-from imagejob_operator.operations.concurrency import for_each
+from imagejob_operator.operations.concurrency import compute, for_each
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.object_metadata import RUN, read_output, writer_of
 from imagejob_operator.operations.reports import recent_reports
@@ -47,14 +46,13 @@ async def skip_unchanged(
     overwrite = spec.destination.overwrite
     if overwrite is Overwrite.ALWAYS:
         return items, []
-    keys = await asyncio.to_thread(lambda: [output.key for item in items for output in item.outputs])
+    keys = await compute(lambda: [output.key for item in items for output in item.outputs])
     existing = await existing_objects(store, job.outputs_prefix, keys)
     if overwrite is Overwrite.NEVER:
         await _refuse_existing(store, job, existing)
         return items, []
     known = await _known_outputs(store, job, existing)
-    # In a thread, since this takes seconds for a large run, and the Lease must be renewed meanwhile.
-    unchanged = await asyncio.to_thread(lambda: [_unchanged(item, known) for item in items])
+    unchanged = await compute(lambda: [_unchanged(item, known) for item in items])
     changed = [item for item, found in zip(items, unchanged, strict=True) if found is None]
     return changed, [item for item in unchanged if item]
 
@@ -66,8 +64,8 @@ async def existing_objects(store: ObjectStore, root: str, keys: Sequence[str]) -
     """
     if not keys:
         return {}
-    # In threads, like all that goes through every output: there may be hundreds of thousands.
-    wanted, common = await asyncio.to_thread(_absolute, root, keys)
+    # Computed, like all that goes through every output: there may be hundreds of thousands.
+    wanted, common = await compute(_absolute, root, keys)
     limit = MAX_LISTED + MAX_LISTED_PER_KEY * len(wanted)
     found: dict[str, StoredObject] = {}
     listed, last = 0, ""
@@ -79,7 +77,7 @@ async def existing_objects(store: ObjectStore, root: str, keys: Sequence[str]) -
             break
     else:
         return found
-    unlisted = await asyncio.to_thread(lambda: sorted(key.removeprefix(root) for key in wanted if key > last))
+    unlisted = await compute(lambda: sorted(key.removeprefix(root) for key in wanted if key > last))
     return found | await _stat_all(store, root, unlisted)
 
 
@@ -135,7 +133,7 @@ async def _known_outputs(store: ObjectStore, job: ImageJob, existing: Mapping[st
     if not existing:
         return known
     async for report in recent_reports(store, job.key):
-        known |= await asyncio.to_thread(_reported, report, existing, known)
+        known |= await compute(_reported, report, existing, known)
         if len(known) == len(existing):
             return known
     others = await _stat_all(store, job.outputs_prefix, list(existing.keys() - known.keys()))

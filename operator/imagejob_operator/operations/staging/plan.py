@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from imagejob_operator.api.spec import Spec
 from imagejob_operator.documents.outputs import PlannedItem, check_sources_stay, planned_outputs
 from imagejob_operator.documents.report import ReportItem
 from imagejob_operator.documents.watermark_images import identified
+from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.reports import unpublished_before
 from imagejob_operator.operations.staging.existing_outputs import Candidate, skip_unchanged
@@ -43,9 +43,8 @@ async def plan_items(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str 
     sources = await find_sources(store, job, spec, prefix)
     watermark_images = await find_watermark_images(store, job, spec)
     spec = identified(spec, {key: image.etag for key, image in watermark_images.items()})
-    # All items are checked, even if the run takes only some: their outputs must not collide either. In a
-    # thread, since this takes seconds for a large run, and the Lease must be renewed meanwhile.
-    items = await asyncio.to_thread(_candidates, spec, sources)
+    # All items are checked, even if the run takes only some: their outputs must not collide either.
+    items = await compute(_candidates, spec, sources)
     if spec.run.items == "Failed":
         items = await _only_unpublished(store, job, items)
     items, skipped = await skip_unchanged(store, job, spec, items)
