@@ -26,6 +26,7 @@ from imagejob_operator.controller.executor import Executor
 from imagejob_operator.controller.imagestores import ImageStoreReconciler
 from imagejob_operator.controller.leader_election import LEASE_DURATION, LeaderElector
 from imagejob_operator.controller.observer import Observer
+from imagejob_operator.controller.operation_limits import OperationLimits
 from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.reconciler import Reconciler
 from imagejob_operator.controller.run_memory import RunMemories
@@ -65,10 +66,10 @@ class Clients:
         self.image_stores = KubeImageStores(http)
         self.metadata_lister = KubeMetadataLister(http, settings.installation)
         networks = SourceNetworks(settings.source_allowed_networks, settings.source_blocked_networks)
-        self._downloads = HttpDownloads(networks, settings.source_proxy)
+        self._downloads = HttpDownloads(networks, settings.source_proxy, waited=metrics.waited)
         self.downloader = Downloader(self._downloads, KubeSecrets(http))
         credentials = FileCredentials(settings.store_credentials)
-        self.store = S3Store(settings.store, credentials, metrics.store_call)
+        self.store = S3Store(settings.store, credentials, metrics.store_call, metrics.waited)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -96,7 +97,9 @@ class Operator:
         operations = Operations(
             self.stores, self.clients.launcher, self.clients.downloader, self.metrics, now
         )
-        self.operations = OperationRunner(operations, self.queues.jobs.add, now)
+        self.operations = OperationRunner(
+            operations, self.queues.jobs.add, now, limits=OperationLimits(self.metrics.waited)
+        )
         self.reconciler = self._build_reconciler()
         self.imagestore_reconciler = ImageStoreReconciler(
             self.stores, self.clients.image_stores, self.cache, self.queues, now, self.elector.is_leader
@@ -120,7 +123,7 @@ class Operator:
 
     def _build_stores(self) -> StoreRegistry:
         own = OwnStore(self.clients.store, self.settings.store.ca_bundle)
-        opener = partial(S3Store, observe=self.metrics.store_call)
+        opener = partial(S3Store, observe=self.metrics.store_call, waited=self.metrics.waited)
         allowed = self.settings.allowed_endpoints
         connector = Connector(self.clients.image_stores, opener, exchange, allowed)
         return StoreRegistry(
