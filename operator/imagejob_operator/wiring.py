@@ -26,7 +26,6 @@ from imagejob_operator.controller.executor import Executor
 from imagejob_operator.controller.imagestores import ImageStoreReconciler
 from imagejob_operator.controller.leader_election import LEASE_DURATION, LeaderElector
 from imagejob_operator.controller.observer import Observer
-from imagejob_operator.controller.operation_limits import OperationLimits
 from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.reconciler import Reconciler
 from imagejob_operator.controller.run_memory import RunMemories
@@ -38,6 +37,7 @@ from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.garbage.schedule import GarbageSchedule
 from imagejob_operator.naming.prefixes import staging_folder
 from imagejob_operator.operations.dispatch import Operations
+from imagejob_operator.operations.limits import OperationLimits
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.ports.object_store import Gate, ObjectStore
 from imagejob_operator.settings import Settings
@@ -94,12 +94,11 @@ class Operator:
         self.clients = Clients(settings, configuration, self.metrics, self.elector.is_leader)
         self._staging_folder = staging_folder(settings.installation, cluster_uid)
         self.stores = self._build_stores()
+        limits = OperationLimits(self.metrics.waited)
         operations = Operations(
-            self.stores, self.clients.launcher, self.clients.downloader, self.metrics, now
+            self.stores, self.clients.launcher, self.clients.downloader, self.metrics, now, limits
         )
-        self.operations = OperationRunner(
-            operations, self.queues.jobs.add, now, limits=OperationLimits(self.metrics.waited)
-        )
+        self.operations = OperationRunner(operations, self.queues.jobs.add, now)
         self.reconciler = self._build_reconciler()
         self.imagestore_reconciler = ImageStoreReconciler(
             self.stores, self.clients.image_stores, self.cache, self.queues, now, self.elector.is_leader

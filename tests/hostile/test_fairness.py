@@ -33,6 +33,7 @@ from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.workqueue import MAX_RECONCILE_SECONDS, WorkQueue
 from imagejob_operator.decision.operation import Operation, Progress, Publish, Stage, Staged
 from imagejob_operator.operations.concurrency import for_each
+from imagejob_operator.operations.dispatch import Operations
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.validation.networks import SourceNetworks, read_networks
 
@@ -55,10 +56,13 @@ def job_of(namespace: str, name: str = "job", items: int = 0) -> ImageJob:
 async def operations(work: Work) -> AsyncIterator[OperationRunner]:
     """Runs operations whose work a test defines."""
 
-    async def carry_out(job: ImageJob, operation: Operation) -> Progress:
-        await work(job)
-        return DONE
+    class Worked(Operations):
+        async def _carry_out(self, job: ImageJob, operation: Operation) -> Progress:
+            await work(job)
+            return DONE
 
+    nothing: Any = None
+    carry_out = Worked(nothing, nothing, nothing, nothing, nothing)
     runner = OperationRunner(carry_out, lambda key: None, ManualClock())
     yield runner
     await runner.stop()

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.backoff import Backoff
-from imagejob_operator.controller.operation_limits import OperationLimits
 from imagejob_operator.decision.operation import (
     Broken,
     Clean,
@@ -64,15 +63,9 @@ class OperationRunner:
     """Starts, retries and cancels operations, and remembers their progress."""
 
     def __init__(
-        self,
-        run: RunOperation,
-        wake: Callable[[Key], None],
-        clock: Clock,
-        random: Random = random.random,
-        limits: OperationLimits | None = None,
+        self, run: RunOperation, wake: Callable[[Key], None], clock: Clock, random: Random = random.random
     ) -> None:
         self._run_operation = run
-        self._limits = limits or OperationLimits()
         self._wake = wake
         self._clock = clock
         self._random = random
@@ -127,8 +120,7 @@ class OperationRunner:
         if entry.stopping:
             await asyncio.wait(entry.stopping)
         try:
-            async with self._limits.slot(job, entry.operation):
-                entry.progress = await self._run_operation(job, entry.operation)
+            entry.progress = await self._run_operation(job, entry.operation)
         except Exception as error:
             failure, transient = _failure(entry.operation, error)
             if not isinstance(error, OperationFailed | StoreError):

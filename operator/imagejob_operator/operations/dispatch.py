@@ -1,12 +1,14 @@
-"""Carries out an operation on the stores of the job's run."""
+"""Carries out operations, as many at the same time as their limits allow."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.decision.operation import Clean, Operation, Progress, Publish, Stage, Validate
+from imagejob_operator.fairness import working_for
+from imagejob_operator.operations.limits import OperationLimits, is_large
 from imagejob_operator.operations.publishing.publish import clean, publish
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.stage import stage
@@ -26,9 +28,19 @@ class Operations:
     downloader: Downloader
     telemetry: Telemetry
     clock: Clock
+    limits: OperationLimits = field(default_factory=OperationLimits)
 
     async def __call__(self, job: ImageJob, operation: Operation) -> Progress:
         """Carry out one operation; raises OperationFailed, or StoreError if it is to be retried."""
+        # Cleaning must not wait for staging in its own namespace.
+        with working_for(job.key.namespace, "cleaning" if isinstance(operation, Clean) else "run"):
+            async with self.limits.small.slot():
+                if not is_large(job, operation):
+                    return await self._carry_out(job, operation)
+            async with self.limits.large.slot():
+                return await self._carry_out(job, operation)
+
+    async def _carry_out(self, job: ImageJob, operation: Operation) -> Progress:
         store = await self.stores.of(job)
         match operation:
             case Validate():
