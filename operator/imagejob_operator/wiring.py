@@ -15,7 +15,7 @@ from imagejob_operator.adapters.kubernetes.owners import KubeOwners
 from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
 from imagejob_operator.adapters.kubernetes.pods import PodLauncher
 from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
-from imagejob_operator.adapters.kubernetes.session import KubeHTTP, open_session
+from imagejob_operator.adapters.kubernetes.session import CONNECTIONS, KubeHTTP, open_session
 from imagejob_operator.adapters.process.metrics import Metrics
 from imagejob_operator.adapters.s3.file_credentials import FileCredentials
 from imagejob_operator.adapters.s3.store import S3Store
@@ -33,6 +33,7 @@ from imagejob_operator.controller.store_access import StoreAccess
 from imagejob_operator.controller.watch_monitor import WatchMonitor
 from imagejob_operator.controller.workqueue import Queues
 from imagejob_operator.decision.observation import Policy
+from imagejob_operator.fairness import FairLimiter
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.garbage.schedule import GarbageSchedule
 from imagejob_operator.naming.prefixes import staging_folder
@@ -56,7 +57,8 @@ class Clients:
 
     def __init__(self, settings: Settings, configuration: Any, metrics: Metrics, is_leader: Gate) -> None:
         self._session = open_session(configuration, gate=is_leader)
-        http = KubeHTTP(configuration.host, self._session, metrics.api_call)
+        calls = FairLimiter("api_calls", CONNECTIONS, metrics.waited)
+        http = KubeHTTP(configuration.host, self._session, metrics.api_call, calls)
         pods = PodSettings(
             settings.installation, settings.processor_image, settings.processor_pull_policy, settings.engine
         )
