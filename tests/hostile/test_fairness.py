@@ -31,7 +31,9 @@ from fakes.world import Operator
 from imagejob_operator.adapters.http.downloads import HttpDownloads
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP, open_session
 from imagejob_operator.adapters.s3.store import S3Store
+from imagejob_operator.adapters.s3.web_identity import exchange
 from imagejob_operator.api.imagejob import ImageJob, Key, parse_job
+from imagejob_operator.api.imagestore import WebIdentity
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.imagestores import ImageStoreReconciler
@@ -272,6 +274,26 @@ async def test_staging_does_not_delay_the_store_calls_of_reconciles_in_its_own_n
         await queue.stop()
         store.close()
     assert spent[0] < SOON
+
+
+async def test_token_services_that_do_not_answer_do_not_delay_the_computing_of_operations() -> None:
+    """A tenant has ImageStores with a token service that accepts connections and does not answer."""
+    release = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await release.wait()
+        writer.close()
+
+    server = await asyncio.start_server(serve, HOST, 0)
+    identity = WebIdentity("account", f"{HOST}:{server.sockets[0].getsockname()[1]}")
+    exchanges = [asyncio.create_task(exchange(identity, "token", False, "")) for _ in range(16)]
+    await asyncio.sleep(0.1)
+    try:
+        await asyncio.wait_for(asyncio.to_thread(sum, range(10)), SOON)
+    finally:
+        release.set()
+        await asyncio.gather(*exchanges, return_exceptions=True)
+        server.close()
 
 
 # --- calls to the API server -------------------------------------------------------------------------------
