@@ -96,9 +96,9 @@ class Operator:
         self.clients = Clients(settings, configuration, self.metrics, self.elector.is_leader)
         self._staging_folder = staging_folder(settings.installation, cluster_uid)
         self.stores = self._build_stores()
-        limits = OperationLimits(self.metrics.waited)
+        clients, limits = self.clients, OperationLimits(self.metrics.waited)
         operations = Operations(
-            self.stores, self.clients.launcher, self.clients.downloader, self.metrics, now, limits
+            clients.jobs, self.stores, clients.launcher, clients.downloader, self.metrics, now, limits
         )
         self.operations = OperationRunner(operations, self.queues.jobs.add, now)
         self.reconciler = self._build_reconciler()

@@ -114,5 +114,5 @@ class Crowd:
                 tenant.patience = len({other.flow for other in self.waiting()})
             else:
                 tenant.patience -= len(self.granted)
-                assert tenant.patience >= 0, "a flow without slots waited longer than one turn of each other"
+                assert tenant.patience >= 0, "a flow without slots waited while another flow got two slots"
         self.granted.clear()

@@ -32,7 +32,7 @@ from imagejob_operator.adapters.http.downloads import HttpDownloads
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP, open_session
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.adapters.s3.web_identity import exchange
-from imagejob_operator.api.imagejob import ImageJob, Key, parse_job
+from imagejob_operator.api.imagejob import ImageJob, Key, parse_whole_job
 from imagejob_operator.api.imagestore import WebIdentity
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.controller.cache import Cache
@@ -59,7 +59,7 @@ Work = Callable[[ImageJob], Awaitable[object]]
 def job_of(namespace: str, name: str = "job", items: int = 0) -> ImageJob:
     metadata = {"namespace": namespace, "name": name, "uid": f"{namespace}-{name}", "resourceVersion": "1"}
     status = {"phase": "Publishing", "items": {"total": items}} if items else {}
-    return parse_job({"metadata": metadata, "spec": SPEC, "status": status})
+    return parse_whole_job({"metadata": metadata, "spec": SPEC, "status": status})
 
 
 @contextlib.asynccontextmanager
@@ -67,12 +67,15 @@ async def operations(work: Work) -> AsyncIterator[OperationRunner]:
     """Runs operations whose work a test defines."""
 
     class Worked(Operations):
+        async def _whole(self, job: ImageJob, operation: Operation) -> ImageJob:
+            return job
+
         async def _carry_out(self, job: ImageJob, operation: Operation) -> Progress:
             await work(job)
             return DONE
 
     nothing: Any = None
-    carry_out = Worked(nothing, nothing, nothing, nothing, nothing)
+    carry_out = Worked(nothing, nothing, nothing, nothing, nothing, nothing)
     runner = OperationRunner(carry_out, lambda key: None, ManualClock())
     yield runner
     await runner.stop()

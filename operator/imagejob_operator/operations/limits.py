@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.spec import Spec
 from imagejob_operator.decision.operation import Clean, Operation, Publish
 from imagejob_operator.documents.source_list import MAX_LISTED
 from imagejob_operator.fairness import FairLimiter, Waited, ignore
@@ -26,9 +26,9 @@ class OperationLimits:
 
 
 def is_large(job: ImageJob, operation: Operation) -> bool:
-    """Whether an operation may take so much memory that only few of them may run at the same time."""
+    """Whether an operation may take so much memory that only few may run; the job has its whole spec."""
     spec = job.spec
-    if isinstance(spec, InvalidSpec) or (isinstance(operation, Clean) and not operation.report):
+    if not isinstance(spec, Spec) or (isinstance(operation, Clean) and not operation.report):
         return False
     items = job.status.items.total if job.status.items else _most_items(spec)
     small = SMALL_PUBLISHING if isinstance(operation, Publish | Clean) else SMALL_STAGING
