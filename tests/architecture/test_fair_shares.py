@@ -9,8 +9,10 @@ from imagejob_operator.adapters.http.downloads import Bounds
 from imagejob_operator.adapters.http.guarded_connector import LOOKUPS
 from imagejob_operator.adapters.kubernetes.session import CONNECTIONS
 from imagejob_operator.adapters.s3.store import THREADS
+from imagejob_operator.adapters.s3.web_identity import _THREADS
 from imagejob_operator.controller.executor import ATTEMPTS_SECONDS
 from imagejob_operator.controller.workqueue import MAX_RECONCILE_SECONDS, RECONCILE_SECONDS, Queues
+from imagejob_operator.fairness import COMPUTING_THREADS
 from imagejob_operator.operations.limits import LARGE_OPERATIONS, OPERATIONS
 from imagejob_operator.stores.registry import CHECK_SECONDS
 
@@ -27,6 +29,8 @@ def test_the_page_lists_the_slots() -> None:
         "lookups": LOOKUPS,
         "store_calls": THREADS,
         "api_calls": CONNECTIONS,
+        "computing": COMPUTING_THREADS,
+        "token_exchanges": _THREADS._max_workers,
         "operations": OPERATIONS,
         "large_operations": LARGE_OPERATIONS,
     }
