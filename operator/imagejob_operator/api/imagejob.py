@@ -41,14 +41,16 @@ class ImageJob:
     status: Status
     raw_status: dict[str, Any]
     """The status as read, from which patches are computed."""
-    finalizers: tuple[str, ...] = ()
+    finalizer_at: int | None = None
+    """The position of our finalizer; None if it has none of ours."""
+    finalizer_count: int = 0
     deleted_at: datetime | None = None
     created_at: datetime | None = None
 
     @property
     def guarded(self) -> bool:
         """Whether it has our finalizer."""
-        return FINALIZER in self.finalizers
+        return self.finalizer_at is not None
 
     @property
     def outputs_prefix(self) -> str:
@@ -96,6 +98,7 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
     status = parsed(parse_status, raw_status, lambda _: _unreadable(raw_status))
     if not _belongs_to(status, metadata["uid"]):
         status = _unreadable(raw_status)
+    finalizers = metadata.get("finalizers", [])
     deleted, created = metadata.get("deletionTimestamp"), metadata.get("creationTimestamp")
     return ImageJob(
         key=Key(metadata["namespace"], metadata["name"]),
@@ -105,7 +108,8 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
         spec=spec,
         status=status,
         raw_status=raw_status,
-        finalizers=tuple(metadata.get("finalizers", ())),
+        finalizer_at=finalizers.index(FINALIZER) if FINALIZER in finalizers else None,
+        finalizer_count=len(finalizers),
         deleted_at=datetime.fromisoformat(deleted) if deleted else None,
         created_at=datetime.fromisoformat(created) if created else None,
     )
