@@ -18,7 +18,7 @@ import msgspec
 from kubernetes.aio import client, config
 
 from imagejob_operator.fairness import FairLimiter
-from imagejob_operator.naming.names import MANAGED_BY
+from imagejob_operator.naming.names import LABEL_JOB, MANAGED_BY
 from imagejob_operator.ports.imagejobs import Conflict, Gone, JobsError, Rejected, Unavailable
 from imagejob_operator.ports.object_store import Gate, always_open
 
@@ -27,6 +27,9 @@ CONNECTIONS = 32
 UNLIMITED = 0
 """For watches: each keeps its own connection, one per kind and namespace."""
 TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
+
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Asks for a list of objects with nothing but their metadata."""
 
 Observe = Callable[[str, str, str, float], None]
 
@@ -158,12 +161,41 @@ class KubeHTTP:
                 answer = await response.read()
                 if response.status >= 300:
                     raise _error(response, answer)
-                return cast("dict[str, Any]", msgspec.json.decode(answer))
+                return decode(answer, accept)
         except (TimeoutError, aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
             text = f"the API server did not respond: {type(error).__name__}"
             raise ApiError(0, "NoResponse", text) from error
         finally:
             self.observe(verb, _kind(path), code, perf_counter() - started)
+
+
+class _Labels(msgspec.Struct):
+    job: str = msgspec.field(default="", name=LABEL_JOB)
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    name: str
+    uid: str
+    resource_version: str
+    namespace: str = ""
+    labels: _Labels = msgspec.field(default_factory=_Labels)
+
+
+class _Item(msgspec.Struct):
+    metadata: _Metadata
+
+
+class _MetadataList(msgspec.Struct):
+    metadata: dict[str, Any]
+    items: list[_Item] | None = None
+
+
+def decode(answer: bytes, accept: str) -> dict[str, Any]:
+    """The body of a response; of a list of metadata only what is used: the rest may have megabytes."""
+    if accept == METADATA_ONLY:
+        answer_of_list: dict[str, Any] = msgspec.to_builtins(msgspec.json.decode(answer, type=_MetadataList))
+        return answer_of_list
+    return cast("dict[str, Any]", msgspec.json.decode(answer))
 
 
 def _error(response: aiohttp.ClientResponse, answer: bytes) -> ApiError:
