@@ -26,6 +26,14 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Which ImageJob: a name is used again, and a uid can be claimed in another namespace."""
+
+    key: Key
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageJob:
     """One ImageJob at one resource version."""
 
@@ -40,6 +48,11 @@ class ImageJob:
     finalizers: tuple[str, ...] = ()
     deleted_at: datetime | None = None
     created_at: datetime | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """What its Pods must name as their owner."""
+        return Identity(self.key, self.uid)
 
     @property
     def guarded(self) -> bool:

@@ -34,11 +34,13 @@ class StagingStore(Stanza, frozen=True, omit_defaults=False):
 class RunStatus(Stanza, frozen=True):
     """The current run. `number` never decreases; `epoch` grows each time the run is staged.
 
+    `uid` identifies the run, also if etcd was restored and its number was used before.
     A queue held all Pods for `queued_seconds` until `released_at`, and still does if `queued_since` is set.
     """
 
     id: str = ""
     number: int = 0
+    uid: str = ""
     epoch: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None

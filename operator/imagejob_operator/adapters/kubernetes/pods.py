@@ -43,7 +43,7 @@ class PodLauncher:
                 raise Refused(refusal(error)) from error
             body = await self._get(f"{path}/{manifest['metadata']['name']}")
         seen = read_attempt(body)
-        if seen is None or seen[0] != job.uid:
+        if seen is None or seen[0] != job.identity:
             name = manifest["metadata"]["name"]
             text = (
                 f"a Pod named {name} exists and has another owner; delete that Pod, or create the ImageJob "
