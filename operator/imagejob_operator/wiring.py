@@ -66,7 +66,7 @@ class Clients:
         self.metadata_lister = KubeMetadataLister(http, settings.installation)
         networks = SourceNetworks(settings.source_allowed_networks, settings.source_blocked_networks)
         self._downloads = HttpDownloads(networks, settings.source_proxy)
-        self.downloader = Downloader(self._downloads, KubeSecrets(http))
+        self.downloader = Downloader(self._downloads, KubeSecrets(http), settings.pod_namespace)
         credentials = FileCredentials(settings.store_credentials)
         self.store = S3Store(settings.store, credentials, metrics.store_call)
 
