@@ -57,7 +57,11 @@ class Clients:
         self._session = open_session(configuration, gate=is_leader)
         http = KubeHTTP(configuration.host, self._session, metrics.api_call)
         pods = PodSettings(
-            settings.installation, settings.processor_image, settings.processor_pull_policy, settings.engine
+            settings.installation,
+            settings.processor_image,
+            settings.processor_pull_policy,
+            settings.engine,
+            settings.pod_template,
         )
         self.jobs = KubeImageJobs(http, now)
         self.launcher = PodLauncher(http, pods, now)
@@ -133,6 +137,7 @@ class Operator:
             staging_folder=self._staging_folder,
             cleaning_budget=timedelta(seconds=self.settings.cleaning_budget_seconds),
             start_grace=timedelta(seconds=self.settings.start_grace_seconds),
+            pod_template=self.settings.pod_template,
         )
         access = StoreAccess(jobs, self.settings.namespace_selector, now, self.stores.views)
         observer = Observer(self.cache, self.operations, memories, access, policy, now)

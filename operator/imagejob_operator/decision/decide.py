@@ -41,6 +41,8 @@ def decide(o: Observation) -> Decision:
         return decide_suspended_unstarted(o)
     if isinstance(spec, InvalidSpec):
         return refuse(o, Failure(Code.CREATION, Reason.INVALID_SPEC, str(spec)))
+    if why := o.policy.pod_template.refusal(spec.execution.pod_template):
+        return refuse(o, Failure(Code.CREATION, Reason.INVALID_SPEC, why))
     if status.at is Phase.PENDING:
         return decide_pending(o, spec)
     return _decide_started(o, spec)

@@ -22,6 +22,7 @@ from imagejob_operator.naming.names import (
     MANAGED_BY,
 )
 from imagejob_operator.validation.pod_resources import pod_resources
+from imagejob_operator.validation.pod_template_policy import NOTHING_ALLOWED, PodTemplatePolicy
 
 ORDER_ENTRY = "order-url"
 """The Secret's entry with the URL of the order."""
@@ -59,6 +60,7 @@ class PodSettings:
     image: str
     pull_policy: str = "IfNotPresent"
     engine: EngineName = EngineName.SIMD
+    allowed: PodTemplatePolicy = NOTHING_ALLOWED
 
 
 def pod_manifest(
@@ -68,7 +70,8 @@ def pod_manifest(
     assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (only valid jobs are launched)
     assert job.status.run is not None  # noqa: S101
     run, epoch = job.status.run.number, job.status.run.epoch
-    template, queue = job.spec.execution.pod_template, job.spec.execution.queue_name
+    template = settings.allowed.permitted(job.spec.execution.pod_template)
+    queue = job.spec.execution.queue_name
     resources = pod_resources(
         job.spec.renditions, item_limits(job.spec.limits), template.get("resources", {})
     )
