@@ -97,8 +97,15 @@ class Operator:
         self.clients = Clients(settings, configuration, self.metrics, self.elector.is_leader)
         self._staging_folder = staging_folder(settings.installation, cluster_uid)
         self.stores = self._build_stores()
+        clients = self.clients
         operations = Operations(
-            self.stores, self.clients.launcher, self.clients.downloader, self.metrics, now
+            clients.jobs,
+            self.stores,
+            clients.launcher,
+            clients.downloader,
+            self.metrics,
+            now,
+            settings.pod_template,
         )
         self.operations = OperationRunner(operations, self.queues.jobs.add, now)
         self.reconciler = self._build_reconciler()
@@ -137,7 +144,6 @@ class Operator:
             staging_folder=self._staging_folder,
             cleaning_budget=timedelta(seconds=self.settings.cleaning_budget_seconds),
             start_grace=timedelta(seconds=self.settings.start_grace_seconds),
-            pod_template=self.settings.pod_template,
         )
         access = StoreAccess(jobs, self.settings.namespace_selector, now, self.stores.views)
         observer = Observer(self.cache, self.operations, memories, access, policy, now)

@@ -49,8 +49,8 @@ def finished(name: str) -> When:
 
 def clean(arena: Arena) -> bool:
     """When the job reports that its staging is empty."""
-    said = arena.job.status.condition("StagingCleaned") if arena.job else None
-    return said is not None and said.status == "True"
+    cleaned = arena.job.status.condition("StagingCleaned") if arena.job else None
+    return cleaned is not None and cleaned.status == "True"
 
 
 def rested(arena: Arena) -> bool:
@@ -182,8 +182,8 @@ def first_epoch(arena: Arena) -> bool:
 
 never_validated = fail_while(first_run, "put", f"{REPORT_ROOT}/")
 """The first run stays in Validating until somebody acts."""
-never_undone = fail_while(first_run, "put_if_absent", f"{REPORT_ROOT}/")
-"""The first run stays in Failing or Cancelling until somebody acts; nobody writes its report."""
+never_compensated = fail_while(first_run, "put_if_absent", f"{REPORT_ROOT}/")
+"""The first run stays in Failing or Cancelling until a user acts; its report is never written."""
 never_staged = fail_while(first_epoch, "put", "/manifest.json")
 """The first run stays in Staging until somebody acts."""
 never_published = fail_while(first_epoch, "copy", "catalog/uploads/b")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
 
-from fakes.build import job, status
-from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings, pod_manifest
+from fakes.build import NOW, SPEC, job, later, status
+from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
+from imagejob_operator.adapters.kubernetes.pods import PodLauncher
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import Spec
+from imagejob_operator.validation.pod_template_policy import PodTemplatePolicy
 
 UNCONFINED = {"container.apparmor.security.beta.kubernetes.io/processor": "unconfined"}
 REFUSED: dict[str, dict[str, Any]] = {
@@ -52,13 +53,24 @@ SECURITY = {
 """What the spec of every processor Pod has, whatever its template says."""
 
 
-def manifest(settings: PodSettings, template: dict[str, Any]) -> dict[str, Any]:
-    """The Pod that is made from a template."""
-    of = job(status(Phase.LAUNCHING))
-    assert isinstance(of.spec, Spec)
-    execution = msgspec.structs.replace(of.spec.execution, pod_template=template)
-    of = replace(of, spec=msgspec.structs.replace(of.spec, execution=execution))
-    return pod_manifest(settings, of, 0, 1, timedelta(minutes=1))
+class Recorder:
+    """An API server that accepts every Pod."""
+
+    def __init__(self) -> None:
+        self.posted: list[dict[str, Any]] = []
+
+    async def request(self, verb: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.posted.append(body)
+        added = {"uid": "pod-uid", "creationTimestamp": "2026-01-01T12:00:00Z"}
+        return {**body, "metadata": {**body["metadata"], **added}}
+
+    async def launch(self, allowed: PodTemplatePolicy, template: dict[str, Any]) -> None:
+        """Launch the first attempt of a job with a template; Refused if it is not allowed."""
+        body = {**SPEC, "execution": {"podTemplate": template}}
+        of = replace(job(status(Phase.LAUNCHING)), spec=msgspec.convert(body, Spec))
+        settings = PodSettings("i", "image:1", allowed=allowed)
+        http: Any = self
+        await PodLauncher(http, settings, lambda: NOW).launch(of, 0, 1, later(60))
 
 
 _keys = st.sampled_from(

@@ -54,8 +54,8 @@ async def attempts_after(world: World, pod: dict[str, Any]) -> tuple[Attempt, ..
 
 def of_this_job(world: World, pod: dict[str, Any]) -> dict[str, Any]:
     """The Pod with the uid of the world's job, and the name that follows."""
-    names = [attempt_name(KEY, uid, 1, 1, 0, 1) for uid in (UID, world.job.uid)]
-    made: dict[str, Any] = json.loads(json.dumps(pod).replace(UID, world.job.uid).replace(*names))
+    old, new = (attempt_name(KEY, uid, 1, 1, 0, 1) for uid in (UID, world.job.uid))
+    made: dict[str, Any] = json.loads(json.dumps(pod).replace(UID, world.job.uid).replace(old, new))
     return made
 
 
@@ -90,13 +90,13 @@ async def test_a_pod_of_another_tenant_ends_no_run() -> None:
         forged = of_this_job(world, changed(("metadata", "namespace"), "other"))
         forged["metadata"].update(name=f"zz-{phase.lower()}", uid=phase)
         forged["status"] = {"phase": phase}
-        await handlers(world).on_pod({"type": "ADDED", "object": forged})  # type: ignore[arg-type,typeddict-item]
+        await handlers(world).on_pod({"type": "ADDED", "object": forged})  # type: ignore[typeddict-item]
     await world.run()
     assert world.job.status.phase == "Succeeded"
 
 
 async def test_metadata_of_published_objects_does_not_name_the_uid() -> None:
-    """Whoever may read an output, which may be public, must not learn the uid of its ImageJob."""
+    """A reader of an output, which may be public, must not learn the uid of its ImageJob."""
     world = World()
     world.create()
     await world.run()
@@ -104,10 +104,10 @@ async def test_metadata_of_published_objects_does_not_name_the_uid() -> None:
     assert len(outputs) == 2
     writers = {stored.headers.metadata["imagejob-run"] for stored in outputs}
     assert len(writers) == 1, "one run wrote all of them"
-    told = str([stored.headers for stored in outputs])
-    assert world.job.uid not in told
-    assert world.job.uid[:8] not in told
-    assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-", told)
+    shown = str([stored.headers for stored in outputs])
+    assert world.job.uid not in shown
+    assert world.job.uid[:8] not in shown
+    assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-", shown)
 
 
 async def test_metadata_still_names_the_run() -> None:

@@ -1,20 +1,17 @@
 """A user sets what makes admission webhooks, the runtime or the scheduler give the Pods more rights.
 
-Without a word of the administrator no such template leads to a Pod.
+Unless the administrator allows it, no such template leads to a Pod.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from fakes.build import POLICY
-from fakes.memory_cluster import idle
 from fakes.world import World
-from hostile.generators_pod_template import FREE, REFUSED, SECURITY, manifest
-from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
+from hostile.generators_pod_template import FREE, REFUSED, SECURITY, Recorder
+from imagejob_operator.ports.launcher import Refused
 from imagejob_operator.settings import InvalidSettings, read_settings
 from imagejob_operator.validation.pod_template_policy import PodTemplatePolicy
 
@@ -64,27 +61,17 @@ async def test_what_concerns_placement_and_resources_is_free() -> None:
     assert world.job.status.phase == "Succeeded"
 
 
-async def test_a_run_under_way_is_refused_when_the_setting_was_changed() -> None:
-    """An operator that was started with stricter settings makes no more such Pods."""
-    allowed = PodTemplatePolicy(service_accounts=("cloud-admin",))
-    world = World(idle, policy=replace(POLICY, pod_template=allowed))
-    world.create(execution=execution(REFUSED["account"]))
-    await world.run(lambda: world.job.status.phase == "Launching")
-    world.policy = POLICY
-    await world.restart()
-    await world.run()
-    assert world.error() == "JOB_001/InvalidSpec"
-    assert world.staged() == []
-
-
-def test_the_manifest_has_only_what_is_allowed_even_if_nobody_refused() -> None:
-    """The last wall: the manifest is made from what is permitted."""
-    template = {**FREE, "labels": {"team": "a", "app": "b"}, "serviceAccountName": "robot"}
-    settings = PodSettings("i", "image:1", allowed=PodTemplatePolicy(labels=("team",)))
-    made = manifest(settings, template)
-    assert made["metadata"]["labels"]["team"] == "a"
-    assert "app" not in made["metadata"]["labels"]
-    assert "serviceAccountName" not in made["spec"]
+async def test_no_pod_is_made_when_the_setting_was_changed_during_the_run() -> None:
+    """An operator that was started again with stricter settings makes no more such Pods."""
+    server = Recorder()
+    with pytest.raises(Refused) as refusal:
+        await server.launch(PodTemplatePolicy(), REFUSED["account"])
+    assert refusal.value.problem.certain
+    assert "'cloud-admin' is not allowed" in refusal.value.problem.message
+    assert server.posted == []
+    await server.launch(PodTemplatePolicy(service_accounts=("cloud-admin",)), REFUSED["account"])
+    (made,) = server.posted
+    assert made["spec"]["serviceAccountName"] == "cloud-admin"
     assert SECURITY.items() <= made["spec"].items()
 
 
@@ -103,8 +90,8 @@ def test_the_manifest_has_only_what_is_allowed_even_if_nobody_refused() -> None:
         ("RUNTIME_CLASSES", "Kata"),
     ],
 )
-def test_what_nobody_may_allow_is_no_setting(name: str, value: str) -> None:
-    """An administrator cannot open by a wildcard what would undo the isolation."""
+def test_what_no_setting_may_allow_is_no_setting(name: str, value: str) -> None:
+    """An administrator cannot open by a wildcard what would break the isolation."""
     with pytest.raises(InvalidSettings, match=f"^IMAGEJOB_POD_ALLOWED_{name} is "):
         read_settings({**NEEDED, f"IMAGEJOB_POD_ALLOWED_{name}": value})
 

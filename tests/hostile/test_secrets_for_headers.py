@@ -1,6 +1,6 @@
-"""Whoever may create ImageJobs names a Secret that he cannot read, and a web server of his own.
+"""A user who may create ImageJobs names a Secret that they cannot read, and a web server of their own.
 
-The operator reads the Secret for him, so it must be sure that the owner of the Secret wants it sent there.
+The operator reads the Secret for them, so it must be sure that the owner of the Secret wants it sent there.
 """
 
 from __future__ import annotations

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from imagejob_operator.api.spec import InvalidSpec, Spec, parse_spec
+import msgspec
+
+from imagejob_operator.api.errors import bounded
+from imagejob_operator.api.spec import InvalidSpec, Spec, SpecHead, parse_spec
 from imagejob_operator.api.status import RunStatus, Status, parse_status
 from imagejob_operator.naming.names import FINALIZER, OUTPUTS_ROOT
 from imagejob_operator.naming.prefixes import namespace_prefix
@@ -35,16 +38,18 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class ImageJob:
-    """One ImageJob at one resource version."""
+    """One ImageJob at one resource version, with the head of its spec unless it was read as a whole."""
 
     key: Key
     uid: str
     resource_version: str
     generation: int
-    spec: Spec | InvalidSpec
+    spec: SpecHead | InvalidSpec
     status: Status
     raw_status: dict[str, Any]
     """The status as read, from which patches are computed."""
+    spec_hash: str = ""
+    """A hash of the whole spec, also where only its head is kept; empty if it is invalid."""
     finalizers: tuple[str, ...] = ()
     deleted_at: datetime | None = None
     created_at: datetime | None = None
@@ -86,13 +91,25 @@ class ImageJob:
 
 
 def parse_job(body: dict[str, Any]) -> ImageJob:
-    """Parse an ImageJob; an invalid spec is returned as an `InvalidSpec`, not raised."""
+    """Parse an ImageJob with the head of its spec; an invalid spec is an `InvalidSpec`, not raised."""
+    job = parse_whole_job(body)
+    return replace(job, spec=job.spec.head) if isinstance(job.spec, Spec) else job
+
+
+def whole_spec(job: ImageJob) -> Spec:
+    """The spec of an accepted job that was read as a whole."""
+    assert isinstance(job.spec, Spec)  # noqa: S101  (operations and launches read the whole job first)
+    return job.spec
+
+
+def parse_whole_job(body: dict[str, Any]) -> ImageJob:
+    """Parse an ImageJob with its whole spec; only for the time of an operation, never to be cached."""
     metadata = body["metadata"]
     spec: Spec | InvalidSpec
     try:
         spec = parse_spec(body.get("spec", {}))
     except InvalidSpec as error:
-        spec = error
+        spec = InvalidSpec(bounded(str(error)))  # not the error itself: its traceback refers to the body
     raw_status = dict(body.get("status") or {})
     try:
         status = parse_status(raw_status)
@@ -110,10 +127,15 @@ def parse_job(body: dict[str, Any]) -> ImageJob:
         spec=spec,
         status=status,
         raw_status=raw_status,
+        spec_hash="" if isinstance(spec, InvalidSpec) else _hash_of(spec),
         finalizers=tuple(metadata.get("finalizers", ())),
         deleted_at=datetime.fromisoformat(deleted) if deleted else None,
         created_at=datetime.fromisoformat(created) if created else None,
     )
+
+
+def _hash_of(spec: Spec) -> str:
+    return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
 
 
 def _belongs_to(status: Status, uid: str) -> bool:

@@ -15,7 +15,6 @@ from imagejob_operator.decision.action import Action
 from imagejob_operator.decision.attempt import Attempt, Refusal, Remark
 from imagejob_operator.decision.operation import Operation, Progress
 from imagejob_operator.naming.prefixes import report_key, staging_prefix
-from imagejob_operator.validation.pod_template_policy import NOTHING_ALLOWED, PodTemplatePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +27,6 @@ class Policy:
     """The longest time that cleaning may delay a terminal phase or a deletion."""
     start_grace: timedelta = timedelta(minutes=5)
     """How long a Pod may fail to start (image pull, configuration) and a store be unready."""
-    pod_template: PodTemplatePolicy = NOTHING_ALLOWED
-    """What users may set in podTemplate."""
     requeue_after: timedelta = timedelta(minutes=5)
     """When a job under way is checked again if nothing happens before."""
 

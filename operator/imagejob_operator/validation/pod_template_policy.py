@@ -43,17 +43,6 @@ class PodTemplatePolicy:
                     return f"{where} {_explanation(found, f'{PREFIX}{setting}', allowed)}"
         return ""
 
-    def permitted(self, template: Mapping[str, Any]) -> dict[str, Any]:
-        """The template without what is not allowed: what Pods are made from, whatever was checked before."""
-        permitted = dict(template)
-        for field, (_, allowed) in self._fields().items():
-            value = permitted.pop(field, None)
-            if isinstance(value, Mapping):
-                permitted[field] = {k: member for k, member in value.items() if _is_allowed(k, allowed)}
-            elif value is not None and _is_allowed(value, allowed):
-                permitted[field] = value
-        return permitted
-
     def _fields(self) -> dict[str, tuple[str, tuple[str, ...]]]:
         """The end of the setting, and what it allows, by the field of the template."""
         return {

@@ -33,14 +33,14 @@ def kill(bench: Bench, name: str) -> None:
     os.kill(process_of(bench.await_working_pod(), "imagejob_processor"), signal.SIGKILL)
 
 
-NOBODY = "administrator to add it to IMAGEJOB_POD_ALLOWED_"
+ASK = "administrator to add it to IMAGEJOB_POD_ALLOWED_"
 FORBIDDEN = (
-    ("label", "label", {"labels": {"app": "web"}}, ("'app' is not allowed", f"{NOBODY}LABELS")),
+    ("label", "label", {"labels": {"app": "web"}}, ("'app' is not allowed", f"{ASK}LABELS")),
     (
         "annotation",
         "annotation",
         {"annotations": {"vault.hashicorp.com/agent-inject": "true"}},
-        ("'vault.hashicorp.com/agent-inject' is not allowed", f"{NOBODY}ANNOTATIONS"),
+        ("'vault.hashicorp.com/agent-inject' is not allowed", f"{ASK}ANNOTATIONS"),
     ),
     (
         "profile",
@@ -52,7 +52,7 @@ FORBIDDEN = (
         "account",
         "service account",
         {"serviceAccountName": "robot"},
-        ("'robot' is not allowed", f"{NOBODY}SERVICE_ACCOUNTS"),
+        ("'robot' is not allowed", f"{ASK}SERVICE_ACCOUNTS"),
     ),
     (
         "priority",
@@ -64,7 +64,7 @@ FORBIDDEN = (
         "runtime",
         "runtime class",
         {"runtimeClassName": "host"},
-        ("'host' is not allowed", f"{NOBODY}RUNTIME_CLASSES"),
+        ("'host' is not allowed", f"{ASK}RUNTIME_CLASSES"),
     ),
 )
 """Templates that are refused: the end of the case's name, words, and the evidence."""

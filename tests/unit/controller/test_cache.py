@@ -70,7 +70,7 @@ def test_attempts_are_by_name_and_gone_by_uid() -> None:
     cache.drop_attempt(OWNER, first)
     assert [a.name for a in cache.attempts(OWNER) if a.gone] == [first.name]
     cache.put_job(replace(at("6"), status=status(Phase.SUCCEEDED)))
-    assert [a.name for a in cache.attempts(OWNER)] == [second.name], "the run has ended: nobody will ask"
+    assert [a.name for a in cache.attempts(OWNER)] == [second.name], "the run has ended: nothing will ask"
     cache.drop_attempt(OWNER, second)
     assert cache.attempts(OWNER) == ()
 
@@ -97,7 +97,7 @@ def test_what_became_of_an_attempt_is_known_after_it_is_gone(
     cache.drop_attempt(OWNER, last)
     seen = cache.attempts(OWNER)[0]
     assert (seen.state, seen.problem and seen.problem.counted) == (state, counted)
-    assert seen.deleting, "nobody needs to stop it"
+    assert seen.deleting, "it needs no second deletion"
     cache.put_attempt(OWNER, replace(last, state=State.RUNNING))
     assert cache.attempts(OWNER) == (seen,), "a late answer does not bring it back"
 

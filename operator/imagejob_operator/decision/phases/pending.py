@@ -10,7 +10,7 @@ import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.spec import InvalidSpec, SpecHead
 from imagejob_operator.api.status import RunStatus, StagingStatus, duration_text
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.phases.compensation import abort_run, cancelled, rejected
@@ -22,7 +22,7 @@ from imagejob_operator.naming.names import RUN_UID_LENGTH
 RECHECK_STORES = timedelta(seconds=5)
 
 
-def decide_pending(o: Observation, spec: Spec) -> Decision:
+def decide_pending(o: Observation, spec: SpecHead) -> Decision:
     """Refuse the job, wait for its stores, or start its run."""
     if spec.cancel_run_id == spec.run.id:
         return _finish_unstarted(o, Phase.CANCELLED, cancelled(spec.run.id))
@@ -58,7 +58,7 @@ def _run_uid(o: Observation, run: RunStatus) -> str:
     A report or a staged object that names it was written by this run, whatever numbers other runs have.
     """
     places = [(view.uid, view.location) for view in (o.stores.source, o.stores.destination) if view]
-    facts = (o.job.uid, run.id, run.number, run.started_at, o.job.spec, places)
+    facts = (o.job.uid, run.id, run.number, run.started_at, o.job.spec_hash, places)
     return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()[:RUN_UID_LENGTH]
 
 
@@ -82,7 +82,7 @@ def _finish_unstarted(o: Observation, phase: Phase, failure: Failure) -> Decisio
     return finish_run(o, status, phase, failure)
 
 
-def _check_stores(o: Observation, spec: Spec) -> Decision | None:
+def _check_stores(o: Observation, spec: SpecHead) -> Decision | None:
     """What to do about a store that the job may not use, or not yet; None if all are ready."""
     name = o.job.key.namespace
     if spec.store_ref is None and o.admission is None:
