@@ -111,19 +111,19 @@ async def test_metadata_of_published_objects_does_not_name_the_uid() -> None:
 
 
 async def test_metadata_still_names_the_run() -> None:
-    """Two runs of one job write different marks, and the report of each has the mark of its objects."""
+    """Two runs of one job write different metadata, and the report of each has that of its objects."""
     world = World()
     world.create()
     await world.run()
-    first = mark(world)
+    first = written_by(world)
     assert first in world.store.objects[world.job.status.report].data.decode()
     world.cluster.edit(KEY, run={"id": "2"})
     await world.run(lambda: bool(world.job.status.run and world.job.status.run.number == 2 and world.ended()))
-    second = mark(world)
+    second = written_by(world)
     assert first != second
     assert second in world.store.objects[world.job.status.report].data.decode()
 
 
-def mark(world: World) -> str:
-    """The mark of the run in the metadata of an output."""
+def written_by(world: World) -> str:
+    """The run in the metadata of an output."""
     return world.store.objects["shop/catalog/uploads/a-web.webp"].headers.metadata["imagejob-run"]
