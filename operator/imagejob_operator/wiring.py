@@ -35,6 +35,7 @@ from imagejob_operator.controller.workqueue import Queues
 from imagejob_operator.decision.observation import Policy
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.garbage.schedule import GarbageSchedule
+from imagejob_operator.namespaces import WatchedNamespaces
 from imagejob_operator.naming.prefixes import staging_folder
 from imagejob_operator.operations.dispatch import Operations
 from imagejob_operator.operations.staging.download import Downloader
@@ -86,6 +87,7 @@ class Operator:
         self.cache = Cache()
         self.queues = Queues()
         self.metrics = Metrics()
+        self.namespaces = WatchedNamespaces(settings.watch_namespaces, self.metrics.namespace_available)
         # Its own session: a renewal must not wait for a free connection.
         self.lease_session = open_session(configuration, connections=2)
         self.elector = self._build_elector(configuration.host)
@@ -104,7 +106,7 @@ class Operator:
         self.garbage_schedule = self._build_garbage_schedule()
         tasks = (self.garbage_schedule.failure,)
         lister = self.clients.metadata_lister
-        self.watch_monitor = WatchMonitor(lister, self.cache, self.queues, tasks, settings.watch_namespaces)
+        self.watch_monitor = WatchMonitor(lister, self.cache, self.queues, tasks, self.namespaces)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -146,12 +148,11 @@ class Operator:
             staging_folder=self._staging_folder,
             mode=self.settings.sweep_mode,
             interval=self.settings.sweep_interval_seconds,
-            namespaces=self.settings.watch_namespaces,
         )
         telemetry, is_leader = self.metrics.garbage, self.elector.is_leader
 
         def new_collector(store: ObjectStore) -> GarbageCollector:
-            return GarbageCollector(store, self.clients.owners, telemetry, policy, is_leader)
+            return GarbageCollector(store, self.clients.owners, telemetry, policy, is_leader, self.namespaces)
 
         stores = self.stores
         return GarbageSchedule(

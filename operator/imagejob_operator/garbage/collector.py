@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from imagejob_operator.api.imagejob import Key
@@ -34,6 +34,7 @@ from imagejob_operator.decision.garbage import (
     urls_end,
 )
 from imagejob_operator.documents.staging import MAX_MANIFEST_BYTES, manifest_key
+from imagejob_operator.namespaces import WatchedNamespaces, covers
 from imagejob_operator.naming.names import STAGING_ROOT
 from imagejob_operator.naming.prefixes import own_staging_prefix
 from imagejob_operator.operations.concurrency import for_each
@@ -67,7 +68,6 @@ class GarbagePolicy:
     mode: Mode = Mode.DELETE
     interval: float = 900.0
     """Seconds from the start of one sweep to the start of the next; a longer sweep is cancelled."""
-    namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ class _Sweep:
     now: datetime
     """By the store's clock."""
     uids: Mapping[str, Key]
+    listed: Collection[str]
+    """The namespaces whose ImageJobs were listed."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class GarbageCollector:
     telemetry: GarbageTelemetry
     policy: GarbagePolicy
     gate: Gate = always_open
+    namespaces: WatchedNamespaces = field(default_factory=WatchedNamespaces)
 
     async def sweep(self) -> Orphans | None:
         """Sweep once; what is left, or None if the sweep was skipped or failed. Nothing is raised."""
@@ -112,8 +115,9 @@ class GarbageCollector:
         jobs, unknown = await self._list_jobs()
         if not jobs:
             return Orphans(unknown=unknown, foreign=foreign)
-        uids = await self.owners.uids(self.policy.namespaces)
-        sweep = _Sweep(await self._read_clock(), uids)
+        listed = await self.namespaces.each(self.owners.uids)
+        uids = {uid: key for found in listed.values() for uid, key in found.items()}
+        sweep = _Sweep(await self._read_clock(), uids, listed.keys())
 
         async def examine(job: StagedJob) -> tuple[list[Finding], int]:
             return await self._examine(sweep, job)
@@ -176,12 +180,9 @@ class GarbageCollector:
         owner = await self._read_owner(sweep, job)
         return [await self._settle(sweep, run, contents, owner) for run, contents in runs.items()], unknown
 
-    def _watched(self, job: StagedJob) -> bool:
-        return not self.policy.namespaces or job.namespace in self.policy.namespaces
-
     async def _read_owner(self, sweep: _Sweep, job: StagedJob) -> Owner | None:
         """The owner now, after all of its staging was listed; None if it is gone for good."""
-        if not self._watched(job):
+        if not any(covers(name, job.namespace) for name in sweep.listed):
             return UNKNOWN_OWNER
         key = sweep.uids.get(job.uid)
         if key is None:

@@ -31,6 +31,7 @@ from imagejob_operator.controller.workqueue import (
 from imagejob_operator.decision.attempt import Attempt, State
 from imagejob_operator.garbage.collector import GarbageCollector
 from imagejob_operator.garbage.schedule import GarbageSchedule
+from imagejob_operator.namespaces import WatchedNamespaces
 from imagejob_operator.ports.imagejobs import Unavailable
 from imagejob_operator.ports.metadata_list import ListedObject
 
@@ -70,7 +71,7 @@ class Watched:
             self.cache,
             Queues(self.queue, self.stores),
             (self.garbage_schedule.failure,),
-            namespaces,
+            WatchedNamespaces(namespaces),
             clock=self.loop.time,
         )
         self.hold = asyncio.Event()

@@ -32,6 +32,11 @@ class Metrics:
         counter, gauge = partial(Counter, registry=self.registry), partial(Gauge, registry=self.registry)
         histogram = partial(Histogram, registry=self.registry, buckets=_CALL_BUCKETS)
         self._leader = gauge("imagejob_leader", "1 if this replica is the leader.")
+        self._available = gauge(
+            "imagejob_namespace_available",
+            "1 if the operator can read a watched namespace; the whole cluster has an empty name.",
+            ["watched_namespace"],
+        )
         self._depth = gauge("imagejob_workqueue_depth", "Number of keys waiting in a work queue.", ["queue"])
         self._reconciles = counter("imagejob_reconcile", "Reconciles of ImageJobs by result.", ["result"])
         self._reconcile_duration = histogram(
@@ -61,6 +66,10 @@ class Metrics:
         for queue in queues:
             self._depth.labels(queue.name).set_function(partial(len, queue))
         self.registry.register(_JobsByPhase(lambda: jobs() if is_leader() else ()))
+
+    def namespace_available(self, name: str, available: bool) -> None:
+        """A watched namespace was read, or could not be read."""
+        self._available.labels(name).set(available)
 
     def reconcile(self, result: str, seconds: float) -> None:
         """See the port."""
