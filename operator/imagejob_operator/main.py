@@ -23,6 +23,7 @@ from imagejob_operator.api.imagejob import Key
 from imagejob_operator.controller.shutdown import drain
 from imagejob_operator.controller.startup import ClusterUnknown, await_cache_sync, read_cluster_uid
 from imagejob_operator.controller.workqueue import Reconcile, WorkQueue
+from imagejob_operator.decision.garbage import Mode
 from imagejob_operator.handlers.kopf_settings import register_process
 from imagejob_operator.handlers.watch import WatchHandlers
 from imagejob_operator.settings import InvalidSettings, Settings, read_settings
@@ -104,7 +105,8 @@ class Process:
         operator.imagestore_reconciler.start_leading()
         for job in operator.cache.jobs():
             operator.queues.jobs.add(job.key)
-        operator.garbage_schedule.start()
+        if operator.settings.sweep_mode is not Mode.OFF:
+            operator.garbage_schedule.start()
         await operator.elector.renew()
 
     async def drain(self) -> None:

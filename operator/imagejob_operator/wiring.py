@@ -40,6 +40,7 @@ from imagejob_operator.naming.prefixes import staging_folder
 from imagejob_operator.operations.dispatch import Operations
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.ports.object_store import Gate, ObjectStore
+from imagejob_operator.ports.telemetry import GarbageTelemetry
 from imagejob_operator.settings import Settings
 from imagejob_operator.stores.connector import Connector
 from imagejob_operator.stores.registry import OwnStore, StoreRegistry
@@ -91,7 +92,6 @@ class Operator:
         # Its own session: a renewal must not wait for a free connection.
         self.lease_session = open_session(configuration, connections=2)
         self.elector = self._build_elector(configuration.host)
-        self.metrics.watch(self.cache.jobs, self.elector.is_leader, self.queues)
         self.clients = Clients(settings, configuration, self.metrics, self.elector.is_leader)
         self._staging_folder = staging_folder(settings.installation, cluster_uid)
         self.stores = self._build_stores()
@@ -104,7 +104,9 @@ class Operator:
             self.stores, self.clients.image_stores, self.cache, self.queues, now, self.elector.is_leader
         )
         self.garbage_schedule = self._build_garbage_schedule()
-        tasks = (self.garbage_schedule.failure,)
+        schedule, is_leader = self.garbage_schedule, self.elector.is_leader
+        self.metrics.watch(self.cache.jobs, is_leader, self.queues, schedule.sweeps)
+        tasks = (schedule.failure,)
         lister = self.clients.metadata_lister
         self.watch_monitor = WatchMonitor(lister, self.cache, self.queues, tasks, self.namespaces)
 
@@ -149,12 +151,10 @@ class Operator:
             mode=self.settings.sweep_mode,
             interval=self.settings.sweep_interval_seconds,
         )
-        telemetry, is_leader = self.metrics.garbage, self.elector.is_leader
+        is_leader = self.elector.is_leader
 
-        def new_collector(store: ObjectStore) -> GarbageCollector:
+        def new_collector(store: ObjectStore, telemetry: GarbageTelemetry) -> GarbageCollector:
             return GarbageCollector(store, self.clients.owners, telemetry, policy, is_leader, self.namespaces)
 
         stores = self.stores
-        return GarbageSchedule(
-            stores.stores_to_sweep, new_collector, stores.close_if_unused, telemetry, policy.interval
-        )
+        return GarbageSchedule(stores.stores_to_sweep, new_collector, stores.close_if_unused, policy.interval)

@@ -36,7 +36,7 @@ from imagejob_operator.decision.garbage import (
 from imagejob_operator.documents.staging import MAX_MANIFEST_BYTES, manifest_key
 from imagejob_operator.namespaces import WatchedNamespaces, covers
 from imagejob_operator.naming.names import STAGING_ROOT
-from imagejob_operator.naming.prefixes import own_staging_prefix
+from imagejob_operator.naming.prefixes import installation_of, own_staging_prefix
 from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.ports.imagejobs import JobsError
 from imagejob_operator.ports.object_store import (
@@ -110,11 +110,11 @@ class GarbageCollector:
         return None
 
     async def _sweep(self) -> Orphans:
-        foreign = await self._count_foreign()
+        others = await self._count_others()
         # Staging first, then the owners: never the other way round.
         jobs, unknown = await self._list_jobs()
         if not jobs:
-            return Orphans(unknown=unknown, foreign=foreign)
+            return replace(others, unknown=unknown)
         listed = await self.namespaces.each(self.owners.uids)
         uids = {uid: key for found in listed.values() for uid, key in found.items()}
         sweep = _Sweep(await self._read_clock(), uids, listed.keys())
@@ -128,7 +128,8 @@ class GarbageCollector:
             count_orphans(findings, sweep.now),
             jobs=len(jobs),
             unknown=unknown + sum(unknown_objects for _, unknown_objects in answers),
-            foreign=foreign,
+            foreign=others.foreign,
+            installations=others.installations,
         )
         if left.prefixes:
             first = [f"{finding.run.prefix}: {finding.verdict}" for finding in findings if finding.due][:5]
@@ -136,10 +137,14 @@ class GarbageCollector:
             log.warning("%d orphaned staging folders were not deleted", left.prefixes, extra=extra)
         return left
 
-    async def _count_foreign(self) -> int:
+    async def _count_others(self) -> Orphans:
         """The staging folders of other clusters and installations."""
-        own = own_staging_prefix(self.policy.staging_folder)
-        return len([folder async for folder in self.store.folders(f"{STAGING_ROOT}/") if folder != own])
+        folder = self.policy.staging_folder
+        found = [
+            one async for one in self.store.folders(f"{STAGING_ROOT}/") if one != own_staging_prefix(folder)
+        ]
+        installations = filter(None, (installation_of(one, folder) for one in found))
+        return Orphans(foreign=len(found), installations=tuple(sorted(installations)))
 
     async def _list_jobs(self) -> tuple[list[StagedJob], int]:
         """The folders of jobs, and the number of folders that the operator did not write."""
