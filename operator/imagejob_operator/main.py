@@ -18,7 +18,7 @@ from imagejob_operator.adapters.kubernetes.session import KubeHTTP, load_configu
 from imagejob_operator.adapters.kubernetes.watch_session import open_watch_session
 from imagejob_operator.adapters.process.exit import EXIT_LEASE_LOST, EXIT_WATCH_STALLED, exit_on_error
 from imagejob_operator.adapters.process.http_server import serve
-from imagejob_operator.adapters.process.logs import set_up_logs
+from imagejob_operator.adapters.process.logs import NO_OBJECT, current_object, set_up_logs
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.controller.shutdown import drain
 from imagejob_operator.controller.startup import ClusterUnknown, await_cache_sync, read_cluster_uid
@@ -57,7 +57,7 @@ class Process:
             (operator.queues.jobs, operator.reconciler),
             (operator.queues.imagestores, operator.imagestore_reconciler),
         ):
-            queue.start(self._when_ready(queue, reconciler.reconcile))
+            queue.start(self.when_ready(queue, reconciler.reconcile))
         self._leading = asyncio.create_task(exit_on_error(self.lead(), EXIT_LEASE_LOST))
         monitoring = asyncio.create_task(exit_on_error(health.run(), EXIT_WATCH_STALLED))
         try:
@@ -123,14 +123,18 @@ class Process:
         if completed:
             await operator.elector.release()
 
-    def _when_ready(self, queue: WorkQueue, reconcile: Reconcile) -> Reconcile:
-        """Reconcile only keys of namespaces that are ready."""
+    def when_ready(self, queue: WorkQueue, reconcile: Reconcile) -> Reconcile:
+        """Reconcile keys of namespaces that are ready; what is logged meanwhile names the object."""
 
         async def reconcile_if_ready(key: Key) -> None:
-            if self._operator.namespaces.ready(key.namespace):
-                await reconcile(key)
-            else:
+            if not self._operator.namespaces.ready(key.namespace):
                 queue.add_after(key, NOT_READY_REQUEUE)
+                return
+            job = self._operator.cache.job(key) if queue is self._operator.queues.jobs else None
+            current_object.set({"job": str(key), "uid": job.uid} if job else NO_OBJECT)
+            await reconcile(key)
+            # Not after an error, which the queue logs.
+            current_object.set(NO_OBJECT)
 
         return reconcile_if_ready
 

@@ -203,7 +203,8 @@ class WatchMonitor:
     def _forget_jobs(self, name: str, gone: Set[str]) -> None:
         for job in self._cache.jobs() if gone else ():
             if job.uid in gone:
-                log.warning("watch monitor: missed the deletion of a job", extra={"job": str(job.key)})
+                extra = {"job": str(job.key), "uid": job.uid}
+                log.warning("watch monitor: missed the deletion of a job", extra=extra)
                 self._cache.drop_job(job.key, job.uid)
                 self._queue.add(job.key)
         for uid in gone:
