@@ -95,8 +95,9 @@ class Operator:
         self.clients = Clients(settings, configuration, self.metrics, self.elector.is_leader)
         self._staging_folder = staging_folder(settings.installation, cluster_uid)
         self.stores = self._build_stores()
+        clients = self.clients
         operations = Operations(
-            self.stores, self.clients.launcher, self.clients.downloader, self.metrics, now
+            clients.jobs, self.stores, clients.launcher, clients.downloader, self.metrics, now
         )
         self.operations = OperationRunner(operations, self.queues.jobs.add, now)
         self.reconciler = self._build_reconciler()

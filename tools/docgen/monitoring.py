@@ -22,17 +22,17 @@ Prometheus Operator.
 Only the leader counts jobs and sweeps. Labels are phases, codes, reasons, verbs, kinds, stores and watched
 namespaces, never names of jobs. The label `store` is `default` for the operator's own store, and namespace
 and name for an ImageStore; counters of runs have only `imagestore`. The label `cause` is `tenant` for
-failures that a user of the namespace can fix, those of its ImageStores included, else `installation`. The
-usual `process_*` metrics (memory, CPU, open files, start time) are served too.
+failures that a user of the namespace can fix, those of its ImageStores included, else `installation`.
+`/metrics` also has the usual `process_*` metrics (memory, CPU, open files, start time).
 
 | metric | type | meaning |
 |---|---|---|"""
 
 _ALERTS = """
 The `imagejob_orphan_*` metrics should be 0, except `imagejob_orphan_waiting_objects`. They count garbage that
-the last complete sweep should have deleted and did not; with `IMAGEJOB_SWEEP_MODE=Report`, all garbage that
-is due. Staging of other clusters and installations is counted and never deleted; the
-[runbook](runbook.md#staging-of-a-cluster-that-is-gone) says how to remove it.
+the last complete sweep should have deleted and did not. With `IMAGEJOB_SWEEP_MODE=Report`, they count all
+garbage that is old enough to be deleted. Staging of other clusters and installations is counted and never
+deleted. To remove it, see the [runbook](runbook.md#staging-of-a-cluster-that-is-gone).
 
 ## Alerts
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from imagejob_operator.api.spec import InvalidSpec, Spec, parse_spec
+from imagejob_operator.api.errors import bounded
+from imagejob_operator.api.spec import InvalidSpec, Spec, SpecHead, parse_spec
 from imagejob_operator.api.status import RunStatus, Status, parse_status
 from imagejob_operator.naming.names import FINALIZER, OUTPUTS_ROOT
 from imagejob_operator.naming.prefixes import namespace_prefix
@@ -27,13 +28,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class ImageJob:
-    """One ImageJob at one resource version."""
+    """One ImageJob at one resource version, with the head of its spec unless it was read as a whole."""
 
     key: Key
     uid: str
     resource_version: str
     generation: int
-    spec: Spec | InvalidSpec
+    spec: SpecHead | InvalidSpec
     status: Status
     raw_status: dict[str, Any]
     """The status as read, from which patches are computed."""
@@ -80,13 +81,25 @@ class ImageJob:
 
 
 def parse_job(body: dict[str, Any]) -> ImageJob:
-    """Parse an ImageJob; an invalid spec is returned as an `InvalidSpec`, not raised."""
+    """Parse an ImageJob with the head of its spec; an invalid spec is an `InvalidSpec`, not raised."""
+    job = parse_whole_job(body)
+    return replace(job, spec=job.spec.head) if isinstance(job.spec, Spec) else job
+
+
+def whole_spec(job: ImageJob) -> Spec:
+    """The spec of an accepted job that was read as a whole."""
+    assert isinstance(job.spec, Spec)  # noqa: S101  (operations and launches read the whole job first)
+    return job.spec
+
+
+def parse_whole_job(body: dict[str, Any]) -> ImageJob:
+    """Parse an ImageJob with its whole spec; only for the time of an operation, never to be cached."""
     metadata = body["metadata"]
     spec: Spec | InvalidSpec
     try:
         spec = parse_spec(body.get("spec", {}))
     except InvalidSpec as error:
-        spec = error
+        spec = InvalidSpec(bounded(str(error)))  # not the error itself: its traceback refers to the body
     raw_status = dict(body.get("status") or {})
     try:
         status = parse_status(raw_status)

@@ -67,8 +67,11 @@ class Executor:
                 case _:
                     assert_never(action)
 
+        # A Pod is made from the whole spec.
+        whole = await self.jobs.whole(job) if any(isinstance(a, Launch) for a in on_attempts) else job
+
         async def act_on_attempt(action: AttemptAction) -> None:
-            await self.attempts.act(job, action, memory)
+            await self.attempts.act(whole, action, memory)
 
         await for_each(on_attempts, act_on_attempt)
         return current

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
+from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.decision.operation import Clean, Operation, Progress, Publish, Stage, Validate
+from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.publishing.publish import clean, publish
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.operations.validate import validate
 from imagejob_operator.ports.clock import Clock
+from imagejob_operator.ports.imagejobs import Jobs, JobsError
 from imagejob_operator.ports.launcher import Launcher
 from imagejob_operator.ports.stores import Stores
 from imagejob_operator.ports.telemetry import Telemetry
@@ -21,6 +24,7 @@ from imagejob_operator.ports.telemetry import Telemetry
 class Operations:
     """All operations, with their ports."""
 
+    jobs: Jobs
     stores: Stores
     launcher: Launcher
     downloader: Downloader
@@ -30,6 +34,8 @@ class Operations:
     async def __call__(self, job: ImageJob, operation: Operation) -> Progress:
         """Carry out one operation; raises OperationFailed, or StoreError if it is to be retried."""
         store = await self.stores.of(job)
+        if not isinstance(operation, Clean) or operation.report:
+            job = await self._whole(job, operation)
         match operation:
             case Validate():
                 return await validate(store, self.launcher, self.clock, job, operation)
@@ -41,3 +47,14 @@ class Operations:
                 return await clean(store, self.clock, job, operation)
             case _:
                 assert_never(operation)
+
+    async def _whole(self, job: ImageJob, operation: Operation) -> ImageJob:
+        """The job with its whole spec, which is kept only while the operation runs."""
+        try:
+            return await self.jobs.whole(job)
+        except JobsError as error:
+            text = f"the spec of the ImageJob cannot be read: {error}"
+            failure = Failure(Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED, text)
+            if isinstance(operation, Publish):
+                failure = Failure(Code.PUBLISH, Reason.STORE_UNAVAILABLE, text)
+            raise OperationFailed(failure, transient=True) from error

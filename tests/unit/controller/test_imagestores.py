@@ -87,13 +87,13 @@ class Bench:
         )
 
     async def see(self, store: ImageStore) -> str:
-        """See it, take its turn; the reason that was said."""
+        """Observe it and reconcile; return the reason in its status."""
         self.reconciles.seen(store, gone=False)
         await self.reconciles.reconcile(store.key)
         return self.stores.statuses[store.uid].conditions[0].reason
 
 
-async def test_what_was_found_is_said_and_looked_at_again() -> None:
+async def test_a_finding_is_reported_and_checked_again() -> None:
     bench = Bench()
     assert await bench.see(image_store()) == "Ready"
     assert bench.later == [RECHECK_PERIOD.total_seconds()]
@@ -101,7 +101,7 @@ async def test_what_was_found_is_said_and_looked_at_again() -> None:
     assert (condition.type, condition.status, condition.observed_generation) == ("Ready", "True", 1)
 
 
-async def test_one_that_is_not_ready_is_looked_at_sooner_and_less_and_less_often() -> None:
+async def test_one_that_is_not_ready_is_checked_sooner_with_backoff() -> None:
     bench = Bench()
     bench.stores.secrets.clear()
     for _ in range(8):
@@ -112,7 +112,7 @@ async def test_one_that_is_not_ready_is_looked_at_sooner_and_less_and_less_often
     assert bench.later[-1] == RECHECK_PERIOD.total_seconds()
 
 
-async def test_nothing_new_is_not_said_again() -> None:
+async def test_an_unchanged_status_is_not_written_again() -> None:
     bench = Bench()
     await bench.see(image_store())
     bench.stores.statuses.clear()
@@ -201,7 +201,7 @@ async def test_temporary_credentials_are_renewed_before_they_end() -> None:
     assert bench.later == [180]
 
 
-async def test_a_store_that_nobody_has_looked_at_yet_is_not_taken_for_gone() -> None:
+async def test_an_unchecked_store_is_not_taken_for_deleted() -> None:
     bench = Bench()
     bench.reconciles.seen(image_store(), gone=False)
     bench.now.clear()
@@ -279,7 +279,7 @@ class Yard:
             for uid, store in self.stores.items()
         }
 
-    def told(self) -> dict[str, Orphans]:
+    def left_by_store(self) -> dict[str, Orphans]:
         """What the sweep of each store left."""
         return {sweeps.name: sweeps.left for sweeps, _ in self.garbage_schedule.sweeps()}
 
@@ -299,7 +299,10 @@ async def test_every_store_is_swept() -> None:
     faults = [store.hooks.fail(StoreDenied("locked"), "delete") for store in yard.stores.values()]
     await yard.garbage_schedule.sweep_all()
     assert yard.left() == 6
-    assert {name: left.objects for name, left in yard.told().items()} == {OWN_STORE: 3, "shop/uid": 3}
+    assert {name: left.objects for name, left in yard.left_by_store().items()} == {
+        OWN_STORE: 3,
+        "shop/uid": 3,
+    }
     for store, fault in zip(yard.stores.values(), faults, strict=True):
         store.hooks.remove(fault)
     await yard.garbage_schedule.sweep_all()
@@ -307,19 +310,19 @@ async def test_every_store_is_swept() -> None:
     assert yard.clean == []
     await yard.garbage_schedule.sweep_all()
     assert sorted(yard.clean) == ["", "uid"]
-    assert not any(left.objects for left in yard.told().values())
+    assert not any(left.objects for left in yard.left_by_store().values())
 
 
-async def test_a_store_that_goes_takes_what_it_told_with_it() -> None:
+async def test_a_deleted_store_takes_its_readiness_with_it() -> None:
     yard = Yard()
     yard.litter("uid")
     yard.clock.advance(7200)
     yard.stores["uid"].hooks.fail(StoreDenied("locked"), "delete")
     await yard.garbage_schedule.sweep_all()
-    assert yard.told()["shop/uid"].objects == 3
+    assert yard.left_by_store()["shop/uid"].objects == 3
     del yard.stores["uid"]
     await yard.garbage_schedule.sweep_all()
-    assert yard.told().keys() == {OWN_STORE}
+    assert yard.left_by_store().keys() == {OWN_STORE}
 
 
 async def _until(holds: Callable[[], bool]) -> None:
