@@ -134,7 +134,7 @@ def test_the_code_writes_what_the_crd_describes(schema: dict[str, Any]) -> None:
     assert crd_walk.status_difference(schema["properties"]["status"], status.Status) == []
 
 
-def test_a_status_field_that_nobody_writes_is_found(schema: dict[str, Any]) -> None:
+def test_a_status_field_that_is_never_written_is_found(schema: dict[str, Any]) -> None:
     node = schema["properties"]["status"]["properties"]
     node["forecast"] = {"type": "array"}
     node["error"]["properties"]["retriable"]["type"] = "string"

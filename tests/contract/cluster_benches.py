@@ -1,4 +1,4 @@
-"""The clusters that the checks are held against: the fake one, and a real API server."""
+"""The clusters that the checks run on: the fake one, and a real API server."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ ATTACKS = {
     "stars-and-segments": ("**/*/" * 50 + "b", SEGMENTS),
     "stars-in-a-segment": ("*a" * 127 + "b", "a" * 1021),
     "stars-and-double-stars": ("**/*a*a*a*a*b/" * 17 + "c", "/".join(["a" * 60] * 16)),
-    "question-marks": ("*?" * 127 + "b", "a" * 1021),
+    "wildcards": ("*?" * 127 + "b", "a" * 1021),
     "brackets": ("[a-z!" * 50, "[" * 1021),
 }
 

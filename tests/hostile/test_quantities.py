@@ -11,7 +11,7 @@ import pytest
 from fakes.build import SPEC, UID
 from fakes.clock import START
 from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings, pod_manifest, remaining_time
-from imagejob_operator.api.imagejob import ImageJob, parse_job
+from imagejob_operator.api.imagejob import ImageJob, parse_whole_job
 from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.api.status import RunStatus, Status
 
@@ -22,7 +22,7 @@ def job(**fields: Any) -> ImageJob:
     spec = {**copy.deepcopy(SPEC), **fields}
     metadata = {"name": "spring", "namespace": "shop", "uid": UID, "resourceVersion": "1"}
     status = {"phase": "Launching", "run": {"id": "1", "number": 1, "epoch": 1}}
-    return parse_job({"metadata": metadata, "spec": spec, "status": status})
+    return parse_whole_job({"metadata": metadata, "spec": spec, "status": status})
 
 
 def with_resources(**resources: dict[str, Any]) -> ImageJob:

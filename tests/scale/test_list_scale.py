@@ -63,11 +63,9 @@ async def test_as_many_sources_as_a_list_may_have(figures: list[str]) -> None:
     per_shard = items_per_pod(of.spec.execution, done.items)
     shards = -(-done.items // per_shard)
     assert shards == MAX_SHARDS
-    standing = status(
-        Phase.RUNNING, counts=[AttemptCounts(1)] * shards, items=done.items, per_shard=per_shard
-    )
+    current = status(Phase.RUNNING, counts=[AttemptCounts(1)] * shards, items=done.items, per_shard=per_shard)
     calls, begun = len(store.hooks.calls), time.process_time()
-    await write_order(store, job(standing, wanted), PREFIX, shards - 1, 1, timedelta(hours=1))
+    await write_order(store, job(current, wanted), PREFIX, shards - 1, 1, timedelta(hours=1))
     seconds = time.process_time() - begun
     figures.append(f"the order of one of its {shards} shards: {seconds * 1000:.0f} ms of processor time")
     assert [key for operation, key in store.hooks.calls[calls:] if operation == "get"] == [

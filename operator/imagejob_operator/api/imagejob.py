@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from imagejob_operator.api.spec import InvalidSpec, Spec, as_invalid, parse_spec
+from imagejob_operator.api.spec import InvalidSpec, Spec, SpecHead, as_invalid, parse_spec
 from imagejob_operator.api.status import MAX_COUNT, RunStatus, Status, parse_status
 from imagejob_operator.naming.names import FINALIZER, OUTPUTS_ROOT
 from imagejob_operator.naming.prefixes import namespace_prefix
@@ -31,13 +31,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class ImageJob:
-    """One ImageJob at one resource version."""
+    """One ImageJob at one resource version, with the head of its spec unless it was read as a whole."""
 
     key: Key
     uid: str
     resource_version: str
     generation: int
-    spec: Spec | InvalidSpec
+    spec: SpecHead | InvalidSpec
     status: Status
     raw_status: dict[str, Any]
     """The status as read, from which patches are computed."""
@@ -77,7 +77,19 @@ class ImageJob:
 
 
 def parse_job(body: dict[str, Any]) -> ImageJob:
-    """Parse an ImageJob with any spec and status; an invalid spec is returned as an `InvalidSpec`."""
+    """Parse an ImageJob with the head of its spec; an invalid spec is returned as an `InvalidSpec`."""
+    job = parse_whole_job(body)
+    return replace(job, spec=job.spec.head) if isinstance(job.spec, Spec) else job
+
+
+def whole_spec(job: ImageJob) -> Spec:
+    """The spec of an accepted job that was read as a whole."""
+    assert isinstance(job.spec, Spec)  # noqa: S101  (operations and launches read the whole job first)
+    return job.spec
+
+
+def parse_whole_job(body: dict[str, Any]) -> ImageJob:
+    """Parse an ImageJob with its whole spec; only for the time of an operation, never to be cached."""
     metadata = body["metadata"]
     spec: Spec | InvalidSpec = parsed(parse_spec, body.get("spec", {}), as_invalid)
     raw_status = body["status"] if isinstance(body.get("status"), dict) else {}

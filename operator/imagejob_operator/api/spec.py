@@ -1,6 +1,7 @@
 """The spec of an ImageJob as a value, with the rules that a schema cannot express.
 
-The limits of the CRD are repeated for objects that bypassed its schema (older CRD, restored backup).
+A spec may be as large as the API server admits, so only its head is cached. The limits of the CRD are
+repeated for objects that bypassed its schema (older CRD, restored backup).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from imagejob_contract.recipe import Rendition
 from imagejob_contract.recipe_rules import violations
 from imagejob_contract.wire import Wire
 from imagejob_operator.api.destination import Destination, StoreRef
+from imagejob_operator.api.errors import bounded
 from imagejob_operator.api.output_headers import InvalidHeaders
 from imagejob_operator.api.sources import InvalidSource, Source
 from imagejob_operator.validation.complexity import TooComplex, check_complexity
@@ -49,8 +51,8 @@ class Run(Wire, frozen=True):
     items: Literal["All", "Failed"] = "All"
 
 
-class Execution(Wire, frozen=True):
-    """Configuration of the Pods, and deadlines in seconds."""
+class ExecutionHead(Wire, frozen=True):
+    """How many Pods a run has, and its deadlines in seconds."""
 
     parallelism: Annotated[int, Meta(ge=1, le=100)] = 4
     items_per_pod: Annotated[int, Meta(ge=1, le=1000)] | None = None
@@ -60,6 +62,11 @@ class Execution(Wire, frozen=True):
     queue_deadline_seconds: Deadline = 86400
     start_deadline_seconds: Seconds = 300
     active_deadline_seconds: Deadline = 3600
+
+
+class Execution(ExecutionHead, frozen=True):
+    """The whole configuration of the Pods."""
+
     pod_template: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -114,11 +121,9 @@ class Retention(Wire, frozen=True):
     pods: KeepPods = KeepPods.ON_FAILURE
 
 
-class Spec(Wire, frozen=True):
-    """The spec, as described by the CRD."""
+class SpecHead(Wire, frozen=True):
+    """The part of a spec that decisions need: a few KiB, however large the spec is."""
 
-    source: Source
-    renditions: Annotated[tuple[Rendition, ...], Meta(min_length=1, max_length=32)]
     run: Run = Run()
     cancel_run_id: RunID | None = msgspec.field(default=None, name="cancelRunID")
     suspend: bool = False
@@ -126,10 +131,23 @@ class Spec(Wire, frozen=True):
     destination: Destination = Destination()
     staging: Staging = Staging()
     store_ref: StoreRef | None = None
-    execution: Execution = Execution()
+    execution: ExecutionHead = ExecutionHead()
     limits: Limits = Limits()
     failure_policy: FailurePolicy = FailurePolicy()
     retention: Retention = Retention()
+
+
+class Spec(SpecHead, frozen=True, kw_only=True):
+    """The whole spec, as described by the CRD."""
+
+    source: Source
+    renditions: Annotated[tuple[Rendition, ...], Meta(min_length=1, max_length=32)]
+    execution: Execution = Execution()
+
+    @property
+    def head(self) -> SpecHead:
+        """A copy without source, renditions and podTemplate."""
+        return msgspec.convert(self, SpecHead, from_attributes=True)
 
 
 def parse_spec(raw: object) -> Spec:
@@ -152,9 +170,9 @@ def parse_spec(raw: object) -> Spec:
 
 
 def as_invalid(error: Exception) -> InvalidSpec:
-    """Any error of `parse_spec` as an InvalidSpec."""
+    """Any error of `parse_spec` as an InvalidSpec, without its traceback, which refers to the whole body."""
     if isinstance(error, InvalidSpec):
-        return error
+        return InvalidSpec(bounded(str(error)))
     return InvalidSpec(f"spec: it cannot be parsed ({type(error).__name__}: {error!s:.200}); simplify it")
 
 

@@ -85,7 +85,7 @@ def test_no_limit_is_accepted() -> None:
 def test_too_little_is_rejected_with_field_value_and_minimum(given: str) -> None:
     with pytest.raises(TooSmall) as refusal:
         check_capacity(RENDITIONS, LIMITS, {"limits": {"memory": given}})
-    said = str(refusal.value)
-    assert said.startswith(f"spec.execution.podTemplate.resources.limits.memory: {given} is not enough")
-    assert "pixels 12000000" in said
-    assert f"{-(-NEED // MIB)}Mi" in said
+    message = str(refusal.value)
+    assert message.startswith(f"spec.execution.podTemplate.resources.limits.memory: {given} is not enough")
+    assert "pixels 12000000" in message
+    assert f"{-(-NEED // MIB)}Mi" in message

@@ -9,12 +9,12 @@ from typing import Any
 
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP, translated
 from imagejob_operator.api.errors import bounded
-from imagejob_operator.api.imagejob import ImageJob, Key, parse_job
+from imagejob_operator.api.imagejob import ImageJob, Key, parse_job, parse_whole_job
 from imagejob_operator.api.status import Status, status_body
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.naming.names import API_VERSION, FINALIZER, GROUP, KIND, MANAGED_BY, PLURAL, VERSION
 from imagejob_operator.ports.clock import Clock
-from imagejob_operator.ports.imagejobs import Conflict, Gone, Rejected
+from imagejob_operator.ports.imagejobs import Conflict, Gone, Rejected, with_spec_of
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -34,6 +34,12 @@ class KubeImageJobs:
             body = await self._http.request("GET", f"/api/v1/namespaces/{namespace}")
         labels: Mapping[str, str] = body["metadata"].get("labels", {})
         return labels
+
+    async def whole(self, job: ImageJob) -> ImageJob:
+        """See the port."""
+        with translated():
+            body = await self._http.request("GET", _path(job.key))
+        return with_spec_of(job, parse_whole_job(body))
 
     async def add_finalizer(self, job: ImageJob) -> ImageJob:
         """See the port."""

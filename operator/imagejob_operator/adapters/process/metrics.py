@@ -54,6 +54,8 @@ class Metrics:
         self._api = histogram(name, text, ["verb", "resource", "code"])
         name, text = "imagejob_store_request_duration_seconds", "Duration of requests to object stores."
         self._store = histogram(name, text, ["operation", "result"])
+        name, text = "imagejob_wait_seconds", "Time that work waited for its share of a limited resource."
+        self._waits = histogram(name, text, ["limiter"])
 
     def watch(
         self,
@@ -106,6 +108,10 @@ class Metrics:
     def store_call(self, operation: str, result: str, seconds: float) -> None:
         """A request to an object store has ended."""
         self._store.labels(operation, result).observe(seconds)
+
+    def waited(self, limiter: str, seconds: float) -> None:
+        """Work has waited for a slot of a limiter; see fairness."""
+        self._waits.labels(limiter).observe(seconds)
 
 
 class GarbageMetrics:
