@@ -56,7 +56,7 @@ class OutputRecord(Wire, frozen=True):
     bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_OUTPUT_BYTES)]
     width: Side
     height: Side
-    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}\\Z")]
 
 
 class ItemError(Wire, frozen=True):
@@ -70,7 +70,7 @@ class SourceRecord(Wire, frozen=True):
     """The source file: size in bytes, SHA-256 in hex."""
 
     bytes: Count
-    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}\\Z")]
 
 
 class ImageFacts(Wire, frozen=True):
@@ -85,12 +85,12 @@ class ImageFacts(Wire, frozen=True):
         thumb_hash: ThumbHash in base64, a blurred preview.
     """
 
-    format: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3,4}$")]
+    format: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3,4}\\Z")]
     width: Side
     height: Side
-    perceptual_hash: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
-    dominant_color: Annotated[str, msgspec.Meta(pattern="^#[0-9a-f]{6}$")]
-    thumb_hash: Annotated[str, msgspec.Meta(max_length=40, pattern="^[A-Za-z0-9+/]*={0,2}$")]
+    perceptual_hash: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}\\Z")]
+    dominant_color: Annotated[str, msgspec.Meta(pattern="^#[0-9a-f]{6}\\Z")]
+    thumb_hash: Annotated[str, msgspec.Meta(max_length=40, pattern="^[A-Za-z0-9+/]*={0,2}\\Z")]
 
 
 class Timings(Wire, frozen=True):

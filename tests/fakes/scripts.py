@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 
-import msgspec
-
 from fakes.memory_cluster import Scene, Script
 from fakes.memory_store import MemoryStore, key_of
 from imagejob_contract.order import Order, output_name

@@ -103,8 +103,8 @@ def test_an_output_that_is_not_there_is_said_so() -> None:
         ({}, {"error": {"code": "IMG_001", "message": ""}, "outputs": [RECORD]}),
         ({}, {"extra": "x" * 5000}),
     ],
-    ids=["version", "other-shard", "negative", "unknown-field", "items-in-head", "unknown-field-of-item", "hash",
-         "huge-output", "code", "long-message", "failed-with-outputs", "long-line"],
+    ids=["version", "other-shard", "negative", "unknown-field", "items-in-head", "unknown-field-of-item",
+         "hash", "huge-output", "code", "long-message", "failed-with-outputs", "long-line"],
 )  # fmt: skip
 def test_a_result_outside_the_contract_is_refused(head: dict[str, Any], line: dict[str, Any]) -> None:
     lines = ({"version": 1, "shard": 2, "attempt": 1, **head}, {"index": 0, **line})

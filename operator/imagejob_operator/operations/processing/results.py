@@ -34,7 +34,7 @@ from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, Obj
 
 MAX_HELD_BYTES = 16 * 1024 * 1024
 """Results that are read at the same time."""
-MAX_RUN_BYTES = 128 * 1024 * 1024
+MAX_RUN_BYTES = 96 * 1024 * 1024
 """Results of all shards together: what the report repeats of them is held in memory."""
 
 
