@@ -19,7 +19,7 @@ DEFERRALS = (*CLOSED, Reason.ACCESS_DENIED, Reason.STORE_UNAVAILABLE, Reason.DEA
 FIRST_TRY = timedelta(seconds=10)
 """The least time that a cleaning gets, even if the budget was spent before this process started it."""
 LAST_TRY = timedelta(hours=1)
-"""How long after the budget a new process still gets its first try: those before it may have died of theirs."""
+"""How long after the budget a new process gets its first try: those before it may have died of theirs."""
 RETRY_DEFERRED = timedelta(minutes=5)
 """How often a deferred cleaning is retried."""
 
