@@ -187,12 +187,10 @@ class WatchMonitor:
             self.jobs.versions.pop(uid, None)
 
     def _forget_attempts(self, gone: Set[str]) -> None:
-        owners = {job.uid: job.key for job in self._cache.jobs()} if gone else {}
-        for job_uid, attempt in self._cache.all_attempts() if gone else ():
+        for job, attempt in self._cache.all_attempts() if gone else ():
             if attempt.uid in gone:
                 log.warning("watch monitor: missed the deletion of a Pod", extra={"pod": attempt.name})
-                self._cache.drop_attempt(job_uid, attempt)
-                if job_uid in owners:
-                    self._queue.add(owners[job_uid])
+                self._cache.drop_attempt(job, attempt)
+                self._queue.add(job.key)
         for uid in gone:
             self.attempts.versions.pop(uid, None)

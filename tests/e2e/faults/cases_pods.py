@@ -36,7 +36,7 @@ def runtime_without_handler(bench: Bench) -> None:
     name = bench.shop.name
     nodes = client.NodeV1Api(bench.arena.world.api)
     nodes.create_runtime_class({"metadata": {"name": name}, "handler": "nosuchhandler"})
-    bench.undo.callback(nodes.delete_runtime_class, name)
+    bench.cleanup.callback(nodes.delete_runtime_class, name)
     bench.patch_pods({"op": "add", "path": "/spec/runtimeClassName", "value": name})
 
 
@@ -114,14 +114,11 @@ REFUSED = (
     ),
     Case(
         "pod-security",
-        "an annotation of the template breaks the Pod Security standard of the namespace",
+        "admission adds what breaks the Pod Security standard of the namespace",
         "JOB_003/PodRejected",
         evidence=("violates PodSecurity",),
-        job=starting(
-            podTemplate={
-                "annotations": {"container.apparmor.security.beta.kubernetes.io/processor": "unconfined"}
-            }
-        ),
+        job=starting(),
+        broken=lambda b: b.patch_pods({"op": "add", "path": "/spec/hostNetwork", "value": True}),
     ),
     Case(
         "priority-class-unknown",

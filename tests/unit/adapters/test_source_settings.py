@@ -12,7 +12,7 @@ import yaml
 
 from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
 from imagejob_operator.adapters.kubernetes.session import ApiError
-from imagejob_operator.ports.secrets import SecretUnreadable
+from imagejob_operator.ports.secrets import Secret, SecretUnreadable
 from imagejob_operator.settings import InvalidSettings, read_settings
 
 NEEDED = {
@@ -42,19 +42,19 @@ class Server:
         return found
 
 
-def test_nothing_is_admitted_unless_it_is_said() -> None:
+def test_nothing_is_allowed_by_default() -> None:
     settings = read_settings(NEEDED)
     assert settings.source_allowed_networks == settings.source_blocked_networks == ()
     assert settings.source_proxy == ""
 
 
 def test_networks_and_a_proxy() -> None:
-    said = {
+    given = {
         "IMAGEJOB_SOURCE_ALLOWED_NETWORKS": "10.1.0.0/16, fd00::/8",
         "IMAGEJOB_SOURCE_BLOCKED_NETWORKS": "34.118.224.0/20",
         "IMAGEJOB_SOURCE_PROXY": "http://me:secret@proxy:3128/",
     }
-    settings = read_settings({**NEEDED, **said})
+    settings = read_settings({**NEEDED, **given})
     assert settings.source_allowed_networks == (ip_network("10.1.0.0/16"), ip_network("fd00::/8"))
     assert settings.source_blocked_networks == (ip_network("34.118.224.0/20"),)
     assert settings.source_proxy == "http://me:secret@proxy:3128"
@@ -80,10 +80,13 @@ def test_what_is_neither_is_named(name: str, value: str) -> None:
 
 
 async def test_a_secret_is_read_by_its_name() -> None:
-    server = Server({"data": {"Authorization": base64.b64encode(b"Bearer t").decode()}})
-    assert await KubeSecrets(server).read("shop", "web") == {"Authorization": "Bearer t"}  # type: ignore[arg-type]
+    data = {"Authorization": base64.b64encode(b"Bearer t").decode()}
+    server = Server({"metadata": {"annotations": {"a": "b"}}, "data": data})
+    found = await KubeSecrets(server).read("shop", "web")  # type: ignore[arg-type]
+    assert found == Secret({"Authorization": "Bearer t"}, {"a": "b"})
+    assert "Bearer" not in repr(found)
     assert server.asked == [("GET", "/api/v1/namespaces/shop/secrets/web")]
-    assert await KubeSecrets(Server({})).read("shop", "web") == {}  # type: ignore[arg-type]
+    assert await KubeSecrets(Server({})).read("shop", "web") == Secret({}, {})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

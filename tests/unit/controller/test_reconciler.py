@@ -27,6 +27,7 @@ from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.phase import COMPENSATING, Phase
 from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.documents.report import read_report
+from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.ports.imagejobs import Conflict, Rejected, Unavailable
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 
@@ -63,13 +64,15 @@ async def test_a_job_goes_all_the_way() -> None:
 
 async def test_outputs_carry_their_type_and_their_run() -> None:
     world = World()
-    job = world.create()
+    world.create()
     await world.run()
+    run = world.job.status.run
+    assert run
     blob = world.store.objects["shop/catalog/uploads/a-web.webp"]
     assert blob.headers.content_type == "image/webp"
     metadata = blob.headers.metadata
     assert sorted(metadata) == ["imagejob-content", "imagejob-image", "imagejob-run"]
-    assert metadata["imagejob-run"] == f"{job.uid}/1"
+    assert metadata["imagejob-run"] == run.uid
     output = report(world)["items"][0]["outputs"][0]
     assert metadata["imagejob-content"] == output["content"]
     assert metadata["imagejob-image"] == f"1x1/6/{output['sha256']}"
@@ -199,7 +202,7 @@ async def test_deferred_cleaning_is_made_up_for_when_the_store_is_back() -> None
 
 
 @pytest.mark.parametrize("outcome", ["Failed", "Cancelled"])
-async def test_a_report_that_was_put_off_is_written_before_what_it_tells_of_is_cleaned(outcome: str) -> None:
+async def test_a_deferred_report_is_written_before_its_staging_is_cleaned(outcome: str) -> None:
     world = World(script=well(failing=["uploads/a.jpg"]))
     world.create()
     if outcome == "Cancelled":
@@ -208,7 +211,7 @@ async def test_a_report_that_was_put_off_is_written_before_what_it_tells_of_is_c
     await world.run(until=lambda: world.job.status.at in COMPENSATING)
     fault = world.store.hooks.fail(AWAY)
     await world.run(until=lambda: world.job.status.phase == outcome)
-    assert world.job.status.report == "", "nobody knows whether it is there"
+    assert world.job.status.report == "", "it is not known whether it exists"
     world.store.hooks.remove(fault)
     await world.run()
     report = read_report(world.store.objects[world.job.status.report].data)
@@ -400,7 +403,7 @@ async def test_a_pod_that_is_gone_after_its_work_is_not() -> None:
     assert world.cluster.hooks.count("launch") == 1
 
 
-async def test_pods_that_somebody_kills_again_and_again_are_given_up_and_not_in_a_hurry() -> None:
+async def test_pods_that_are_killed_again_and_again_fail_their_shard_after_a_backoff() -> None:
     world = World(script=idle)
     world.create(execution={"itemsPerPod": 50, "activeDeadlineSeconds": 600})
 
@@ -474,7 +477,10 @@ async def test_a_deadline_before_the_commit_is_a_failure() -> None:
 async def test_something_else_at_the_reports_key_is_never_a_success() -> None:
     world = World()
     job = world.create()
-    world.store.set(f".imagejob/shop/spring/{job.uid[:8]}/1.json", b"not a report")
+    await world.run(until=lambda: world.job.status.phase == "Staging")
+    run = world.job.status.run
+    assert run
+    world.store.set(report_key("shop", "spring", job.uid, 1, run.uid), b"not a report")
     await world.run()
     assert world.error() == "JOB_007/DestinationDenied"
 
@@ -509,7 +515,7 @@ async def test_a_delete_finishes_and_leaves_nothing(phase: str) -> None:
     assert world.staged() == []
 
 
-async def test_what_was_deleted_while_nobody_was_there_is_still_cleaned() -> None:
+async def test_what_was_deleted_while_no_operator_ran_is_still_cleaned() -> None:
     world = World()
     world.create()
     await world.run(until=lambda: world.job.status.phase == "Running")
@@ -648,7 +654,7 @@ def number_of(world: World) -> int:
     return run.number if run else 0
 
 
-async def test_an_invalid_spec_that_is_mended_runs() -> None:
+async def test_a_corrected_spec_runs() -> None:
     world = World()
     world.create(renditions=[])
     await world.run()
@@ -657,7 +663,7 @@ async def test_an_invalid_spec_that_is_mended_runs() -> None:
     await world.run(until=lambda: world.job.status.phase == "Succeeded")
 
 
-async def test_a_job_that_the_api_server_refuses_to_guard_is_told_so() -> None:
+async def test_a_refused_finalizer_is_reported_to_the_job() -> None:
     world = World()
     world.create()
     world.cluster.hooks.fail(Rejected("spec.renditions: Too many: 33"), "add_finalizer")
@@ -693,7 +699,7 @@ async def test_a_conflict_is_a_later_turn(phase: str) -> None:
     assert world.operator.telemetry.reconciles.count("conflict") == 2
 
 
-async def test_a_status_that_is_refused_is_said_in_short() -> None:
+async def test_a_refused_status_is_reported_in_short() -> None:
     world = World()
     world.create()
     world.cluster.hooks.fail(Rejected("status.failures: Too long"), "write_status", times=1)
@@ -751,7 +757,7 @@ async def test_after_its_retention_a_job_is_compacted() -> None:
     assert world.cluster.attempts() == []
 
 
-async def test_a_cleaning_that_is_owed_holds_up_no_retention() -> None:
+async def test_a_deferred_cleaning_does_not_delay_retention() -> None:
     world = World()
     world.create(
         execution={"stagingDeadlineSeconds": 30},
@@ -787,7 +793,7 @@ async def test_pods_are_kept_as_the_retention_says(keep: str, left: int) -> None
 
 
 @pytest.mark.parametrize("phase", [Phase.RUNNING], ids=str)
-async def test_a_pod_that_never_starts_is_given_up(phase: Phase) -> None:
+async def test_a_pod_that_never_starts_fails_its_run(phase: Phase) -> None:
     world = World(script=never_running(Problem(Reason.IMAGE_PULL_FAILED, "not found")))
     world.create()
     assert await failed_run(world) == "JOB_003/ImagePullFailed"

@@ -21,8 +21,8 @@ async def at(world: World, phase: str) -> None:
 
 
 def is_clean(world: World) -> bool:
-    said = world.job.status.condition("StagingCleaned")
-    return said is not None and said.status == "True"
+    cleaned = world.job.status.condition("StagingCleaned")
+    return cleaned is not None and cleaned.status == "True"
 
 
 async def suspended_in(world: World, phase: str) -> None:
@@ -52,7 +52,7 @@ async def test_a_suspended_run_leaves_nothing_and_goes_on_in_its_next_epoch(phas
     after = world.job.status.staging
     assert before
     assert after
-    assert (before.prefix[-5:], after.prefix[-5:]) == ("/1-1/", "/1-2/")
+    assert after.prefix == before.prefix.replace("/1-1-", "/1-2-") != before.prefix
     await world.run()
     assert world.job.status.phase == "Succeeded"
     assert place(world) == (1, 2)
@@ -150,7 +150,7 @@ async def test_a_store_that_is_away_does_not_keep_a_run_suspended() -> None:
     await world.run(until=lambda: world.job.status.condition("StagingCleaned").reason == "Deferred")  # type: ignore[union-attr]
     world.store.hooks.remove(fault)
     await world.run(until=lambda: is_clean(world))
-    assert world.staged() == [], "what was owed is made up for while it rests"
+    assert world.staged() == [], "the deferred cleaning is completed while it is suspended"
     world.cluster.edit(KEY, suspend=False)
     await world.run()
     assert world.job.status.phase == "Succeeded"
@@ -160,7 +160,7 @@ async def test_a_run_that_goes_on_at_once_waits_for_the_cleaning_and_not_for_eve
     world = World()
     world.create()
     await at(world, "Running")
-    fault = world.store.hooks.fail(AWAY, "delete", "/1-1/")
+    fault = world.store.hooks.fail(AWAY, "delete", "/1-1-")
     world.cluster.edit(KEY, suspend=True)
     await at(world, "Suspended")
     world.cluster.edit(KEY, suspend=False)
@@ -168,7 +168,7 @@ async def test_a_run_that_goes_on_at_once_waits_for_the_cleaning_and_not_for_eve
     world.store.hooks.remove(fault)
     await world.run()
     assert world.job.status.phase == "Succeeded"
-    assert all("/1-1/" in key for key in world.staged()), "the garbage collector's: nothing else is left"
+    assert all("/1-1-" in key for key in world.staged()), "the garbage collector's: nothing else is left"
 
 
 async def test_a_pod_that_will_not_end_is_not_taken_for_one_of_the_next_epoch() -> None:
@@ -233,7 +233,7 @@ async def test_a_new_run_takes_over_from_a_suspended_one() -> None:
     assert {e.reason for e in world.cluster.events.values()} == {"Superseded", "Succeeded"}
 
 
-async def test_a_job_that_may_not_be_guarded_again_is_told_so() -> None:
+async def test_a_job_without_its_finalizer_reports_why_it_cannot_be_resumed() -> None:
     world = World()
     world.create()
     await suspended_in(world, "Running")

@@ -40,6 +40,8 @@ JOB = StagedJob("default", "shop", UID)
 ROOT = f".imagejob-staging/default/shop/{UID}/"
 OLD = Contents(3, 30, CLOCK - timedelta(hours=1, microseconds=1))
 
+OTHER_RUN = "00112233aabbccdd"
+
 FORWARD = [p.value for p in Phase if p not in TERMINAL and p is not Phase.SUSPENDED]
 ENDED = [p.value for p in TERMINAL]
 
@@ -70,6 +72,10 @@ def run(number: int = 2, epoch: int = 2) -> StagedRun:
         (Owner(1, 1, "Failed"), Verdict.AHEAD),
         (Owner(0, 0, ""), Verdict.AHEAD),
         (Owner(2, 2, "SomethingNew"), Verdict.CURRENT),
+        (Owner(2, 2, "Running", OTHER_RUN), Verdict.AHEAD),
+        (Owner(2, 2, "Succeeded", OTHER_RUN), Verdict.AHEAD),
+        (Owner(2, 3, "Running", OTHER_RUN), Verdict.PAST),
+        (Owner(3, 1, "Running", OTHER_RUN), Verdict.PAST),
         (Owner(2, 2, "Running", released=True), Verdict.ENDED),
         (Owner(0, 0, "", released=True), Verdict.ENDED),
         (UNKNOWN_OWNER, Verdict.UNKNOWN),
@@ -164,6 +170,9 @@ def test_folders_that_are_none_of_ours(folder: str) -> None:
         "1--1/a",
         "1/a",
         "1-1-1/a",
+        "1-1-/a",
+        "1-1-00112233AABBCCDD/a",
+        "1-1-00112233aabbccd/a",
         "١-1/a",
         " 1-1/a",
         "1-1 /a",
@@ -185,11 +194,13 @@ NAMES = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 COUNTS = st.integers(1, 9_999_999_999)
 
 
-@given(NAMES, NAMES, st.uuids(), COUNTS, COUNTS, st.text(max_size=20))
+@given(
+    NAMES, NAMES, st.uuids(), COUNTS, COUNTS, st.sampled_from(["", "00112233aabbccdd"]), st.text(max_size=20)
+)
 def test_what_was_written_is_parsed(
-    installation: str, namespace: str, uid: object, number: int, epoch: int, rest: str
+    installation: str, namespace: str, uid: object, number: int, epoch: int, run_uid: str, rest: str
 ) -> None:
-    expected = StagedRun(StagedJob(installation, namespace, str(uid)), number, epoch)
+    expected = StagedRun(StagedJob(installation, namespace, str(uid)), number, epoch, run_uid)
     assert parse_job_folder(installation, expected.job.prefix) == expected.job
     assert parse_run_key(expected.job, expected.prefix + rest) == expected
 
@@ -205,10 +216,11 @@ def test_what_is_parsed_would_have_been_written(text: str) -> None:
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 PHASES = st.sampled_from(["", "SomethingNew", *Phase])
+RUN_UIDS = st.sampled_from(["", OTHER_RUN])
 OWNERS = st.one_of(
     st.none(),
     st.just(UNKNOWN_OWNER),
-    st.builds(Owner, st.integers(0, 4), st.integers(0, 4), PHASES, st.booleans()),
+    st.builds(Owner, st.integers(0, 4), st.integers(0, 4), PHASES, RUN_UIDS, st.booleans()),
 )
 
 
@@ -229,13 +241,13 @@ def test_never_what_is_current_or_to_come(
     assert owner is not UNKNOWN_OWNER
     if owner is not None and owner.known and not owner.released:
         at = (owner.number, owner.epoch)
-        begins_anew = owner.phase in ("", "Pending") or (owner.phase == "Suspended" and owner.epoch == 0)
+        begins_again = owner.phase in ("", "Pending") or (owner.phase == "Suspended" and owner.epoch == 0)
         left_for_good = owner.phase in ENDED or owner.phase == "Suspended"
-        assert (number, epoch) < at or (at == (number, epoch) and left_for_good) or begins_anew
-        # What the next turns of the owner may stage is never garbage.
-        if owner.phase == "Suspended" and not begins_anew:
+        assert (number, epoch) < at or (at == (number, epoch) and left_for_good) or begins_again
+        # What the next reconciles of the owner may stage is never garbage.
+        if owner.phase == "Suspended" and not begins_again:
             assert (number, epoch) != (owner.number, owner.epoch + 1)
-        assert not (not left_for_good and not begins_anew and (number, epoch) == at)
+        assert not (not left_for_good and not begins_again and (number, epoch) == at)
         assert number <= owner.number
 
 
@@ -244,6 +256,7 @@ def body(status: Any = None, **metadata: Any) -> dict[str, Any]:
 
 
 RUN = {"id": "1", "number": 2, "epoch": 1}
+RELEASED = Owner(2, 1, "Running", released=True)
 
 
 @pytest.mark.parametrize(
@@ -260,10 +273,13 @@ RUN = {"id": "1", "number": 2, "epoch": 1}
         (body({"phase": "Running", "run": {"number": 2, "epoch": None}}), UNKNOWN_OWNER),
         (body({"phase": "Running", "run": [1]}), UNKNOWN_OWNER),
         (body("nonsense"), UNKNOWN_OWNER),
-        (body({"phase": "Running", "run": RUN}, deletionTimestamp="x"), Owner(2, 1, "Running", True)),
+        (
+            body({"phase": "Running", "run": RUN}, deletionTimestamp="x"),
+            RELEASED,
+        ),
         (
             body({"phase": "Running", "run": RUN}, deletionTimestamp="x", finalizers=["example.com/a"]),
-            Owner(2, 1, "Running", True),
+            RELEASED,
         ),
         (
             body({"phase": "Running", "run": RUN}, deletionTimestamp="x", finalizers=[FINALIZER]),

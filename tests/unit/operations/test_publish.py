@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fakes.build import KEY, PREFIX, UID, job, later, spec, status
+from fakes.build import KEY, PREFIX, RUN_UID, UID, job, later, spec, status
 from fakes.clock import ManualClock
 from fakes.memory_store import MemoryStore, key_of
 from fakes.memory_web import downloader
@@ -35,7 +35,7 @@ from imagejob_operator.ports.object_store import (
     StoreUnavailable,
 )
 
-REPORT = report_key(KEY.namespace, KEY.name, UID, 1)
+REPORT = report_key(KEY.namespace, KEY.name, UID, 1, RUN_UID)
 FINAL = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]
 
 
@@ -45,11 +45,11 @@ class Run:
     def __init__(self, phase: Phase = Phase.PUBLISHING, **destination: Any) -> None:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
-        stands = status(phase, counts=(AttemptCounts(1), AttemptCounts(1)), items=2, per_shard=1)
+        current = status(phase, counts=(AttemptCounts(1), AttemptCounts(1)), items=2, per_shard=1)
         if phase is Phase.FAILING:
             cause = error_status(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, "1 of 2"))
-            stands = msgspec.structs.replace(stands, error=cause)
-        self.job: ImageJob = job(stands, spec(destination={"prefix": "catalog/", **destination}))
+            current = msgspec.structs.replace(current, error=cause)
+        self.job: ImageJob = job(current, spec(destination={"prefix": "catalog/", **destination}))
 
     async def process(self, *shards: int, failing: tuple[str, ...] = ()) -> None:
         for key in ("uploads/a.jpg", "uploads/b.png"):
@@ -111,7 +111,7 @@ async def test_outputs_have_the_headers_that_are_wanted_and_always_their_own_typ
     assert (found.cache_control, found.content_disposition) == ("no-cache", "inline")
     assert (found.storage_class, found.tags) == ("STANDARD_IA", {"team": "a"})
     assert found.metadata["owner"] == "me"
-    assert found.metadata["imagejob-run"] == f"{UID}/1"
+    assert found.metadata["imagejob-run"] == RUN_UID
 
 
 async def test_an_output_costs_one_call_to_publish() -> None:
@@ -123,7 +123,7 @@ async def test_an_output_costs_one_call_to_publish() -> None:
     assert not [key for operation, key in calls if operation == "stat"]
 
 
-async def test_an_output_that_was_written_anew_since_it_was_listed_is_not_published() -> None:
+async def test_an_output_overwritten_since_it_was_listed_is_not_published() -> None:
     run = await processed()
     staged = output_prefix(PREFIX, 0, 1) + "000000-web"
 
@@ -137,7 +137,7 @@ async def test_an_output_that_was_written_anew_since_it_was_listed_is_not_publis
     assert FINAL[0] not in run.store.objects
 
 
-async def test_an_output_that_is_not_what_its_pod_said_makes_the_result_invalid() -> None:
+async def test_an_output_that_does_not_match_its_result_makes_the_result_invalid() -> None:
     run = await processed()
 
     async def other_bytes(operation: str, about: str, done: bool) -> None:
@@ -174,7 +174,7 @@ async def test_it_can_be_repeated_after_any_error(operation: str, lost_answer: b
     assert run.store.keys("shop/catalog/") == FINAL
 
 
-async def test_a_cleaning_that_fails_is_said_and_no_failure_of_the_run() -> None:
+async def test_a_cleaning_that_fails_is_reported_and_does_not_fail_the_run() -> None:
     run = await processed()
     run.store.hooks.fail(StoreUnavailable("away"), "delete")
     assert not (await run.publish()).cleaned
@@ -208,11 +208,14 @@ async def test_a_run_that_fails_after_its_results_were_verified_still_has_their_
     assert failed.value.results.counts == ItemCounts(total=2, succeeded=2)
 
 
-async def test_a_report_of_another_run_is_not_taken_for_ours() -> None:
+@pytest.mark.parametrize(
+    "another", [{"uid": "another"}, {"run": 2}, {"runId": "2"}, {"runUid": "another"}], ids=str
+)
+async def test_a_report_of_another_run_is_not_taken_for_ours(another: dict[str, object]) -> None:
     run = await processed()
     other = await processed()
     await other.publish()
-    theirs = {**other.report(), "uid": "another"}
+    theirs = {**other.report(), **another}
     run.store.set(REPORT, json.dumps(theirs).encode())
     with pytest.raises(OperationFailed, match="another object already exists at"):
         await run.publish()

@@ -24,6 +24,7 @@ from imagejob_operator.adapters.s3.errors import MISSING, translate
 from imagejob_operator.adapters.s3.listing import Page, list_page
 from imagejob_operator.adapters.s3.streams import open_object, write_object
 from imagejob_operator.api.store_location import StoreLocation
+from imagejob_operator.fairness import FairLimiter, Waited, ignore
 from imagejob_operator.ports.credentials import CredentialSource
 from imagejob_operator.ports.object_store import (
     Gate,
@@ -61,6 +62,7 @@ class S3Store:
         location: StoreLocation,
         credentials: CredentialSource,
         observe: Observe = lambda operation, result, seconds: None,
+        waited: Waited = ignore,
     ) -> None:
         self._bucket = location.bucket
         self._credentials = credentials
@@ -72,6 +74,7 @@ class S3Store:
         self._signer = open_client(location, pod_endpoint, credentials, self._http)
         self._post_url = bucket_url(location, pod_endpoint)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+        self._calls = FairLimiter("store_calls", THREADS, waited)
 
     def close(self) -> None:
         """Stop the threads; calls under way end by their timeouts."""
@@ -259,8 +262,12 @@ class S3Store:
             with deadline(more, pace):
                 return call()
 
+        async with self._calls.slot():
+            return await self._in_thread(operation, timed)
+
+    async def _in_thread(self, operation: str, call: Callable[[], T]) -> T:
         started, result = perf_counter(), "success"
-        future = asyncio.get_running_loop().run_in_executor(self._threads, timed)
+        future = asyncio.get_running_loop().run_in_executor(self._threads, call)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:

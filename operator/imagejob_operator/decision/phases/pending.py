@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,18 +10,19 @@ import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.spec import InvalidSpec, SpecHead
 from imagejob_operator.api.status import RunStatus, StagingStatus, duration_text
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.phases.compensation import abort_run, cancelled, rejected
 from imagejob_operator.decision.phases.suspended import add_finalizer, suspend
 from imagejob_operator.decision.phases.terminal import finish_run
 from imagejob_operator.decision.status_update import next_status
+from imagejob_operator.naming.names import RUN_UID_LENGTH
 
 RECHECK_STORES = timedelta(seconds=5)
 
 
-def decide_pending(o: Observation, spec: Spec) -> Decision:
+def decide_pending(o: Observation, spec: SpecHead) -> Decision:
     """Refuse the job, wait for its stores, or start its run."""
     if spec.cancel_run_id == spec.run.id:
         return _finish_unstarted(o, Phase.CANCELLED, cancelled(spec.run.id))
@@ -39,6 +41,7 @@ def decide_pending(o: Observation, spec: Spec) -> Decision:
         started_at=o.now.replace(microsecond=0),
         store=o.stores.staging,
     )
+    run = msgspec.structs.replace(run, uid=_run_uid(o, run))
     status = msgspec.structs.replace(o.job.status, run=run)
     if validates:
         # Without the finalizer: a validation leaves nothing to clean.
@@ -47,6 +50,16 @@ def decide_pending(o: Observation, spec: Spec) -> Decision:
     staging = StagingStatus(prefix=o.staging_prefix(run))
     status = msgspec.structs.replace(status, phase=Phase.STAGING.value, staging=staging)
     return Decision(next_status(o, status), add_finalizer(o))
+
+
+def _run_uid(o: Observation, run: RunStatus) -> str:
+    """Identifies the run by all that makes it this run; the uid of the job cannot be computed from it.
+
+    A report or a staged object that names it was written by this run, whatever numbers other runs have.
+    """
+    places = [(view.uid, view.location) for view in (o.stores.source, o.stores.destination) if view]
+    facts = (o.job.uid, run.id, run.number, run.started_at, o.job.spec_hash, places)
+    return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()[:RUN_UID_LENGTH]
 
 
 def refuse(o: Observation, failure: Failure) -> Decision:
@@ -69,7 +82,7 @@ def _finish_unstarted(o: Observation, phase: Phase, failure: Failure) -> Decisio
     return finish_run(o, status, phase, failure)
 
 
-def _check_stores(o: Observation, spec: Spec) -> Decision | None:
+def _check_stores(o: Observation, spec: SpecHead) -> Decision | None:
     """What to do about a store that the job may not use, or not yet; None if all are ready."""
     name = o.job.key.namespace
     if spec.store_ref is None and o.admission is None:

@@ -6,7 +6,6 @@ only a few shards are in memory at a time.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -14,8 +13,7 @@ import msgspec
 from imagejob_contract.order import output_name
 from imagejob_contract.result import Result, max_result_bytes
 from imagejob_operator.api.errors import Code, Failure, Reason
-from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.decision.shards import shard_items
 from imagejob_operator.documents.report import ReportItem
 from imagejob_operator.documents.results import (
@@ -27,7 +25,7 @@ from imagejob_operator.documents.results import (
     verify,
 )
 from imagejob_operator.documents.staging import Manifest, output_prefix, result_key
-from imagejob_operator.operations.concurrency import AT_ONCE, for_each
+from imagejob_operator.operations.concurrency import AT_ONCE, compute, for_each
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.manifest import read_skipped, whole_manifest
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, ObjectTooLarge
@@ -51,12 +49,12 @@ async def shard_result(
     store: ObjectStore, job: ImageJob, prefix: str, shard: int, indexes: range
 ) -> tuple[Result, int]:
     """The result of a shard and its size in bytes; raises ObjectMissing or InvalidResult."""
-    renditions = len(accepted_spec(job).renditions)
+    renditions = len(whole_spec(job).renditions)
     try:
         data = await store.read(result_key(prefix, shard), max_result_bytes(len(indexes), renditions))
     except ObjectTooLarge as error:
         raise InvalidResult(f"the result of shard {shard} is too large: {error}") from None
-    return await asyncio.to_thread(read_result, data, shard, len(indexes), renditions), len(data)
+    return await compute(read_result, data, shard, len(indexes), renditions), len(data)
 
 
 async def all_outcomes(
@@ -110,7 +108,7 @@ def _batches(job: ImageJob, manifest: Manifest) -> list[range]:
     """The shards in batches: as many as are read at the same time."""
     run = job.status.run
     total = run.shards.total if run and run.shards else 0
-    largest = max_result_bytes(job.status.items_per_shard, len(accepted_spec(job).renditions))
+    largest = max_result_bytes(job.status.items_per_shard, len(whole_spec(job).renditions))
     at_once = max(1, min(AT_ONCE, MAX_HELD_BYTES // largest))
     return [range(first, min(first + at_once, total)) for first in range(0, total, at_once)]
 
@@ -123,7 +121,7 @@ async def _outcomes(
     store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str, shard: int
 ) -> tuple[list[ItemOutcome] | None, int]:
     """The outcomes of a shard, None if it has no result, and the size of the result."""
-    indexes, renditions = _indexes(job, manifest, shard), accepted_spec(job).renditions
+    indexes, renditions = _indexes(job, manifest, shard), whole_spec(job).renditions
     try:
         result, size = await shard_result(store, job, prefix, shard, indexes)
     except ObjectMissing:
@@ -136,13 +134,7 @@ async def _outcomes(
         if name not in ordered:
             raise InvalidResult(f"the Pod of shard {shard} stored {name[:80]!r}, which was not ordered")
         listing[name] = Listed(stored.size, stored.etag)
-    return await asyncio.to_thread(verify, result, indexes, renditions, listing), size
-
-
-def accepted_spec(job: ImageJob) -> Spec:
-    """The spec of a job that was accepted."""
-    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide publishes accepted jobs only)
-    return job.spec
+    return await compute(verify, result, indexes, renditions, listing), size
 
 
 def invalid(message: str) -> OperationFailed:

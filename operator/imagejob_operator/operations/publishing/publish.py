@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from imagejob_contract.result import MAX_MESSAGE_CHARACTERS, ItemError
 from imagejob_operator.api.errors import Code, Failure, Reason, bounded
-from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.status import MAX_FAILURES, FailedItem, ItemCounts
 from imagejob_operator.decision.operation import Clean, Cleaned, ItemResults, Publish, Published
 from imagejob_operator.documents.report import Report, ReportItem, encode_report
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
+from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.operations.processing.results import accepted_spec, all_outcomes, invalid, read_staged
+from imagejob_operator.operations.processing.results import all_outcomes, invalid, read_staged
 from imagejob_operator.operations.publishing.copy_outputs import publish_outputs
 from imagejob_operator.operations.publishing.report import make_report, report_failure, report_items
 from imagejob_operator.operations.reports import committed_report
@@ -50,7 +50,7 @@ async def clean(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clea
 async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Report:
     manifest, skipped = await read_staged(store, operation.prefix)
     results = await _verify_all(store, job, manifest, operation, skipped)
-    spec = accepted_spec(job)
+    spec = whole_spec(job)
     try:
         _check_failures(results, operation.tolerated)
         items: list[ReportItem] = []
@@ -63,7 +63,7 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: P
             limit = f"spec.execution.activeDeadlineSeconds ({spec.execution.active_deadline_seconds} s)"
             text = f"the run exceeded {limit} before all outputs were published"
             raise OperationFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
-        report = await asyncio.to_thread(make_report, job, clock(), "Succeeded", items)
+        report = await compute(make_report, job, clock(), "Succeeded", items)
         return await _commit(store, job, operation.report, report)
     except OperationFailed as error:
         error.results = results
@@ -94,9 +94,9 @@ async def _publish_batch(
     store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str, outcomes: Sequence[ItemOutcome]
 ) -> list[ReportItem]:
     """Publish the outputs of some items; their entries in the report."""
-    spec = accepted_spec(job)
+    spec = whole_spec(job)
     try:
-        items = await asyncio.to_thread(report_items, spec, manifest, outcomes)
+        items = await compute(report_items, spec, manifest, outcomes)
     except (InvalidKey, KeyCollision) as error:
         raise invalid(f"the manifest of the staged items is of another spec: {error}") from None
     return await publish_outputs(store, job, spec, prefix, outcomes, items)
@@ -104,7 +104,7 @@ async def _publish_batch(
 
 async def _commit(store: ObjectStore, job: ImageJob, key: str, report: Report) -> Report:
     """Write the report, once."""
-    data = await asyncio.to_thread(encode_report, report)
+    data = await compute(encode_report, report)
     if await store.put_if_absent(key, data, "application/json"):
         return report
     # Our own report, if only the answer was lost. Any other object there would hide that the run succeeded.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -11,7 +10,7 @@ import msgspec
 from imagejob_contract.result import OutputRecord, Timings
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.spec import Spec
 from imagejob_operator.decision.operation import Clean
 from imagejob_operator.documents.outputs import PlannedItem, PlannedOutput, planned_outputs
 from imagejob_operator.documents.report import Report, ReportError, ReportItem, ReportOutput, encode_report
@@ -20,6 +19,7 @@ from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.documents.watermark_images import identified
 from imagejob_operator.naming.prefixes import namespace_prefix
+from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.results import known_outcomes, read_staged
 from imagejob_operator.operations.staging.existing_outputs import own_outputs
@@ -74,6 +74,7 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
         uid=job.uid,
         run_id=run.id if run else "",
         run=run.number if run else 0,
+        run_uid=run.uid if run else "",
         outcome=outcome,
         written_at=now,
         items=tuple(items),
@@ -85,22 +86,23 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
 async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clean) -> None:
     """Write the report of a run that did not succeed, with the outputs that it had published."""
     items: list[ReportItem] = []
-    if not isinstance(job.spec, InvalidSpec):
+    if isinstance(job.spec, Spec):
         try:
             manifest, skipped = await read_staged(store, operation.prefixes[0])
             items = [ReportItem(staged.source, staged.size) for staged in manifest.items]
             async for outcomes in known_outcomes(store, job, manifest, operation.prefixes[0]):
-                found = await asyncio.to_thread(report_items, job.spec, manifest, outcomes)
-                for outcome, item in zip(outcomes, found, strict=True):
-                    items[outcome.result.index] = item
+                found = await compute(report_items, job.spec, manifest, outcomes)
+                for one, item in zip(outcomes, found, strict=True):
+                    items[one.result.index] = item
             items = await _published(store, job, items)
             items += skipped
         except (OperationFailed, InvalidKey, KeyCollision):
             items = []  # the staging is incomplete or of another spec
     cancelled = job.status.at in (Phase.CANCELLING, Phase.CANCELLED)
-    report = make_report(job, clock(), "Cancelled" if cancelled else "Failed", items)
+    outcome = "Cancelled" if cancelled else "Failed"
+    report = await compute(make_report, job, clock(), outcome, items)
     try:
-        data = await asyncio.to_thread(encode_report, report)
+        data = await compute(encode_report, report)
         await store.put_if_absent(operation.report, data, "application/json")
     except StoreDenied:
         return  # cleaning may still be allowed
