@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -31,12 +31,13 @@ from imagejob_operator.decision.garbage import (
     judge_owner,
     parse_job_folder,
     parse_run_key,
+    total,
     urls_end,
 )
 from imagejob_operator.documents.staging import MAX_MANIFEST_BYTES, manifest_key
 from imagejob_operator.naming.names import STAGING_ROOT
 from imagejob_operator.naming.prefixes import own_staging_prefix
-from imagejob_operator.operations.concurrency import for_each
+from imagejob_operator.operations.concurrency import for_each, in_pages
 from imagejob_operator.ports.imagejobs import JobsError
 from imagejob_operator.ports.object_store import (
     Gate,
@@ -54,6 +55,11 @@ log = logging.getLogger(__name__)
 
 CONCURRENCY = 8
 """Folders examined at the same time; few, to leave the store to jobs."""
+
+PAGE = 1000
+"""Folders of ImageJobs that are swept together, and held in memory."""
+MAX_RUNS = 100
+"""Runs of one ImageJob that are examined; further ones are when these were deleted."""
 
 CLOCK_TEXT = b"Written at each sweep: its modification time is the time of the store.\n"
 
@@ -108,10 +114,16 @@ class GarbageCollector:
 
     async def _sweep(self) -> Orphans:
         foreign = await self._count_foreign()
-        # Staging first, then the owners: never the other way round.
-        jobs, unknown = await self._list_jobs()
+        swept = [
+            await self._sweep_page([job for job in page if job], page.count(None))
+            async for page in in_pages(self._list_folders(), PAGE)
+        ]
+        return replace(total(swept), foreign=foreign)
+
+    async def _sweep_page(self, jobs: list[StagedJob], unknown: int) -> Orphans:
+        """Sweep some folders, after they were listed: first the staging, then its owners."""
         if not jobs:
-            return Orphans(unknown=unknown, foreign=foreign)
+            return Orphans(unknown=unknown)
         uids = await self.owners.uids(self.policy.namespaces)
         sweep = _Sweep(await self._read_clock(), uids)
 
@@ -124,7 +136,6 @@ class GarbageCollector:
             count_orphans(findings, sweep.now),
             jobs=len(jobs),
             unknown=unknown + sum(unknown_objects for _, unknown_objects in answers),
-            foreign=foreign,
         )
         if left.prefixes:
             first = [f"{finding.run.prefix}: {finding.verdict}" for finding in findings if finding.due][:5]
@@ -135,21 +146,16 @@ class GarbageCollector:
     async def _count_foreign(self) -> int:
         """The staging folders of other clusters and installations."""
         own = own_staging_prefix(self.policy.staging_folder)
-        return len([folder async for folder in self.store.folders(f"{STAGING_ROOT}/") if folder != own])
+        foreign = 0
+        async for folder in self.store.folders(f"{STAGING_ROOT}/"):
+            foreign += folder != own
+        return foreign
 
-    async def _list_jobs(self) -> tuple[list[StagedJob], int]:
-        """The folders of jobs, and the number of folders that the operator did not write."""
-        jobs: list[StagedJob] = []
-        unknown = 0
-        root = own_staging_prefix(self.policy.staging_folder)
-        for namespace in [folder async for folder in self.store.folders(root)]:
+    async def _list_folders(self) -> AsyncIterator[StagedJob | None]:
+        """The folders of jobs; None is a folder that the operator did not write."""
+        async for namespace in self.store.folders(own_staging_prefix(self.policy.staging_folder)):
             async for folder in self.store.folders(namespace):
-                job = parse_job_folder(self.policy.staging_folder, folder)
-                if job:
-                    jobs.append(job)
-                else:
-                    unknown += 1
-        return jobs, unknown
+                yield parse_job_folder(self.policy.staging_folder, folder)
 
     async def _read_clock(self) -> datetime:
         """The time by the store's clock: the modification time of an object that is written now."""
@@ -165,6 +171,8 @@ class GarbageCollector:
             if run is None:
                 unknown += 1
                 continue
+            if run not in runs and len(runs) == MAX_RUNS:
+                break  # keys are in order, so the runs before it are complete
             known = runs.get(run) or Contents(0, 0, stored.modified_at)
             runs[run] = known.plus(stored.size, stored.modified_at)
         if not runs:
