@@ -17,6 +17,8 @@ DEFERRALS = (*CLOSED, Reason.ACCESS_DENIED, Reason.STORE_UNAVAILABLE, Reason.DEA
 
 FIRST_TRY = timedelta(seconds=10)
 """The least time that a cleaning gets, even if the budget was spent before this process started it."""
+LAST_TRY = timedelta(hours=1)
+"""How long after the budget a new process gets its first try: those before it may have died of theirs."""
 RETRY_DEFERRED = timedelta(minutes=5)
 """How often a deferred cleaning is retried."""
 
@@ -52,7 +54,7 @@ def clean_within_budget(o: Observation, operation: Clean, since: datetime) -> Cl
     half, deadline = since + o.policy.cleaning_budget / 2, since + o.policy.cleaning_budget
     # The operator may have been down, and a deletion is timed by the API server's clock.
     if started := o.operation_since if o.operation == operation else o.now:
-        deadline = max(deadline, started + FIRST_TRY)
+        deadline = max(deadline, min(started + FIRST_TRY, deadline + LAST_TRY))
     waits = any(a.live for a in o.attempts) and o.now < half
     moments = [o.now + RETRY_DEFERRED, *retry_moments(progress, o.now)]
     moments += [moment for moment in ([half] if waits else []) + [deadline] if moment > o.now]
