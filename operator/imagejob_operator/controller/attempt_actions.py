@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 from typing import assert_never
 
-from imagejob_contract.result import MAX_RESULT_BYTES, Summary
+from imagejob_contract.result import Summary
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.run_memory import RunMemory
 from imagejob_operator.decision.action import DeliverOrder, Launch, StopAttempt
 from imagejob_operator.decision.attempt import Attempt, Problem, Remark
-from imagejob_operator.documents.results import InvalidResult, read_result, summarise
-from imagejob_operator.documents.staging import order_key, result_key
+from imagejob_operator.decision.shards import ordered_items
+from imagejob_operator.documents.results import InvalidResult, summarise
+from imagejob_operator.documents.staging import order_key
 from imagejob_operator.operations.processing.orders import lifetime, write_order
+from imagejob_operator.operations.processing.results import shard_result
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.launcher import Launcher, Refused
 from imagejob_operator.ports.object_store import ObjectMissing, StoreError
@@ -39,7 +41,7 @@ class AttemptActions:
         match action:
             case StopAttempt(attempt):
                 await self._launcher.stop(attempt, job.key.namespace)
-                self._cache.stopping(job.uid, attempt)
+                self._cache.stopping(job.identity, attempt)
                 return
             case Launch(shard=shard):
                 work, verb = self._launch(job, action, memory), "written"
@@ -68,7 +70,7 @@ class AttemptActions:
         store = await self._stores.of(job)
         try:
             # The Pod of an earlier attempt may be gone and have finished: only the store knows.
-            result = read_result(await store.read(result_key(prefix, shard), MAX_RESULT_BYTES), shard)
+            result, _ = await shard_result(store, job, prefix, shard, ordered_items(job.status, shard))
             memory.results[shard] = summarise(result)
             return
         except ObjectMissing:
@@ -81,7 +83,7 @@ class AttemptActions:
         live = lifetime(self._clock(), job.ends_at_the_latest(self._clock()))
         url = await write_order(store, job, prefix, shard, number, live)
         attempt = await self._launcher.launch(job, shard, number, ends_by)
-        self._cache.put_attempt(job.uid, attempt)
+        self._cache.put_attempt(job.identity, attempt)
         await self._deliver(job, attempt, url)
 
     async def _deliver_again(self, job: ImageJob, action: DeliverOrder) -> None:
@@ -94,4 +96,4 @@ class AttemptActions:
 
     async def _deliver(self, job: ImageJob, attempt: Attempt, url: str) -> None:
         await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.ca_bundle(job))
-        self._cache.delivered(job.uid, attempt)
+        self._cache.delivered(job.identity, attempt)

@@ -15,6 +15,9 @@ from imagejob_contract.result import (
     Result,
     SourceRecord,
     Timings,
+    encode_result,
+    max_item_bytes,
+    max_result_bytes,
 )
 from imagejob_operator.documents import report_summary
 from imagejob_operator.documents.report import (
@@ -76,7 +79,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 def test_a_report_is_read_back_and_older_ones_too() -> None:
     items = (item("a", A, CAT, output("web", "a.webp", 40, 800)),)
-    report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, items, totals=report_summary.totals(items))
+    report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, items=items, totals=report_summary.totals(items))
     assert read_report(encode_report(report)) == report
     older = {"job": "ns/j", "uid": "u", "runId": "1", "run": 1, "outcome": "Succeeded", "writtenAt": NOW}
     assert read_report(msgspec.json.encode({**older, "items": [{"source": "a", "size": 1}]})).items
@@ -84,7 +87,7 @@ def test_a_report_is_read_back_and_older_ones_too() -> None:
 
 def test_a_report_that_is_too_long_omits_what_can_be_computed_again() -> None:
     long = msgspec.structs.replace(item("a", A, CAT), srcset=(SourceSet("image/webp", "x" * 5000),))
-    report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, (long,))
+    report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, items=(long,))
     assert read_report(encode_report(report)) == report
     short = read_report(encode_report(report, most=4000))
     assert short.items[0].srcset == ()
@@ -99,4 +102,6 @@ def test_the_longest_result_of_a_pod_is_within_its_limit() -> None:
         10**6, (), ItemError(ItemCode.KILLED, "\u20ac" * MAX_MESSAGE_CHARACTERS), source, facts(CAT), timings
     )
     for each in (done, failed):
-        assert len(msgspec.json.encode(Result(1, 999, 9, (each,) * 1000))) <= MAX_RESULT_BYTES
+        assert len(msgspec.json.encode(each)) <= max_item_bytes(len(each.outputs))
+        stored = encode_result(Result(1, 999, 9, (each,) * 1000))
+        assert len(stored) <= max_result_bytes(1000, len(each.outputs)) <= MAX_RESULT_BYTES

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from fakes.build import KEY, PREFIX, UID, job, later, spec, status
+from fakes.build import KEY, PREFIX, RUN_UID, UID, job, later, spec, status
 from fakes.clock import ManualClock
 from fakes.memory_store import MemoryStore, key_of
 from fakes.memory_web import downloader
 from fakes.scripts import do_order
 from fakes.telemetry import CountingTelemetry
 from imagejob_contract.order import Order
+from imagejob_contract.result import ItemCode, ItemError, ItemResult, Result, encode_result
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
@@ -34,7 +35,7 @@ from imagejob_operator.ports.object_store import (
     StoreUnavailable,
 )
 
-REPORT = report_key(KEY.namespace, KEY.name, UID, 1)
+REPORT = report_key(KEY.namespace, KEY.name, UID, 1, RUN_UID)
 FINAL = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]
 
 
@@ -110,7 +111,7 @@ async def test_outputs_have_the_headers_that_are_wanted_and_always_their_own_typ
     assert (found.cache_control, found.content_disposition) == ("no-cache", "inline")
     assert (found.storage_class, found.tags) == ("STANDARD_IA", {"team": "a"})
     assert found.metadata["owner"] == "me"
-    assert found.metadata["imagejob-run"] == f"{UID}/1"
+    assert found.metadata["imagejob-run"] == RUN_UID
 
 
 async def test_an_output_costs_one_call_to_publish() -> None:
@@ -207,11 +208,14 @@ async def test_a_run_that_fails_after_its_results_were_verified_still_has_their_
     assert failed.value.results.counts == ItemCounts(total=2, succeeded=2)
 
 
-async def test_a_report_of_another_run_is_not_taken_for_ours() -> None:
+@pytest.mark.parametrize(
+    "another", [{"uid": "another"}, {"run": 2}, {"runId": "2"}, {"runUid": "another"}], ids=str
+)
+async def test_a_report_of_another_run_is_not_taken_for_ours(another: dict[str, object]) -> None:
     run = await processed()
     other = await processed()
     await other.publish()
-    theirs = {**other.report(), "uid": "another"}
+    theirs = {**other.report(), **another}
     run.store.set(REPORT, json.dumps(theirs).encode())
     with pytest.raises(OperationFailed, match="another object already exists at"):
         await run.publish()
@@ -266,12 +270,31 @@ async def test_failed_items_within_the_policy_are_counted_also_when_publishing_a
     assert await run.publish(tolerated=1) == done
 
 
-async def test_results_are_read_once() -> None:
+async def test_all_results_are_verified_before_the_first_output_is_copied() -> None:
     run = await processed()
     before = len(run.store.hooks.calls)
     await run.publish()
-    reads = [key for operation, key in run.store.hooks.calls[before:] if operation == "get"]
-    assert [key for key in reads if "/results/" in key] == [result_key(PREFIX, 0), result_key(PREFIX, 1)]
+    calls = [call for call in run.store.hooks.calls[before:] if "/results/" in call[1] or call[0] == "copy"]
+    both = [("get", result_key(PREFIX, 0)), ("get", result_key(PREFIX, 1))]
+    assert [*calls[:4]] == [*both, *both]
+    assert [operation for operation, _ in calls[4:]] == ["copy", "copy"]
+
+
+async def test_a_result_that_changes_between_verification_and_publishing_fails_the_run() -> None:
+    run = await processed()
+    failed = encode_result(Result(1, 1, 1, (ItemResult(1, error=ItemError(ItemCode.UNDECODABLE, "")),)))
+    reads: list[str] = []
+
+    async def another_result(operation: str, about: str, done: bool) -> None:
+        if operation == "get" and about == result_key(PREFIX, 1) and not done:
+            reads.append(about)
+            if len(reads) == 2:
+                run.store.set(about, failed)
+
+    run.store.hooks.install(another_result)
+    with pytest.raises(OperationFailed, match="were changed"):
+        await run.publish()
+    assert REPORT not in run.store.objects
 
 
 async def test_cleaning_leaves_an_empty_list_and_says_what_is_known() -> None:

@@ -9,7 +9,6 @@ from imagejob_operator.api.errors import Reason
 from imagejob_operator.decision.action import Action, StopAttempt
 from imagejob_operator.decision.observation import Observation
 from imagejob_operator.decision.operation import Broken, Clean, Cleaned, Progress, last_failure
-from imagejob_operator.naming.prefixes import job_staging_prefix
 
 CLOSED = (Reason.STORE_NOT_FOUND, Reason.STORE_NOT_READY)
 """The operator has no credentials for the store: its ImageStore is gone, or not ready."""
@@ -18,6 +17,8 @@ DEFERRALS = (*CLOSED, Reason.ACCESS_DENIED, Reason.STORE_UNAVAILABLE, Reason.DEA
 
 FIRST_TRY = timedelta(seconds=10)
 """The least time that a cleaning gets, even if the budget was spent before this process started it."""
+LAST_TRY = timedelta(hours=1)
+"""How long after the budget a new process gets its first try: those before it may have died of theirs."""
 RETRY_DEFERRED = timedelta(minutes=5)
 """How often a deferred cleaning is retried."""
 
@@ -53,7 +54,7 @@ def clean_within_budget(o: Observation, operation: Clean, since: datetime) -> Cl
     half, deadline = since + o.policy.cleaning_budget / 2, since + o.policy.cleaning_budget
     # The operator may have been down, and a deletion is timed by the API server's clock.
     if started := o.operation_since if o.operation == operation else o.now:
-        deadline = max(deadline, started + FIRST_TRY)
+        deadline = max(deadline, min(started + FIRST_TRY, deadline + LAST_TRY))
     waits = any(a.live for a in o.attempts) and o.now < half
     moments = [o.now + RETRY_DEFERRED, *retry_moments(progress, o.now)]
     moments += [moment for moment in ([half] if waits else []) + [deadline] if moment > o.now]
@@ -97,5 +98,5 @@ def deferral(o: Observation, progress: Progress | None) -> Deferral:
 def _leftovers(o: Observation) -> str:
     run = o.job.status.run
     location = run.store.location if run and run.store else ""
-    prefix = job_staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid)
-    return f"the staged objects under {location}{prefix}"
+    places = " and ".join(f"{location}{prefix}" for prefix in o.all_staged_prefixes)
+    return f"the staged objects under {places}"
