@@ -49,7 +49,8 @@ class Downloader:
         try:
             return request_headers(await self.secrets.read(namespace, name))
         except SecretUnreadable as error:
-            failure = Failure(Code.STAGING, Reason.ACCESS_DENIED, f"{where}: {error}")
+            reason = Reason.ACCESS_DENIED if error.answered else Reason.STAGING_DEADLINE_EXCEEDED
+            failure = Failure(Code.STAGING, reason, f"{where}: {error}")
             raise OperationFailed(failure, transient=True) from None
         except InvalidHeader as error:
             failure = Failure(Code.CREATION, Reason.INVALID_SPEC, f"{where}: the Secret {name!r}: {error}")
