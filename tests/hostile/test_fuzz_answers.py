@@ -121,6 +121,7 @@ def ends_with_a_code_that_fits(life: str, drawn: Sequence[Fault]) -> None:
 @example("succeeds", [Fault("launch", ApiError(401, "Unauthorized", "Unauthorized"), 0, 3)])
 @example("succeeds", [Fault("add_finalizer", ApiError(403, "Forbidden", "forbidden"), 0, FOR_EVER)])
 @example("succeeds", [Fault("add_finalizer", INVALID, 0, FOR_EVER)])
+@example("fails", [Fault("add_finalizer", ApiError(400, "", ""), 0, 5)])
 @example("succeeds", [Fault("announce", ApiError(429, "TooManyRequests", "busy"), 0, FOR_EVER)])
 @example("is deleted", [Fault("stop", ApiError(403, "Forbidden", "denied"), 0, FOR_EVER)])
 def test_a_job_ends_with_a_code_that_fits(life: str, drawn: list[Fault]) -> None:

@@ -35,7 +35,15 @@ from imagejob_operator.decision.attempt import Problem
 from imagejob_operator.decision.operation import Operation
 from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.ports.clock import Clock
-from imagejob_operator.ports.imagejobs import Conflict, Gone, InvalidObject, Jobs, JobsError, Rejected
+from imagejob_operator.ports.imagejobs import (
+    Conflict,
+    Gone,
+    InvalidObject,
+    Jobs,
+    JobsError,
+    Rejected,
+    Unavailable,
+)
 from imagejob_operator.ports.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -142,6 +150,8 @@ class Executor:
             problem = Problem(Reason.CLUSTER_REFUSED, f"the finalizer cannot be added: {error}")
             pause = timedelta(0) if isinstance(error, Conflict) else RETRY_FINALIZER
             memory.refuse_finalizer(problem, self.clock(), pause)
+            if isinstance(error, Rejected):
+                raise Unavailable(str(error)) from error
             raise
         memory.finalizer_refused = None
         return after
