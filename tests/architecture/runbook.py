@@ -41,7 +41,7 @@ def github_anchor(heading: str) -> str:
 def headings(text: str) -> list[tuple[int, str]]:
     """Level and text of every heading outside of code."""
     found = re.findall(r"^(#{1,6}) (.+)$", _without_code(text), re.MULTILINE)
-    return [(len(watermark_images), heading.strip()) for watermark_images, heading in found]
+    return [(len(level), heading.strip()) for level, heading in found]
 
 
 def anchors(text: str) -> list[str]:
@@ -49,7 +49,7 @@ def anchors(text: str) -> list[str]:
 
 
 def sections(text: str) -> dict[str, str]:
-    """What stands below every heading, by its anchor, up to the next heading."""
+    """The text below every heading, by its anchor, up to the next heading."""
     parts = re.split(r"^#{1,6} (.+)$", _mask_comments(text), flags=re.MULTILINE)
     return {github_anchor(heading): body for heading, body in zip(parts[1::2], parts[2::2], strict=True)}
 

@@ -31,12 +31,12 @@ def refusal(body: dict[str, Any]) -> str:
 def test_core_agrees_with_the_crd(case: Case) -> None:
     field = case.at.split(".")[-1].split("[")[0]
     for value in case.refused:
-        said = refusal(changed(case.base, (case.path, value)))
-        assert said, f"{value!r:.80} is accepted by the core"
-        assert value is ABSENT or field in said, f"{said!r} does not name {field}"
+        message = refusal(changed(case.base, (case.path, value)))
+        assert message, f"{value!r:.80} is accepted by the core"
+        assert value is ABSENT or field in message, f"{message!r} does not name {field}"
     for value in case.accepted:
-        said = refusal(changed(case.base, (case.path, value)))
-        assert not said, f"{value!r:.80}: {said}"
+        message = refusal(changed(case.base, (case.path, value)))
+        assert not message, f"{value!r:.80}: {message}"
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -36,8 +36,8 @@ def faults(text: str, code: Code, reason: Reason, entry: Entry) -> list[str]:
         found.append("it does not say what it means")
     if "```sh\nkubectl" not in body:
         found.append("it does not say how to see it")
-    said = re.search(r"^\*\*A new run helps:\*\* (yes|no)\.$", body, re.MULTILINE)
-    if not said or (said[1] == "yes") != entry.retriable:
+    helps = re.search(r"^\*\*A new run helps:\*\* (yes|no)\.$", body, re.MULTILINE)
+    if not helps or (helps[1] == "yes") != entry.retriable:
         found.append("what it says of a new run is not what the catalogue says")
     return found
 

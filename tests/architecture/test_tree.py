@@ -40,10 +40,10 @@ def differences(page: str, names: list[str]) -> list[str]:
 
     Where the page goes into a folder it must name all that is in it; what it does not open is its own choice.
     """
-    said, there = described(page), real(names)
-    opened = {str(folder) for path in said for folder in Path(path).parents}
+    listed, there = described(page), real(names)
+    opened = {str(folder) for path in listed for folder in Path(path).parents}
     inside = {f for f in there if str(Path(f).parent) in opened and not f.startswith(".")}
-    return sorted((said - there) | (inside - said - opened))
+    return sorted((listed - there) | (inside - listed - opened))
 
 
 def test_the_page_shows_the_tree_as_it_is() -> None:

@@ -21,7 +21,7 @@ from chaos.scenarios import SCENARIOS
 from chaos.spread import spread
 
 SHOWN = 10
-"""Divergences of one scenario that are told in full."""
+"""Divergences of one scenario that are printed in full."""
 
 
 def main(words: Sequence[str], every: int) -> int:

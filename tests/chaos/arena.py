@@ -55,8 +55,8 @@ class Arena:
         """Whether there have been two operators at a time."""
         self.listed_before = 0
         """How many changes old the listing is that the next operator gets."""
-        self._told: list[tuple[tuple[Any, ...], Listing]] = []
-        """Every event, and what a listing said just before it."""
+        self._delivered: list[tuple[tuple[Any, ...], Listing]] = []
+        """Every event, and the listing just before it."""
         self.processes: list[Process] = []
         self._fakes: dict[str, Any] = {
             "cluster": self.cluster,
@@ -127,7 +127,7 @@ class Arena:
         self.processes.append(process)
         self.two = self.two or len(self.processes) > 1
         if self.listed_before:
-            missed = self._told[-self.listed_before :]
+            missed = self._delivered[-self.listed_before :]
             process.listing = missed[0][1]
             process.events.extend(event for event, _ in missed)
             self.listed_before = 0
@@ -197,13 +197,13 @@ class Arena:
         if busy:
             self._serve(min(busy, key=lambda process: process.calls[0].number))
             return
-        told = False
+        delivered = False
         for process in able:
             events = tuple(self.plan.events(self, process.events))
             if events or (process.wake_at is not None and process.wake_at <= self.now):
                 process.send(self._word(events=events))
-                told = True
-        if told or self.cluster.play():
+                delivered = True
+        if delivered or self.cluster.play():
             return
         self._wait(able)
 
@@ -236,7 +236,7 @@ class Arena:
             return
         fate = self.plan.answer(self, self.requests[-1]) if len(self.requests) > before else ""
         if fate == "lost":
-            # Whatever else was on its way arrives, and nobody hears of it.
+            # All other requests in flight arrive, and their answers are lost.
             while process.calls:
                 self.tell(process.calls.popleft())
             self.restart(process)
@@ -295,7 +295,7 @@ class Arena:
 
     def _happened(self, event: tuple[Any, ...]) -> None:
         if self.plan.remembers:
-            self._told.append((event, self._before))
+            self._delivered.append((event, self._before))
             self._before = self.listing()
         for process in self.processes:
             process.events.append(event)
@@ -307,4 +307,4 @@ class Arena:
 
     def _where(self) -> str:
         job = self.job
-        return f"{job.status.phase} {job.status.error} finalizers {job.finalizers}" if job else "gone"
+        return f"{job.status.phase} {job.status.error} finalizers {job.finalizer_count}" if job else "gone"

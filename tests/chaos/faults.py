@@ -13,14 +13,14 @@ from chaos.wrongs import (
     GUARDED,
     ClockJumps,
     Conflicts,
+    DeliversLate,
+    DeliversTwice,
     Expires,
     Freezes,
     LosesAnswer,
     Refuses,
     Reorders,
     StaleListing,
-    TellsLate,
-    TellsTwice,
     TwoLead,
     no_answer,
 )
@@ -50,8 +50,8 @@ class Fault(enum.Enum):
     REFUSED = "5xx, nothing done"
     REFUSED_THRICE = "5xx three times"
     ANSWER_LOST = "timeout after the write took effect"
-    TOLD_TWICE = "duplicated watch events"
-    TOLD_LATE = "late watch events"
+    DUPLICATED = "duplicated watch events"
+    LATE = "late watch events"
     REORDERED = "reordered watch events"
     EXPIRED = "lost watch events, then 410"
     STALE = "killed, and a stale listing"
@@ -67,8 +67,8 @@ PLANS: dict[Fault, Callable[[int], Plan]] = {
     Fault.REFUSED: Refuses,
     Fault.REFUSED_THRICE: lambda at: Refuses(at, times=3),
     Fault.ANSWER_LOST: LosesAnswer,
-    Fault.TOLD_TWICE: TellsTwice,
-    Fault.TOLD_LATE: TellsLate,
+    Fault.DUPLICATED: DeliversTwice,
+    Fault.LATE: DeliversLate,
     Fault.REORDERED: Reorders,
     Fault.EXPIRED: Expires,
     Fault.STALE: StaleListing,
@@ -116,16 +116,16 @@ def _means_something(base: Undisturbed, fault: Fault, request: Request) -> bool:
             return no_answer(request) is not None
         case Fault.ANSWER_LOST:
             return no_answer(request) is not None and request.operation not in READS
-        case Fault.TOLD_TWICE | Fault.TOLD_LATE | Fault.REORDERED:
+        case Fault.DUPLICATED | Fault.LATE | Fault.REORDERED:
             # Wherever it begins between two events, the next one is the first that it meets.
-            return request.number + 1 in base.told_at
+            return request.number + 1 in base.delivered_at
         case Fault.CLOCK_FORWARD:
             # It passes deadlines that are shorter, and rightly.
             return "DeadlineSeconds" not in repr(base.scenario.spec) and not base.scenario.timed
         case Fault.CLOCK_BACK:
             return not base.scenario.timed
         case Fault.EXPIRED:
-            # Whoever waits for a phase may wait in vain: a watch that was silent passes over some.
+            # A user that waits for a phase may never see it: a watch that was silent skips some.
             return not base.scenario.steps
         case _:
             return True
@@ -150,7 +150,7 @@ def fault_at(point: FaultPoint) -> Tally:
         sweep_up(arena)
     tally = Tally(scenario.name)
     where = f"{point.fault.value} at request {point.at} ({point.base.requests[point.at]})"
-    evidence = not (scenario.tells_last and point.fault in OWN_EVIDENCE)
+    evidence = not (scenario.names_last_error and point.fault in OWN_EVIDENCE)
     tally.add(
         where,
         arena,

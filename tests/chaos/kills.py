@@ -24,7 +24,7 @@ class Moment(enum.StrEnum):
 
     BEFORE = "before"
     SENT = "sent"
-    """It took effect, with all else that was on its way, and nobody heard of it."""
+    """It took effect, with all other requests in flight, and the answers are lost."""
     ANSWERED = "answered"
     LATE = "late"
     """It takes effect when the next operator has looked around and made its first request."""
@@ -32,8 +32,8 @@ class Moment(enum.StrEnum):
 
 MOMENTS = {
     Moment.BEFORE: "before it: nothing of the request was sent",
-    Moment.SENT: "after it was sent: it takes effect, with all that was on its way, and nobody hears of it",
-    Moment.ANSWERED: "after its answer: the operator has taken it in, and ends before its next request",
+    Moment.SENT: "after it was sent: it takes effect, with all requests in flight, and the answers are lost",
+    Moment.ANSWERED: "after its answer: the operator has received it, and ends before its next request",
 }
 """The three that are tried at each request, in words."""
 
@@ -62,7 +62,7 @@ class Kill(Plan):
             return
         beyond = request.number == self.at + 1 and not self.done
         if beyond or (request.number == self.at and self.moment is Moment.BEFORE):
-            # The request before it was one of the same call: nothing lies in between.
+            # The request before it was one of the same call: nothing is in between.
             self.done = True
             raise Killed
 
@@ -80,19 +80,19 @@ class Undisturbed:
     scenario: Scenario
     digest: Digest
     requests: list[Request]
-    told_at: set[int]
-    """How many requests had been made when the watch told of something."""
+    delivered_at: set[int]
+    """How many requests had been made when the watch delivered something."""
 
 
 class Notes(Plan):
     """No faults; watch events are recorded."""
 
     def __init__(self) -> None:
-        self.told_at: set[int] = set()
+        self.delivered_at: set[int] = set()
 
     def events(self, arena: Arena, waiting: deque[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         if waiting:
-            self.told_at.add(len(arena.requests))
+            self.delivered_at.add(len(arena.requests))
         return super().events(arena, waiting)
 
 
@@ -157,7 +157,7 @@ def undisturbed(scenario: Scenario) -> Undisturbed:
     notes = Notes()
     arena = Arena(scenario, notes).run()
     assert not arena.wrongs, f"{scenario.name}: {arena.wrongs}"
-    return Undisturbed(scenario, digest(arena), arena.requests, notes.told_at)
+    return Undisturbed(scenario, digest(arena), arena.requests, notes.delivered_at)
 
 
 def loses_event(base: Undisturbed, at: int) -> bool:
@@ -173,10 +173,10 @@ def loses_event(base: Undisturbed, at: int) -> bool:
 def sweep_up(arena: Arena) -> None:
     """Collect garbage after the last signed URL has expired."""
     arena.clock.advance(timedelta(days=8).total_seconds())
-    sweeper = GarbageCollector(
+    collector = GarbageCollector(
         arena.store, ClusterOwners(arena.cluster), GarbageCounts(), GarbagePolicy(FOLDER)
     )
-    asyncio.run(sweeper.sweep())
+    asyncio.run(collector.sweep())
 
 
 Point = tuple[Undisturbed, int, Moment]

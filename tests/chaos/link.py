@@ -1,7 +1,7 @@
 """The connection between an operator's process and the world in the parent process.
 
 The operator's event loop never waits by itself. When it has nothing left to do, it hands over the calls that
-it has made and the moment at which it wants to be woken, and stands still until the world answers. So a run
+it has made and the moment at which it wants to be woken, and waits until the world answers. So a run
 is exact: the same calls in the same order each time, and no second passes but in the world.
 """
 
@@ -114,7 +114,7 @@ class Link:
     now: float = 0.0
     wall: datetime = START
     on_event: Callable[..., None] = lambda *event: None
-    """Takes what the watch tells; what it told before somebody listened is in the listing."""
+    """Takes the events of the watch; those before a listener was added are in the listing."""
     _numbers: Any = field(default_factory=itertools.count)
     _new: list[Call] = field(default_factory=list)
     _open: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
@@ -160,7 +160,7 @@ class Link:
     def _take(self, answer: Answer) -> None:
         waiting = self._open.get(answer.number)
         if waiting is None or waiting.done():
-            return  # whoever asked was cancelled
+            return  # the caller was cancelled
         if answer.failed:
             waiting.set_exception(answer.value.open())
         else:
@@ -193,7 +193,7 @@ class LinkedLoop(asyncio.SelectorEventLoop):
         done: asyncio.Future[T] = self.create_future()
         try:
             done.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001  (whoever awaits it is to see it)
+        except Exception as error:  # noqa: BLE001  (it is raised where it is awaited)
             done.set_exception(error)
         return done
 

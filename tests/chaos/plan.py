@@ -51,9 +51,9 @@ class Plan:
 
     def events(self, arena: Arena, waiting: deque[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Remove and return the watch events to deliver now from `waiting`."""
-        told = list(waiting)
+        delivered = list(waiting)
         waiting.clear()
-        return told
+        return delivered
 
     def wall(self, arena: Arena) -> float:
         """Seconds by which the operator's wall clock is wrong now."""

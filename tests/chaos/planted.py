@@ -40,7 +40,7 @@ def _decides(other: Decide) -> None:
 
 
 def finalizer_after_upload(living: Living) -> None:
-    """The finalizer is put on the job when all is staged, not before the first byte."""
+    """The finalizer is added after staging, not before the first byte."""
 
     def late(o: Observation) -> Decision:
         decision = decide(o)
@@ -54,7 +54,7 @@ def finalizer_after_upload(living: Living) -> None:
 
 
 def status_before_compensation(living: Living) -> None:
-    """The terminal phase is written first, and then somebody cleans."""
+    """The terminal phase is written before the cleaning."""
     tasks: set[asyncio.Task[Any]] = set()
 
     def hasty(o: Observation) -> Decision:
@@ -71,7 +71,7 @@ def status_before_compensation(living: Living) -> None:
 
 
 def create_without_adopt(living: Living) -> None:
-    """A Pod of the attempt's name is taken for somebody else's."""
+    """An existing Pod of the attempt is not adopted."""
     attempts = living.reconciler.executor.attempts
     launcher: Any = attempts._launcher
 
@@ -93,7 +93,7 @@ def create_without_adopt(living: Living) -> None:
 
 
 def attempt_not_written_first(living: Living) -> None:
-    """What was launched is kept in memory, and written when the run has come to its results."""
+    """Attempts are kept in memory, and recorded only with the results."""
     memory: dict[tuple[str, int, int], str] = {}
 
     def forgetful(o: Observation) -> Decision:
@@ -123,7 +123,7 @@ def _with_attempts(status: Status, attempts: str) -> Status:
 
 
 def sweep_from_cache(living: Living) -> None:
-    """The garbage collector asks a cache, and the watch has not told that cache of the job."""
+    """The garbage collector uses a cache that does not have the job yet."""
 
     class Stale:
         async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:

@@ -35,7 +35,7 @@ class Process:
         self.lives = True
         self.frozen = False
         self.listing: Listing | None = None
-        """What it is told when it lists, if that is not what there is."""
+        """What a listing returns, if that is not what exists."""
 
     def send(self, go: Go) -> None:
         self.waits = False

@@ -48,7 +48,7 @@ class Promises:
             self.wrongs.append(f"{attempt.name} was launched beside another live attempt at its shard")
 
     def _comes_late(self, attempt: Attempt) -> bool:
-        """Whether one of two leaders launches what the other one has undone; that Pod is deleted again."""
+        """Whether one of two leaders launches a Pod that the other one has deleted; it is deleted again."""
         job, two = self._arena.job, self._arena.two
         run = job.status.run if job else None
         wanted = run is not None and (run.number, run.epoch) == (attempt.run, attempt.epoch)

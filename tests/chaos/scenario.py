@@ -39,7 +39,7 @@ class Scenario:
     """Whether ImageStores are there, so that what is asked of the API server about them counts."""
     timed: bool = False
     """Whether its end rests on seconds that pass: a clock that is set rightly makes them more or fewer."""
-    tells_last: bool = False
+    names_last_error: bool = False
     """Whether it fails at a deadline with what its last try met, which may be the fault itself."""
     some_outputs: bool = False
     """Whether it depends on the moment how many outputs there are; never which."""

@@ -29,7 +29,7 @@ from chaos.steps import (
     upload,
     wait,
 )
-from chaos.steps import away as nobody_there
+from chaos.steps import away as operator_away
 from chaos.tenants import TENANTS
 from fakes.build import SPEC
 from fakes.memory_cluster import Scene
@@ -156,7 +156,7 @@ _FAILURES = (
         "the sources cannot be read in time",
         {"execution": {"stagingDeadlineSeconds": 30}},
         prepare=fail_until(1e9, "copy", "/in/"),
-        tells_last=True,
+        names_last_error=True,
     ),
     # The other Pod must not run before the refusal is known, or there is something to report of it.
     Scenario("a Pod is refused for good", script=well(start=SLOW_START), prepare=refuse(REJECTED, 1)),
@@ -169,7 +169,7 @@ _FAILURES = (
         "a Pod is refused by a quota",
         {"execution": {"startDeadlineSeconds": 30}},
         prepare=refuse(QUOTA, 0, 1),
-        tells_last=True,
+        names_last_error=True,
     ),
     Scenario("the image cannot be pulled", {"execution": {"startDeadlineSeconds": 60}}, never_running(IMAGE)),
     Scenario(
@@ -197,7 +197,7 @@ _SWEPT = (
         prepare=both(other_cluster_stages, fail_until(7200 + 150, "put", "manifest.json")),
         # What is staged is old by then, and nothing newer comes. Another cluster sweeps the bucket as well.
         steps=[
-            Step(all_copied, nobody_there(7200)),
+            Step(all_copied, operator_away(7200)),
             Step(all_copied, other_cluster_sweeps),
             wait(theirs_untouched),
         ],
@@ -207,7 +207,7 @@ _SWEPT = (
         "let go with its staging, which is swept",
         prepare=fail_until(600, "delete"),
         script=SLOW,
-        steps=[Step(phase("Running"), delete), Step(gone, nobody_there(7200)), wait(nothing_staged)],
+        steps=[Step(phase("Running"), delete), Step(gone, operator_away(7200)), wait(nothing_staged)],
         setup=Setup(sweeps=True),
         timed=True,
     ),

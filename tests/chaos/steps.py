@@ -49,8 +49,8 @@ def finished(name: str) -> When:
 
 def clean(arena: Arena) -> bool:
     """When the job reports that its staging is empty."""
-    said = arena.job.status.condition("StagingCleaned") if arena.job else None
-    return said is not None and said.status == "True"
+    cleaned = arena.job.status.condition("StagingCleaned") if arena.job else None
+    return cleaned is not None and cleaned.status == "True"
 
 
 def rested(arena: Arena) -> bool:
@@ -176,8 +176,8 @@ def first_run(arena: Arena) -> bool:
 
 never_validated = fail(StoreUnavailable("no answer"), "put", "/1.json")
 """The first run stays in Validating until somebody acts."""
-never_undone = fail(StoreUnavailable("no answer"), "put_if_absent", "/1.json")
-"""The first run stays in Failing or Cancelling until somebody acts; nobody writes its report."""
+never_compensated = fail(StoreUnavailable("no answer"), "put_if_absent", "/1.json")
+"""The first run stays in Failing or Cancelling until a user acts; its report is never written."""
 never_staged = fail(StoreUnavailable("no answer"), "put", "/1-1/manifest.json")
 """The first run stays in Staging until somebody acts."""
 never_published = fail_while(first_run, "copy", "catalog/uploads/b")

@@ -45,8 +45,8 @@ def without_secret(arena: Arena) -> None:
 
 def not_ready(arena: Arena) -> bool:
     """When the job is Pending and its ImageStore is not ready."""
-    said = (status.conditions[0].status for status in arena.stores.statuses.values())
-    return phase("Pending")(arena) and "False" in said
+    ready = (status.conditions[0].status for status in arena.stores.statuses.values())
+    return phase("Pending")(arena) and "False" in ready
 
 
 def rotated(arena: Arena) -> None:
@@ -58,13 +58,13 @@ def rotated(arena: Arena) -> None:
 
 def taken_away(arena: Arena) -> None:
     """ImageStore and Secret are deleted before the job, and the operator with the credentials has ended."""
-    arena.stores.withdraw(Key("shop", "media"))
+    arena.stores.remove(Key("shop", "media"))
     arena.stores.secrets.clear()
     arena.away(1)
     delete(arena)
 
 
-def made_anew(arena: Arena) -> None:
+def created_again(arena: Arena) -> None:
     """Another ImageStore of the same bucket."""
     arena.stores.secret_of("key")
     arena.stores.declare(image_store("media", uid="another", bucket="media", prefix="here/"))
@@ -116,7 +116,7 @@ TENANTS: tuple[Scenario, ...] = (
         MEDIA,
         prepare=with_stores("media"),
         script=SLOW,
-        steps=[Step(phase("Running"), taken_away), Step(gone, made_anew), wait(nothing_staged)],
+        steps=[Step(phase("Running"), taken_away), Step(gone, created_again), wait(nothing_staged)],
         setup=Setup(sweeps=True),
         tenants=True,
     ),

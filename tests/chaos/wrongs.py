@@ -75,7 +75,7 @@ class LosesAnswer(Wrong):
             raise error
 
 
-class TellsTwice(Wrong):
+class DeliversTwice(Wrong):
     """Every watch event is delivered a second time, later."""
 
     def __init__(self, at: int) -> None:
@@ -86,11 +86,11 @@ class TellsTwice(Wrong):
         new = super().events(arena, waiting)
         if not self.begun(arena):
             return new
-        told, self.again = [*new, *self.again], [event for event in new if event[0] == "job"]
-        return told
+        delivered, self.again = [*new, *self.again], [event for event in new if event[0] == "job"]
+        return delivered
 
 
-class TellsLate(Wrong):
+class DeliversLate(Wrong):
     """Watch events are delayed by some requests."""
 
     LAG = 4
@@ -115,11 +115,11 @@ class Reorders(Wrong):
     """Events of Pods arrive before those of jobs, which arrive in the wrong order."""
 
     def events(self, arena: Arena, waiting: deque[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        told = super().events(arena, waiting)
+        delivered = super().events(arena, waiting)
         if not self.begun(arena):
-            return told
-        jobs = [event for event in told if event[0] == "job"]
-        return [*(event for event in told if event[0] != "job"), *reversed(jobs)]
+            return delivered
+        jobs = [event for event in delivered if event[0] == "job"]
+        return [*(event for event in delivered if event[0] != "job"), *reversed(jobs)]
 
 
 def relisted(arena: Arena) -> list[tuple[Any, ...]]:
@@ -133,7 +133,7 @@ def relisted(arena: Arena) -> list[tuple[Any, ...]]:
 
 
 class Expires(Wrong):
-    """The watch is silent for a while, then it is begun anew from a listing: deletions are never told."""
+    """The watch is silent for a while, then it starts again from a listing: deletions are never delivered."""
 
     SILENCE = 60.0
 
@@ -190,7 +190,7 @@ class ClockJumps(Wrong):
 
 
 class Freezes(Wrong):
-    """The leader stands still beyond its lease; another one takes over, and then the first one wakes up."""
+    """The leader is frozen beyond its lease; another one takes over, and then the first one continues."""
 
     REQUESTS = 6
 

@@ -30,7 +30,7 @@ class Refusal:
     message: str
 
     def names(self, field: str, words: str) -> bool:
-        return any(cause == field and words in said for cause, said in self.causes)
+        return any(cause == field and words in message for cause, message in self.causes)
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,10 @@ class Cluster:
         except client.ApiException as error:
             if error.status not in (400, 422):
                 raise
-            said = json.loads(error.body)
-            causes = said.get("details", {}).get("causes", [])
+            body = json.loads(error.body)
+            causes = body.get("details", {}).get("causes", [])
             named = tuple((cause.get("field", ""), cause.get("message", "")) for cause in causes)
-            return Refusal(error.status, named, said.get("message", ""))
+            return Refusal(error.status, named, body.get("message", ""))
         return answer
 
 

@@ -95,11 +95,13 @@ class Objects:
 
     def change(self, name: str, *changes: tuple[str, Any]) -> str:
         """What the API server says to an update; empty if it takes it."""
-        return self._said(self._api.replace_namespaced_custom_object, name, changed(self.get(name), *changes))
+        return self._refusal(
+            self._api.replace_namespaced_custom_object, name, changed(self.get(name), *changes)
+        )
 
     def say(self, name: str, status: dict[str, Any]) -> str:
         body = {**self.get(name), "status": status}
-        return self._said(self._api.replace_namespaced_custom_object_status, name, body)
+        return self._refusal(self._api.replace_namespaced_custom_object_status, name, body)
 
     def delete(self, name: str) -> None:
         self._api.delete_namespaced_custom_object(*self._where, name)
@@ -113,7 +115,7 @@ class Objects:
             return False
         return True
 
-    def _said(self, call: Any, name: str, body: dict[str, Any]) -> str:
+    def _refusal(self, call: Any, name: str, body: dict[str, Any]) -> str:
         try:
             call(*self._where, name, body)
         except client.ApiException as error:
@@ -188,8 +190,8 @@ def test_what_is_bad_may_stay_but_not_change(
     upgraded: Objects, name: str, path: str, worse: Any, good: Any
 ) -> None:
     assert upgraded.change(name, ("spec.suspend", True)) == "", "an unchanged field may stay as it is"
-    said = upgraded.change(name, (path, worse), ("spec.run", {"id": "2"}))
-    assert path.split("[")[0].rsplit(".", 1)[-1] in said
+    message = upgraded.change(name, (path, worse), ("spec.run", {"id": "2"}))
+    assert path.split("[")[0].rsplit(".", 1)[-1] in message
     assert upgraded.change(name, (path, good), ("spec.run", {"id": "2"})) == ""
 
 
@@ -199,12 +201,12 @@ def test_a_rule_on_the_whole_spec_is_judged_with_every_change_of_it(upgraded: Ob
 
 
 def test_a_rule_on_the_root_is_judged_with_every_write(upgraded: Objects) -> None:
-    """Why there must never be another one: what breaks it can neither be guarded nor told of."""
-    for said in (
+    """Why there must never be another one: an object that breaks it gets neither a finalizer nor a status."""
+    for message in (
         upgraded.change(LONG, ("metadata.finalizers", [FINALIZER])),
         upgraded.say(LONG, STATUS),
     ):
-        assert "at most 52 characters" in said
+        assert "at most 52 characters" in message
     upgraded.delete(LONG)
     assert not upgraded.there(LONG)
 

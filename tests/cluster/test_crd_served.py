@@ -29,7 +29,7 @@ FAILED = {
 
 @pytest.fixture(scope="module")
 def jobs(cluster: Any, namespace: str) -> Iterator[dict[str, dict[str, Any]]]:
-    """One failed ImageJob with a status, and one that nobody has seen yet."""
+    """One failed ImageJob with a status, and one that no operator has seen yet."""
     made = {
         name: cluster.create(namespace, changed(KEYS, ("metadata.name", name))) for name in ("bad", "new")
     }

@@ -1,4 +1,4 @@
-"""Every command of the runbook is run as it stands there, each block on a failed ImageJob of its own.
+"""Every command of the runbook is run as it is written there, each block on a failed ImageJob of its own.
 
 A block that says in its first line that it waits for the operator, or needs it, is checked by its flags only.
 What would change things outside of the test's own namespaces is tried out (`--dry-run`).
@@ -115,7 +115,7 @@ class Job:
 
 
 @pytest.fixture(scope="module")
-def looked_at(cluster: Any, namespace: str) -> Iterator[Job]:
+def inspected(cluster: Any, namespace: str) -> Iterator[Job]:
     """An ImageJob for the blocks that change nothing."""
     yield from failed_job(cluster, namespace)
 
@@ -185,9 +185,9 @@ def run_block(block: Block, environment: dict[str, str]) -> list[tuple[str, int,
     outcomes = list(zip(parts[0::3], parts[1::3], parts[2::3], strict=False))
     # kubectl only warns of fields that do not exist.
     return [
-        (block.commands[int(number)], int(code), said.strip())
-        for said, code, number in outcomes
-        if int(code) or "unknown field" in said
+        (block.commands[int(number)], int(code), output.strip())
+        for output, code, number in outcomes
+        if int(code) or "unknown field" in output
     ]
 
 
@@ -203,8 +203,8 @@ def environment_for(cluster: Any, job: Job, operator: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if not changes(b)], ids=str)
-def test_commands_that_look_work(block: Block, cluster: Any, looked_at: Job, operator: str) -> None:
-    assert run_block(block, environment_for(cluster, looked_at, operator)) == []
+def test_commands_that_look_work(block: Block, cluster: Any, inspected: Job, operator: str) -> None:
+    assert run_block(block, environment_for(cluster, inspected, operator)) == []
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if changes(b)], ids=str)
@@ -213,20 +213,20 @@ def test_commands_that_change_work(block: Block, cluster: Any, job: Job, operato
     wait_for_operator(cluster, operator)
 
 
-def test_a_command_that_does_not_work_is_found(cluster: Any, looked_at: Job, operator: str) -> None:
-    environment = environment_for(cluster, looked_at, operator)
-    lines = ('kubectl get imagejob "$NAME" -n "$NAMESPACE"', "kubectl get imagejob nobody --namespaces x")
-    ((failed, code, said),) = run_block(Block("planted", 0, lines), environment)
+def test_a_command_that_does_not_work_is_found(cluster: Any, inspected: Job, operator: str) -> None:
+    environment = environment_for(cluster, inspected, operator)
+    lines = ('kubectl get imagejob "$NAME" -n "$NAMESPACE"', "kubectl get imagejob missing --namespaces x")
+    ((failed, code, output),) = run_block(Block("planted", 0, lines), environment)
     assert (failed, code) == (lines[1], 1)
-    assert "unknown flag: --namespaces" in said
+    assert "unknown flag: --namespaces" in output
     asked = ("# needs the operator", *lines)
     assert [failed for failed, *_ in run_block(Block("planted", 1, asked), environment)] == [lines[1]]
 
 
 def test_a_field_that_does_not_exist_is_found(cluster: Any, job: Job, operator: str) -> None:
     patch = """kubectl patch imagejob "$NAME" -n "$NAMESPACE" --type=merge -p '{"spec":{"suspended":true}}'"""
-    ((_, _, said),) = run_block(Block("planted", 0, (patch,)), environment_for(cluster, job, operator))
-    assert 'unknown field "spec.suspended"' in said
+    ((_, _, output),) = run_block(Block("planted", 0, (patch,)), environment_for(cluster, job, operator))
+    assert 'unknown field "spec.suspended"' in output
 
 
 def test_the_finalizer_command_lets_a_deletion_end(cluster: Any, job: Job, operator: str) -> None:

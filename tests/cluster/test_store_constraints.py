@@ -88,5 +88,5 @@ def test_it_is_shown_with_its_columns(cluster: Any, namespace: str, stored: dict
 
 def test_the_singular_of_imagejobs_still_means_one_kind(cluster: Any, namespace: str) -> None:
     """It is a category too: a second kind in it would make `kubectl delete imagejob NAME` an error."""
-    asked = cluster.kubectl("get", "imagejob", "nobody", "-n", namespace)
-    assert 'imagejobs.imagejob.dev "nobody" not found' in asked.stderr
+    asked = cluster.kubectl("get", "imagejob", "missing", "-n", namespace)
+    assert 'imagejobs.imagejob.dev "missing" not found' in asked.stderr

@@ -1,4 +1,4 @@
-"""The stores that the checks are held against: the fake one, and real servers."""
+"""The stores that the checks run on: the fake one, and real servers."""
 
 from __future__ import annotations
 

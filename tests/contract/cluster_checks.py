@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import pytest
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name
+from imagejob_operator.api.spec import Spec
 from imagejob_operator.api.status import FailedItem, ItemCounts, RunStatus, ShardStatus, Status, error_status
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.decision.attempt import Attempt, State
@@ -85,7 +87,8 @@ async def fresh(bench: Bench) -> ImageJob:
 
 
 async def started(bench: Bench) -> ImageJob:
-    return await bench.jobs.write_status(await fresh(bench), running())
+    """A job that runs, read as for a launch."""
+    return await bench.jobs.whole(await bench.jobs.write_status(await fresh(bench), running()))
 
 
 # --- jobs --------------------------------------------------------------------------------------------------
@@ -115,10 +118,10 @@ async def a_finalizer_is_not_put_on_what_has_changed(bench: Bench) -> None:
 async def a_stranger_s_finalizer_is_left_alone(bench: Bench) -> None:
     job = await bench.add_stranger(await fresh(bench))
     guarded = await bench.jobs.add_finalizer(job)
-    assert STRANGER in guarded.finalizers
+    assert (guarded.guarded, guarded.finalizer_count) == (True, 2)
     free = await bench.jobs.remove_finalizer(guarded)
     assert free is not None
-    assert free.finalizers == (STRANGER,)
+    assert (free.guarded, free.finalizer_count) == (False, 1)
 
 
 @check
@@ -230,6 +233,24 @@ async def exactly_this_job_is_deleted(bench: Bench) -> None:
 
 
 @check
+async def the_whole_spec_is_read_of_exactly_this_job(bench: Bench) -> None:
+    job = await fresh(bench)
+    assert not isinstance(job.spec, Spec), "what is cached has only the head"
+    whole = await bench.jobs.whole(job)
+    assert isinstance(whole.spec, Spec)
+    assert (whole.spec.head, whole.resource_version) == (job.spec, job.resource_version)
+    await bench.touch(job)
+    assert (await bench.jobs.whole(job)).resource_version == job.resource_version, "only the spec is taken"
+    with pytest.raises(Conflict):
+        await bench.jobs.whole(replace(job, generation=job.generation + 1))
+    with pytest.raises(Gone):
+        await bench.jobs.whole(replace(job, uid="that of a predecessor"))
+    await bench.user_deletes(job)
+    with pytest.raises(Gone):
+        await bench.jobs.whole(job)
+
+
+@check
 async def a_namespace_has_its_labels_or_is_gone(bench: Bench) -> None:
     job = await fresh(bench)
     assert "kubernetes.io/metadata.name" in await bench.jobs.namespace_labels(job.key.namespace)
@@ -294,10 +315,10 @@ async def a_remark_is_the_last_warning_about_the_attempt(bench: Bench) -> None:
     other = await bench.launcher.launch(job, 1, 1, bench.ends_by)
     await bench.say(attempt, True, "FailedCreatePodSandBox", "no runtime of this name")
     await bench.say(attempt, False, "Scheduled", "assigned to a node")
-    said = "FailedCreatePodSandBox: no runtime of this name"
-    assert await bench.launcher.remark(attempt, job.key.namespace) == said
+    remark = "FailedCreatePodSandBox: no runtime of this name"
+    assert await bench.launcher.remark(attempt, job.key.namespace) == remark
     # Where there is a scheduler, it has something to say of any Pod.
-    assert await bench.launcher.remark(other, job.key.namespace) != said
+    assert await bench.launcher.remark(other, job.key.namespace) != remark
 
 
 async def left(bench: Bench, job: ImageJob, wanted: dict[str, str]) -> None:

@@ -77,11 +77,16 @@ class StopsByName(MemoryCluster):
         self.take_away(namespace, attempt.name)
 
 
-class LaunchesAnew(MemoryCluster):
+class LaunchesAgain(MemoryCluster):
     async def launch(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> Attempt:
         for _, attempt in self.attempts():
             self.take_away(job.key.namespace, attempt.name)
         return await super().launch(job, shard, number, ends_by)
+
+
+class ReadsWhateverIsThere(MemoryCluster):
+    async def whole(self, job: ImageJob) -> ImageJob:
+        return await super().whole(self.job(job.key) or job)
 
 
 class MergesStatuses(MemoryCluster):
@@ -98,7 +103,8 @@ BROKEN = {
     DeletesWhateverIsThere: "exactly_this_job_is_deleted",
     SaysThingsTwice: "an_event_is_written_once_for_a_run_and_reason",
     StopsByName: "stopping_never_hits_a_successor",
-    LaunchesAnew: "an_attempt_is_launched_once",
+    LaunchesAgain: "an_attempt_is_launched_once",
+    ReadsWhateverIsThere: "the_whole_spec_is_read_of_exactly_this_job",
     MergesStatuses: "a_status_takes_away_what_it_no_longer_says",
 }
 

@@ -45,7 +45,7 @@ class Bench(Protocol):
         ...
 
     def named_by(self, token: str) -> tuple[str, str]:
-        """Account and audience that a token tells of."""
+        """Account and audience of a token."""
         ...
 
 
@@ -65,7 +65,7 @@ class MemoryBench:
 
     async def delete(self) -> None:
         for key in [*self.stores.declared]:
-            self.stores.withdraw(key)
+            self.stores.remove(key)
 
     async def bring(self) -> None:
         self.stores.secrets["shop", "keys"] = {"access-key": "a", "secret-key": "s"}
@@ -116,7 +116,7 @@ CHECKS: list[Check] = []
 
 
 def check(promise: Check) -> Check:
-    """A promise of the port, held against everything that implements it."""
+    """A promise of the port, checked on everything that implements it."""
     CHECKS.append(promise)
     return promise
 
@@ -126,7 +126,7 @@ def found(store: ImageStore, reason: StoreReason = StoreReason.READY) -> StoreSt
 
 
 @check
-async def a_status_is_written_and_told_of(bench: Bench) -> None:
+async def a_status_is_written_and_watched(bench: Bench) -> None:
     store = await bench.apply()
     ready = await bench.image_stores.write_status(store, found(store))
     assert [c.reason for c in ready.status.conditions] == ["Ready"]
@@ -137,7 +137,7 @@ async def a_status_is_written_and_told_of(bench: Bench) -> None:
 
 
 @check
-async def nothing_is_said_of_a_store_that_has_changed(bench: Bench) -> None:
+async def no_status_is_written_for_a_store_that_has_changed(bench: Bench) -> None:
     store = await bench.apply()
     await bench.image_stores.write_status(store, found(store))
     with pytest.raises(Conflict):
@@ -145,7 +145,7 @@ async def nothing_is_said_of_a_store_that_has_changed(bench: Bench) -> None:
 
 
 @check
-async def nothing_is_said_of_a_store_that_is_gone(bench: Bench) -> None:
+async def no_status_is_written_for_a_store_that_is_gone(bench: Bench) -> None:
     store = await bench.apply()
     await bench.delete()
     with pytest.raises(Gone):
@@ -153,7 +153,7 @@ async def nothing_is_said_of_a_store_that_is_gone(bench: Bench) -> None:
 
 
 @check
-async def nothing_is_said_of_another_store_of_that_name(bench: Bench) -> None:
+async def no_status_is_written_for_another_store_of_that_name(bench: Bench) -> None:
     store = await bench.apply()
     await bench.delete()
     await bench.apply()
@@ -171,7 +171,7 @@ async def what_a_store_refers_to_is_read(bench: Bench) -> None:
 
 
 @check
-async def what_is_not_there_is_said_to_be_missing(bench: Bench) -> None:
+async def what_does_not_exist_is_reported_as_missing(bench: Bench) -> None:
     image_stores, home = bench.image_stores, bench.namespace
     for ask, reason in (
         (lambda: image_stores.secret(home, "none"), StoreReason.SECRET_NOT_FOUND),

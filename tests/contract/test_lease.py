@@ -38,11 +38,11 @@ async def check(lease: Lease, delete: Delete) -> None:
     assert await lease.read() == taken
     await delete()
     assert await lease.read() is None
-    anew = await lease.write("b", taken)
-    assert anew.holder == "b"
+    renewed = await lease.write("b", taken)
+    assert renewed.holder == "b"
     with pytest.raises(Conflict):
         await lease.write("a", taken)
-    assert await lease.read() == anew
+    assert await lease.read() == renewed
 
 
 async def test_the_fake() -> None:

@@ -49,7 +49,7 @@ def store_at(
 
 @pytest.fixture
 def closed_port() -> Iterator[str]:
-    """An address that refuses connections: bound, and nobody listens."""
+    """An address that refuses connections: bound, and not listening."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{bound.getsockname()[1]}"
@@ -71,7 +71,7 @@ async def test_a_store_that_is_away_is_unavailable_soon(call, closed_port: str) 
 @calls
 async def test_wrong_credentials_are_denied(call, s3) -> None:
     bucket = new_bucket(s3)
-    for access, secret in ((s3.access_key, SECRET), ("nobody", SECRET)):
+    for access, secret in ((s3.access_key, SECRET), ("unknown", SECRET)):
         store = store_at(s3.endpoint, bucket, access, secret)
         with pytest.raises(StoreDenied) as error:
             await call(store)
@@ -125,7 +125,7 @@ async def cutting(endpoint: str, after_bytes: int) -> AsyncIterator[tuple[str, l
 
 @pytest.mark.store
 @pytest.mark.timeout(60)
-async def test_an_upload_whose_connection_is_cut_is_sent_anew_and_whole(s3) -> None:
+async def test_an_upload_whose_connection_is_cut_is_sent_again_and_whole(s3) -> None:
     bucket = new_bucket(s3)
     body = bytes(range(256)) * 4096
     async with cutting(s3.endpoint, 50_000) as (endpoint, connections):

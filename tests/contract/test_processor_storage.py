@@ -80,7 +80,7 @@ def test_a_source_comes_as_it_is(bucket, store):
     assert store.get_source(bucket.signed("GET", "a b/ü+%.jpg"), etag, len(LARGE)) == LARGE
 
 
-def test_a_changed_source_is_told(bucket, store):
+def test_a_changed_source_is_reported(bucket, store):
     etag = bucket.put("a.jpg", b"one")
     bucket.put("a.jpg", b"two")
     with pytest.raises(ItemFailure) as caught:
@@ -88,7 +88,7 @@ def test_a_changed_source_is_told(bucket, store):
     assert caught.value.code is ItemCode.SOURCE_CHANGED
 
 
-def test_a_missing_source_is_told(bucket, store):
+def test_a_missing_source_is_reported(bucket, store):
     with pytest.raises(ItemFailure) as caught:
         store.get_source(bucket.signed("GET", "nothing.jpg"), "d41d8cd98f00b204e9800998ecf8427e", 100)
     assert caught.value.code is ItemCode.SOURCE_MISSING
@@ -101,7 +101,7 @@ def test_a_source_over_the_cap_is_refused(bucket, store):
     assert caught.value.code is ItemCode.TOO_LARGE
 
 
-def test_expired_urls_are_told_from_others(bucket, store):
+def test_expired_urls_differ_from_other_refusals(bucket, store):
     bucket.put("order.json", b"{}")
     with pytest.raises(OrderExpired):
         store.get_order(bucket.signed("GET", "order.json", expired=True))
@@ -144,7 +144,7 @@ def test_the_policy_holds(bucket, store, change, data):
     assert not list(bucket.client.list_objects(bucket.name, recursive=True))
 
 
-def test_an_expired_policy_is_told(bucket, store):
+def test_an_expired_policy_is_reported(bucket, store):
     to = bucket.upload(expired=True)
     with pytest.raises(OrderExpired):
         store.post_output(to, f"{to.key_prefix}x", "image/png", b"x")

@@ -144,12 +144,12 @@ def write(folder: Path, access: str, secret: str) -> None:
         (folder / f".{name}").replace(folder / name)
 
 
-async def test_credentials_in_files_are_read_anew_when_they_change(s3: S3Server, tmp_path: Path) -> None:
+async def test_credentials_in_files_are_read_again_when_they_change(s3: S3Server, tmp_path: Path) -> None:
     store = S3Store(StoreLocation(s3.endpoint, "rotation", secure=False), FileCredentials(tmp_path))
     try:
         with pytest.raises(StoreUnavailable, match="access-key does not exist or is empty"):
             await store.stat("a")
-        write(tmp_path, "nobody", "wrong")
+        write(tmp_path, "unknown", "wrong")
         with pytest.raises(StoreDenied):
             await store.read("a", 1)
         write(tmp_path, s3.access_key, s3.secret_key)
@@ -188,7 +188,7 @@ def test_nothing_is_signed_by_credentials_that_end_now() -> None:
 
 @pytest.mark.parametrize("size", [0, 7, PART + 1], ids=["empty", "small", "in parts"])
 async def test_an_object_passes_from_one_store_to_another(address: StoreLocation, size: int) -> None:
-    """In parts, with its headers; what is not as was said leaves nothing behind."""
+    """In parts, with its headers; an object that does not match leaves nothing behind."""
     store = S3Store(address, good)
     try:
         data = os.urandom(size)
@@ -218,7 +218,7 @@ async def test_an_object_passes_from_one_store_to_another(address: StoreLocation
         store.close()
 
 
-async def test_a_copy_that_breaks_is_begun_anew(address: StoreLocation) -> None:
+async def test_a_copy_that_breaks_starts_again(address: StoreLocation) -> None:
     """Each try opens its own stream from the first byte; nothing of a broken one is left."""
     store = S3Store(address, good)
     opened: list[int] = []

@@ -1,4 +1,4 @@
-"""A token for temporary credentials of a real server, at a token service that really looks at the token."""
+"""A token for temporary credentials of a real server, at a token service that really verifies the token."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 POD = "authentication.kubernetes.io/pod-name"
 """What a token that was made for a Pod says of it."""
 ENDS = {"ResponseComplete", "Panic"}
-"""Stages at which a request is over; it panics where nobody is there any more to be answered."""
+"""Stages at which a request is over; it panics if its client has gone."""
 CREATED, CLOSED_EARLY, CONFLICT, FAILURE = 201, 200, 409, 500
 
 
@@ -54,7 +54,7 @@ class Audit:
         """The same, and the position to continue from."""
         with self._path.open("rb") as file:
             file.seek(since)
-            # Read once: iterating over a growing file also returns the halves of a line being written.
+            # Read once: iterating over a growing file can return a line that is being written in two halves.
             complete, newline, _ = file.read().rpartition(b"\n")
         entries = [json.loads(line) for line in complete.splitlines() if namespace.encode() in line]
         found = [

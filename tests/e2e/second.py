@@ -108,7 +108,7 @@ def second_installation(world: World, name: str, folder: Path, others: int = 0) 
     folder = folder.resolve()
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(own_overlay(folder, second)))
     rendered = world.kubectl("kustomize", str(folder))
-    # The kind of all jobs, and what is bound by nobody but the first operator, is there already.
+    # The CRD, and the bindings of the first operator, exist already.
     fresh = [
         document
         for document in yaml.safe_load_all(rendered)

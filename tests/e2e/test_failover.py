@@ -71,7 +71,7 @@ def production(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         world.await_operator()
         yield
     finally:
-        # What it adds beside the Deployment's own fields goes with it; they are told anew.
+        # What it adds beside the Deployment's own fields is removed with it, and set again.
         world.kubectl("delete", "pdb,deployment", OPERATOR, "-n", NAMESPACE, "--ignore-not-found")
         world.kubectl(*apply, str(OVERLAYS / "demo"))
         world.reset_operator()

@@ -27,7 +27,7 @@ from localcluster.cluster import Status
 
 AT_ONCE = 12
 HIDDEN = ("token=hidden", "open-sesame")
-"""What stands in the queries of URLs, and in a Secret with headers."""
+"""Words in the queries of URLs, and in a Secret with headers."""
 ENOUGH = 40
 
 
@@ -82,15 +82,19 @@ def test_each_end_is_counted_once(arena: Arena, played: dict[str, Future[Outcome
     assert finished_runs(arena.world) == Counter(verdict(job) for job in ends)
 
 
-def test_what_urls_and_headers_hide_is_told_nowhere(arena: Arena, played: dict[str, Future[Outcome]]) -> None:
+def test_secret_parts_of_urls_and_headers_appear_nowhere(
+    arena: Arena, played: dict[str, Future[Outcome]]
+) -> None:
     """Neither by a status nor in the log of the operator, which speaks of the URLs themselves."""
     outcomes = {name: future.result() for name, future in played.items()}
-    told = {name: json.dumps(outcome.ended["status"]) for name, outcome in outcomes.items() if outcome.ended}
+    statuses = {
+        name: json.dumps(outcome.ended["status"]) for name, outcome in outcomes.items() if outcome.ended
+    }
     log = arena.world.kubectl("logs", "-n", NAMESPACE, f"deployment/{OPERATOR}", "--tail=-1")
     if "url-busy" in played:
-        assert "/busy/a.jpg returned HTTP 503" in told["url-busy"]
+        assert "/busy/a.jpg returned HTTP 503" in statuses["url-busy"]
         assert "/busy/a.jpg returned HTTP 503" in log
-    found = [name for name, text in {**told, "the log": log}.items() for word in HIDDEN if word in text]
+    found = [name for name, text in {**statuses, "the log": log}.items() for word in HIDDEN if word in text]
     assert not found
 
 

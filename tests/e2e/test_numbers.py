@@ -1,4 +1,4 @@
-"""Many jobs and a store that is away: the operator lets go of all of them, and one sweep pays what is owed.
+"""Many jobs and a store that is away: the operator releases all of them, and one sweep cleans what is left.
 
 A real API server, a real store and the shipped operator; the sweeps run in this process, so that there is
 exactly one of them, with a store whose clock is two hours on. IMAGEJOB_E2E_MANY says how many jobs.
@@ -103,8 +103,8 @@ def test_an_outage_in_numbers(crowd: Crowd, proxy: StoreProxy, figures: list[str
         broken.enter_context(proxy.rule(Rule(refused(503, "SlowDown"), ("delete",))))
         crowd.create(KEPT, "kept", startDeadlineSeconds=3)
         crowd.await_phase("Failed", seconds=60 + KEPT)
-        owed = sum(condition(job, "StagingCleaned") == "False" for job in crowd.all())
-        assert owed == KEPT
+        deferred = sum(condition(job, "StagingCleaned") == "False" for job in crowd.all())
+        assert deferred == KEPT
         with _no_operator(crowd.shop.world):
             broken.close()
             assert crowd.staged() >= left + 2 * KEPT
@@ -133,7 +133,7 @@ def _delete_in_an_outage(crowd: Crowd, proxy: StoreProxy, figures: list[str]) ->
 
 
 def _sweep_it_all(crowd: Crowd, proxy: StoreProxy, figures: list[str]) -> None:
-    """With nobody else there: the sweep, beside the staging of another installation and cluster."""
+    """While no operator runs: the sweep, beside the staging of another installation and cluster."""
     world = crowd.shop.world
     cluster = world.cluster_uid
     folder = staging_folder(INSTALLATION, cluster)
@@ -143,14 +143,14 @@ def _sweep_it_all(crowd: Crowd, proxy: StoreProxy, figures: list[str]) -> None:
     for key in theirs:
         world.store.client.put_object(world.store.bucket, key, io.BytesIO(b"theirs"), 6)
     counts = GarbageCounts()
-    # Tests before this one may have left what is owed as well.
+    # Tests before this one may have left deferred cleaning as well.
     total = sum(key != clock_key(folder) for key in world.store.keys(own_staging_prefix(folder)))
 
     async def sweep(owners: KubeOwners, store: S3Store) -> None:
         assert await owners.cluster_uid() == cluster
-        sweeper = GarbageCollector(store, owners, counts, GarbagePolicy(folder))
+        collector = GarbageCollector(store, owners, counts, GarbagePolicy(folder))
         with proxy.rule(Rule(LATER, ("stat",), (clock_key(folder),))):
-            left = await sweeper.sweep()
+            left = await collector.sweep()
         assert left is not None
         untouched = sum(key in crowd.shop.staging() for key in theirs)
         figures.append(
@@ -191,15 +191,15 @@ def _with_owners(world: World, proxy: StoreProxy, work: Sweep) -> None:
 
 def _no_operator(world: World) -> ExitStack:
     """The operator is away for a while."""
-    undo = ExitStack()
+    cleanup = ExitStack()
     scale = ("scale", "-n", NAMESPACE, f"deployment/{OPERATOR}")
     world.kubectl(*scale, "--replicas=0")
-    undo.callback(world.await_operator)
-    undo.callback(world.kubectl, *scale, "--replicas=1")
+    cleanup.callback(world.await_operator)
+    cleanup.callback(world.kubectl, *scale, "--replicas=1")
     selector = f"app.kubernetes.io/name={OPERATOR}"
     until(
         "no operator",
         lambda: not world.core.list_namespaced_pod(NAMESPACE, label_selector=selector).items,
         60,
     )
-    return undo
+    return cleanup

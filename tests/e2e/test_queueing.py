@@ -43,7 +43,7 @@ def test_a_queue_holds_the_pods_back_and_lets_them_go(shop: Shop) -> None:
     assert len(shop.outputs()) == 2
 
 
-def test_more_pods_at_once_while_the_run_is_on_its_way(shop: Shop, large_photo: bytes) -> None:
+def test_more_pods_at_once_during_a_run(shop: Shop, large_photo: bytes) -> None:
     keys = shop.upload_copies(large_photo, 6)
     small = {"resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}}}
     pods = {"parallelism": 1, "itemsPerPod": 1, "podTemplate": small}

@@ -24,7 +24,7 @@ SLACK = 15
 WINDOW = 60
 """Seconds in which an idle operator is watched."""
 IDLE = 5_000
-"""Milliseconds without a byte by which a watch is told from connections that are in use all the time."""
+"""Milliseconds without a byte that distinguish a watch from connections in constant use."""
 SILENCE = """
 add table inet silence
 add chain inet silence input {{ type filter hook input priority 0; }}

@@ -78,4 +78,4 @@ def test_the_credentials_are_gone_when_a_job_is_deleted(shop: Shop) -> None:
         assert (event.type, event.reason) == ("Warning", "CleaningDeferred")
         assert f"the ImageStore {shop.name}/media no longer exists" in event.message
         assert f"s3://{tenant.bucket}/.imagejob-staging/" in event.message
-        assert tenant.keys(".imagejob-staging/"), "nobody could delete it"
+        assert tenant.keys(".imagejob-staging/"), "nothing could delete it"

@@ -98,7 +98,7 @@ def two(world: World) -> Iterator[Two]:
 
 
 def attempted(two: Two, attempt: Attempt) -> str:
-    """What came of it, in a line."""
+    """The result, in a line."""
     name = attempt.name
     spec = two.placed({"source": {"keys": ["photos/b.jpg"]}, "execution": SMALL, **attempt.spec})
     rendition = {"name": TAKEN, "output": {"format": "JPEG"}}

@@ -111,14 +111,11 @@ def verdict(job: Job) -> tuple[str, str, str]:
 
 def process_of(pod: client.V1Pod, word: str) -> int:
     """The process on this machine whose command line contains the word."""
-    watermark_images = (pod.metadata.uid, pod.metadata.uid.replace("-", "_"))
+    ids = (pod.metadata.uid, pod.metadata.uid.replace("-", "_"))
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             cgroup = (folder / "cgroup").read_text()
-            if (
-                any(mark in cgroup for mark in watermark_images)
-                and word.encode() in (folder / "cmdline").read_bytes()
-            ):
+            if any(uid in cgroup for uid in ids) and word.encode() in (folder / "cmdline").read_bytes():
                 return int(folder.name)
     raise AssertionError(f"no process {word} of pod {pod.metadata.name} on this machine")
 
@@ -437,7 +434,7 @@ class Shop:
 
     def diagnosis(self) -> str:
         """Diagnostics for a failed test."""
-        kubectl, told = self.world.kubectl, []
+        kubectl, lines = self.world.kubectl, []
         for words in (
             ("get", "imagejobs", "-o", "yaml", "-n", self.name),
             ("get", "pods,secrets", "-o", "wide", "-n", self.name),
@@ -445,16 +442,16 @@ class Shop:
             ("get", "pods", "-o", "wide", "-n", NAMESPACE),
             ("logs", f"deployment/{OPERATOR}", "--tail=60", "-n", NAMESPACE),
         ):
-            told.append(f"$ kubectl {' '.join(words)}")
+            lines.append(f"$ kubectl {' '.join(words)}")
             try:
-                told.append(_without_noise(kubectl(*words)) if "yaml" in words else kubectl(*words))
+                lines.append(_without_noise(kubectl(*words)) if "yaml" in words else kubectl(*words))
             except ClusterError as error:
-                told.append(str(error))
+                lines.append(str(error))
         try:
-            told.append(f"staging: {self.staging()}")
+            lines.append(f"staging: {self.staging()}")
         except (MinioException, HTTPError) as error:
-            told.append(f"staging: {error}")
-        return "\n".join(told)
+            lines.append(f"staging: {error}")
+        return "\n".join(lines)
 
 
 def _without_noise(text: str) -> str:

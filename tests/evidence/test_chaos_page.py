@@ -16,7 +16,7 @@ MEASURED: dict[str, Any] = json.loads(CRASHES["chaos.json"].read_text())
 
 
 def objections(measured: dict[str, Any]) -> list[str]:
-    """What does not fit between what was measured and what there is."""
+    """Differences between what was measured and what exists."""
     scenarios = {scenario.name for scenario in SCENARIOS}
     found = [f"{name} in one only" for name in scenarios ^ {row["scenario"] for row in measured["rows"]}]
     found += [f"{row['scenario']} diverged" for row in measured["rows"] if row["divergences"]]
@@ -30,7 +30,7 @@ def objections(measured: dict[str, Any]) -> list[str]:
     return found
 
 
-def test_what_was_measured_is_what_there_is_and_nothing_diverged() -> None:
+def test_every_scenario_was_measured_and_nothing_diverged() -> None:
     assert objections(MEASURED) == []
 
 

@@ -79,10 +79,10 @@ def test_what_lacks_of_the_takeovers_is_found(change: dict[str, Any], lacking: s
     assert lacking in lacks_of_failover({**FAILOVER, **change})
 
 
-def test_the_page_tells_what_went_wrong() -> None:
+def test_the_page_shows_what_went_wrong() -> None:
     wrong = {"wrongEnds": ["x"], "doubledLaunches": ["x", "y"], "orphans": ["x", "y", "z"]}
-    assert "**1 wrong ends, 2 duplicate launches, 3 orphans**" in killed_at_random({**KILLED, **wrong})[0]
+    assert "**1 wrong outcomes, 2 duplicate launches, 3 orphans**" in killed_at_random({**KILLED, **wrong})[0]
     slow = [{"way": way, "lease": 1.0, "work": 21.5, "late": 2} for way in PROMISED]
-    told = "\n".join(failover({**FAILOVER, "takeovers": slow}))
-    assert "21.5 s" in told
-    assert "**6 writes of a replica" in told
+    page = "\n".join(failover({**FAILOVER, "takeovers": slow}))
+    assert "21.5 s" in page
+    assert "**6 writes of a replica" in page

@@ -11,7 +11,7 @@ import msgspec
 
 from fakes.clock import START
 from fakes.memory_owners import FOLDER
-from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job
+from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_whole_job
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import (
     ItemCounts,
@@ -54,7 +54,7 @@ def status(
     items: int = 2,
     per_shard: int = 2,
 ) -> Status:
-    """A status as it stands in a phase of the first run."""
+    """A status as it current in a phase of the first run."""
     if phase is Phase.PENDING:
         return Status()
     staged = phase not in (Phase.PENDING, Phase.VALIDATING, Phase.STAGING, Phase.SUSPENDED)
@@ -71,13 +71,14 @@ def status(
 
 
 def job(
-    stands: Status | None = None,
+    current: Status | None = None,
     wanted: Mapping[str, Any] | None = None,
     *,
     guarded: bool = True,
     deleted_at: datetime | None = None,
     generation: int = 1,
 ) -> ImageJob:
+    """An ImageJob as an operation reads it, with its whole spec."""
     metadata: dict[str, Any] = {
         "name": KEY.name,
         "namespace": KEY.namespace,
@@ -91,9 +92,9 @@ def job(
     body = {
         "metadata": metadata,
         "spec": dict(wanted or SPEC),
-        "status": msgspec.json.decode(msgspec.json.encode(status_body(stands or Status()))),
+        "status": msgspec.json.decode(msgspec.json.encode(status_body(current or Status()))),
     }
-    return parse_job(body)
+    return parse_whole_job(body)
 
 
 def attempt(

@@ -21,13 +21,13 @@ from fakes.memory_store import MemoryStore, key_of
 from imagejob_contract.order import Order
 from imagejob_contract.result import Summary
 from imagejob_operator.api.errors import Reason
-from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job
+from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job, parse_whole_job
 from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.api.status import Status, status_body
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.decision.attempt import Attempt, Problem, State
 from imagejob_operator.naming.names import API_VERSION, FINALIZER, KIND
-from imagejob_operator.ports.imagejobs import Conflict, Gone
+from imagejob_operator.ports.imagejobs import Conflict, Gone, with_spec_of
 from imagejob_operator.ports.launcher import Refused
 
 GATED = Problem(Reason.START_DEADLINE_EXCEEDED, "Scheduling is blocked due to non-empty scheduling gates")
@@ -80,9 +80,9 @@ class MemoryCluster:
         """Shards that are not launched, and why."""
         self.refused_orders: Problem | None = None
         self.untold = ""
-        """Why it cannot be told whether an attempt would be taken."""
+        """Why it is not known whether an attempt would be accepted."""
         self.remarks: dict[str, str] = {}
-        """What is said of an attempt when somebody asks, by its name."""
+        """The Event of an attempt, by its name."""
         self.stop_seconds = 0.0
         """How long a stopped attempt still lives."""
         self.namespaces: dict[str, dict[str, str]] = {"shop": {}}
@@ -174,10 +174,14 @@ class MemoryCluster:
             raise Gone(namespace)
         return dict(self.namespaces[namespace])
 
+    async def whole(self, job: ImageJob) -> ImageJob:
+        await self.hooks.before("whole", str(job.key))
+        return with_spec_of(job, parse_whole_job(_copy(self._body(job.key))))
+
     async def add_finalizer(self, job: ImageJob) -> ImageJob:
         await self.hooks.before("add_finalizer", str(job.key))
         self._expect(job)
-        self._body(job.key)["metadata"]["finalizers"] = [*job.finalizers, FINALIZER]
+        self._body(job.key)["metadata"].setdefault("finalizers", []).append(FINALIZER)
         after = self._changed(job.key)
         await self.hooks.after("add_finalizer", str(job.key))
         return after
@@ -187,8 +191,8 @@ class MemoryCluster:
         if job.key not in self._bodies:
             return None
         self._expect(job)
-        left = [name for name in job.finalizers if name != FINALIZER]
-        self._body(job.key)["metadata"]["finalizers"] = left
+        left = self._body(job.key)["metadata"]["finalizers"]
+        left.remove(FINALIZER)
         after: ImageJob | None = self._changed(job.key)
         if job.deleted_at and not left:
             self._drop(job.key)

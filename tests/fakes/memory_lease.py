@@ -32,7 +32,7 @@ class MemoryLease:
 
 
 class LeaseLine:
-    """One replica's line to the lease; its faults are nobody else's."""
+    """One replica's line to the lease; its faults do not affect the others."""
 
     def __init__(self, lease: MemoryLease) -> None:
         self._lease = lease

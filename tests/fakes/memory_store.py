@@ -149,7 +149,7 @@ class MemoryStore:
         with reader() as stream:
             data = stream.read(source.size + 1)
         if len(data) != source.size:
-            raise ObjectChanged(f"{source.key} has another size than was said")
+            raise ObjectChanged(f"{source.key} does not have the given size")
         found = hashlib.sha256(data).hexdigest()
         if source.sha256 and found != source.sha256:
             raise ChecksumMismatch(f"{source.key} has the SHA-256 digest {found}, expected {source.sha256}")

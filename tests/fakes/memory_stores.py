@@ -86,7 +86,7 @@ class MemoryStores:
         self.hooks = Hooks()
         """What is asked of the API server and the token service."""
         self.declared: dict[Key, ImageStore] = {}
-        """The ImageStores that a watch tells of."""
+        """The ImageStores that a watch delivers."""
         self.on_store: Callable[[ImageStore, bool], None] = lambda store, gone: None
         self.buckets: dict[str, Bucket] = {}
         self.secrets: dict[tuple[str, str], dict[str, str]] = {}
@@ -119,14 +119,14 @@ class MemoryStores:
         self.on_store(store, False)
         return store
 
-    def withdraw(self, key: Key) -> None:
+    def remove(self, key: Key) -> None:
         """Have a user delete an ImageStore."""
         store = self.declared.pop(key)
         self.gone.add(store.uid)
         self.on_store(store, True)
 
     def listed(self) -> list[ImageStore]:
-        """What a listing of the ImageStores tells."""
+        """The result of listing the ImageStores."""
         return list(self.declared.values())
 
     # --- the opener ---------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from imagejob_operator.ports.secrets import SecretUnreadable
 
 
 class MemoryWeb:
-    """Every URL has an answer: its own name, unless something else was said of it."""
+    """Every URL has an answer: its own name by default."""
 
     def __init__(self, hooks: Hooks | None = None) -> None:
         self.pages: dict[str, bytes] = {}

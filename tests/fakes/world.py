@@ -101,7 +101,7 @@ class Operator:
             OwnStore(store), connector, policy.staging_folder, self.cache.jobs, self.store_wanted
         )
 
-        work = Operations(self.stores, cluster, fetching, self.telemetry, clock)
+        work = Operations(cluster, self.stores, cluster, fetching, self.telemetry, clock)
         self.operations = OperationRunner(work, self.queue.add, clock, no_jitter)
         memories = RunMemories(no_jitter)
         access = StoreAccess(cluster, selector, clock, self.stores.views)
@@ -122,7 +122,7 @@ class Operator:
                 self.attempt_seen("ADDED", uid, key, attempt)
 
     def store_wanted(self, key: Key) -> None:
-        """A store is to be looked at soon."""
+        """A store is to be checked soon."""
 
     def job_seen(self, kind: str, job: ImageJob) -> None:
         if kind == "DELETED":
@@ -138,7 +138,7 @@ class Operator:
             self.cache.put_attempt(uid, attempt)
         self.queue.add(key)
 
-    def running_efforts(self) -> list[asyncio.Task[None]]:
+    def running_operations(self) -> list[asyncio.Task[None]]:
         return [task for task in self.operations.tasks() if not task.done()]
 
 
@@ -235,14 +235,14 @@ class World:
         return f"{found.status.phase} {found.status.error}" if found else "gone"
 
     async def step(self) -> None:
-        """One turn if a key is ready, else let operations go on, else move the clock to what comes next."""
+        """One reconcile if a key is ready, else let operations run, else move the clock to the next timer."""
         operator = self.operator
         if operator.queue.release_due():
             key = operator.queue.ready.pop(0)
             await self._survive(operator.reconciler.reconcile(key))
             self._note()
             return
-        tasks = operator.running_efforts()
+        tasks = operator.running_operations()
         if tasks:
             waiting = asyncio.wait(
                 tasks, return_when=asyncio.FIRST_COMPLETED, timeout=0.02 if self.hanging else 5

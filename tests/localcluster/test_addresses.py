@@ -11,7 +11,7 @@ def test_no_two_clusters_share_an_address() -> None:
     assert not [pair for pair in combinations(networks, 2) if pair[0].overlaps(pair[1])]
 
 
-def test_every_address_lies_in_its_range() -> None:
+def test_every_address_is_in_its_range() -> None:
     for own in map(Addresses, range(LIMIT)):
         assert own.node in own.node_network
         assert own.api_service in own.services

@@ -15,8 +15,8 @@ from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
 from imagejob_contract.order import MAX_ORDER_BYTES, Order
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import MAX_SHARDS, InvalidSpec
-from imagejob_operator.api.status import status_body
+from imagejob_operator.api.spec import InvalidSpec
+from imagejob_operator.api.status import MAX_SHARDS, status_body
 from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.decision.shards import items_per_pod
@@ -63,11 +63,9 @@ async def test_as_many_sources_as_a_list_may_have(figures: list[str]) -> None:
     per_shard = items_per_pod(of.spec.execution, done.items)
     shards = -(-done.items // per_shard)
     assert shards == MAX_SHARDS
-    standing = status(
-        Phase.RUNNING, counts=[AttemptCounts(1)] * shards, items=done.items, per_shard=per_shard
-    )
+    current = status(Phase.RUNNING, counts=[AttemptCounts(1)] * shards, items=done.items, per_shard=per_shard)
     calls, begun = len(store.hooks.calls), time.process_time()
-    await write_order(store, job(standing, wanted), PREFIX, shards - 1, 1, timedelta(hours=1))
+    await write_order(store, job(current, wanted), PREFIX, shards - 1, 1, timedelta(hours=1))
     seconds = time.process_time() - begun
     figures.append(f"the order of one of its {shards} shards: {seconds * 1000:.0f} ms of processor time")
     assert [key for operation, key in store.hooks.calls[calls:] if operation == "get"] == [

@@ -24,7 +24,7 @@ KEPT = 200
 AWAY = StoreUnavailable("the store cannot be reached")
 
 
-def sweeper_of(world: World, counts: GarbageCounts) -> GarbageCollector:
+def collector_of(world: World, counts: GarbageCounts) -> GarbageCollector:
     return GarbageCollector(world.store, ClusterOwners(world.cluster), counts, GarbagePolicy(FOLDER))
 
 
@@ -53,7 +53,7 @@ async def go_on(world: World, until: Callable[[], bool]) -> None:
                 await operator.reconciler.reconcile(key)
         if until():
             return
-        if tasks := operator.running_efforts():
+        if tasks := operator.running_operations():
             await asyncio.wait(tasks)
         elif not world.cluster.play():
             moments = [*operator.queue.due.values(), *filter(None, [world.cluster.next_event()])]
@@ -78,7 +78,7 @@ def fill(world: World, count: int, **fields: Any) -> None:
 @pytest.mark.timeout(240)
 async def test_a_thousand_jobs_deleted_while_the_store_is_away(figures: list[str]) -> None:
     world, counts = World(idle), GarbageCounts()
-    sweeper = sweeper_of(world, counts)
+    collector = collector_of(world, counts)
     fill(world, DELETED, execution={"itemsPerPod": 2})
     await go_on(world, lambda: len(world.cluster.attempts()) == DELETED)
     before = staged(world)
@@ -89,11 +89,11 @@ async def test_a_thousand_jobs_deleted_while_the_store_is_away(figures: list[str
     left = staged(world)
     deferred = len(world.operator.telemetry.deferrals)
     world.clock.advance(1)
-    await sweeper.sweep()
+    await collector.sweep()
     assert counts.failures == 1
     world.store.hooks.remove(fault)
     world.clock.advance(2 * 3600)
-    left_over = await sweeper.sweep()
+    left_over = await collector.sweep()
     figures.append(
         f"{DELETED} ImageJobs deleted while the store was away: 0 wedged, {deferred} deferred, "
         f"{left} of {before} staged objects left behind; after one sweep: {staged(world)}"
@@ -106,23 +106,23 @@ async def test_a_thousand_jobs_deleted_while_the_store_is_away(figures: list[str
     assert left_over.objects == left_over.waiting == 0
 
 
-async def test_jobs_that_failed_and_are_kept_while_their_cleaning_is_owed(figures: list[str]) -> None:
+async def test_failed_jobs_are_kept_while_their_cleaning_is_deferred(figures: list[str]) -> None:
     world, counts = World(badly(CRASHED)), GarbageCounts()
-    sweeper = sweeper_of(world, counts)
+    collector = collector_of(world, counts)
     fill(world, KEPT, execution={"itemsPerPod": 2, "retriesPerShard": 0})
     fault = world.store.hooks.fail(AWAY, "delete")
     await go_on(world, lambda: all_failed(world))
     conditions = [job.status.condition("StagingCleaned") for job in world.cluster.jobs()]
-    owed = sum(c is not None and (c.status, c.reason) == ("False", "Deferred") for c in conditions)
+    deferred = sum(c is not None and (c.status, c.reason) == ("False", "Deferred") for c in conditions)
     left = staged(world)
     world.store.hooks.remove(fault)
     world.clock.advance(2 * 3600)
-    await sweeper.sweep()
+    await collector.sweep()
     figures.append(
-        f"{len(world.cluster.jobs())} failed jobs kept, {owed} with their cleaning deferred, {left} objects "
-        f"owed; after one sweep: {staged(world)}"
+        f"{len(world.cluster.jobs())} failed jobs kept, {deferred} with their cleaning deferred, {left} "
+        f"objects left; after one sweep: {staged(world)}"
     )
-    assert (owed, len(world.cluster.jobs())) == (KEPT, KEPT)
+    assert (deferred, len(world.cluster.jobs())) == (KEPT, KEPT)
     assert left >= 3 * KEPT
     assert staged(world) == 0
     await go_on(world, lambda: all_cleaned(world))

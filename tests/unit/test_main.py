@@ -121,9 +121,9 @@ def test_invalid_settings_exit_2_with_one_line(
 ) -> None:
     monkeypatch.setattr(os, "environ", {**ENVIRONMENT, "IMAGEJOB_ENGINE": "Vips"})
     assert program.main() == 2
-    said = capsys.readouterr().err
-    assert said.startswith("imagejob-operator: IMAGEJOB_ENGINE is 'Vips'")
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("imagejob-operator: IMAGEJOB_ENGINE is 'Vips'")
+    assert printed.count("\n") == 1
 
 
 @pytest.mark.parametrize("ends", [None, ClusterUnknown("the uid cannot be read")])

@@ -19,14 +19,16 @@ def bench_images(measured: dict[str, Any]) -> str:
     lines = [
         NOTE,
         "# Cost of an image\n",
-        "A JPEG of 12 megapixels to 1600, 800 and 200 pixels, `make bench-images`: CPU (user and system) of "
-        f"whole processes with one thread, medians of {measured['rounds']} shuffled rounds in one run. Times "
-        "depend on the machine, ratios hardly.\n",
-        f"Commit {measured['commit']}, {measured['date']}, {measured['machine']}.\n",
-        "*naive*: Pillow, one full decode, one LANCZOS pass per rendition. *floor*: a decode at the "
-        "smallest scale and the encodes, no resize. *pyvips* and *sharp, chain*: one decode, each rendition "
-        "from the one before.\n",
-        "| CPU in relation to | measured | at most |",
+        "`make bench-images` makes renditions of 1600, 800 and 200 pixels from a JPEG of 12 megapixels. It "
+        "measures the CPU time (user and system) of whole processes with one thread. The figures are medians "
+        f"of {measured['rounds']} shuffled rounds in one run. Times depend on the machine; ratios depend on "
+        "it only a little.\n",
+        f"Measured at commit {measured['commit']} on {measured['date']} ({measured['machine']}).\n",
+        "*naive* is Pillow with one full decode and one LANCZOS pass per rendition. *floor* is a decode at "
+        "the smallest scale and the encodes, without a resize. *pyvips* and *sharp, chain* decode once, and "
+        "make each rendition from the one before. *sharp, clones* makes each rendition from a clone of one "
+        "stream, as its documentation shows.\n",
+        "| ratio of CPU times | measured | at most |",
         "|---|---|---|",
     ]
     lines += [
@@ -36,8 +38,8 @@ def bench_images(measured: dict[str, Any]) -> str:
     lines += [
         "\n| figure | measured | at most |",
         "|---|---|---|",
-        f"| from start to the first image, parent and child, ms of CPU | {measured['startMs']} | 300 |",
-        f"| most memory of a decoding process, JPEG, MB | {peak} | 100 |",
+        f"| CPU from the start to the first image, parent and child, ms | {measured['startMs']} | 300 |",
+        f"| peak memory of a decoding process, JPEG, MB | {peak} | 100 |",
     ]
     for form, rows in measured["forms"].items():
         lines += [
@@ -49,9 +51,9 @@ def bench_images(measured: dict[str, Any]) -> str:
             lines.append(f"| {name} | {row['cpuMs']} | {row['imagesPerSecondPerCore']} | {row['peakMB']} |")
     lines += [
         "\n## Similarity\n",
-        "SSIM of the lightness to one LANCZOS pass over the full picture at 1600, 800 and 200 pixels: of a "
-        "photo, and of a zone plate whose rings reach 0.9 of the resolution. Ours as JPEGs of "
-        "quality 100, on the measured path; the others lossless.\n",
+        "The table has the similarity (SSIM of the lightness) to one LANCZOS pass over the full image, at "
+        "1600, 800 and 200 pixels, for a photo and for a zone plate whose rings reach 0.9 of the resolution. "
+        "Outputs of imagejob are JPEGs of quality 100; those of the other tools are lossless.\n",
         "| tool | photo | zone plate |",
         "|---|---|---|",
     ]

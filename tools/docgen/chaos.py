@@ -15,39 +15,41 @@ NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
 _INTRODUCTION = """\
 # Crash tests
 
-The operator may be killed at any moment, without losing work or doing it twice. This page shows where it was
-killed and what the tests found.
+If the operator is killed at any moment, no work is lost or done twice. This page shows at which moments the
+tests kill the operator, and what they found.
 """
 
 _MEMORY = """\
 ## At every request, in memory
 
-`make chaos`. One process simulates the world (API server, store, Pods, users, clock). The operator runs in
-a child process, as it is shipped except for its adapters and Kopf. The requests of a scenario are numbered,
-and the operator is killed at each of them with `os._exit`, so that no `finally` runs:
+`make chaos` simulates the API server, the store, Pods, users and the clock in one process. The operator
+runs in a child process. It is the shipped code, except for its adapters and Kopf. The requests of a
+scenario are numbered, and the operator is killed at each of them with `os._exit`, so that no `finally`
+runs:
 
 {moments}
 
-A new operator then finishes the scenario. The outcome must be that of the undisturbed run: the status with
-its conditions, outputs and reports by content, staging, Pods, Events, finalizers. Times are not compared,
-nor which of several Pods a message names. At every moment the test checks that no Pod is launched twice for
-one attempt, beside a live one of its shard, or before everything is staged, and that no staging is deleted
-that a run needs.
+A new operator then completes the scenario. The outcome must be that of an undisturbed run: the status with
+its conditions, the content of outputs and reports, staging, Pods, Events and finalizers. Times are not
+compared, and a message may name another of several Pods. At every moment the test checks that no Pod is
+launched twice for one attempt, beside another running Pod of its shard, or before everything is staged, and
+that no staging is deleted that a run needs.
 
-The same is done with faults instead of kills. Each fault begins at every request where it makes a
-difference: a 429 of the store is a 5xx like any other, a lost answer of a read is a failed read, and a
-watch that fails between two events fails at the second one.
+The same is done with faults instead of kills. Each fault begins at every request where it makes a difference.
+Some combinations are the same as others and are left out: a 429 of the store is handled like a 5xx, a lost
+response to a read is like a failed read, and a watch that fails between two events fails at the second one.
 
 Not compared, and why:
 
-- conditions after a silent watch: they describe phases that the operator may have skipped. Such a watch is
-  not tried where a user waits for a phase;
-- reasons and messages (only codes), if a run fails at a deadline with its last error, and the fault was
-  that error;
+- conditions after a silent watch, because they describe phases that the operator may have skipped. This
+  fault is not tested where a user waits for a phase;
+- reasons and messages, if a run fails at a deadline with its last error, and the fault was that error; only
+  the codes are compared;
 - the number of outputs, if a run is deleted or cancelled while it publishes; each output is still checked;
-- a Pod that a frozen or second leader launches once more after the compensation has begun: its request was
-  in flight, the Pod works on garbage, and it is deleted;
-- wrong clocks, if a run is to end after some seconds: these become more or fewer, as they must.
+- a Pod that a frozen or second leader launches again after the compensation has begun, because its request
+  was in flight; the Pod works on garbage, and it is deleted;
+- the time of an end with wrong clocks, if a run ends after some seconds: this time must change with the
+  clock.
 
 {scenarios} scenarios, {kills} crash points, {faults} faults ({extent}): **{divergences} divergences,
 {duplicates} duplicate launches, {orphans} orphans**.
@@ -78,7 +80,7 @@ def _memory(measured: dict[str, Any]) -> list[str]:
     lines += ["", "| fault | points | divergences |", "|---|---|---|"]
     lines += [_cells(row, "fault", "points", "divergences") for row in measured["faults"]]
     lines += [
-        "\nTo test the harness itself, typical bugs of operators are planted. Each must be found:\n",
+        "\nTo test the harness itself, typical bugs of operators are planted. The tests must find each:\n",
         "| planted | found in the scenario | by |",
         "|---|---|---|",
     ]

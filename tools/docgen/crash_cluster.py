@@ -8,23 +8,23 @@ from typing import Any
 _KILLED = """\
 ## At random moments, on a real cluster
 
-`make chaos-cluster`. The shipped operator on a real cluster with real Pods gets a `SIGKILL` at random
-moments: a random number of writes after the last one, seen in the audit log, plus a part of a second.
-Meanwhile up to six jobs of all kinds run, whose users change, suspend, cancel, repeat and delete them at
-random moments too. After every eighth kill a part of the cluster is restarted: the API server, the kubelet,
-etcd, the store. Seed {seed}.
+`make chaos-cluster` kills the shipped operator on a real cluster with real Pods at random moments
+(`SIGKILL`): a random number of its writes after the last kill, as seen in the audit log, plus a part of a
+second. Meanwhile up to six jobs of all kinds run. Users change, suspend, cancel, repeat and delete them,
+also at random moments. After every eighth kill, a component of the cluster is restarted: the API server,
+the kubelet, etcd or the store. The seed was {seed}.
 
 When a job has ended, the test checks its phase and error, the number of its runs, its outputs (byte for
 byte those of an undisturbed run), its report, its Events and its finalizers. It also checks each Pod that
-the operator created, by the audit log: one per shard of each epoch; a create whose sender was killed counts
-too. At the end there must be no object in staging, no Pod and no Secret.
+the operator created, by the audit log: there must be one per shard of each epoch, including creates whose
+sender was killed. At the end there must be no object in staging, no Pod and no Secret.
 
 The same test was run against an operator with a planted bug (the finalizer is added after staging): 25
 kills with seed 777 left the staging of a deleted job, and the test failed.
 
 {kills} kills, {restarts} restarts ({parts}), {jobs} jobs in {minutes} minutes:
 
-**{wrong} wrong ends, {doubled} duplicate launches, {orphans} orphans**.
+**{wrong} wrong outcomes, {doubled} duplicate launches, {orphans} orphans**.
 
 Measured at commit {commit} on {date} ({machine}).
 
@@ -34,19 +34,20 @@ Measured at commit {commit} on {date} ({machine}).
 _FAILOVER = """\
 ## Failover
 
-`make bench-failover`. The production overlay with two replicas and a burst of {jobs} ImageJobs of two Pods
-each, while the leader is killed (`SIGKILL`), frozen (`SIGSTOP`, until the other replica works; then it
-continues and must exit by itself) or stopped (its Pod is deleted, as a drain does). The table shows seconds
-from then until the API server recorded the new holder of the Lease, and until its first write for a job.
+`make bench-failover` runs the production overlay with two replicas and a burst of {jobs} ImageJobs of two
+Pods each. Meanwhile the leader is killed (`SIGKILL`), frozen (`SIGSTOP`, until the other replica works;
+then it continues and must exit by itself) or stopped (its Pod is deleted, as in a drain). The table shows
+the seconds until the API server recorded the new holder of the Lease, and until the first write of that
+holder for a job.
 
-{jobs} jobs, {pods} Pods, {takeovers} takeovers: **{wrong} wrong ends, {doubled} duplicate launches**, and
-**{late} writes of a replica after it had been replaced**. A write that had passed the leader check when its
-replica froze is sent when it continues. That is harmless, since it is guarded by the resource version or by
-a name that follows from the run. Later writes are not sent.
+{jobs} jobs, {pods} Pods, {takeovers} takeovers: **{wrong} wrong outcomes, {doubled} duplicate launches**, and
+**{late} writes of a replica after it had been replaced**. If a write has passed the leader
+check when its replica freezes, it is sent when the replica continues. This is harmless, because the write is
+guarded by the resource version, or by a name that is derived from the run. Later writes are not sent.
 
 Measured at commit {commit} on {date} ({machine}).
 
-| replica was | times | Lease held, median and most | first write, median and most | limit |
+| the leader was | times | Lease acquired: median, maximum | first write: median, maximum | limit |
 |---|---|---|---|---|"""
 
 PROMISED = {"killed": 20, "frozen": 20, "stopped": 3}

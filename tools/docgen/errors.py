@@ -12,7 +12,7 @@ _INTRODUCTION = """\
 
 A run that fails or is cancelled has `status.error` with a code, a reason, a message and a link to the
 runbook. A code never changes its meaning; new reasons may be added. *Fault* says who can fix it.
-*Retriable* means that a new run of the same spec may succeed with nothing else changed. Each reason links
+*Retriable* means that a new run of the same spec may succeed without other changes. Each reason links
 to its runbook entry, which says how to diagnose and fix it.
 """
 
@@ -22,21 +22,21 @@ CODES = {
     Code.LAUNCH: "Everything was staged, but no Pod started.",
     Code.NOT_FOUND: "The ImageJob does not exist. Only the command line reports this code (exit code 4).",
     Code.PROCESSING: "Pods ran, and more items failed than `failurePolicy.maxFailedItems` allows.",
-    Code.DEADLINE: "`execution.activeDeadlineSeconds` passed.",
+    Code.DEADLINE: "The run took longer than `execution.activeDeadlineSeconds`.",
     Code.PUBLISH: "Outputs or the report could not be written.",
     Code.CANCELLED: "A user ended the run.",
 }
 
 _ITEMS = {
     ItemCode.UNDECODABLE: "the file is not an image, or is truncated or corrupt",
-    ItemCode.TOO_LARGE: "the image is over the byte, pixel or frame limit; checked before decoding",
-    ItemCode.UNSUPPORTED_FORMAT: "the format or pixel mode is not allowed",
+    ItemCode.TOO_LARGE: "the image exceeds the byte, pixel or frame limit; checked before decoding",
+    ItemCode.UNSUPPORTED_FORMAT: "the format or pixel mode is not supported",
     ItemCode.SOURCE_CHANGED: "the source changed after it was staged",
     ItemCode.STEP_FAILED: "a step cannot be applied; the message names it",
     ItemCode.WRITE_FAILED: "an output could not be stored",
     ItemCode.TIMED_OUT: "processing took longer than `limits.itemTimeoutSeconds`",
-    ItemCode.KILLED: "the worker process died on this item, or every attempt at its shard failed",
-    ItemCode.OUTPUT_TOO_LARGE: "the output is over a limit of its format, or `maxSize` cannot be reached",
+    ItemCode.KILLED: "the decoding process died on this item, or every attempt at its shard failed",
+    ItemCode.OUTPUT_TOO_LARGE: "the output exceeds a limit of its format, or `maxSize` cannot be reached",
     ItemCode.SOURCE_MISSING: "the staged source does not exist",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from imagejob_operator.api.phase import MOVES, TERMINAL, Phase
@@ -9,13 +10,13 @@ from imagejob_operator.api.phase import MOVES, TERMINAL, Phase
 NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
 
 _PHASES = {
-    Phase.PENDING: "accepted; nothing has been staged",
+    Phase.PENDING: "the first phase; nothing has been staged",
     Phase.VALIDATING: "`run.mode: Validate`: sources, permissions and the Pod template are checked",
-    Phase.STAGING: "sources are copied or fetched into staging",
+    Phase.STAGING: "sources are copied or downloaded into staging",
     Phase.LAUNCHING: "everything is staged; no Pod has run yet",
     Phase.RUNNING: "at least one Pod has run",
     Phase.PUBLISHING: "results are verified, outputs are copied to their keys, the report is written",
-    Phase.SUSPENDED: "paused by `spec.suspend`; the run holds no Pods and no staging",
+    Phase.SUSPENDED: "paused by `spec.suspend`; Pods and staging are deleted",
     Phase.SUCCEEDED: "terminal: outputs and report are published",
     Phase.FAILING: "the failure is recorded; Pods are deleted and staging is emptied",
     Phase.FAILED: "terminal: `status.error` has the cause",
@@ -24,8 +25,8 @@ _PHASES = {
 }
 
 _PHASES_INTRODUCTION = """\
-`status.phase` shows how far a run is. It is for people; programs should read the conditions. `Failing` and
-`Cancelling` end as `Succeeded` if the report of the run had been written before the run was stopped.
+`status.phase` shows the progress of a run to people. Programs should read the conditions. If the report of a
+run was written before the run failed or was cancelled, `Failing` and `Cancelling` end as `Succeeded`.
 """
 
 
@@ -51,10 +52,10 @@ def phases() -> str:
 _FAILURES = """\
 # Failure matrix
 
-{count} failures, each caused for real: Pods on a real cluster, a real store behind a proxy that breaks single
-requests, a registry, and admission webhooks. For each case the test checks the code, the reason, the evidence
-in the message, the time, the one Event, and that no staged object, Secret or live Pod is left. `make e2e`
-runs all of them and prints the table.
+`make e2e` causes each of these {count} failures for real: with Pods on a real cluster, a real store behind
+a proxy that breaks single requests, a registry, and admission webhooks. For each case the test checks the
+code, the reason, the evidence in the message, the time, that there is one Event, and that no staged object,
+Secret or running Pod is left.
 
 Measured at commit {commit} on {date} ({machine}), with a start grace of 8 s, a cleaning budget of 10 s and
 deadlines of seconds instead of minutes. *At most* is the limit that the test allows. It includes slack,
@@ -80,6 +81,13 @@ def _failure(row: dict[str, Any]) -> str:
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
+_KEYS = re.compile(
+    r"must (be|result in) (a )?relative|must not contain control characters|must not start with \.imagejob/"
+)
+"""What is in messages of rules that hold for all keys and prefixes."""
+_VALID = "sources-and-keys.md#valid-keys"
+
+
 def api(crd: dict[str, Any]) -> str:
     """Every field of a CRD with its type, limits, default and description."""
     version, names = crd["spec"]["versions"][0], crd["spec"]["names"]
@@ -96,7 +104,8 @@ def api(crd: dict[str, Any]) -> str:
         lines.append("")
         rules = list(_rules(properties[part], part))
         if rules:
-            lines += [f"Rules on `{part}` that the API server checks:\n", *rules, ""]
+            lines += [f"Rules on `{part}` that the API server checks, beside [those on keys]({_VALID}):\n"]
+            lines += [*rules, ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -129,10 +138,11 @@ def _type(field: dict[str, Any]) -> str:
 
 
 def _rules(schema: dict[str, Any], path: str) -> list[str]:
-    found = [
-        f"- `{path}`: {' '.join(rule.get('message', rule['rule']).split())}"
+    messages = (
+        " ".join(rule.get("message", rule["rule"]).split())
         for rule in schema.get("x-kubernetes-validations", [])
-    ]
+    )
+    found = [f"- `{path}`: {message}" for message in messages if not _KEYS.search(message)]
     for name, field in schema.get("properties", {}).items():
         found += _rules(field, f"{path}.{name}")
     if "items" in schema:

@@ -10,13 +10,13 @@ ROWS = 10
 _PAGE = """\
 # Memory over thousands of jobs
 
-`make soak`: {jobs} ImageJobs are created, run and deleted, {alive} at a time, against the shipped operator
-with a real API server, etcd, scheduler and MinIO. Their Pods run on nodes simulated by KWOK. An actor does
-the work of the Pods through the presigned URLs with the processor's own code, but makes no images.
+`make soak` creates, runs and deletes {jobs} ImageJobs, {alive} at a time, with the shipped operator and a
+real API server, etcd, scheduler and MinIO. KWOK simulates the nodes of the Pods. A program does the work of
+the Pods: it uses the presigned URLs and the code of the processor, but makes no images.
 
-Commit {commit}, {date}, {machine}: {seconds} s, {jobsPerSecond} jobs per second with everything on one
-machine, {operatorCpuMsPerJob} ms of the operator's CPU per job, {openFiles[0]:g} open files at the
-beginning and {openFiles[1]:g} at the end.
+Measured at commit {commit} on {date} ({machine}) in {seconds} s: {jobsPerSecond} jobs per second with
+everything on one machine, and {operatorCpuMsPerJob} ms of the operator's CPU per job. The operator had
+{openFiles[0]:g} open files at the beginning and {openFiles[1]:g} at the end.
 
 | resident memory of the operator | |
 |---|---|
@@ -24,9 +24,9 @@ beginning and {openFiles[1]:g} at the end.
 | at the end: {last} | {afterMB} MB |
 | ratio (the limit is {atMost:.2f}) | **{ratio:.3f}** |
 
-Medians of one sample every two seconds. The jobs before are warm-up: thread and connection pools and the
-allocator's arenas reach their size. The test fails if the operator was restarted, or still has a job or a
-Pod in memory after the last one was deleted.
+The figures are medians of samples every two seconds. During the jobs before them, thread pools, connection
+pools and the allocator's arenas grow to their size. The test fails if the operator was restarted, or still
+has a job or a Pod in memory after the last one was deleted.
 """
 
 
@@ -38,7 +38,7 @@ def soak(measured: dict[str, Any]) -> str:
     curve = measured["curve"]
     step = max(1, len(curve) // ROWS)
     lines += [f"| {done} | {size} |" for done, size in curve[step - 1 :: step]]
-    lines += ["\n| jobs | how they ended |", "|---|---|"]
+    lines += ["\n| jobs | kind of job and phase at the end |", "|---|---|"]
     lines += [f"| {count} | {way} |" for way, count in measured["ways"].items()]
     return "\n".join(lines) + "\n"
 

@@ -96,7 +96,7 @@ class Entry:
 
 _TABLE = """
 JOB_001 InvalidSpec             User    final A field of the spec is invalid.
-JOB_001 KeyCollision            User    final Two outputs share a key, or one would replace or be a source.
+JOB_001 KeyCollision            User    final Two outputs have the same key, or an output is also a source.
 JOB_001 NotPermitted            Cluster final The namespace is not allowed to use the operator's store.
 JOB_001 NoPreviousReport        User    final `run.items` is `Failed`, but the previous run has no report.
 JOB_001 ClusterRefused          Cluster retry The API server did not let the operator start the run.
@@ -121,11 +121,11 @@ JOB_003 ConfigError             Cluster final The Pod needs a missing object, or
 JOB_003 Unschedulable           Cluster retry No node could run a Pod within `startDeadlineSeconds`.
 JOB_003 QueueDeadlineExceeded   Cluster retry The queue held all Pods for longer than `queueDeadlineSeconds`.
 JOB_003 StartDeadlineExceeded   Cluster retry No Pod started running within `startDeadlineSeconds`.
-JOB_004 JobNotFound             User    final The ImageJob does not exist; reported only by the command line.
+JOB_004 JobNotFound             User    final The namespace has no ImageJob with this name.
 JOB_005 ItemsFailed             Image   final More items failed than `failurePolicy` allows.
 JOB_005 OutOfMemory             Image   final A Pod ran out of memory in every attempt.
 JOB_005 Crashed                 Cluster retry A Pod failed in every attempt.
-JOB_005 NodeLost                Cluster retry A shard's Pods were disrupted, or lost with nodes, too often.
+JOB_005 NodeLost                Cluster retry The Pods of a shard were disrupted or lost too often.
 JOB_005 ResultsInvalid          Storage retry The result of a Pod is missing or invalid.
 JOB_006 DeadlineExceeded        Cluster retry The run took longer than `activeDeadlineSeconds`.
 JOB_007 DestinationDenied       Storage final The store denied write access to an output or to the report.
@@ -169,5 +169,7 @@ class Failure:
 
 def bounded(message: str, limit: int = MAX_MESSAGE) -> str:
     """The message as one line of at most `limit` characters, without control characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    start = message[: 4 * limit]
+    line = " ".join("".join(c if c.isprintable() else " " for c in start).split())
+    complete = len(line) <= limit and len(start) == len(message)
+    return line if complete else line[: limit - 1] + "…"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from imagejob_operator.api.spec import InvalidSpec, Spec, parse_spec
-from imagejob_operator.api.status import RunStatus, Status, parse_status
+from imagejob_operator.api.spec import InvalidSpec, Spec, SpecHead, as_invalid, parse_spec
+from imagejob_operator.api.status import MAX_COUNT, RunStatus, Status, parse_status
 from imagejob_operator.naming.names import FINALIZER, OUTPUTS_ROOT
 from imagejob_operator.naming.prefixes import namespace_prefix
+
+P = TypeVar("P")
+Q = TypeVar("Q")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,24 +31,26 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class ImageJob:
-    """One ImageJob at one resource version."""
+    """One ImageJob at one resource version, with the head of its spec unless it was read as a whole."""
 
     key: Key
     uid: str
     resource_version: str
     generation: int
-    spec: Spec | InvalidSpec
+    spec: SpecHead | InvalidSpec
     status: Status
     raw_status: dict[str, Any]
     """The status as read, from which patches are computed."""
-    finalizers: tuple[str, ...] = ()
+    finalizer_at: int | None = None
+    """The position of our finalizer; None if it has none of ours."""
+    finalizer_count: int = 0
     deleted_at: datetime | None = None
     created_at: datetime | None = None
 
     @property
     def guarded(self) -> bool:
         """Whether it has our finalizer."""
-        return FINALIZER in self.finalizers
+        return self.finalizer_at is not None
 
     @property
     def outputs_prefix(self) -> str:
@@ -73,21 +79,26 @@ class ImageJob:
 
 
 def parse_job(body: dict[str, Any]) -> ImageJob:
-    """Parse an ImageJob; an invalid spec is returned as an `InvalidSpec`, not raised."""
+    """Parse an ImageJob with the head of its spec; an invalid spec is returned as an `InvalidSpec`."""
+    job = parse_whole_job(body)
+    return replace(job, spec=job.spec.head) if isinstance(job.spec, Spec) else job
+
+
+def whole_spec(job: ImageJob) -> Spec:
+    """The spec of an accepted job that was read as a whole."""
+    assert isinstance(job.spec, Spec)  # noqa: S101  (operations and launches read the whole job first)
+    return job.spec
+
+
+def parse_whole_job(body: dict[str, Any]) -> ImageJob:
+    """Parse an ImageJob with its whole spec; only for the time of an operation, never to be cached."""
     metadata = body["metadata"]
-    spec: Spec | InvalidSpec
-    try:
-        spec = parse_spec(body.get("spec", {}))
-    except InvalidSpec as error:
-        spec = error
-    raw_status = dict(body.get("status") or {})
-    try:
-        status = parse_status(raw_status)
-        _ = status.at
-    except ValueError:
-        status = _unreadable(raw_status)
+    spec: Spec | InvalidSpec = parsed(parse_spec, body.get("spec", {}), as_invalid)
+    raw_status = body["status"] if isinstance(body.get("status"), dict) else {}
+    status = parsed(parse_status, raw_status, lambda _: _unreadable(raw_status))
     if not _belongs_to(status, metadata["uid"]):
         status = _unreadable(raw_status)
+    finalizers = metadata.get("finalizers", [])
     deleted, created = metadata.get("deletionTimestamp"), metadata.get("creationTimestamp")
     return ImageJob(
         key=Key(metadata["namespace"], metadata["name"]),
@@ -97,10 +108,19 @@ def parse_job(body: dict[str, Any]) -> ImageJob:
         spec=spec,
         status=status,
         raw_status=raw_status,
-        finalizers=tuple(metadata.get("finalizers", ())),
+        finalizer_at=finalizers.index(FINALIZER) if FINALIZER in finalizers else None,
+        finalizer_count=len(finalizers),
         deleted_at=datetime.fromisoformat(deleted) if deleted else None,
         created_at=datetime.fromisoformat(created) if created else None,
     )
+
+
+def parsed(parse: Callable[[Any], P], raw: Any, otherwise: Callable[[Exception], Q]) -> P | Q:
+    """What `parse` returns, or what any of its errors means: nothing that a user wrote stops the operator."""
+    try:
+        return parse(raw)
+    except Exception as error:  # noqa: BLE001  (an unforeseen error must not keep a job from its status)
+        return otherwise(error)
 
 
 def _belongs_to(status: Status, uid: str) -> bool:
@@ -116,7 +136,9 @@ def _unreadable(raw_status: dict[str, Any]) -> Status:
     """Reduce an unreadable or foreign status to the run number, which must not be reused."""
     run = raw_status.get("run")
     number = run.get("number") if isinstance(run, dict) else None
-    return Status(run=RunStatus(number=number)) if isinstance(number, int) and number > 0 else Status()
+    if isinstance(number, int) and 0 < number <= MAX_COUNT:
+        return Status(run=RunStatus(number=int(number)))
+    return Status()
 
 
 def attempt_name(key: Key, uid: str, run: int, epoch: int, shard: int, number: int) -> str:

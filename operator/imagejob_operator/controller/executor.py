@@ -52,6 +52,9 @@ MAX_SHORT_MESSAGE = 200
 EVENT_TIMEOUT = 5.0
 """Seconds."""
 RETRY_FINALIZER = timedelta(seconds=5)
+ATTEMPTS_SECONDS = 45.0
+"""Time limit of the actions on attempts in one reconcile; the next one continues. So a store that does not
+answer does not delay the status and the deadlines of a job."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,20 @@ class Executor:
                 case _:
                     assert_never(action)
 
-        async def act_on_attempt(action: AttemptAction) -> None:
-            await self.attempts.act(job, action, memory)
+        launches = [action for action in on_attempts if isinstance(action, Launch)]
+        whole = await self._whole(job, launches, memory)
 
-        await for_each(on_attempts, act_on_attempt)
+        async def act_on_attempt(action: AttemptAction) -> None:
+            if whole is None and isinstance(action, Launch):
+                return
+            await self.attempts.act(whole or job, action, memory)
+
+        try:
+            async with asyncio.timeout(ATTEMPTS_SECONDS):
+                await for_each(on_attempts, act_on_attempt)
+        except TimeoutError:
+            extra = {"job": str(job.key), "uid": job.uid}
+            log.warning("actions on attempts took too long, continuing in the next reconcile", extra=extra)
         return current
 
     async def close(self, job: ImageJob, actions: tuple[Action, ...]) -> ImageJob | None:
@@ -135,6 +148,20 @@ class Executor:
         """The job is gone."""
         self.memories.forget(key)
         self.operations.forget(key)
+
+    async def _whole(self, job: ImageJob, launches: list[Launch], memory: RunMemory) -> ImageJob | None:
+        """The job with its whole spec, from which Pods are made; None if it cannot be read now."""
+        if not launches:
+            return job
+        try:
+            return await self.jobs.whole(job)
+        except (Conflict, Gone):
+            raise
+        except JobsError as error:
+            problem = Problem(Reason.START_DEADLINE_EXCEEDED, f"the ImageJob cannot be read: {error}")
+            for launch in launches:
+                memory.refuse(launch.shard, problem, self.clock())
+            return None
 
     async def _add_finalizer(self, job: ImageJob, memory: RunMemory) -> ImageJob:
         try:

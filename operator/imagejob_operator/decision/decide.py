@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
-from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.spec import InvalidSpec, SpecHead
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Published
 from imagejob_operator.decision.phases.compensation import (
@@ -46,7 +46,7 @@ def decide(o: Observation) -> Decision:
     return _decide_started(o, spec)
 
 
-def _decide_started(o: Observation, spec: Spec) -> Decision:
+def _decide_started(o: Observation, spec: SpecHead) -> Decision:
     """A run that has started: first what its user asks for, then its deadline, then its phase."""
     status = o.job.status
     if status.run is not None and status.run.id == spec.cancel_run_id:
@@ -63,7 +63,7 @@ def _decide_started(o: Observation, spec: Spec) -> Decision:
     return _FORWARD[status.at](o, spec)
 
 
-_FORWARD: dict[Phase, Callable[[Observation, Spec], Decision]] = {
+_FORWARD: dict[Phase, Callable[[Observation, SpecHead], Decision]] = {
     Phase.VALIDATING: decide_validating,
     Phase.STAGING: decide_staging,
     Phase.LAUNCHING: decide_processing,

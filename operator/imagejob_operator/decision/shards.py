@@ -11,8 +11,8 @@ import msgspec
 
 from imagejob_contract.result import Summary
 from imagejob_operator.api.errors import Reason
-from imagejob_operator.api.spec import MAX_SHARDS, Execution, InvalidSpec
-from imagejob_operator.api.status import ItemCounts, RunStatus, ShardStatus, Status
+from imagejob_operator.api.spec import ExecutionHead, InvalidSpec
+from imagejob_operator.api.status import MAX_SHARDS, ItemCounts, RunStatus, ShardStatus, Status
 from imagejob_operator.backoff import Backoff
 from imagejob_operator.decision.attempt import (
     Attempt,
@@ -170,7 +170,7 @@ def with_attempts(status: Status, view: Survey, parallelism: int) -> Status:
     return msgspec.structs.replace(status, run=msgspec.structs.replace(run, shards=shards))
 
 
-def items_per_pod(execution: Execution, items: int) -> int:
+def items_per_pod(execution: ExecutionHead, items: int) -> int:
     """Items of one Pod in a run of `items`; raises InvalidSpec for more than MAX_SHARDS Pods."""
     asked = execution.items_per_pod
     if asked is None:

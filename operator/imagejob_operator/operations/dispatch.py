@@ -1,17 +1,22 @@
-"""Carries out an operation on the stores of the job's run."""
+"""Carries out operations, as many at the same time as their limits allow."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
+from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.decision.operation import Clean, Operation, Progress, Publish, Stage, Validate
+from imagejob_operator.fairness import working_for
+from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.limits import OperationLimits, is_large
 from imagejob_operator.operations.publishing.publish import clean, publish
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.operations.validate import validate
 from imagejob_operator.ports.clock import Clock
+from imagejob_operator.ports.imagejobs import Jobs, JobsError
 from imagejob_operator.ports.launcher import Launcher
 from imagejob_operator.ports.stores import Stores
 from imagejob_operator.ports.telemetry import Telemetry
@@ -21,14 +26,27 @@ from imagejob_operator.ports.telemetry import Telemetry
 class Operations:
     """All operations, with their ports."""
 
+    jobs: Jobs
     stores: Stores
     launcher: Launcher
     downloader: Downloader
     telemetry: Telemetry
     clock: Clock
+    limits: OperationLimits = field(default_factory=OperationLimits)
 
     async def __call__(self, job: ImageJob, operation: Operation) -> Progress:
         """Carry out one operation; raises OperationFailed, or StoreError if it is to be retried."""
+        # Cleaning must not wait for staging in its own namespace.
+        with working_for(job.key.namespace, "cleaning" if isinstance(operation, Clean) else "run"):
+            async with self.limits.small.slot():
+                whole = await self._whole(job, operation)
+                if not is_large(whole, operation):
+                    return await self._carry_out(whole, operation)
+            del whole  # while it waits
+            async with self.limits.large.slot():
+                return await self._carry_out(await self._whole(job, operation), operation)
+
+    async def _carry_out(self, job: ImageJob, operation: Operation) -> Progress:
         store = await self.stores.of(job)
         match operation:
             case Validate():
@@ -41,3 +59,16 @@ class Operations:
                 return await clean(store, self.clock, job, operation)
             case _:
                 assert_never(operation)
+
+    async def _whole(self, job: ImageJob, operation: Operation) -> ImageJob:
+        """The job with its whole spec, which is kept only while the operation runs."""
+        if isinstance(operation, Clean) and not operation.report:
+            return job
+        try:
+            return await self.jobs.whole(job)
+        except JobsError as error:
+            text = f"the spec of the ImageJob cannot be read: {error}"
+            failure = Failure(Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED, text)
+            if isinstance(operation, Publish):
+                failure = Failure(Code.PUBLISH, Reason.STORE_UNAVAILABLE, text)
+            raise OperationFailed(failure, transient=True) from error

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
-from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.decision.operation import Validate, Validated
 from imagejob_operator.decision.shards import items_per_pod
@@ -35,8 +35,7 @@ async def validate(
     store: ObjectStore, launcher: Launcher, clock: Clock, job: ImageJob, operation: Validate
 ) -> Validated:
     """Check everything that a run of the job needs, and write the report."""
-    spec = job.spec
-    assert not isinstance(spec, InvalidSpec)  # noqa: S101  (decide validates accepted jobs only)
+    spec = whole_spec(job)
     run = _Checks(store, launcher, job, spec, operation.prefix, job.ends_by(clock()))
     checks: list[ReportCheck] = []
     first: Failure | None = None

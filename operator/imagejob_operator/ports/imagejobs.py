@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from imagejob_operator.api.imagejob import ImageJob
@@ -42,11 +43,23 @@ class Forbidden(Unavailable):
     """The operator lacks a permission, a policy denies the write, or the API server has just started."""
 
 
+def with_spec_of(job: ImageJob, found: ImageJob) -> ImageJob:
+    """The job with the spec that was read now; Gone or Conflict if it is another one."""
+    if found.uid != job.uid:
+        raise Gone(f"{job.key} was deleted and created again")
+    if found.generation != job.generation:
+        raise Conflict(f"the spec of {job.key} has changed")
+    return replace(job, spec=found.spec)
+
+
 class Jobs(Protocol):
     """Every write names the resource version that it is based on; every call ends within a bounded time."""
 
     async def namespace_labels(self, namespace: str) -> Mapping[str, str]:
         """The labels of a namespace; Gone if it does not exist."""
+
+    async def whole(self, job: ImageJob) -> ImageJob:
+        """The job with its whole spec; Gone if it was deleted, Conflict if its spec has changed."""
 
     async def add_finalizer(self, job: ImageJob) -> ImageJob:
         """Add our finalizer; the job after it; InvalidObject if the schema does not admit the job."""

@@ -14,7 +14,7 @@ from imagejob_operator.api.errors import CATALOGUE
 from imagejob_operator.api.phase import TERMINAL, Phase
 
 UNSEEN = "Unseen"
-"""What stands for the phase of a job that no operator looks at."""
+"""Stands for the phase of a job that no operator handles."""
 
 SETTLED = frozenset({*TERMINAL, Phase.SUSPENDED, UNSEEN})
 """What a step may end in: nothing goes on by itself then."""
@@ -36,8 +36,8 @@ class End:
     reason: str = ""
 
     def __str__(self) -> str:
-        told = f"{self.code}/{self.reason}" if self.code else self.reason
-        return f"{self.phase} {told}".strip()
+        why = f"{self.code}/{self.reason}" if self.code else self.reason
+        return f"{self.phase} {why}".strip()
 
 
 @dataclass(frozen=True)

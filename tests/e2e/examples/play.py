@@ -49,8 +49,8 @@ def play(world: World, path: Path) -> list[str]:
             unseen = UNSEEN in {end.phase for end in step.ends.values()}
             ended = _look_for_unseen(shop, names) if unseen else {n: _await_rest(shop, n) for n in names}
             now = set(shop.outputs(""))
-            said = objections(step, ended, sorted(now - there), sorted(there - now))
-            found += [f"{path.name}, step {number}: {objection}" for objection in said]
+            objected = objections(step, ended, sorted(now - there), sorted(there - now))
+            found += [f"{path.name}, step {number}: {objection}" for objection in objected]
             there = now
         _forget_secrets(path, shop)
         if found:
@@ -85,7 +85,7 @@ def _forget_secrets(path: Path, shop: Shop) -> None:
 
 
 def _look_for_unseen(shop: Shop, names: list[str]) -> dict[str, End]:
-    """How jobs stand once the operator has certainly been told of them: it has seen one that came later."""
+    """The state of jobs once the operator has certainly seen them: it has seen one that came later."""
     later = image_job({"keys": ["none.jpg"]}, name="seen-later", suspend=True)
     shop.apply(later)
     shop.await_phase("seen-later", Phase.SUSPENDED)

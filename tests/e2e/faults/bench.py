@@ -44,10 +44,10 @@ class Bench:
         self.shop = shop
         self.core = arena.world.core
         self.rules: list[Rule] = []
-        self.undo = contextlib.ExitStack()
+        self.cleanup = contextlib.ExitStack()
         self.released = threading.Event()
         """What the store was to hold back goes through; at the latest when the case is over."""
-        self.undo.callback(self.released.set)
+        self.cleanup.callback(self.released.set)
         self.faults_on_delete: list[Fault] = []
         """What happens to the store when the job is deleted."""
         self.ghosts: set[str] = set()
@@ -57,7 +57,7 @@ class Bench:
         """Inject a fault into requests to the store for this namespace that contain `about`."""
         words = (f"{self.shop.name}/", *filter(None, [about.format(ns=self.shop.name)]))
         rule = Rule(fault, operations, words, who, times)
-        self.undo.enter_context(self.arena.proxy.rule(rule))
+        self.cleanup.enter_context(self.arena.proxy.rule(rule))
         self.rules.append(rule)
         return rule
 
@@ -134,9 +134,9 @@ class Case:
     attempts: str = ""
     """What `status.run.shards.attempts` must match, if it matters."""
     outputs: int | None = None
-    """How many outputs there must be; none for what failed, one a photo for what succeeded, if not said."""
+    """How many outputs there must be; none for what failed, one a photo for what succeeded, by default."""
     deferred: bool = False
-    """The store is away while the run ends: cleaning may be owed, and must be made up for."""
+    """The store is away while the run ends: cleaning may be deferred, and must be completed later."""
     kept: int = 0
     """Failed Pods that stay for their logs, each with its Secret."""
 
@@ -166,7 +166,7 @@ def play(arena: Arena, case: Case) -> Outcome:
         error.add_note(shop.diagnosis())
         raise
     finally:
-        bench.undo.close()
+        bench.cleanup.close()
         arena.webhook.patches.pop(shop.name, None)
         _close(shop)
 
@@ -183,9 +183,9 @@ def _look(case: Case, bench: Bench, name: str, found: Job | None, seconds: float
     staging = [] if case.deferred else shop.staging()
     missed = [f"{rule.operations} {rule.about}" for rule in bench.rules if not rule.hits]
     if case.deferred:
-        bench.undo.close()
+        bench.cleanup.close()
         if found:
-            # The operator still owes the cleaning, and makes up for it.
+            # The cleaning is deferred, and the operator completes it.
             until("the cleaning is made up for", lambda: not shop.staging(), 90)
         # The garbage collector would delete what a deleted job left; here the test does.
         store = shop.world.store

@@ -182,7 +182,7 @@ def refuse_status_with_failures(bench: Bench) -> None:
             },
         }
     )
-    bench.undo.callback(admission.delete_validating_admission_policy, name)
+    bench.cleanup.callback(admission.delete_validating_admission_policy, name)
     here = {"matchLabels": {"kubernetes.io/metadata.name": name}}
     binding = {
         "policyName": name,
@@ -190,7 +190,7 @@ def refuse_status_with_failures(bench: Bench) -> None:
         "matchResources": {"namespaceSelector": here},
     }
     admission.create_validating_admission_policy_binding({"metadata": {"name": name}, "spec": binding})
-    bench.undo.callback(admission.delete_validating_admission_policy_binding, name)
+    bench.cleanup.callback(admission.delete_validating_admission_policy_binding, name)
     corrupt(bench)
 
 

@@ -54,7 +54,7 @@ def relent(bench: Bench, name: str) -> None:
 
 
 SLOT = "example.com/slot"
-"""A resource of which the node has one: who has it may be preempted for it, and nobody else is."""
+"""A resource of which the node has one: its holder may be preempted for it, and no other Pod is."""
 
 
 def one_slot(bench: Bench) -> None:
@@ -62,7 +62,7 @@ def one_slot(bench: Bench) -> None:
     bench.core.patch_node_status(node, {"status": {"capacity": {SLOT: "1"}, "allocatable": {SLOT: "1"}}})
     scheduling = client.SchedulingV1Api(bench.arena.world.api)
     scheduling.create_priority_class({"metadata": {"name": bench.shop.name}, "value": 1000})
-    bench.undo.callback(scheduling.delete_priority_class, bench.shop.name)
+    bench.cleanup.callback(scheduling.delete_priority_class, bench.shop.name)
     held_source(bench)
 
 
@@ -99,7 +99,7 @@ def ghost_node(bench: Bench) -> None:
     name = f"ghost-{bench.shop.name}"
     labels = {GHOST: "true", "kubernetes.io/hostname": name}
     bench.core.create_node({"metadata": {"name": name, "labels": labels}, "spec": {"taints": [ONLY_INVITED]}})
-    bench.undo.callback(_forget_node, bench, name)
+    bench.cleanup.callback(_forget_node, bench, name)
     room = {"cpu": "8", "memory": "8Gi", "pods": "10"}
     ready = [{"type": "Ready", "status": "True", "reason": "Planted", "message": ""}]
     status = {"status": {"capacity": room, "allocatable": room, "conditions": ready}}

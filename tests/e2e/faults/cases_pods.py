@@ -37,7 +37,7 @@ def runtime_without_handler(bench: Bench) -> None:
     name = bench.shop.name
     nodes = client.NodeV1Api(bench.arena.world.api)
     nodes.create_runtime_class({"metadata": {"name": name}, "handler": "nosuchhandler"})
-    bench.undo.callback(nodes.delete_runtime_class, name)
+    bench.cleanup.callback(nodes.delete_runtime_class, name)
     bench.patch_pods({"op": "add", "path": "/spec/runtimeClassName", "value": name})
 
 

@@ -21,7 +21,7 @@ ARCHIVE = {"destination": {"prefix": "out/", "storeRef": {"name": "media"}}}
 def tenant(bench: Bench) -> Tenant:
     """A tenant with a photo in its own bucket."""
     made = Tenant(bench.shop)
-    bench.undo.callback(made.close)
+    bench.cleanup.callback(made.close)
     made.upload("photos/china.jpg", photos.photo("china.jpg"))
     return made
 
@@ -44,7 +44,7 @@ def late(bench: Bench) -> None:
     made.permit()
     timer = threading.Timer(GRACE / 4, made.apply)
     timer.start()
-    bench.undo.callback(timer.join)
+    bench.cleanup.callback(timer.join)
 
 
 def rotated(bench: Bench) -> None:
@@ -62,7 +62,7 @@ def revoked(bench: Bench) -> None:
     made.revoke()
 
 
-def told_wrong(bench: Bench) -> None:
+def deny_everything(bench: Bench) -> None:
     """A Pod whose result has wrong hashes."""
     made = tenant(bench)
     made.declare()
@@ -199,7 +199,7 @@ CASES = (
         evidence=("out/photos/china-thumb.jpg", "has the SHA-256 digest", f"expected {'0' * 64}"),
         job=job(**ARCHIVE),
         outputs=0,
-        broken=told_wrong,
+        broken=deny_everything,
     ),
     Case(
         "namespace-deleted-with-its-store",

@@ -13,7 +13,7 @@ from typing import Any
 from demo import photos
 
 PLACE = "https://pictures.example"
-"""How examples and cases call it; its real address stands in its place when they are applied."""
+"""How examples and cases call it; it is replaced by its real address when they are applied."""
 
 KINDS = {".jpg": "china.jpg", ".png": "chelsea.png"}
 TOKEN = "Bearer open-sesame"

@@ -35,9 +35,9 @@ def table(rows: Sequence[Row]) -> list[str]:
     ends = max(len(row.ends) for row in rows)
     lines = [f"{'case':<{wide}}  {'ends':<{ends}}  seconds  at most  "]
     for row in rows:
-        said = "ok" if not row.objections else "; ".join(row.objections)
+        verdict = "ok" if not row.objections else "; ".join(row.objections)
         lines.append(
-            f"{row.case:<{wide}}  {row.ends:<{ends}}  {row.seconds:>7.1f}  {row.limit:>7.0f}  {said}"
+            f"{row.case:<{wide}}  {row.ends:<{ends}}  {row.seconds:>7.1f}  {row.limit:>7.0f}  {verdict}"
         )
     good = sum(not row.objections for row in rows)
     lines.append(f"{len(rows)} cases, {good} as promised, {len({row.ends for row in rows})} different ends")
@@ -58,7 +58,7 @@ def keep(place: Path, found: Mapping[str, Any]) -> None:
 
 
 def keep_rows(rows: Sequence[Row], cases: Collection[str]) -> str:
-    """Write the rows of the failure matrix if they are of all its cases; what came of it."""
+    """Write the rows of the failure matrix if they are of all its cases; return the verdict."""
     if {row.case for row in rows} != set(cases):
         return f"not written to {PLACE}: these are not all {len(cases)} cases"
     keep(PLACE, {"rows": [{k: v for k, v in asdict(row).items() if k != "objections"} for row in rows]})

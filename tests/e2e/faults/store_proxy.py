@@ -219,7 +219,7 @@ async def _close(writer: asyncio.StreamWriter) -> None:
 
 
 def read_head(head: bytes) -> Request:
-    """A request without its body; told to be the only one of its connection, so that the end is the end."""
+    """A request without its body; marked as the only one of its connection, so that the end is the end."""
     first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     method, target, _ = first.split(" ")
     kept = [line for line in lines if not line.lower().startswith(("connection:", "keep-alive:"))]

@@ -36,7 +36,7 @@ class Outcome:
     """The state after a case."""
 
     job: Job | None
-    """As it is after all was looked at; None if it is gone."""
+    """As it is after all checks; None if it is gone."""
     ended: Job | None
     """As it was when it was first seen Finished."""
     seconds: float
@@ -125,9 +125,9 @@ def _of_error(case: Expected, job: Job) -> list[str]:
     found = [] if phase == wanted else [f"the phase is {phase}, not {wanted}"]
     entry = CATALOGUE[Code(code), Reason(reason)]
     runbook = Failure(Code(code), Reason(reason), "").runbook
-    said = (error["fault"], error["retriable"], error["runbook"])
-    if said != (entry.fault.value, entry.retriable, runbook):
-        found.append(f"fault, retriable, runbook are {said}")
+    reported = (error["fault"], error["retriable"], error["runbook"])
+    if reported != (entry.fault.value, entry.retriable, runbook):
+        found.append(f"fault, retriable, runbook are {reported}")
     found += [f"{w!r} is not in: {error['message']}" for w in case.evidence if w not in error["message"]]
     return found
 

@@ -43,7 +43,7 @@ LATEST = 0.3
 IDLE = 2
 """Seconds without a write after which no more are waited for."""
 LONGEST = 240
-"""Seconds in which a job must come to its end."""
+"""Seconds within which a job must end."""
 
 
 class Parts(Protocol):
@@ -168,7 +168,7 @@ class Storm:
             until(f"the cluster is well after {part}", lambda: self._parts.status().healthy, 90)
         self.count.restarts[part] += 1
 
-    # what came of it
+    # the outcome
 
     def _judge(self) -> None:
         """Hold each job that has ended and has no wish left against what it must come to."""

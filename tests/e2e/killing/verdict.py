@@ -26,7 +26,7 @@ class Seen:
     """The hash of each, by its key below the job's prefix."""
     report: Mapping[str, Any] = field(default_factory=dict)
     events: Sequence[str] = ()
-    """The reasons of its Events, each as often as it was told."""
+    """The reasons of its Events, each as often as it was recorded."""
     pods: Sequence[str] = ()
     """The names of all Pods of the namespace that the operator created, each as often as it did."""
 
@@ -50,7 +50,7 @@ def objections(kind: Kind, seen: Seen, wanted: Mapping[str, str]) -> list[str]:
     elif seen.outputs and kind.runs == (1,):
         found.append(f"it has the outputs {sorted(seen.outputs)}")
     repeated = [reason for reason, times in Counter(seen.events).items() if times > run["number"]]
-    return found + [f"it told of {reason} more than once a run" for reason in repeated]
+    return found + [f"it recorded {reason} more than once a run" for reason in repeated]
 
 
 def _success(kind: Kind, seen: Seen, wanted: Mapping[str, str]) -> list[str]:

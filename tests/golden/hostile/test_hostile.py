@@ -179,7 +179,7 @@ def test_a_jpeg_with_bytes_changed_ends_alike_by_planes_and_over_rgb(progressive
         pytest.param(lambda: b"PK\x03\x04" + file(photo()), ItemCode.UNDECODABLE, id="a ZIP ahead"),
     ],
 )
-def test_lies_and_chimeras_are_refused(data, code):
+def test_false_headers_and_chimeras_are_refused(data, code):
     supervisor = limited()
     try:
         failure = outcome(supervisor, data())
@@ -199,7 +199,7 @@ def test_a_jpeg_that_says_more_than_it_has_costs_no_more_than_it_says():
         supervisor.close()
 
 
-def test_what_stands_behind_a_picture_does_not_come_into_the_outputs():
+def test_bytes_after_the_end_of_an_image_are_not_in_the_outputs():
     supervisor = limited()
     try:
         for data in (file(photo(), "JPEG") + b"PK\x03\x04<?php evil ?>", bombs.located_png()):

@@ -1,6 +1,6 @@
 """Golden tests: the pipeline's outputs of real photos equal those of a full decode and one Lanczos resize.
 
-The reference is computed here, by the plain way that the pipeline's shortcuts must not be told from.
+The reference is computed here, in the plain way, and the pipeline's shortcuts must give the same.
 Pictures are compared by their decoded pixels, never by bytes, which change with every encoder.
 """
 

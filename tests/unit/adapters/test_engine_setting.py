@@ -17,7 +17,7 @@ def test_both_sides_read_the_same_names(name: EngineName) -> None:
     assert _engine({ENGINE_VARIABLE: name}) is name
 
 
-def test_the_fast_one_unless_said_otherwise() -> None:
+def test_the_fast_one_is_the_default() -> None:
     assert read_settings(ENVIRONMENT).engine is _engine({}) is EngineName.SIMD
 
 

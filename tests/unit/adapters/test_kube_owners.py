@@ -54,8 +54,8 @@ def owners(server: Server) -> KubeOwners:
 async def test_all_pages_without_a_resource_version_and_without_bodies() -> None:
     server = Server(
         **{
-            f"{ALL}?limit=500": page("u1", "u2", proceed="a+b/c="),
-            f"{ALL}?limit=500&continue=a%2Bb/c%3D": page("u3"),
+            f"{ALL}?limit=100": page("u1", "u2", proceed="a+b/c="),
+            f"{ALL}?limit=100&continue=a%2Bb/c%3D": page("u3"),
         }
     )
     assert list(await owners(server).uids(())) == ["u1", "u2", "u3"]
@@ -73,7 +73,7 @@ async def test_each_namespace_that_is_watched() -> None:
     server = Server(other=page("u1"))
     assert await owners(server).uids(("shop", "b")) == {"u1": Key("shop", "job-u1")}
     assert [path for path, _ in server.asked] == [
-        f"/apis/imagejob.dev/v1alpha1/namespaces/{name}/imagejobs?limit=500" for name in ("shop", "b")
+        f"/apis/imagejob.dev/v1alpha1/namespaces/{name}/imagejobs?limit=100" for name in ("shop", "b")
     ]
 
 
@@ -89,8 +89,8 @@ async def test_each_namespace_that_is_watched() -> None:
     ],
 )
 async def test_a_listing_that_fails_is_never_an_empty_one(error: ApiError) -> None:
-    for failing in (f"{ALL}?limit=500", f"{ALL}?limit=500&continue=x"):
-        server = Server(**{f"{ALL}?limit=500": page("u1", proceed="x"), "other": page(), failing: error})
+    for failing in (f"{ALL}?limit=100", f"{ALL}?limit=100&continue=x"):
+        server = Server(**{f"{ALL}?limit=100": page("u1", proceed="x"), "other": page(), failing: error})
         with pytest.raises(JobsError):
             await owners(server).uids(())
 
@@ -111,6 +111,6 @@ async def test_an_owner_is_gone_only_if_it_is_the_owner_that_is_missing() -> Non
         await owners(Server(other=ApiError(403, "Forbidden", "no"))).get(KEY)
 
 
-async def test_a_cluster_is_told_by_its_oldest_namespace() -> None:
+async def test_a_cluster_is_identified_by_its_oldest_namespace() -> None:
     server = Server(**{"/api/v1/namespaces/kube-system": {"metadata": {"uid": "c1"}}})
     assert await owners(server).cluster_uid() == "c1"

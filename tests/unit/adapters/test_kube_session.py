@@ -18,7 +18,7 @@ PODS = "/api/v1/namespaces/shop/pods"
 
 
 class Server:
-    """An API server that answers a listing when it is told to, and all else at once."""
+    """An API server that answers a listing when the test releases it, and all else at once."""
 
     def __init__(self) -> None:
         self.received: list[str] = []
@@ -52,7 +52,7 @@ async def served(gate: Callable[[], bool], connections: int = 4) -> AsyncIterato
 
 
 @pytest.mark.parametrize("verb", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_whoever_is_not_in_charge_any_more_sends_no_write(verb: str) -> None:
+async def test_a_replica_that_is_no_longer_the_leader_sends_no_write(verb: str) -> None:
     async with served(lambda: False) as (server, http):
         with pytest.raises(ApiError, match="no longer the leader") as refused:
             await http.request(verb, PODS)
@@ -61,7 +61,7 @@ async def test_whoever_is_not_in_charge_any_more_sends_no_write(verb: str) -> No
         assert server.received == ["GET"]
 
 
-async def test_whoever_is_in_charge_writes() -> None:
+async def test_the_leader_writes() -> None:
     async with served(lambda: True) as (server, http):
         await http.request("POST", PODS)
         assert server.received == ["POST"]

@@ -17,12 +17,12 @@ from imagejob_operator.decision.attempt import AttemptCounts, State
 MOMENT = "2026-01-01T12:00:05Z"
 
 
-def pod(stands: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
+def pod(pod_status: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
     """Our own Pod, with a status."""
     of = job(status(Phase.RUNNING, counts=(AttemptCounts(1),)))
     made = pod_manifest(PodSettings("i", "image:1"), of, 3, 2, later(60) - later(0))
     made["metadata"] |= {"uid": "pod-uid", "creationTimestamp": "2026-01-01T12:00:00Z", **metadata}
-    return {**made, "status": stands or {}}
+    return {**made, "status": pod_status or {}}
 
 
 def test_a_pod_of_a_queue_waits_behind_its_gate_until_it_is_taken_away() -> None:
@@ -58,7 +58,7 @@ def ended(code: int, phase: str = "Failed", **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("stands", "ran"),
+    ("pod_status", "ran"),
     [
         (ended(0, phase="Succeeded", startedAt=MOMENT), True),
         (ended(70, startedAt=MOMENT), True),
@@ -69,8 +69,8 @@ def ended(code: int, phase: str = "Failed", **more: Any) -> dict[str, Any]:
     ],
     ids=["done", "crashed", "not-started", "running", "evicted-before", "waiting"],
 )
-def test_whether_a_pod_ever_ran(stands: dict[str, Any], ran: bool) -> None:
-    found = read_attempt(pod(stands))
+def test_whether_a_pod_ever_ran(pod_status: dict[str, Any], ran: bool) -> None:
+    found = read_attempt(pod(pod_status))
     assert found
     assert found[1].ran is ran
 
@@ -80,7 +80,7 @@ def condition(kind: str, value: str, **more: Any) -> dict[str, Any]:
 
 
 WAITING = {
-    "nothing-said": ({}, None, False),
+    "no-status": ({}, None, False),
     "creating": (waiting("ContainerCreating"), None, False),
     "bad-name": (waiting("InvalidImageName"), Reason.INVALID_IMAGE_NAME, True),
     "pull": (waiting("ErrImagePull"), Reason.IMAGE_PULL_FAILED, False),
@@ -106,7 +106,7 @@ FAILED = {
     "exit-74": (ended(ExitCode.RESULT_NOT_STORED), Reason.CRASHED, True, "exit code 74"),
     "exit-65": (ended(ExitCode.BAD_ORDER), Reason.CRASHED, True, "exit code 65"),
     "order-expired": (ended(ExitCode.ORDER_EXPIRED), Reason.CRASHED, False, "expired"),
-    "told-to-stop": (ended(143), Reason.NODE_LOST, False, "SIGTERM"),
+    "terminated": (ended(143), Reason.NODE_LOST, False, "SIGTERM"),
     "out-of-memory": (ended(137, reason="OOMKilled"), Reason.OUT_OF_MEMORY, True, "increase limits.memory"),
     "killed": (ended(137), Reason.CRASHED, True, "exit code 137"),
     "never-ran": (
@@ -150,9 +150,9 @@ FAILED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("stands", "reason", "certain"), WAITING.values(), ids=WAITING)
-def test_a_pod_that_waits(stands: dict[str, Any], reason: Reason | None, certain: bool) -> None:
-    seen = read_attempt(pod(stands))
+@pytest.mark.parametrize(("pod_status", "reason", "certain"), WAITING.values(), ids=WAITING)
+def test_a_pod_that_waits(pod_status: dict[str, Any], reason: Reason | None, certain: bool) -> None:
+    seen = read_attempt(pod(pod_status))
     assert seen
     attempt = seen[1]
     assert attempt.state is State.WAITING
@@ -161,9 +161,9 @@ def test_a_pod_that_waits(stands: dict[str, Any], reason: Reason | None, certain
     assert attempt.finished_at is None
 
 
-@pytest.mark.parametrize(("stands", "reason", "counted", "words"), FAILED.values(), ids=FAILED)
-def test_a_pod_that_failed(stands: dict[str, Any], reason: Reason, counted: bool, words: str) -> None:
-    seen = read_attempt(pod(stands))
+@pytest.mark.parametrize(("pod_status", "reason", "counted", "words"), FAILED.values(), ids=FAILED)
+def test_a_pod_that_failed(pod_status: dict[str, Any], reason: Reason, counted: bool, words: str) -> None:
+    seen = read_attempt(pod(pod_status))
     assert seen
     attempt = seen[1]
     assert attempt.state is State.FAILED
@@ -173,7 +173,7 @@ def test_a_pod_that_failed(stands: dict[str, Any], reason: Reason, counted: bool
     assert len(attempt.problem.message) <= 500
 
 
-def test_a_pod_that_runs_is_running_whatever_it_said_before() -> None:
+def test_a_pod_that_runs_is_running_whatever_its_earlier_state() -> None:
     seen = read_attempt(pod({**waiting("ImagePullBackOff"), "phase": "Running"}))
     assert seen
     assert (seen[1].state, seen[1].problem) == (State.RUNNING, None)

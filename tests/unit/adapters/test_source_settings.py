@@ -42,19 +42,19 @@ class Server:
         return found
 
 
-def test_nothing_is_admitted_unless_it_is_said() -> None:
+def test_nothing_is_allowed_by_default() -> None:
     settings = read_settings(NEEDED)
     assert settings.source_allowed_networks == settings.source_blocked_networks == ()
     assert settings.source_proxy == ""
 
 
 def test_networks_and_a_proxy() -> None:
-    said = {
+    given = {
         "IMAGEJOB_SOURCE_ALLOWED_NETWORKS": "10.1.0.0/16, fd00::/8",
         "IMAGEJOB_SOURCE_BLOCKED_NETWORKS": "34.118.224.0/20",
         "IMAGEJOB_SOURCE_PROXY": "http://me:secret@proxy:3128/",
     }
-    settings = read_settings({**NEEDED, **said})
+    settings = read_settings({**NEEDED, **given})
     assert settings.source_allowed_networks == (ip_network("10.1.0.0/16"), ip_network("fd00::/8"))
     assert settings.source_blocked_networks == (ip_network("34.118.224.0/20"),)
     assert settings.source_proxy == "http://me:secret@proxy:3128"

@@ -21,7 +21,7 @@ ENVIRONMENT = {
 }
 
 
-def test_what_is_not_said() -> None:
+def test_the_defaults() -> None:
     settings = read_settings(ENVIRONMENT)
     assert settings.store_credentials == Path("/etc/imagejob/store")
     assert (settings.store.virtual_host, settings.store.ca_bundle) == (False, "")

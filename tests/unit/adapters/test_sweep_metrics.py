@@ -55,8 +55,8 @@ def test_what_a_sweep_left() -> None:
 def test_what_the_administrator_may_say() -> None:
     assert read_settings(NEEDED).sweep_mode is Mode.DELETE
     assert read_settings(NEEDED).sweep_interval_seconds == 900
-    said = {"IMAGEJOB_SWEEP_MODE": "Report", "IMAGEJOB_SWEEP_INTERVAL_SECONDS": "60"}
-    settings = read_settings({**NEEDED, **said})
+    given = {"IMAGEJOB_SWEEP_MODE": "Report", "IMAGEJOB_SWEEP_INTERVAL_SECONDS": "60"}
+    settings = read_settings({**NEEDED, **given})
     assert (settings.sweep_mode, settings.sweep_interval_seconds) == (Mode.REPORT, 60)
     for wrong in ("delete", "yes"):
         with pytest.raises(InvalidSettings, match=r"IMAGEJOB_SWEEP_MODE is .*one of Delete, Report, Off"):

@@ -60,7 +60,7 @@ MILESTONES = {
 }
 
 
-def stands(phase: Phase) -> Status:
+def at_phase(phase: Phase) -> Status:
     error = {Phase.FAILING: CAUSE, Phase.FAILED: CAUSE, Phase.CANCELLING: CANCEL, Phase.CANCELLED: CANCEL}
     made = msgspec.structs.replace(status(phase), phase=phase.value, error=error.get(phase))
     return with_conditions(made, Status(), NOW)
@@ -72,7 +72,7 @@ def test_the_table_has_all_phases() -> None:
 
 @pytest.mark.parametrize("row", ROWS[1:], ids=lambda row: row[0])
 def test_conditions_of_a_phase(row: list[str]) -> None:
-    made = stands(Phase(row[0]))
+    made = at_phase(Phase(row[0]))
     for kind, cell in zip(ROWS[0][1:], row[1:], strict=True):
         found = made.condition(kind)
         value, _, reason = cell.partition("/")
@@ -86,10 +86,10 @@ def test_the_outcome_is_the_reason_of_success() -> None:
         status(Phase.SUCCEEDED), run=run, items=ItemCounts(total=3, succeeded=2, failed=1)
     )
     made = with_conditions(partial, Status(), NOW)
-    said = {c.type: (c.status, c.reason, c.message[:20]) for c in made.conditions}
+    shown = {c.type: (c.status, c.reason, c.message[:20]) for c in made.conditions}
     for kind in ("Ready", "Succeeded"):
-        assert said[kind] == ("True", "SucceededWithFailures", "1 of 3 items failed,")
-    assert said["Finished"] == ("True", "Succeeded", "")
+        assert shown[kind] == ("True", "SucceededWithFailures", "1 of 3 items failed,")
+    assert shown["Finished"] == ("True", "Succeeded", "")
 
 
 def test_a_validation_reaches_only_accepted() -> None:
@@ -103,14 +103,14 @@ def test_a_validation_reaches_only_accepted() -> None:
         "Succeeded",
         "Accepted",
     }
-    said = made.condition("Succeeded")
-    assert said
-    assert (said.reason, "in 3 items" in said.message) == ("Validated", True)
+    shown = made.condition("Succeeded")
+    assert shown
+    assert (shown.reason, "in 3 items" in shown.message) == ("Validated", True)
 
 
 @pytest.mark.parametrize("phase", MILESTONES, ids=str)
 def test_milestones_are_true_from_their_phase_on(phase: Phase) -> None:
-    made = stands(phase)
+    made = at_phase(phase)
     kinds = ("Accepted", "Staged", "Launched", "Processed")
     true = [k for k in kinds if (c := made.condition(k)) and c.status == "True"]
     assert " ".join(true) == MILESTONES[phase]
@@ -134,7 +134,7 @@ def test_a_code_makes_its_milestone_false_with_the_cause(code: Code, reason: Rea
 
 
 def test_processed_turns_false_when_the_results_are_rejected() -> None:
-    before = stands(Phase.PUBLISHING)
+    before = at_phase(Phase.PUBLISHING)
     cause = error_status(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, "2 of 2 items failed"))
     after = with_conditions(msgspec.structs.replace(before, phase="Failing", error=cause), before, later(5))
     found = after.condition("Processed")
@@ -143,7 +143,7 @@ def test_processed_turns_false_when_the_results_are_rejected() -> None:
 
 
 def test_a_milestone_once_reached_stays_true_while_the_run_fails() -> None:
-    before = stands(Phase.RUNNING)
+    before = at_phase(Phase.RUNNING)
     failing = msgspec.structs.replace(before, phase="Failing", error=CAUSE)
     after = with_conditions(failing, before, later(5))
     assert after.condition("Launched") == before.condition("Launched")
@@ -153,25 +153,25 @@ def test_a_milestone_once_reached_stays_true_while_the_run_fails() -> None:
     "place", [{"number": 2}, {"epoch": 0, "id": ""}], ids=["next-number", "before-the-next-one"]
 )
 def test_milestones_of_another_run_are_forgotten(place: dict[str, Any]) -> None:
-    before = stands(Phase.SUCCEEDED)
+    before = at_phase(Phase.SUCCEEDED)
     assert before.run
     fresh = Status(phase="Pending", run=msgspec.structs.replace(before.run, **place))
     assert with_conditions(fresh, before, later(5)).condition("Staged") is None
 
 
 def test_a_suspended_run_reaches_only_accepted() -> None:
-    before = stands(Phase.PUBLISHING)
+    before = at_phase(Phase.PUBLISHING)
     suspended = msgspec.structs.replace(before, phase="Suspended")
     after = with_conditions(suspended, before, later(5))
     assert {c.type for c in after.conditions if c.status == "True"} == {"Accepted"}
     cleaned = with_conditions(suspended, after, later(9), cleaned=True)
-    said = cleaned.condition("StagingCleaned")
-    assert said
-    assert said.status == "True"
+    shown = cleaned.condition("StagingCleaned")
+    assert shown
+    assert shown.status == "True"
 
 
 def test_cleaned_does_not_apply_to_the_next_epoch() -> None:
-    suspended = msgspec.structs.replace(stands(Phase.STAGING), phase="Suspended")
+    suspended = msgspec.structs.replace(at_phase(Phase.STAGING), phase="Suspended")
     before = with_conditions(suspended, suspended, later(5), cleaned=True)
     assert before.run
     again = msgspec.structs.replace(before, phase="Staging", run=msgspec.structs.replace(before.run, epoch=2))
@@ -185,7 +185,7 @@ def test_suspended_time_extends_the_deadline_and_keeps_the_start() -> None:
 
 
 def test_times_change_only_with_the_status_of_a_condition() -> None:
-    before = stands(Phase.STAGING)
+    before = at_phase(Phase.STAGING)
     moved = with_conditions(msgspec.structs.replace(before, phase="Launching"), before, later(5))
     assert [c.type for c in moved.conditions if c.last_transition_time != NOW] == ["Staged"]
     assert {"Ready", "Reconciling", "Finished", "Accepted"} < {c.type for c in moved.conditions}
@@ -196,7 +196,7 @@ def test_times_change_only_with_the_status_of_a_condition() -> None:
 
 def test_types_are_unique_and_generations_are_the_observed_one() -> None:
     for phase in Phase:
-        made = stands(phase)
+        made = at_phase(phase)
         kinds = [c.type for c in made.conditions]
         assert len(set(kinds)) == len(kinds)
         assert {c.observed_generation for c in made.conditions} == {made.observed_generation}
@@ -223,15 +223,15 @@ def test_types_are_unique_and_generations_are_the_observed_one() -> None:
 def test_cleaning_is_a_condition(phase: Phase, cleaned: bool | str | None, wanted: str) -> None:
     made = msgspec.structs.replace(status(phase), phase=phase.value, error=CAUSE)
     found = with_conditions(made, Status(), NOW, cleaned=cleaned).condition("StagingCleaned")
-    said = f"{found.status}/{found.reason}: {found.message}" if found else "-"
-    assert said.removesuffix(": ") == wanted
+    shown = f"{found.status}/{found.reason}: {found.message}" if found else "-"
+    assert shown.removesuffix(": ") == wanted
 
 
-@pytest.mark.parametrize("said", ["True", "False"])
-def test_a_finished_cleaning_keeps_its_condition(said: str) -> None:
-    reason = "Cleaned" if said == "True" else "Deferred"
-    kept = Condition("StagingCleaned", said, reason, "", NOW, 1)
-    before = msgspec.structs.replace(stands(Phase.FAILED), conditions=(kept,))
+@pytest.mark.parametrize("shown", ["True", "False"])
+def test_a_finished_cleaning_keeps_its_condition(shown: str) -> None:
+    reason = "Cleaned" if shown == "True" else "Deferred"
+    kept = Condition("StagingCleaned", shown, reason, "", NOW, 1)
+    before = msgspec.structs.replace(at_phase(Phase.FAILED), conditions=(kept,))
     assert with_conditions(before, before, later(9)).condition("StagingCleaned") == kept
 
 
@@ -258,12 +258,12 @@ def test_a_retried_failure_is_a_reason() -> None:
 
 @given(st.sampled_from(Phase), st.text(max_size=30))
 def test_what_is_written_is_read_back(phase: Phase, text: str) -> None:
-    made = msgspec.structs.replace(stands(phase), report=text, progress=text)
+    made = msgspec.structs.replace(at_phase(phase), report=text, progress=text)
     assert parse_status(status_body(made)) == made
 
 
 def test_the_body_is_plain_json_as_the_api_server_sends_it_back() -> None:
-    body = status_body(stands(Phase.RUNNING))
+    body = status_body(at_phase(Phase.RUNNING))
     assert isinstance(body["conditions"], list), "a tuple would differ from what comes back"
     assert body["phaseSince"] == "2026-01-01T12:00:00Z"
 
@@ -275,7 +275,7 @@ def test_the_largest_status_is_small() -> None:
         "x" * 63, 10**9, "Succeeded", "JOB_005", "x" * 64, NOW, NOW, ItemCounts(), OutputCounts(), "x" * 512
     )
     made = msgspec.structs.replace(
-        stands(Phase.FAILED), failures=failures, error=long, history=(past,) * MAX_HISTORY
+        at_phase(Phase.FAILED), failures=failures, error=long, history=(past,) * MAX_HISTORY
     )
     made = with_conditions(made, Status(), NOW)
     assert len(msgspec.json.encode(status_body(made))) < 32 * 1024

@@ -26,7 +26,7 @@ class Api:
     def __init__(self, ends: dict[Way, str] | None = None) -> None:
         self.ends = ends or {}
         self.errors: list[ApiError] = []
-        self.told: asyncio.Queue[tuple[bool, dict[str, Any]]] = asyncio.Queue()
+        self.events: asyncio.Queue[tuple[bool, dict[str, Any]]] = asyncio.Queue()
         self.alive: dict[str, dict[str, Any]] = {}
         self.most_alive = 0
 
@@ -43,17 +43,17 @@ class Api:
         elif verb == "PATCH":
             self.tell(name, way.phase)
         else:
-            self.told.put_nowait((True, self.alive.pop(name)))
+            self.events.put_nowait((True, self.alive.pop(name)))
         return {}
 
     def tell(self, name: str, phase: str) -> None:
         ended = str(phase in ("Succeeded", "Failed", "Cancelled"))
         status = {"phase": phase, "conditions": [{"type": "Finished", "status": ended}]}
-        self.told.put_nowait((False, json.loads(json.dumps({**self.alive[name], "status": status}))))
+        self.events.put_nowait((False, json.loads(json.dumps({**self.alive[name], "status": status}))))
 
     async def follow(self, *_: object) -> Any:
         while True:
-            yield await self.told.get()
+            yield await self.events.get()
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def driver(api: Api) -> Driver:
     return Driver(cast("KubeHTTP", api), "soak")
 
 
-async def test_all_come_to_their_end_and_go_and_few_are_alive_at_a_time(api: Api) -> None:
+async def test_all_jobs_end_and_are_deleted_and_few_are_alive_at_a_time(api: Api) -> None:
     driving = driver(api)
     await driving.run(100, alive=8)
     assert 100 <= driving.finished < 108
@@ -79,7 +79,7 @@ async def test_all_come_to_their_end_and_go_and_few_are_alive_at_a_time(api: Api
     assert driving.finished == made - driving.ways[Way.DELETED]
 
 
-async def test_one_that_goes_another_way_is_told(api: Api) -> None:
+async def test_one_that_ends_differently_is_reported(api: Api) -> None:
     api.ends = {Way.FAILS: "Succeeded"}
     with pytest.raises(WentWrong, match=r"soak-11 .* is Succeeded"):
         await driver(api).run(100, alive=8)

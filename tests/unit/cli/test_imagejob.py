@@ -111,9 +111,9 @@ def test_no_such_job_is_job_004_and_exit_4(
     world: World, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     assert main([command, "a"]) == 4
-    said = capsys.readouterr().err
-    assert "JOB_004 JobNotFound" in said
-    assert "'a' in namespace 'shop'" in said
+    printed = capsys.readouterr().err
+    assert "JOB_004 JobNotFound" in printed
+    assert "'a' in namespace 'shop'" in printed
 
 
 def test_no_kubeconfig_is_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

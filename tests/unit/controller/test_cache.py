@@ -68,7 +68,7 @@ def test_attempts_are_by_name_and_gone_by_uid() -> None:
     cache.drop_attempt(UID, first)
     assert [a.name for a in cache.attempts(UID) if a.gone] == [first.name]
     cache.put_job(replace(at("6"), status=status(Phase.SUCCEEDED)))
-    assert [a.name for a in cache.attempts(UID)] == [second.name], "the run has ended: nobody will ask"
+    assert [a.name for a in cache.attempts(UID)] == [second.name], "the run has ended: nothing will ask"
     cache.drop_attempt(UID, second)
     assert cache.attempts(UID) == ()
 
@@ -95,7 +95,7 @@ def test_what_became_of_an_attempt_is_known_after_it_is_gone(
     cache.drop_attempt(UID, last)
     seen = cache.attempts(UID)[0]
     assert (seen.state, seen.problem and seen.problem.counted) == (state, counted)
-    assert seen.deleting, "nobody needs to stop it"
+    assert seen.deleting, "it needs no second deletion"
     cache.put_attempt(UID, replace(last, state=State.RUNNING))
     assert cache.attempts(UID) == (seen,), "a late answer does not bring it back"
 

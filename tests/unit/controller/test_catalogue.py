@@ -1,4 +1,4 @@
-"""Every code and reason of the catalogue is reached by a whole run; what is not stands in a short list."""
+"""Every code and reason of the catalogue is reached by a whole run; the others are in a short list."""
 
 from __future__ import annotations
 

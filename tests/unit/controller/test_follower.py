@@ -15,7 +15,7 @@ async def test_a_follower_asks_nothing_and_writes_nothing_and_goes_on_when_it_le
     await world.run(until=lambda: not operator.queue.ready)
     assert operator.cache.job(KEY) is not None, "it is warm"
     assert (world.cluster.hooks.calls, world.store.hooks.calls, operator.telemetry.reconciles) == ([], [], [])
-    assert operator.running_efforts() == []
+    assert operator.running_operations() == []
 
     operator.is_leader = True
     for job in operator.cache.jobs():
@@ -36,7 +36,7 @@ async def test_a_gate_that_closes_ends_all_turns(wanted: str) -> None:
     assert len(world.cluster.hooks.calls) == calls
 
 
-async def test_a_gate_that_closes_while_a_turn_looks_keeps_it_from_acting() -> None:
+async def test_a_reconcile_does_not_act_if_leadership_is_lost_while_it_observes() -> None:
     world = World()
 
     async def close(operation: str, about: str, done: bool) -> None:

@@ -26,16 +26,16 @@ class Watched(World):
     def __init__(self, script: Script | None = None) -> None:
         super().__init__(script)
         self.words = {KEY.name}
-        told = self.cluster.on_attempt
+        deliver = self.cluster.on_attempt
 
         def noted(kind: str, uid: str, key: Key, attempt: Attempt) -> None:
             self.words |= {uid, attempt.uid}
-            told(kind, uid, key, attempt)
+            deliver(kind, uid, key, attempt)
 
         self.cluster.on_attempt = noted
 
     async def end(self) -> None:
-        """The job is deleted, and the operator has had its turns."""
+        """The job is deleted, and the operator has reconciled it."""
         if self.cluster.job(KEY):
             self.words.add(self.job.uid)
             self.cluster.user_deletes(KEY)
@@ -99,12 +99,12 @@ LIVES: dict[str, tuple[Script, Life]] = {
 }
 
 
-@pytest.mark.parametrize("stop_seconds", [0.0, 5.0], ids=["told-before-the-answer", "with-grace"])
+@pytest.mark.parametrize("stop_seconds", [0.0, 5.0], ids=["deliver-before-the-answer", "with-grace"])
 @pytest.mark.parametrize("name", LIVES)
 async def test_nothing_stays_of_a_job_that(name: str, stop_seconds: float) -> None:
     script, life = LIVES[name]
     world = Watched(script)
-    # Without grace a watch tells that an attempt is gone before the call that ends it has been answered.
+    # Without grace a watch delivers the end of an attempt before the call that ends it has been answered.
     world.cluster.stop_seconds = stop_seconds
     world.create(retention={"ttlSecondsAfterFinished": 60, "policy": "Delete"})
     await life(world)

@@ -86,13 +86,13 @@ class Bench:
         )
 
     async def see(self, store: ImageStore) -> str:
-        """See it, take its turn; the reason that was said."""
+        """Observe it and reconcile; return the reason in its status."""
         self.reconciles.seen(store, gone=False)
         await self.reconciles.reconcile(store.key)
         return self.stores.statuses[store.uid].conditions[0].reason
 
 
-async def test_what_was_found_is_said_and_looked_at_again() -> None:
+async def test_a_finding_is_reported_and_checked_again() -> None:
     bench = Bench()
     assert await bench.see(image_store()) == "Ready"
     assert bench.later == [RECHECK_PERIOD.total_seconds()]
@@ -100,7 +100,7 @@ async def test_what_was_found_is_said_and_looked_at_again() -> None:
     assert (condition.type, condition.status, condition.observed_generation) == ("Ready", "True", 1)
 
 
-async def test_one_that_is_not_ready_is_looked_at_sooner_and_less_and_less_often() -> None:
+async def test_one_that_is_not_ready_is_checked_sooner_with_backoff() -> None:
     bench = Bench()
     bench.stores.secrets.clear()
     for _ in range(8):
@@ -111,7 +111,7 @@ async def test_one_that_is_not_ready_is_looked_at_sooner_and_less_and_less_often
     assert bench.later[-1] == RECHECK_PERIOD.total_seconds()
 
 
-async def test_nothing_new_is_not_said_again() -> None:
+async def test_an_unchanged_status_is_not_written_again() -> None:
     bench = Bench()
     await bench.see(image_store())
     bench.stores.statuses.clear()
@@ -200,7 +200,7 @@ async def test_temporary_credentials_are_renewed_before_they_end() -> None:
     assert bench.later == [180]
 
 
-async def test_a_store_that_nobody_has_looked_at_yet_is_not_taken_for_gone() -> None:
+async def test_an_unchecked_store_is_not_taken_for_deleted() -> None:
     bench = Bench()
     bench.reconciles.seen(image_store(), gone=False)
     bench.now.clear()
@@ -301,7 +301,7 @@ async def test_every_store_is_swept() -> None:
     assert yard.counts.left[-1].objects == 0
 
 
-async def test_a_store_that_goes_takes_what_it_told_with_it() -> None:
+async def test_a_deleted_store_takes_its_readiness_with_it() -> None:
     yard = Yard()
     yard.litter("uid")
     yard.clock.advance(7200)

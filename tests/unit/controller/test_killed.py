@@ -97,7 +97,9 @@ async def test_a_run_of_each_kind_succeeds_wherever_the_operator_dies(after_effe
 
 
 @moments
-async def test_what_was_published_stays_and_is_told_wherever_the_operator_dies(after_effect: bool) -> None:
+async def test_what_was_published_stays_and_is_reported_wherever_the_operator_dies(
+    after_effect: bool,
+) -> None:
     async def deny_the_second(world: World) -> None:
         world.store.hooks.fail(StoreDenied("AccessDenied"), "copy", about=OUTPUTS[1])
 

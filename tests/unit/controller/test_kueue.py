@@ -57,7 +57,7 @@ async def test_time_in_a_queue_counts_for_no_other_deadline() -> None:
     assert world.cluster.hooks.count("launch") == 1, "its order had not expired"
 
 
-async def test_a_queue_that_lets_nothing_go_is_given_up_at_its_deadline() -> None:
+async def test_a_queue_that_admits_nothing_fails_the_run_at_its_deadline() -> None:
     world = World(script=idle)
     world.create(execution={**QUEUED, "queueDeadlineSeconds": 7200, "activeDeadlineSeconds": 60})
     begun = world.clock()
@@ -147,7 +147,7 @@ async def test_no_url_outlives_what_the_manifest_says() -> None:
     assert until >= begun + timedelta(seconds=7200 + 600)
 
 
-async def test_without_a_queue_nothing_is_said_of_one() -> None:
+async def test_without_a_queue_the_status_has_no_queue() -> None:
     world = World(
         script=lambda s, n: (Scene(1, State.RUNNING), Scene(1, State.SUCCEEDED, work=without_result))
     )

@@ -141,7 +141,7 @@ async def test_a_stop_while_a_renewal_is_active_releases_too(election: Election)
     election.a.line.hooks.install(held)
     await held.reached.wait()
     election.a.line.hooks.remove(held)
-    # The renewal that is given up has taken effect all the same.
+    # The renewal that timed out has taken effect nevertheless.
     election.lease.put("a", election.lease.record)
     await election.a.stop()
     assert election.lease.holder == ""
@@ -235,7 +235,7 @@ async def test_a_follower_that_stood_still_takes_nothing_from_who_renews(electio
 
 
 @scenario
-async def test_a_deleted_lease_is_made_anew_by_its_holder(election: Election) -> None:
+async def test_a_deleted_lease_is_created_again_by_its_holder(election: Election) -> None:
     await election.lasts(RETRY_PERIOD)
     election.lease.record = None
     await election.lasts(60)
@@ -251,7 +251,7 @@ async def test_a_deleted_lease_of_a_dead_holder_is_taken(election: Election) -> 
 
 
 @scenario
-async def test_a_holder_started_anew_under_its_name_goes_on_at_once(election: Election) -> None:
+async def test_a_restarted_holder_continues_under_its_name_at_once(election: Election) -> None:
     election.a.kill()
     election.unwatched.add("a")
     election.a = Replica(election.lease, "a")

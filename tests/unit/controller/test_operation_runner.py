@@ -68,7 +68,7 @@ def raising(error: Exception) -> Callable[[Operation], Awaitable[Progress]]:
     return work
 
 
-async def test_an_effort_is_started_once_and_wakes_its_job() -> None:
+async def test_an_operation_is_started_once_and_wakes_its_job() -> None:
     bench = Bench(does_well)
     bench.want(STAGE)
     assert bench.operations.progress_of(KEY) == (STAGE, Working())
@@ -103,7 +103,7 @@ async def test_an_error_that_may_pass_is_tried_again_with_growing_rests() -> Non
     assert rests == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
-async def test_efforts_that_fail_together_are_not_tried_again_together() -> None:
+async def test_operations_that_fail_together_are_not_retried_together() -> None:
     bench = Bench(raising(StoreUnavailable("away")))
     bench.draw = 1.0
     bench.want(STAGE)
@@ -126,7 +126,7 @@ async def verdict(operation: Operation, error: Exception) -> tuple[Code, Reason,
     return broken.failure.code, broken.failure.reason, broken.retry_at is not None
 
 
-async def test_errors_become_failures_of_their_effort() -> None:
+async def test_errors_become_failures_of_their_operation() -> None:
     away, denied = StoreUnavailable("x"), StoreDenied("x")
     assert await verdict(STAGE, away) == (Code.STAGING, Reason.STORE_UNAVAILABLE, True)
     assert await verdict(STAGE, denied) == (Code.STAGING, Reason.ACCESS_DENIED, False)
@@ -169,7 +169,7 @@ class SlowWrites:
         return Cleaned()
 
 
-async def test_another_effort_waits_for_the_last_write_of_the_one_before() -> None:
+async def test_another_operation_waits_for_the_last_write_of_the_one_before() -> None:
     work = SlowWrites()
     bench = Bench(work)
     bench.want(STAGE)
@@ -183,7 +183,7 @@ async def test_another_effort_waits_for_the_last_write_of_the_one_before() -> No
     assert work.log == ["Stage begins", "the last write lands", "Clean begins"]
 
 
-async def test_it_waits_even_if_it_was_told_to_end_again_and_again() -> None:
+async def test_it_waits_even_if_it_was_cancelled_again_and_again() -> None:
     work = SlowWrites()
     bench = Bench(work)
     bench.want(STAGE)
@@ -228,7 +228,7 @@ async def test_closing_waits_for_last_writes() -> None:
     assert work.log[-1] == "the last write lands"
 
 
-async def test_a_forgotten_job_has_no_effort() -> None:
+async def test_a_forgotten_job_has_no_operation() -> None:
     work = SlowWrites()
     bench = Bench(work)
     bench.want(STAGE)

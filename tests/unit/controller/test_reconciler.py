@@ -199,7 +199,7 @@ async def test_deferred_cleaning_is_made_up_for_when_the_store_is_back() -> None
 
 
 @pytest.mark.parametrize("outcome", ["Failed", "Cancelled"])
-async def test_a_report_that_was_put_off_is_written_before_what_it_tells_of_is_cleaned(outcome: str) -> None:
+async def test_a_deferred_report_is_written_before_its_staging_is_cleaned(outcome: str) -> None:
     world = World(script=well(failing=["uploads/a.jpg"]))
     world.create()
     if outcome == "Cancelled":
@@ -208,7 +208,7 @@ async def test_a_report_that_was_put_off_is_written_before_what_it_tells_of_is_c
     await world.run(until=lambda: world.job.status.at in COMPENSATING)
     fault = world.store.hooks.fail(AWAY)
     await world.run(until=lambda: world.job.status.phase == outcome)
-    assert world.job.status.report == "", "nobody knows whether it is there"
+    assert world.job.status.report == "", "it is not known whether it exists"
     world.store.hooks.remove(fault)
     await world.run()
     report = read_report(world.store.objects[world.job.status.report].data)
@@ -400,7 +400,7 @@ async def test_a_pod_that_is_gone_after_its_work_is_not() -> None:
     assert world.cluster.hooks.count("launch") == 1
 
 
-async def test_pods_that_somebody_kills_again_and_again_are_given_up_and_not_in_a_hurry() -> None:
+async def test_pods_that_are_killed_again_and_again_fail_their_shard_after_a_backoff() -> None:
     world = World(script=idle)
     world.create(execution={"itemsPerPod": 50, "activeDeadlineSeconds": 600})
 
@@ -509,7 +509,7 @@ async def test_a_delete_finishes_and_leaves_nothing(phase: str) -> None:
     assert world.staged() == []
 
 
-async def test_what_was_deleted_while_nobody_was_there_is_still_cleaned() -> None:
+async def test_what_was_deleted_while_no_operator_ran_is_still_cleaned() -> None:
     world = World()
     world.create()
     await world.run(until=lambda: world.job.status.phase == "Running")
@@ -648,7 +648,7 @@ def number_of(world: World) -> int:
     return run.number if run else 0
 
 
-async def test_an_invalid_spec_that_is_mended_runs() -> None:
+async def test_a_corrected_spec_runs() -> None:
     world = World()
     world.create(renditions=[])
     await world.run()
@@ -657,7 +657,7 @@ async def test_an_invalid_spec_that_is_mended_runs() -> None:
     await world.run(until=lambda: world.job.status.phase == "Succeeded")
 
 
-async def test_a_job_that_the_api_server_refuses_to_guard_is_told_so() -> None:
+async def test_a_refused_finalizer_is_reported_to_the_job() -> None:
     world = World()
     world.create()
     world.cluster.hooks.fail(InvalidObject("spec.renditions: Too many: 33"), "add_finalizer")
@@ -693,7 +693,7 @@ async def test_a_conflict_is_a_later_turn(phase: str) -> None:
     assert world.operator.telemetry.reconciles.count("conflict") == 2
 
 
-async def test_a_status_that_is_refused_is_said_in_short() -> None:
+async def test_a_refused_status_is_reported_in_short() -> None:
     world = World()
     world.create()
     world.cluster.hooks.fail(Rejected("status.failures: Too long"), "write_status", times=1)
@@ -751,7 +751,7 @@ async def test_after_its_retention_a_job_is_compacted() -> None:
     assert world.cluster.attempts() == []
 
 
-async def test_a_cleaning_that_is_owed_holds_up_no_retention() -> None:
+async def test_a_deferred_cleaning_does_not_delay_retention() -> None:
     world = World()
     world.create(
         execution={"stagingDeadlineSeconds": 30},
@@ -787,7 +787,7 @@ async def test_pods_are_kept_as_the_retention_says(keep: str, left: int) -> None
 
 
 @pytest.mark.parametrize("phase", [Phase.RUNNING], ids=str)
-async def test_a_pod_that_never_starts_is_given_up(phase: Phase) -> None:
+async def test_a_pod_that_never_starts_fails_its_run(phase: Phase) -> None:
     world = World(script=never_running(Problem(Reason.IMAGE_PULL_FAILED, "not found")))
     world.create()
     assert await failed_run(world) == "JOB_003/ImagePullFailed"

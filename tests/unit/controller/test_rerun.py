@@ -21,7 +21,7 @@ def sources(world: World) -> list[str]:
 
 
 async def one_failed(world: World) -> None:
-    """A run that published all but one item; what fails is mended after it."""
+    """A run that published all but one item; the failing one is repaired after it."""
     world.cluster.script = well(failing=[A])
     world.create(**TOLERANT)
     await world.run()

@@ -28,7 +28,7 @@ def restore(world: World, saved: dict[str, Any] | None, **spec: Any) -> None:
 
 
 async def saved_in(phase: str) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The status of a job in a phase, as a backup has it, and what lies in its staging."""
+    """The status of a job in a phase, as a backup has it, and the objects in its staging."""
     world = World()
     world.create()
     await world.run(until=lambda: world.job.status.phase == phase)
@@ -58,7 +58,7 @@ async def test_with_the_status_of_another_uid_it_is_a_new_job(phase: str) -> Non
     assert (world.job.status.phase, run.number) == ("Succeeded", 2)
     assert world.job.uid[:8] in world.job.status.report
     assert world.store.keys("shop/catalog/") == OUTPUTS
-    # What lies in the staging of the object that was saved is not ours to delete: it may still be at work.
+    # The staging of the saved object must not be deleted: that object may still be running.
     assert world.staged() == sorted(staged)
     assert [e.reason for e in world.cluster.events.values()] == ["Succeeded"]
 

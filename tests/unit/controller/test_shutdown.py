@@ -1,4 +1,4 @@
-"""A process that is told to stop ends in the time that it is given, and says whether another may begin."""
+"""A process that gets SIGTERM ends in time, and releases the Lease if another may begin."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Busy:
             await landing(operation)
             raise AssertionError("it was not cancelled")
 
-        async def one_turn(key: Key) -> None:
+        async def one_reconcile(key: Key) -> None:
             await landing(reconcile)
 
         async def one_round() -> None:
@@ -60,7 +60,7 @@ class Busy:
         nothing: Any = None
         self.garbage_schedule = GarbageSchedule(dict, nothing, nothing, GarbageCounts(), 900)
         vars(self.garbage_schedule)["sweep_all"] = one_round
-        self.queue.start(one_turn)
+        self.queue.start(one_reconcile)
         self.garbage_schedule.start()
         self.operations.ensure(job(status(Phase.STAGING)), Stage(PREFIX))
         self.queue.add(Key("shop", "spring"))
@@ -95,7 +95,7 @@ def test_last_writes_are_waited_for_side_by_side() -> None:
 @pytest.mark.parametrize("what", ["reconcile", "sweep", "operation"])
 def test_one_that_hangs_is_not_waited_for_longer_than_there_is_time(what: str) -> None:
     landed, seconds = ends(**{what: FOR_EVER})
-    assert not landed, "nobody may begin before the lease has ended by itself"
+    assert not landed, "no other may begin before the lease has expired"
     assert seconds == DRAIN_TIMEOUT
 
 

@@ -21,8 +21,8 @@ async def at(world: World, phase: str) -> None:
 
 
 def is_clean(world: World) -> bool:
-    said = world.job.status.condition("StagingCleaned")
-    return said is not None and said.status == "True"
+    cleaned = world.job.status.condition("StagingCleaned")
+    return cleaned is not None and cleaned.status == "True"
 
 
 async def suspended_in(world: World, phase: str) -> None:
@@ -150,7 +150,7 @@ async def test_a_store_that_is_away_does_not_keep_a_run_suspended() -> None:
     await world.run(until=lambda: world.job.status.condition("StagingCleaned").reason == "Deferred")  # type: ignore[union-attr]
     world.store.hooks.remove(fault)
     await world.run(until=lambda: is_clean(world))
-    assert world.staged() == [], "what was owed is made up for while it rests"
+    assert world.staged() == [], "the deferred cleaning is completed while it is suspended"
     world.cluster.edit(KEY, suspend=False)
     await world.run()
     assert world.job.status.phase == "Succeeded"
@@ -233,7 +233,7 @@ async def test_a_new_run_takes_over_from_a_suspended_one() -> None:
     assert {e.reason for e in world.cluster.events.values()} == {"Superseded", "Succeeded"}
 
 
-async def test_a_job_that_may_not_be_guarded_again_is_told_so() -> None:
+async def test_a_job_without_its_finalizer_reports_why_it_cannot_be_resumed() -> None:
     world = World()
     world.create()
     await suspended_in(world, "Running")

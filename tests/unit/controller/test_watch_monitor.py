@@ -1,4 +1,4 @@
-"""A watch that has gone deaf, a turn that never ends, a deletion that nobody told of."""
+"""A watch that is silent, a reconcile that never ends, a deletion that was not delivered."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Watched:
         self.queue = WorkQueue(workers=2)
         self.loop = asyncio.get_running_loop()
         self.stores = WorkQueue("imagestores", workers=2)
-        self.garbage_schedule = GarbageSchedule(dict, self._no_sweeper, self._clean, GarbageCounts(), 900)
+        self.garbage_schedule = GarbageSchedule(dict, self._no_collector, self._clean, GarbageCounts(), 900)
         self.watch_monitor = WatchMonitor(
             self.metadata_lister,
             self.cache,
@@ -75,10 +75,12 @@ class Watched:
         )
         self.hold = asyncio.Event()
         self.hold.set()
+        self.stubborn = False
+        """Whether a reconcile that is held cannot be cancelled, like a call in a thread."""
         self.queue.start(self._reconcile)
         self.stores.start(self._reconcile)
 
-    def _no_sweeper(self, store: Any) -> GarbageCollector:
+    def _no_collector(self, store: Any) -> GarbageCollector:
         raise AssertionError("there is no store")
 
     async def _clean(self, uid: str) -> None:
@@ -86,12 +88,16 @@ class Watched:
 
     async def _reconcile(self, key: Key) -> None:
         self.reconciles.append(key)
-        await self.hold.wait()
+        try:
+            await self.hold.wait()
+        finally:
+            if self.stubborn:
+                await self.hold.wait()
 
-    def change(self, version: str, told: bool = True) -> None:
-        """The job changes; the watch tells of it or does not."""
+    def change(self, version: str, delivered: bool = True) -> None:
+        """The job changes; the watch delivers it or does not."""
         self.metadata_lister.of_jobs["u1"] = ListedObject(KEY, version)
-        if told:
+        if delivered:
             self.watch_monitor.jobs.note("shop", "u1", version, deleted=False)
 
     def go_on_about_another(self, namespace: str, number: int = 1) -> None:
@@ -134,7 +140,7 @@ def test_a_watch_that_goes_silent_is_noticed_within_90_seconds() -> None:
     async def scenario(w: Watched) -> None:
         w.change("1")
         await w.is_well_for(600)
-        w.change("2", told=False)
+        w.change("2", delivered=False)
         seconds, why = await w.deaf_after(PROMISE)
         assert GRACE <= seconds <= PROMISE
         assert "shop/spring at version 2" in why
@@ -143,7 +149,7 @@ def test_a_watch_that_goes_silent_is_noticed_within_90_seconds() -> None:
     play(scenario)
 
 
-def test_also_when_the_change_comes_just_after_a_census() -> None:
+def test_also_when_the_change_comes_just_after_a_comparison() -> None:
     async def scenario(w: Watched) -> None:
         w.change("1")
         w.loop.call_later(1, w.change, "2", False)
@@ -153,10 +159,10 @@ def test_also_when_the_change_comes_just_after_a_census() -> None:
     play(scenario)
 
 
-def test_a_watch_that_is_told_in_time_is_not_deaf() -> None:
+def test_a_watch_that_delivers_in_time_is_not_silent() -> None:
     async def scenario(w: Watched) -> None:
         w.change("1")
-        w.change("2", told=False)
+        w.change("2", delivered=False)
         w.loop.call_later(GRACE - 5, w.watch_monitor.jobs.note, "shop", "u1", "2", False)
         await w.is_well_for(900)
         assert w.watch_monitor.details()["missingFromWatch"] == 0
@@ -173,18 +179,18 @@ def test_a_watch_that_is_behind_is_given_more_time_but_not_for_ever(
     async def scenario(w: Watched) -> None:
         w.change("1")
         w.go_on_about_another(other)
-        w.change("2", told=False)
+        w.change("2", delivered=False)
         seconds, _ = await w.deaf_after(MAX_LAG + PROMISE)
         assert seconds >= MAX_LAG
 
     play(scenario, namespaces)
 
 
-def test_what_the_watch_of_another_namespace_tells_is_no_sign_of_life() -> None:
+def test_events_of_another_namespace_are_no_sign_of_life() -> None:
     async def scenario(w: Watched) -> None:
         w.change("1")
         w.go_on_about_another("other")
-        w.change("2", told=False)
+        w.change("2", delivered=False)
         seconds, why = await w.deaf_after(PROMISE)
         assert seconds >= GRACE
         assert "shop/spring" in why
@@ -196,7 +202,7 @@ def test_a_job_that_changes_on_and_on_is_no_sign_of_deafness() -> None:
     async def scenario(w: Watched) -> None:
         def change(number: int) -> None:
             # The watch is always five seconds behind.
-            w.change(str(number), told=False)
+            w.change(str(number), delivered=False)
             w.loop.call_later(5, w.watch_monitor.jobs.note, "shop", "u1", str(number), False)
             w.loop.call_later(6, change, number + 1)
 
@@ -215,8 +221,20 @@ def test_an_api_server_that_is_away_is_no_sign_of_deafness() -> None:
     play(scenario)
 
 
-def test_a_turn_that_never_ends_is_noticed() -> None:
+def test_a_reconcile_that_takes_too_long_is_cancelled_and_retried() -> None:
     async def scenario(w: Watched) -> None:
+        w.hold.clear()
+        w.queue.add(KEY)
+        w.stores.add(KEY)
+        await w.is_well_for(MAX_RECONCILE_SECONDS + LIST_PERIOD + 1)
+        assert len(w.reconciles) >= 4
+
+    play(scenario)
+
+
+def test_a_reconcile_that_never_ends_is_noticed() -> None:
+    async def scenario(w: Watched) -> None:
+        w.stubborn = True
         w.hold.clear()
         w.queue.add(KEY)
         seconds, why = await w.deaf_after(MAX_RECONCILE_SECONDS + LIST_PERIOD + 1)
@@ -245,11 +263,11 @@ def test_the_queue_of_stores_is_looked_after_as_well() -> None:
 
 
 @pytest.mark.parametrize("later", [0.0, 3.0], ids=["ready", "due"])
-def test_a_queue_that_stands_still_is_noticed(later: float) -> None:
-    # Planted: nobody is woken, so workers sleep beside a key that waits.
+def test_a_stuck_queue_is_noticed(later: float) -> None:
+    # Planted: no worker is woken, so they sleep beside a key that waits.
     async def scenario(w: Watched) -> None:
         await asyncio.sleep(1)
-        vars(w.queue)["_available"].release = lambda: None
+        vars(w.queue)["_wake"] = lambda: None
         if later:
             w.queue.add_after(KEY, later)
         else:
@@ -264,6 +282,7 @@ def test_a_queue_that_stands_still_is_noticed(later: float) -> None:
 
 def test_a_queue_whose_workers_are_all_at_work_does_not_stand_still() -> None:
     async def scenario(w: Watched) -> None:
+        w.stubborn = True
         w.hold.clear()
         for name in ("a", "b", "c"):
             w.queue.add(Key("shop", name))
@@ -274,7 +293,7 @@ def test_a_queue_whose_workers_are_all_at_work_does_not_stand_still() -> None:
     play(scenario)
 
 
-def test_a_sweeper_that_has_ended_is_noticed() -> None:
+def test_a_collector_that_has_ended_is_noticed() -> None:
     # Planted: a round raises, which none does.
     async def scenario(w: Watched) -> None:
         async def breaks() -> None:
@@ -288,7 +307,7 @@ def test_a_sweeper_that_has_ended_is_noticed() -> None:
     play(scenario)
 
 
-def test_a_process_that_was_told_to_stop_is_not_given_up() -> None:
+def test_a_stopping_process_is_not_ended_by_the_monitor() -> None:
     async def scenario(w: Watched) -> None:
         w.garbage_schedule.start()
         w.queue.add(KEY)
@@ -340,7 +359,7 @@ def test_a_pod_whose_end_was_missed_is_a_disruption() -> None:
 
 
 def test_an_answer_that_came_after_its_object_was_gone_is_forgotten() -> None:
-    """The watch told of the end first, so that nobody will ever tell of it again."""
+    """The watch delivered the end first, so it will never be delivered again."""
 
     async def scenario(w: Watched) -> None:
         metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
@@ -354,7 +373,7 @@ def test_an_answer_that_came_after_its_object_was_gone_is_forgotten() -> None:
     play(scenario)
 
 
-def test_an_answer_that_came_during_the_census_is_not_taken_for_gone() -> None:
+def test_an_answer_that_came_during_the_comparison_is_not_taken_for_gone() -> None:
     async def scenario(w: Watched) -> None:
         metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
 
@@ -371,7 +390,7 @@ def test_an_answer_that_came_during_the_census_is_not_taken_for_gone() -> None:
     play(scenario)
 
 
-def test_what_came_during_the_census_is_not_taken_for_gone() -> None:
+def test_what_came_during_the_comparison_is_not_taken_for_gone() -> None:
     async def scenario(w: Watched) -> None:
         class Slow(Count):
             async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, ListedObject]:

@@ -1,4 +1,4 @@
-"""The queue of keys: one turn a key at a time, nothing lost, nobody starved."""
+"""The queue of keys: one reconcile per key at a time, nothing lost, no key starved."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ A, B, C = Key("shop", "a"), Key("shop", "b"), Key("shop", "c")
 SOON = 5
 
 
-class Turns:
-    """Turns that a test sees, and holds."""
+class Reconciles:
+    """Reconciles that a test sees, and holds."""
 
     def __init__(self) -> None:
         self.begun: list[Key] = []
@@ -51,19 +51,21 @@ class Turns:
 
 
 @pytest.fixture
-def reconciles() -> Turns:
-    return Turns()
+def reconciles() -> Reconciles:
+    return Reconciles()
 
 
 @pytest.fixture
-async def queue(reconciles: Turns) -> AsyncIterator[WorkQueue]:
-    made = WorkQueue(workers=2)
+async def queue(reconciles: Reconciles) -> AsyncIterator[WorkQueue]:
+    made = WorkQueue(workers=4)
     made.start(reconciles)
     yield made
     await made.stop()
 
 
-async def test_a_key_has_one_turn_at_a_time_and_another_after_it(queue: WorkQueue, reconciles: Turns) -> None:
+async def test_a_key_has_one_reconcile_at_a_time_and_another_after_it(
+    queue: WorkQueue, reconciles: Reconciles
+) -> None:
     go = reconciles.hold(A)
     queue.add(A)
     await reconciles.until(1)
@@ -74,10 +76,10 @@ async def test_a_key_has_one_turn_at_a_time_and_another_after_it(queue: WorkQueu
     await reconciles.until(2)
     queue.add(B)
     await reconciles.until(3)
-    assert reconciles.begun == [A, A, B], "five wishes during a turn are one turn after it"
+    assert reconciles.begun == [A, A, B], "five requests during a reconcile are one reconcile after it"
 
 
-async def test_wishes_before_a_turn_are_one_wish(reconciles: Turns) -> None:
+async def test_requests_before_a_reconcile_are_one(reconciles: Reconciles) -> None:
     queue = WorkQueue(workers=2)
     for _ in range(3):
         queue.add(A)
@@ -89,7 +91,7 @@ async def test_wishes_before_a_turn_are_one_wish(reconciles: Turns) -> None:
     assert sorted(reconciles.begun) == [A, B]
 
 
-async def test_keys_are_worked_on_side_by_side(queue: WorkQueue, reconciles: Turns) -> None:
+async def test_keys_are_worked_on_side_by_side(queue: WorkQueue, reconciles: Reconciles) -> None:
     first, second = reconciles.hold(A), reconciles.hold(B)
     queue.add(A)
     queue.add(B)
@@ -99,7 +101,7 @@ async def test_keys_are_worked_on_side_by_side(queue: WorkQueue, reconciles: Tur
     second.set()
 
 
-async def test_a_namespace_with_many_keys_does_not_starve_another(reconciles: Turns) -> None:
+async def test_a_namespace_with_many_keys_does_not_starve_another(reconciles: Reconciles) -> None:
     queue = WorkQueue(workers=1)
     for i in range(50):
         queue.add(Key("crowd", str(i)))
@@ -110,7 +112,22 @@ async def test_a_namespace_with_many_keys_does_not_starve_another(reconciles: Tu
     assert reconciles.begun.index(Key("alone", "x")) <= 1
 
 
-async def test_keys_of_a_namespace_keep_their_order(reconciles: Turns) -> None:
+async def test_reconciles_that_hang_leave_workers_to_other_namespaces(
+    queue: WorkQueue, reconciles: Reconciles
+) -> None:
+    crowd = [Key("crowd", str(i)) for i in range(50)]
+    gates = [reconciles.hold(key) for key in crowd]
+    for key in crowd:
+        queue.add(key)
+    await reconciles.until(2)
+    queue.add(A)
+    await reconciles.until(3)
+    assert reconciles.begun == [*crowd[:2], A], "one namespace has half of the four workers"
+    for gate in gates:
+        gate.set()
+
+
+async def test_keys_of_a_namespace_keep_their_order(reconciles: Reconciles) -> None:
     queue = WorkQueue(workers=1)
     keys = [Key("shop", str(i)) for i in range(9)]
     for key in keys:
@@ -121,7 +138,7 @@ async def test_keys_of_a_namespace_keep_their_order(reconciles: Turns) -> None:
     assert reconciles.begun == keys
 
 
-async def test_a_later_turn_comes_when_it_is_due(queue: WorkQueue, reconciles: Turns) -> None:
+async def test_a_later_turn_comes_when_it_is_due(queue: WorkQueue, reconciles: Reconciles) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
     queue.add_after(A, 0.05)
@@ -129,7 +146,9 @@ async def test_a_later_turn_comes_when_it_is_due(queue: WorkQueue, reconciles: T
     assert loop.time() - begun >= 0.049
 
 
-async def test_the_earliest_wish_counts_and_gives_one_turn(queue: WorkQueue, reconciles: Turns) -> None:
+async def test_the_earliest_request_counts_and_gives_one_reconcile(
+    queue: WorkQueue, reconciles: Reconciles
+) -> None:
     queue.add_after(A, 60)
     queue.add_after(A, 0.02)
     queue.add_after(A, 30)
@@ -140,7 +159,7 @@ async def test_the_earliest_wish_counts_and_gives_one_turn(queue: WorkQueue, rec
 
 
 async def test_a_timer_set_while_the_workers_sleep_on_a_longer_one_is_kept(
-    queue: WorkQueue, reconciles: Turns
+    queue: WorkQueue, reconciles: Reconciles
 ) -> None:
     queue.add_after(A, 60)
     await asyncio.sleep(0)
@@ -149,7 +168,7 @@ async def test_a_timer_set_while_the_workers_sleep_on_a_longer_one_is_kept(
     assert reconciles.begun == [B]
 
 
-async def test_a_turn_now_makes_the_later_one_needless(queue: WorkQueue, reconciles: Turns) -> None:
+async def test_a_reconcile_now_replaces_the_later_one(queue: WorkQueue, reconciles: Reconciles) -> None:
     queue.add_after(A, 0.02)
     queue.add(A)
     await reconciles.until(1)
@@ -158,8 +177,8 @@ async def test_a_turn_now_makes_the_later_one_needless(queue: WorkQueue, reconci
     assert reconciles.begun == [A, B]
 
 
-async def test_a_turn_that_fails_does_not_end_its_worker_and_comes_again_later_each_time(
-    reconciles: Turns, monkeypatch: pytest.MonkeyPatch
+async def test_a_failed_reconcile_does_not_end_its_worker_and_is_requeued_with_backoff(
+    reconciles: Reconciles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = WorkQueue(workers=1, random=lambda: 0.0)
     pauses: list[tuple[Key, float]] = []
@@ -175,7 +194,7 @@ async def test_a_turn_that_fails_does_not_end_its_worker_and_comes_again_later_e
     assert pauses == [(A, 2.0), (A, 4.0), (A, 8.0), (A, 10.0), (A, 2.0)], "a good turn ends the count"
 
 
-async def test_keys_that_fail_together_do_not_come_again_together(reconciles: Turns) -> None:
+async def test_keys_that_fail_together_do_not_come_again_together(reconciles: Reconciles) -> None:
     draws = iter((0.0, 1.0))
     queue = WorkQueue(random=lambda: next(draws))
     now = asyncio.get_running_loop().time()
@@ -184,14 +203,14 @@ async def test_keys_that_fail_together_do_not_come_again_together(reconciles: Tu
     assert [round(queue._timers[key].when() - now) for key in (A, B)] == [2, 1]
 
 
-async def test_what_is_gone_has_no_failures_any_more(reconciles: Turns) -> None:
+async def test_what_is_gone_has_no_failures_any_more(reconciles: Reconciles) -> None:
     queue = WorkQueue(random=lambda: 0.0)
     queue.retry(A)
     queue.forget(A)
     assert (queue._failures, queue._timers) == ({}, {})
 
 
-async def test_thousands_of_keys_all_get_their_turn(reconciles: Turns) -> None:
+async def test_thousands_of_keys_all_get_their_turn(reconciles: Reconciles) -> None:
     queue = WorkQueue(workers=8)
     queue.start(reconciles)
     keys = {Key(f"n{i % 7}", str(i)) for i in range(2000)}
@@ -202,7 +221,7 @@ async def test_thousands_of_keys_all_get_their_turn(reconciles: Turns) -> None:
     assert set(reconciles.begun) == keys
 
 
-async def test_a_timer_goes_with_the_turn_that_came_sooner(reconciles: Turns) -> None:
+async def test_an_earlier_reconcile_removes_the_timer(reconciles: Reconciles) -> None:
     queue = WorkQueue(workers=1)
     queue.start(reconciles)
     queue.add_after(B, 300)
@@ -220,7 +239,7 @@ async def test_a_timer_goes_with_the_turn_that_came_sooner(reconciles: Turns) ->
     assert kept.cancelled(), "a queue that has stopped leaves no timer behind"
 
 
-async def test_what_is_gone_has_no_turn_any_more(queue: WorkQueue, reconciles: Turns) -> None:
+async def test_a_forgotten_key_is_not_reconciled(queue: WorkQueue, reconciles: Reconciles) -> None:
     queue.add_after(A, 0.01)
     queue.forget(A)
     queue.add_after(B, 0.05)
@@ -228,8 +247,8 @@ async def test_what_is_gone_has_no_turn_any_more(queue: WorkQueue, reconciles: T
     assert reconciles.begun == [B]
 
 
-@pytest.mark.parametrize("when", ["in-a-turn", "between-turns"])
-async def test_a_worker_that_nobody_told_to_end_goes_on(reconciles: Turns, when: str) -> None:
+@pytest.mark.parametrize("when", ["in-a-reconcile", "between-turns"])
+async def test_a_worker_cancelled_without_a_shutdown_continues(reconciles: Reconciles, when: str) -> None:
     """As a client's timer does that fires when its request has just been answered."""
     queue = WorkQueue(workers=1)
     queue.start(reconciles)
@@ -245,6 +264,6 @@ async def test_a_worker_that_nobody_told_to_end_goes_on(reconciles: Turns, when:
     await reconciles.until(2)
     assert reconciles.begun == [A, B]
     assert queue.problems() == []
-    assert (A in queue._timers) == (when == "in-a-turn"), "a turn that was broken off is taken again"
+    assert (A in queue._timers) == (when == "in-a-reconcile"), "a reconcile that was interrupted is repeated"
     await queue.stop()
     assert worker.cancelled()

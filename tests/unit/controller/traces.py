@@ -10,7 +10,7 @@ OURS = "imagejob_operator."
 
 
 def traces(root: object, words: set[str]) -> list[str]:
-    """The places below an object, as paths, in which one of the words stands.
+    """The places below an object, as paths, that contain one of the words.
 
     It goes through our own objects and through containers; what runs (tasks, functions) and the fakes that
     stand for the world are left out.
@@ -37,7 +37,7 @@ def _inside(thing: Any) -> Iterator[tuple[str, object]]:
     elif isinstance(thing, list | tuple | set | frozenset) or type(thing).__module__ == "collections":
         yield from (("[]", member) for member in thing)
     elif type(thing).__module__.startswith(OURS) and not isinstance(thing, type | asyncio.Task):
-        # The fields of msgspec's structs are told by themselves.
+        # The fields of msgspec's structs have their own traversal.
         fields = getattr(thing, "__struct_fields__", ())
         names = [*getattr(thing, "__dict__", ()), *_slots(type(thing)), *fields]
         yield from ((f".{name}", getattr(thing, name)) for name in names if hasattr(thing, name))

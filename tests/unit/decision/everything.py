@@ -101,7 +101,7 @@ MOMENTS = {
     "long-after": 90000,
 }
 BUDGET_MOMENTS = {"at-once": 0, "half-budget": 30, "budget": 60, "long-after": 90000}
-"""The moments of a job that is being undone or deleted."""
+"""The moments of a job that is being compensated or deleted."""
 
 COUNTS = {"unlaunched": AttemptCounts(), "first": AttemptCounts(1), "last": AttemptCounts(3)}
 
@@ -133,9 +133,9 @@ class Seen:
     remark: str = ""
 
 
-def sights(stands: Status, few: bool) -> dict[str, Seen]:
+def sights(current: Status, few: bool) -> dict[str, Seen]:
     """What may be seen of the first shard of a run."""
-    shards = stands.run.shards if stands.run else None
+    shards = current.run.shards if current.run else None
     number = max(1, parse_attempts(shards.attempts, shards.total)[0].launches) if shards else 1
 
     def one(state: State, problem: Problem | None = None, **more: Any) -> Seen:
@@ -204,11 +204,14 @@ def operations(
         ),
     }
     empty = (Clean((PREFIX,)), [Cleaned()])
-    undo = (Clean((PREFIX,), report=report), [Cleaned(), Cleaned(Published(1, 5, ONE_FAILED, cleaned=True))])
-    operation, done = own.get(phase, undo if phase in COMPENSATING else empty)
+    emptying = (
+        Clean((PREFIX,), report=report),
+        [Cleaned(), Cleaned(Published(1, 5, ONE_FAILED, cleaned=True))],
+    )
+    operation, done = own.get(phase, emptying if phase in COMPENSATING else empty)
     if deleted:
         operation, done = Clean((job_staging_prefix(FOLDER, KEY.namespace, UID),)), [Cleaned()]
-    stands: dict[str, Progress] = {
+    progresses: dict[str, Progress] = {
         "working": Working(),
         "working-again": Working(TRANSIENT),
         "resting": Broken(TRANSIENT, now + timedelta(seconds=5)),
@@ -219,7 +222,7 @@ def operations(
     return {
         "no-operation": (None, None),
         "other-operation": (Clean(("elsewhere/",)), Cleaned()),
-        **{name: (operation, progress) for name, progress in stands.items()},
+        **{name: (operation, progress) for name, progress in progresses.items()},
     }
 
 
@@ -239,44 +242,44 @@ ADMISSIONS: dict[str, tuple[Admission | None, StoreViews]] = {
 
 
 def recorded(phase: Phase, counts: AttemptCounts) -> Status:
-    stands = status(phase, counts=(counts,), since=NOW)
-    if phase in TERMINAL and stands.run:
-        run = msgspec.structs.replace(stands.run, finished_at=NOW, duration="1s")
-        stands = msgspec.structs.replace(stands, run=run)
+    current = status(phase, counts=(counts,), since=NOW)
+    if phase in TERMINAL and current.run:
+        run = msgspec.structs.replace(current.run, finished_at=NOW, duration="1s")
+        current = msgspec.structs.replace(current, run=run)
     fallen = (*COMPENSATING, Phase.FAILED, Phase.CANCELLED)
     return msgspec.structs.replace(
-        stands, error=CAUSE if phase in fallen else None, history=HISTORY if phase in TERMINAL else ()
+        current, error=CAUSE if phase in fallen else None, history=HISTORY if phase in TERMINAL else ()
     )
 
 
-def standings(phase: Phase) -> dict[str, Status]:
-    """How the status of a job in a phase may stand."""
+def statuses(phase: Phase) -> dict[str, Status]:
+    """The possible statuses of a job in a phase."""
     if phase in (Phase.LAUNCHING, Phase.RUNNING):
         first = recorded(phase, AttemptCounts(1))
         run = first.run and msgspec.structs.replace(first.run, queued_since=NOW)
         queued = {"queued": msgspec.structs.replace(first, run=run)}
         return queued | {name: recorded(phase, counts) for name, counts in COUNTS.items()}
-    stands = recorded(phase, AttemptCounts(1))
-    before = {"first": stands, "tried-before": with_conditions(stands, stands, NOW, note=TRANSIENT)}
+    current = recorded(phase, AttemptCounts(1))
+    before = {"first": current, "tried-before": with_conditions(current, current, NOW, note=TRANSIENT)}
     if phase in (Phase.STAGING, Phase.VALIDATING, Phase.PUBLISHING):
         return before
     if phase is not Phase.SUSPENDED:
-        return {"first": stands}
+        return {"first": current}
     return {
         "unbegun": Status(phase=phase.value, phase_since=NOW, run=RunStatus(number=1)),
-        "uncleaned": stands,
-        "cleaned": with_conditions(stands, stands, NOW, cleaned=True),
-        "deferred": with_conditions(stands, stands, NOW, cleaned=False),
+        "uncleaned": current,
+        "cleaned": with_conditions(current, current, NOW, cleaned=True),
+        "deferred": with_conditions(current, current, NOW, cleaned=False),
     }
 
 
-def _matters(spec_name: str, standing: str, phase: Phase) -> bool:
-    """Whether a spec is read in a phase in which a job may stand so."""
+def _matters(spec_name: str, state: str, phase: Phase) -> bool:
+    """Whether a spec is read in a phase that a job may be in."""
     if spec_name == "validated":
         return phase in (Phase.PENDING, Phase.VALIDATING)
     if spec_name == "queued":
-        return phase in (Phase.LAUNCHING, Phase.RUNNING) and standing in ("first", "queued")
-    return standing != "queued" or spec_name in ("next-run", *ASKED)
+        return phase in (Phase.LAUNCHING, Phase.RUNNING) and state in ("first", "queued")
+    return state != "queued" or spec_name in ("next-run", *ASKED)
 
 
 @cache
@@ -290,13 +293,13 @@ def _observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
     the phase waits for, deadlines only while no cleaning budget runs.
     """
     processing = phase in (Phase.LAUNCHING, Phase.RUNNING)
-    for standing, stands in standings(phase).items():
+    for state, current in statuses(phase).items():
         for (spec_name, wanted), (life, (guarded, deleted)) in itertools.product(
             SPECS.items(), LIVES.items()
         ):
-            if not _matters(spec_name, standing, phase):
+            if not _matters(spec_name, state, phase):
                 continue
-            of = job(stands, wanted, guarded=guarded, deleted_at=deleted)
+            of = job(current, wanted, guarded=guarded, deleted_at=deleted)
             few = not processing or deleted is not None or spec_name not in ("same-run", "queued")
             brief = deleted or phase in COMPENSATING or phase is Phase.SUSPENDED
             moments = BUDGET_MOMENTS if brief else MOMENTS
@@ -304,8 +307,8 @@ def _observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
                 moments = {name: MOMENTS[name] for name in ("at-once", "long-after")}
             for moment, seconds in moments.items():
                 yield from (
-                    ("/".join((standing, spec_name, life, moment, name)), o)
-                    for name, o in _worlds(of, sights(stands, few), later(seconds))
+                    ("/".join((state, spec_name, life, moment, name)), o)
+                    for name, o in _worlds(of, sights(current, few), later(seconds))
                 )
 
 
@@ -323,7 +326,7 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
         attempts = (sight.attempt,) if sight.attempt else ()
         refusals = {0: Refusal(sight.refusal, NOW, now + timedelta(seconds=1))} if sight.refusal else {}
         refused = Refusal(sight.finalizer, NOW, now + timedelta(seconds=1)) if sight.finalizer else None
-        said = {sight.attempt.uid: Remark(sight.remark, NOW)} if sight.attempt and sight.remark else {}
+        remarks = {sight.attempt.uid: Remark(sight.remark, NOW)} if sight.attempt and sight.remark else {}
         yield (
             f"{sight_name}/{admission_name}/{operation_name}",
             replace(
@@ -335,7 +338,7 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
                     progress=progress,
                     admission=admission,
                     refusals=refusals,
-                    remarks=said,
+                    remarks=remarks,
                     finalizer_refused=refused,
                 ),
                 stores=stores,
@@ -528,7 +531,7 @@ def _numbers_never_go_back(o: Observation, old: Phase, new: Phase, decision: Dec
     return ""
 
 
-def _staged_anew_elsewhere(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+def _staged_again_elsewhere(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     if new is not Phase.STAGING or old is new:
         return ""
     before, after = o.job.status.staging, decision.status.staging
@@ -572,9 +575,9 @@ def _keeps_its_history(o: Observation, old: Phase, new: Phase, decision: Decisio
         return "" if after.history == before.history else f"changes its history in {old}"
     run = before.run or RunStatus()
     newest = after.history[0] if after.history else PastRun()
-    told = (newest.id, newest.number, newest.phase) == (run.id, run.number, before.phase)
+    shown = (newest.id, newest.number, newest.phase) == (run.id, run.number, before.phase)
     rest = after.history[1:] == before.history[:4]
-    return "" if told and rest else "drops the run that has ended from the history"
+    return "" if shown and rest else "drops the run that has ended from the history"
 
 
 def progress_results(o: Observation) -> tuple[ItemCounts, tuple[FailedItem, ...]] | None:
@@ -604,8 +607,8 @@ def _records_a_partial_success(o: Observation, old: Phase, new: Phase, decision:
         return ""
     items, run = decision.status.items, decision.status.run
     failed = items is not None and items.failed > 0
-    told = run is not None and run.outcome == "SucceededWithFailures"
-    return "" if failed == told else f"a success with {items} and the outcome {run and run.outcome!r}"
+    shown = run is not None and run.outcome == "SucceededWithFailures"
+    return "" if failed == shown else f"a success with {items} and the outcome {run and run.outcome!r}"
 
 
 def _records_that_a_pod_ran(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
@@ -621,24 +624,24 @@ def _records_that_a_pod_ran(o: Observation, old: Phase, new: Phase, decision: De
     ran = bool(o.results) or any(
         a.state in (State.RUNNING, State.SUCCEEDED) or a.started_at is not None for a in mine
     )
-    said = decision.status.condition("Launched")
-    told = said is not None and said.status == "True"
-    return "" if ran == told else f"says {'that' if told else 'nothing, though'} a Pod ran"
+    launched = decision.status.condition("Launched")
+    shown = launched is not None and launched.status == "True"
+    return "" if ran == shown else f"says {'that' if shown else 'nothing, though'} a Pod ran"
 
 
 def _only_validates(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     run = decision.status.run
-    told = run is not None and run.outcome == "Validated"
+    shown = run is not None and run.outcome == "Validated"
     if old is Phase.PENDING and new in (Phase.STAGING, Phase.VALIDATING):
         wanted = not isinstance(o.job.spec, InvalidSpec) and o.job.spec.run.mode == "Validate"
         return "" if wanted == (new is Phase.VALIDATING) else f"goes to {new} against the mode"
     if old is not Phase.VALIDATING or o.job.deleted_at:
-        return "says that it was validated" if told and old is not new else ""
+        return "says that it was validated" if shown and old is not new else ""
     if decision.actions and any(not isinstance(a, RecordEvent | StopAttempt) for a in decision.actions):
         return "does something while it validates"
     if decision.status.staging:
         return "stages while it validates"
-    return "" if told == (new is Phase.SUCCEEDED) else f"{new} with the outcome {run and run.outcome!r}"
+    return "" if shown == (new is Phase.SUCCEEDED) else f"{new} with the outcome {run and run.outcome!r}"
 
 
 CHECKS = (
@@ -655,7 +658,7 @@ CHECKS = (
     _actions_belong_to_the_phase,
     _operations_belong_to_the_phase,
     _numbers_never_go_back,
-    _staged_anew_elsewhere,
+    _staged_again_elsewhere,
     _follows_cancel_and_suspend,
     _stays_suspended_no_longer_than_asked,
     _keeps_its_history,
@@ -691,7 +694,7 @@ def end_in_a_frozen_world(o: Observation, decide: Decide, most: int = 300) -> tu
         added = AddFinalizer() in decision.actions
         of = replace(o.job, status=decision.status)
         if added:
-            of = replace(of, finalizers=("imagejob.dev/staging",))
+            of = replace(of, finalizer_at=0, finalizer_count=1)
         now = o.now
         if decision.status == o.job.status:
             moments = [decision.requeue_at] if decision.requeue_at else []

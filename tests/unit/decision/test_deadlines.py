@@ -33,7 +33,7 @@ def test_staging_deadline_without_any_error() -> None:
     assert (error.code, error.reason) == ("JOB_002", "StagingDeadlineExceeded")
 
 
-def test_trying_again_changes_nothing_that_is_said() -> None:
+def test_a_retry_does_not_change_the_message() -> None:
     waiting = job(status(Phase.STAGING))
     resting = decide(seen(waiting, now=later(1), operation=Stage(PREFIX), progress=Broken(AWAY, later(2))))
     again = decide(seen(waiting, now=later(1), operation=Stage(PREFIX), progress=Working(AWAY)))
@@ -42,17 +42,17 @@ def test_trying_again_changes_nothing_that_is_said() -> None:
 
 def tried_before(phase: Phase, why: Failure) -> Status:
     """As an operator that is dead by now has left it."""
-    stands = status(phase, since=NOW)
-    return with_conditions(stands, stands, NOW, note=why)
+    current = status(phase, since=NOW)
+    return with_conditions(current, current, NOW, note=why)
 
 
 @pytest.mark.parametrize("progress", [None, Working(), Broken(AWAY, later(10)), Working(AWAY)])
-def test_why_it_failed_last_is_said_until_it_ends(progress: Progress | None) -> None:
+def test_the_last_error_is_shown_until_the_run_ends(progress: Progress | None) -> None:
     waiting = job(tried_before(Phase.STAGING, AWAY))
     decision = decide(seen(waiting, now=later(1), operation=Stage(PREFIX), progress=progress))
-    said = decision.status.condition("Reconciling")
-    assert said is not None
-    assert (said.status, said.reason, said.message) == ("True", "StoreUnavailable", AWAY.message)
+    shown = decision.status.condition("Reconciling")
+    assert shown is not None
+    assert (shown.status, shown.reason, shown.message) == ("True", "StoreUnavailable", AWAY.message)
 
 
 def test_staging_deadline_of_an_operator_that_has_not_tried_itself() -> None:

@@ -52,7 +52,7 @@ def test_every_decision_keeps_its_promises(phase: Phase, part: int) -> None:
 
 
 @pytest.mark.parametrize("phase", Phase, ids=str)
-def test_a_world_that_stands_still_is_not_written_to_for_ever(phase: Phase) -> None:
+def test_without_changes_the_writes_end(phase: Phase) -> None:
     for name, o in itertools.islice(observations(phase), 0, None, 7):
         try:
             reconciles_until_settled(o, decide)

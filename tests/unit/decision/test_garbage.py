@@ -229,13 +229,13 @@ def test_never_what_is_current_or_to_come(
     assert owner is not UNKNOWN_OWNER
     if owner is not None and owner.known and not owner.released:
         at = (owner.number, owner.epoch)
-        begins_anew = owner.phase in ("", "Pending") or (owner.phase == "Suspended" and owner.epoch == 0)
+        begins_again = owner.phase in ("", "Pending") or (owner.phase == "Suspended" and owner.epoch == 0)
         left_for_good = owner.phase in ENDED or owner.phase == "Suspended"
-        assert (number, epoch) < at or (at == (number, epoch) and left_for_good) or begins_anew
-        # What the next turns of the owner may stage is never garbage.
-        if owner.phase == "Suspended" and not begins_anew:
+        assert (number, epoch) < at or (at == (number, epoch) and left_for_good) or begins_again
+        # What the next reconciles of the owner may stage is never garbage.
+        if owner.phase == "Suspended" and not begins_again:
             assert (number, epoch) != (owner.number, owner.epoch + 1)
-        assert not (not left_for_good and not begins_anew and (number, epoch) == at)
+        assert not (not left_for_good and not begins_again and (number, epoch) == at)
         assert number <= owner.number
 
 

@@ -1,4 +1,4 @@
-"""`Launched` tells whether a Pod of the run ever ran, also where nobody saw it run."""
+"""`Launched` shows whether a Pod of the run ever ran, even if no reconcile saw it run."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def ran(one: Attempt) -> Attempt:
 
 def launched(o: Observation) -> str:
     made = decide(o).status
-    said = made.condition("Launched")
-    return f"{made.phase} {said.status if said else '-'}"
+    shown = made.condition("Launched")
+    return f"{made.phase} {shown.status if shown else '-'}"
 
 
 def error(o: Observation) -> str:
@@ -61,10 +61,10 @@ LAST_SPEC = spec(execution={"retriesPerShard": 0})
 @pytest.mark.parametrize(
     "wish", [{"cancelRunID": "1"}, {"run": {"id": "2"}}], ids=["cancelled", "superseded"]
 )
-def test_whoever_ends_it_before_the_phase_is_running(wish: dict[str, object]) -> None:
-    stands = job(status(Phase.LAUNCHING), spec(**wish))
-    assert launched(seen(stands, attempt(State.RUNNING))) == "Cancelling True"
-    assert launched(seen(stands, attempt(State.WAITING))) == "Cancelling -"
+def test_ended_by_a_user_before_the_phase_is_running(wish: dict[str, object]) -> None:
+    current = job(status(Phase.LAUNCHING), spec(**wish))
+    assert launched(seen(current, attempt(State.RUNNING))) == "Cancelling True"
+    assert launched(seen(current, attempt(State.WAITING))) == "Cancelling -"
 
 
 def test_the_deadline_passes_before_the_phase_is_running() -> None:
@@ -73,11 +73,11 @@ def test_the_deadline_passes_before_the_phase_is_running() -> None:
 
 
 def test_pods_of_before_a_suspension_do_not_count() -> None:
-    stands = job(status(Phase.LAUNCHING), spec(cancelRunID="1"))
-    assert launched(seen(stands, attempt(State.RUNNING, epoch=0))) == "Cancelling -"
+    current = job(status(Phase.LAUNCHING), spec(cancelRunID="1"))
+    assert launched(seen(current, attempt(State.RUNNING, epoch=0))) == "Cancelling -"
 
 
-def test_what_ran_before_a_suspension_was_given_up_with_it() -> None:
+def test_what_ran_before_a_suspension_does_not_count() -> None:
     running = seen(job(status(Phase.RUNNING), spec(suspend=True)), attempt(State.RUNNING))
     assert launched(running) == "Suspended -"
     rests = seen(job(decide(running).status, spec(cancelRunID="1")), attempt(State.RUNNING, deleting=True))

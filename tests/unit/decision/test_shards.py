@@ -1,4 +1,4 @@
-"""Where each shard stands, what is due, and when waiting for a start has lasted too long."""
+"""Where each shard current, what is due, and when waiting for a start has lasted too long."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def place(o: Observation, shard: int) -> str:
     return " and ".join(word if isinstance(word, str) else word[0] for word in found)
 
 
-def test_what_was_given_up_is_recorded_with_the_tries() -> None:
+def test_a_failed_shard_is_recorded_with_its_attempts() -> None:
     view = survey(
         world((AttemptCounts(3), AttemptCounts()), attempt(State.FAILED, COUNTED, number=3)), RETRIES
     )
@@ -114,7 +114,7 @@ def test_what_was_given_up_is_recorded_with_the_tries() -> None:
 
 
 @pytest.mark.parametrize(("counts", "seen_attempt", "wanted"), CASES.values(), ids=CASES)
-def test_a_shard_stands(counts: AttemptCounts, seen_attempt: Attempt | None, wanted: str) -> None:
+def test_the_state_of_a_shard(counts: AttemptCounts, seen_attempt: Attempt | None, wanted: str) -> None:
     attempts = (seen_attempt,) if seen_attempt else ()
     assert place(world((counts,), *attempts), 0) == wanted
 
@@ -205,8 +205,8 @@ REJECTED = Problem(Reason.POD_REJECTED, "violates PodSecurity", certain=True)
 
 
 def judged(seconds: float, *attempts: Attempt, refusal: Refusal | None = None) -> object:
-    stands = status(Phase.LAUNCHING, counts=(AttemptCounts(1),) * max(1, len(attempts)))
-    o = seen(job(stands), *attempts, now=later(seconds), refusals={0: refusal} if refusal else {})
+    current = status(Phase.LAUNCHING, counts=(AttemptCounts(1),) * max(1, len(attempts)))
+    o = seen(job(current), *attempts, now=later(seconds), refusals={0: refusal} if refusal else {})
     start = check_start(o, survey(o, RETRIES), EXECUTION)
     return start.failure and (start.failure.code, start.failure.reason)
 
@@ -221,7 +221,7 @@ def judged(seconds: float, *attempts: Attempt, refusal: Refusal | None = None) -
     ],
     ids=["silent", "unschedulable", "image", "config"],
 )
-def test_a_waiting_attempt_is_given_up_exactly_at_its_limit(
+def test_a_waiting_attempt_fails_exactly_at_its_limit(
     problem: Problem | None, limit: int, reason: Reason
 ) -> None:
     waiting = attempt(State.WAITING, problem)
@@ -238,7 +238,7 @@ def test_what_cannot_get_better_fails_at_once() -> None:
     [(QUOTA, 400, Reason.QUOTA_EXCEEDED), (REJECTED, 0, Reason.POD_REJECTED)],
     ids=["quota", "rejected"],
 )
-def test_a_refusal_is_held_against_the_same_deadline(problem: Problem, limit: int, reason: Reason) -> None:
+def test_a_refusal_counts_against_the_same_deadline(problem: Problem, limit: int, reason: Reason) -> None:
     refusal = Refusal(problem, since=later(0), retry_at=later(1))
     assert limit == 0 or judged(limit - 0.001, refusal=refusal) is None
     assert judged(limit, refusal=refusal) == (Code.LAUNCH, reason)
@@ -256,9 +256,9 @@ def test_nothing_is_judged_while_one_runs() -> None:
 
 
 def test_the_wait_counts_from_the_last_end_of_an_attempt() -> None:
-    stands = status(Phase.RUNNING, counts=(AttemptCounts(1), AttemptCounts(1)))
+    current = status(Phase.RUNNING, counts=(AttemptCounts(1), AttemptCounts(1)))
     ended = attempt(State.SUCCEEDED, finished=later(1000))
-    o = seen(job(stands), ended, attempt(State.WAITING, shard=1), now=later(1399))
+    o = seen(job(current), ended, attempt(State.WAITING, shard=1), now=later(1399))
     assert check_start(o, survey(o, RETRIES), EXECUTION).failure is None
     o = replace(o, now=later(1400))
     assert check_start(o, survey(o, RETRIES), EXECUTION).failure is not None
@@ -271,7 +271,7 @@ def test_the_message_has_the_evidence() -> None:
     assert failure.message == f"not found (pod {attempt(State.WAITING).name}, 5m0s of 5m0s grace)"
 
 
-def test_what_was_said_of_a_silent_attempt_is_the_evidence() -> None:
+def test_the_event_of_a_silent_attempt_is_the_evidence() -> None:
     silent = attempt(State.WAITING)
     remarks = {silent.uid: Remark("FailedCreatePodSandBox: no runtime", later(160))}
     o = seen(job(status(Phase.LAUNCHING)), silent, now=later(400), remarks=remarks)
@@ -315,7 +315,7 @@ def test_a_silent_attempt_is_asked_about_each_time_its_wait_has_doubled(
     ],
     ids=["says-it-itself", "has-no-order-yet", "one-runs"],
 )
-def test_nobody_is_asked_without_need(attempts: tuple[Attempt, ...]) -> None:
+def test_no_request_is_made_without_need(attempts: tuple[Attempt, ...]) -> None:
     o = seen(
         job(status(Phase.LAUNCHING, counts=(AttemptCounts(1), AttemptCounts(1)))), *attempts, now=later(100)
     )

@@ -26,7 +26,7 @@ def planned(
     sources: list[str], renditions: list[Rendition], template: str, base: str = "", place: int = 0
 ) -> list[PlannedOutput]:
     source = Source(match=MatchSource(base)) if base else Source(keys=tuple(sources))
-    spec = Spec(source, tuple(renditions), destination=Destination(key_template=template))
+    spec = Spec(source=source, renditions=tuple(renditions), destination=Destination(key_template=template))
     items = [PlannedItem(name, position) for position, name in enumerate(sources, place)]
     return [output for outputs in planned_outputs(spec, items) for output in outputs]
 
@@ -123,7 +123,9 @@ def test_output_keys_are_all_there_and_all_different(sources: list[str]) -> None
 def content_key(
     name: str = "a.jpg", identity: str = "etag", rendition: Rendition = WEB, headers: Headers = PLAIN
 ) -> str:
-    spec = Spec(Source(keys=(name,)), (rendition,), destination=Destination(headers=headers))
+    spec = Spec(
+        source=Source(keys=(name,)), renditions=(rendition,), destination=Destination(headers=headers)
+    )
     return planned_outputs(spec, [PlannedItem(name, 0, identity)])[0][0].content_key
 
 

@@ -82,7 +82,7 @@ def test_a_report_is_read_back_and_older_ones_too() -> None:
     assert read_report(msgspec.json.encode({**older, "items": [{"source": "a", "size": 1}]})).items
 
 
-def test_a_report_too_long_goes_without_what_can_be_told_anew() -> None:
+def test_a_report_that_is_too_long_omits_what_can_be_computed_again() -> None:
     long = msgspec.structs.replace(item("a", A, CAT), srcset=(SourceSet("image/webp", "x" * 5000),))
     report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, (long,))
     assert read_report(encode_report(report)) == report

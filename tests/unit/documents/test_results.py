@@ -82,7 +82,7 @@ def test_anything_else_is_not(items: tuple[ItemResult, ...], words: str) -> None
     assert words in str(refusal.value)
 
 
-def test_an_output_that_is_not_there_is_said_so() -> None:
+def test_a_missing_output_is_reported() -> None:
     with pytest.raises(InvalidResult, match="the store does not have it"):
         verify(result(*GOOD), range(4, 6), [WEB, THUMB], {})
 

@@ -83,7 +83,7 @@ def error(**fields: Any) -> Outcome:
     return replace(GOOD, job=changed, ended=changed)
 
 
-def stands(change: Callable[[dict[str, Any]], object]) -> Outcome:
+def outcome_with(change: Callable[[dict[str, Any]], object]) -> Outcome:
     changed = copy.deepcopy(failed())
     change(changed["status"])
     return replace(GOOD, job=changed, ended=changed)
@@ -105,9 +105,9 @@ PLANTED = {
     "no-evidence": (error(message="it failed"), "is not in: it failed"),
     "other-fault": (error(fault="User"), "fault, retriable, runbook"),
     "other-runbook": (error(runbook="https://example.com"), "fault, retriable, runbook"),
-    "still-failing": (stands(lambda s: s.update(phase="Failing")), "the phase is Failing"),
-    "not-cleaned": (stands(lambda s: s["conditions"].pop()), "StagingCleaned"),
-    "tried-twice": (stands(lambda s: s["run"]["shards"].update(attempts="0=2")), "attempts are '0=2'"),
+    "still-failing": (outcome_with(lambda s: s.update(phase="Failing")), "the phase is Failing"),
+    "not-cleaned": (outcome_with(lambda s: s["conditions"].pop()), "StagingCleaned"),
+    "tried-twice": (outcome_with(lambda s: s["run"]["shards"].update(attempts="0=2")), "attempts are '0=2'"),
     "changed-its-mind": (replace(GOOD, job=error(code="JOB_005").job), "the end did not stay"),
     "history-changed": (replace(GOOD, job=followed(code="JOB_005")), "the end did not stay"),
     "history-of-another-run": (replace(GOOD, job=followed(number=2)), "the end did not stay"),
@@ -136,16 +136,16 @@ def test_a_success_of_another_outcome_is_found() -> None:
     partial = replace(GOOD, job=job, ended=job, events=events, outputs=["out/a.jpg"])
     promise = Promise(ends="Succeeded/SucceededWithFailures")
     assert objections(promise, partial) == []
-    said = objections(Promise(ends="Succeeded"), partial)
-    assert any("not as Succeeded" in text for text in said)
-    assert any("Events are" in text for text in said)
+    found = objections(Promise(ends="Succeeded"), partial)
+    assert any("not as Succeeded" in text for text in found)
+    assert any("Events are" in text for text in found)
     plain = {
         "status": {"phase": "Succeeded", "run": {"shards": {"attempts": "0=1"}}, "conditions": conditions}
     }
     assert any("it ended as" in t for t in objections(promise, replace(partial, job=plain, ended=plain)))
 
 
-def test_a_deletion_is_held_against_its_events_and_the_job() -> None:
+def test_a_deletion_is_compared_with_its_events_and_the_job() -> None:
     gone = replace(GOOD, job=None, ended=None, events=[])
     promise = Promise(ends="Deleted")
     assert objections(promise, gone) == []
@@ -206,6 +206,6 @@ def test_the_host_is_passed_on_and_the_connection_is_for_one_request() -> None:
     assert head.endswith(b"Connection: close\r\n\r\n")
 
 
-def test_pods_and_operator_are_told_apart() -> None:
+def test_pods_and_operator_are_distinguished() -> None:
     assert asked("GET /media/a", "User-Agent: imagejob-processor").who == "pod"
     assert asked("GET /media/a", "User-Agent: MinIO (Linux; x86_64) minio-py/7").who == "operator"

@@ -202,7 +202,7 @@ NAME = "well-1-0123456789-0-1"
         ([line(403), line(422), line(429)], []),
     ],
 )
-def test_a_create_that_nobody_heard_of_counts_once(tmp_path: Path, lines: list[str], made: list[str]) -> None:
+def test_a_create_without_an_answer_counts_once(tmp_path: Path, lines: list[str], made: list[str]) -> None:
     log = tmp_path / "audit.log"
     log.write_text("".join(lines))
     assert pods_made(Audit(log).writes(0)) == made

@@ -51,7 +51,7 @@ def test_a_header_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "said"),
+    ("header", "objection"),
     [
         pytest.param("# Shows: nothing.\nkind: ImageJob\n", "step 1 has no line", id="no end"),
         pytest.param("kind: ImageJob\n# Ends: Succeeded\n", "step 1 has no line", id="below the header"),
@@ -67,8 +67,8 @@ def test_a_header_is_read() -> None:
         ),
     ],
 )
-def test_a_bad_header_is_found(header: str, said: str) -> None:
-    with pytest.raises(BadHeader, match=said):
+def test_a_bad_header_is_found(header: str, objection: str) -> None:
+    with pytest.raises(BadHeader, match=objection):
         read_header(header)
 
 
@@ -88,7 +88,7 @@ def test_what_is_as_promised_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "ended", "appeared", "gone", "said"),
+    ("step", "ended", "appeared", "gone", "objection"),
     [
         pytest.param(
             PROMISED,
@@ -123,14 +123,14 @@ def test_what_is_as_promised_passes() -> None:
             ["out/a.jpg"],
             [],
             "no line says how y ends; it ended as Suspended Suspended",
-            id="a job of which nothing is said",
+            id="a job of which nothing is objection",
         ),
     ],
 )
 def test_what_is_planted_is_found(
-    step: Step, ended: dict[str, End], appeared: list[str], gone: list[str], said: str
+    step: Step, ended: dict[str, End], appeared: list[str], gone: list[str], objection: str
 ) -> None:
-    assert said in objections(step, ended, appeared, gone)
+    assert objection in objections(step, ended, appeared, gone)
 
 
 def job(phase: str, run: str = "1", seen: int = 1) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def test_a_job_rests_when_the_wanted_run_has_ended() -> None:
     assert not at_rest(job("Running"))
 
 
-def test_the_end_of_a_job_is_told() -> None:
+def test_the_end_of_a_job_is_shown() -> None:
     assert end_of(job("Succeeded")) == End("Succeeded", "", "SucceededWithFailures")
     failed = job("Failed")
     failed["status"]["error"] = {"code": "JOB_002", "reason": "SourceNotFound"}

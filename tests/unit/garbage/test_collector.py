@@ -53,7 +53,7 @@ class Yard:
         self.counts = GarbageCounts()
         self.folder = folder
         policy = GarbagePolicy(folder, mode, interval, namespaces)
-        self.sweeper = GarbageCollector(self.store, self.owners, self.counts, policy, gate)
+        self.collector = GarbageCollector(self.store, self.owners, self.counts, policy, gate)
 
     def neighbour(self, **differences: object) -> Yard:
         """Another operator on the same bucket."""
@@ -67,11 +67,11 @@ class Yard:
         return prefix
 
     def left(self) -> list[str]:
-        """What lies in all staging, but for what tells the time."""
+        """All staged objects, except the clock object."""
         return [key for key in self.store.keys(".imagejob-staging/") if not key.endswith("/clock.txt")]
 
     async def sweep(self) -> None:
-        left = await self.sweeper.sweep()
+        left = await self.collector.sweep()
         if left:
             self.counts.left.append(left)
 
@@ -117,7 +117,7 @@ async def test_not_before_the_last_url_has_ended() -> None:
     assert yard.left() == []
 
 
-async def test_what_nobody_of_ours_wrote_is_not_touched() -> None:
+async def test_what_the_operator_did_not_write_is_not_touched() -> None:
     yard = Yard()
     unknown = [
         f".imagejob-staging/{FOLDER}/precious.txt",
@@ -415,7 +415,7 @@ async def test_two_operators_on_one_bucket_never_touch_each_others_staging(folde
     await first.sweep()
     assert first.store.keys(own_staging_prefix(folder)) == theirs
     assert {key.rpartition("1-1/")[0] for key in first.store.keys(own_staging_prefix(FOLDER))} == {
-        "",  # what tells the time
+        "",  # the clock object
         job_staging_prefix(FOLDER, "shop", UID),
     }
     await second.sweep()
@@ -471,19 +471,19 @@ class ListsJobsFirst(Yard):
 
 
 class AnswersFromACache(MemoryOwners):
-    """Answers with what it was last told, as a cache behind a stuck watch does."""
+    """Answers with the last listing, as a cache behind a stuck watch does."""
 
     async def uids(self, namespaces: object) -> Mapping[str, Key]:
         return {}
 
 
-async def test_a_sweeper_that_lists_jobs_first_is_found() -> None:
+async def test_a_collector_that_lists_jobs_first_is_found() -> None:
     with pytest.raises(AssertionError, match="deleted when created before"):
         await race(ListsJobsFirst)
 
 
 async def quiet_run(owners: MemoryOwners) -> None:
-    """A run under way to which nobody wrote for hours, such as one that waits in a queue."""
+    """An active run that has not been written to for hours, such as one that waits in a queue."""
     yard = Yard(owners=owners)
     yard.owners.put(UID)
     yard.stage()
@@ -496,6 +496,6 @@ async def test_a_run_that_is_quiet_for_hours_is_kept() -> None:
     await quiet_run(MemoryOwners())
 
 
-async def test_a_sweeper_that_asks_a_cache_is_found() -> None:
+async def test_a_collector_that_asks_a_cache_is_found() -> None:
     with pytest.raises(AssertionError, match="a live prefix was deleted"):
         await quiet_run(AnswersFromACache())

@@ -53,7 +53,7 @@ async def test_it_stays_and_the_report_names_it() -> None:
     assert world.staged() == []
 
 
-async def test_what_others_have_written_is_not_told() -> None:
+async def test_what_others_have_written_is_not_listed() -> None:
     world = World()
     world.store.set(B, b"older")
     half_published(world)
@@ -62,7 +62,7 @@ async def test_what_others_have_written_is_not_told() -> None:
     assert outputs_of(world)["uploads/b.png"] == []
 
 
-async def test_what_an_earlier_run_published_is_not_told() -> None:
+async def test_what_an_earlier_run_published_is_not_listed() -> None:
     world = World()
     world.create()
     await world.run()
@@ -95,7 +95,7 @@ async def test_the_report_waits_until_the_store_answers(operation: str) -> None:
     assert outputs_of(world)["uploads/a.jpg"] == ["catalog/uploads/a-web.webp"]
 
 
-async def test_the_report_is_made_up_for_with_the_cleaning_that_is_owed() -> None:
+async def test_the_report_is_written_later_with_the_deferred_cleaning() -> None:
     world = World()
     half_published(world)
     await world.run(until=lambda: world.job.status.phase == "Failing")

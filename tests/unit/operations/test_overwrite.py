@@ -131,7 +131,7 @@ async def test_the_next_run_is_another_one() -> None:
     assert world.error() == "JOB_007/OverwriteRefused"
 
 
-async def test_a_validation_tells_of_a_key_that_is_taken() -> None:
+async def test_a_validation_reports_a_key_that_is_taken() -> None:
     world = World()
     world.store.set(A, b"older")
     world.create(destination=NEVER, run={"id": "1", "mode": "Validate"})
@@ -231,7 +231,7 @@ async def test_it_goes_on_for_run_after_run() -> None:
         assert skipped(world) == 2
 
 
-async def test_no_object_is_looked_at_one_by_one_where_a_report_and_a_listing_prove_it() -> None:
+async def test_no_object_is_checked_one_by_one_where_a_report_and_a_listing_prove_it() -> None:
     world = World()
     world.create(destination=IF_DIFFERENT, source={"match": {"prefix": "uploads/"}})
     await world.run()

@@ -44,11 +44,11 @@ class Run:
     def __init__(self, phase: Phase = Phase.PUBLISHING, **destination: Any) -> None:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
-        stands = status(phase, counts=(AttemptCounts(1), AttemptCounts(1)), items=2, per_shard=1)
+        current = status(phase, counts=(AttemptCounts(1), AttemptCounts(1)), items=2, per_shard=1)
         if phase is Phase.FAILING:
             cause = error_status(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, "1 of 2"))
-            stands = msgspec.structs.replace(stands, error=cause)
-        self.job: ImageJob = job(stands, spec(destination={"prefix": "catalog/", **destination}))
+            current = msgspec.structs.replace(current, error=cause)
+        self.job: ImageJob = job(current, spec(destination={"prefix": "catalog/", **destination}))
 
     async def process(self, *shards: int, failing: tuple[str, ...] = ()) -> None:
         for key in ("uploads/a.jpg", "uploads/b.png"):
@@ -122,7 +122,7 @@ async def test_an_output_costs_one_call_to_publish() -> None:
     assert not [key for operation, key in calls if operation == "stat"]
 
 
-async def test_an_output_that_was_written_anew_since_it_was_listed_is_not_published() -> None:
+async def test_an_output_overwritten_since_it_was_listed_is_not_published() -> None:
     run = await processed()
     staged = output_prefix(PREFIX, 0, 1) + "000000-web"
 
@@ -136,7 +136,7 @@ async def test_an_output_that_was_written_anew_since_it_was_listed_is_not_publis
     assert FINAL[0] not in run.store.objects
 
 
-async def test_an_output_that_is_not_what_its_pod_said_makes_the_result_invalid() -> None:
+async def test_an_output_that_does_not_match_its_result_makes_the_result_invalid() -> None:
     run = await processed()
 
     async def other_bytes(operation: str, about: str, done: bool) -> None:
@@ -173,7 +173,7 @@ async def test_it_can_be_repeated_after_any_error(operation: str, lost_answer: b
     assert run.store.keys("shop/catalog/") == FINAL
 
 
-async def test_a_cleaning_that_fails_is_said_and_no_failure_of_the_run() -> None:
+async def test_a_cleaning_that_fails_is_reported_and_does_not_fail_the_run() -> None:
     run = await processed()
     run.store.hooks.fail(StoreUnavailable("away"), "delete")
     assert not (await run.publish()).cleaned

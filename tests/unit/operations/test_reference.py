@@ -62,7 +62,7 @@ async def test_sources_are_never_deleted_with_the_staging() -> None:
     assert world.store.keys("shop/uploads/") == ["shop/uploads/a.jpg", "shop/uploads/b.png"]
 
 
-async def test_a_run_that_goes_on_pins_the_sources_anew() -> None:
+async def test_a_resumed_run_pins_the_sources_again() -> None:
     world = await running()
     world.cluster.edit(KEY, suspend=True)
     await world.run(until=lambda: world.job.status.phase == "Suspended")

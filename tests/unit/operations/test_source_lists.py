@@ -93,7 +93,7 @@ async def test_a_list_that_changes_while_it_is_pinned_is_taken_again() -> None:
     ],
     ids=["empty", "blank", "missing", "climbs", "twice", "broken", "too-many"],
 )  # fmt: skip
-async def test_what_is_wrong_is_said_with_its_line(lines: bytes, wanted: str) -> None:
+async def test_an_error_names_its_line(lines: bytes, wanted: str) -> None:
     store = store_with(lines)
     assert (await refused(store)).startswith(wanted)
     assert not [key for key in store.keys(PREFIX) if "/in/" in key]

@@ -84,7 +84,7 @@ async def test_no_more_is_taken_than_an_item_may_have(size: str, most: int) -> N
     assert [limit for _, _, limit in bench.web.asked] == [most]
 
 
-async def test_a_checksum_is_held_against_all_bytes() -> None:
+async def test_a_checksum_covers_all_bytes() -> None:
     bench = Bench()
     good = hashlib.sha256(f"bytes of {A}".encode()).hexdigest()
     await bench.stage({"url": A, "sha256": good})

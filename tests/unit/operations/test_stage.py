@@ -113,7 +113,7 @@ async def test_inline_files_are_written() -> None:
     ],
     ids=["missing", "empty", "too-many", "collision", "overwrites-source", "inline-fine"],
 )  # fmt: skip
-async def test_what_cannot_be_staged_is_said(
+async def test_what_cannot_be_staged_is_reported(
     present: list[str], source: dict[str, Any], more: dict[str, Any], wanted: str
 ) -> None:
     store = store_with(*present)
@@ -151,7 +151,7 @@ async def test_a_half_staged_copy_of_another_source_is_replaced() -> None:
     assert store.objects[input_key(PREFIX, 0)].data == b"bytes of uploads/a.jpg"
 
 
-async def test_a_source_written_anew_while_it_is_staged_is_taken_as_it_is_then() -> None:
+async def test_a_source_overwritten_during_staging_is_used_in_its_new_state() -> None:
     store = store_with("uploads/a.jpg", "uploads/b.png")
 
     async def rewrite(operation: str, about: str, done: bool) -> None:

@@ -1,4 +1,4 @@
-"""A run that is only tried out: it ends as a run would, says what it looked at, and does nothing."""
+"""A validation: it ends as a run would, reports its checks, and changes nothing."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ CASES: dict[str, tuple[str, dict[str, Any], Callable[[World], object], set[str]]
 
 
 @pytest.mark.parametrize(("wanted", "spec", "prepare", "failed"), CASES.values(), ids=CASES)
-async def test_what_stands_in_the_way_is_said_as_a_run_would_say_it(
+async def test_an_obstacle_is_reported_as_a_run_would_report_it(
     wanted: str, spec: dict[str, Any], prepare: Callable[[World], object], failed: set[str]
 ) -> None:
     world = World()
@@ -112,20 +112,20 @@ async def test_a_report_that_cannot_be_written_is_a_failure() -> None:
     assert world.error() == "JOB_007/DestinationDenied"
 
 
-async def test_too_many_pods_are_said() -> None:
+async def test_too_many_pods_are_reported() -> None:
     world = World(sources={f"uploads/{n:04d}.jpg": b"x" for n in range(1001)})
     await validated(world, source={"match": {"prefix": "uploads/"}}, execution={"itemsPerPod": 1})
     assert world.error() == "JOB_001/InvalidSpec"
 
 
-async def test_what_cannot_be_told_stands_in_nobody_s_way() -> None:
+async def test_a_check_that_is_not_possible_does_not_fail_the_validation() -> None:
     world = World()
     world.cluster.untold = "a webhook does not support dry run"
     await validated(world)
     assert outcome(world) == "Validated"
     report = json.loads(world.store.objects[world.job.status.report].data)
-    said = next(check["message"] for check in report["checks"] if check["name"] == "pods")
-    assert said == "not checked: a webhook does not support dry run"
+    message = next(check["message"] for check in report["checks"] if check["name"] == "pods")
+    assert message == "not checked: a webhook does not support dry run"
 
 
 async def test_a_store_that_comes_back_is_waited_for() -> None:
@@ -167,7 +167,7 @@ async def test_the_run_itself_follows_with_a_new_id() -> None:
 
 
 async def test_a_validation_is_no_run_that_left_items_out() -> None:
-    """`items: Failed` passes it over and looks at the run before."""
+    """`items: Failed` skips it and uses the run before."""
     world = World()
     world.create()
     await world.run()
@@ -178,7 +178,7 @@ async def test_a_validation_is_no_run_that_left_items_out() -> None:
 
 
 @pytest.mark.parametrize("how", ["suspend", "cancel", "supersede", "delete"])
-async def test_it_is_given_up_at_once(how: str) -> None:
+async def test_it_ends_at_once(how: str) -> None:
     world = World()
     world.hang("stat")
     world.create(**VALIDATE)
@@ -186,7 +186,9 @@ async def test_it_is_given_up_at_once(how: str) -> None:
     if how == "delete":
         world.cluster.user_deletes(KEY)
         assert world.cluster.job(KEY) is None, "it holds up no deletion"
-        await world.run(until=lambda: not world.operator.queue.ready and not world.operator.running_efforts())
+        await world.run(
+            until=lambda: not world.operator.queue.ready and not world.operator.running_operations()
+        )
         return
     change: dict[str, Any] = {
         "suspend": {"suspend": True},

@@ -74,7 +74,7 @@ def decoded_mean(data: bytes) -> tuple[float, float, float]:
 
 
 @pytest.mark.parametrize("image", [CAT, ASTRONAUT, photo()], ids=["cat", "astronaut", "photo"])
-def test_a_thumb_hash_tells_mean_colour_and_shape(image):
+def test_a_thumb_hash_has_mean_colour_and_shape(image):
     small = image.resize((32, max(1, round(32 * image.height / image.width))), Image.Resampling.BOX)
     data = thumb_hash(small.convert("RGBA"))
     mean = np.asarray(small, dtype=float).mean(axis=(0, 1)) / 255
@@ -94,5 +94,5 @@ def test_a_clear_picture_says_so():
     assert 5 <= data[5] & 15 <= 10, "half of it is solid"
 
 
-def test_planted_a_hash_that_tells_nothing_is_seen():
+def test_planted_a_hash_without_information_is_found():
     assert difference_hash(Image.new("L", (9, 8), 99)) == "0" * 16

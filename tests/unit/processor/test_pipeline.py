@@ -159,7 +159,7 @@ def test_transparent_edges_do_not_bleed():
     image.paste((255, 0, 0, 255), (0, 0, 100, 200))
     small = np.asarray(made(file(image), resized(50, 50)))
     seen = small[small[..., 3] > 8]
-    assert seen[:, 1].max() < 40, "green that nobody can see came into the red"
+    assert seen[:, 1].max() < 40, "invisible green came into the red"
 
 
 def p3_like_profile() -> bytes:

@@ -121,8 +121,8 @@ resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20),) * 2)
 try:
     engine.resample(image, (0, 0, 16, 8000), (3000, 8000), Resample.BEST)
 except MemoryError:
-    print("told")
+    print("caught")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.strip()) == (0, "told"), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, "caught"), done.stderr
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY

@@ -99,7 +99,7 @@ def red(image: Image.Image) -> float:
 
 @pytest.mark.parametrize("smart", list(SmartCrop))
 @pytest.mark.parametrize(("x", "y"), [(60, 60), (540, 340), (300, 200), (60, 340)])
-def test_smart_crop_finds_what_there_is_to_see(smart, x, y):
+def test_smart_crop_keeps_the_detail(smart, x, y):
     data = file(scene(x, y))
     kept = 90 * 90 * 0.9
     for step, area in (

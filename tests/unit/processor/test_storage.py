@@ -51,9 +51,11 @@ def test_a_source_is_fetched_on_the_condition_that_it_is_the_same(store, script)
         pytest.param(Answer(412), ItemCode.SOURCE_CHANGED, id="changed"),
         pytest.param(Answer(404, b"<Code>NoSuchKey</Code>"), ItemCode.SOURCE_MISSING, id="gone"),
         pytest.param(Answer(body=LARGE), ItemCode.TOO_LARGE, id="over the cap"),
-        pytest.param(Answer(body=LARGE, chunked=True), ItemCode.TOO_LARGE, id="over the cap, no length said"),
         pytest.param(
-            Answer(body=LARGE, length=1 << 40), ItemCode.TOO_LARGE, id="over the cap, huge length said"
+            Answer(body=LARGE, chunked=True), ItemCode.TOO_LARGE, id="over the cap, no length given"
+        ),
+        pytest.param(
+            Answer(body=LARGE, length=1 << 40), ItemCode.TOO_LARGE, id="over the cap, huge length given"
         ),
     ],
 )
@@ -114,7 +116,7 @@ def test_a_store_that_is_not_there(store, script):
     assert "TOPSECRET" not in str(caught.value)
 
 
-def test_a_dripping_body_is_given_up(script):
+def test_a_dripping_body_times_out(script):
     script.answers["/a"] = [Answer(body=LARGE)]
     with pytest.raises(StoreUnavailable, match="only"):
         Store(RetryPolicy(tries=1, transfer=-1)).get_source(script.url("/a"), "", len(LARGE))

@@ -136,7 +136,7 @@ def test_a_child_killed_in_mid_item_costs_that_item(supervise):
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("os.kill(os.getpid(), 11)", "SIGSEGV"),
         ("os._exit(3)", "exited with status 3"),
@@ -145,10 +145,10 @@ def test_a_child_killed_in_mid_item_costs_that_item(supervise):
     ],
     ids=["crash", "exit", "nonsense", "far too much"],
 )
-def test_other_deaths(supervise, code, said):
+def test_other_deaths(supervise, code, message):
     dead = failure(supervise(child(f"{code}\nyield from real(data, renditions, limits)")), stored("PNG"))
     assert dead.code is ItemCode.KILLED
-    assert said in dead.message
+    assert message in dead.message
 
 
 def test_a_child_that_died_while_idle_is_nobodys_fault(supervise):

@@ -40,8 +40,8 @@ async def declared(world: World, name: str = "media", bucket: str = "tenant", **
     world.stores.bucket(bucket, "key")
     world.stores.secret_of("key")
     store = image_store(name, bucket=bucket, **spec)
-    standing = await world.operator.stores.check(store)
-    assert standing.ready, standing
+    readiness = await world.operator.stores.check(store)
+    assert readiness.ready, readiness
     return store
 
 
@@ -149,7 +149,7 @@ async def test_who_names_a_store_needs_no_leave_of_the_operators_one() -> None:
 
 
 async def rotated_in_mid_run() -> tuple[World, ImageStore]:
-    """A run whose Pods are on their way, in a store for which other credentials count since."""
+    """An active run, in a store whose credentials have changed since."""
     world = World(sources={})
     store = await declared(world)
     fill(world)
@@ -201,7 +201,7 @@ async def test_credentials_that_are_revoked_in_mid_run_are_a_refusal() -> None:
 
 
 async def taken_away_in_mid_run() -> tuple[World, MemoryStore]:
-    """A run whose Pods are on their way, and whose Secret and ImageStore are gone."""
+    """An active run whose Secret and ImageStore are gone."""
     world = World(sources={})
     store = await declared(world, prefix="here/")
     bucket = fill(world, prefix="here/")
@@ -267,9 +267,9 @@ async def test_a_run_ends_when_the_credentials_of_its_staging_are_gone_for_good(
 
 
 def cleaning(world: World) -> str:
-    said = world.job.status.condition("StagingCleaned")
-    assert said
-    return said.message
+    cleaned = world.job.status.condition("StagingCleaned")
+    assert cleaned
+    return cleaned.message
 
 
 async def test_a_secret_that_is_gone_is_named_by_the_deferral() -> None:
@@ -368,7 +368,7 @@ async def test_the_operators_folders_are_no_sources_of_a_store() -> None:
     assert [found.key async for found in store.walk("shop/.im")] == ["shop/.images/c"]
 
 
-# --- how a store stands ----------------------------------------------------------------------------------
+# --- readiness of a store ----------------------------------------------------------------------------------
 
 
 def nothing(stores: MemoryStores) -> None:
@@ -392,7 +392,7 @@ def away(stores: MemoryStores) -> None:
 
 
 IDENTITY = {"webIdentity": {"serviceAccountName": "robot", "endpoint": "store.example"}}
-NOBODY = {"webIdentity": {"serviceAccountName": "nobody", "endpoint": "store.example"}}
+UNKNOWN_ACCOUNT = {"webIdentity": {"serviceAccountName": "unknown", "endpoint": "store.example"}}
 BUNDLE = {"tls": {"caBundleRef": {"name": "authority"}}}
 
 
@@ -413,29 +413,29 @@ BUNDLE = {"tls": {"caBundleRef": {"name": "authority"}}}
         (BUNDLE, nothing, StoreReason.CONFIG_MAP_NOT_FOUND),
         ({"tls": {"caBundle": "broken"}}, nothing, StoreReason.CA_BUNDLE_INVALID),
         ({"auth": IDENTITY}, nothing, StoreReason.READY),
-        ({"auth": NOBODY}, nothing, StoreReason.SERVICE_ACCOUNT_NOT_FOUND),
+        ({"auth": UNKNOWN_ACCOUNT}, nothing, StoreReason.SERVICE_ACCOUNT_NOT_FOUND),
     ],
 )
-async def test_how_it_stands(spec: dict[str, Any], broken: Any, reason: StoreReason) -> None:
+async def test_its_readiness(spec: dict[str, Any], broken: Any, reason: StoreReason) -> None:
     stores = MemoryStores(World().clock)
     stores.bucket("shop", "key").keys.add(("temporary", "t"))
     stores.secret_of("key")
     stores.accounts.add(("shop", "robot"))
     broken(stores)
-    standing = await registry_of(stores).check(image_store(**spec))
-    assert standing.reason is reason
-    assert standing.ready or standing.message
+    readiness = await registry_of(stores).check(image_store(**spec))
+    assert readiness.reason is reason
+    assert readiness.ready or readiness.message
 
 
-async def test_a_config_map_without_the_entry_is_said() -> None:
+async def test_a_config_map_without_the_entry_is_reported() -> None:
     stores = MemoryStores(World().clock)
     stores.config_maps["shop", "authority"] = {"other": "PEM"}
-    standing = await registry_of(stores).check(image_store(**BUNDLE))
-    assert standing.reason is StoreReason.CA_BUNDLE_INVALID
-    assert "no key 'ca.crt'" in standing.message
+    readiness = await registry_of(stores).check(image_store(**BUNDLE))
+    assert readiness.reason is StoreReason.CA_BUNDLE_INVALID
+    assert "no key 'ca.crt'" in readiness.message
 
 
-async def test_pods_are_told_of_the_authorities_of_their_store() -> None:
+async def test_pods_get_the_ca_bundle_of_their_store() -> None:
     stores = MemoryStores(World().clock)
     stores.bucket("shop", "key")
     stores.secret_of("key")
@@ -481,7 +481,7 @@ def across() -> tuple[ScopedStore, MemoryStore, MemoryStore]:
     return ScopedStore([Part("a/", one, "x/"), Part("b/", other, "y/")]), one, other
 
 
-async def test_what_passes_through_is_held_against_its_hash() -> None:
+async def test_what_passes_through_is_verified_by_its_hash() -> None:
     store, one, other = across()
     one.set("x/1", b"data")
     seen = await store.stat("a/1")

@@ -59,9 +59,9 @@ def test_a_group_runs_side_by_side_and_each_output_stays_whole(
     ]
     outcomes = run_group(steps, {})
     assert [(o.step.name, o.exit_code) for o in outcomes] == [("first", 0), ("second", 1)]
-    told = capsys.readouterr().out
-    assert "a begins\na ends\n" in told
-    assert "b begins\nb ends\n" in told
+    printed = capsys.readouterr().out
+    assert "a begins\na ends\n" in printed
+    assert "b begins\nb ends\n" in printed
 
 
 def test_no_file_counts_nothing(tmp_path: Path) -> None:

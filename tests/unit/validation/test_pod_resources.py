@@ -9,7 +9,8 @@ from imagejob_contract.order import ItemLimits
 from imagejob_contract.output import Format, Output
 from imagejob_contract.pod_memory import MIB, fitting_workers, memory_bytes, pod_bytes
 from imagejob_contract.recipe import Rendition
-from imagejob_operator.validation.pod_resources import TooSmall, amount, check_capacity, pod_resources
+from imagejob_operator.validation.pod_resources import TooSmall, check_capacity, pod_resources
+from imagejob_operator.validation.quantities import amount
 
 RENDITIONS = (Rendition("web", Output(Format.JPEG)),)
 LIMITS = ItemLimits(8 * MIB, 12_000_000, 1, 30)
@@ -84,7 +85,7 @@ def test_no_limit_is_accepted() -> None:
 def test_too_little_is_rejected_with_field_value_and_minimum(given: str) -> None:
     with pytest.raises(TooSmall) as refusal:
         check_capacity(RENDITIONS, LIMITS, {"limits": {"memory": given}})
-    said = str(refusal.value)
-    assert said.startswith(f"spec.execution.podTemplate.resources.limits.memory: {given} is not enough")
-    assert "pixels 12000000" in said
-    assert f"{-(-NEED // MIB)}Mi" in said
+    message = str(refusal.value)
+    assert message.startswith(f"spec.execution.podTemplate.resources.limits.memory: {given} is not enough")
+    assert "pixels 12000000" in message
+    assert f"{-(-NEED // MIB)}Mi" in message

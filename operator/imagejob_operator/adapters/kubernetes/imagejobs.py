@@ -10,12 +10,12 @@ from typing import Any
 from imagejob_operator.adapters.kubernetes.answers import translated
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.api.errors import bounded
-from imagejob_operator.api.imagejob import ImageJob, Key, parse_job
+from imagejob_operator.api.imagejob import ImageJob, Key, parse_job, parse_whole_job
 from imagejob_operator.api.status import Status, status_body
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.naming.names import API_VERSION, FINALIZER, GROUP, KIND, MANAGED_BY, PLURAL, VERSION
 from imagejob_operator.ports.clock import Clock
-from imagejob_operator.ports.imagejobs import Conflict, Gone
+from imagejob_operator.ports.imagejobs import Conflict, Gone, with_spec_of
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -36,24 +36,31 @@ class KubeImageJobs:
         labels: Mapping[str, str] = body["metadata"].get("labels", {})
         return labels
 
+    async def whole(self, job: ImageJob) -> ImageJob:
+        """See the port."""
+        with translated():
+            body = await self._http.request("GET", _path(job.key))
+        return with_spec_of(job, parse_whole_job(body))
+
     async def add_finalizer(self, job: ImageJob) -> ImageJob:
         """See the port."""
-        return await self._patch_finalizers(job, [*job.finalizers, FINALIZER])
+        # The list itself is not cached: users may have written thousands of names into it.
+        path, value = ("/-", FINALIZER) if job.finalizer_count else ("", [FINALIZER])
+        return await self._patch_finalizers(job, {"op": "add", "path": path, "value": value})
 
     async def remove_finalizer(self, job: ImageJob) -> ImageJob | None:
         """See the port."""
-        left = [name for name in job.finalizers if name != FINALIZER]
         try:
-            after = await self._patch_finalizers(job, left)
+            after = await self._patch_finalizers(job, {"op": "remove", "path": f"/{job.finalizer_at}"})
         except Gone:
             return None
-        return None if job.deleted_at and not left else after
+        return None if job.deleted_at and job.finalizer_count == 1 else after
 
-    async def _patch_finalizers(self, job: ImageJob, finalizers: list[str]) -> ImageJob:
-        # The test of the version keeps a list that was made from an older version from being written.
+    async def _patch_finalizers(self, job: ImageJob, change: dict[str, Any]) -> ImageJob:
+        # The position is that of this version only.
         patch = [
             {"op": "test", "path": "/metadata/resourceVersion", "value": job.resource_version},
-            {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
+            {**change, "path": f"/metadata/finalizers{change['path']}"},
         ]
         with translated(json_patch=True):
             return parse_job(await self._http.request("PATCH", _path(job.key), patch, JSON_PATCH))

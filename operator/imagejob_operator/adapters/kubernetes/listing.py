@@ -11,8 +11,10 @@ from imagejob_operator.adapters.kubernetes.answers import translated
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.ports.imagejobs import Gone, Unavailable
 
-PAGE = 500
-"""Objects per request."""
+PAGE = 20
+"""Objects per request: each may have 1.5 MiB, and a page is in memory as a whole."""
+METADATA_PAGE = 100
+"""The same for metadata, in which annotations may have 256 KiB."""
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -28,7 +30,8 @@ async def list_objects(
 
     All pages of a namespace are from the moment of the first one. `base` is the path of the API group.
     """
-    query = f"?limit={PAGE}" + (f"&labelSelector={quote(selector)}" if selector else "")
+    limit = METADATA_PAGE if accept == METADATA_ONLY else PAGE
+    query = f"?limit={limit}" + (f"&labelSelector={quote(selector)}" if selector else "")
     for place in [f"{base}/namespaces/{name}/{kind}" for name in namespaces] or [f"{base}/{kind}"]:
         token = ""
         while True:
@@ -43,11 +46,12 @@ async def list_objects(
 
 async def list_metadata(
     http: KubeHTTP, base: str, kind: str, namespaces: Sequence[str], selector: str = ""
-) -> list[dict[str, Any]]:
+) -> AsyncIterator[dict[str, Any]]:
     """The metadata of all objects of a kind; a JobsError if the list is not complete."""
     with never_gone():
         listing = list_objects(http, base, kind, namespaces, selector, METADATA_ONLY)
-        return [item["metadata"] async for item in listing]
+        async for item in listing:
+            yield item["metadata"]
 
 
 @contextmanager

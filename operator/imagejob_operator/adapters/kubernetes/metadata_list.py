@@ -20,13 +20,16 @@ class KubeMetadataLister:
 
     async def jobs(self, namespaces: Sequence[str]) -> Mapping[str, ListedObject]:
         """See the port."""
-        listed = await list_metadata(self._http, f"/apis/{GROUP}/{VERSION}", PLURAL, namespaces)
-        return {m["uid"]: ListedObject(Key(m["namespace"], m["name"]), m["resourceVersion"]) for m in listed}
+        listing = list_metadata(self._http, f"/apis/{GROUP}/{VERSION}", PLURAL, namespaces)
+        return {
+            m["uid"]: ListedObject(Key(m["namespace"], m["name"]), m["resourceVersion"])
+            async for m in listing
+        }
 
     async def attempts(self, namespaces: Sequence[str]) -> Mapping[str, ListedObject]:
         """See the port."""
-        listed = await list_metadata(self._http, "/api/v1", "pods", namespaces, self._selector)
+        listing = list_metadata(self._http, "/api/v1", "pods", namespaces, self._selector)
         return {
             m["uid"]: ListedObject(Key(m["namespace"], m["labels"].get(LABEL_JOB, "")), m["resourceVersion"])
-            for m in listed
+            async for m in listing
         }

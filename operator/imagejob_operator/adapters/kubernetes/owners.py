@@ -27,8 +27,8 @@ class KubeOwners:
 
     async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
         """See the port."""
-        listed = await list_metadata(self._http, f"/apis/{GROUP}/{VERSION}", PLURAL, namespaces)
-        return {metadata["uid"]: Key(metadata["namespace"], metadata["name"]) for metadata in listed}
+        listing = list_metadata(self._http, f"/apis/{GROUP}/{VERSION}", PLURAL, namespaces)
+        return {metadata["uid"]: Key(metadata["namespace"], metadata["name"]) async for metadata in listing}
 
     async def get(self, key: Key) -> tuple[str, Owner] | None:
         """See the port."""

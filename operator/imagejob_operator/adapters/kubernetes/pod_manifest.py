@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from imagejob_contract.order import ENGINE_VARIABLE, ORDER_URL_VARIABLE, STORE_CA_VARIABLE, EngineName
-from imagejob_operator.api.imagejob import ImageJob, attempt_name
-from imagejob_operator.api.spec import InvalidSpec, item_limits
+from imagejob_operator.api.imagejob import ImageJob, attempt_name, whole_spec
+from imagejob_operator.api.spec import item_limits
 from imagejob_operator.naming.names import (
     API_VERSION,
     KIND,
@@ -65,13 +65,11 @@ def pod_manifest(
     settings: PodSettings, job: ImageJob, shard: int, number: int, remaining: timedelta
 ) -> dict[str, Any]:
     """The Pod of one attempt; `remaining` is the time until the run's active deadline."""
-    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (only valid jobs are launched)
+    spec = whole_spec(job)
     assert job.status.run is not None  # noqa: S101
     run, epoch = job.status.run.number, job.status.run.epoch
-    template, queue = job.spec.execution.pod_template, job.spec.execution.queue_name
-    resources = pod_resources(
-        job.spec.renditions, item_limits(job.spec.limits), template.get("resources", {})
-    )
+    template, queue = spec.execution.pod_template, spec.execution.queue_name
+    resources = pod_resources(spec.renditions, item_limits(spec.limits), template.get("resources", {}))
     name = attempt_name(job.key, job.uid, run, epoch, shard, number)
     return {
         "apiVersion": "v1",

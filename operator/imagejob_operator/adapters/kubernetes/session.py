@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ import msgspec
 from kubernetes.aio import client, config
 
 from imagejob_operator.adapters.kubernetes.answers import ApiError
+from imagejob_operator.fairness import FairLimiter
 from imagejob_operator.naming.names import MANAGED_BY
 from imagejob_operator.ports.object_store import Gate, always_open
 
@@ -96,6 +97,8 @@ class KubeHTTP:
     server: str
     session: aiohttp.ClientSession
     observe: Observe = lambda verb, kind, code, seconds: None
+    calls: FairLimiter = field(default_factory=lambda: FairLimiter("api_calls", CONNECTIONS))
+    """So a namespace whose Pods an admission webhook delays does not use all connections."""
 
     async def request(
         self,
@@ -106,6 +109,12 @@ class KubeHTTP:
         accept: str = "application/json",
     ) -> dict[str, Any]:
         """Send one request; the body of the response, or ApiError without a 2xx response."""
+        async with self.calls.slot():
+            return await self._send(verb, path, body, content_type, accept)
+
+    async def _send(
+        self, verb: str, path: str, body: object, content_type: str, accept: str
+    ) -> dict[str, Any]:
         started, code = perf_counter(), "0"
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": content_type, "Accept": accept}

@@ -13,18 +13,22 @@ import urllib3
 from imagejob_operator.api.errors import bounded
 from imagejob_operator.api.imagestore import WebIdentity
 from imagejob_operator.api.imagestore_status import StoreReason
+from imagejob_operator.fairness import FairExecutor
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.imagestores import NotUsable
 
 LIFETIME = 3600
 """Requested seconds."""
 MAX_RESPONSE = 64 * 1024
+_THREADS = FairExecutor("token_exchanges", 32)
+"""As many as ImageStores are checked at the same time. Operations compute in other threads."""
 _NAMESPACE = "{https://sts.amazonaws.com/doc/2011-06-15/}"
 
 
 async def exchange(identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -> Credentials:
     """See the port."""
-    return await asyncio.to_thread(_exchange, identity, token, secure, ca_bundle)
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_THREADS, _exchange, identity, token, secure, ca_bundle)
 
 
 def _exchange(identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -> Credentials:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from imagejob_operator.api.errors import CATALOGUE, Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import Spec
+from imagejob_operator.api.spec import SpecHead
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Progress, Publish, Stage, Validate, last_failure
 from imagejob_operator.decision.phases.cleaning import retry_moments
@@ -27,13 +27,13 @@ def latest_failure(o: Observation, progress: Progress | None) -> Failure | None:
     return last_failure(progress) or earlier
 
 
-def retry_deadline(o: Observation, spec: Spec) -> datetime:
+def retry_deadline(o: Observation, spec: SpecHead) -> datetime:
     """Until when the operation of a phase is retried."""
     started = o.job.status.phase_since or o.now
     return started + timedelta(seconds=spec.execution.staging_deadline_seconds)
 
 
-def stopped_retrying(failure: Failure, spec: Spec) -> Failure:
+def stopped_retrying(failure: Failure, spec: SpecHead) -> Failure:
     """The last failure of an operation, after its retry deadline."""
     limit = f"spec.execution.stagingDeadlineSeconds ({spec.execution.staging_deadline_seconds} s)"
     return replace(failure, message=f"{failure.message} (stopped retrying after {limit})")
@@ -47,7 +47,7 @@ def run_operation(o: Observation, operation: Work, until: datetime) -> Decision:
     return Decision(next_status(o, o.job.status, note=note), operation=operation, requeue_at=min(moments))
 
 
-def active_deadline_exceeded(o: Observation, spec: Spec) -> Failure:
+def active_deadline_exceeded(o: Observation, spec: SpecHead) -> Failure:
     """The run took longer than it may: in which phase, how far it got, and its last problem."""
     text = (
         f"the run exceeded spec.execution.activeDeadlineSeconds ({spec.execution.active_deadline_seconds} s) "

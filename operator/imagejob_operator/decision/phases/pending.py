@@ -9,7 +9,7 @@ import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.spec import InvalidSpec, SpecHead
 from imagejob_operator.api.status import RunStatus, StagingStatus, duration_text
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.phases.compensation import (
@@ -25,7 +25,7 @@ from imagejob_operator.decision.status_update import next_status
 RECHECK_STORES = timedelta(seconds=5)
 
 
-def decide_pending(o: Observation, spec: Spec) -> Decision:
+def decide_pending(o: Observation, spec: SpecHead) -> Decision:
     """Refuse the job, wait for its stores, or start its run."""
     if spec.cancel_run_id == spec.run.id:
         return _finish_unstarted(o, Phase.CANCELLED, cancelled(spec.run.id))
@@ -77,7 +77,7 @@ def _finish_unstarted(o: Observation, phase: Phase, failure: Failure) -> Decisio
     return finish_run(o, status, phase, failure)
 
 
-def _check_stores(o: Observation, spec: Spec) -> Decision | None:
+def _check_stores(o: Observation, spec: SpecHead) -> Decision | None:
     """What to do about a store that the job may not use, or not yet; None if all are ready."""
     name = o.job.key.namespace
     if spec.store_ref is None and o.admission is None:

@@ -8,7 +8,7 @@ import msgspec
 
 from imagejob_operator.api.errors import CATALOGUE, Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import Spec, tolerated_failures
+from imagejob_operator.api.spec import SpecHead, tolerated_failures
 from imagejob_operator.api.status import ItemCounts, Status
 from imagejob_operator.decision.action import Action, DeliverOrder, Launch, ReadEvents
 from imagejob_operator.decision.observation import Decision, Observation
@@ -27,7 +27,7 @@ PROGRESS_STEP = 0.05
 """Share of the items that must have finished before progress alone is worth a write."""
 
 
-def decide_processing(o: Observation, spec: Spec) -> Decision:
+def decide_processing(o: Observation, spec: SpecHead) -> Decision:
     """Launch attempts, retry failed shards, and check the deadlines of the start and of the queue."""
     status = o.job.status
     view = survey(o, spec.execution.retries_per_shard)
@@ -57,7 +57,7 @@ def decide_processing(o: Observation, spec: Spec) -> Decision:
     return Decision(next_status(o, status, note=wait.note), actions, requeue_at=min(moments))
 
 
-def _too_many_lost(o: Observation, spec: Spec, view: Survey, counts: ItemCounts) -> Failure | None:
+def _too_many_lost(o: Observation, spec: SpecHead, view: Survey, counts: ItemCounts) -> Failure | None:
     """The first problem of the lost shards, if too many are lost: JOB_003 if no Pod ran, else JOB_005."""
     lost_items = counts.failed - sum(s.failed for s in view.done.values())
     if not view.lost or lost_items <= tolerated_failures(spec.failure_policy, counts.total):

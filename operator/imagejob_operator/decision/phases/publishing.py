@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import Spec, tolerated_failures
+from imagejob_operator.api.spec import SpecHead, tolerated_failures
 from imagejob_operator.api.status import RunStatus
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Broken, Publish, Published
@@ -17,7 +17,7 @@ from imagejob_operator.decision.phases.deadlines import (
 from imagejob_operator.decision.phases.terminal import finish_run, with_published, with_results
 
 
-def decide_publishing(o: Observation, spec: Spec) -> Decision:
+def decide_publishing(o: Observation, spec: SpecHead) -> Decision:
     """Publish, and retry transient failures, within the active deadline."""
     status, run = o.job.status, o.job.status.run or RunStatus()
     deadline = o.job.ends_by(o.now)

@@ -8,7 +8,7 @@ import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.spec import InvalidSpec, SpecHead
 from imagejob_operator.api.status import ItemCounts, RunStatus, ShardStatus, StagingStatus
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Broken, Stage, Staged, Validate
@@ -23,7 +23,7 @@ from imagejob_operator.decision.shards import items_per_pod, shard_count, survey
 from imagejob_operator.decision.status_update import next_status
 
 
-def decide_staging(o: Observation, spec: Spec) -> Decision:
+def decide_staging(o: Observation, spec: SpecHead) -> Decision:
     """Stage the sources."""
     operation = Stage(o.staged_prefix)
     progress = o.progress_of(operation)
@@ -32,7 +32,7 @@ def decide_staging(o: Observation, spec: Spec) -> Decision:
     return wait_for_sources(o, spec, operation, "the sources were not staged")
 
 
-def wait_for_sources(o: Observation, spec: Spec, operation: Validate | Stage, overdue: str) -> Decision:
+def wait_for_sources(o: Observation, spec: SpecHead, operation: Validate | Stage, overdue: str) -> Decision:
     """Wait until the sources are staged or checked; a permanent failure or the deadline is JOB_002."""
     progress = o.progress_of(operation)
     if isinstance(progress, Broken) and progress.retry_at is None:
@@ -47,7 +47,7 @@ def wait_for_sources(o: Observation, spec: Spec, operation: Validate | Stage, ov
     return abort_run(o, Failure(Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED, text))
 
 
-def _plan_shards(o: Observation, spec: Spec, staged: Staged) -> Decision:
+def _plan_shards(o: Observation, spec: SpecHead, staged: Staged) -> Decision:
     """Record the shards and the first attempts; without items there is nothing to launch."""
     try:
         per_shard = items_per_pod(spec.execution, staged.items)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
-from imagejob_operator.api.spec import Execution
+from imagejob_operator.api.spec import ExecutionHead
 from imagejob_operator.api.status import RunStatus, Status, duration_text
 from imagejob_operator.decision.attempt import Attempt, Problem, Refusal, Remark
 from imagejob_operator.decision.observation import Observation
@@ -34,7 +34,7 @@ class Wait:
     note: str = ""
 
 
-def check_start(o: Observation, view: Survey, execution: Execution) -> Wait:
+def check_start(o: Observation, view: Survey, execution: ExecutionHead) -> Wait:
     """Check the start deadline: JOB_003 means that no Pod ran, so it does not apply while one does."""
     if view.running:
         return Wait()
@@ -148,7 +148,7 @@ def released(run: RunStatus, now: datetime) -> RunStatus:
     )
 
 
-def check_queue(o: Observation, view: Survey, execution: Execution) -> Wait:
+def check_queue(o: Observation, view: Survey, execution: ExecutionHead) -> Wait:
     """Compare the time in the queue with its deadline."""
     waited = (o.job.status.run or RunStatus()).queued_for(o.now)
     limit = timedelta(seconds=execution.queue_deadline_seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.spec import InvalidSpec, SpecHead
 from imagejob_operator.api.status import RunStatus, StagingStatus
 from imagejob_operator.decision.action import Action, AddFinalizer
 from imagejob_operator.decision.observation import Decision, Observation
@@ -46,7 +46,7 @@ def decide_suspended_unstarted(o: Observation) -> Decision:
     return Decision(next_status(o, msgspec.structs.replace(status, phase=Phase.PENDING.value)))
 
 
-def decide_suspended(o: Observation, spec: Spec) -> Decision:
+def decide_suspended(o: Observation, spec: SpecHead) -> Decision:
     """Clean, and resume the run if spec.suspend is false again.
 
     A staging that is not empty when the cleaning budget ends does not delay the run: it is not used again.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import Spec
+from imagejob_operator.api.spec import SpecHead
 from imagejob_operator.api.status import VALIDATED, ItemCounts, RunStatus
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Validate, Validated
@@ -13,7 +13,7 @@ from imagejob_operator.decision.phases.staging import wait_for_sources
 from imagejob_operator.decision.phases.terminal import finish_run
 
 
-def decide_validating(o: Observation, spec: Spec) -> Decision:
+def decide_validating(o: Observation, spec: SpecHead) -> Decision:
     """Check everything that a run needs, and end as the run would; there is nothing to clean."""
     run = o.job.status.run or RunStatus()
     operation = Validate(prefix=o.staging_prefix(run), report=o.report_key)

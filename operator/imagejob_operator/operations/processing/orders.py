@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from imagejob_contract.order import Order, OrderItem, OrderWatermark, Upload
-from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.spec import InvalidSpec, item_limits
+from imagejob_operator.api.imagejob import ImageJob, whole_spec
+from imagejob_operator.api.spec import item_limits
 from imagejob_operator.decision.shards import shard_items
 from imagejob_operator.documents.staging import input_key, order_key, output_prefix, result_key
 from imagejob_operator.documents.watermark_images import copy_key
@@ -32,9 +32,8 @@ async def write_order(
 ) -> str:
     """Write the order of an attempt, and return its signed URL."""
     run = job.status.run
-    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide launches accepted jobs only)
     assert run is not None  # noqa: S101
-    spec = job.spec
+    spec = whole_spec(job)
     head = await manifest_head(store, prefix)
     indexes = shard_items(head.count, job.status.items_per_shard, shard)
     items = await items_of(store, prefix, head, indexes)

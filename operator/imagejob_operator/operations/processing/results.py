@@ -8,8 +8,7 @@ import msgspec
 
 from imagejob_contract.result import MAX_RESULT_BYTES
 from imagejob_operator.api.errors import Code, Failure, Reason
-from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.decision.shards import shard_items
 from imagejob_operator.documents.report import ReportItem
 from imagejob_operator.documents.results import (
@@ -87,13 +86,7 @@ async def _shard_outcomes(
     result = read_result(await store.read(result_key(prefix, shard), MAX_RESULT_BYTES), shard)
     below = output_prefix(prefix, shard, result.attempt)
     listing = {o.key.removeprefix(below): Listed(o.size, o.etag) async for o in store.walk(below)}
-    return verify(result, indexes, accepted_spec(job).renditions, listing)
-
-
-def accepted_spec(job: ImageJob) -> Spec:
-    """The spec of a job that was accepted."""
-    assert not isinstance(job.spec, InvalidSpec)  # noqa: S101  (decide publishes accepted jobs only)
-    return job.spec
+    return verify(result, indexes, whole_spec(job).renditions, listing)
 
 
 def _invalid(message: str) -> OperationFailed:

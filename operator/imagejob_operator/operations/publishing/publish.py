@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Sequence
 
 from imagejob_operator.api.errors import Code, Failure, Reason
-from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.status import MAX_FAILURES, FailedItem, ItemCounts
 from imagejob_operator.decision.operation import Clean, Cleaned, ItemResults, Publish, Published
 from imagejob_operator.documents.report import Report, ReportItem, encode_report
 from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.operations.processing.results import accepted_spec, all_outcomes, read_staged
+from imagejob_operator.operations.processing.results import all_outcomes, read_staged
 from imagejob_operator.operations.publishing.copy_outputs import publish_outputs
 from imagejob_operator.operations.publishing.report import make_report, report_failure, report_items
 from imagejob_operator.operations.reports import committed_report
@@ -46,7 +46,7 @@ async def clean(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clea
 async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Report:
     manifest, skipped = await read_staged(store, operation.prefix)
     outcomes = await all_outcomes(store, job, manifest, operation.prefix, operation.lost)
-    spec = accepted_spec(job)
+    spec = whole_spec(job)
     # In a thread, like everything that takes seconds for a large run: the Lease must be renewed meanwhile.
     items = await asyncio.to_thread(report_items, spec, manifest, outcomes)
     items += skipped

@@ -11,7 +11,7 @@ import msgspec
 from imagejob_contract.result import ItemResult, OutputRecord, Timings
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.spec import Spec
 from imagejob_operator.decision.operation import Clean
 from imagejob_operator.documents.outputs import PlannedItem, PlannedOutput, planned_outputs
 from imagejob_operator.documents.report import Report, ReportError, ReportItem, ReportOutput, encode_report
@@ -87,7 +87,7 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
 async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clean) -> None:
     """Write the report of a run that did not succeed, with the outputs that it had published."""
     items: list[ReportItem] = []
-    if not isinstance(job.spec, InvalidSpec):
+    if isinstance(job.spec, Spec):
         try:
             manifest, skipped = await read_staged(store, operation.prefixes[0])
             outcomes = await known_outcomes(store, job, manifest, operation.prefixes[0])
@@ -97,7 +97,8 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operat
         except (OperationFailed, InvalidKey, KeyCollision):
             pass  # the staging is incomplete or of another spec: the report has no items
     cancelled = job.status.at in (Phase.CANCELLING, Phase.CANCELLED)
-    report = make_report(job, clock(), "Cancelled" if cancelled else "Failed", items)
+    outcome = "Cancelled" if cancelled else "Failed"
+    report = await asyncio.to_thread(make_report, job, clock(), outcome, items)
     try:
         data = await asyncio.to_thread(encode_report, report)
         await store.put_if_absent(operation.report, data, "application/json")

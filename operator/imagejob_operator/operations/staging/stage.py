@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.spec import InvalidSpec
+from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.documents.staging import URLS_SLACK, Manifest, ManifestItem, input_key
 from imagejob_operator.operations.concurrency import for_each
@@ -20,8 +19,7 @@ async def stage(
     store: ObjectStore, downloader: Downloader, telemetry: Telemetry, job: ImageJob, operation: Stage
 ) -> Staged:
     """Stage all sources of a job; continues with what the prefix already has."""
-    spec, prefix = job.spec, operation.prefix
-    assert not isinstance(spec, InvalidSpec)  # noqa: S101  (decide stages accepted jobs only)
+    spec, prefix = whole_spec(job), operation.prefix
     try:
         return _staged(await manifest_head(store, prefix))
     except ObjectMissing:

@@ -59,7 +59,7 @@ async def store(address: StoreLocation) -> AsyncIterator[S3Store]:
     opened.close()
 
 
-def sweeper_of(store: S3Store, owners: MemoryOwners, counts: GarbageCounts) -> GarbageCollector:
+def collector_of(store: S3Store, owners: MemoryOwners, counts: GarbageCounts) -> GarbageCollector:
     return GarbageCollector(store, owners, counts, GarbagePolicy(FOLDER))
 
 
@@ -71,7 +71,7 @@ async def test_a_sweep(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (rules, loop):
         monkeypatch.setattr(module, "SHORTEST_AGE", timedelta(seconds=1))
     owners, counts = MemoryOwners(), GarbageCounts()
-    sweeper = sweeper_of(store, owners, counts)
+    collector = collector_of(store, owners, counts)
     owners.put(OTHER)
     dead = staging_prefix(FOLDER, "shop", UID, 1, 1)
     live = staging_prefix(FOLDER, "shop", OTHER, 1, 1)
@@ -85,9 +85,9 @@ async def test_a_sweep(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     end = time.monotonic() + 30
     while await keys_of(store, dead):
         assert time.monotonic() < end, "it was never swept"
-        await sweeper.sweep()
+        await collector.sweep()
         await asyncio.sleep(0.1)
-    left = await sweeper.sweep()
+    left = await collector.sweep()
     assert left is not None
     assert len(await keys_of(store, live)) == 5
     assert await keys_of(store, unknown) == [unknown]
@@ -99,10 +99,10 @@ async def test_a_sweep(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_what_is_young_by_the_clock_of_the_store_is_left(store: S3Store) -> None:
     counts = GarbageCounts()
-    sweeper = sweeper_of(store, MemoryOwners(), counts)
+    collector = collector_of(store, MemoryOwners(), counts)
     dead = staging_prefix(FOLDER, "shop", UID, 1, 1)
     await store.put(f"{dead}in/000000", b"x", "image/jpeg")
-    left = await sweeper.sweep()
+    left = await collector.sweep()
     assert len(await keys_of(store, dead)) == 1
     assert left is not None
     assert left.waiting == 1
