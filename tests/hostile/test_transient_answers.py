@@ -42,7 +42,7 @@ each_bad_moment = pytest.mark.parametrize("answer", BAD_MOMENTS.values(), ids=BA
 
 @each_bad_moment
 def test_a_bad_moment_is_no_verdict_on_a_pod(answer: ApiError) -> None:
-    """Nobody attacks: waiting helps against each of these, so none may end a run at once."""
+    """No user attacks: waiting helps against each of these, so none may end a run at once."""
     assert not refusal(answer).certain
 
 
@@ -98,7 +98,7 @@ async def test_a_finalizer_that_is_refused_for_ever_is_not_an_invalid_spec(answe
 
 @each_bad_moment
 async def test_a_finalizer_that_is_refused_for_a_while_is_no_failure(answer: ApiError) -> None:
-    """The API server is itself again before the grace has passed; the job has said why it waits."""
+    """The API server is itself again before the grace has passed; its condition names the answer."""
     world = World()
     world.create()
     fault = world.cluster.hooks.fail(translate(answer, json_patch=True), "add_finalizer")
@@ -113,7 +113,7 @@ async def test_a_finalizer_that_is_refused_for_a_while_is_no_failure(answer: Api
 
 
 async def test_a_validation_waits_for_an_api_server_that_does_not_answer() -> None:
-    """`mode: Validate` must not report that a Pod would be rejected when nobody has judged the Pod."""
+    """`mode: Validate` reports no rejection of a Pod that no admission plugin has judged."""
     world = World()
     world.create(run={"id": "1", "mode": "Validate"})
     answer = BAD_MOMENTS["503 of a rolling update"]
@@ -151,7 +151,7 @@ async def test_the_grace_does_not_run_while_there_is_no_operator() -> None:
 
 
 async def test_labels_that_cannot_be_read_are_not_missing_labels() -> None:
-    """The API server never answers for the labels of the namespace: nobody has refused the namespace."""
+    """The API server never answers for the labels of the namespace: no rule has refused the namespace."""
     world = World(selector={"admitted": "true"})
     world.create()
     world.cluster.hooks.fail(Unavailable("503"), "namespace")

@@ -77,7 +77,8 @@ class Bench:
     def label(self, name: str) -> None:
         """Label the namespace until the case is over: a webhook must not hold up its deletion."""
         self.core.patch_namespace(self.shop.name, {"metadata": {"labels": {name: "true"}}})
-        self.undo.callback(self.core.patch_namespace, self.shop.name, {"metadata": {"labels": {name: None}}})
+        unlabelled = {"metadata": {"labels": {name: None}}}
+        self.cleanup.callback(self.core.patch_namespace, self.shop.name, unlabelled)
 
     def reach(self, name: str, wanted: str) -> None:
         """Wait until the job is in a phase and has met the fault."""
