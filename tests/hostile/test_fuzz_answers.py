@@ -63,9 +63,7 @@ def fitting(life: str, drawn: Sequence[Fault]) -> set[str]:
             # A validation does not wait for a quota or an account.
             if fault.judges:
                 fits.add("JOB_003/PodRejected")
-            elif forever or (
-                life == "is validated" and status == 403 and fault.answer.message in (QUOTA, ACCOUNT)
-            ):
+            elif forever or (life == "is validated" and fault.answer.message in (QUOTA, ACCOUNT)):
                 fits |= WAITED_FOR
         elif fault.call == "add_finalizer" and status == 422 and "FieldValueInvalid" in fault.answer.causes:
             fits.add("JOB_001/InvalidSpec")

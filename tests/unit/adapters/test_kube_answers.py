@@ -34,6 +34,7 @@ def answer(status: int, reason: str = "", message: str = "text", cause: str = ""
         (answer(404), False, Unavailable),
         (answer(403, cause="NamespaceTerminating"), False, Forbidden),
         (answer(403), False, Forbidden),
+        (answer(403, message="ValidatingAdmissionPolicy 'x' denied request: no"), False, Rejected),
         (answer(400), False, Rejected),
         (answer(413), False, Rejected),
         (answer(401), False, Unavailable),

@@ -34,7 +34,7 @@ JUDGED = (
     "PriorityClass",
     "pod rejected",
 )
-"""Parts of the messages with which admission forbids (403) a Pod that it has judged: webhooks, policies, Pod
+"""Parts of the messages with which admission forbids (403) an object that it has judged: webhooks, policies, Pod
 Security, LimitRange, a quota that wants limits, unknown PriorityClass, unknown RuntimeClass."""
 
 
@@ -71,7 +71,7 @@ def translate(error: ApiError, json_patch: bool = False) -> JobsError:
         return Gone(error.message)
     if error.status == 422 and any(cause.startswith("FieldValue") for cause in error.causes):
         return InvalidObject(error.message)
-    if error.status in CONTENT:
+    if _judges(error):
         return Rejected(error.message)
     transient = Forbidden if error.status == 403 else Unavailable
     return transient(error.message, error.retry_after)
@@ -88,9 +88,16 @@ def refusal(error: ApiError) -> Problem:
         return Problem(Reason.CONFIG_ERROR, text)
     if error.status == 404 and error.kind:
         return Problem(Reason.CONFIG_ERROR, text)
-    if error.status in CONTENT or (forbidden and any(part in error.message for part in JUDGED)):
+    if _judges(error):
         return Problem(Reason.POD_REJECTED, text, certain=True)
     return Problem(Reason.START_DEADLINE_EXCEEDED, f"the Pod cannot be created: {text}")
+
+
+def _judges(error: ApiError) -> bool:
+    """Whether the answer is a verdict on what was sent."""
+    if error.status == 403:
+        return any(part in error.message for part in JUDGED)
+    return error.status in CONTENT
 
 
 def already_deleted(error: ApiError) -> bool:
