@@ -69,9 +69,9 @@ class AttemptActions:
         except JobsError as error:
             extra = {"job": str(job.key), "uid": job.uid, "pod": attempt.name, "error": str(error)}
             log.warning("Pod could not be deleted, retrying", extra=extra)
-            self._cache.stop_refused(job.uid, attempt, str(error), self._clock())
+            self._cache.stop_refused(job.identity, attempt, str(error), self._clock())
         else:
-            self._cache.stopping(job.uid, attempt)
+            self._cache.stopping(job.identity, attempt)
 
     async def _launch(self, job: ImageJob, action: Launch, memory: RunMemory) -> None:
         prefix, shard, number = action.prefix, action.shard, action.number
@@ -91,7 +91,7 @@ class AttemptActions:
         live = lifetime(self._clock(), job.ends_at_the_latest(self._clock()))
         url = await write_order(store, job, prefix, shard, number, live)
         attempt = await self._launcher.launch(job, shard, number, ends_by)
-        self._cache.put_attempt(job.uid, attempt)
+        self._cache.put_attempt(job.identity, attempt)
         await self._deliver(job, attempt, url)
 
     async def _deliver_again(self, job: ImageJob, action: DeliverOrder) -> None:
@@ -104,4 +104,4 @@ class AttemptActions:
 
     async def _deliver(self, job: ImageJob, attempt: Attempt, url: str) -> None:
         await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.ca_bundle(job))
-        self._cache.delivered(job.uid, attempt)
+        self._cache.delivered(job.identity, attempt)

@@ -34,8 +34,8 @@ JUDGED = (
     "PriorityClass",
     "pod rejected",
 )
-"""Parts of the messages with which admission forbids (403) an object that it has judged: webhooks, policies, Pod
-Security, LimitRange, a quota that wants limits, unknown PriorityClass, unknown RuntimeClass."""
+"""Parts of the messages with which admission forbids (403) an object that it has judged: webhooks, policies,
+Pod Security, LimitRange, a quota that wants limits, unknown PriorityClass, unknown RuntimeClass."""
 
 
 class ApiError(Exception):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from typing import Any
 
 from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
-from imagejob_operator.ports.secrets import SecretUnreadable
+from imagejob_operator.ports.secrets import Secret, SecretUnreadable
 
 
 class KubeSecrets:
@@ -17,14 +16,14 @@ class KubeSecrets:
     def __init__(self, http: KubeHTTP) -> None:
         self._http = http
 
-    async def read(self, namespace: str, name: str) -> Mapping[str, str]:
+    async def read(self, namespace: str, name: str) -> Secret:
         """See the port."""
         try:
             body = await self._http.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
         except ApiError as error:
             answered = error.status in (403, 404)
             raise SecretUnreadable(_explanation(error, namespace, name), answered) from None
-        return secret_data(body)
+        return Secret(secret_data(body), (body.get("metadata") or {}).get("annotations") or {})
 
 
 def secret_data(body: dict[str, Any]) -> dict[str, str]:

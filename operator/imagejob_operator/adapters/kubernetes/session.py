@@ -7,7 +7,7 @@ typed client, which takes four times the CPU.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, cast
@@ -23,8 +23,6 @@ from imagejob_operator.ports.object_store import Gate, always_open
 
 CONNECTIONS = 32
 """Each takes 256 KiB, which asyncio buffers for TLS."""
-UNLIMITED = 0
-"""For watches: each keeps its own connection, one per kind and namespace."""
 TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
 MAX_RETRY_AFTER = 60.0
 """Seconds; a server that asks for a longer pause is asked again after this one."""
@@ -64,7 +62,10 @@ async def load_configuration() -> Any:
 
 
 def open_session(
-    configuration: Any, connections: int = CONNECTIONS, gate: Gate = always_open
+    configuration: Any,
+    connections: int = CONNECTIONS,
+    gate: Gate = always_open,
+    middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
 ) -> aiohttp.ClientSession:
     """A session that authenticates each request, so that tokens may rotate; writes only if `gate` allows."""
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
@@ -86,7 +87,7 @@ def open_session(
         connector=_GatedConnector(gate, connections, context),
         headers={"User-Agent": MANAGED_BY},  # also the field manager of our writes
         timeout=TIMEOUT,
-        middlewares=(authenticate,),
+        middlewares=(*middlewares, authenticate),
     )
 
 
