@@ -21,6 +21,7 @@ from imagejob_operator.adapters.process.http_server import serve
 from imagejob_operator.adapters.process.logs import NO_OBJECT, current_object, set_up_logs
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.controller.shutdown import drain
+from imagejob_operator.controller.stall_detector import StallDetector
 from imagejob_operator.controller.startup import ClusterUnknown, await_cache_sync, read_cluster_uid
 from imagejob_operator.controller.workqueue import Reconcile, WorkQueue
 from imagejob_operator.decision.garbage import Mode
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 EXIT_CONFIGURATION = 2
 NOT_READY_REQUEUE = 5.0
 """Seconds after which a namespace that is not ready is checked again."""
+MAX_RECURSION = 20_000
+"""The API server accepts objects that are nested 10,000 levels deep; by default Python refuses to parse them,
+and one of them would end the watch of its kind. A thread's stack of 8 MiB is enough."""
 
 
 class Process:
@@ -45,13 +49,25 @@ class Process:
         self._in_sync = asyncio.Event()
         self._leading: asyncio.Task[None] | None = None
         self._drained = False
+        self._handlers = WatchHandlers(
+            operator.cache,
+            operator.queues.jobs,
+            operator.imagestore_reconciler.seen,
+            read_attempt,
+            operator.watch_monitor.jobs,
+            operator.watch_monitor.attempts,
+            operator.settings.job_class,
+            operator.metrics.event_failed,
+        )
 
     async def run(self) -> None:
         """Run until the process is stopped."""
         operator, settings = self._operator, self._operator.settings
         health = operator.watch_monitor
+        stalls = StallDetector(operator.metrics.event_loop_lag)
+        stalls.start()
         web = await serve(settings.http_port, operator.metrics.registry, self._in_sync.is_set, health)
-        listing = asyncio.create_task(self._list_pods())
+        listing = asyncio.create_task(exit_on_error(self._list_pods(), EXIT_WATCH_STALLED))
         # Before Kopf, which cancels all tasks that were started after it.
         for queue, reconciler in (
             (operator.queues.jobs, operator.reconciler),
@@ -72,6 +88,7 @@ class Process:
         finally:
             monitoring.cancel()
             listing.cancel()
+            stalls.stop()
             await self.drain()
             await web.cleanup()
             await operator.close()
@@ -85,15 +102,7 @@ class Process:
             return kopf.AiohttpSession(server=self._configuration.host, aiohttp_session=session)
 
         register_process(registry, connect, operator.settings.installation, self.drain)
-        WatchHandlers(
-            operator.cache,
-            operator.queues.jobs,
-            operator.imagestore_reconciler.seen,
-            read_attempt,
-            operator.watch_monitor.jobs,
-            operator.watch_monitor.attempts,
-            operator.settings.job_class,
-        ).register(registry, operator.settings.installation)
+        self._handlers.register(registry, operator.settings.installation)
         return registry
 
     async def lead(self) -> None:
@@ -145,9 +154,8 @@ class Process:
         async def read(names: Sequence[str]) -> None:
             with never_gone():
                 async for pod in operator.clients.launcher.present(names):
-                    found = read_attempt(pod)
-                    if found:
-                        operator.cache.put_attempt(*found)
+                    event = kopf.RawEvent(type=None, object=cast("Any", pod))
+                    await self._handlers.on_pod(event)
 
         while not operator.namespaces.all_listed():
             await operator.namespaces.list_pods(read)
@@ -164,6 +172,7 @@ async def run(settings: Settings) -> None:
 
 def main() -> int:
     """Exit code 0 when stopped, 2 for invalid settings or missing permissions; 3 and 4 exit at once."""
+    sys.setrecursionlimit(MAX_RECURSION)
     try:
         settings = read_settings(os.environ)
         set_up_logs(settings.log_level)

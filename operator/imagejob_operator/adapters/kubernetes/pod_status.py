@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +12,9 @@ from imagejob_contract.result import ExitCode, Summary
 from imagejob_operator.adapters.kubernetes.pod_manifest import CONTAINER, QUEUE_PREFIX
 from imagejob_operator.api.errors import Reason, bounded
 from imagejob_operator.decision.attempt import Attempt, Problem, State
-from imagejob_operator.naming.names import LABEL_ATTEMPT, LABEL_EPOCH, LABEL_RUN, LABEL_SHARD
+from imagejob_operator.naming.names import LABEL_ATTEMPT, LABEL_EPOCH, LABEL_JOB, LABEL_RUN, LABEL_SHARD
 
+_COUNT = re.compile("[0-9]{1,9}")
 MAX_EVIDENCE = 300
 SIGTERM_EXIT = 143
 
@@ -39,14 +41,10 @@ def read_attempt(pod: dict[str, Any]) -> tuple[str, Attempt] | None:
     metadata, status = pod["metadata"], pod.get("status") or {}
     labels = metadata.get("labels") or {}
     owner = next((o for o in metadata.get("ownerReferences") or () if o.get("controller")), None)
-    try:
-        run, epoch, shard, number = (
-            int(labels[name]) for name in (LABEL_RUN, LABEL_EPOCH, LABEL_SHARD, LABEL_ATTEMPT)
-        )
-    except (KeyError, ValueError):
+    counts = [labels.get(name, "") for name in (LABEL_RUN, LABEL_EPOCH, LABEL_SHARD, LABEL_ATTEMPT)]
+    if owner is None or LABEL_JOB not in labels or not all(map(_COUNT.fullmatch, counts)):
         return None
-    if owner is None:
-        return None
+    run, epoch, shard, number = map(int, counts)
     state, problem = _state(pod)
     terminated = (_container(status).get("state") or {}).get("terminated") or {}
     finished = terminated.get("finishedAt") or metadata.get("deletionTimestamp")
