@@ -20,6 +20,8 @@ from imagejob_operator.validation.networks import Network, read_networks
 PREFIX = "IMAGEJOB_"
 MAX_CA_BYTES = 65536
 """The Pods get the CA bundle in an environment variable."""
+DEFAULT_LABEL = ("imagejob.dev/store", "default")
+"""Of namespaces that may use the operator's store, unless the administrator chooses other labels."""
 PROXY = re.compile(r"(http://[^/?#\s]+:[0-9]{1,5}/?)?")
 CLASS = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?")
 INSTALLATION = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
@@ -47,7 +49,8 @@ class Settings:
     allowed_endpoints: tuple[AllowedEndpoint, ...] = ()
     installation: str = "default"
     job_class: str = ""
-    namespace_selector: Mapping[str, str] = field(default_factory=dict)
+    namespace_selector: Mapping[str, str] = field(default_factory=lambda: dict([DEFAULT_LABEL]))
+    """Labels of namespaces that may use the operator's store; none for every watched namespace."""
     watch_namespaces: tuple[str, ...] = ()
     start_grace_seconds: int = 300
     cleaning_budget_seconds: int = 60
@@ -88,7 +91,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ),
         installation=env.matching("INSTALLATION", "default", INSTALLATION, installation_rule),
         job_class=env.matching("CLASS", "", CLASS, class_rule),
-        namespace_selector=dict(_label(word) for word in env.words("NAMESPACE_SELECTOR")),
+        namespace_selector=_selector(env),
         watch_namespaces=env.words("WATCH_NAMESPACES"),
         start_grace_seconds=env.number("START_GRACE_SECONDS", 300),
         cleaning_budget_seconds=env.number("CLEANING_BUDGET_SECONDS", 60),
@@ -181,10 +184,21 @@ def _ca_bundle(env: _Environment) -> str:
     return text
 
 
+def _selector(env: _Environment) -> Mapping[str, str]:
+    words = env.words("NAMESPACE_SELECTOR")
+    if words == ("*",):
+        return {}
+    return dict(map(_label, words)) if words else dict([DEFAULT_LABEL])
+
+
 def _label(word: str) -> tuple[str, str]:
     key, equals, value = word.partition("=")
     if not equals:
-        _invalid("NAMESPACE_SELECTOR", word, "label=value pairs, separated by commas")
+        _invalid(
+            "NAMESPACE_SELECTOR",
+            word,
+            "label=value pairs, separated by commas, or * alone for every watched namespace",
+        )
     return key.strip(), value.strip()
 
 
