@@ -25,6 +25,7 @@ from imagejob_operator.controller.stall_detector import StallDetector
 from imagejob_operator.controller.startup import ClusterUnknown, await_cache_sync, read_cluster_uid
 from imagejob_operator.controller.workqueue import Reconcile, WorkQueue
 from imagejob_operator.decision.garbage import Mode
+from imagejob_operator.fairness import COMPUTING_THREADS, FairExecutor
 from imagejob_operator.handlers.kopf_settings import register_process
 from imagejob_operator.handlers.watch import WatchHandlers
 from imagejob_operator.settings import InvalidSettings, Settings, read_settings
@@ -64,6 +65,8 @@ class Process:
         """Run until the process is stopped."""
         operator, settings = self._operator, self._operator.settings
         health = operator.watch_monitor
+        computing = FairExecutor("computing", COMPUTING_THREADS, operator.metrics.waited)
+        asyncio.get_running_loop().set_default_executor(computing)
         stalls = StallDetector(operator.metrics.event_loop_lag)
         stalls.start()
         web = await serve(settings.http_port, operator.metrics.registry, self._in_sync.is_set, health)

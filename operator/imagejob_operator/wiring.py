@@ -62,7 +62,11 @@ class Clients:
         calls = FairLimiter("api_calls", CONNECTIONS, metrics.waited)
         http = KubeHTTP(configuration.host, self._session, metrics.api_call, calls)
         pods = PodSettings(
-            settings.installation, settings.processor_image, settings.processor_pull_policy, settings.engine
+            settings.installation,
+            settings.processor_image,
+            settings.processor_pull_policy,
+            settings.engine,
+            settings.pod_template,
         )
         self.jobs = KubeImageJobs(http, now)
         self.launcher = PodLauncher(http, pods, now)
@@ -71,7 +75,7 @@ class Clients:
         self.metadata_lister = KubeMetadataLister(http, settings.installation)
         networks = SourceNetworks(settings.source_allowed_networks, settings.source_blocked_networks)
         self._downloads = HttpDownloads(networks, settings.source_proxy, waited=metrics.waited)
-        self.downloader = Downloader(self._downloads, KubeSecrets(http))
+        self.downloader = Downloader(self._downloads, KubeSecrets(http), settings.pod_namespace)
         credentials = FileCredentials(settings.store_credentials)
         self.store = S3Store(settings.store, credentials, metrics.store_call, metrics.waited)
 
@@ -100,7 +104,14 @@ class Operator:
         self.stores = self._build_stores()
         clients, limits = self.clients, OperationLimits(self.metrics.waited)
         operations = Operations(
-            clients.jobs, self.stores, clients.launcher, clients.downloader, self.metrics, now, limits
+            clients.jobs,
+            self.stores,
+            clients.launcher,
+            clients.downloader,
+            self.metrics,
+            now,
+            limits,
+            settings.pod_template,
         )
         self.operations = OperationRunner(operations, self.queues.jobs.add, now)
         self.reconciler = self._build_reconciler()

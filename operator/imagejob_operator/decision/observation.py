@@ -111,7 +111,7 @@ class Observation:
     def report_key(self) -> str:
         """Key of the current run's report; empty without a run."""
         key, run = self.job.key, self.job.status.run
-        return report_key(key.namespace, key.name, self.job.uid, run.number) if run else ""
+        return report_key(key.namespace, key.name, self.job.uid, run.number, run.uid) if run else ""
 
     def progress_of(self, operation: Operation) -> Progress | None:
         """The progress of an operation; None if it is not the one that runs."""
@@ -136,8 +136,8 @@ class Observation:
 
     def staging_prefix(self, run: RunStatus) -> str:
         """The staging prefix of a run, in its epoch."""
-        namespace = self.job.key.namespace
-        return staging_prefix(self.policy.staging_folder, namespace, self.job.uid, run.number, run.epoch)
+        folder, job = self.policy.staging_folder, self.job
+        return staging_prefix(folder, job.key.namespace, job.uid, run.number, run.epoch, run.uid)
 
     def launched(self, run: RunStatus | None) -> bool:
         """Whether an attempt of a run, in its epoch, is known to have run."""

@@ -10,6 +10,9 @@ import kopf
 
 from imagejob_operator.naming.names import GROUP, LABEL_INSTALLATION
 
+LIST_PAGE = 20
+"""Objects per request of Kopf's listing: each may have 1.5 MiB, and Kopf decodes a page as a whole."""
+
 
 class _NoDiffBase(kopf.MultiDiffBaseStorage):
     """Stores nothing, and spares the copy of each object: decisions are level-triggered."""
@@ -43,7 +46,7 @@ def register_process(
         settings.watching.server_timeout = 290
         settings.watching.connect_timeout = 10
         settings.watching.inactivity_timeout = 70
-        settings.watching.chunk_size = 500
+        settings.watching.chunk_size = LIST_PAGE
         # It may resume from an arbitrary version if the connection drops before the first bookmark.
         settings.watching.initial_streaming = False
         settings.watching.label_selectors["", "v1", "pods"] = f"{LABEL_INSTALLATION}={installation}"

@@ -41,9 +41,12 @@ def job_staging_prefix(folder: str, namespace: str, uid: str) -> str:
     return f"{own_staging_prefix(folder)}{namespace}/{uid}/"
 
 
-def staging_prefix(folder: str, namespace: str, uid: str, number: int, epoch: int) -> str:
-    """The prefix of one epoch of one run; ends with '/'. Never written again once it was deleted."""
-    return f"{job_staging_prefix(folder, namespace, uid)}{number}-{epoch}/"
+def staging_prefix(folder: str, namespace: str, uid: str, number: int, epoch: int, run_uid: str = "") -> str:
+    """The prefix of one epoch of one run; ends with '/'. Never written again once it was deleted.
+
+    The number alone does not identify a run: after a restore of etcd, another run has it again.
+    """
+    return f"{job_staging_prefix(folder, namespace, uid)}{number}-{epoch}{_suffix(run_uid)}/"
 
 
 def reports_prefix(namespace: str, name: str) -> str:
@@ -51,6 +54,11 @@ def reports_prefix(namespace: str, name: str) -> str:
     return f"{REPORT_ROOT}/{namespace}/{name}/"
 
 
-def report_key(namespace: str, name: str, uid: str, number: int) -> str:
+def report_key(namespace: str, name: str, uid: str, number: int, run_uid: str = "") -> str:
     """The key of the report of a run, which commits the run."""
-    return f"{reports_prefix(namespace, name)}{uid[:8]}/{number}.json"
+    return f"{reports_prefix(namespace, name)}{uid[:8]}/{number}{_suffix(run_uid)}.json"
+
+
+def _suffix(run_uid: str) -> str:
+    """Only a status that this operator did not write has no uid of its run."""
+    return f"-{run_uid}" if run_uid else ""

@@ -40,7 +40,11 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_onc
 async def compute(work: Callable[..., R], *arguments: Any) -> R:
     """Call a function that takes long to compute, in a thread; the event loop must renew the Lease meanwhile.
 
-    More than two threads would not be faster, and they would delay the event loop.
+    <<<<<<< HEAD
+        More than two threads would not be faster, and they would delay the event loop.
+    =======
+        More than two threads would not be faster, and would slow down the event loop.
+    >>>>>>> parse
     """
     return await asyncio.get_running_loop().run_in_executor(_COMPUTING, work, *arguments)
 

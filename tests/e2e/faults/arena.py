@@ -29,6 +29,9 @@ UNREACHED = "imagejob.dev/e2e-unreached"
 SETTINGS = {
     "IMAGEJOB_START_GRACE_SECONDS": str(GRACE),
     "IMAGEJOB_CLEANING_BUDGET_SECONDS": str(BUDGET),
+    "IMAGEJOB_POD_ALLOWED_SERVICE_ACCOUNTS": "no-such-account",
+    "IMAGEJOB_POD_ALLOWED_PRIORITY_CLASSES": "no-such-class",
+    "IMAGEJOB_POD_ALLOWED_RUNTIME_CLASSES": "no-such-runtime",
 }
 
 

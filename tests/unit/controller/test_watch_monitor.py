@@ -10,7 +10,7 @@ import pytest
 
 from fakes.build import NOW
 from fakes.jumping_loop import run
-from imagejob_operator.api.imagejob import Key, parse_job
+from imagejob_operator.api.imagejob import Identity, Key, parse_job
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.watch_monitor import (
     CHECK_PERIOD,
@@ -342,7 +342,7 @@ def test_a_pod_whose_end_was_missed_is_a_disruption() -> None:
         metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
         w.cache.put_job(parse_job({"metadata": metadata}))
         w.change("1")
-        w.cache.put_attempt("u1", Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
+        w.cache.put_attempt(Identity(KEY, "u1"), Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
         w.watch_monitor.attempts.note("shop", "p1", "5", deleted=False)
         w.metadata_lister.of_attempts["p1"] = ListedObject(KEY, "5")
         await w.watch_monitor.compare()
@@ -351,7 +351,7 @@ def test_a_pod_whose_end_was_missed_is_a_disruption() -> None:
         await w.watch_monitor.compare()
         await asyncio.sleep(1)
         assert w.reconciles == [KEY]
-        (attempt,) = w.cache.attempts("u1")
+        (attempt,) = w.cache.attempts(Identity(KEY, "u1"))
         assert attempt.gone
         assert attempt.state is State.FAILED
 
@@ -364,7 +364,7 @@ def test_an_answer_that_came_after_its_object_was_gone_is_forgotten() -> None:
     async def scenario(w: Watched) -> None:
         metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
         w.cache.put_job(parse_job({"metadata": metadata}))
-        w.cache.put_attempt("u1", Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
+        w.cache.put_attempt(Identity(KEY, "u1"), Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
         w.cache.ignore_job("u2")
         await w.watch_monitor.compare()
         assert w.cache.seen() == set()

@@ -23,6 +23,7 @@ from imagejob_operator.garbage.schedule import StoreSweeps
 _CALL_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 STORES = ("default", "imagestore")
 """Label of counters that must not grow with the number of ImageStores."""
+_WAIT_BUCKETS = (0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 1800)
 _LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PHASE_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400)
 
@@ -63,7 +64,7 @@ class Metrics:
         name, text = "imagejob_store_request_duration_seconds", "Duration of requests to object stores."
         self._store = histogram(name, text, ["operation", "result"])
         name, text = "imagejob_wait_seconds", "Time that work waited for its share of a limited resource."
-        self._waits = histogram(name, text, ["limiter"])
+        self._waits = histogram(name, text, ["limiter"], buckets=_WAIT_BUCKETS)
 
     def watch(
         self,
