@@ -22,6 +22,7 @@ from imagejob_operator.adapters.process.exit import EXIT_LEASE_LOST, EXIT_WATCH_
 from imagejob_operator.adapters.process.http_server import serve
 from imagejob_operator.adapters.process.logs import set_up_logs
 from imagejob_operator.controller.shutdown import drain
+from imagejob_operator.controller.stall_detector import StallDetector
 from imagejob_operator.controller.startup import ClusterUnknown, await_cache_sync, read_cluster_uid
 from imagejob_operator.handlers.kopf_settings import register_process
 from imagejob_operator.handlers.watch import WatchHandlers
@@ -31,6 +32,9 @@ from imagejob_operator.wiring import Operator
 log = logging.getLogger(__name__)
 
 EXIT_CONFIGURATION = 2
+MAX_RECURSION = 20_000
+"""The API server accepts objects that are nested 10,000 levels deep; by default Python refuses to parse them,
+and one of them would end the watch of its kind. A thread's stack of 8 MiB is enough."""
 
 
 class Process:
@@ -47,6 +51,8 @@ class Process:
         """Run until the process is stopped."""
         operator, settings = self._operator, self._operator.settings
         health = operator.watch_monitor
+        stalls = StallDetector(operator.metrics.event_loop_lag)
+        stalls.start()
         web = await serve(settings.http_port, operator.metrics.registry, self._in_sync.is_set, health)
         await self._list_pods()
         # Before Kopf, which cancels all tasks that were started after it.
@@ -65,6 +71,7 @@ class Process:
             )
         finally:
             monitoring.cancel()
+            stalls.stop()
             await self.drain()
             await web.cleanup()
             await operator.close()
@@ -86,6 +93,7 @@ class Process:
             operator.watch_monitor.jobs,
             operator.watch_monitor.attempts,
             operator.settings.job_class,
+            operator.metrics.event_failed,
         ).register(registry, operator.settings.installation)
         return registry
 
@@ -134,6 +142,7 @@ async def run(settings: Settings) -> None:
 
 def main() -> int:
     """Exit code 0 when stopped, 2 for invalid settings or missing permissions; 3 and 4 exit at once."""
+    sys.setrecursionlimit(MAX_RECURSION)
     try:
         settings = read_settings(os.environ)
         set_up_logs(settings.log_level)

@@ -15,7 +15,7 @@ from imagejob_operator.adapters.kubernetes.owners import KubeOwners
 from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
 from imagejob_operator.adapters.kubernetes.pods import PodLauncher
 from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
-from imagejob_operator.adapters.kubernetes.session import KubeHTTP, open_session
+from imagejob_operator.adapters.kubernetes.session import CONNECTIONS, KubeHTTP, open_session
 from imagejob_operator.adapters.process.metrics import Metrics
 from imagejob_operator.adapters.s3.file_credentials import FileCredentials
 from imagejob_operator.adapters.s3.store import S3Store
@@ -33,10 +33,12 @@ from imagejob_operator.controller.store_access import StoreAccess
 from imagejob_operator.controller.watch_monitor import WatchMonitor
 from imagejob_operator.controller.workqueue import Queues
 from imagejob_operator.decision.observation import Policy
+from imagejob_operator.fairness import FairLimiter
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.garbage.schedule import GarbageSchedule
 from imagejob_operator.naming.prefixes import staging_folder
 from imagejob_operator.operations.dispatch import Operations
+from imagejob_operator.operations.limits import OperationLimits
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.ports.object_store import Gate, ObjectStore
 from imagejob_operator.settings import Settings
@@ -55,7 +57,8 @@ class Clients:
 
     def __init__(self, settings: Settings, configuration: Any, metrics: Metrics, is_leader: Gate) -> None:
         self._session = open_session(configuration, gate=is_leader)
-        http = KubeHTTP(configuration.host, self._session, metrics.api_call)
+        calls = FairLimiter("api_calls", CONNECTIONS, metrics.waited)
+        http = KubeHTTP(configuration.host, self._session, metrics.api_call, calls)
         pods = PodSettings(
             settings.installation,
             settings.processor_image,
@@ -69,10 +72,10 @@ class Clients:
         self.image_stores = KubeImageStores(http)
         self.metadata_lister = KubeMetadataLister(http, settings.installation)
         networks = SourceNetworks(settings.source_allowed_networks, settings.source_blocked_networks)
-        self._downloads = HttpDownloads(networks, settings.source_proxy)
+        self._downloads = HttpDownloads(networks, settings.source_proxy, waited=metrics.waited)
         self.downloader = Downloader(self._downloads, KubeSecrets(http), settings.pod_namespace)
         credentials = FileCredentials(settings.store_credentials)
-        self.store = S3Store(settings.store, credentials, metrics.store_call)
+        self.store = S3Store(settings.store, credentials, metrics.store_call, metrics.waited)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -97,7 +100,7 @@ class Operator:
         self.clients = Clients(settings, configuration, self.metrics, self.elector.is_leader)
         self._staging_folder = staging_folder(settings.installation, cluster_uid)
         self.stores = self._build_stores()
-        clients = self.clients
+        clients, limits = self.clients, OperationLimits(self.metrics.waited)
         operations = Operations(
             clients.jobs,
             self.stores,
@@ -105,6 +108,7 @@ class Operator:
             clients.downloader,
             self.metrics,
             now,
+            limits,
             settings.pod_template,
         )
         self.operations = OperationRunner(operations, self.queues.jobs.add, now)
@@ -131,7 +135,7 @@ class Operator:
 
     def _build_stores(self) -> StoreRegistry:
         own = OwnStore(self.clients.store, self.settings.store.ca_bundle)
-        opener = partial(S3Store, observe=self.metrics.store_call)
+        opener = partial(S3Store, observe=self.metrics.store_call, waited=self.metrics.waited)
         allowed = self.settings.allowed_endpoints
         connector = Connector(self.clients.image_stores, opener, exchange, allowed)
         return StoreRegistry(

@@ -61,7 +61,10 @@ class Animation(enum.StrEnum):
     ALL = "All"
 
 
-ByteQuantity = Annotated[str, Meta(max_length=12, pattern=r"^[1-9][0-9]{0,9}(Ki|Mi|Gi)?\Z")]
+ByteQuantity = Annotated[
+    str, Meta(max_length=11, pattern=r"^[1-9]([0-9]{0,10}|[0-9]{0,7}Ki|[0-9]{0,4}Mi|[0-9]?Gi)\Z")
+]
+"""Bytes, less than 100Gi."""
 
 
 class Output(Wire, frozen=True):

@@ -25,7 +25,8 @@ _TYPICAL_BYTES_PER_PIXEL = 5
 _ENCODE_BYTES_PER_PIXEL = dict.fromkeys(Format, 6) | dict.fromkeys(
     (Format.WEBP, Format.AVIF, Format.SAME), 28
 )
-_MAX_WORKERS = 64
+MAX_WORKERS = 64
+"""Decoder processes of one Pod."""
 
 
 def memory_bytes(renditions: Sequence[Rendition], limits: ItemLimits) -> int:
@@ -68,7 +69,7 @@ def pod_bytes(worker_bytes: int, limits: ItemLimits, workers: int) -> int:
 
 def fitting_workers(wanted: int, worker_bytes: int, limits: ItemLimits, memory: int | None) -> int:
     """Return how many decoder processes fit into the memory limit `memory`; at least one."""
-    most = max(1, min(wanted, _MAX_WORKERS))
+    most = max(1, min(wanted, MAX_WORKERS))
     if memory is None:
         return most
     return next((n for n in range(most, 1, -1) if pod_bytes(worker_bytes, limits, n) <= memory), 1)

@@ -88,7 +88,7 @@ def unbounded(schema: Node) -> list[str]:
             findings.append(f"{path}: no maxItems")
         if "additionalProperties" in node and "maxProperties" not in node:
             findings.append(f"{path}: no maxProperties")
-        bounded = "maxLength" in node or "enum" in node or path == "spec.limits.itemSize"
+        bounded = "maxLength" in node or "enum" in node
         if kind == "string" and not bounded and path not in given:
             findings.append(f"{path}: no maxLength")
     return findings

@@ -166,7 +166,7 @@ def test_a_constraint_without_a_case_is_found(schema: dict[str, Any]) -> None:
     part(schema, "status.error")["required"].append("fault")
     part(schema, "spec.limits.frames")["maximum"] = 9
     new = {"rule": "true", "message": "something new"}
-    part(schema, "spec.destination")["x-kubernetes-validations"].append(new)
+    part(schema, "spec.destination")["x-kubernetes-validations"] = [new]
     assert crd_walk.uncovered(schema, CASES, TRANSITION) == [
         "spec.destination:rule: no case for something new",
         "spec.limits.frames:maximum: does not stand at the limit 9",

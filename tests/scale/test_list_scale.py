@@ -15,8 +15,8 @@ from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
 from imagejob_contract.order import MAX_ORDER_BYTES, Order
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import MAX_SHARDS, InvalidSpec
-from imagejob_operator.api.status import status_body
+from imagejob_operator.api.spec import InvalidSpec
+from imagejob_operator.api.status import MAX_SHARDS, status_body
 from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.decision.shards import items_per_pod

@@ -26,6 +26,11 @@ Only the leader counts jobs. Labels are phases, codes, reasons, verbs and kinds,
 |---|---|---|"""
 
 _ALERTS = """
+`imagejob_event_loop_lag_seconds` shows whether something blocks the operator: all jobs wait meanwhile, and
+the Lease is lost after 8 seconds. A lag of 0.25 seconds or more is logged as `the event loop was blocked`,
+with the stack that held it. A lag can also mean that the container has too little CPU.
+`imagejob_event_errors_total` should be 0: each error is logged with its traceback and is a bug.
+
 The `imagejob_orphan_*` metrics should be 0, except `imagejob_orphan_waiting_objects`. They count garbage that
 the last complete sweep should have deleted and did not. With `IMAGEJOB_SWEEP_MODE=Report`, they count all
 garbage that is old enough to be deleted. Staging of other clusters and installations is counted and never

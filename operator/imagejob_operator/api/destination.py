@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from imagejob_contract.wire import Wire
 from imagejob_operator.api.output_headers import Headers, check_headers
-from imagejob_operator.validation.keys import check_prefix, check_reserved, check_template
+from imagejob_operator.validation.keys import check_prefix, check_template
 
 ObjectName = Annotated[str, Meta(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z")]
 """The name of a Kubernetes object."""
@@ -48,5 +48,4 @@ class Destination(Wire, frozen=True):
         if self.prefix:
             check_prefix(self.prefix, "spec.destination.prefix")
         check_template(self.key_template, "spec.destination.keyTemplate")
-        check_reserved(self.template, "spec.destination")
         check_headers(self.headers)

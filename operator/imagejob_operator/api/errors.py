@@ -165,5 +165,7 @@ class Failure:
 
 def bounded(message: str, limit: int = MAX_MESSAGE) -> str:
     """The message as one line of at most `limit` characters, without control characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    start = message[: 4 * limit]
+    line = " ".join("".join(c if c.isprintable() else " " for c in start).split())
+    complete = len(line) <= limit and len(start) == len(message)
+    return line if complete else line[: limit - 1] + "…"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from imagejob_operator.api.errors import bounded
-from imagejob_operator.api.spec import InvalidSpec, Spec, SpecHead, parse_spec
-from imagejob_operator.api.status import RunStatus, Status, parse_status
+from imagejob_operator.api.spec import InvalidSpec, Spec, SpecHead, as_invalid, parse_spec
+from imagejob_operator.api.status import MAX_COUNT, RunStatus, Status, parse_status
 from imagejob_operator.naming.names import FINALIZER, OUTPUTS_ROOT
 from imagejob_operator.naming.prefixes import namespace_prefix
+
+P = TypeVar("P")
+Q = TypeVar("Q")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -91,7 +94,7 @@ class ImageJob:
 
 
 def parse_job(body: dict[str, Any]) -> ImageJob:
-    """Parse an ImageJob with the head of its spec; an invalid spec is an `InvalidSpec`, not raised."""
+    """Parse an ImageJob with the head of its spec; an invalid spec is returned as an `InvalidSpec`."""
     job = parse_whole_job(body)
     return replace(job, spec=job.spec.head) if isinstance(job.spec, Spec) else job
 
@@ -105,17 +108,9 @@ def whole_spec(job: ImageJob) -> Spec:
 def parse_whole_job(body: dict[str, Any]) -> ImageJob:
     """Parse an ImageJob with its whole spec; only for the time of an operation, never to be cached."""
     metadata = body["metadata"]
-    spec: Spec | InvalidSpec
-    try:
-        spec = parse_spec(body.get("spec", {}))
-    except InvalidSpec as error:
-        spec = InvalidSpec(bounded(str(error)))  # not the error itself: its traceback refers to the body
-    raw_status = dict(body.get("status") or {})
-    try:
-        status = parse_status(raw_status)
-        _ = status.at
-    except ValueError:
-        status = _unreadable(raw_status)
+    spec: Spec | InvalidSpec = parsed(parse_spec, body.get("spec", {}), as_invalid)
+    raw_status = body["status"] if isinstance(body.get("status"), dict) else {}
+    status = parsed(parse_status, raw_status, lambda _: _unreadable(raw_status))
     if not _belongs_to(status, metadata["uid"]):
         status = _unreadable(raw_status)
     deleted, created = metadata.get("deletionTimestamp"), metadata.get("creationTimestamp")
@@ -127,15 +122,25 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
         spec=spec,
         status=status,
         raw_status=raw_status,
-        spec_hash="" if isinstance(spec, InvalidSpec) else _hash_of(spec),
+        spec_hash=parsed(_hash_of, spec, lambda error: ""),
         finalizers=tuple(metadata.get("finalizers", ())),
         deleted_at=datetime.fromisoformat(deleted) if deleted else None,
         created_at=datetime.fromisoformat(created) if created else None,
     )
 
 
-def _hash_of(spec: Spec) -> str:
+def _hash_of(spec: Spec | InvalidSpec) -> str:
+    if isinstance(spec, InvalidSpec):
+        return ""
     return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
+
+
+def parsed(parse: Callable[[Any], P], raw: Any, otherwise: Callable[[Exception], Q]) -> P | Q:
+    """What `parse` returns, or what any of its errors means: nothing that a user wrote stops the operator."""
+    try:
+        return parse(raw)
+    except Exception as error:  # noqa: BLE001  (an unforeseen error must not keep a job from its status)
+        return otherwise(error)
 
 
 def _belongs_to(status: Status, uid: str) -> bool:
@@ -151,7 +156,9 @@ def _unreadable(raw_status: dict[str, Any]) -> Status:
     """Reduce an unreadable or foreign status to the run number, which must not be reused."""
     run = raw_status.get("run")
     number = run.get("number") if isinstance(run, dict) else None
-    return Status(run=RunStatus(number=number)) if isinstance(number, int) and number > 0 else Status()
+    if isinstance(number, int) and 0 < number <= MAX_COUNT:
+        return Status(run=RunStatus(number=int(number)))
+    return Status()
 
 
 def attempt_name(key: Key, uid: str, run: int, epoch: int, shard: int, number: int) -> str:

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from imagejob_contract.wire import Wire
 from imagejob_operator.api.destination import ObjectName
-from imagejob_operator.api.imagejob import Key
+from imagejob_operator.api.imagejob import Key, parsed
 from imagejob_operator.api.sources import SecretRef
 from imagejob_operator.api.status import Condition, Stanza
 from imagejob_operator.validation.keys import InvalidKey, check_prefix
@@ -124,17 +124,10 @@ class ImageStore:
 
 
 def parse_store(body: dict[str, Any]) -> ImageStore:
-    """Parse an ImageStore; an invalid spec is returned as an `InvalidStore`, not raised."""
+    """Parse an ImageStore with any spec; an invalid one is returned as an `InvalidStore`, not raised."""
     metadata = body["metadata"]
-    spec: StoreSpec | InvalidStore
-    try:
-        spec = parse_store_spec(body.get("spec", {}))
-    except InvalidStore as error:
-        spec = error
-    try:
-        status = msgspec.convert(body.get("status") or {}, StoreStatus)
-    except msgspec.ValidationError:
-        status = StoreStatus()
+    spec: StoreSpec | InvalidStore = parsed(parse_store_spec, body.get("spec", {}), _as_invalid)
+    status = parsed(_parse_status, body.get("status"), lambda _: StoreStatus())
     return ImageStore(
         key=Key(metadata["namespace"], metadata["name"]),
         uid=metadata["uid"],
@@ -143,6 +136,16 @@ def parse_store(body: dict[str, Any]) -> ImageStore:
         spec=spec,
         status=status,
     )
+
+
+def _as_invalid(error: Exception) -> InvalidStore:
+    if isinstance(error, InvalidStore):
+        return error
+    return InvalidStore(f"spec: it cannot be parsed ({type(error).__name__}: {error!s:.200}); simplify it")
+
+
+def _parse_status(raw: object) -> StoreStatus:
+    return msgspec.convert(raw or {}, StoreStatus)
 
 
 def parse_store_spec(raw: object) -> StoreSpec:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from msgspec import Meta
 
 from imagejob_contract.wire import Wire
 from imagejob_operator.api.destination import ObjectName
-from imagejob_operator.validation.globs import matches
-from imagejob_operator.validation.keys import check_prefix, check_relative_key
+from imagejob_operator.validation.globs import matcher
+from imagejob_operator.validation.keys import check_prefix, check_relative_key, is_reserved
 from imagejob_operator.validation.urls import MAX_URL_CHARACTERS, InvalidURL, name_of, parse_url
 
 Key = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -31,9 +31,10 @@ class MatchSource(Wire, frozen=True):
     exclude: Annotated[tuple[Glob, ...], Meta(max_length=16)] = ()
     max_items: Annotated[int, Meta(ge=1, le=10000)] = 10000
 
-    def selects(self, key: str) -> bool:
-        """Whether an object with this key is a source."""
-        return key.startswith(self.prefix) and matches(key, self.include, self.exclude)
+    def selector(self) -> Callable[[str], bool]:
+        """A test whether an object with a key is a source. Compiling it takes milliseconds."""
+        matches = matcher(self.include, self.exclude)
+        return lambda key: key.startswith(self.prefix) and not is_reserved(key) and matches(key)
 
 
 class ListSource(Wire, frozen=True):

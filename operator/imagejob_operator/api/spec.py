@@ -15,13 +15,15 @@ import msgspec
 from msgspec import Meta
 
 from imagejob_contract.order import ItemLimits
-from imagejob_contract.output import quantity_bytes
+from imagejob_contract.output import ByteQuantity, quantity_bytes
 from imagejob_contract.recipe import Rendition
 from imagejob_contract.recipe_rules import violations
 from imagejob_contract.wire import Wire
 from imagejob_operator.api.destination import Destination, StoreRef
+from imagejob_operator.api.errors import bounded
 from imagejob_operator.api.output_headers import InvalidHeaders
 from imagejob_operator.api.sources import InvalidSource, Source
+from imagejob_operator.validation.complexity import TooComplex, check_complexity
 from imagejob_operator.validation.keys import InvalidKey, check_relative_key
 from imagejob_operator.validation.pod_resources import TooSmall, check_capacity
 from imagejob_operator.validation.pod_template import InvalidPodTemplate, check_pod_template
@@ -30,9 +32,6 @@ from imagejob_operator.validation.schema_errors import explain
 Seconds = Annotated[int, Meta(ge=1, le=86400)]
 LONGEST_DEADLINE = timedelta(days=7)
 """The maximum of `activeDeadlineSeconds`."""
-MAX_SHARDS = 1000
-"""The maximum number of shards of a run, limited by the size of `status.run.shards.attempts`."""
-
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z"
 RUN_ID = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z"
 RunID = Annotated[str, Meta(min_length=1, max_length=63, pattern=RUN_ID)]
@@ -74,7 +73,7 @@ class Execution(ExecutionHead, frozen=True):
 class Limits(Wire, frozen=True):
     """Limits per item."""
 
-    item_size: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,9}(Ki|Mi|Gi)?\Z")] = "64Mi"
+    item_size: ByteQuantity = "64Mi"
     pixels: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 50_000_000
     frames: Annotated[int, Meta(ge=1, le=10000)] = 100
     item_timeout_seconds: Annotated[int, Meta(ge=1, le=3600)] = 30
@@ -154,6 +153,7 @@ class Spec(SpecHead, frozen=True, kw_only=True):
 def parse_spec(raw: object) -> Spec:
     """Parse and validate a spec; raises InvalidSpec."""
     try:
+        check_complexity(raw, "spec")
         spec = msgspec.convert(raw, Spec)
         template = spec.execution.pod_template
         spec.source.check()
@@ -164,9 +164,16 @@ def parse_spec(raw: object) -> Spec:
         check_capacity(spec.renditions, item_limits(spec.limits), template.get("resources", {}))
     except msgspec.ValidationError as error:
         raise InvalidSpec(explain(error, raw, "spec")) from None
-    except (InvalidSource, InvalidKey, InvalidHeaders, InvalidPodTemplate, TooSmall) as error:
+    except (InvalidSource, InvalidKey, InvalidHeaders, InvalidPodTemplate, TooSmall, TooComplex) as error:
         raise InvalidSpec(str(error)) from None
     return spec
+
+
+def as_invalid(error: Exception) -> InvalidSpec:
+    """Any error of `parse_spec` as an InvalidSpec, without its traceback, which refers to the whole body."""
+    if isinstance(error, InvalidSpec):
+        return InvalidSpec(bounded(str(error)))
+    return InvalidSpec(f"spec: it cannot be parsed ({type(error).__name__}: {error!s:.200}); simplify it")
 
 
 def _check_together(spec: Spec) -> None:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from imagejob_operator.api.errors import Failure, bounded
 from imagejob_operator.api.phase import Phase
+
+MAX_SHARDS = 1000
+"""The maximum number of shards of a run, limited by the size of `run.shards.attempts`."""
+MAX_COUNT = 2**50
+"""The maximum of counts and bytes, so that their sums are 64-bit integers."""
+
+_SPAN = r"[0-9]{1,3}(-[0-9]{1,3})?=[0-9]{1,3}(\+[0-9]{1,3})?x?"
+ATTEMPTS = rf"^({_SPAN}(,{_SPAN})*)?\Z"
+
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Seconds = Annotated[int, Meta(ge=0, le=2**31)]
+Moment = Annotated[datetime, Meta(tz=True)]
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 class Stanza(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -17,10 +34,10 @@ class Stanza(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 class ShardStatus(Stanza, frozen=True):
     """Counts of shards; `attempts` in the form of `format_attempts`."""
 
-    total: int = 0
-    succeeded: int = 0
-    failed: int = 0
-    attempts: str = ""
+    total: Annotated[int, Meta(ge=0, le=MAX_SHARDS)] = 0
+    succeeded: Count = 0
+    failed: Count = 0
+    attempts: Annotated[str, Meta(pattern=ATTEMPTS)] = ""
 
 
 class StagingStore(Stanza, frozen=True, omit_defaults=False):
@@ -39,16 +56,16 @@ class RunStatus(Stanza, frozen=True):
     """
 
     id: str = ""
-    number: int = 0
+    number: Count = 0
     uid: str = ""
-    epoch: int = 0
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+    epoch: Count = 0
+    started_at: Moment | None = None
+    finished_at: Moment | None = None
     duration: str = ""
-    suspended_seconds: int = 0
-    queued_since: datetime | None = None
-    queued_seconds: int = 0
-    released_at: datetime | None = None
+    suspended_seconds: Seconds = 0
+    queued_since: Moment | None = None
+    queued_seconds: Seconds = 0
+    released_at: Moment | None = None
     store: StagingStore | None = None
     """None for the operator's own store."""
     outcome: str = ""
@@ -73,7 +90,7 @@ class Condition(Stanza, frozen=True, omit_defaults=False):
     status: str
     reason: str
     message: str
-    last_transition_time: datetime
+    last_transition_time: Moment
     observed_generation: int
 
 
@@ -91,10 +108,10 @@ class ErrorStatus(Stanza, frozen=True, omit_defaults=False):
 class ItemCounts(Stanza, frozen=True, omit_defaults=False):
     """Counts of the items of finished shards; `total` is all items of the run."""
 
-    total: int = 0
-    succeeded: int = 0
-    failed: int = 0
-    skipped: int = 0
+    total: Count = 0
+    succeeded: Count = 0
+    failed: Count = 0
+    skipped: Count = 0
 
     @property
     def finished(self) -> int:
@@ -106,15 +123,15 @@ class StagingStatus(Stanza, frozen=True, omit_defaults=False):
     """The staging of the run."""
 
     prefix: str
-    objects: int = 0
-    bytes: int = 0
+    objects: Count = 0
+    bytes: Count = 0
 
 
 class OutputCounts(Stanza, frozen=True, omit_defaults=False):
     """Counts of published objects."""
 
-    objects: int = 0
-    bytes: int = 0
+    objects: Count = 0
+    bytes: Count = 0
 
 
 class FailedItem(Stanza, frozen=True, omit_defaults=False):
@@ -129,12 +146,12 @@ class PastRun(Stanza, frozen=True):
     """Summary of a run before the current one; `phase` is its final phase."""
 
     id: str = ""
-    number: int = 0
+    number: Count = 0
     phase: str = ""
     code: str = ""
     reason: str = ""
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+    started_at: Moment | None = None
+    finished_at: Moment | None = None
     items: ItemCounts | None = None
     outputs: OutputCounts | None = None
     report: str = ""
@@ -145,9 +162,9 @@ class Status(Stanza, frozen=True):
 
     observed_generation: int = -1
     phase: str = ""
-    phase_since: datetime | None = None
+    phase_since: Moment | None = None
     run: RunStatus | None = None
-    items_per_shard: int = 0
+    items_per_shard: Count = 0
     conditions: tuple[Condition, ...] = ()
     error: ErrorStatus | None = None
     items: ItemCounts | None = None
@@ -178,8 +195,23 @@ MAX_HISTORY = 5
 
 
 def parse_status(raw: object) -> Status:
-    """Parse a status, possibly of an older or newer operator; raises msgspec.ValidationError."""
-    return msgspec.convert(raw or {}, Status)
+    """Parse a status, which an older or newer operator or a user may have written.
+
+    Raises ValueError, or msgspec.ValidationError, if this operator cannot work with it.
+    """
+    status = msgspec.convert(raw or {}, Status)
+    _ = status.at
+    if not all(EARLIEST <= moment <= LATEST for moment in _moments(status)):
+        raise ValueError(f"the status has a time that is not between {EARLIEST} and {LATEST}")
+    return status
+
+
+def _moments(status: Status) -> Iterator[datetime]:
+    run = status.run or RunStatus()
+    past = ((one.started_at, one.finished_at) for one in status.history)
+    found = (status.phase_since, run.started_at, run.finished_at, run.queued_since, run.released_at)
+    yield from filter(None, (*found, *itertools.chain.from_iterable(past)))
+    yield from (condition.last_transition_time for condition in status.conditions)
 
 
 def status_body(status: Status) -> dict[str, object]:

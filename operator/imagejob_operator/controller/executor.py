@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import assert_never
@@ -33,6 +34,9 @@ from imagejob_operator.ports.telemetry import Telemetry
 log = logging.getLogger(__name__)
 
 MAX_SHORT_MESSAGE = 200
+ATTEMPTS_SECONDS = 45.0
+"""Time limit of the actions on attempts in one reconcile; the next one continues. So a store that does not
+answer does not delay the status and the deadlines of a job."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,12 @@ class Executor:
         async def act_on_attempt(action: AttemptAction) -> None:
             await self.attempts.act(whole, action, memory)
 
-        await for_each(on_attempts, act_on_attempt)
+        try:
+            async with asyncio.timeout(ATTEMPTS_SECONDS):
+                await for_each(on_attempts, act_on_attempt)
+        except TimeoutError:
+            extra = {"job": str(job.key), "uid": job.uid}
+            log.warning("actions on attempts took too long, continuing in the next reconcile", extra=extra)
         return current
 
     async def write_status(self, job: ImageJob, before: Status, status: Status) -> ImageJob:

@@ -1,25 +1,28 @@
-"""The work queue: each key is reconciled once at a time, and no namespace starves another."""
+"""The work queue: each key is reconciled once at a time, and namespaces have fair shares of the workers."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.backoff import Backoff
+from imagejob_operator.fairness import FairQueue, working_for
 from imagejob_operator.ports.clock import Random
 
 log = logging.getLogger(__name__)
 
 MAX_RECONCILE_SECONDS = 180.0
-"""A reconcile that takes longer is stuck: each of its calls ends within 15 seconds."""
+"""A reconcile that takes longer is stuck."""
+RECONCILE_SECONDS = 100.0
+"""A reconcile that takes longer is cancelled and retried; it ends when its last store call has ended."""
 MAX_STALLED_CHECKS = 12
-"""Consecutive checks at which keys were queued, a worker was idle, and no reconcile had started."""
+"""Consecutive checks at which a key could have been taken, and no reconcile had started."""
 
 Reconcile = Callable[[Key], Awaitable[None]]
 
@@ -30,15 +33,15 @@ RETRY = Backoff(timedelta(seconds=2), timedelta(seconds=10), jitter=0.5)
 class WorkQueue:
     """Keys to reconcile. A key that is added twice before it is taken is reconciled once."""
 
-    def __init__(self, name: str = "jobs", workers: int = 32, random: Random = random.random) -> None:
+    def __init__(self, name: str = "jobs", workers: int = 64, random: Random = random.random) -> None:
         self.name = name
         self.random = random
         self._started = 0
         """Reconciles that have started since the last check."""
         self._stalled_checks = 0
         self._workers = workers
-        self._ready: OrderedDict[str, deque[Key]] = OrderedDict()
-        """Keys by namespace; the first namespace is next."""
+        self._ready: FairQueue[Key] = FairQueue(workers)
+        """Queued keys; the flows are the namespaces, and the slots the workers."""
         self._queued: set[Key] = set()
         self._active: dict[Key, float] = {}
         """Keys that are being reconciled, and since when."""
@@ -47,8 +50,8 @@ class WorkQueue:
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         """Consecutive failures by key."""
-        self._available = asyncio.Semaphore(0)
-        """Its value is the number of queued keys."""
+        self._idle: deque[asyncio.Future[None]] = deque()
+        """Workers that wait to be woken."""
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, reconcile: Reconcile) -> None:
@@ -72,8 +75,8 @@ class WorkQueue:
             self._dirty.add(key)
         elif key not in self._queued:
             self._queued.add(key)
-            self._ready.setdefault(key.namespace, deque()).append(key)
-            self._available.release()
+            self._ready.add(key.namespace, key)
+            self._wake()
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Reconcile the key in `seconds`, unless it is queued or due earlier."""
@@ -105,7 +108,8 @@ class WorkQueue:
 
     def check(self) -> None:
         """Count consecutive stalled checks; checks and not seconds, because a frozen process misses both."""
-        stalled = bool(self._queued) and len(self._active) < len(self._tasks) and not self._started
+        takeable = self._ready.next_flow() is not None and len(self._active) < len(self._tasks)
+        stalled = takeable and not self._started
         self._stalled_checks = self._stalled_checks + 1 if stalled else 0
         self._started = 0
 
@@ -119,7 +123,7 @@ class WorkQueue:
             found.append(f"{dead} workers have exited unexpectedly")
         if self._stalled_checks >= MAX_STALLED_CHECKS:
             found.append(
-                "stalled: keys are queued and workers idle, and no reconcile started "
+                "stalled: keys are queued and workers are idle, and no reconcile started "
                 f"within {self._stalled_checks} checks"
             )
         return [f"work queue {self.name}: {problem}" for problem in found]
@@ -147,29 +151,44 @@ class WorkQueue:
         self._started += 1
         failures = self._failures.get(key)
         try:
-            await reconcile(key)
+            with working_for(key.namespace, "reconcile"):
+                async with asyncio.timeout(RECONCILE_SECONDS):
+                    await reconcile(key)
             if self._failures.get(key) == failures:
                 self._failures.pop(key, None)
         except asyncio.CancelledError:
             self.retry(key)
             raise
+        except TimeoutError:
+            extra = {"queue": self.name, "key": str(key)}
+            log.warning("reconcile took longer than %d s, retrying", RECONCILE_SECONDS, extra=extra)
+            self.retry(key)
         except Exception:
             log.exception("reconcile failed unexpectedly, retrying", extra={"key": str(key)})
             self.retry(key)
         finally:
             self._active.pop(key, None)
+            self._ready.release(key.namespace)
             if key in self._dirty:
                 self._dirty.discard(key)
                 self.add(key)
 
     async def _take(self) -> Key:
-        await self._available.acquire()
-        namespace, keys = self._ready.popitem(last=False)
-        key = keys.popleft()
-        if keys:
-            self._ready[namespace] = keys
+        while (taken := self._ready.take()) is None:
+            woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle.append(woken)
+            await woken
+        _, key = taken
         self._queued.discard(key)
         return key
+
+    def _wake(self) -> None:
+        """Wake a worker for a key that was added; one that has released a key looks for the next itself."""
+        while self._idle:
+            woken = self._idle.popleft()
+            if not woken.done():
+                woken.set_result(None)
+                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +196,7 @@ class Queues:
     """The work queues of one operator."""
 
     jobs: WorkQueue = field(default_factory=WorkQueue)
-    imagestores: WorkQueue = field(default_factory=lambda: WorkQueue("imagestores", workers=8))
+    imagestores: WorkQueue = field(default_factory=lambda: WorkQueue("imagestores", workers=32))
 
     def __iter__(self) -> Iterator[WorkQueue]:
         """Both."""

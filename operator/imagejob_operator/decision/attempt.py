@@ -137,13 +137,13 @@ def format_attempts(counts: tuple[AttemptCounts, ...]) -> str:
 
 
 def parse_attempts(text: str, total: int) -> tuple[AttemptCounts, ...]:
-    """Read what `format_attempts` wrote; raises ValueError for anything else."""
+    """Read what `format_attempts` wrote; shards from `total` on are ignored."""
     counts = [AttemptCounts()] * total
     for part in filter(None, text.split(",")):
         span, _, value = part.partition("=")
         first, _, last = span.partition("-")
         counted, _, disrupted = value.removesuffix("x").partition("+")
         parsed = AttemptCounts(int(counted), int(disrupted or 0), value.endswith("x"))
-        for shard in range(int(first), int(last or first) + 1):
+        for shard in range(int(first), min(int(last or first) + 1, total)):
             counts[shard] = parsed
     return tuple(counts)

@@ -11,8 +11,8 @@ import msgspec
 
 from imagejob_contract.result import Summary
 from imagejob_operator.api.errors import Reason
-from imagejob_operator.api.spec import MAX_SHARDS, ExecutionHead, InvalidSpec
-from imagejob_operator.api.status import ItemCounts, RunStatus, ShardStatus, Status
+from imagejob_operator.api.spec import ExecutionHead, InvalidSpec
+from imagejob_operator.api.status import MAX_SHARDS, ItemCounts, RunStatus, ShardStatus, Status
 from imagejob_operator.backoff import Backoff
 from imagejob_operator.decision.attempt import (
     Attempt,

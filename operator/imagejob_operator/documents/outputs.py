@@ -104,13 +104,14 @@ def _outputs_of(spec: Spec, item: PlannedItem) -> Iterator[PlannedOutput]:
 def check_sources_stay(outputs: Iterable[str], names: Sequence[str], source: Source) -> None:
     """Raise KeyCollision if an output overwrites a source, or would be a source of the next run."""
     read = set(source.keys_read(names))
+    selects = source.match.selector() if source.match else None
     for key in outputs:
         if key in read:
             raise KeyCollision(
                 f"spec.destination: the output {key!r} would overwrite a source; set a prefix, or use "
                 "{rendition} in keyTemplate"
             )
-        if source.match and source.match.selects(key):
+        if source.match and selects and selects(key):
             raise KeyCollision(
                 f"spec.destination: the output {key!r} would be a source of the next run, because it "
                 f"matches spec.source.match under {source.match.prefix!r}; choose another prefix"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 AT_ONCE = 16
 """How many store calls of one job run at the same time."""
+_COMPUTING = ThreadPoolExecutor(2, thread_name_prefix="compute")
 
 
 async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE) -> list[R]:
@@ -19,7 +21,7 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_onc
     Raises the first error, after the other calls are cancelled.
     """
     todo = list(items)
-    results: dict[int, R] = {}
+    results: list[Any] = [None] * len(todo)
     pending = iter(enumerate(todo))
 
     async def worker() -> None:
@@ -32,4 +34,24 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_onc
                 group.create_task(worker())
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from errors
-    return [results[position] for position in range(len(todo))]
+    return results
+
+
+async def compute(work: Callable[..., R], *arguments: Any) -> R:
+    """Call a function that takes long to compute, in a thread; the event loop must renew the Lease meanwhile.
+
+    More than two threads would not be faster, and they would delay the event loop.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_COMPUTING, work, *arguments)
+
+
+async def in_pages(items: AsyncIterator[T], size: int) -> AsyncIterator[list[T]]:
+    """The items in lists of `size`."""
+    page: list[T] = []
+    async for item in items:
+        page.append(item)
+        if len(page) == size:
+            yield page
+            page = []
+    if page:
+        yield page

@@ -1,14 +1,16 @@
-"""Carries out an operation on the stores of the job's run."""
+"""Carries out operations, as many at the same time as their limits allow."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.decision.operation import Clean, Operation, Progress, Publish, Stage, Validate
+from imagejob_operator.fairness import working_for
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.limits import OperationLimits, is_large
 from imagejob_operator.operations.publishing.publish import clean, publish
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.stage import stage
@@ -31,13 +33,23 @@ class Operations:
     downloader: Downloader
     telemetry: Telemetry
     clock: Clock
+    limits: OperationLimits = field(default_factory=OperationLimits)
     allowed: PodTemplatePolicy = NOTHING_ALLOWED
 
     async def __call__(self, job: ImageJob, operation: Operation) -> Progress:
         """Carry out one operation; raises OperationFailed, or StoreError if it is to be retried."""
+        # Cleaning must not wait for staging in its own namespace.
+        with working_for(job.key.namespace, "cleaning" if isinstance(operation, Clean) else "run"):
+            async with self.limits.small.slot():
+                whole = await self._whole(job, operation)
+                if not is_large(whole, operation):
+                    return await self._carry_out(whole, operation)
+            del whole  # while it waits
+            async with self.limits.large.slot():
+                return await self._carry_out(await self._whole(job, operation), operation)
+
+    async def _carry_out(self, job: ImageJob, operation: Operation) -> Progress:
         store = await self.stores.of(job)
-        if not isinstance(operation, Clean) or operation.report:
-            job = await self._whole(job, operation)
         if isinstance(operation, Validate | Stage):
             self._check_template(job)
         match operation:
@@ -59,6 +71,8 @@ class Operations:
 
     async def _whole(self, job: ImageJob, operation: Operation) -> ImageJob:
         """The job with its whole spec, which is kept only while the operation runs."""
+        if isinstance(operation, Clean) and not operation.report:
+            return job
         try:
             return await self.jobs.whole(job)
         except JobsError as error:

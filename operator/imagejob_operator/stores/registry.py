@@ -6,6 +6,7 @@ Secret is deleted, until the staging is empty or the process ends; another proce
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from imagejob_operator.stores.scoped_store import Part, ScopedStore
 
 log = logging.getLogger(__name__)
 
+CHECK_SECONDS = 60
+"""The time limit of a check: a read of the Secret, a token exchange and a listing."""
 UNCHECKED = Readiness(StoreReason.UNREACHABLE, "it has not been checked yet")
 
 
@@ -71,7 +74,13 @@ class StoreRegistry:
     async def check(self, store: ImageStore) -> Readiness:
         """Open the store and list its staging; whether jobs may use it."""
         self.register(store)
-        readiness = self._readiness[store.uid] = await self._check(store)
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                readiness = await self._check(store)
+        except TimeoutError:
+            text = f"it did not answer within {CHECK_SECONDS} seconds"
+            readiness = Readiness(StoreReason.UNREACHABLE, text)
+        self._readiness[store.uid] = readiness
         return readiness
 
     async def _check(self, store: ImageStore) -> Readiness:

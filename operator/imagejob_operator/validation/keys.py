@@ -40,9 +40,15 @@ def check_segments(key: str, field: str) -> None:
     check_reserved(key, field)
 
 
+def is_reserved(key: str) -> bool:
+    """Whether a key is in a folder of the operator."""
+    return key.partition("/")[0] in RESERVED_ROOTS
+
+
 def check_reserved(key: str, field: str) -> None:
     """Raise InvalidKey if a key is in a folder of the operator."""
-    if (root := key.partition("/")[0]) in RESERVED_ROOTS:
+    if is_reserved(key):
+        root = key.partition("/")[0]
         raise InvalidKey(
             f"{field}: {key!r} is in {root}/, which is reserved for the operator; choose another key"
         )
@@ -51,6 +57,12 @@ def check_reserved(key: str, field: str) -> None:
 def check_prefix(prefix: str, field: str) -> None:
     """Check a prefix, a key that may end with '/'; raises InvalidKey."""
     check_relative_key(prefix.removesuffix("/") if len(prefix) <= MAX_KEY_CHARACTERS else prefix, field)
+    for root in RESERVED_ROOTS:
+        if f"{root}/".startswith(prefix):
+            raise InvalidKey(
+                f"{field}: {prefix!r} is the start of {root}/, which is reserved for the operator; choose "
+                "another prefix"
+            )
 
 
 def check_template(template: str, field: str) -> None:

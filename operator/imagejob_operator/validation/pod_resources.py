@@ -7,31 +7,19 @@ within the limits per item requires, the memory request what a JPEG or PNG of th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from imagejob_contract.order import ItemLimits
-from imagejob_contract.pod_memory import MIB, likely_bytes, memory_bytes, pod_bytes
+from imagejob_contract.pod_memory import MAX_WORKERS, MIB, likely_bytes, memory_bytes, pod_bytes
 from imagejob_contract.recipe import Rendition
+from imagejob_operator.validation.quantities import amount
 
 CPU_REQUEST, CPU_LIMIT = "500m", "1"
 _WHERE = "spec.execution.podTemplate.resources.limits.memory"
-_SUFFIXES = {"": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18, "m": -3, "u": -6, "n": -9}
-_BINARY = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 
 
 class TooSmall(ValueError):
     """The memory limit is too small; the message names the field, the value and the minimum."""
-
-
-def amount(quantity: str | int) -> Decimal:
-    """Parse a Kubernetes quantity such as 500m, 1Gi or 1e3."""
-    text = str(quantity)
-    if text[-2:] in _BINARY:
-        return Decimal(text[:-2]) * Decimal(1024) ** (_BINARY.index(text[-2:]) + 1)
-    if text[-1:] in _SUFFIXES:
-        return Decimal(text[:-1]).scaleb(_SUFFIXES[text[-1]])
-    return Decimal(text)
 
 
 def check_capacity(renditions: Sequence[Rendition], limits: ItemLimits, resources: Mapping[str, Any]) -> None:
@@ -55,7 +43,7 @@ def pod_resources(
         most["cpu"] = requests["cpu"] if amount(requests.get("cpu", 0)) > amount(CPU_LIMIT) else CPU_LIMIT
     if "cpu" not in requests:
         requests["cpu"] = CPU_REQUEST if amount(most["cpu"]) >= amount(CPU_REQUEST) else most["cpu"]
-    workers = max(1, int(amount(most["cpu"])))
+    workers = max(1, min(int(amount(most["cpu"])), MAX_WORKERS))
     if "memory" not in most:
         need = pod_bytes(memory_bytes(renditions, limits), limits, workers)
         more = "memory" in requests and amount(requests["memory"]) > need

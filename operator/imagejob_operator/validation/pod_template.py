@@ -11,6 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from imagejob_operator.validation.quantities import InvalidQuantity, amount
+
 OPERATOR_KEY_PREFIXES = ("imagejob.dev/", "kueue.x-k8s.io/")
 """Prefixes of labels and annotations that are reserved for the operator."""
 OPERATOR_KEYS = ("app.kubernetes.io/managed-by",)
@@ -20,7 +22,6 @@ MAX_MAP_MEMBERS = 32
 MAX_RESOURCES = 16
 MAX_PULL_SECRETS = 16
 
-QUANTITY = r"[+]?([0-9]+([.][0-9]*)?|[.][0-9]+)(([KMGTPE]i)|[numkMGTPE]|([eE][-+]?[0-9]+))?"
 LABEL_VALUE = "([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
 
 _WHERE = "spec.execution.podTemplate"
@@ -88,9 +89,10 @@ def _check_resources(value: object, where: str) -> None:
 
 
 def _check_quantity(value: object, where: str) -> None:
-    number = isinstance(value, int) and not isinstance(value, bool)
-    if not number and not (isinstance(value, str) and re.fullmatch(QUANTITY, value)):
-        raise InvalidPodTemplate(f"{where}: {value!r} is not a valid quantity, such as 500m or 256Mi")
+    try:
+        amount(value)
+    except InvalidQuantity as error:
+        raise InvalidPodTemplate(f"{where}: {error}") from None
 
 
 def _check_pull_secrets(value: object, where: str) -> None:

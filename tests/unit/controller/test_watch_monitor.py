@@ -75,6 +75,8 @@ class Watched:
         )
         self.hold = asyncio.Event()
         self.hold.set()
+        self.stubborn = False
+        """Whether a reconcile that is held cannot be cancelled, like a call in a thread."""
         self.queue.start(self._reconcile)
         self.stores.start(self._reconcile)
 
@@ -86,7 +88,11 @@ class Watched:
 
     async def _reconcile(self, key: Key) -> None:
         self.reconciles.append(key)
-        await self.hold.wait()
+        try:
+            await self.hold.wait()
+        finally:
+            if self.stubborn:
+                await self.hold.wait()
 
     def change(self, version: str, delivered: bool = True) -> None:
         """The job changes; the watch delivers it or does not."""
@@ -215,8 +221,20 @@ def test_an_api_server_that_is_away_is_no_sign_of_deafness() -> None:
     play(scenario)
 
 
+def test_a_reconcile_that_takes_too_long_is_cancelled_and_retried() -> None:
+    async def scenario(w: Watched) -> None:
+        w.hold.clear()
+        w.queue.add(KEY)
+        w.stores.add(KEY)
+        await w.is_well_for(MAX_RECONCILE_SECONDS + LIST_PERIOD + 1)
+        assert len(w.reconciles) >= 4
+
+    play(scenario)
+
+
 def test_a_reconcile_that_never_ends_is_noticed() -> None:
     async def scenario(w: Watched) -> None:
+        w.stubborn = True
         w.hold.clear()
         w.queue.add(KEY)
         seconds, why = await w.deaf_after(MAX_RECONCILE_SECONDS + LIST_PERIOD + 1)
@@ -249,7 +267,7 @@ def test_a_stuck_queue_is_noticed(later: float) -> None:
     # Planted: no worker is woken, so they sleep beside a key that waits.
     async def scenario(w: Watched) -> None:
         await asyncio.sleep(1)
-        vars(w.queue)["_available"].release = lambda: None
+        vars(w.queue)["_wake"] = lambda: None
         if later:
             w.queue.add_after(KEY, later)
         else:
@@ -264,6 +282,7 @@ def test_a_stuck_queue_is_noticed(later: float) -> None:
 
 def test_a_queue_whose_workers_are_all_at_work_does_not_stand_still() -> None:
     async def scenario(w: Watched) -> None:
+        w.stubborn = True
         w.hold.clear()
         for name in ("a", "b", "c"):
             w.queue.add(Key("shop", name))

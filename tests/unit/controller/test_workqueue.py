@@ -57,7 +57,7 @@ def reconciles() -> Reconciles:
 
 @pytest.fixture
 async def queue(reconciles: Reconciles) -> AsyncIterator[WorkQueue]:
-    made = WorkQueue(workers=2)
+    made = WorkQueue(workers=4)
     made.start(reconciles)
     yield made
     await made.stop()
@@ -110,6 +110,21 @@ async def test_a_namespace_with_many_keys_does_not_starve_another(reconciles: Re
     await reconciles.until(51)
     await queue.stop()
     assert reconciles.begun.index(Key("alone", "x")) <= 1
+
+
+async def test_reconciles_that_hang_leave_workers_to_other_namespaces(
+    queue: WorkQueue, reconciles: Reconciles
+) -> None:
+    crowd = [Key("crowd", str(i)) for i in range(50)]
+    gates = [reconciles.hold(key) for key in crowd]
+    for key in crowd:
+        queue.add(key)
+    await reconciles.until(2)
+    queue.add(A)
+    await reconciles.until(3)
+    assert reconciles.begun == [*crowd[:2], A], "one namespace has half of the four workers"
+    for gate in gates:
+        gate.set()
 
 
 async def test_keys_of_a_namespace_keep_their_order(reconciles: Reconciles) -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagejob_operator.api.spec import MAX_SHARDS, Execution, InvalidSpec
+from imagejob_operator.api.spec import Execution, InvalidSpec
+from imagejob_operator.api.status import MAX_SHARDS
 from imagejob_operator.decision.shards import DEFAULT_ITEMS_PER_POD, items_per_pod
 from imagejob_operator.documents.source_list import MAX_LISTED
 

@@ -9,7 +9,8 @@ from imagejob_contract.order import ItemLimits
 from imagejob_contract.output import Format, Output
 from imagejob_contract.pod_memory import MIB, fitting_workers, memory_bytes, pod_bytes
 from imagejob_contract.recipe import Rendition
-from imagejob_operator.validation.pod_resources import TooSmall, amount, check_capacity, pod_resources
+from imagejob_operator.validation.pod_resources import TooSmall, check_capacity, pod_resources
+from imagejob_operator.validation.quantities import amount
 
 RENDITIONS = (Rendition("web", Output(Format.JPEG)),)
 LIMITS = ItemLimits(8 * MIB, 12_000_000, 1, 30)

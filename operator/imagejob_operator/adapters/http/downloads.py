@@ -13,6 +13,7 @@ import yarl
 
 from imagejob_operator.adapters.http.guarded_connector import Lookup, guarded_connector, system_lookup
 from imagejob_operator.api.errors import Reason
+from imagejob_operator.fairness import FairLimiter, Waited, ignore
 from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.validation.networks import WEB_PORTS, SourceNetworks
 from imagejob_operator.validation.urls import URL, InvalidURL, is_address, parse_url, redirected
@@ -50,6 +51,7 @@ class HttpDownloads:
         proxy: str = "",
         lookup: Lookup = system_lookup,
         bounds: Bounds | None = None,
+        waited: Waited = ignore,
     ) -> None:
         """A `proxy` (`http://host:port`) resolves names and decides what may be reached."""
         self._networks = networks
@@ -58,7 +60,7 @@ class HttpDownloads:
         concurrent = self._bounds.concurrent
         connector = aiohttp.TCPConnector(limit=concurrent, force_close=True) if proxy else None
         self._session = aiohttp.ClientSession(
-            connector=connector or guarded_connector(networks, lookup, concurrent),
+            connector=connector or guarded_connector(networks, lookup, concurrent, waited),
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=self._bounds.connect, sock_read=self._bounds.idle
             ),
@@ -66,8 +68,8 @@ class HttpDownloads:
             auto_decompress=False,
             trust_env=False,
         )
-        self._slots = asyncio.Semaphore(concurrent)
-        self._large = asyncio.Semaphore(self._bounds.large_concurrent)
+        self._slots = FairLimiter("downloads", concurrent, waited)
+        self._large = FairLimiter("large_downloads", self._bounds.large_concurrent, waited)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -77,7 +79,7 @@ class HttpDownloads:
     async def fetch(self, url: str, headers: Mapping[str, str], max_bytes: int) -> AsyncIterator[bytes]:
         """See the port."""
         async with contextlib.AsyncExitStack() as room:
-            await room.enter_async_context(self._slots)
+            await room.enter_async_context(self._slots.slot())
             yield await self._in_time(parse_url(url), headers, max_bytes, room)
 
     async def _in_time(
@@ -178,7 +180,7 @@ class _Body:
 
     async def _wait_for_room(self, until: float) -> None:
         self.limit.reschedule(None)
-        await self.room.enter_async_context(self.of._large)
+        await self.room.enter_async_context(self.of._large.slot())
         self.limit.reschedule(until)
 
     def _too_large(self, found: str) -> FetchFailed:

@@ -16,11 +16,12 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from imagejob_operator.api.errors import Reason
+from imagejob_operator.fairness import FairLimiter, Waited, ignore
 from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.validation.networks import SourceNetworks
 
-LOOKUPS = 8
-"""Concurrent lookups; the system's resolver blocks a thread for each."""
+LOOKUPS = 16
+"""Concurrent lookups. The system's resolver blocks a thread for each, even after its download has ended."""
 
 Lookup = Callable[[str], Sequence[str]]
 """All addresses of a name."""
@@ -35,8 +36,9 @@ def system_lookup(host: str) -> Sequence[str]:
 class GuardedResolver(AbstractResolver):
     """Returns only allowed addresses; a name with one that is not allowed is refused."""
 
-    def __init__(self, networks: SourceNetworks, lookup: Lookup) -> None:
+    def __init__(self, networks: SourceNetworks, lookup: Lookup, waited: Waited = ignore) -> None:
         self._networks = networks
+        self._slots = FairLimiter("lookups", LOOKUPS, waited)
         self._lookup = lookup
         self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup")
 
@@ -61,8 +63,11 @@ class GuardedResolver(AbstractResolver):
         ]
 
     async def _addresses(self, host: str) -> Sequence[str]:
+        release = await self._slots.acquire()
+        lookup = asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host)
+        lookup.add_done_callback(lambda _: release())
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host)
+            return await asyncio.shield(lookup)
         except (socket.gaierror, UnicodeError) as error:
             unknown = not isinstance(error, socket.gaierror) or error.errno in UNKNOWN
             text = (
@@ -81,7 +86,9 @@ UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 """Errors that mean that the name does not exist, or has no address."""
 
 
-def guarded_connector(networks: SourceNetworks, lookup: Lookup, connections: int) -> aiohttp.TCPConnector:
+def guarded_connector(
+    networks: SourceNetworks, lookup: Lookup, connections: int, waited: Waited = ignore
+) -> aiohttp.TCPConnector:
     """A connector that reaches only allowed addresses, and keeps no connection open."""
 
     def checked_socket(address: Any) -> socket.socket:
@@ -91,7 +98,7 @@ def guarded_connector(networks: SourceNetworks, lookup: Lookup, connections: int
         return socket.socket(family, kind, protocol)
 
     return aiohttp.TCPConnector(
-        resolver=GuardedResolver(networks, lookup),
+        resolver=GuardedResolver(networks, lookup, waited),
         socket_factory=checked_socket,
         use_dns_cache=False,
         force_close=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from imagejob_operator.naming.names import (
     LABEL_SHARD,
 )
 
+_COUNT = re.compile("[0-9]{1,9}")
 MAX_EVIDENCE = 300
 SIGTERM_EXIT = 143
 
@@ -52,13 +54,11 @@ def read_attempt(pod: dict[str, Any]) -> tuple[Identity, Attempt] | None:
     metadata, status = pod["metadata"], pod.get("status") or {}
     labels = metadata.get("labels") or {}
     owner = _owner(metadata, labels)
-    try:
-        run, epoch, shard, number = (
-            int(labels[name]) for name in (LABEL_RUN, LABEL_EPOCH, LABEL_SHARD, LABEL_ATTEMPT)
-        )
-    except (KeyError, ValueError):
+    counts = [labels.get(name, "") for name in (LABEL_RUN, LABEL_EPOCH, LABEL_SHARD, LABEL_ATTEMPT)]
+    if owner is None or not all(map(_COUNT.fullmatch, counts)):
         return None
-    if owner is None or metadata["name"] != attempt_name(owner.key, owner.uid, run, epoch, shard, number):
+    run, epoch, shard, number = map(int, counts)
+    if metadata["name"] != attempt_name(owner.key, owner.uid, run, epoch, shard, number):
         return None
     state, problem = _state(pod)
     terminated = (_container(status).get("state") or {}).get("terminated") or {}

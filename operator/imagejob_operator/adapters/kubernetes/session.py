@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ import aiohttp
 import msgspec
 from kubernetes.aio import client, config
 
+from imagejob_operator.fairness import FairLimiter
 from imagejob_operator.naming.names import MANAGED_BY
 from imagejob_operator.ports.imagejobs import Conflict, Gone, JobsError, Rejected, Unavailable
 from imagejob_operator.ports.object_store import Gate, always_open
@@ -130,6 +131,8 @@ class KubeHTTP:
     server: str
     session: aiohttp.ClientSession
     observe: Observe = lambda verb, kind, code, seconds: None
+    calls: FairLimiter = field(default_factory=lambda: FairLimiter("api_calls", CONNECTIONS))
+    """So a namespace whose Pods an admission webhook delays does not use all connections."""
 
     async def request(
         self,
@@ -140,6 +143,12 @@ class KubeHTTP:
         accept: str = "application/json",
     ) -> dict[str, Any]:
         """Send one request; the body of the response, or ApiError without a 2xx response."""
+        async with self.calls.slot():
+            return await self._send(verb, path, body, content_type, accept)
+
+    async def _send(
+        self, verb: str, path: str, body: object, content_type: str, accept: str
+    ) -> dict[str, Any]:
         started, code = perf_counter(), "0"
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": content_type, "Accept": accept}

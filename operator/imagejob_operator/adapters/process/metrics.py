@@ -19,6 +19,7 @@ from imagejob_operator.decision.garbage import Orphans
 from imagejob_operator.decision.phases.cleaning import DEFERRALS
 
 _CALL_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
+_LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PHASE_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400)
 
 
@@ -45,10 +46,16 @@ class Metrics:
         self._deferred = counter(name, text, ["reason"])
         for reason in DEFERRALS:
             self._deferred.labels(reason.value)  # Prometheus does not see the increase of a new series
+        name, text = "imagejob_event_loop_lag_seconds", "How late the event loop runs a periodic callback."
+        self._loop_lag = histogram(name, text, buckets=_LAG_BUCKETS)
+        name, text = "imagejob_event_errors", "Watch events that could not be processed, by kind."
+        self._event_errors = counter(name, text, ["kind"])
         name, text = "imagejob_api_request_duration_seconds", "Duration of requests to the API server."
         self._api = histogram(name, text, ["verb", "resource", "code"])
         name, text = "imagejob_store_request_duration_seconds", "Duration of requests to object stores."
         self._store = histogram(name, text, ["operation", "result"])
+        name, text = "imagejob_wait_seconds", "Time that work waited for its share of a limited resource."
+        self._waits = histogram(name, text, ["limiter"])
 
     def watch(
         self,
@@ -86,6 +93,14 @@ class Metrics:
         """See the port."""
         self._deferred.labels(reason.value).inc()
 
+    def event_loop_lag(self, seconds: float) -> None:
+        """The event loop ran a periodic callback so late."""
+        self._loop_lag.observe(seconds)
+
+    def event_failed(self, kind: str) -> None:
+        """An event of a watch could not be processed."""
+        self._event_errors.labels(kind).inc()
+
     def api_call(self, verb: str, resource: str, code: str, seconds: float) -> None:
         """A request to the API server has ended; code 0 is no response."""
         self._api.labels(verb, resource, code).observe(seconds)
@@ -93,6 +108,10 @@ class Metrics:
     def store_call(self, operation: str, result: str, seconds: float) -> None:
         """A request to an object store has ended."""
         self._store.labels(operation, result).observe(seconds)
+
+    def waited(self, limiter: str, seconds: float) -> None:
+        """Work has waited for a slot of a limiter; see fairness."""
+        self._waits.labels(limiter).observe(seconds)
 
 
 class GarbageMetrics:

@@ -23,6 +23,7 @@ from imagejob_operator.adapters.s3.client import bucket_url, open_client, open_p
 from imagejob_operator.adapters.s3.errors import MISSING, translate
 from imagejob_operator.adapters.s3.streams import open_object, write_object
 from imagejob_operator.api.store_location import StoreLocation
+from imagejob_operator.fairness import FairLimiter, Waited, ignore
 from imagejob_operator.ports.credentials import CredentialSource
 from imagejob_operator.ports.object_store import (
     Gate,
@@ -57,6 +58,7 @@ class S3Store:
         location: StoreLocation,
         credentials: CredentialSource,
         observe: Observe = lambda operation, result, seconds: None,
+        waited: Waited = ignore,
     ) -> None:
         self._bucket = location.bucket
         self._credentials = credentials
@@ -68,6 +70,7 @@ class S3Store:
         self._signer = open_client(location, pod_endpoint, credentials, self._http)
         self._post_url = bucket_url(location, pod_endpoint)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+        self._calls = FairLimiter("store_calls", THREADS, waited)
 
     def close(self) -> None:
         """Stop the threads; calls under way end by their timeouts."""
@@ -253,6 +256,10 @@ class S3Store:
         return min(lifetime, left, self._longest_url)
 
     async def _run(self, operation: str, call: Callable[[], T]) -> T:
+        async with self._calls.slot():
+            return await self._in_thread(operation, call)
+
+    async def _in_thread(self, operation: str, call: Callable[[], T]) -> T:
         started, result = perf_counter(), "success"
         future = asyncio.get_running_loop().run_in_executor(self._threads, call)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from urllib.parse import urlencode
 from xml.etree import ElementTree
@@ -19,12 +20,15 @@ from imagejob_operator.ports.imagestores import NotUsable
 LIFETIME = 3600
 """Requested seconds."""
 MAX_RESPONSE = 64 * 1024
+_THREADS = ThreadPoolExecutor(32, thread_name_prefix="web-identity")
+"""As many as ImageStores are checked at the same time. Operations compute in other threads."""
 _NAMESPACE = "{https://sts.amazonaws.com/doc/2011-06-15/}"
 
 
 async def exchange(identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -> Credentials:
     """See the port."""
-    return await asyncio.to_thread(_exchange, identity, token, secure, ca_bundle)
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_THREADS, _exchange, identity, token, secure, ca_bundle)
 
 
 def _exchange(identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -> Credentials:

@@ -98,7 +98,8 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operat
         except (OperationFailed, InvalidKey, KeyCollision):
             pass  # the staging is incomplete or of another spec: the report has no items
     cancelled = job.status.at in (Phase.CANCELLING, Phase.CANCELLED)
-    report = make_report(job, clock(), "Cancelled" if cancelled else "Failed", items)
+    outcome = "Cancelled" if cancelled else "Failed"
+    report = await asyncio.to_thread(make_report, job, clock(), outcome, items)
     try:
         data = await asyncio.to_thread(encode_report, report)
         await store.put_if_absent(operation.report, data, "application/json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.spec import Spec
 from imagejob_operator.documents.outputs import PlannedOutput
-from imagejob_operator.documents.report import ReportItem, ReportOutput
-from imagejob_operator.operations.concurrency import for_each
+from imagejob_operator.documents.report import Report, ReportItem, ReportOutput
+from imagejob_operator.operations.concurrency import compute, for_each
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.object_metadata import RUN, read_output, writer_of
 from imagejob_operator.operations.reports import recent_reports
@@ -47,14 +46,13 @@ async def skip_unchanged(
     overwrite = spec.destination.overwrite
     if overwrite is Overwrite.ALWAYS:
         return items, []
-    keys = [output.key for item in items for output in item.outputs]
+    keys = await compute(lambda: [output.key for item in items for output in item.outputs])
     existing = await existing_objects(store, job.outputs_prefix, keys)
     if overwrite is Overwrite.NEVER:
         await _refuse_existing(store, job, existing)
         return items, []
     known = await _known_outputs(store, job, existing)
-    # In a thread, since this takes seconds for a large run, and the Lease must be renewed meanwhile.
-    unchanged = await asyncio.to_thread(lambda: [_unchanged(item, known) for item in items])
+    unchanged = await compute(lambda: [_unchanged(item, known) for item in items])
     changed = [item for item, found in zip(items, unchanged, strict=True) if found is None]
     return changed, [item for item in unchanged if item]
 
@@ -64,13 +62,14 @@ async def existing_objects(store: ObjectStore, root: str, keys: Sequence[str]) -
 
     One listing finds them, unless it has too many other objects: then each key after those is read.
     """
-    wanted = {root + key for key in keys}
-    if not wanted:
+    if not keys:
         return {}
+    # Computed, like all that goes through every output: there may be hundreds of thousands.
+    wanted, common = await compute(_absolute, root, keys)
     limit = MAX_LISTED + MAX_LISTED_PER_KEY * len(wanted)
     found: dict[str, StoredObject] = {}
     listed, last = 0, ""
-    async for stored in store.walk(os.path.commonprefix(list(wanted))):  # noqa: RUF071  (keys, not paths)
+    async for stored in store.walk(common):
         listed, last = listed + 1, stored.key
         if stored.key in wanted:
             found[stored.key.removeprefix(root)] = stored
@@ -78,15 +77,20 @@ async def existing_objects(store: ObjectStore, root: str, keys: Sequence[str]) -
             break
     else:
         return found
-    return found | await _stat_all(
-        store, root, sorted(key.removeprefix(root) for key in wanted if key > last)
-    )
+    unlisted = await compute(lambda: sorted(key.removeprefix(root) for key in wanted if key > last))
+    return found | await _stat_all(store, root, unlisted)
+
+
+def _absolute(root: str, keys: Sequence[str]) -> tuple[set[str], str]:
+    """The keys in the store, and what all of them start with."""
+    wanted = {root + key for key in keys}
+    return wanted, os.path.commonprefix(list(wanted))  # noqa: RUF071  (keys, not paths)
 
 
 async def own_outputs(store: ObjectStore, job: ImageJob, keys: Sequence[str]) -> dict[str, StoredObject]:
     """The objects at some of the job's output keys that its current run wrote."""
     existing = await existing_objects(store, job.outputs_prefix, keys)
-    found = await _stat_all(store, job.outputs_prefix, sorted(existing))
+    found = await _stat_all(store, job.outputs_prefix, list(existing))
     return {key: stored for key, stored in found.items() if stored.metadata.get(RUN) == writer_of(job)}
 
 
@@ -114,13 +118,13 @@ async def _stat_all(store: ObjectStore, root: str, keys: Sequence[str]) -> dict[
 
 
 async def _refuse_existing(store: ObjectStore, job: ImageJob, existing: Mapping[str, StoredObject]) -> None:
-    run, keys = job.status.run, sorted(existing)
+    run, keys = job.status.run, list(existing)
     if run and run.epoch > 1:
         # In an earlier epoch the run may have published some of its outputs.
         found = await _stat_all(store, job.outputs_prefix, keys)
         keys = [key for key, stored in found.items() if stored.metadata.get(RUN) != writer_of(job)]
     if keys:
-        raise overwrite_refused(keys[0], len(keys) - 1)
+        raise overwrite_refused(min(keys), len(keys) - 1)
 
 
 async def _known_outputs(store: ObjectStore, job: ImageJob, existing: Mapping[str, StoredObject]) -> _Known:
@@ -129,15 +133,22 @@ async def _known_outputs(store: ObjectStore, job: ImageJob, existing: Mapping[st
     if not existing:
         return known
     async for report in recent_reports(store, job.key):
-        for item in report.items:
-            for output in item.outputs:
-                stored = existing.get(output.key)
-                if stored and output.content and (output.etag, output.bytes) == (stored.etag, stored.size):
-                    known.setdefault(output.key, (output, item))
+        known |= await compute(_reported, report, existing, known)
         if len(known) == len(existing):
             return known
-    others = await _stat_all(store, job.outputs_prefix, sorted(existing.keys() - known.keys()))
+    others = await _stat_all(store, job.outputs_prefix, list(existing.keys() - known.keys()))
     return known | {key: (found, None) for key, it in others.items() if (found := read_output(key, it))}
+
+
+def _reported(report: Report, existing: Mapping[str, StoredObject], known: _Known) -> _Known:
+    """The existing objects that a report lists with their ETag and size, without known ones."""
+    found: _Known = {}
+    for item in report.items:
+        for output in item.outputs:
+            stored = None if output.key in known else existing.get(output.key)
+            if stored and output.content and (output.etag, output.bytes) == (stored.etag, stored.size):
+                found.setdefault(output.key, (output, item))
+    return found
 
 
 def _unchanged(item: Candidate, known: _Known) -> ReportItem | None:

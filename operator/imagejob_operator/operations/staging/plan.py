@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.spec import Spec
-from imagejob_operator.documents.outputs import (
-    PlannedItem,
-    PlannedOutput,
-    check_sources_stay,
-    planned_outputs,
-)
+from imagejob_operator.documents.outputs import PlannedItem, check_sources_stay, planned_outputs
 from imagejob_operator.documents.report import ReportItem
 from imagejob_operator.documents.watermark_images import identified
+from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.reports import unpublished_before
 from imagejob_operator.operations.staging.existing_outputs import Candidate, skip_unchanged
@@ -48,17 +43,15 @@ async def plan_items(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str 
     sources = await find_sources(store, job, spec, prefix)
     watermark_images = await find_watermark_images(store, job, spec)
     spec = identified(spec, {key: image.etag for key, image in watermark_images.items()})
-    # All items are checked, even if the run takes only some: their outputs must not collide either. In a
-    # thread, since this takes seconds for a large run, and the Lease must be renewed meanwhile.
-    planned = await asyncio.to_thread(_checked_outputs, spec, sources)
-    items = [Candidate(*one) for one in zip(range(len(sources)), sources, planned, strict=True)]
+    # All items are checked, even if the run takes only some: their outputs must not collide either.
+    items = await compute(_candidates, spec, sources)
     if spec.run.items == "Failed":
         items = await _only_unpublished(store, job, items)
     items, skipped = await skip_unchanged(store, job, spec, items)
     return Plan([(item.place, item.source) for item in items], skipped, watermark_images)
 
 
-def _checked_outputs(spec: Spec, sources: Sequence[FoundSource]) -> list[list[PlannedOutput]]:
+def _candidates(spec: Spec, sources: Sequence[FoundSource]) -> list[Candidate]:
     if (count := len(sources) * len(spec.renditions)) > MAX_OUTPUTS:
         text = (
             f"spec.source: {len(sources)} items with {len(spec.renditions)} renditions each would create "
@@ -75,7 +68,7 @@ def _checked_outputs(spec: Spec, sources: Sequence[FoundSource]) -> list[list[Pl
         raise OperationFailed(Failure(Code.CREATION, Reason.KEY_COLLISION, str(error))) from None
     except InvalidKey as error:
         raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
-    return planned
+    return [Candidate(*one) for one in zip(range(len(sources)), sources, planned, strict=True)]
 
 
 async def _only_unpublished(store: ObjectStore, job: ImageJob, items: list[Candidate]) -> list[Candidate]:

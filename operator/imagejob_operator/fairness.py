@@ -1,0 +1,138 @@
+"""Fair shares of a limited resource: its slots are divided between flows, each the work of one namespace.
+
+A flow may take a slot if it holds fewer slots than are free. So one flow gets half of the slots, and each
+further flow at most half of what is left. A slot that becomes free goes to the waiting flow that holds the
+fewest, and among equals to the one that was served longest ago. So a flow that holds nothing waits for at
+most one release for each waiting flow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import ContextVar
+from time import perf_counter
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_flow: ContextVar[str] = ContextVar("flow", default="")
+"""The flow that the current task works for; empty for the operator itself."""
+
+
+@contextlib.contextmanager
+def working_for(namespace: str, purpose: str) -> Iterator[None]:
+    """Everything inside, and in tasks created inside, is in the flow of a namespace.
+
+    A namespace has one flow for each `purpose`, so that its reconciles do not wait for its own long work.
+    """
+    token = _flow.set(f"{namespace}/{purpose}")
+    try:
+        yield
+    finally:
+        _flow.reset(token)
+
+
+class FairQueue(Generic[T]):
+    """Items of flows that wait for slots; each item that is taken holds a slot until it is released."""
+
+    def __init__(self, slots: int) -> None:
+        self.free = slots
+        self._held: Counter[str] = Counter()
+        self._waiting: OrderedDict[str, deque[T]] = OrderedDict()
+        """Items by flow; the flow that was served longest ago is first."""
+
+    def add(self, flow: str, item: T) -> None:
+        """The item waits."""
+        self._waiting.setdefault(flow, deque()).append(item)
+
+    def discard(self, flow: str, item: T) -> None:
+        """The item does not wait any more."""
+        items = self._waiting.get(flow, deque())
+        with contextlib.suppress(ValueError):
+            items.remove(item)
+        if not items:
+            self._waiting.pop(flow, None)
+
+    def next_flow(self) -> str | None:
+        """The flow that gets the next slot; None if no flow that waits may take one."""
+        flow = min(self._waiting, key=self._held.__getitem__, default=None)
+        return flow if flow is not None and self._held[flow] < self.free else None
+
+    def take(self) -> tuple[str, T] | None:
+        """The next item, which holds a slot from now on, and its flow."""
+        flow = self.next_flow()
+        if flow is None:
+            return None
+        items = self._waiting.pop(flow)
+        item = items.popleft()
+        if items:
+            self._waiting[flow] = items
+        self._held[flow] += 1
+        self.free -= 1
+        return flow, item
+
+    def release(self, flow: str) -> None:
+        """An item of the flow gives its slot back."""
+        self.free += 1
+        self._held[flow] -= 1
+        if not self._held[flow]:
+            del self._held[flow]
+
+
+Waited = Callable[[str, float], None]
+"""Called with the name of a limiter and the seconds that a flow waited for a slot."""
+
+
+def ignore(limiter: str, seconds: float) -> None:
+    """Measure nothing."""
+
+
+class FairLimiter:
+    """Tasks take slots for the flow that they work for, and wait if their flow may not have one yet."""
+
+    def __init__(self, name: str, slots: int, waited: Waited = ignore) -> None:
+        self._name = name
+        self._waited = waited
+        self._queue: FairQueue[asyncio.Future[None]] = FairQueue(slots)
+
+    @contextlib.asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold a slot."""
+        release = await self.acquire()
+        try:
+            yield
+        finally:
+            release()
+
+    async def acquire(self) -> Callable[[], None]:
+        """Wait for a slot; the function that gives it back."""
+        flow, started = _flow.get(), perf_counter()
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.add(flow, granted)
+        self._grant()
+        try:
+            await granted
+        except asyncio.CancelledError:
+            if granted.cancelled():
+                self._queue.discard(flow, granted)
+            else:
+                self._release(flow)
+            raise
+        finally:
+            self._waited(self._name, perf_counter() - started)
+        return lambda: self._release(flow)
+
+    def _release(self, flow: str) -> None:
+        self._queue.release(flow)
+        self._grant()
+
+    def _grant(self) -> None:
+        while taken := self._queue.take():
+            flow, granted = taken
+            if granted.cancelled():
+                self._queue.release(flow)
+            else:
+                granted.set_result(None)

@@ -1,0 +1,45 @@
+"""How many operations run at the same time, and how many of them may take much memory."""
+
+from __future__ import annotations
+
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.spec import Spec
+from imagejob_operator.decision.operation import Clean, Operation, Publish
+from imagejob_operator.documents.source_list import MAX_LISTED
+from imagejob_operator.fairness import FairLimiter, Waited, ignore
+
+OPERATIONS = 32
+LARGE_OPERATIONS = 2
+"""Each may take 270 MiB; a namespace has at most one of them."""
+SMALL_PUBLISHING = 5_000
+"""Outputs of a run whose publishing, or report, takes at most 5 MiB."""
+SMALL_STAGING = 30_000
+"""Outputs of a run whose staging takes at most 12 MiB."""
+
+
+class OperationLimits:
+    """Divides the operations that may run at the same time between namespaces."""
+
+    def __init__(self, waited: Waited = ignore) -> None:
+        self.small = FairLimiter("operations", OPERATIONS, waited)
+        self.large = FairLimiter("large_operations", LARGE_OPERATIONS, waited)
+
+
+def is_large(job: ImageJob, operation: Operation) -> bool:
+    """Whether an operation may take so much memory that only few may run; the job has its whole spec."""
+    spec = job.spec
+    if not isinstance(spec, Spec) or (isinstance(operation, Clean) and not operation.report):
+        return False
+    items = job.status.items.total if job.status.items else _most_items(spec)
+    small = SMALL_PUBLISHING if isinstance(operation, Publish | Clean) else SMALL_STAGING
+    return items * len(spec.renditions) > small
+
+
+def _most_items(spec: Spec) -> int:
+    """How many items the source may have, before it is read."""
+    source = spec.source
+    if source.list:
+        return MAX_LISTED
+    if source.match:
+        return source.match.max_items
+    return len(source.keys or source.urls or source.inline or ())
