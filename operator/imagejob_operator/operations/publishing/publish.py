@@ -13,7 +13,12 @@ from imagejob_operator.documents.report import Report, ReportItem, encode_report
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.results import all_outcomes, read_staged
 from imagejob_operator.operations.publishing.copy_outputs import publish_outputs
-from imagejob_operator.operations.publishing.report import make_report, report_failure, report_items
+from imagejob_operator.operations.publishing.report import (
+    make_report,
+    outputs_at,
+    report_failure,
+    report_items,
+)
 from imagejob_operator.operations.reports import committed_report
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.object_store import ObjectStore, StoreError
@@ -58,7 +63,8 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: P
             limit = f"spec.execution.activeDeadlineSeconds ({spec.execution.active_deadline_seconds} s)"
             text = f"the run exceeded {limit} before all outputs were published"
             raise OperationFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
-        report = await asyncio.to_thread(make_report, job, clock(), "Succeeded", items)
+        place = outputs_at(store, job)
+        report = await asyncio.to_thread(make_report, job, clock(), "Succeeded", items, place)
         del items, outcomes
         return await _commit(store, job, operation.report, report)
     except OperationFailed as error:
