@@ -308,4 +308,4 @@ class Arena:
 
     def _where(self) -> str:
         job = self.job
-        return f"{job.status.phase} {job.status.error} finalizers {job.finalizers}" if job else "gone"
+        return f"{job.status.phase} {job.status.error} finalizers {job.finalizer_count}" if job else "gone"

@@ -53,7 +53,9 @@ class ImageJob:
     """The status as read, from which patches are computed."""
     spec_hash: str = ""
     """A hash of the whole spec, also where only its head is kept; empty if it is invalid."""
-    finalizers: tuple[str, ...] = ()
+    finalizer_at: int | None = None
+    """The position of our finalizer; None if it has none of ours."""
+    finalizer_count: int = 0
     deleted_at: datetime | None = None
     created_at: datetime | None = None
 
@@ -65,7 +67,7 @@ class ImageJob:
     @property
     def guarded(self) -> bool:
         """Whether it has our finalizer."""
-        return FINALIZER in self.finalizers
+        return self.finalizer_at is not None
 
     @property
     def outputs_prefix(self) -> str:
@@ -75,6 +77,13 @@ class ImageJob:
             return own
         elsewhere = self.spec.destination.store_ref not in (None, self.spec.store_ref)
         return f"{OUTPUTS_ROOT}/{own}" if elsewhere else own
+
+    @property
+    def uses_image_store(self) -> bool:
+        """Whether its staging or its outputs are in an ImageStore, which a user of the namespace provides."""
+        run, spec = self.status.run, self.spec
+        named = not isinstance(spec, InvalidSpec) and (spec.store_ref or spec.destination.store_ref)
+        return bool(named or (run and run.store))
 
     def ends_by(self, now: datetime) -> datetime:
         """When the active deadline passes (from `now` if not started), without suspended and queued time."""
@@ -113,6 +122,7 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
     status = parsed(parse_status, raw_status, lambda _: _unreadable(raw_status))
     if not _belongs_to(status, metadata["uid"]):
         status = _unreadable(raw_status)
+    finalizers = metadata.get("finalizers", [])
     deleted, created = metadata.get("deletionTimestamp"), metadata.get("creationTimestamp")
     return ImageJob(
         key=Key(metadata["namespace"], metadata["name"]),
@@ -123,7 +133,8 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
         status=status,
         raw_status=raw_status,
         spec_hash=parsed(_hash_of, spec, lambda error: ""),
-        finalizers=tuple(metadata.get("finalizers", ())),
+        finalizer_at=finalizers.index(FINALIZER) if FINALIZER in finalizers else None,
+        finalizer_count=len(finalizers),
         deleted_at=datetime.fromisoformat(deleted) if deleted else None,
         created_at=datetime.fromisoformat(created) if created else None,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -245,6 +245,8 @@ class Orphans:
     """Objects and folders in our own folder that this operator did not write."""
     foreign: int = 0
     """Folders of other clusters and installations."""
+    installations: tuple[str, ...] = ()
+    """The other installations in this cluster among them."""
 
     @property
     def clean(self) -> bool:
@@ -263,11 +265,3 @@ def count_orphans(findings: Iterable[Finding], clock: datetime) -> Orphans:
         oldest=max((clock - finding.contents.newest for finding in due), default=timedelta(0)),
         waiting=sum(finding.contents.objects for finding in found if finding.verdict in WAITING),
     )
-
-
-def total(sweeps: Iterable[Orphans]) -> Orphans:
-    """The sum over all stores."""
-    left = list(sweeps)
-    counts = {field.name for field in fields(Orphans)} - {"oldest"}
-    sums = {name: sum(getattr(one, name) for one in left) for name in counts}
-    return Orphans(**sums, oldest=max((one.oldest for one in left), default=timedelta(0)))

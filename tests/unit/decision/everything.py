@@ -685,7 +685,7 @@ def end_in_a_frozen_world(o: Observation, decide: Decide, most: int = 300) -> tu
         added = AddFinalizer() in decision.actions
         of = replace(o.job, status=decision.status)
         if added:
-            of = replace(of, finalizers=("imagejob.dev/staging",))
+            of = replace(of, finalizer_at=0, finalizer_count=1)
         now = o.now
         if decision.status == o.job.status:
             moments = [decision.requeue_at] if decision.requeue_at else []
