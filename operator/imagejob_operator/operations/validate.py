@@ -18,7 +18,7 @@ from imagejob_operator.decision.operation import Validate, Validated
 from imagejob_operator.decision.shards import items_per_pod
 from imagejob_operator.documents.report import ReportCheck, ReportError, encode_report
 from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.operations.publishing.report import make_report
+from imagejob_operator.operations.publishing.report import make_report, outputs_at
 from imagejob_operator.operations.staging.plan import plan_items
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.launcher import Launcher, Refused
@@ -55,7 +55,7 @@ async def validate(
             first = first or failure
             checks.append(ReportCheck(name, False, f"{failure.code} {failure.reason}: {failure.message}"))
     report = msgspec.structs.replace(
-        make_report(job, clock(), "Failed" if first else "Validated", ()),
+        make_report(job, clock(), "Failed" if first else "Validated", (), outputs_at(store, job)),
         checks=tuple(checks),
         error=ReportError(first.code, first.reason, first.message) if first else None,
     )
