@@ -49,6 +49,8 @@ async def validate(
         try:
             checks.append(ReportCheck(name, True, await check()))
         except OperationFailed as error:
+            if error.transient:
+                raise
             failure = error.failure
             first = first or failure
             checks.append(ReportCheck(name, False, f"{failure.code} {failure.reason}: {failure.message}"))
@@ -99,8 +101,10 @@ class _Checks:
             unknown = await self._launcher.rehearse(self._job, self._ends_by)
         except Refused as refusal:
             problem = refusal.problem
-            text = f"the first Pod would be rejected: {problem.message}"
-            raise OperationFailed(Failure(Code.LAUNCH, problem.reason, text)) from None
+            unanswered = problem.reason is Reason.START_DEADLINE_EXCEEDED
+            what = "cannot be checked" if unanswered else "would be rejected"
+            text = f"the first Pod {what}: {problem.message}"
+            raise OperationFailed(Failure(Code.LAUNCH, problem.reason, text), unanswered) from None
         return f"not checked: {unknown}" if unknown else "the first Pod and its Secret would be accepted"
 
     async def destination(self) -> str:

@@ -29,6 +29,10 @@ class StoreDenied(StoreError):
     """The store refuses, because of credentials, a policy, or a missing bucket. A retry does not help."""
 
 
+class ObjectTooLarge(StoreDenied):
+    """The object is larger than its reader accepts."""
+
+
 class StoreUnavailable(StoreError):
     """No response, or a 5xx: transient."""
 
@@ -112,7 +116,7 @@ class ObjectStore(Protocol):
         """The folders directly below `prefix`, which ends with '/'; each ends with '/', in order."""
 
     async def read(self, key: str, max_bytes: int) -> bytes:
-        """The object's bytes; StoreDenied if there are more than `max_bytes`."""
+        """The object's bytes; ObjectTooLarge if there are more than `max_bytes`."""
 
     async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
         """Write one object."""
