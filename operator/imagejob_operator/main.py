@@ -34,11 +34,11 @@ from imagejob_operator.wiring import Operator
 log = logging.getLogger(__name__)
 
 EXIT_CONFIGURATION = 2
-NOT_READY_REQUEUE = 5.0
-"""Seconds after which a namespace that is not ready is checked again."""
 MAX_RECURSION = 20_000
 """The API server accepts objects that are nested 10,000 levels deep; by default Python refuses to parse them,
 and one of them would end the watch of its kind. A thread's stack of 8 MiB is enough."""
+NOT_READY_REQUEUE = 5.0
+"""Seconds after which a namespace that is not ready is checked again."""
 
 
 class Process:
@@ -90,8 +90,8 @@ class Process:
             )
         finally:
             monitoring.cancel()
-            listing.cancel()
             stalls.stop()
+            listing.cancel()
             await self.drain()
             await web.cleanup()
             await operator.close()

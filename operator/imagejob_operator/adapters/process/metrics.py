@@ -21,10 +21,10 @@ from imagejob_operator.decision.phases.cleaning import DEFERRALS
 from imagejob_operator.garbage.schedule import StoreSweeps
 
 _CALL_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
-STORES = ("default", "imagestore")
-"""Label of counters that must not grow with the number of ImageStores."""
 _WAIT_BUCKETS = (0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 1800)
 _LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+STORES = ("default", "imagestore")
+"""Label of counters that must not grow with the number of ImageStores."""
 _PHASE_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400)
 
 
