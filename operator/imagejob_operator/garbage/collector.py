@@ -108,13 +108,17 @@ class GarbageCollector:
             async with asyncio.timeout(self.policy.interval):
                 return await self._sweep()
         except Halted:
-            log.info("sweep stopped: this replica is no longer the leader")
+            log.info(
+                "sweep stopped: this replica is no longer the leader", extra={"store": self.telemetry.name}
+            )
         except (StoreError, JobsError, TimeoutError) as error:
             self.telemetry.sweep_failed()
-            log.warning("sweep failed", extra={"error": str(error) or type(error).__name__})
+            # Not a warning: a store may start later than the operator. An alert counts the time.
+            extra = {"store": self.telemetry.name, "error": str(error) or type(error).__name__}
+            log.info("sweep not completed, trying again in %.0f s", self.policy.interval, extra=extra)
         except Exception:
             self.telemetry.sweep_failed()
-            log.exception("sweep failed unexpectedly")
+            log.exception("sweep failed unexpectedly", extra={"store": self.telemetry.name})
         return None
 
     async def _sweep(self) -> Orphans:
@@ -145,7 +149,8 @@ class GarbageCollector:
         )
         if left.prefixes:
             first = [f"{finding.run.prefix}: {finding.verdict}" for finding in findings if finding.due][:5]
-            extra = {"objects": left.objects, "bytes": left.bytes, "mode": self.policy.mode, "first": first}
+            extra = {"store": self.telemetry.name, "objects": left.objects, "bytes": left.bytes}
+            extra |= {"mode": self.policy.mode, "first": first}
             log.warning("%d orphaned staging folders were not deleted", left.prefixes, extra=extra)
         return left
 
@@ -221,12 +226,15 @@ class GarbageCollector:
         except StoreDenied as error:
             # A folder that cannot be deleted (a lock, a policy) must not block the others.
             self.telemetry.sweep_failed()
-            log.warning("cannot delete staging", extra={"prefix": run.prefix, "error": str(error)})
+            log.warning("cannot delete staging", extra={**self._about(run), "error": str(error)})
             return finding
         self.telemetry.deleted(deleted)
-        extra = {"prefix": run.prefix, "objects": deleted, "reason": finding.verdict}
+        extra = {**self._about(run), "objects": deleted, "reason": finding.verdict}
         log.info("deleted orphaned staging", extra=extra)
         return replace(finding, deleted=True)
+
+    def _about(self, run: StagedRun) -> dict[str, str]:
+        return {"store": self.telemetry.name, "uid": run.job.uid, "prefix": run.prefix}
 
     async def _manifest(self, run: StagedRun) -> bytes | None:
         try:
