@@ -198,7 +198,7 @@ class Executor:
         except Gone:
             after = None
         if action.deferred:
-            self.telemetry.deferred(action.deferred)
+            self.telemetry.deferred(job, action.deferred)
             extra = {"job": str(job.key), "uid": job.uid, "reason": action.deferred.value}
             log.warning("finalizer released before staging was empty", extra=extra)
         return after
