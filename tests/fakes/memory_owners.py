@@ -107,8 +107,5 @@ class GarbageCounts:
     def deleted(self, objects: int) -> None:
         self.deleted_objects += objects
 
-    def sweep_finished(self, left: Orphans) -> None:
-        self.left.append(left)
-
     def sweep_failed(self) -> None:
         self.failures += 1

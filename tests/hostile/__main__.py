@@ -52,7 +52,7 @@ class Fuzzer:
         self.seconds += _cpu_seconds() - before
         self.examples += count_examples(ended.stdout)
         if ended.returncode:
-            self.findings = ended.stdout + ended.stderr
+            self.findings = ended.stdout.partition("= Hypothesis Statistics =")[0] + ended.stderr
 
 
 def count_examples(output: str) -> int:

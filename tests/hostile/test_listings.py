@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from fakes.build import PREFIX, UID, job, later, status
 from fakes.clock import ManualClock
-from fakes.memory_owners import FOLDER, MemoryOwners
+from fakes.memory_owners import FOLDER, GarbageCounts, MemoryOwners
 from fakes.memory_store import MemoryStore
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
@@ -70,9 +70,7 @@ class FloodedJob(MemoryStore):
 
 async def swept(store: MemoryStore) -> tuple[int, float]:
     """The number of folders of jobs that a sweep saw, and the most memory that it needed, in MiB."""
-    collector = GarbageCollector(
-        store, MemoryOwners(), CountingTelemetry(), GarbagePolicy(FOLDER, Mode.REPORT)
-    )
+    collector = GarbageCollector(store, MemoryOwners(), GarbageCounts(), GarbagePolicy(FOLDER, Mode.REPORT))
     tracemalloc.start()
     left = await collector.sweep()
     most = tracemalloc.get_traced_memory()[1] / MiB

@@ -78,6 +78,13 @@ class ImageJob:
         elsewhere = self.spec.destination.store_ref not in (None, self.spec.store_ref)
         return f"{OUTPUTS_ROOT}/{own}" if elsewhere else own
 
+    @property
+    def uses_image_store(self) -> bool:
+        """Whether its staging or its outputs are in an ImageStore, which a user of the namespace provides."""
+        run, spec = self.status.run, self.spec
+        named = not isinstance(spec, InvalidSpec) and (spec.store_ref or spec.destination.store_ref)
+        return bool(named or (run and run.store))
+
     def ends_by(self, now: datetime) -> datetime:
         """When the active deadline passes (from `now` if not started), without suspended and queued time."""
         run = self.status.run

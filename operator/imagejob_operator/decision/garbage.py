@@ -245,6 +245,8 @@ class Orphans:
     """Objects and folders in our own folder that this operator did not write."""
     foreign: int = 0
     """Folders of other clusters and installations."""
+    installations: tuple[str, ...] = ()
+    """The other installations in this cluster among them."""
 
     @property
     def clean(self) -> bool:
@@ -265,9 +267,9 @@ def count_orphans(findings: Iterable[Finding], clock: datetime) -> Orphans:
     )
 
 
-def total(sweeps: Iterable[Orphans]) -> Orphans:
-    """The sum over all stores."""
-    left = list(sweeps)
-    counts = {field.name for field in fields(Orphans)} - {"oldest"}
-    sums = {name: sum(getattr(one, name) for one in left) for name in counts}
-    return Orphans(**sums, oldest=max((one.oldest for one in left), default=timedelta(0)))
+def total(pages: Iterable[Orphans]) -> Orphans:
+    """The sum over the pages of a sweep."""
+    left = list(pages)
+    counts = {field.name for field in fields(Orphans)} - {"oldest", "installations"}
+    sums = {name: sum(getattr(page, name) for page in left) for name in counts}
+    return Orphans(**sums, oldest=max((page.oldest for page in left), default=timedelta(0)))

@@ -14,7 +14,7 @@ from imagejob_operator.api.status import RunStatus, StagingStore, Status
 from imagejob_operator.decision.action import Action
 from imagejob_operator.decision.attempt import Attempt, Refusal, Remark
 from imagejob_operator.decision.operation import Operation, Progress
-from imagejob_operator.naming.prefixes import report_key, staging_prefix
+from imagejob_operator.naming.prefixes import job_staging_prefix, report_key, staging_prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,12 @@ class Observation:
         """The prefix of the recorded staging; empty without one."""
         staging = self.job.status.staging
         return (staging.prefix,) if staging else ()
+
+    @property
+    def all_staged_prefixes(self) -> tuple[str, ...]:
+        """The prefix of all runs, and the recorded one if it has an earlier name of the installation."""
+        own = job_staging_prefix(self.policy.staging_folder, self.job.key.namespace, self.job.uid)
+        return (own, *(prefix for prefix in self.staged_prefixes if not prefix.startswith(own)))
 
     @property
     def staged_prefix(self) -> str:

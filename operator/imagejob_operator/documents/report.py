@@ -130,6 +130,20 @@ def encode_report(report: Report, most: int = MAX_REPORT_BYTES) -> bytes:
     return msgspec.json.encode(msgspec.structs.replace(report, items=items))
 
 
+class _Undecoded(Report, frozen=True):
+    """A report with the bytes of its items."""
+
+    items: tuple[msgspec.Raw, ...] = ()  # type: ignore[assignment]
+
+
+_ITEM = msgspec.json.Decoder(ReportItem)
+
+
 def read_report(data: bytes) -> Report:
-    """Read a report; raises msgspec.DecodeError if it is not one."""
-    return msgspec.json.decode(data, type=Report)
+    """Read a report; raises msgspec.DecodeError if it is not one.
+
+    Items are decoded one by one, so that other threads can run meanwhile.
+    """
+    report = msgspec.json.decode(data, type=_Undecoded)
+    items = tuple(_ITEM.decode(item) for item in report.items)
+    return Report(**{**msgspec.structs.asdict(report), "items": items})

@@ -9,11 +9,10 @@ import msgspec
 from imagejob_contract.wire import Wire
 from imagejob_operator.documents.watermark_images import WatermarkImage
 
-MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 ITEMS_PER_PART = 1000
 """A manifest with more items is written in parts of this many."""
-MAX_PART_BYTES = 8 * 1024 * 1024
-"""More than a part with keys of 512 characters needs."""
+MAX_PART_BYTES = MAX_MANIFEST_BYTES = 8 * 1024 * 1024
+"""More than a part, or a manifest without parts, needs with keys of 512 characters."""
 
 URLS_SLACK = timedelta(minutes=10)
 """URLs outlive the run by a minute, and by more if they are signed just before its deadline."""

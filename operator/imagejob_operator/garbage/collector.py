@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from imagejob_operator.api.imagejob import Key
@@ -35,8 +35,9 @@ from imagejob_operator.decision.garbage import (
     urls_end,
 )
 from imagejob_operator.documents.staging import MAX_MANIFEST_BYTES, manifest_key
+from imagejob_operator.namespaces import WatchedNamespaces, covers
 from imagejob_operator.naming.names import STAGING_ROOT
-from imagejob_operator.naming.prefixes import own_staging_prefix
+from imagejob_operator.naming.prefixes import installation_of, own_staging_prefix
 from imagejob_operator.operations.concurrency import for_each, in_pages
 from imagejob_operator.ports.imagejobs import JobsError
 from imagejob_operator.ports.object_store import (
@@ -61,6 +62,9 @@ PAGE = 1000
 MAX_RUNS = 100
 """Runs of one ImageJob that are examined; further ones are when these were deleted."""
 
+MAX_INSTALLATIONS = 10
+"""Other installations that are named."""
+
 CLOCK_TEXT = b"Written at each sweep: its modification time is the time of the store.\n"
 
 
@@ -73,7 +77,6 @@ class GarbagePolicy:
     mode: Mode = Mode.DELETE
     interval: float = 900.0
     """Seconds from the start of one sweep to the start of the next; a longer sweep is cancelled."""
-    namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ class _Sweep:
     now: datetime
     """By the store's clock."""
     uids: Mapping[str, Key]
+    listed: Collection[str]
+    """The namespaces whose ImageJobs were listed."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ class GarbageCollector:
     telemetry: GarbageTelemetry
     policy: GarbagePolicy
     gate: Gate = always_open
+    namespaces: WatchedNamespaces = field(default_factory=WatchedNamespaces)
 
     async def sweep(self) -> Orphans | None:
         """Sweep once; what is left, or None if the sweep was skipped or failed. Nothing is raised."""
@@ -113,19 +119,20 @@ class GarbageCollector:
         return None
 
     async def _sweep(self) -> Orphans:
-        foreign = await self._count_foreign()
+        others = await self._count_others()
         swept = [
             await self._sweep_page([job for job in page if job], page.count(None))
             async for page in in_pages(self._list_folders(), PAGE)
         ]
-        return replace(total(swept), foreign=foreign)
+        return replace(total(swept), foreign=others.foreign, installations=others.installations)
 
     async def _sweep_page(self, jobs: list[StagedJob], unknown: int) -> Orphans:
-        """Sweep some folders, after they were listed: first the staging, then its owners."""
+        """Sweep some folders, after they were listed: staging first, then the owners, never the other way."""
         if not jobs:
             return Orphans(unknown=unknown)
-        uids = await self.owners.uids(self.policy.namespaces)
-        sweep = _Sweep(await self._read_clock(), uids)
+        listed = await self.namespaces.each(self.owners.uids)
+        uids = {uid: key for found in listed.values() for uid, key in found.items()}
+        sweep = _Sweep(await self._read_clock(), uids, listed.keys())
 
         async def examine(job: StagedJob) -> tuple[list[Finding], int]:
             return await self._examine(sweep, job)
@@ -143,13 +150,17 @@ class GarbageCollector:
             log.warning("%d orphaned staging folders were not deleted", left.prefixes, extra=extra)
         return left
 
-    async def _count_foreign(self) -> int:
+    async def _count_others(self) -> Orphans:
         """The staging folders of other clusters and installations."""
-        own = own_staging_prefix(self.policy.staging_folder)
-        foreign = 0
-        async for folder in self.store.folders(f"{STAGING_ROOT}/"):
-            foreign += folder != own
-        return foreign
+        folder = self.policy.staging_folder
+        foreign, installations = 0, set[str]()
+        async for one in self.store.folders(f"{STAGING_ROOT}/"):
+            if one == own_staging_prefix(folder):
+                continue
+            foreign += 1
+            if (name := installation_of(one, folder)) and len(installations) < MAX_INSTALLATIONS:
+                installations.add(name)
+        return Orphans(foreign=foreign, installations=tuple(sorted(installations)))
 
     async def _list_folders(self) -> AsyncIterator[StagedJob | None]:
         """The folders of jobs; None is a folder that the operator did not write."""
@@ -184,12 +195,9 @@ class GarbageCollector:
         owner = await self._read_owner(sweep, job)
         return [await self._settle(sweep, run, contents, owner) for run, contents in runs.items()], unknown
 
-    def _watched(self, job: StagedJob) -> bool:
-        return not self.policy.namespaces or job.namespace in self.policy.namespaces
-
     async def _read_owner(self, sweep: _Sweep, job: StagedJob) -> Owner | None:
         """The owner now, after all of its staging was listed; None if it is gone for good."""
-        if not self._watched(job):
+        if not any(covers(name, job.namespace) for name in sweep.listed):
             return UNKNOWN_OWNER
         key = sweep.uids.get(job.uid)
         if key is None:

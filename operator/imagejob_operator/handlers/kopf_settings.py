@@ -55,6 +55,8 @@ def register_process(
         settings.networking.error_backoffs = (0.5, 1, 2)
         settings.process.ultimate_exiting_timeout = 25
         logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+        # A line for each attempt of each watch; the watch monitor reports what cannot be read.
+        logging.getLogger("kopf._cogs.clients").setLevel(logging.CRITICAL)
 
     async def login(**_: Any) -> kopf.AiohttpSession:
         return connect()

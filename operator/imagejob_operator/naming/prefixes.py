@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from imagejob_operator.naming.names import REPORT_ROOT, STAGING_ROOT
 
+CLUSTER_UID_LENGTH = 36
+
 
 def namespace_prefix(namespace: str) -> str:
     """The part of the default store's bucket that belongs to a namespace."""
@@ -17,6 +19,16 @@ def staging_folder(installation: str, cluster: str) -> str:
     length, so no two installations share a folder.
     """
     return f"{installation}-{cluster}"
+
+
+def installation_of(prefix: str, folder: str) -> str:
+    """The installation in this cluster that a staging prefix belongs to; empty if it is of another cluster.
+
+    `folder` is the staging folder of this installation.
+    """
+    cluster = folder[-CLUSTER_UID_LENGTH:]
+    found = prefix.removeprefix(f"{STAGING_ROOT}/").partition("/")[0]
+    return found.removesuffix(f"-{cluster}") if found.endswith(f"-{cluster}") else ""
 
 
 def own_staging_prefix(folder: str) -> str:

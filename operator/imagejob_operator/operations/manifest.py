@@ -21,7 +21,7 @@ from imagejob_operator.documents.staging import (
     read_manifest,
     skipped_key,
 )
-from imagejob_operator.operations.concurrency import for_each
+from imagejob_operator.operations.concurrency import compute, for_each
 from imagejob_operator.ports.object_store import ObjectStore
 
 JSON = "application/json"
@@ -32,7 +32,7 @@ async def write_manifest(
 ) -> None:
     """Write a manifest, after the report items of skipped items and, if it is large, after its parts."""
     if skipped:
-        await store.put(skipped_key(prefix), msgspec.json.encode(skipped), JSON)
+        await store.put(skipped_key(prefix), await compute(_encode_items, skipped), JSON)
     if len(manifest.items) > ITEMS_PER_PART:
 
         async def write(part: int) -> None:
@@ -48,8 +48,17 @@ async def read_skipped(store: ObjectStore, prefix: str, manifest: Manifest) -> t
     """The report items of skipped items."""
     if not manifest.skipped:
         return ()
-    data = await store.read(skipped_key(prefix), MAX_REPORT_BYTES)
-    return msgspec.json.decode(data, type=tuple[ReportItem, ...])
+    return await compute(_decode_items, await store.read(skipped_key(prefix), MAX_REPORT_BYTES))
+
+
+def _encode_items(items: Sequence[ReportItem]) -> bytes:
+    """The items as a list; one by one, so that other threads can run meanwhile."""
+    return b"[" + b",".join(msgspec.json.encode(item) for item in items) + b"]"
+
+
+def _decode_items(data: bytes) -> tuple[ReportItem, ...]:
+    decoder = msgspec.json.Decoder(ReportItem)
+    return tuple(decoder.decode(item) for item in msgspec.json.decode(data, type=list[msgspec.Raw]))
 
 
 async def manifest_head(store: ObjectStore, prefix: str) -> Manifest:

@@ -10,6 +10,7 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.documents.report import MAX_REPORT_BYTES, Report, read_report
 from imagejob_operator.naming.prefixes import reports_prefix
+from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoredObject
 
@@ -66,6 +67,6 @@ async def unpublished_before(store: ObjectStore, job: ImageJob) -> frozenset[str
 async def _read(store: ObjectStore, key: str) -> Report | None:
     """The report at a key; None if it is missing or cannot be read."""
     try:
-        return read_report(await store.read(key, MAX_REPORT_BYTES))
+        return await compute(read_report, await store.read(key, MAX_REPORT_BYTES))
     except (ObjectMissing, msgspec.DecodeError):
         return None

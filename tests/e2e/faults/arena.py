@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,9 +134,10 @@ def finished_runs(world: World) -> dict[End, int]:
 def read_finished(metrics: str) -> dict[End, int]:
     """The finished runs in a page of metrics."""
     counter = "imagejob_finished_total"
-    return {
-        (sample.labels["phase"], sample.labels["code"], sample.labels["reason"]): int(sample.value)
-        for family in text_string_to_metric_families(metrics)
-        for sample in family.samples
-        if sample.name == counter
-    }
+    found: Counter[End] = Counter()
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples:
+            if sample.name == counter:
+                end = (sample.labels["phase"], sample.labels["code"], sample.labels["reason"])
+                found[end] += int(sample.value)
+    return dict(found)

@@ -10,7 +10,6 @@ import pytest
 
 from fakes.build import NOW
 from fakes.jumping_loop import run
-from fakes.memory_owners import GarbageCounts
 from imagejob_operator.api.imagejob import Identity, Key, parse_job
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.watch_monitor import (
@@ -31,6 +30,7 @@ from imagejob_operator.controller.workqueue import (
 from imagejob_operator.decision.attempt import Attempt, State
 from imagejob_operator.garbage.collector import GarbageCollector
 from imagejob_operator.garbage.schedule import GarbageSchedule
+from imagejob_operator.namespaces import WatchedNamespaces
 from imagejob_operator.ports.imagejobs import Unavailable
 from imagejob_operator.ports.metadata_list import ListedObject
 
@@ -64,13 +64,13 @@ class Watched:
         self.queue = WorkQueue(workers=2)
         self.loop = asyncio.get_running_loop()
         self.stores = WorkQueue("imagestores", workers=2)
-        self.garbage_schedule = GarbageSchedule(dict, self._no_collector, self._clean, GarbageCounts(), 900)
+        self.garbage_schedule = GarbageSchedule(dict, self._no_collector, self._clean, 900)
         self.watch_monitor = WatchMonitor(
             self.metadata_lister,
             self.cache,
             Queues(self.queue, self.stores),
             (self.garbage_schedule.failure,),
-            namespaces,
+            WatchedNamespaces(namespaces),
             clock=self.loop.time,
         )
         self.hold = asyncio.Event()
@@ -80,7 +80,7 @@ class Watched:
         self.queue.start(self._reconcile)
         self.stores.start(self._reconcile)
 
-    def _no_collector(self, store: Any) -> GarbageCollector:
+    def _no_collector(self, store: Any, telemetry: Any) -> GarbageCollector:
         raise AssertionError("there is no store")
 
     async def _clean(self, uid: str) -> None:
@@ -296,10 +296,10 @@ def test_a_queue_whose_workers_are_all_at_work_does_not_stand_still() -> None:
 def test_a_collector_that_has_ended_is_noticed() -> None:
     # Planted: a round raises, which none does.
     async def scenario(w: Watched) -> None:
-        async def breaks() -> None:
+        def breaks() -> None:
             raise KeyError("planted")
 
-        vars(w.garbage_schedule)["sweep_all"] = breaks
+        vars(w.garbage_schedule)["_refresh"] = breaks
         w.garbage_schedule.start()
         _, why = await w.deaf_after(LIST_PERIOD + 1)
         assert why == "the garbage collector stopped unexpectedly: KeyError('planted')"

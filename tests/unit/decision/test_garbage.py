@@ -28,7 +28,6 @@ from imagejob_operator.decision.garbage import (
     parse_job_folder,
     parse_run_key,
     read_owner,
-    total,
     urls_end,
 )
 from imagejob_operator.documents.staging import Manifest
@@ -305,13 +304,6 @@ def test_garbage_are_what_is_due_and_still_there() -> None:
     assert (left.prefixes, left.objects, left.bytes) == (2, 4, 40)
     assert (left.oldest, left.waiting) == (timedelta(days=1), 2)
     assert count_orphans([], CLOCK).oldest == timedelta(0)
-
-
-def test_the_sum_over_stores_has_every_count() -> None:
-    one = Orphans(1, 2, 3, 4, timedelta(hours=5), 6, 7, 8)
-    two = Orphans(10, 20, 30, 40, timedelta(hours=1), 60, 70, 80)
-    assert total([one, two]) == Orphans(11, 22, 33, 44, timedelta(hours=5), 66, 77, 88)
-    assert total([]) == Orphans()
 
 
 def test_a_sweep_that_found_only_what_others_own_is_clean() -> None:

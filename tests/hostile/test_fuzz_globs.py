@@ -1,0 +1,61 @@
+"""Globs and keys of any form: the same result as by definition, at a bounded cost."""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from imagejob_operator.validation import globs
+
+MOST_SECONDS = 0.02
+"""For one glob and one key of the longest that are admitted."""
+
+_parts = st.sampled_from(["**", "*", "?", "a", "b", "ab", "a*b", "*a*", "*a?", ".", "é"])
+patterns = st.lists(_parts, min_size=1, max_size=60).map("/".join).filter(lambda glob: len(glob) <= 256)
+keys = st.lists(st.sampled_from(["a", "b", "ab", "aXb", "é", "", "x" * 9]), min_size=1, max_size=90).map(
+    "/".join
+)
+repeated = st.tuples(_parts, st.integers(1, 80), _parts).map(lambda made: f"{made[0]}/" * made[1] + made[2])
+
+
+def defined(glob: str, key: str) -> bool:
+    """Whether a glob matches, step by step over its segments."""
+    segments, reachable = key.split("/"), {0}
+    for part in glob.split("/"):
+        if part == "**":
+            reachable = {end for start in reachable for end in range(start, len(segments) + 1)}
+        else:
+            rest = reachable - {len(segments)}
+            reachable = {start + 1 for start in rest if fnmatch.fnmatchcase(segments[start], part)}
+    return len(segments) in reachable
+
+
+@given(patterns, keys)
+@example("**/**", "a")
+@example("a/**", "a")
+@example("**/a/**/b", "a/a/b")
+def test_globs_match_as_defined(glob: str, key: str) -> None:
+    assert globs.matcher((glob,), ())(key) is defined(glob, key)
+    assert globs.matcher((), (glob,))(key) is not defined(glob, key)
+
+
+@given(st.one_of(patterns, repeated), st.sampled_from(["a/", "ab/", "a", "aXb/", "/"]))
+def test_no_glob_is_slow_on_any_key(glob: str, repeat: str) -> None:
+    """A user writes globs, and keys of up to 1,024 bytes that are made for them."""
+    matches = globs.matcher((glob[:256],), ())
+    key = repeat * (1024 // len(repeat))
+    begun = time.thread_time()
+    matches(key)
+    assert time.thread_time() - begun < MOST_SECONDS
+
+
+def test_a_planted_bug_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`*` also matches '/'."""
+    made = globs._segment
+    monkeypatch.setattr(globs, "_segment", lambda segment: made(segment).replace("[^/]*", ".*"))
+    with pytest.raises(AssertionError):
+        test_globs_match_as_defined()
