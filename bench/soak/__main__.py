@@ -27,7 +27,7 @@ from localcluster.commands import run
 from localcluster.paths import layout, repository
 from localcluster.progress import say
 from localcluster.providers import cluster as find_cluster
-from simulated.actor import Actor
+from simulated.actor import PART, Actor
 from simulated.api import connect
 from simulated.nodes import simulated_nodes
 from simulated.work import picture
@@ -64,7 +64,8 @@ def prepare(kubectl: Kubectl) -> None:
     stack.prepare_namespace(kubectl, SHOP)
     service = kubectl.get("service", stack.MINIO, "-n", stack.NAMESPACE)["spec"]
     address = f"IMAGEJOB_STORE_POD_ENDPOINT={service['clusterIP']}:{service['ports'][0]['port']}"
-    kubectl("set", "env", "-n", stack.NAMESPACE, f"deployment/{stack.OPERATOR}", address)
+    allowed = f"IMAGEJOB_POD_ALLOWED_ANNOTATIONS={PART}"
+    kubectl("set", "env", "-n", stack.NAMESPACE, f"deployment/{stack.OPERATOR}", address, allowed)
     stack.await_rollout(kubectl, stack.OPERATOR)
     with stack.reach_store(kubectl) as store:
         for key in (SOURCE, *FOUR):

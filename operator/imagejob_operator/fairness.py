@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
+from functools import partial
 from time import perf_counter
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+COMPUTING_THREADS = 4
+"""For what takes long to compute. More would only compete with the event loop for the interpreter."""
 
 _flow: ContextVar[str] = ContextVar("flow", default="")
 """The flow that the current task works for; empty for the operator itself."""
@@ -136,3 +142,46 @@ class FairLimiter:
                 self._queue.release(flow)
             else:
                 granted.set_result(None)
+
+
+class FairExecutor(ThreadPoolExecutor):
+    """Runs calls in threads, which are divided between the flows that submit calls.
+
+    A call that is cancelled while it runs keeps its thread until it ends.
+    """
+
+    def __init__(self, name: str, threads: int, waited: Waited = ignore) -> None:
+        super().__init__(threads, thread_name_prefix=name)
+        self._name = name
+        self._waited = waited
+        self._guard = threading.Lock()
+        self._calls: FairQueue[tuple[Future[Any], Callable[[], Any], float]] = FairQueue(threads)
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """See ThreadPoolExecutor; the flow is that of the caller."""
+        future: Future[T] = Future()
+        with self._guard:
+            self._calls.add(_flow.get(), (future, partial(fn, *args, **kwargs), perf_counter()))
+        self._start()
+        return future
+
+    def _start(self) -> None:
+        with self._guard:
+            while taken := self._calls.take():
+                try:
+                    super().submit(self._run, *taken)
+                except RuntimeError:  # it was shut down
+                    taken[1][0].cancel()
+
+    def _run(self, flow: str, call: tuple[Future[Any], Callable[[], Any], float]) -> None:
+        future, work, submitted = call
+        self._waited(self._name, perf_counter() - submitted)
+        try:
+            if future.set_running_or_notify_cancel():
+                future.set_result(work())
+        except BaseException as error:  # noqa: BLE001  (raised where the result is awaited)
+            future.set_exception(error)
+        finally:
+            with self._guard:
+                self._calls.release(flow)
+            self._start()

@@ -6,24 +6,26 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, cast
 
 import kopf
 
+from imagejob_operator.adapters.kubernetes.listing import never_gone
 from imagejob_operator.adapters.kubernetes.owners import KubeOwners
 from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
-from imagejob_operator.adapters.kubernetes.session import (
-    UNLIMITED,
-    KubeHTTP,
-    load_configuration,
-    open_session,
-)
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP, load_configuration, open_session
+from imagejob_operator.adapters.kubernetes.watch_session import open_watch_session
 from imagejob_operator.adapters.process.exit import EXIT_LEASE_LOST, EXIT_WATCH_STALLED, exit_on_error
 from imagejob_operator.adapters.process.http_server import serve
-from imagejob_operator.adapters.process.logs import set_up_logs
+from imagejob_operator.adapters.process.logs import NO_OBJECT, current_object, set_up_logs
+from imagejob_operator.api.imagejob import Key
 from imagejob_operator.controller.shutdown import drain
 from imagejob_operator.controller.stall_detector import StallDetector
 from imagejob_operator.controller.startup import ClusterUnknown, await_cache_sync, read_cluster_uid
+from imagejob_operator.controller.workqueue import Reconcile, WorkQueue
+from imagejob_operator.decision.garbage import Mode
+from imagejob_operator.fairness import COMPUTING_THREADS, FairExecutor
 from imagejob_operator.handlers.kopf_settings import register_process
 from imagejob_operator.handlers.watch import WatchHandlers
 from imagejob_operator.settings import InvalidSettings, Settings, read_settings
@@ -35,6 +37,8 @@ EXIT_CONFIGURATION = 2
 MAX_RECURSION = 20_000
 """The API server accepts objects that are nested 10,000 levels deep; by default Python refuses to parse them,
 and one of them would end the watch of its kind. A thread's stack of 8 MiB is enough."""
+NOT_READY_REQUEUE = 5.0
+"""Seconds after which a namespace that is not ready is checked again."""
 
 
 class Process:
@@ -51,13 +55,18 @@ class Process:
         """Run until the process is stopped."""
         operator, settings = self._operator, self._operator.settings
         health = operator.watch_monitor
+        computing = FairExecutor("computing", COMPUTING_THREADS, operator.metrics.waited)
+        asyncio.get_running_loop().set_default_executor(computing)
         stalls = StallDetector(operator.metrics.event_loop_lag)
         stalls.start()
         web = await serve(settings.http_port, operator.metrics.registry, self._in_sync.is_set, health)
-        await self._list_pods()
+        listing = asyncio.create_task(self._list_pods())
         # Before Kopf, which cancels all tasks that were started after it.
-        operator.queues.jobs.start(operator.reconciler.reconcile)
-        operator.queues.imagestores.start(operator.imagestore_reconciler.reconcile)
+        for queue, reconciler in (
+            (operator.queues.jobs, operator.reconciler),
+            (operator.queues.imagestores, operator.imagestore_reconciler),
+        ):
+            queue.start(self.when_ready(queue, reconciler.reconcile))
         self._leading = asyncio.create_task(exit_on_error(self.lead(), EXIT_LEASE_LOST))
         monitoring = asyncio.create_task(exit_on_error(health.run(), EXIT_WATCH_STALLED))
         try:
@@ -72,6 +81,7 @@ class Process:
         finally:
             monitoring.cancel()
             stalls.stop()
+            listing.cancel()
             await self.drain()
             await web.cleanup()
             await operator.close()
@@ -81,7 +91,7 @@ class Process:
         registry, operator = kopf.OperatorRegistry(), self._operator
 
         def connect() -> kopf.AiohttpSession:
-            session = open_session(self._configuration, connections=UNLIMITED)
+            session = open_watch_session(self._configuration)
             return kopf.AiohttpSession(server=self._configuration.host, aiohttp_session=session)
 
         register_process(registry, connect, operator.settings.installation, self.drain)
@@ -100,13 +110,14 @@ class Process:
     async def lead(self) -> None:
         """Wait for the cache and for the Lease, then lead; LeaseLost if the Lease is lost."""
         operator = self._operator
-        await await_cache_sync(operator.cache, operator.clients.owners, operator.settings.watch_namespaces)
+        await await_cache_sync(operator.cache, operator.clients.owners, operator.namespaces)
         self._in_sync.set()
         await operator.elector.acquire()
         operator.imagestore_reconciler.start_leading()
         for job in operator.cache.jobs():
             operator.queues.jobs.add(job.key)
-        operator.garbage_schedule.start()
+        if operator.settings.sweep_mode is not Mode.OFF:
+            operator.garbage_schedule.start()
         await operator.elector.renew()
 
     async def drain(self) -> None:
@@ -123,13 +134,35 @@ class Process:
         if completed:
             await operator.elector.release()
 
+    def when_ready(self, queue: WorkQueue, reconcile: Reconcile) -> Reconcile:
+        """Reconcile keys of namespaces that are ready; what is logged meanwhile names the object."""
+
+        async def reconcile_if_ready(key: Key) -> None:
+            if not self._operator.namespaces.ready(key.namespace):
+                queue.add_after(key, NOT_READY_REQUEUE)
+                return
+            job = self._operator.cache.job(key) if queue is self._operator.queues.jobs else None
+            current_object.set({"job": str(key), "uid": job.uid} if job else NO_OBJECT)
+            await reconcile(key)
+            # Not after an error, which the queue logs.
+            current_object.set(NO_OBJECT)
+
+        return reconcile_if_ready
+
     async def _list_pods(self) -> None:
-        """Cache all Pods before any job is reconciled, or a job might be cleaned up while its Pods run."""
+        """Cache the Pods of every namespace, which makes it ready; errors are retried."""
         operator = self._operator
-        async for pod in operator.clients.launcher.present(operator.settings.watch_namespaces):
-            found = read_attempt(pod)
-            if found:
-                operator.cache.put_attempt(*found)
+
+        async def read(names: Sequence[str]) -> None:
+            with never_gone():
+                async for pod in operator.clients.launcher.present(names):
+                    found = read_attempt(pod)
+                    if found:
+                        operator.cache.put_attempt(*found)
+
+        while not operator.namespaces.all_listed():
+            await operator.namespaces.list_pods(read)
+            await asyncio.sleep(NOT_READY_REQUEUE)
 
 
 async def run(settings: Settings) -> None:

@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -15,7 +16,9 @@ from imagejob_operator.api.imagestore import Addressing
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.decision.garbage import Mode
 from imagejob_operator.stores.allowed_endpoints import AllowedEndpoint, read_allowed
+from imagejob_operator.validation import pod_template_policy
 from imagejob_operator.validation.networks import Network, read_networks
+from imagejob_operator.validation.pod_template_policy import PodTemplatePolicy
 
 PREFIX = "IMAGEJOB_"
 MAX_CA_BYTES = 65536
@@ -49,6 +52,7 @@ class Settings:
     job_class: str = ""
     namespace_selector: Mapping[str, str] = field(default_factory=dict)
     watch_namespaces: tuple[str, ...] = ()
+    pod_template: PodTemplatePolicy = pod_template_policy.NOTHING_ALLOWED
     start_grace_seconds: int = 300
     cleaning_budget_seconds: int = 60
     sweep_mode: Mode = Mode.DELETE
@@ -90,6 +94,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         job_class=env.matching("CLASS", "", CLASS, class_rule),
         namespace_selector=dict(_label(word) for word in env.words("NAMESPACE_SELECTOR")),
         watch_namespaces=env.words("WATCH_NAMESPACES"),
+        pod_template=_pod_template(env),
         start_grace_seconds=env.number("START_GRACE_SECONDS", 300),
         cleaning_budget_seconds=env.number("CLEANING_BUDGET_SECONDS", 60),
         sweep_mode=env.choice("SWEEP_MODE", Mode.DELETE),
@@ -179,6 +184,23 @@ def _ca_bundle(env: _Environment) -> str:
     if len(text) > MAX_CA_BYTES:
         _invalid("STORE_CA_FILE", path, f"a file of at most {MAX_CA_BYTES} bytes; it has {len(text)}")
     return text
+
+
+def _pod_template(env: _Environment) -> PodTemplatePolicy:
+    def entries(name: str, pattern: re.Pattern[str], rule: str) -> tuple[str, ...]:
+        rule += ", separated by commas; no security profiles, and no names that start with system-"
+        check = partial(pod_template_policy.check_entry, pattern=pattern)
+        return tuple(env.parsed(name, entry, check, rule) for entry in env.words(name))
+
+    keys = (pod_template_policy.KEY, "keys such as team or example.com/code, or example.com/*")
+    names = (pod_template_policy.NAME, "names of objects")
+    return PodTemplatePolicy(
+        labels=entries("POD_ALLOWED_LABELS", *keys),
+        annotations=entries("POD_ALLOWED_ANNOTATIONS", *keys),
+        service_accounts=entries("POD_ALLOWED_SERVICE_ACCOUNTS", *names),
+        priority_classes=entries("POD_ALLOWED_PRIORITY_CLASSES", *names),
+        runtime_classes=entries("POD_ALLOWED_RUNTIME_CLASSES", *names),
+    )
 
 
 def _label(word: str) -> tuple[str, str]:

@@ -36,11 +36,13 @@ from imagejob_operator.decision.observation import Policy
 from imagejob_operator.fairness import FairLimiter
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.garbage.schedule import GarbageSchedule
+from imagejob_operator.namespaces import WatchedNamespaces
 from imagejob_operator.naming.prefixes import staging_folder
 from imagejob_operator.operations.dispatch import Operations
 from imagejob_operator.operations.limits import OperationLimits
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.ports.object_store import Gate, ObjectStore
+from imagejob_operator.ports.telemetry import GarbageTelemetry
 from imagejob_operator.settings import Settings
 from imagejob_operator.stores.connector import Connector
 from imagejob_operator.stores.registry import OwnStore, StoreRegistry
@@ -60,7 +62,11 @@ class Clients:
         calls = FairLimiter("api_calls", CONNECTIONS, metrics.waited)
         http = KubeHTTP(configuration.host, self._session, metrics.api_call, calls)
         pods = PodSettings(
-            settings.installation, settings.processor_image, settings.processor_pull_policy, settings.engine
+            settings.installation,
+            settings.processor_image,
+            settings.processor_pull_policy,
+            settings.engine,
+            settings.pod_template,
         )
         self.jobs = KubeImageJobs(http, now)
         self.launcher = PodLauncher(http, pods, now)
@@ -69,7 +75,7 @@ class Clients:
         self.metadata_lister = KubeMetadataLister(http, settings.installation)
         networks = SourceNetworks(settings.source_allowed_networks, settings.source_blocked_networks)
         self._downloads = HttpDownloads(networks, settings.source_proxy, waited=metrics.waited)
-        self.downloader = Downloader(self._downloads, KubeSecrets(http))
+        self.downloader = Downloader(self._downloads, KubeSecrets(http), settings.pod_namespace)
         credentials = FileCredentials(settings.store_credentials)
         self.store = S3Store(settings.store, credentials, metrics.store_call, metrics.waited)
 
@@ -89,16 +95,23 @@ class Operator:
         self.cache = Cache()
         self.queues = Queues()
         self.metrics = Metrics()
+        self.namespaces = WatchedNamespaces(settings.watch_namespaces, self.metrics.namespace_available)
         # Its own session: a renewal must not wait for a free connection.
         self.lease_session = open_session(configuration, connections=2)
         self.elector = self._build_elector(configuration.host)
-        self.metrics.watch(self.cache.jobs, self.elector.is_leader, self.queues)
         self.clients = Clients(settings, configuration, self.metrics, self.elector.is_leader)
         self._staging_folder = staging_folder(settings.installation, cluster_uid)
         self.stores = self._build_stores()
         clients, limits = self.clients, OperationLimits(self.metrics.waited)
         operations = Operations(
-            clients.jobs, self.stores, clients.launcher, clients.downloader, self.metrics, now, limits
+            clients.jobs,
+            self.stores,
+            clients.launcher,
+            clients.downloader,
+            self.metrics,
+            now,
+            limits,
+            settings.pod_template,
         )
         self.operations = OperationRunner(operations, self.queues.jobs.add, now)
         self.reconciler = self._build_reconciler()
@@ -106,9 +119,11 @@ class Operator:
             self.stores, self.clients.image_stores, self.cache, self.queues, now, self.elector.is_leader
         )
         self.garbage_schedule = self._build_garbage_schedule()
-        tasks = (self.garbage_schedule.failure,)
+        schedule, is_leader = self.garbage_schedule, self.elector.is_leader
+        self.metrics.watch(self.cache.jobs, is_leader, self.queues, schedule.sweeps)
+        tasks = (schedule.failure,)
         lister = self.clients.metadata_lister
-        self.watch_monitor = WatchMonitor(lister, self.cache, self.queues, tasks, settings.watch_namespaces)
+        self.watch_monitor = WatchMonitor(lister, self.cache, self.queues, tasks, self.namespaces)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -150,14 +165,11 @@ class Operator:
             staging_folder=self._staging_folder,
             mode=self.settings.sweep_mode,
             interval=self.settings.sweep_interval_seconds,
-            namespaces=self.settings.watch_namespaces,
         )
-        telemetry, is_leader = self.metrics.garbage, self.elector.is_leader
+        is_leader = self.elector.is_leader
 
-        def new_collector(store: ObjectStore) -> GarbageCollector:
-            return GarbageCollector(store, self.clients.owners, telemetry, policy, is_leader)
+        def new_collector(store: ObjectStore, telemetry: GarbageTelemetry) -> GarbageCollector:
+            return GarbageCollector(store, self.clients.owners, telemetry, policy, is_leader, self.namespaces)
 
         stores = self.stores
-        return GarbageSchedule(
-            stores.stores_to_sweep, new_collector, stores.close_if_unused, telemetry, policy.interval
-        )
+        return GarbageSchedule(stores.stores_to_sweep, new_collector, stores.close_if_unused, policy.interval)

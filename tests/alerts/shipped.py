@@ -36,6 +36,12 @@ def shipped_rules() -> list[Rule]:
     return [rule for group in shipped_groups() for rule in group["rules"]]
 
 
+def severities(rule: Rule) -> set[str]:
+    """The severity of a rule; both, if it depends on a label."""
+    severity = rule["labels"]["severity"]
+    return set(re.findall(r"}}(\w+){{", severity)) or {severity}
+
+
 def cases_of(alert: str) -> list[dict[str, Any]]:
     """The promtool tests that look at one alert, as documents of the one rule file `rules.yaml`."""
     documents = []

@@ -9,13 +9,15 @@ import pytest
 
 from architecture.runbook import ROOT
 from imagejob_operator.settings import PREFIX, Settings
+from imagejob_operator.validation.pod_template_policy import PodTemplatePolicy
 
 SETTINGS = (ROOT / "docs" / "administrators" / "configuration.md").read_text()
-ELSEWHERE = {"pod_name", "pod_namespace", "store", "job_class"}
+ELSEWHERE = {"pod_name", "pod_namespace", "store", "job_class", "pod_template"}
 """Fields of the settings whose variable has another name."""
 VARIABLES = {f"{PREFIX}{name.upper()}" for name in Settings.__dataclass_fields__.keys() - ELSEWHERE}
 STORE = ("ENDPOINT", "BUCKET", "REGION", "SECURE", "POD_ENDPOINT", "ADDRESSING", "CA_FILE")
 VARIABLES |= {f"{PREFIX}CLASS", *(f"{PREFIX}STORE_{name}" for name in STORE)}
+VARIABLES |= {f"{PREFIX}POD_ALLOWED_{name.upper()}" for name in PodTemplatePolicy.__dataclass_fields__}
 PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "contributors" / "staged-key.md"]
 FOLDERS = ("operator", "processor", "cli", "tools", "tests", "bench", "manifests", "crds", "examples")
 BASES = [ROOT, ROOT / "operator" / "imagejob_operator"]

@@ -145,9 +145,10 @@ class Arena:
         tenants = {f"{name}:": bucket.store for name, bucket in sorted(self.stores.buckets.items())}
         return {"": self.store, **tenants}
 
-    def somewhere(self, key: str) -> bool:
-        """Whether any bucket has an object whose key ends with this."""
-        return any(found.endswith(key) for store in self.everywhere().values() for found in store.objects)
+    def somewhere(self, end: str, folder: str = "") -> bool:
+        """Whether any bucket has an object whose key ends with this, in such a folder."""
+        keys = (found for store in self.everywhere().values() for found in store.objects)
+        return any(found.endswith(end) and folder in found for found in keys)
 
     def somewhere_in(self, folder: str, but: str) -> bool:
         """Whether any bucket has an object below such a folder, except keys with this ending."""
@@ -307,4 +308,4 @@ class Arena:
 
     def _where(self) -> str:
         job = self.job
-        return f"{job.status.phase} {job.status.error} finalizers {job.finalizers}" if job else "gone"
+        return f"{job.status.phase} {job.status.error} finalizers {job.finalizer_count}" if job else "gone"

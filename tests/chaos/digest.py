@@ -39,7 +39,7 @@ def digest(arena: Arena) -> Digest:
     outputs = sorted(objects.keys() - {*staged, *reported, *(k for k in objects if k.endswith("/clock.txt"))})
     return {
         "status": _status(job.raw_status) if job else "gone",
-        "finalizers": list(job.finalizers) if job else [],
+        "finalizers": [job.guarded, job.finalizer_count] if job else [],
         "outputs": {key: (objects[key].etag, repr(objects[key].headers)) for key in outputs},
         "reports": {key: _timeless(msgspec.json.decode(objects[key].data)) for key in reported},
         "orphans": staged,

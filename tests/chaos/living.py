@@ -18,7 +18,7 @@ from chaos.link import Broke, Go, Link, LinkedLoop, Remote
 from chaos.remote_stores import RemoteStores
 from fakes.memory_cluster import MemoryCluster
 from fakes.memory_lease import LeaseLine
-from fakes.memory_owners import FOLDER, ClusterOwners, GarbageCounts
+from fakes.memory_owners import FOLDER, ClusterOwners
 from fakes.memory_web import MemoryWeb
 from fakes.world import Operator, World
 from imagejob_operator.api.imagejob import Key
@@ -85,12 +85,10 @@ class Living(Operator):
             self.imagestore_reconciler.seen(store, gone=False)
         policy = GarbagePolicy(setup.policy.staging_folder, interval=setup.sweep_every)
         self.owners: Any = Remote(link, "owners", ClusterOwners)
-        counts = GarbageCounts()
         self.garbage_schedule = GarbageSchedule(
             self.stores.stores_to_sweep,
-            lambda store: GarbageCollector(store, self.owners, counts, policy, gate),
+            lambda store, counts: GarbageCollector(store, self.owners, counts, policy, gate),
             self.stores.close_if_unused,
-            counts,
             policy.interval,
         )
         self._setup = setup

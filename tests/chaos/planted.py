@@ -61,7 +61,7 @@ def status_before_compensation(living: Living) -> None:
         status, run = o.job.status, o.job.status.run
         if status.at not in COMPENSATING or o.job.deleted_at or not run:
             return decide(o)
-        report = report_key(o.job.key.namespace, o.job.key.name, o.job.uid, run.number)
+        report = report_key(o.job.key.namespace, o.job.key.name, o.job.uid, run.number, run.uid)
         operation = Clean((status.staging.prefix,) if status.staging else (), report)
         tasks.add(asyncio.create_task(clean(living.store, living.link.clock, o.job, operation)))
         target = Phase.FAILED if status.at is Phase.FAILING else Phase.CANCELLED

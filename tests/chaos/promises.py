@@ -37,10 +37,10 @@ class Promises:
             self.wrongs.append(
                 f"duplicate launch: {attempt.name} was launched {self.launches[attempt.name]} times"
             )
-        manifest = f"/{uid}/{attempt.run}-{attempt.epoch}/manifest.json"
+        staging = f"/{uid}/{attempt.run}-{attempt.epoch}-"
         # One of two leaders may come late, to a staging that the other one has emptied by then.
-        once = any(key.endswith(manifest) for key in self._complete)
-        staged = once if self._arena.two else self._arena.somewhere(manifest)
+        once = any(staging in key for key in self._complete)
+        staged = once if self._arena.two else self._arena.somewhere("/manifest.json", staging)
         if not staged:
             self.wrongs.append(f"{attempt.name} was launched before all was staged")
         others = [a for _, a in self._arena.cluster.attempts() if a.live and not a.deleting]

@@ -13,7 +13,7 @@ from fakes.memory_store import MemoryStore
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.attempt import Problem
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
-from imagejob_operator.naming.names import STAGING_ROOT
+from imagejob_operator.naming.names import REPORT_ROOT, STAGING_ROOT
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_prefix
 from imagejob_operator.ports.object_store import StoreError, StoreUnavailable
 
@@ -169,16 +169,22 @@ def fail_while(when: When, operation: str, about: str = "") -> Do:
 
 
 def first_run(arena: Arena) -> bool:
+    """When the job is in its first run."""
+    run = arena.job.status.run if arena.job else None
+    return run is not None and run.number == 1
+
+
+def first_epoch(arena: Arena) -> bool:
     """When the job is in its first run, which was not suspended yet."""
     run = arena.job.status.run if arena.job else None
-    return run is not None and run.number == 1 and run.epoch <= 1
+    return first_run(arena) and run is not None and run.epoch <= 1
 
 
-never_validated = fail(StoreUnavailable("no answer"), "put", "/1.json")
+never_validated = fail_while(first_run, "put", f"{REPORT_ROOT}/")
 """The first run stays in Validating until somebody acts."""
-never_compensated = fail(StoreUnavailable("no answer"), "put_if_absent", "/1.json")
+never_compensated = fail_while(first_run, "put_if_absent", f"{REPORT_ROOT}/")
 """The first run stays in Failing or Cancelling until a user acts; its report is never written."""
-never_staged = fail(StoreUnavailable("no answer"), "put", "/1-1/manifest.json")
+never_staged = fail_while(first_epoch, "put", "/manifest.json")
 """The first run stays in Staging until somebody acts."""
-never_published = fail_while(first_run, "copy", "catalog/uploads/b")
+never_published = fail_while(first_epoch, "copy", "catalog/uploads/b")
 """The first run stays in Publishing until somebody acts; one of two outputs is there."""

@@ -832,6 +832,7 @@ STATUS: list[Case] = [
     *length("status.phase", 0, 32),
     moment("status.phaseSince"),
     *length("status.run.id", 0, 63),
+    *length("status.run.uid", 0, 63),
     moment("status.run.startedAt"),
     moment("status.run.finishedAt"),
     *length("status.run.duration", 0, 32),

@@ -17,7 +17,7 @@ from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job
 from imagejob_operator.decision.attempt import Attempt, Problem
-from imagejob_operator.naming.names import API_VERSION, GROUP, KIND, LABEL_JOB, PLURAL, VERSION
+from imagejob_operator.naming.names import API_VERSION, FINALIZER, GROUP, KIND, LABEL_JOB, PLURAL, VERSION
 
 MERGE = "application/merge-patch+json"
 
@@ -107,7 +107,7 @@ class ServerBench:
         return parse_job(await self._http.request("PATCH", self._path(job.key.name), patch, MERGE))
 
     async def add_stranger(self, job: ImageJob) -> ImageJob:
-        patch = {"metadata": {"finalizers": [*job.finalizers, STRANGER]}}
+        patch = {"metadata": {"finalizers": [*[FINALIZER] * job.guarded, STRANGER]}}
         return parse_job(await self._http.request("PATCH", self._path(job.key.name), patch, MERGE))
 
     async def user_deletes(self, job: ImageJob) -> None:

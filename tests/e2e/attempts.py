@@ -169,6 +169,18 @@ PODS = (
     Attempt(
         "pod-account", "`podTemplate.serviceAccountName`: another's", _pod(serviceAccountName="{a}/robot")
     ),
+    Attempt("pod-policy", "`podTemplate.labels`: those of a NetworkPolicy", _pod(labels={"app": "{a}"})),
+    Attempt(
+        "pod-injection",
+        "`podTemplate.annotations`: credentials by injection",
+        _pod(annotations={"vault.hashicorp.com/agent-inject": "true"}),
+    ),
+    Attempt(
+        "pod-priority",
+        "`podTemplate.priorityClassName`: the cluster's own",
+        _pod(priorityClassName="system-node-critical"),
+    ),
+    Attempt("pod-runtime", "`podTemplate.runtimeClassName`: any", _pod(runtimeClassName="host")),
 )
 
 ATTEMPTS = (*SOURCES, *DESTINATIONS, *NAMES, *STORES, *PODS)

@@ -30,7 +30,8 @@ from imagejob_operator.naming.prefixes import staging_prefix
 UID = "0000aaaa-1111-2222-3333-444455556666"
 KEY = Key("shop", "spring")
 NOW = START
-PREFIX = staging_prefix(FOLDER, "shop", UID, 1, 1)
+RUN_UID = "00112233aabbccdd"
+PREFIX = staging_prefix(FOLDER, "shop", UID, 1, 1, RUN_UID)
 POLICY = Policy(FOLDER)
 
 SPEC: dict[str, Any] = {
@@ -63,7 +64,7 @@ def status(
         observed_generation=1,
         phase=phase.value,
         phase_since=since,
-        run=RunStatus(id=run_id, number=1, epoch=1, started_at=since, shards=shards),
+        run=RunStatus(id=run_id, number=1, uid=RUN_UID, epoch=1, started_at=since, shards=shards),
         items_per_shard=per_shard if staged else 0,
         items=ItemCounts(items) if staged else None,
         staging=None if phase is Phase.VALIDATING else StagingStatus(PREFIX),

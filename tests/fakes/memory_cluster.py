@@ -181,7 +181,7 @@ class MemoryCluster:
     async def add_finalizer(self, job: ImageJob) -> ImageJob:
         await self.hooks.before("add_finalizer", str(job.key))
         self._expect(job)
-        self._body(job.key)["metadata"]["finalizers"] = [*job.finalizers, FINALIZER]
+        self._body(job.key)["metadata"].setdefault("finalizers", []).append(FINALIZER)
         after = self._changed(job.key)
         await self.hooks.after("add_finalizer", str(job.key))
         return after
@@ -191,8 +191,8 @@ class MemoryCluster:
         if job.key not in self._bodies:
             return None
         self._expect(job)
-        left = [name for name in job.finalizers if name != FINALIZER]
-        self._body(job.key)["metadata"]["finalizers"] = left
+        left = self._body(job.key)["metadata"]["finalizers"]
+        left.remove(FINALIZER)
         after: ImageJob | None = self._changed(job.key)
         if job.deleted_at and not left:
             self._drop(job.key)

@@ -11,6 +11,7 @@ from fakes.hooks import Hooks
 from fakes.memory_cluster import MemoryCluster
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.decision.garbage import Orphans, Owner, read_owner
+from imagejob_operator.naming.names import FINALIZER
 from imagejob_operator.naming.prefixes import staging_folder
 
 CLUSTER = "00000000-aaaa-4000-8000-000000000001"
@@ -89,7 +90,7 @@ class ClusterOwners:
         job = self._cluster.job(key)
         if job is None:
             return None
-        metadata: dict[str, Any] = {"uid": job.uid, "finalizers": list(job.finalizers)}
+        metadata: dict[str, Any] = {"uid": job.uid, "finalizers": [FINALIZER] if job.guarded else []}
         if job.deleted_at:
             metadata["deletionTimestamp"] = job.deleted_at.isoformat()
         return job.uid, read_owner({"metadata": metadata, "status": job.raw_status})
@@ -105,9 +106,6 @@ class GarbageCounts:
 
     def deleted(self, objects: int) -> None:
         self.deleted_objects += objects
-
-    def sweep_finished(self, left: Orphans) -> None:
-        self.left.append(left)
 
     def sweep_failed(self) -> None:
         self.failures += 1

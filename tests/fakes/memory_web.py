@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 
 from fakes.hooks import Hooks
+from imagejob_operator.naming.names import HEADER_ORIGINS
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.ports.downloads import FetchFailed
-from imagejob_operator.ports.secrets import SecretUnreadable
+from imagejob_operator.ports.secrets import Secret, SecretUnreadable
 
 
 class MemoryWeb:
@@ -44,9 +45,13 @@ class MemorySecrets:
     """Secrets by namespace and name."""
 
     def __init__(self) -> None:
-        self.known: dict[tuple[str, str], Mapping[str, str]] = {}
+        self.known: dict[tuple[str, str], Secret] = {}
 
-    async def read(self, namespace: str, name: str) -> Mapping[str, str]:
+    def put(self, namespace: str, name: str, data: Mapping[str, str], origins: str) -> None:
+        """A Secret that its owner allows to be sent to some origins."""
+        self.known[namespace, name] = Secret(data, {HEADER_ORIGINS: origins})
+
+    async def read(self, namespace: str, name: str) -> Secret:
         try:
             return self.known[namespace, name]
         except KeyError:

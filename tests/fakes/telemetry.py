@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.status import Status
 
 
@@ -20,11 +21,11 @@ class CountingTelemetry:
     def reconcile(self, result: str, seconds: float) -> None:
         self.reconciles.append(result)
 
-    def moved(self, before: Status, after: Status) -> None:
-        self.moves.append((before.phase, after.phase))
+    def moved(self, before: Status, job: ImageJob) -> None:
+        self.moves.append((before.phase, job.status.phase))
 
     def staged(self, size: int) -> None:
         self.staged_bytes += size
 
-    def deferred(self, reason: Reason) -> None:
+    def deferred(self, job: ImageJob, reason: Reason) -> None:
         self.deferrals.append(reason)

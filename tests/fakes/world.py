@@ -16,7 +16,7 @@ from fakes.memory_stores import ALLOWED, MemoryStores
 from fakes.memory_web import MemoryWeb, downloader
 from fakes.scripts import well
 from fakes.telemetry import CountingTelemetry
-from imagejob_operator.api.imagejob import ImageJob, Key
+from imagejob_operator.api.imagejob import Identity, ImageJob, Key
 from imagejob_operator.api.phase import TERMINAL
 from imagejob_operator.controller.attempt_actions import AttemptActions
 from imagejob_operator.controller.cache import Cache
@@ -133,9 +133,9 @@ class Operator:
 
     def attempt_seen(self, kind: str, uid: str, key: Key, attempt: Attempt) -> None:
         if kind == "DELETED":
-            self.cache.drop_attempt(uid, attempt)
+            self.cache.drop_attempt(Identity(key, uid), attempt)
         else:
-            self.cache.put_attempt(uid, attempt)
+            self.cache.put_attempt(Identity(key, uid), attempt)
         self.queue.add(key)
 
     def running_operations(self) -> list[asyncio.Task[None]]:

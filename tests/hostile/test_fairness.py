@@ -40,6 +40,7 @@ from imagejob_operator.controller.imagestores import ImageStoreReconciler
 from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.workqueue import MAX_RECONCILE_SECONDS, Queues, WorkQueue
 from imagejob_operator.decision.operation import Operation, Progress, Publish, Stage, Staged
+from imagejob_operator.fairness import COMPUTING_THREADS, FairExecutor
 from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.operations.dispatch import Operations
 from imagejob_operator.ports.credentials import Credentials
@@ -277,6 +278,22 @@ async def test_staging_does_not_delay_the_store_calls_of_reconciles_in_its_own_n
         await queue.stop()
         store.close()
     assert spent[0] < SOON
+
+
+async def test_large_plans_of_one_namespace_do_not_delay_the_computing_of_another() -> None:
+    """Many operations of a tenant compute for a second each, in threads of which there are few."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(FairExecutor("computing", COMPUTING_THREADS))
+
+    async def work(job: ImageJob) -> None:
+        hostile = job.key.namespace == "hostile"
+        await for_each(range(2), lambda _: asyncio.to_thread(time.sleep, 0.8 if hostile else 0))
+
+    async with operations(work) as runner:
+        for number in range(12):
+            runner.ensure(job_of("hostile", str(number)), OPERATION)
+        await asyncio.sleep(0.05)
+        assert await done(runner, job_of("shop")) < SOON / 2
 
 
 async def test_token_services_that_do_not_answer_do_not_delay_the_computing_of_operations() -> None:

@@ -22,6 +22,7 @@ from imagejob_operator.controller.watch_monitor import SeenVersions
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.handlers.watch import WatchHandlers
 from imagejob_operator.main import MAX_RECURSION
+from imagejob_operator.namespaces import WatchedNamespaces
 from imagejob_operator.naming.names import LABEL_ATTEMPT, LABEL_EPOCH, LABEL_JOB, LABEL_RUN, LABEL_SHARD
 
 BAD, GOOD = "bad00000-uid", "good0000-uid"
@@ -92,7 +93,7 @@ async def test_a_body_that_cannot_be_parsed_does_not_keep_any_replica_from_getti
     await bench.handlers.on_imagejob(event(body(BAD, "bad", spec={**SPEC, **POISON})))
     await bench.handlers.on_imagejob(event(body(GOOD, "good")))
     owners: Any = Owners()
-    await asyncio.wait_for(await_cache_sync(bench.cache, owners, ()), 2)
+    await asyncio.wait_for(await_cache_sync(bench.cache, owners, WatchedNamespaces()), 2)
     job = bench.cache.job(Key("shop", "bad"))
     assert job is not None
     assert isinstance(job.spec, InvalidSpec)

@@ -7,21 +7,33 @@ import gc
 import json
 import os
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from fakes.build import SPEC
+from fakes.build import SPEC, UID
+from imagejob_operator.adapters.kubernetes.metadata_list import KubeMetadataLister
+from imagejob_operator.adapters.kubernetes.owners import KubeOwners
 from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
+from imagejob_operator.api.errors import MAX_MESSAGE
+from imagejob_operator.api.imagejob import Key
+from imagejob_operator.api.imagestore import ImageStore
+from imagejob_operator.api.status import MAX_SHARDS
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.watch_monitor import SeenVersions
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.handlers.watch import WatchHandlers
+from imagejob_operator.naming.names import LABEL_ATTEMPT, LABEL_EPOCH, LABEL_JOB, LABEL_RUN, LABEL_SHARD
 
 KIB = 1024
-BYTES_PER_JOB = 20 * KIB
-"""What the operator may keep of an ImageJob, whatever it contains; documented for administrators."""
+BYTES_PER_JOB = 10 * KIB
+"""What the operator may keep of an ImageJob without a status, whatever it contains."""
+BYTES_PER_STATUS = 80 * KIB
+BYTES_PER_POD = 5 * KIB
+BYTES_PER_STORE = 40 * KIB
+
+Handler = Callable[[Any], Awaitable[None]]
 
 INLINE = base64.b64encode(os.urandom(64 * KIB)).decode()
 LONG = "k" * 500
@@ -69,52 +81,176 @@ def invalid() -> dict[str, Any]:
     return inline_files(last=INLINE[:-1] + "!")
 
 
-def body(number: int, spec: dict[str, Any], status: dict[str, Any]) -> str:
-    metadata = {
+def body(number: int, spec: dict[str, Any], status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    named = {
         "namespace": "shop",
         "name": f"large-{number}",
         "uid": f"0000aaaa-1111-2222-3333-{number:012d}",
         "resourceVersion": "7",
         "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "x" * 200 * KIB},
+        **metadata,
     }
-    return json.dumps({"metadata": metadata, "spec": {**SPEC, "suspend": True, **spec}, "status": status})
+    return {"metadata": named, "spec": {**SPEC, "suspend": True, **spec}, "status": status}
 
 
-async def kept_per_job(texts: Callable[[int], str], jobs: int) -> float:
-    """The bytes that stay allocated for each job after its event."""
-    seen = SeenVersions(lambda: 0.0, False)
-    handlers = WatchHandlers(Cache(), WorkQueue(), lambda store, gone: None, read_attempt, seen, seen)
+class Bench:
+    """The handlers of the watches, and what they keep."""
 
-    async def see(number: int) -> None:
-        event: Any = {"type": "ADDED", "object": json.loads(texts(number))}
-        await handlers.on_imagejob(event)
+    def __init__(self) -> None:
+        self.seen, self.cache = SeenVersions(lambda: 0.0, False), Cache()
+        self.stores: dict[Key, ImageStore] = {}
+        self.handlers = WatchHandlers(
+            self.cache, WorkQueue(), self._imagestore_seen, read_attempt, self.seen, self.seen
+        )
 
-    await see(jobs)  # so that caches of libraries do not count
-    gc.collect()
-    tracemalloc.start()
-    try:
-        before, _ = tracemalloc.get_traced_memory()
-        for number in range(jobs):
-            await see(number)
+    def _imagestore_seen(self, store: ImageStore, gone: bool) -> None:
+        self.stores[store.key] = store
+
+    async def kept(self, see: Handler, bodies: Callable[[int], dict[str, Any]], objects: int) -> float:
+        """The bytes that stay allocated for each object after its event."""
+        texts = [json.dumps(bodies(number)) for number in range(min(objects, 20))]
+
+        async def deliver(number: int) -> None:
+            text = (
+                texts[number % len(texts)]
+                .replace('"large-', f'"large-{number}-')
+                .replace("0000aaaa", f"{number:08x}")
+            )
+            event: Any = {"type": "ADDED", "object": json.loads(text)}
+            await see(event)
+
+        await deliver(objects)  # so that caches of libraries do not count
         gc.collect()
-        after, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert len(handlers.cache.seen()) == jobs + 1
-    return (after - before) / jobs
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            for number in range(objects):
+                await deliver(number)
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert len(self.seen.versions) in (0, objects + 1)
+        return (after - before) / objects
 
 
 @pytest.mark.parametrize(
     "spec", [inline_files, keys, urls, renditions, pod_template, pod_annotations, invalid]
 )
 async def test_the_content_of_a_spec_is_not_kept(spec: Callable[[], dict[str, Any]]) -> None:
-    content = spec()
-    kept = await kept_per_job(lambda number: body(number, content, {}), 20)
+    bench, content = Bench(), spec()
+    kept = await bench.kept(bench.handlers.on_imagejob, lambda number: body(number, content, {}), 20)
+    assert len(list(bench.cache.jobs())) == 21
     assert kept < BYTES_PER_JOB, f"{kept / KIB:.0f} KiB are kept of each ImageJob"
 
 
 async def test_400_suspended_jobs_of_512_kib_inline_data() -> None:
     """H1: they occupied 260 MiB in the cache, and the operator was killed at each start."""
-    content = inline_files()
-    kept = await kept_per_job(lambda number: body(number, content, {"phase": "Suspended"}), 400)
+    bench, content = Bench(), inline_files()
+    suspended = {"phase": "Suspended"}
+    kept = await bench.kept(bench.handlers.on_imagejob, lambda number: body(number, content, suspended), 400)
     assert kept < BYTES_PER_JOB, f"{kept / KIB:.0f} KiB are kept of each ImageJob"
+
+
+async def test_the_finalizers_of_others_are_not_kept() -> None:
+    names = [f"example.com/{LONG}-{position}" for position in range(1000)]
+    bench = Bench()
+    kept = await bench.kept(
+        bench.handlers.on_imagejob, lambda number: body(number, {}, {}, finalizers=names), 20
+    )
+    assert kept < BYTES_PER_JOB, f"{kept / KIB:.0f} KiB are kept of each ImageJob"
+
+
+async def test_the_largest_status_is_within_the_bound_of_one() -> None:
+    """Jobs that fail have large statuses, which the operator writes itself."""
+    bench = Bench()
+    kept = await bench.kept(bench.handlers.on_imagejob, lambda number: body(number, {}, largest_status()), 20)
+    assert kept < BYTES_PER_STATUS, f"{kept / KIB:.0f} KiB are kept of each ImageJob"
+
+
+def largest_status() -> dict[str, Any]:
+    """The longest lists and texts that the operator writes."""
+    moment = "2026-01-01T12:00:00Z"
+    run = {"id": "1", "number": 7, "epoch": 1, "startedAt": moment, "outcome": "x" * 30}
+    attempts = ",".join(f"{shard}={shard % 2 + 1}+{shard % 2 + 1}" for shard in range(MAX_SHARDS))
+    condition = {"status": "True", "reason": "r" * 60, "message": "m" * MAX_MESSAGE}
+    times = {"lastTransitionTime": moment, "observedGeneration": 1}
+    past = {"id": "1", "number": 1, "phase": "Failed", "report": "r" * 300, "startedAt": moment}
+    return {
+        "phase": "Suspended",
+        "run": {**run, "shards": {"total": MAX_SHARDS, "attempts": attempts}},
+        "conditions": [{**condition, **times, "type": f"Type{n}"} for n in range(5)],
+        "failures": [
+            {"item": "i" * 1024, "code": "IMG_001", "message": "m" * MAX_MESSAGE} for _ in range(10)
+        ],
+        "history": [past] * 5,
+    }
+
+
+async def test_of_a_pod_only_an_attempt_is_kept() -> None:
+    """Pods of the job's namespace, which a tenant may create, with labels of ours."""
+    labels = dict.fromkeys((LABEL_RUN, LABEL_EPOCH, LABEL_SHARD, LABEL_ATTEMPT), "1")
+    metadata = {
+        "creationTimestamp": "2026-01-01T12:00:00Z",
+        "labels": {LABEL_JOB: "spring", **labels},
+        "ownerReferences": [{"uid": UID, "controller": True, "kind": "ImageJob", "name": "spring"}],
+    }
+    container = {"name": "processor", "env": [{"name": f"E{n}", "value": "v" * 1000} for n in range(500)]}
+    waiting = {"reason": "ErrImagePull", "message": "m" * 500 * KIB}
+    status = {
+        "phase": "Pending",
+        "containerStatuses": [{"name": "processor", "state": {"waiting": waiting}}],
+    }
+
+    def pod(number: int) -> dict[str, Any]:
+        made = body(number, {}, status, **metadata)
+        return {**made, "spec": {"containers": [container]}}
+
+    bench = Bench()
+    kept = await bench.kept(bench.handlers.on_pod, pod, 20)
+    assert kept < BYTES_PER_POD, f"{kept / KIB:.1f} KiB are kept of each Pod"
+
+
+@pytest.mark.parametrize("auth", [{"secretRef": {"name": "media-store"}}, {}], ids=["valid", "invalid"])
+async def test_of_an_imagestore_at_most_its_ca_bundle_is_kept(auth: dict[str, Any]) -> None:
+    spec = {
+        "endpoint": "s3.example.com",
+        "bucket": "media",
+        "auth": auth,
+        "tls": {"caBundle": "c" * 32 * KIB},
+    }
+
+    def store(number: int) -> dict[str, Any]:
+        return {**body(number, {}, {}), "spec": spec}
+
+    bench = Bench()
+    kept = await bench.kept(bench.handlers.on_imagestore, store, 20)
+    assert len(bench.stores) == 21
+    assert kept < BYTES_PER_STORE, f"{kept / KIB:.0f} KiB are kept of each ImageStore"
+
+
+class Server:
+    """An API server with many ImageJobs that have large annotations."""
+
+    async def request(self, verb: str, path: str, accept: str = "") -> dict[str, Any]:
+        """One page of ten; there are 20 pages."""
+        page = int(path.rpartition("continue=")[2]) if "continue=" in path else 0
+        items = [body(number, {}, {}) for number in range(page * 10, page * 10 + 10)]
+        metadata = {"continue": str(page + 1) if page < 19 else ""}
+        answer = {"metadata": metadata, "items": [{"metadata": item["metadata"]} for item in items]}
+        found: dict[str, Any] = json.loads(json.dumps(answer))
+        return found
+
+
+async def test_lists_of_metadata_do_not_collect_annotations() -> None:
+    """Each may have 256 KiB of them, and the watch monitor lists all objects every 25 seconds."""
+    server: Any = Server()
+    lister, owners = KubeMetadataLister(server, "default"), KubeOwners(server)
+    for listing in (lister.jobs, owners.uids):
+        tracemalloc.start()
+        try:
+            assert len(await listing(())) == 200
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 6 * 10 * 200 * KIB, f"{peak / KIB:.0f} KiB for 200 objects: more than a page"

@@ -19,7 +19,10 @@ Prometheus Operator.
 
 ## Metrics
 
-Only the leader counts jobs. Labels are phases, codes, reasons, verbs and kinds, never names of jobs.
+Only the leader counts jobs and sweeps. Labels are phases, codes, reasons, verbs, kinds, stores and watched
+namespaces, never names of jobs. The label `store` is `default` for the operator's own store, and namespace
+and name for an ImageStore; counters of runs have only `imagestore`. The label `cause` is `tenant` for
+failures that a user of the namespace can fix, those of its ImageStores included, else `installation`.
 `/metrics` also has the usual `process_*` metrics (memory, CPU, open files, start time).
 
 | metric | type | meaning |
@@ -44,7 +47,9 @@ deleted. To remove it, see the [runbook](runbook.md#staging-of-a-cluster-that-is
 
 def monitoring(rules: dict[str, Any]) -> str:
     """Every metric with its help text, and every alert with its runbook entry."""
-    families = sorted(Metrics().registry.collect(), key=lambda family: family.name)
+    metrics = Metrics()
+    metrics.watch(lambda: (), lambda: True)
+    families = sorted(metrics.registry.collect(), key=lambda family: family.name)
     lines = [NOTE, _METRICS]
     for family in families:
         if family.name.startswith("imagejob_"):
@@ -58,6 +63,8 @@ def monitoring(rules: dict[str, Any]) -> str:
 
 def _alert(rule: dict[str, Any]) -> str:
     notes, severity = rule["annotations"], rule["labels"]["severity"]
+    if either := re.findall(r"}}(\w+){{", severity):
+        severity = f"{either[0]}; {either[1]} if a tenant can fix it"
     anchor = notes["runbook_url"].removeprefix(RUNBOOK)
     summary = re.sub(r"{{ \$labels\.(\w+) }}", r"(\1)", notes["summary"])
     link = "[error codes](../users/errors.md)" if "{{" in anchor else f"[runbook](runbook.md{anchor})"

@@ -107,7 +107,7 @@ JOB_002 SourceTooLarge          User    final A source or the list of sources is
 JOB_002 ChecksumMismatch        User    final A downloaded source does not have the expected SHA-256 digest.
 JOB_002 BlockedAddress          User    final A URL or a redirect points to a disallowed address or port.
 JOB_002 SourceUnreachable       User    retry A source could not be downloaded from its web server.
-JOB_002 AccessDenied            Storage final A store or web server denied access to a source or staged data.
+JOB_002 AccessDenied            Storage final A store, a web server or a Secret denied access to a source.
 JOB_002 StoreUnavailable        Storage retry The store was not available within `stagingDeadlineSeconds`.
 JOB_002 StagingDeadlineExceeded Storage retry Staging took longer than `stagingDeadlineSeconds`.
 JOB_003 PodRejected             Cluster final The API server rejected the Pod.

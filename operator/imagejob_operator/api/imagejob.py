@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+import msgspec
+
 from imagejob_operator.api.spec import InvalidSpec, Spec, SpecHead, as_invalid, parse_spec
 from imagejob_operator.api.status import MAX_COUNT, RunStatus, Status, parse_status
 from imagejob_operator.naming.names import FINALIZER, OUTPUTS_ROOT
@@ -30,6 +32,14 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Which ImageJob: a name is used again, and a uid can be claimed in another namespace."""
+
+    key: Key
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageJob:
     """One ImageJob at one resource version, with the head of its spec unless it was read as a whole."""
 
@@ -41,14 +51,23 @@ class ImageJob:
     status: Status
     raw_status: dict[str, Any]
     """The status as read, from which patches are computed."""
-    finalizers: tuple[str, ...] = ()
+    spec_hash: str = ""
+    """A hash of the whole spec, also where only its head is kept; empty if it is invalid."""
+    finalizer_at: int | None = None
+    """The position of our finalizer; None if it has none of ours."""
+    finalizer_count: int = 0
     deleted_at: datetime | None = None
     created_at: datetime | None = None
 
     @property
+    def identity(self) -> Identity:
+        """What its Pods must name as their owner."""
+        return Identity(self.key, self.uid)
+
+    @property
     def guarded(self) -> bool:
         """Whether it has our finalizer."""
-        return FINALIZER in self.finalizers
+        return self.finalizer_at is not None
 
     @property
     def outputs_prefix(self) -> str:
@@ -58,6 +77,13 @@ class ImageJob:
             return own
         elsewhere = self.spec.destination.store_ref not in (None, self.spec.store_ref)
         return f"{OUTPUTS_ROOT}/{own}" if elsewhere else own
+
+    @property
+    def uses_image_store(self) -> bool:
+        """Whether its staging or its outputs are in an ImageStore, which a user of the namespace provides."""
+        run, spec = self.status.run, self.spec
+        named = not isinstance(spec, InvalidSpec) and (spec.store_ref or spec.destination.store_ref)
+        return bool(named or (run and run.store))
 
     def ends_by(self, now: datetime) -> datetime:
         """When the active deadline passes (from `now` if not started), without suspended and queued time."""
@@ -96,6 +122,7 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
     status = parsed(parse_status, raw_status, lambda _: _unreadable(raw_status))
     if not _belongs_to(status, metadata["uid"]):
         status = _unreadable(raw_status)
+    finalizers = metadata.get("finalizers", [])
     deleted, created = metadata.get("deletionTimestamp"), metadata.get("creationTimestamp")
     return ImageJob(
         key=Key(metadata["namespace"], metadata["name"]),
@@ -105,7 +132,9 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
         spec=spec,
         status=status,
         raw_status=raw_status,
-        finalizers=tuple(metadata.get("finalizers", ())),
+        spec_hash="" if isinstance(spec, InvalidSpec) else _hash_of(spec),
+        finalizer_at=finalizers.index(FINALIZER) if FINALIZER in finalizers else None,
+        finalizer_count=len(finalizers),
         deleted_at=datetime.fromisoformat(deleted) if deleted else None,
         created_at=datetime.fromisoformat(created) if created else None,
     )
@@ -117,6 +146,10 @@ def parsed(parse: Callable[[Any], P], raw: Any, otherwise: Callable[[Exception],
         return parse(raw)
     except Exception as error:  # noqa: BLE001  (an unforeseen error must not keep a job from its status)
         return otherwise(error)
+
+
+def _hash_of(spec: Spec) -> str:
+    return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
 
 
 def _belongs_to(status: Status, uid: str) -> bool:

@@ -143,7 +143,7 @@ def parse_store(body: dict[str, Any]) -> ImageStore:
 
 def _as_invalid(error: Exception) -> InvalidStore:
     if isinstance(error, InvalidStore):
-        return error
+        return InvalidStore(str(error))  # not the error itself: its traceback refers to the body
     return InvalidStore(f"spec: it cannot be parsed ({type(error).__name__}: {error!s:.200}); simplify it")
 
 

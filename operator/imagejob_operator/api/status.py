@@ -51,11 +51,13 @@ class StagingStore(Stanza, frozen=True, omit_defaults=False):
 class RunStatus(Stanza, frozen=True):
     """The current run. `number` never decreases; `epoch` grows each time the run is staged.
 
+    `uid` identifies the run, also if etcd was restored and its number was used before.
     A queue held all Pods for `queued_seconds` until `released_at`, and still does if `queued_since` is set.
     """
 
     id: str = ""
     number: Count = 0
+    uid: str = ""
     epoch: Count = 0
     started_at: Moment | None = None
     finished_at: Moment | None = None

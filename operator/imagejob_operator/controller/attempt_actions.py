@@ -39,7 +39,7 @@ class AttemptActions:
         match action:
             case StopAttempt(attempt):
                 await self._launcher.stop(attempt, job.key.namespace)
-                self._cache.stopping(job.uid, attempt)
+                self._cache.stopping(job.identity, attempt)
                 return
             case Launch(shard=shard):
                 work, verb = self._launch(job, action, memory), "written"
@@ -81,7 +81,7 @@ class AttemptActions:
         live = lifetime(self._clock(), job.ends_at_the_latest(self._clock()))
         url = await write_order(store, job, prefix, shard, number, live)
         attempt = await self._launcher.launch(job, shard, number, ends_by)
-        self._cache.put_attempt(job.uid, attempt)
+        self._cache.put_attempt(job.identity, attempt)
         await self._deliver(job, attempt, url)
 
     async def _deliver_again(self, job: ImageJob, action: DeliverOrder) -> None:
@@ -94,4 +94,4 @@ class AttemptActions:
 
     async def _deliver(self, job: ImageJob, attempt: Attempt, url: str) -> None:
         await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.ca_bundle(job))
-        self._cache.delivered(job.uid, attempt)
+        self._cache.delivered(job.identity, attempt)

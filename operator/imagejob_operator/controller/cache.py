@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from imagejob_operator.api.imagejob import ImageJob, Key
+from imagejob_operator.api.imagejob import Identity, ImageJob, Key
 from imagejob_operator.api.phase import TERMINAL
 from imagejob_operator.decision.attempt import Attempt, State, as_gone
 
@@ -18,15 +18,15 @@ def newer(version: str, than: str) -> bool:
 
 
 class Cache:
-    """Jobs by key, attempts by the uid of their job. An older version never replaces a newer one."""
+    """Jobs by key, attempts by the identity of their job. An older version never replaces a newer one."""
 
     def __init__(self) -> None:
         self._jobs: dict[Key, ImageJob] = {}
         self._foreign: set[str] = set()
         """Uids of jobs that other installations serve."""
-        self._active: set[str] = set()
-        """Uids of jobs whose run has not ended."""
-        self._attempts: dict[str, dict[str, Attempt]] = {}
+        self._active: set[Identity] = set()
+        """Jobs whose run has not ended."""
+        self._attempts: dict[Identity, dict[str, Attempt]] = {}
         self._delivered: set[str] = set()
 
     def job(self, key: Key) -> ImageJob | None:
@@ -61,10 +61,10 @@ class Cache:
                 self.drop_job(known.key, known.uid)
         self._jobs[job.key] = job
         if job.status.at in TERMINAL:
-            self._active.discard(job.uid)
-            self._forget_gone(job.uid)
+            self._active.discard(job.identity)
+            self._forget_gone(job.identity)
         else:
-            self._active.add(job.uid)
+            self._active.add(job.identity)
         return True
 
     def drop_job(self, key: Key, uid: str) -> None:
@@ -73,60 +73,60 @@ class Cache:
         known = self._jobs.get(key)
         if known and known.uid == uid:
             del self._jobs[key]
-            self._active.discard(uid)
-            for attempt in self._attempts.pop(uid, {}).values():
+            self._active.discard(known.identity)
+            for attempt in self._attempts.pop(known.identity, {}).values():
                 self._delivered.discard(attempt.uid)
 
-    def attempts(self, job_uid: str) -> tuple[Attempt, ...]:
+    def attempts(self, job: Identity) -> tuple[Attempt, ...]:
         """The attempts of a job, by name."""
-        found = self._attempts.get(job_uid, {})
+        found = self._attempts.get(job, {})
         return tuple(
             replace(a, order_delivered=a.state is not State.WAITING or a.uid in self._delivered)
             for _, a in sorted(found.items())
         )
 
-    def all_attempts(self) -> Iterable[tuple[str, Attempt]]:
-        """Every attempt that is not gone, with the uid of its job."""
+    def all_attempts(self) -> Iterable[tuple[Identity, Attempt]]:
+        """Every attempt that is not gone, with its job."""
         return [
-            (uid, attempt)
-            for uid, found in self._attempts.items()
+            (job, attempt)
+            for job, found in self._attempts.items()
             for attempt in found.values()
             if not attempt.gone
         ]
 
-    def put_attempt(self, job_uid: str, attempt: Attempt) -> None:
+    def put_attempt(self, job: Identity, attempt: Attempt) -> None:
         """Store an attempt; one that is gone does not come back."""
-        found = self._attempts.setdefault(job_uid, {})
+        found = self._attempts.setdefault(job, {})
         known = found.get(attempt.name)
         if known and known.uid != attempt.uid:
             self._delivered.discard(known.uid)
         if known is None or known.uid != attempt.uid or not known.gone:
             found[attempt.name] = attempt
 
-    def drop_attempt(self, job_uid: str, attempt: Attempt) -> None:
+    def drop_attempt(self, job: Identity, attempt: Attempt) -> None:
         """The attempt is gone; how it ended is kept, because no reconcile may have seen it."""
-        known = self._attempts.get(job_uid, {}).get(attempt.name)
+        known = self._attempts.get(job, {}).get(attempt.name)
         if known and known.uid == attempt.uid:
-            self._attempts[job_uid][attempt.name] = as_gone(attempt)
+            self._attempts[job][attempt.name] = as_gone(attempt)
             self._delivered.discard(attempt.uid)
-        if job_uid not in self._active:
-            self._forget_gone(job_uid)
+        if job not in self._active:
+            self._forget_gone(job)
 
-    def _forget_gone(self, job_uid: str) -> None:
+    def _forget_gone(self, job: Identity) -> None:
         """No reconcile needs attempts that are gone: the run has ended, or the job is gone."""
-        found = {name: a for name, a in self._attempts.get(job_uid, {}).items() if not a.gone}
-        self._attempts.pop(job_uid, None)
+        found = {name: a for name, a in self._attempts.get(job, {}).items() if not a.gone}
+        self._attempts.pop(job, None)
         if found:
-            self._attempts[job_uid] = found
+            self._attempts[job] = found
 
-    def stopping(self, job_uid: str, attempt: Attempt) -> None:
+    def stopping(self, job: Identity, attempt: Attempt) -> None:
         """The attempt is being deleted, unless it is gone already."""
-        known = self._attempts.get(job_uid, {}).get(attempt.name)
+        known = self._attempts.get(job, {}).get(attempt.name)
         if known and known.uid == attempt.uid and not known.gone:
-            self._attempts[job_uid][attempt.name] = replace(known, deleting=True)
+            self._attempts[job][attempt.name] = replace(known, deleting=True)
 
-    def delivered(self, job_uid: str, attempt: Attempt) -> None:
+    def delivered(self, job: Identity, attempt: Attempt) -> None:
         """The attempt has its order, unless it is gone already."""
-        known = self._attempts.get(job_uid, {}).get(attempt.name)
+        known = self._attempts.get(job, {}).get(attempt.name)
         if known and known.uid == attempt.uid and not known.gone:
             self._delivered.add(attempt.uid)

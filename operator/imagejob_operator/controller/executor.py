@@ -94,7 +94,7 @@ class Executor:
             log.error("status rejected, writing a shorter one", extra=extra)
             after = await self.jobs.write_status(job, shortened(status))
         if before.phase != status.phase:
-            self.telemetry.moved(before, status)
+            self.telemetry.moved(before, after)
             error = status.error
             extra = {
                 "job": str(job.key),
@@ -129,7 +129,7 @@ class Executor:
 
     async def _release_finalizer(self, job: ImageJob, action: ReleaseFinalizer) -> ImageJob | None:
         if action.deferred:
-            self.telemetry.deferred(action.deferred)
+            self.telemetry.deferred(job, action.deferred)
             extra = {"job": str(job.key), "uid": job.uid, "reason": action.deferred.value}
             log.warning("finalizer released before staging was empty", extra=extra)
         try:

@@ -36,7 +36,7 @@ class Observer:
             policy=self.policy,
             admission=await self.stores.admission(job) if pending else None,
             stores=self.stores.views(job) if pending else StoreViews(),
-            attempts=self.cache.attempts(job.uid),
+            attempts=self.cache.attempts(job.identity),
             results=dict(memory.results),
             refusals=dict(memory.refusals),
             remarks=dict(memory.remarks),

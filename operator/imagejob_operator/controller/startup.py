@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from imagejob_operator.controller.cache import Cache
+from imagejob_operator.namespaces import WatchedNamespaces
 from imagejob_operator.ports.imagejobs import JobsError, Rejected
 from imagejob_operator.ports.owners import Owners
 
@@ -35,15 +36,16 @@ async def read_cluster_uid(owners: Owners) -> str:
         await asyncio.sleep(RETRY_PERIOD)
 
 
-async def await_cache_sync(cache: Cache, owners: Owners, namespaces: tuple[str, ...]) -> None:
+async def await_cache_sync(cache: Cache, owners: Owners, namespaces: WatchedNamespaces) -> None:
     """Return when every job of the first listing is in the cache or gone; errors are retried.
 
-    The watch does not report that its initial listing is complete.
+    The watch does not report that its initial listing is complete. Namespaces that cannot be read do not
+    count, unless there is no other.
     """
     missing: set[str] | None = None
     while True:
         try:
-            listed = set(await owners.uids(namespaces))
+            listed = {uid for uids in (await namespaces.each(owners.uids)).values() for uid in uids}
             # Jobs created later do not count, or the cache of a busy cluster would never be in sync.
             missing = (listed if missing is None else missing & listed) - cache.seen()
             if not missing:

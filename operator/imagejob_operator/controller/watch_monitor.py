@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from imagejob_operator.controller.cache import Cache, newer
 from imagejob_operator.controller.workqueue import Queues
-from imagejob_operator.ports.imagejobs import JobsError
+from imagejob_operator.namespaces import EVERYWHERE, WatchedNamespaces, covers
 from imagejob_operator.ports.metadata_list import ListedObject, MetadataLister
 
 log = logging.getLogger(__name__)
@@ -45,20 +45,30 @@ class SeenVersions:
 
     clock: Callable[[], float]
     per_namespace: bool
-    versions: dict[str, str] = field(default_factory=dict)
+    by_watch: dict[str, dict[str, str]] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions of all watches."""
+        return {uid: version for versions in self.by_watch.values() for uid, version in versions.items()}
+
+    def of(self, namespace: str) -> dict[str, str]:
+        """The versions of the watch that serves a namespace."""
+        return self.by_watch.setdefault(self._watch(namespace), {})
 
     def note(self, namespace: str, uid: str, version: str, deleted: bool) -> None:
         """A watch delivered an event."""
         self.last[self._watch(namespace)] = self.clock()
         if deleted:
-            self.versions.pop(uid, None)
-        elif self.lacks(uid, version):
-            self.versions[uid] = version
+            self.of(namespace).pop(uid, None)
+        elif self.lacks(namespace, uid, version):
+            self.of(namespace)[uid] = version
 
-    def lacks(self, uid: str, version: str) -> bool:
+    def lacks(self, namespace: str, uid: str, version: str) -> bool:
         """Whether neither this version nor a newer one was delivered."""
-        return uid not in self.versions or newer(version, self.versions[uid])
+        seen = self.of(namespace).get(uid)
+        return seen is None or newer(version, seen)
 
     def silence(self, namespace: str) -> float:
         """Seconds since the watch of a namespace delivered any event."""
@@ -78,7 +88,7 @@ class _Missing:
     since: float
 
     def still(self) -> bool:
-        return self.seen.lacks(self.uid, self.listed.version)
+        return self.seen.lacks(self.listed.key.namespace, self.uid, self.listed.version)
 
     def is_stalled(self, now: float) -> bool:
         waited = now - self.since
@@ -89,7 +99,7 @@ class _Missing:
 class WatchMonitor:
     """Monitors the watches, the queues and the tasks of this process.
 
-    Each of the `tasks` returns why a task has failed, or nothing. Each of the `namespaces` has its own watch.
+    Each of the `tasks` returns why a task has failed, or nothing.
     """
 
     def __init__(
@@ -98,17 +108,18 @@ class WatchMonitor:
         cache: Cache,
         queues: Queues,
         tasks: Sequence[Callable[[], str]] = (),
-        namespaces: tuple[str, ...] = (),
+        namespaces: WatchedNamespaces | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.jobs = SeenVersions(clock, bool(namespaces))
-        self.attempts = SeenVersions(clock, bool(namespaces))
+        self._namespaces = namespaces or WatchedNamespaces()
+        per_namespace = EVERYWHERE not in self._namespaces.names
+        self.jobs = SeenVersions(clock, per_namespace)
+        self.attempts = SeenVersions(clock, per_namespace)
         self._metadata_lister = metadata_lister
         self._cache = cache
         self._queue = queues.jobs
         self._queues = queues
         self._tasks = tasks
-        self._namespaces = namespaces
         self._clock = clock
         self._missing: dict[str, _Missing] = {}
         self._listed_at = clock()
@@ -119,10 +130,7 @@ class WatchMonitor:
         while True:
             if self._clock() >= next_list:
                 next_list = self._clock() + LIST_PERIOD
-                try:
-                    await self.compare()
-                except JobsError as error:
-                    log.warning("watch monitor: metadata list failed", extra={"error": str(error)})
+                await self.compare()
             for queue in self._queues:
                 queue.check()
             if problems := self.problems():
@@ -130,19 +138,38 @@ class WatchMonitor:
             await asyncio.sleep(CHECK_PERIOD)
 
     async def compare(self) -> None:
-        """Repair missed deletions and find missing versions by a metadata list; JobsError if that fails."""
-        # The cache as well: a response may have restored an object after its deletion was delivered.
-        known_jobs = self.jobs.versions.keys() | self._cache.seen()
-        known_attempts = self.attempts.versions.keys() | {a.uid for _, a in self._cache.all_attempts()}
-        jobs = await self._metadata_lister.jobs(self._namespaces)
-        attempts = await self._metadata_lister.attempts(self._namespaces)
-        self._listed_at = self._clock()
-        self._forget_jobs(known_jobs - jobs.keys())
-        self._forget_attempts(known_attempts - attempts.keys())
-        found = [*self._find_missing(jobs, self.jobs), *self._find_missing(attempts, self.attempts)]
+        """Repair missed deletions and find missing versions by metadata lists.
+
+        Nothing is known about the objects of a namespace whose list fails.
+        """
+        compared = await self._namespaces.check(self._compare)
+        found = [missing for part in compared.values() for missing in part]
+        if compared:
+            self._listed_at = self._clock()
         # An object that was missing before keeps its first missing version, and its time.
         before = {uid: missing for uid, missing in self._missing.items() if missing.still()}
         self._missing = {missing.uid: before.get(missing.uid, missing) for missing in found}
+
+    async def _compare(self, names: Sequence[str]) -> list[_Missing]:
+        """Compare one namespace, or all if none is named."""
+        name = names[0] if names else EVERYWHERE
+        # The cache as well: a response may have restored an object after its deletion was delivered.
+        cached = [job for job in self._cache.jobs() if covers(name, job.key.namespace)]
+        known_jobs = self.jobs.of(name).keys() | {job.uid for job in cached}
+        known_attempts = self.attempts.of(name).keys() | {
+            attempt.uid
+            for job in cached
+            for attempt in self._cache.attempts(job.identity)
+            if not attempt.gone
+        }
+        if name == EVERYWHERE:
+            known_jobs |= self._cache.seen()
+            known_attempts |= {attempt.uid for _, attempt in self._cache.all_attempts()}
+        jobs = await self._metadata_lister.jobs(names)
+        attempts = await self._metadata_lister.attempts(names)
+        self._forget_jobs(name, known_jobs - jobs.keys())
+        self._forget_attempts(name, known_attempts - attempts.keys())
+        return [*self._find_missing(jobs, self.jobs), *self._find_missing(attempts, self.attempts)]
 
     def problems(self) -> list[str]:
         """Why the process must exit; empty if it is healthy."""
@@ -171,28 +198,27 @@ class WatchMonitor:
 
     def _find_missing(self, listed: Mapping[str, ListedObject], seen: SeenVersions) -> list[_Missing]:
         return [
-            _Missing(uid, found, seen, self._listed_at)
+            _Missing(uid, found, seen, self._clock())
             for uid, found in listed.items()
-            if seen.lacks(uid, found.version)
+            if seen.lacks(found.key.namespace, uid, found.version)
         ]
 
-    def _forget_jobs(self, gone: Set[str]) -> None:
+    def _forget_jobs(self, name: str, gone: Set[str]) -> None:
         for job in self._cache.jobs() if gone else ():
             if job.uid in gone:
-                log.warning("watch monitor: missed the deletion of a job", extra={"job": str(job.key)})
+                extra = {"job": str(job.key), "uid": job.uid}
+                log.warning("watch monitor: missed the deletion of a job", extra=extra)
                 self._cache.drop_job(job.key, job.uid)
                 self._queue.add(job.key)
         for uid in gone:
             self._cache.ignore_job(uid, gone=True)
-            self.jobs.versions.pop(uid, None)
+            self.jobs.of(name).pop(uid, None)
 
-    def _forget_attempts(self, gone: Set[str]) -> None:
-        owners = {job.uid: job.key for job in self._cache.jobs()} if gone else {}
-        for job_uid, attempt in self._cache.all_attempts() if gone else ():
+    def _forget_attempts(self, name: str, gone: Set[str]) -> None:
+        for job, attempt in self._cache.all_attempts() if gone else ():
             if attempt.uid in gone:
                 log.warning("watch monitor: missed the deletion of a Pod", extra={"pod": attempt.name})
-                self._cache.drop_attempt(job_uid, attempt)
-                if job_uid in owners:
-                    self._queue.add(owners[job_uid])
+                self._cache.drop_attempt(job, attempt)
+                self._queue.add(job.key)
         for uid in gone:
-            self.attempts.versions.pop(uid, None)
+            self.attempts.of(name).pop(uid, None)

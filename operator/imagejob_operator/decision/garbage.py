@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ import msgspec
 
 from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.documents.staging import read_manifest
-from imagejob_operator.naming.names import FINALIZER
+from imagejob_operator.naming.names import FINALIZER, RUN_UID_LENGTH
 from imagejob_operator.naming.prefixes import job_staging_prefix, own_staging_prefix, staging_prefix
 
 SHORTEST_AGE = timedelta(hours=1)
@@ -32,7 +32,7 @@ _NAMESPACE = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _UID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _COUNT = r"[1-9][0-9]{0,9}"
 _JOB = re.compile(f"({_NAMESPACE})/({_UID})/")
-_RUN = re.compile(f"({_COUNT})-({_COUNT})/")
+_RUN = re.compile(f"({_COUNT})-({_COUNT})(?:-([0-9a-f]{{{RUN_UID_LENGTH}}}))?/")
 
 
 class Mode(enum.StrEnum):
@@ -64,12 +64,13 @@ class StagedRun:
     job: StagedJob
     number: int
     epoch: int
+    uid: str = ""
 
     @property
     def prefix(self) -> str:
         """The folder, with its '/'."""
         job = self.job
-        return staging_prefix(job.staging_folder, job.namespace, job.uid, self.number, self.epoch)
+        return staging_prefix(job.staging_folder, job.namespace, job.uid, self.number, self.epoch, self.uid)
 
 
 def clock_key(staging_folder: str) -> str:
@@ -87,7 +88,7 @@ def parse_job_folder(staging_folder: str, folder: str) -> StagedJob | None:
 def parse_run_key(job: StagedJob, key: str) -> StagedRun | None:
     """The run of an object; None if this installation would not have written it."""
     found = _RUN.match(key, len(job.prefix)) if key.startswith(job.prefix) else None
-    return StagedRun(job, int(found[1]), int(found[2])) if found else None
+    return StagedRun(job, int(found[1]), int(found[2]), found[3] or "") if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class Owner:
     number: int
     epoch: int
     phase: str = ""
+    run_uid: str = ""
     released: bool = False
     """It is being deleted and has no finalizer of ours: no run of it will continue."""
     known: bool = True
@@ -138,10 +140,11 @@ def read_owner(body: Mapping[str, Any]) -> Owner:
         run = status.get("run") or {}
         number = msgspec.convert(run.get("number", 0), int, strict=True)
         epoch = msgspec.convert(run.get("epoch", 0), int, strict=True)
+        run_uid = msgspec.convert(run.get("uid", ""), str, strict=True)
         phase = msgspec.convert(status.get("phase", ""), str, strict=True)
     except (msgspec.ValidationError, AttributeError):
         return UNKNOWN_OWNER
-    return Owner(number, epoch, phase, released)
+    return Owner(number, epoch, phase, run_uid, released)
 
 
 class Verdict(enum.StrEnum):
@@ -170,7 +173,7 @@ def judge_owner(run: StagedRun, owner: Owner | None) -> Verdict:
         return Verdict.UNKNOWN
     if owner.released:
         return Verdict.ENDED
-    if (run.number, run.epoch) == (owner.number, owner.epoch):
+    if (run.number, run.epoch, run.uid) == (owner.number, owner.epoch, owner.run_uid):
         return Verdict.ENDED if owner.done_with else Verdict.CURRENT
     over = run.number == owner.number and owner.between_runs
     return Verdict.PAST if over or (run.number, run.epoch) < (owner.number, owner.epoch) else Verdict.AHEAD
@@ -242,6 +245,8 @@ class Orphans:
     """Objects and folders in our own folder that this operator did not write."""
     foreign: int = 0
     """Folders of other clusters and installations."""
+    installations: tuple[str, ...] = ()
+    """The other installations in this cluster among them."""
 
     @property
     def clean(self) -> bool:
@@ -260,11 +265,3 @@ def count_orphans(findings: Iterable[Finding], clock: datetime) -> Orphans:
         oldest=max((clock - finding.contents.newest for finding in due), default=timedelta(0)),
         waiting=sum(finding.contents.objects for finding in found if finding.verdict in WAITING),
     )
-
-
-def total(sweeps: Iterable[Orphans]) -> Orphans:
-    """The sum over all stores."""
-    left = list(sweeps)
-    counts = {field.name for field in fields(Orphans)} - {"oldest"}
-    sums = {name: sum(getattr(one, name) for one in left) for name in counts}
-    return Orphans(**sums, oldest=max((one.oldest for one in left), default=timedelta(0)))

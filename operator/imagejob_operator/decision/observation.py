@@ -14,7 +14,7 @@ from imagejob_operator.api.status import RunStatus, StagingStore, Status
 from imagejob_operator.decision.action import Action
 from imagejob_operator.decision.attempt import Attempt, Refusal, Remark
 from imagejob_operator.decision.operation import Operation, Progress
-from imagejob_operator.naming.prefixes import report_key, staging_prefix
+from imagejob_operator.naming.prefixes import job_staging_prefix, report_key, staging_prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Observation:
     def report_key(self) -> str:
         """Key of the current run's report; empty without a run."""
         key, run = self.job.key, self.job.status.run
-        return report_key(key.namespace, key.name, self.job.uid, run.number) if run else ""
+        return report_key(key.namespace, key.name, self.job.uid, run.number, run.uid) if run else ""
 
     def progress_of(self, operation: Operation) -> Progress | None:
         """The progress of an operation; None if it is not the one that runs."""
@@ -124,14 +124,20 @@ class Observation:
         return (staging.prefix,) if staging else ()
 
     @property
+    def all_staged_prefixes(self) -> tuple[str, ...]:
+        """The prefix of all runs, and the recorded one if it has an earlier name of the installation."""
+        own = job_staging_prefix(self.policy.staging_folder, self.job.key.namespace, self.job.uid)
+        return (own, *(prefix for prefix in self.staged_prefixes if not prefix.startswith(own)))
+
+    @property
     def staged_prefix(self) -> str:
         """The prefix of the recorded staging; empty without one."""
         return "".join(self.staged_prefixes)
 
     def staging_prefix(self, run: RunStatus) -> str:
         """The staging prefix of a run, in its epoch."""
-        namespace = self.job.key.namespace
-        return staging_prefix(self.policy.staging_folder, namespace, self.job.uid, run.number, run.epoch)
+        folder, job = self.policy.staging_folder, self.job
+        return staging_prefix(folder, job.key.namespace, job.uid, run.number, run.epoch, run.uid)
 
     def launched(self, run: RunStatus | None) -> bool:
         """Whether an attempt of a run, in its epoch, is known to have run."""

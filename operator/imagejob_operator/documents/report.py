@@ -97,6 +97,8 @@ class Report(Wire, frozen=True, omit_defaults=False):
     run: int
     outcome: str
     written_at: datetime
+    run_uid: str = ""
+    """Identifies the run, as `status.run.uid` and the `imagejob-run` metadata of its outputs."""
     items: tuple[ReportItem, ...] = ()
     error: ReportError | None = None
     checks: tuple[ReportCheck, ...] = ()

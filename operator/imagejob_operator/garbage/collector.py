@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from imagejob_operator.api.imagejob import Key
@@ -34,8 +34,9 @@ from imagejob_operator.decision.garbage import (
     urls_end,
 )
 from imagejob_operator.documents.staging import MAX_MANIFEST_BYTES, manifest_key
+from imagejob_operator.namespaces import WatchedNamespaces, covers
 from imagejob_operator.naming.names import STAGING_ROOT
-from imagejob_operator.naming.prefixes import own_staging_prefix
+from imagejob_operator.naming.prefixes import installation_of, own_staging_prefix
 from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.ports.imagejobs import JobsError
 from imagejob_operator.ports.object_store import (
@@ -67,7 +68,6 @@ class GarbagePolicy:
     mode: Mode = Mode.DELETE
     interval: float = 900.0
     """Seconds from the start of one sweep to the start of the next; a longer sweep is cancelled."""
-    namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ class _Sweep:
     now: datetime
     """By the store's clock."""
     uids: Mapping[str, Key]
+    listed: Collection[str]
+    """The namespaces whose ImageJobs were listed."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class GarbageCollector:
     telemetry: GarbageTelemetry
     policy: GarbagePolicy
     gate: Gate = always_open
+    namespaces: WatchedNamespaces = field(default_factory=WatchedNamespaces)
 
     async def sweep(self) -> Orphans | None:
         """Sweep once; what is left, or None if the sweep was skipped or failed. Nothing is raised."""
@@ -107,13 +110,14 @@ class GarbageCollector:
         return None
 
     async def _sweep(self) -> Orphans:
-        foreign = await self._count_foreign()
+        others = await self._count_others()
         # Staging first, then the owners: never the other way round.
         jobs, unknown = await self._list_jobs()
         if not jobs:
-            return Orphans(unknown=unknown, foreign=foreign)
-        uids = await self.owners.uids(self.policy.namespaces)
-        sweep = _Sweep(await self._read_clock(), uids)
+            return replace(others, unknown=unknown)
+        listed = await self.namespaces.each(self.owners.uids)
+        uids = {uid: key for found in listed.values() for uid, key in found.items()}
+        sweep = _Sweep(await self._read_clock(), uids, listed.keys())
 
         async def examine(job: StagedJob) -> tuple[list[Finding], int]:
             return await self._examine(sweep, job)
@@ -124,7 +128,8 @@ class GarbageCollector:
             count_orphans(findings, sweep.now),
             jobs=len(jobs),
             unknown=unknown + sum(unknown_objects for _, unknown_objects in answers),
-            foreign=foreign,
+            foreign=others.foreign,
+            installations=others.installations,
         )
         if left.prefixes:
             first = [f"{finding.run.prefix}: {finding.verdict}" for finding in findings if finding.due][:5]
@@ -132,10 +137,14 @@ class GarbageCollector:
             log.warning("%d orphaned staging folders were not deleted", left.prefixes, extra=extra)
         return left
 
-    async def _count_foreign(self) -> int:
+    async def _count_others(self) -> Orphans:
         """The staging folders of other clusters and installations."""
-        own = own_staging_prefix(self.policy.staging_folder)
-        return len([folder async for folder in self.store.folders(f"{STAGING_ROOT}/") if folder != own])
+        folder = self.policy.staging_folder
+        found = [
+            one async for one in self.store.folders(f"{STAGING_ROOT}/") if one != own_staging_prefix(folder)
+        ]
+        installations = filter(None, (installation_of(one, folder) for one in found))
+        return Orphans(foreign=len(found), installations=tuple(sorted(installations)))
 
     async def _list_jobs(self) -> tuple[list[StagedJob], int]:
         """The folders of jobs, and the number of folders that the operator did not write."""
@@ -176,12 +185,9 @@ class GarbageCollector:
         owner = await self._read_owner(sweep, job)
         return [await self._settle(sweep, run, contents, owner) for run, contents in runs.items()], unknown
 
-    def _watched(self, job: StagedJob) -> bool:
-        return not self.policy.namespaces or job.namespace in self.policy.namespaces
-
     async def _read_owner(self, sweep: _Sweep, job: StagedJob) -> Owner | None:
         """The owner now, after all of its staging was listed; None if it is gone for good."""
-        if not self._watched(job):
+        if not any(covers(name, job.namespace) for name in sweep.listed):
             return UNKNOWN_OWNER
         key = sweep.uids.get(job.uid)
         if key is None:

@@ -10,6 +10,9 @@ import kopf
 
 from imagejob_operator.naming.names import GROUP, LABEL_INSTALLATION
 
+LIST_PAGE = 20
+"""Objects per request of Kopf's listing: each may have 1.5 MiB, and Kopf decodes a page as a whole."""
+
 
 class _NoDiffBase(kopf.MultiDiffBaseStorage):
     """Stores nothing, and spares the copy of each object: decisions are level-triggered."""
@@ -43,7 +46,7 @@ def register_process(
         settings.watching.server_timeout = 290
         settings.watching.connect_timeout = 10
         settings.watching.inactivity_timeout = 70
-        settings.watching.chunk_size = 500
+        settings.watching.chunk_size = LIST_PAGE
         # It may resume from an arbitrary version if the connection drops before the first bookmark.
         settings.watching.initial_streaming = False
         settings.watching.label_selectors["", "v1", "pods"] = f"{LABEL_INSTALLATION}={installation}"
@@ -52,6 +55,8 @@ def register_process(
         settings.networking.error_backoffs = (0.5, 1, 2)
         settings.process.ultimate_exiting_timeout = 25
         logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+        # A line for each attempt of each watch; the watch monitor reports what cannot be read.
+        logging.getLogger("kopf._cogs.clients").setLevel(logging.CRITICAL)
 
     async def login(**_: Any) -> kopf.AiohttpSession:
         return connect()

@@ -10,13 +10,13 @@ from typing import Any
 
 import kopf
 
-from imagejob_operator.api.imagejob import Key, parse_job
+from imagejob_operator.api.imagejob import Identity, parse_job
 from imagejob_operator.api.imagestore import ImageStore, parse_store
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.watch_monitor import SeenVersions
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.decision.attempt import Attempt
-from imagejob_operator.naming.names import GROUP, LABEL_INSTALLATION, LABEL_JOB, PLURAL, STORE_PLURAL, VERSION
+from imagejob_operator.naming.names import GROUP, LABEL_INSTALLATION, PLURAL, STORE_PLURAL, VERSION
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class WatchHandlers:
     cache: Cache
     queue: WorkQueue
     imagestore_seen: Callable[[ImageStore, bool], None]
-    read_attempt: Callable[[dict[str, Any]], tuple[str, Attempt] | None]
+    read_attempt: Callable[[dict[str, Any]], tuple[Identity, Attempt] | None]
     job_versions: SeenVersions
     pod_versions: SeenVersions
     job_class: str = ""
@@ -70,15 +70,14 @@ class WatchHandlers:
         """Cache the attempt and queue its job."""
         with self._contained("Pod", event):
             _note(self.pod_versions, event)
-            pod: dict[str, Any] = dict(event["object"])
-            found = self.read_attempt(pod)
+            found = self.read_attempt(dict(event["object"]))
             if found is None:
                 return
             if event["type"] == "DELETED":
                 self.cache.drop_attempt(*found)
             else:
                 self.cache.put_attempt(*found)
-            self.queue.add(Key(pod["metadata"]["namespace"], pod["metadata"]["labels"][LABEL_JOB]))
+            self.queue.add(found[0].key)
 
     async def on_imagestore(self, event: kopf.RawEvent, **_: Any) -> None:
         """Pass the ImageStore on."""

@@ -20,6 +20,12 @@ LABEL_EPOCH = f"{GROUP}/epoch"
 LABEL_SHARD = f"{GROUP}/shard"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 
+RUN_UID_LENGTH = 16
+"""Hexadecimal digits of the uid of a run."""
+
+HEADER_ORIGINS = f"{GROUP}/header-origins"
+"""Annotation of a Secret that may be sent as request headers: to which origins, separated by commas."""
+
 STAGING_ROOT = ".imagejob-staging"
 """Top-level folder of all staging. It starts with a dot, so no namespace can have its name."""
 REPORT_ROOT = ".imagejob"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from imagejob_operator.naming.names import REPORT_ROOT, STAGING_ROOT
 
+CLUSTER_UID_LENGTH = 36
+
 
 def namespace_prefix(namespace: str) -> str:
     """The part of the default store's bucket that belongs to a namespace."""
@@ -19,6 +21,16 @@ def staging_folder(installation: str, cluster: str) -> str:
     return f"{installation}-{cluster}"
 
 
+def installation_of(prefix: str, folder: str) -> str:
+    """The installation in this cluster that a staging prefix belongs to; empty if it is of another cluster.
+
+    `folder` is the staging folder of this installation.
+    """
+    cluster = folder[-CLUSTER_UID_LENGTH:]
+    found = prefix.removeprefix(f"{STAGING_ROOT}/").partition("/")[0]
+    return found.removesuffix(f"-{cluster}") if found.endswith(f"-{cluster}") else ""
+
+
 def own_staging_prefix(folder: str) -> str:
     """The prefix of all staging of one installation in one cluster; ends with '/'."""
     return f"{STAGING_ROOT}/{folder}/"
@@ -29,9 +41,12 @@ def job_staging_prefix(folder: str, namespace: str, uid: str) -> str:
     return f"{own_staging_prefix(folder)}{namespace}/{uid}/"
 
 
-def staging_prefix(folder: str, namespace: str, uid: str, number: int, epoch: int) -> str:
-    """The prefix of one epoch of one run; ends with '/'. Never written again once it was deleted."""
-    return f"{job_staging_prefix(folder, namespace, uid)}{number}-{epoch}/"
+def staging_prefix(folder: str, namespace: str, uid: str, number: int, epoch: int, run_uid: str = "") -> str:
+    """The prefix of one epoch of one run; ends with '/'. Never written again once it was deleted.
+
+    The number alone does not identify a run: after a restore of etcd, another run has it again.
+    """
+    return f"{job_staging_prefix(folder, namespace, uid)}{number}-{epoch}{_suffix(run_uid)}/"
 
 
 def reports_prefix(namespace: str, name: str) -> str:
@@ -39,6 +54,11 @@ def reports_prefix(namespace: str, name: str) -> str:
     return f"{REPORT_ROOT}/{namespace}/{name}/"
 
 
-def report_key(namespace: str, name: str, uid: str, number: int) -> str:
+def report_key(namespace: str, name: str, uid: str, number: int, run_uid: str = "") -> str:
     """The key of the report of a run, which commits the run."""
-    return f"{reports_prefix(namespace, name)}{uid[:8]}/{number}.json"
+    return f"{reports_prefix(namespace, name)}{uid[:8]}/{number}{_suffix(run_uid)}.json"
+
+
+def _suffix(run_uid: str) -> str:
+    """Only a status that this operator did not write has no uid of its run."""
+    return f"-{run_uid}" if run_uid else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -12,7 +11,6 @@ R = TypeVar("R")
 
 AT_ONCE = 16
 """How many store calls of one job run at the same time."""
-_COMPUTING = ThreadPoolExecutor(2, thread_name_prefix="compute")
 
 
 async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE) -> list[R]:
@@ -38,11 +36,8 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_onc
 
 
 async def compute(work: Callable[..., R], *arguments: Any) -> R:
-    """Call a function that takes long to compute, in a thread; the event loop must renew the Lease meanwhile.
-
-    More than two threads would not be faster, and they would delay the event loop.
-    """
-    return await asyncio.get_running_loop().run_in_executor(_COMPUTING, work, *arguments)
+    """Call a function that takes long to compute, in a thread; the event loop must renew the Lease meanwhile."""
+    return await asyncio.to_thread(work, *arguments)
 
 
 async def in_pages(items: AsyncIterator[T], size: int) -> AsyncIterator[list[T]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from imagejob_operator.api.errors import Code, Failure, Reason
-from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.decision.operation import Clean, Operation, Progress, Publish, Stage, Validate
 from imagejob_operator.fairness import working_for
 from imagejob_operator.operations.failed import OperationFailed
@@ -20,6 +20,7 @@ from imagejob_operator.ports.imagejobs import Jobs, JobsError
 from imagejob_operator.ports.launcher import Launcher
 from imagejob_operator.ports.stores import Stores
 from imagejob_operator.ports.telemetry import Telemetry
+from imagejob_operator.validation.pod_template_policy import NOTHING_ALLOWED, PodTemplatePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Operations:
     telemetry: Telemetry
     clock: Clock
     limits: OperationLimits = field(default_factory=OperationLimits)
+    allowed: PodTemplatePolicy = NOTHING_ALLOWED
 
     async def __call__(self, job: ImageJob, operation: Operation) -> Progress:
         """Carry out one operation; raises OperationFailed, or StoreError if it is to be retried."""
@@ -48,6 +50,8 @@ class Operations:
 
     async def _carry_out(self, job: ImageJob, operation: Operation) -> Progress:
         store = await self.stores.of(job)
+        if isinstance(operation, Validate | Stage):
+            self._check_template(job)
         match operation:
             case Validate():
                 return await validate(store, self.launcher, self.clock, job, operation)
@@ -59,6 +63,11 @@ class Operations:
                 return await clean(store, self.clock, job, operation)
             case _:
                 assert_never(operation)
+
+    def _check_template(self, job: ImageJob) -> None:
+        """Fail with JOB_001, before anything is staged, if the podTemplate is not allowed."""
+        if why := self.allowed.refusal(whole_spec(job).execution.pod_template):
+            raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, why))
 
     async def _whole(self, job: ImageJob, operation: Operation) -> ImageJob:
         """The job with its whole spec, which is kept only while the operation runs."""

@@ -14,12 +14,12 @@ CONTENT = f"{OWN_METADATA}content"
 FACTS = f"{OWN_METADATA}image"
 """Metadata with the facts that a report needs: `<width>x<height>/<bytes>/<sha256>`."""
 RUN = f"{OWN_METADATA}run"
-"""Metadata with the run that wrote an object: `<uid>/<number>`."""
+"""Metadata with the uid of the run that wrote an object. Objects may be public, so it names no ImageJob."""
 
 
 def writer_of(job: ImageJob) -> str:
     """The value of the RUN metadata of objects that the job's current run writes."""
-    return f"{job.uid}/{job.status.run.number if job.status.run else 0}"
+    return job.status.run.uid if job.status.run else ""
 
 
 def read_output(key: str, stored: StoredObject) -> ReportOutput | None:

@@ -36,7 +36,8 @@ async def committed_report(store: ObjectStore, job: ImageJob, key: str) -> Repor
     report, run = await _read(store, key), job.status.run
     if report is None or run is None or report.outcome != "Succeeded":
         return None
-    return report if (report.uid, report.run) == (job.uid, run.number) else None
+    written_by = (report.uid, report.run_id, report.run, report.run_uid)
+    return report if written_by == (job.uid, run.id, run.number, run.uid) else None
 
 
 async def unpublished_before(store: ObjectStore, job: ImageJob) -> frozenset[str]:

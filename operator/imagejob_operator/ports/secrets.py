@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """The data of a Secret as text, and what its owner says about its use."""
+
+    data: Mapping[str, str] = field(repr=False)
+    annotations: Mapping[str, str]
 
 
 class SecretUnreadable(Exception):
@@ -13,5 +22,5 @@ class SecretUnreadable(Exception):
 class Secrets(Protocol):
     """Every call ends within a bounded time."""
 
-    async def read(self, namespace: str, name: str) -> Mapping[str, str]:
-        """The data of a Secret as text, or SecretUnreadable, which may be transient."""
+    async def read(self, namespace: str, name: str) -> Secret:
+        """A Secret, or SecretUnreadable, which may be transient."""

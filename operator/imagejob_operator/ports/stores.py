@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from imagejob_operator.api.errors import Failure
@@ -15,6 +16,21 @@ class StoreNotOpen(StoreUnavailable):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class StoreWithStaging:
+    """An open store that the garbage collector sweeps."""
+
+    name: str
+    """`default` for the operator's own, else namespace and name of the ImageStore; unique."""
+    namespace: str
+    """Of the ImageStore; empty for the operator's own."""
+    store: ObjectStore
+
+
+OWN_STORE = "default"
+"""The name of the operator's own store in metrics and logs."""
 
 
 class Stores(Protocol):

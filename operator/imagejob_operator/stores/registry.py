@@ -20,10 +20,16 @@ from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
 from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.decision.observation import StoreView, StoreViews
 from imagejob_operator.naming.names import REPORT_ROOT, STAGING_ROOT
-from imagejob_operator.naming.prefixes import namespace_prefix, own_staging_prefix
+from imagejob_operator.naming.prefixes import (
+    CLUSTER_UID_LENGTH,
+    installation_of,
+    job_staging_prefix,
+    namespace_prefix,
+    own_staging_prefix,
+)
 from imagejob_operator.ports.imagestores import NotUsable
 from imagejob_operator.ports.object_store import ObjectStore, StoreDenied, StoreError, StoreUnavailable
-from imagejob_operator.ports.stores import StoreNotOpen
+from imagejob_operator.ports.stores import OWN_STORE, StoreNotOpen, StoreWithStaging
 from imagejob_operator.stores.connector import Connector, OpenedStore
 from imagejob_operator.stores.scoped_store import Part, ScopedStore
 
@@ -55,6 +61,7 @@ class StoreRegistry:
     ) -> None:
         self._own = own
         self._connector = connector
+        self._folder = staging_folder
         self._staging = own_staging_prefix(staging_folder)
         self._jobs = jobs
         self._check_soon = check_soon
@@ -131,12 +138,14 @@ class StoreRegistry:
         del self._staging_of_all[uid]
         self._opened.pop(uid).store.close()
 
-    def stores_to_sweep(self) -> Mapping[str, ObjectStore]:
+    def stores_to_sweep(self) -> Mapping[str, StoreWithStaging]:
         """All open stores that may have staging, by uid; the operator's own has none."""
-        found: dict[str, ObjectStore] = {"": self._own.store}
+        found = {"": StoreWithStaging(OWN_STORE, "", self._own.store)}
         for uid, opened in self._opened.items():
             if opened.gone or self._readiness.get(uid, UNCHECKED).ready:
-                found[uid] = self._staging_of_all[uid]
+                # A new ImageStore may have the name of one that is gone.
+                name = f"{opened.key} (deleted, {uid})" if opened.gone else str(opened.key)
+                found[uid] = StoreWithStaging(name, opened.key.namespace, self._staging_of_all[uid])
         return found
 
     def credentials_expire_at(self, uid: str) -> datetime | None:
@@ -171,12 +180,21 @@ class StoreRegistry:
         source = self._source(job)
         staging = f"{self._staging}{namespace}/"
         reports = f"{REPORT_ROOT}/{namespace}/"
-        parts = [self._part(source, root, f"{_staging(source)}{root}") for root in (staging, reports)]
+        roots = (staging, reports, *self._renamed_staging(job))
+        parts = [self._part(source, root, f"{_staging(source)}{root}") for root in roots]
         user = namespace_prefix(namespace)
         parts.append(self._part(source, user, _user_prefix(source, user)))
         if job.outputs_prefix != user:
             parts += self._target(job, user)
         return ScopedStore(parts)
+
+    def _renamed_staging(self, job: ImageJob) -> list[str]:
+        """The recorded staging of the job, if the installation had another name when the run was staged."""
+        recorded = job.status.staging.prefix if job.status.staging else ""
+        installation = installation_of(recorded, self._folder)
+        folder = f"{installation}{self._folder[-CLUSTER_UID_LENGTH - 1 :]}"
+        root = job_staging_prefix(folder, job.key.namespace, job.uid)
+        return [root] if installation and folder != self._folder and recorded.startswith(root) else []
 
     def _target(self, job: ImageJob, user: str) -> list[Part]:
         """The outputs in another store; a run that only cleans up does not need it."""

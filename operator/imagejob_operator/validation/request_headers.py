@@ -1,9 +1,15 @@
-"""Validation of request headers that a user keeps in a Secret."""
+"""Request headers that a user keeps in a Secret: whether they may be sent, and whether they are valid.
+
+Users name Secrets that they may not be able to read, so the owner of a Secret decides who receives it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+
+from imagejob_operator.naming.names import HEADER_ORIGINS
+from imagejob_operator.validation.urls import InvalidURL, origin_of, parse_url
 
 MAX_HEADERS = 16
 MAX_VALUE = 4096
@@ -16,8 +22,27 @@ _OWN = re.compile(
 """Headers that the operator sets."""
 
 
+class NotForThisOrigin(ValueError):
+    """The Secret may not be sent there; the message shows nothing of its contents."""
+
+
 class InvalidHeader(ValueError):
     """A header is invalid; the message names it without its value."""
+
+
+def check_origin(annotations: Mapping[str, str], url: str) -> None:
+    """Raise NotForThisOrigin unless the annotation of a Secret names the origin of a URL."""
+    wanted = parse_url(url)
+    for entry in annotations.get(HEADER_ORIGINS, "").split(","):
+        try:
+            if origin_of(entry.strip()) == wanted.origin:
+                return
+        except InvalidURL:
+            continue
+    raise NotForThisOrigin(
+        f"it may not be sent to {wanted.shown_origin}, because its annotation {HEADER_ORIGINS} does not name "
+        f"that origin; if it is meant to be, its owner can add {wanted.shown_origin} to the annotation"
+    )
 
 
 def request_headers(data: Mapping[str, str]) -> dict[str, str]:

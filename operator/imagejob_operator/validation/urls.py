@@ -41,15 +41,16 @@ class URL:
     @property
     def whole(self) -> str:
         """The URL as requested; the query may contain secrets."""
-        return self._address + quote(self.path + self.query, safe=_SENT_AS_IS)
+        return self.shown_origin + quote(self.path + self.query, safe=_SENT_AS_IS)
 
     @property
     def shown(self) -> str:
         """The URL for messages: without query, fragment and userinfo."""
-        return self._address + self.path
+        return self.shown_origin + self.path
 
     @property
-    def _address(self) -> str:
+    def shown_origin(self) -> str:
+        """The origin as text, without the default port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.port == PORTS[self.scheme] else f":{self.port}")
 
@@ -73,6 +74,14 @@ def parse_url(url: str) -> URL:
     if not 0 < port < 65536:
         raise InvalidURL(f"{shown(url)!r} has port {port}; the port must be 1 to 65535")
     return URL(match["scheme"], host, port, match["path"] or "/", match["query"] or "")
+
+
+def origin_of(url: str) -> tuple[str, str, int]:
+    """The origin that a text such as `https://host:port` names; raises InvalidURL for anything more."""
+    parsed = parse_url(url)
+    if parsed.path != "/" or set(url) & set("?#"):
+        raise InvalidURL(f"{shown(url)!r} must not have a path, query or fragment")
+    return parsed.origin
 
 
 def redirected(url: URL, location: str) -> URL:

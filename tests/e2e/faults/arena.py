@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ UNREACHED = "imagejob.dev/e2e-unreached"
 SETTINGS = {
     "IMAGEJOB_START_GRACE_SECONDS": str(GRACE),
     "IMAGEJOB_CLEANING_BUDGET_SECONDS": str(BUDGET),
+    "IMAGEJOB_POD_ALLOWED_SERVICE_ACCOUNTS": "no-such-account",
+    "IMAGEJOB_POD_ALLOWED_PRIORITY_CLASSES": "no-such-class",
+    "IMAGEJOB_POD_ALLOWED_RUNTIME_CLASSES": "no-such-runtime",
 }
 
 
@@ -130,9 +134,10 @@ def finished_runs(world: World) -> dict[End, int]:
 def read_finished(metrics: str) -> dict[End, int]:
     """The finished runs in a page of metrics."""
     counter = "imagejob_finished_total"
-    return {
-        (sample.labels["phase"], sample.labels["code"], sample.labels["reason"]): int(sample.value)
-        for family in text_string_to_metric_families(metrics)
-        for sample in family.samples
-        if sample.name == counter
-    }
+    found: Counter[End] = Counter()
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples:
+            if sample.name == counter:
+                end = (sample.labels["phase"], sample.labels["code"], sample.labels["reason"])
+                found[end] += int(sample.value)
+    return dict(found)

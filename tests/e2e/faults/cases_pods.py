@@ -114,14 +114,11 @@ REFUSED = (
     ),
     Case(
         "pod-security",
-        "an annotation of the template breaks the Pod Security standard of the namespace",
+        "admission adds what breaks the Pod Security standard of the namespace",
         "JOB_003/PodRejected",
         evidence=("violates PodSecurity",),
-        job=starting(
-            podTemplate={
-                "annotations": {"container.apparmor.security.beta.kubernetes.io/processor": "unconfined"}
-            }
-        ),
+        job=starting(),
+        broken=lambda b: b.patch_pods({"op": "add", "path": "/spec/hostNetwork", "value": True}),
     ),
     Case(
         "priority-class-unknown",

@@ -33,6 +33,42 @@ def kill(bench: Bench, name: str) -> None:
     os.kill(process_of(bench.await_working_pod(), "imagejob_processor"), signal.SIGKILL)
 
 
+ASK = "administrator to add it to IMAGEJOB_POD_ALLOWED_"
+FORBIDDEN = (
+    ("label", "label", {"labels": {"app": "web"}}, ("'app' is not allowed", f"{ASK}LABELS")),
+    (
+        "annotation",
+        "annotation",
+        {"annotations": {"vault.hashicorp.com/agent-inject": "true"}},
+        ("'vault.hashicorp.com/agent-inject' is not allowed", f"{ASK}ANNOTATIONS"),
+    ),
+    (
+        "profile",
+        "security profile",
+        {"annotations": {"container.apparmor.security.beta.kubernetes.io/processor": "unconfined"}},
+        ("is never allowed",),
+    ),
+    (
+        "account",
+        "service account",
+        {"serviceAccountName": "robot"},
+        ("'robot' is not allowed", f"{ASK}SERVICE_ACCOUNTS"),
+    ),
+    (
+        "priority",
+        "priority of the cluster itself",
+        {"priorityClassName": "system-node-critical"},
+        ("'system-node-critical' is never allowed",),
+    ),
+    (
+        "runtime",
+        "runtime class",
+        {"runtimeClassName": "host"},
+        ("'host' is not allowed", f"{ASK}RUNTIME_CLASSES"),
+    ),
+)
+"""Templates that are refused: the end of the case's name, words, and the evidence."""
+
 # --- processing --------------------------------------------------------------------------------------------
 
 PROCESSING = (
@@ -59,6 +95,17 @@ PROCESSING = (
         within=10,
         evidence=("podTemplate.resources.limits.memory: 20Mi is not enough", "may need"),
         job=job(execution={"podTemplate": {"resources": {"limits": {"memory": "20Mi"}}}}),
+    ),
+    *(
+        Case(
+            f"template-{name}",
+            f"the template has a {words} that the administrator does not allow",
+            "JOB_001/InvalidSpec",
+            within=10,
+            evidence=("spec.execution.podTemplate.", *evidence),
+            job=job(execution={"podTemplate": template}),
+        )
+        for name, words, template, evidence in FORBIDDEN
     ),
     Case(
         "process-killed",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from e2e.faults.bench import Bench, Case, job
-from e2e.faults.pictures import PLACE
+from e2e.faults.pictures import PLACE, placed
 from e2e.world import Job
+from imagejob_operator.naming.names import HEADER_ORIGINS
 
 HURRIED = {"stagingDeadlineSeconds": 5}
 
@@ -29,15 +30,27 @@ LIST = sourced({"list": {"key": "lists/a"}})
 
 def late_secret(bench: Bench, name: str) -> None:
     """The Secret and the operator's Role for it come after the job, as GitOps may bring them."""
+    permit_secret(bench, PLACE)
+
+
+def for_another_server(bench: Bench) -> None:
+    """The operator may read the Secret, but its owner allows another origin only."""
+    permit_secret(bench, "https://other.example")
+
+
+def permit_secret(bench: Bench, origins: str) -> None:
+    """Apply the Secret for the web server, and the Role with which the operator may read it."""
     rbac = "rbac.authorization.k8s.io"
     rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["web"], "verbs": ["get"]}
     account = {"kind": "ServiceAccount", "name": "imagejob-operator", "namespace": "imagejob-system"}
     role = {"apiGroup": rbac, "kind": "Role", "name": "web"}
     metadata = {"metadata": {"name": "web"}}
+    annotated = {"name": "web", "annotations": {HEADER_ORIGINS: origins}}
     secret = {"Authorization": "Bearer open-sesame"}
     where = ("-n", bench.shop.name)
     apply = bench.shop.world.kubectl.apply
-    apply({"apiVersion": "v1", "kind": "Secret", **metadata, "stringData": secret}, *where)
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": annotated, "stringData": secret}
+    apply(placed(body, bench.shop.world.pictures), *where)
     apply({"apiVersion": f"{rbac}/v1", "kind": "Role", **metadata, "rules": [rule]}, *where)
     binding = {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", **metadata, "roleRef": role}
     apply({**binding, "subjects": [account]}, *where)
@@ -74,6 +87,14 @@ URLS = (
         within=15,
         job=fetched("/private/china.jpg", headersSecretRef={"name": "web"}),
         then=late_secret,
+    ),
+    Case(
+        "url-secret-elsewhere",
+        "the Secret with the headers names another web server",
+        "JOB_002/AccessDenied",
+        evidence=("the Secret 'web'", "imagejob.dev/header-origins does not name that origin"),
+        job=fetched("/private/china.jpg", headersSecretRef={"name": "web"}),
+        broken=for_another_server,
     ),
     Case(
         "url-too-large",

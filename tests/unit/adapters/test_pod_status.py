@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from fakes.build import SPEC, UID, job, later, status
+from fakes.build import KEY, SPEC, UID, job, later, status
 from imagejob_contract.result import ExitCode, Summary
 from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings, pod_manifest
 from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
 from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.imagejob import Identity
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.attempt import AttemptCounts, State
 
@@ -201,8 +202,8 @@ def test_counts_come_from_the_termination_message_if_it_can_be_read(message: str
 def test_identity_comes_from_labels_and_the_controlling_owner() -> None:
     seen = read_attempt(pod(deletionTimestamp=MOMENT))
     assert seen
-    uid, attempt = seen
-    assert uid == UID
+    owner, attempt = seen
+    assert owner == Identity(KEY, UID)
     assert (attempt.uid, attempt.run, attempt.shard, attempt.number) == ("pod-uid", 1, 3, 2)
     assert attempt.deleting
 

@@ -12,7 +12,7 @@ import yaml
 
 from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
 from imagejob_operator.adapters.kubernetes.session import ApiError
-from imagejob_operator.ports.secrets import SecretUnreadable
+from imagejob_operator.ports.secrets import Secret, SecretUnreadable
 from imagejob_operator.settings import InvalidSettings, read_settings
 
 NEEDED = {
@@ -80,10 +80,13 @@ def test_what_is_neither_is_named(name: str, value: str) -> None:
 
 
 async def test_a_secret_is_read_by_its_name() -> None:
-    server = Server({"data": {"Authorization": base64.b64encode(b"Bearer t").decode()}})
-    assert await KubeSecrets(server).read("shop", "web") == {"Authorization": "Bearer t"}  # type: ignore[arg-type]
+    data = {"Authorization": base64.b64encode(b"Bearer t").decode()}
+    server = Server({"metadata": {"annotations": {"a": "b"}}, "data": data})
+    found = await KubeSecrets(server).read("shop", "web")  # type: ignore[arg-type]
+    assert found == Secret({"Authorization": "Bearer t"}, {"a": "b"})
+    assert "Bearer" not in repr(found)
     assert server.asked == [("GET", "/api/v1/namespaces/shop/secrets/web")]
-    assert await KubeSecrets(Server({})).read("shop", "web") == {}  # type: ignore[arg-type]
+    assert await KubeSecrets(Server({})).read("shop", "web") == Secret({}, {})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

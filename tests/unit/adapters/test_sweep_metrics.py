@@ -13,6 +13,7 @@ from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.controller.workqueue import Queues
 from imagejob_operator.decision.garbage import Mode, Orphans
+from imagejob_operator.garbage.schedule import StoreSweeps
 from imagejob_operator.settings import InvalidSettings, read_settings
 
 NEEDED = {
@@ -30,26 +31,33 @@ def values(metrics: Metrics) -> dict[str, float]:
     return {name: float(value) for name, _, value in pairs}
 
 
-def test_all_is_there_from_the_beginning_and_says_that_all_is_well() -> None:
-    found = values(Metrics())
-    for name in ("staging_foreign_prefixes", "orphan_objects", "orphan_bytes", "orphan_oldest_seconds"):
-        assert found[f"imagejob_{name}"] == 0
-    assert found["imagejob_garbage_sweep_errors_total"] == 0
+def sweeps(store: str, left: Orphans | None = None) -> StoreSweeps:
+    found = StoreSweeps(store, 0.0, left or Orphans())
+    found.deleted(7)
+    found.sweep_failed()
+    return found
 
 
-def test_what_a_sweep_left() -> None:
+def test_what_the_sweeps_of_each_store_left() -> None:
     metrics = Metrics()
-    metrics.garbage.sweep_finished(Orphans(9, 1, 2, 3, timedelta(hours=2), 5, 6, 8))
-    metrics.garbage.deleted(7)
-    metrics.garbage.sweep_failed()
+    left = Orphans(9, 1, 2, 3, timedelta(hours=2), 5, 6, 8, ("old",))
+    both = [(sweeps("default", left), 60.0), (sweeps("shop/media"), 7200.0)]
+    is_leader = [False]
+    metrics.watch(lambda: (), lambda: is_leader[0], (), lambda: both)
+    assert not any("orphan" in name for name in values(metrics)), "only the leader sweeps"
+    is_leader[0] = True
     found = values(metrics)
     names = ("prefixes", "objects", "bytes", "oldest_seconds", "waiting_objects")
-    assert [found[f"imagejob_orphan_{name}"] for name in names] == [1, 2, 3, 7200, 5]
-    assert found["imagejob_staging_unknown_prefixes"] == 6
-    assert found["imagejob_staging_foreign_prefixes"] == 8
-    assert found["imagejob_garbage_deleted_objects_total"] == 7
-    assert found["imagejob_garbage_sweep_errors_total"] == 1
-    assert found["imagejob_garbage_last_sweep_timestamp_seconds"] > 0
+    own, other = '{store="default"}', '{store="shop/media"}'
+    assert [found[f"imagejob_orphan_{name}{own}"] for name in names] == [1, 2, 3, 7200, 5]
+    assert [found[f"imagejob_orphan_{name}{other}"] for name in names] == [0, 0, 0, 0, 0]
+    assert found[f"imagejob_staging_unknown_prefixes{own}"] == 6
+    assert found['imagejob_staging_foreign_prefixes{cluster="own",store="default"}'] == 1
+    assert found['imagejob_staging_foreign_prefixes{cluster="other",store="default"}'] == 7
+    assert found[f"imagejob_garbage_deleted_objects_total{own}"] == 7
+    assert found[f"imagejob_garbage_sweep_errors_total{own}"] == 1
+    assert found[f"imagejob_garbage_sweep_age_seconds{own}"] == 60
+    assert found[f"imagejob_garbage_sweep_age_seconds{other}"] == 7200
 
 
 def test_what_the_administrator_may_say() -> None:

@@ -9,10 +9,12 @@ import pytest
 
 from fakes.build import KEY, UID, attempt, job, status
 from imagejob_operator.api.errors import Reason
-from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.imagejob import Identity, ImageJob
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.decision.attempt import Attempt, Problem, State
+
+OWNER = Identity(KEY, UID)
 
 
 def at(version: str, uid: str = UID) -> ImageJob:
@@ -44,9 +46,9 @@ def test_sights_of_a_job(first: ImageJob, second: ImageJob, wanted: str, news: b
 def test_the_attempts_of_a_predecessor_go_with_it() -> None:
     cache = Cache()
     cache.put_job(at("5"))
-    cache.put_attempt(UID, attempt(State.RUNNING))
+    cache.put_attempt(OWNER, attempt(State.RUNNING))
     cache.put_job(at("6", uid="another"))
-    assert cache.attempts(UID) == ()
+    assert cache.attempts(OWNER) == ()
 
 
 def test_a_late_word_of_an_end_does_not_remove_the_successor() -> None:
@@ -60,17 +62,17 @@ def test_attempts_are_by_name_and_gone_by_uid() -> None:
     cache = Cache()
     cache.put_job(at("5"))
     first, second = attempt(State.WAITING, shard=1), attempt(State.RUNNING, shard=0)
-    cache.put_attempt(UID, first)
-    cache.put_attempt(UID, second)
-    assert [a.name for a in cache.attempts(UID)] == sorted([first.name, second.name])
-    cache.drop_attempt(UID, replace(first, uid="uid of another Pod of that name"))
-    assert not any(a.gone for a in cache.attempts(UID))
-    cache.drop_attempt(UID, first)
-    assert [a.name for a in cache.attempts(UID) if a.gone] == [first.name]
+    cache.put_attempt(OWNER, first)
+    cache.put_attempt(OWNER, second)
+    assert [a.name for a in cache.attempts(OWNER)] == sorted([first.name, second.name])
+    cache.drop_attempt(OWNER, replace(first, uid="uid of another Pod of that name"))
+    assert not any(a.gone for a in cache.attempts(OWNER))
+    cache.drop_attempt(OWNER, first)
+    assert [a.name for a in cache.attempts(OWNER) if a.gone] == [first.name]
     cache.put_job(replace(at("6"), status=status(Phase.SUCCEEDED)))
-    assert [a.name for a in cache.attempts(UID)] == [second.name], "the run has ended: nothing will ask"
-    cache.drop_attempt(UID, second)
-    assert cache.attempts(UID) == ()
+    assert [a.name for a in cache.attempts(OWNER)] == [second.name], "the run has ended: nothing will ask"
+    cache.drop_attempt(OWNER, second)
+    assert cache.attempts(OWNER) == ()
 
 
 CRASHED = Problem(Reason.CRASHED, "exit code 70")
@@ -91,41 +93,41 @@ def test_what_became_of_an_attempt_is_known_after_it_is_gone(
 ) -> None:
     cache = Cache()
     cache.put_job(at("5"))
-    cache.put_attempt(UID, replace(last, state=State.RUNNING, problem=None))
-    cache.drop_attempt(UID, last)
-    seen = cache.attempts(UID)[0]
+    cache.put_attempt(OWNER, replace(last, state=State.RUNNING, problem=None))
+    cache.drop_attempt(OWNER, last)
+    seen = cache.attempts(OWNER)[0]
     assert (seen.state, seen.problem and seen.problem.counted) == (state, counted)
     assert seen.deleting, "it needs no second deletion"
-    cache.put_attempt(UID, replace(last, state=State.RUNNING))
-    assert cache.attempts(UID) == (seen,), "a late answer does not bring it back"
+    cache.put_attempt(OWNER, replace(last, state=State.RUNNING))
+    assert cache.attempts(OWNER) == (seen,), "a late answer does not bring it back"
 
 
 def test_nothing_is_kept_of_a_job_that_went_before_its_pods() -> None:
     cache, last = Cache(), attempt(State.RUNNING)
     cache.put_job(at("5"))
-    cache.put_attempt(UID, last)
+    cache.put_attempt(OWNER, last)
     cache.drop_job(KEY, UID)
-    cache.put_attempt(UID, replace(last, deleting=True))  # a late sight of its end
-    cache.drop_attempt(UID, last)
-    assert cache.attempts(UID) == ()
+    cache.put_attempt(OWNER, replace(last, deleting=True))  # a late sight of its end
+    cache.drop_attempt(OWNER, last)
+    assert cache.attempts(OWNER) == ()
     assert vars(cache) == vars(Cache()), "not even an empty entry"
 
 
 def test_whether_an_order_was_delivered_is_known_only_of_this_process() -> None:
     cache = Cache()
     waiting = attempt(State.WAITING)
-    cache.put_attempt(UID, waiting)
-    assert not cache.attempts(UID)[0].order_delivered
-    cache.delivered(UID, waiting)
-    assert cache.attempts(UID)[0].order_delivered
-    cache.put_attempt(UID, replace(waiting, state=State.RUNNING))
-    assert Cache.attempts(cache, UID)[0].order_delivered
+    cache.put_attempt(OWNER, waiting)
+    assert not cache.attempts(OWNER)[0].order_delivered
+    cache.delivered(OWNER, waiting)
+    assert cache.attempts(OWNER)[0].order_delivered
+    cache.put_attempt(OWNER, replace(waiting, state=State.RUNNING))
+    assert Cache.attempts(cache, OWNER)[0].order_delivered
 
 
 def test_what_runs_has_its_order() -> None:
     cache = Cache()
-    cache.put_attempt(UID, attempt(State.RUNNING))
-    assert cache.attempts(UID)[0].order_delivered
+    cache.put_attempt(OWNER, attempt(State.RUNNING))
+    assert cache.attempts(OWNER)[0].order_delivered
 
 
 @pytest.mark.parametrize("tell", [Cache.stopping, Cache.delivered], ids=["stopping", "delivered"])
@@ -134,8 +136,8 @@ def test_an_answer_that_comes_after_the_end_brings_nothing_back(
 ) -> None:
     cache = Cache()
     late = attempt(State.WAITING)
-    cache.put_attempt(UID, late)
-    cache.drop_attempt(UID, late)
+    cache.put_attempt(OWNER, late)
+    cache.drop_attempt(OWNER, late)
     tell(cache, UID, late)
     assert list(cache.all_attempts()) == []
     assert cache._delivered == set()
@@ -145,8 +147,8 @@ def test_a_pod_of_the_same_name_has_not_the_order_of_the_one_before() -> None:
     cache = Cache()
     cache.put_job(at("5"))
     first = attempt(State.WAITING)
-    cache.put_attempt(UID, first)
-    cache.delivered(UID, first)
-    cache.put_attempt(UID, replace(first, uid="another"))
-    assert not cache.attempts(UID)[0].order_delivered
+    cache.put_attempt(OWNER, first)
+    cache.delivered(OWNER, first)
+    cache.put_attempt(OWNER, replace(first, uid="another"))
+    assert not cache.attempts(OWNER)[0].order_delivered
     assert cache._delivered == set()

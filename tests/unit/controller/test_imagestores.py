@@ -10,7 +10,7 @@ import pytest
 
 from fakes.build import SPEC
 from fakes.clock import ManualClock
-from fakes.memory_owners import FOLDER, GarbageCounts, MemoryOwners
+from fakes.memory_owners import FOLDER, MemoryOwners
 from fakes.memory_store import MemoryStore
 from fakes.memory_stores import ALLOWED, MemoryStores, image_store
 from imagejob_operator.api.errors import Reason
@@ -26,13 +26,14 @@ from imagejob_operator.api.imagestore_status import (
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.imagestores import ImageStoreReconciler
 from imagejob_operator.controller.workqueue import Queues, WorkQueue
+from imagejob_operator.decision.garbage import Orphans
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.garbage.schedule import GarbageSchedule
 from imagejob_operator.naming.prefixes import staging_prefix
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.imagejobs import Conflict, Unavailable
 from imagejob_operator.ports.object_store import StoreDenied
-from imagejob_operator.ports.stores import StoreNotOpen
+from imagejob_operator.ports.stores import OWN_STORE, StoreNotOpen, StoreWithStaging
 from imagejob_operator.stores.connector import Connector
 from imagejob_operator.stores.registry import OwnStore, StoreRegistry
 from unit.controller.traces import traces
@@ -261,18 +262,26 @@ class Yard:
     def __init__(self, interval: float = 900.0) -> None:
         self.clock = ManualClock()
         self.stores = {"": MemoryStore(self.clock), "uid": MemoryStore(self.clock)}
-        self.counts = GarbageCounts()
         self.clean: list[str] = []
         policy = GarbagePolicy(FOLDER, interval=interval)
         owners = MemoryOwners()
 
         self.garbage_schedule = GarbageSchedule(
-            lambda: dict(self.stores),
-            lambda store: GarbageCollector(store, owners, self.counts, policy),
+            self._with_staging,
+            lambda store, telemetry: GarbageCollector(store, owners, telemetry, policy),
             self.clean.append,
-            self.counts,
             interval,
         )
+
+    def _with_staging(self) -> dict[str, StoreWithStaging]:
+        return {
+            uid: StoreWithStaging(f"shop/{uid}" if uid else OWN_STORE, "shop" if uid else "", store)
+            for uid, store in self.stores.items()
+        }
+
+    def left_by_store(self) -> dict[str, Orphans]:
+        """What the sweep of each store left."""
+        return {sweeps.name: sweeps.left for sweeps, _ in self.garbage_schedule.sweeps()}
 
     def litter(self, uid: str) -> None:
         for number in range(3):
@@ -290,15 +299,18 @@ async def test_every_store_is_swept() -> None:
     faults = [store.hooks.fail(StoreDenied("locked"), "delete") for store in yard.stores.values()]
     await yard.garbage_schedule.sweep_all()
     assert yard.left() == 6
-    assert (yard.counts.left[-1].prefixes, yard.counts.left[-1].objects) == (2, 6), "summed over all stores"
+    assert {name: left.objects for name, left in yard.left_by_store().items()} == {
+        OWN_STORE: 3,
+        "shop/uid": 3,
+    }
     for store, fault in zip(yard.stores.values(), faults, strict=True):
         store.hooks.remove(fault)
     await yard.garbage_schedule.sweep_all()
     assert yard.left() == 0
     assert yard.clean == []
     await yard.garbage_schedule.sweep_all()
-    assert yard.clean == ["", "uid"]
-    assert yard.counts.left[-1].objects == 0
+    assert sorted(yard.clean) == ["", "uid"]
+    assert not any(left.objects for left in yard.left_by_store().values())
 
 
 async def test_a_deleted_store_takes_its_readiness_with_it() -> None:
@@ -307,10 +319,10 @@ async def test_a_deleted_store_takes_its_readiness_with_it() -> None:
     yard.clock.advance(7200)
     yard.stores["uid"].hooks.fail(StoreDenied("locked"), "delete")
     await yard.garbage_schedule.sweep_all()
-    assert yard.counts.left[-1].objects == 3
+    assert yard.left_by_store()["shop/uid"].objects == 3
     del yard.stores["uid"]
     await yard.garbage_schedule.sweep_all()
-    assert yard.counts.left[-1].objects == 0
+    assert yard.left_by_store().keys() == {OWN_STORE}
 
 
 async def _until(holds: Callable[[], bool]) -> None:

@@ -27,6 +27,7 @@ from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.phase import COMPENSATING, Phase
 from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.documents.report import read_report
+from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.ports.imagejobs import Conflict, Rejected, Unavailable
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 
@@ -63,13 +64,15 @@ async def test_a_job_goes_all_the_way() -> None:
 
 async def test_outputs_carry_their_type_and_their_run() -> None:
     world = World()
-    job = world.create()
+    world.create()
     await world.run()
+    run = world.job.status.run
+    assert run
     blob = world.store.objects["shop/catalog/uploads/a-web.webp"]
     assert blob.headers.content_type == "image/webp"
     metadata = blob.headers.metadata
     assert sorted(metadata) == ["imagejob-content", "imagejob-image", "imagejob-run"]
-    assert metadata["imagejob-run"] == f"{job.uid}/1"
+    assert metadata["imagejob-run"] == run.uid
     output = report(world)["items"][0]["outputs"][0]
     assert metadata["imagejob-content"] == output["content"]
     assert metadata["imagejob-image"] == f"1x1/6/{output['sha256']}"
@@ -474,7 +477,10 @@ async def test_a_deadline_before_the_commit_is_a_failure() -> None:
 async def test_something_else_at_the_reports_key_is_never_a_success() -> None:
     world = World()
     job = world.create()
-    world.store.set(f".imagejob/shop/spring/{job.uid[:8]}/1.json", b"not a report")
+    await world.run(until=lambda: world.job.status.phase == "Staging")
+    run = world.job.status.run
+    assert run
+    world.store.set(report_key("shop", "spring", job.uid, 1, run.uid), b"not a report")
     await world.run()
     assert world.error() == "JOB_007/DestinationDenied"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ import yaml
 from fakes.build import PREFIX, job, status
 from fakes.clock import START
 from fakes.jumping_loop import run
-from fakes.memory_owners import GarbageCounts
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.controller.leader_election import CALL_TIMEOUT
@@ -21,6 +21,7 @@ from imagejob_operator.controller.shutdown import DRAIN_TIMEOUT, drain
 from imagejob_operator.controller.workqueue import Queues, WorkQueue
 from imagejob_operator.decision.operation import Operation, Progress, Stage
 from imagejob_operator.garbage.schedule import GarbageSchedule
+from imagejob_operator.ports.stores import OWN_STORE, StoreWithStaging
 
 DEPLOYMENT = Path(__file__).parents[3] / "manifests" / "base" / "deployment.yaml"
 OF_KOPF = 25.0
@@ -51,15 +52,16 @@ class Busy:
         async def one_reconcile(key: Key) -> None:
             await landing(reconcile)
 
-        async def one_round() -> None:
+        async def one_sweep() -> None:
             await landing(sweep)
 
         self.queues = Queues(WorkQueue(workers=2))
         self.queue = self.queues.jobs
         self.operations = OperationRunner(work, self.queue.add, lambda: START)
         nothing: Any = None
-        self.garbage_schedule = GarbageSchedule(dict, nothing, nothing, GarbageCounts(), 900)
-        vars(self.garbage_schedule)["sweep_all"] = one_round
+        stores = {"": StoreWithStaging(OWN_STORE, "", nothing)}
+        collector: Any = SimpleNamespace(sweep=one_sweep)
+        self.garbage_schedule = GarbageSchedule(lambda: stores, lambda *_: collector, nothing, 900)
         self.queue.start(one_reconcile)
         self.garbage_schedule.start()
         self.operations.ensure(job(status(Phase.STAGING)), Stage(PREFIX))

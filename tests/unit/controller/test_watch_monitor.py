@@ -10,8 +10,7 @@ import pytest
 
 from fakes.build import NOW
 from fakes.jumping_loop import run
-from fakes.memory_owners import GarbageCounts
-from imagejob_operator.api.imagejob import Key, parse_job
+from imagejob_operator.api.imagejob import Identity, Key, parse_job
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.watch_monitor import (
     CHECK_PERIOD,
@@ -31,6 +30,7 @@ from imagejob_operator.controller.workqueue import (
 from imagejob_operator.decision.attempt import Attempt, State
 from imagejob_operator.garbage.collector import GarbageCollector
 from imagejob_operator.garbage.schedule import GarbageSchedule
+from imagejob_operator.namespaces import WatchedNamespaces
 from imagejob_operator.ports.imagejobs import Unavailable
 from imagejob_operator.ports.metadata_list import ListedObject
 
@@ -64,13 +64,13 @@ class Watched:
         self.queue = WorkQueue(workers=2)
         self.loop = asyncio.get_running_loop()
         self.stores = WorkQueue("imagestores", workers=2)
-        self.garbage_schedule = GarbageSchedule(dict, self._no_collector, self._clean, GarbageCounts(), 900)
+        self.garbage_schedule = GarbageSchedule(dict, self._no_collector, self._clean, 900)
         self.watch_monitor = WatchMonitor(
             self.metadata_lister,
             self.cache,
             Queues(self.queue, self.stores),
             (self.garbage_schedule.failure,),
-            namespaces,
+            WatchedNamespaces(namespaces),
             clock=self.loop.time,
         )
         self.hold = asyncio.Event()
@@ -80,7 +80,7 @@ class Watched:
         self.queue.start(self._reconcile)
         self.stores.start(self._reconcile)
 
-    def _no_collector(self, store: Any) -> GarbageCollector:
+    def _no_collector(self, store: Any, telemetry: Any) -> GarbageCollector:
         raise AssertionError("there is no store")
 
     async def _clean(self, uid: str) -> None:
@@ -296,10 +296,10 @@ def test_a_queue_whose_workers_are_all_at_work_does_not_stand_still() -> None:
 def test_a_collector_that_has_ended_is_noticed() -> None:
     # Planted: a round raises, which none does.
     async def scenario(w: Watched) -> None:
-        async def breaks() -> None:
+        def breaks() -> None:
             raise KeyError("planted")
 
-        vars(w.garbage_schedule)["sweep_all"] = breaks
+        vars(w.garbage_schedule)["_refresh"] = breaks
         w.garbage_schedule.start()
         _, why = await w.deaf_after(LIST_PERIOD + 1)
         assert why == "the garbage collector stopped unexpectedly: KeyError('planted')"
@@ -342,7 +342,7 @@ def test_a_pod_whose_end_was_missed_is_a_disruption() -> None:
         metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
         w.cache.put_job(parse_job({"metadata": metadata}))
         w.change("1")
-        w.cache.put_attempt("u1", Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
+        w.cache.put_attempt(Identity(KEY, "u1"), Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
         w.watch_monitor.attempts.note("shop", "p1", "5", deleted=False)
         w.metadata_lister.of_attempts["p1"] = ListedObject(KEY, "5")
         await w.watch_monitor.compare()
@@ -351,7 +351,7 @@ def test_a_pod_whose_end_was_missed_is_a_disruption() -> None:
         await w.watch_monitor.compare()
         await asyncio.sleep(1)
         assert w.reconciles == [KEY]
-        (attempt,) = w.cache.attempts("u1")
+        (attempt,) = w.cache.attempts(Identity(KEY, "u1"))
         assert attempt.gone
         assert attempt.state is State.FAILED
 
@@ -364,7 +364,7 @@ def test_an_answer_that_came_after_its_object_was_gone_is_forgotten() -> None:
     async def scenario(w: Watched) -> None:
         metadata = {"namespace": "shop", "name": "spring", "uid": "u1", "resourceVersion": "1"}
         w.cache.put_job(parse_job({"metadata": metadata}))
-        w.cache.put_attempt("u1", Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
+        w.cache.put_attempt(Identity(KEY, "u1"), Attempt("spring-0-1", "p1", 1, 0, 1, State.RUNNING, NOW))
         w.cache.ignore_job("u2")
         await w.watch_monitor.compare()
         assert w.cache.seen() == set()

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from fakes.build import KEY, NOW, PREFIX, SPEC, UID, attempt, job, later, seen, spec, status
+from fakes.build import KEY, NOW, PREFIX, RUN_UID, SPEC, UID, attempt, job, later, seen, spec, status
 from fakes.memory_owners import FOLDER
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
@@ -57,6 +57,7 @@ from imagejob_operator.decision.operation import (
     Working,
 )
 from imagejob_operator.decision.status_update import with_conditions
+from imagejob_operator.naming.names import RUN_UID_LENGTH
 from imagejob_operator.naming.prefixes import job_staging_prefix, report_key
 
 Decide = Callable[[Observation], Decision]
@@ -172,7 +173,7 @@ def operations(
     phase: Phase, now: datetime, deleted: bool
 ) -> dict[str, tuple[Operation | None, Progress | None]]:
     """How the operation that belongs to a phase may stand, and one that does not belong to it."""
-    report = report_key(KEY.namespace, KEY.name, UID, 1)
+    report = report_key(KEY.namespace, KEY.name, UID, 1, RUN_UID)
     deadline = later(3600)
     own: dict[Phase, tuple[Operation, list[Progress]]] = {
         Phase.VALIDATING: (Validate(PREFIX, report), [Validated(2), Validated(2, PERMANENT)]),
@@ -512,12 +513,13 @@ def _numbers_never_go_back(o: Observation, old: Phase, new: Phase, decision: Dec
     if after.number < before.number:
         return "the run's number went back"
     if after.number > before.number:
-        return "" if old is Phase.PENDING else "a new number within a run"
+        named = len(after.uid) == RUN_UID_LENGTH or new in TERMINAL
+        return "" if old is Phase.PENDING and named else "a new number within a run, or without a uid"
     fresh = old in TERMINAL and new is Phase.PENDING
     if after.epoch != before.epoch and not fresh:
         grew = after.epoch == before.epoch + 1 and (old, new) == (Phase.SUSPENDED, Phase.STAGING)
         return "" if grew else f"the epoch became {after.epoch} in {old}"
-    return ""
+    return "" if after.uid == before.uid or fresh else "the run became another one"
 
 
 def _staged_again_elsewhere(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
@@ -525,7 +527,7 @@ def _staged_again_elsewhere(o: Observation, old: Phase, new: Phase, decision: De
         return ""
     before, after = o.job.status.staging, decision.status.staging
     run = decision.status.run or RunStatus()
-    named = after is not None and after.prefix.endswith(f"/{run.number}-{run.epoch}/")
+    named = after is not None and after.prefix.endswith(f"/{run.number}-{run.epoch}-{run.uid}/")
     if not named or (before and after and before.prefix == after.prefix):
         return "stages where something was staged before"
     return ""
@@ -683,7 +685,7 @@ def end_in_a_frozen_world(o: Observation, decide: Decide, most: int = 300) -> tu
         added = AddFinalizer() in decision.actions
         of = replace(o.job, status=decision.status)
         if added:
-            of = replace(of, finalizers=("imagejob.dev/staging",))
+            of = replace(of, finalizer_at=0, finalizer_count=1)
         now = o.now
         if decision.status == o.job.status:
             moments = [decision.requeue_at] if decision.requeue_at else []

@@ -28,7 +28,6 @@ from imagejob_operator.decision.garbage import (
     parse_job_folder,
     parse_run_key,
     read_owner,
-    total,
     urls_end,
 )
 from imagejob_operator.documents.staging import Manifest
@@ -39,6 +38,8 @@ UID = "0000aaaa-1111-2222-3333-444455556666"
 JOB = StagedJob("default", "shop", UID)
 ROOT = f".imagejob-staging/default/shop/{UID}/"
 OLD = Contents(3, 30, CLOCK - timedelta(hours=1, microseconds=1))
+
+OTHER_RUN = "00112233aabbccdd"
 
 FORWARD = [p.value for p in Phase if p not in TERMINAL and p is not Phase.SUSPENDED]
 ENDED = [p.value for p in TERMINAL]
@@ -70,6 +71,10 @@ def run(number: int = 2, epoch: int = 2) -> StagedRun:
         (Owner(1, 1, "Failed"), Verdict.AHEAD),
         (Owner(0, 0, ""), Verdict.AHEAD),
         (Owner(2, 2, "SomethingNew"), Verdict.CURRENT),
+        (Owner(2, 2, "Running", OTHER_RUN), Verdict.AHEAD),
+        (Owner(2, 2, "Succeeded", OTHER_RUN), Verdict.AHEAD),
+        (Owner(2, 3, "Running", OTHER_RUN), Verdict.PAST),
+        (Owner(3, 1, "Running", OTHER_RUN), Verdict.PAST),
         (Owner(2, 2, "Running", released=True), Verdict.ENDED),
         (Owner(0, 0, "", released=True), Verdict.ENDED),
         (UNKNOWN_OWNER, Verdict.UNKNOWN),
@@ -164,6 +169,9 @@ def test_folders_that_are_none_of_ours(folder: str) -> None:
         "1--1/a",
         "1/a",
         "1-1-1/a",
+        "1-1-/a",
+        "1-1-00112233AABBCCDD/a",
+        "1-1-00112233aabbccd/a",
         "١-1/a",
         " 1-1/a",
         "1-1 /a",
@@ -185,11 +193,13 @@ NAMES = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 COUNTS = st.integers(1, 9_999_999_999)
 
 
-@given(NAMES, NAMES, st.uuids(), COUNTS, COUNTS, st.text(max_size=20))
+@given(
+    NAMES, NAMES, st.uuids(), COUNTS, COUNTS, st.sampled_from(["", "00112233aabbccdd"]), st.text(max_size=20)
+)
 def test_what_was_written_is_parsed(
-    installation: str, namespace: str, uid: object, number: int, epoch: int, rest: str
+    installation: str, namespace: str, uid: object, number: int, epoch: int, run_uid: str, rest: str
 ) -> None:
-    expected = StagedRun(StagedJob(installation, namespace, str(uid)), number, epoch)
+    expected = StagedRun(StagedJob(installation, namespace, str(uid)), number, epoch, run_uid)
     assert parse_job_folder(installation, expected.job.prefix) == expected.job
     assert parse_run_key(expected.job, expected.prefix + rest) == expected
 
@@ -205,10 +215,11 @@ def test_what_is_parsed_would_have_been_written(text: str) -> None:
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 PHASES = st.sampled_from(["", "SomethingNew", *Phase])
+RUN_UIDS = st.sampled_from(["", OTHER_RUN])
 OWNERS = st.one_of(
     st.none(),
     st.just(UNKNOWN_OWNER),
-    st.builds(Owner, st.integers(0, 4), st.integers(0, 4), PHASES, st.booleans()),
+    st.builds(Owner, st.integers(0, 4), st.integers(0, 4), PHASES, RUN_UIDS, st.booleans()),
 )
 
 
@@ -244,6 +255,7 @@ def body(status: Any = None, **metadata: Any) -> dict[str, Any]:
 
 
 RUN = {"id": "1", "number": 2, "epoch": 1}
+RELEASED = Owner(2, 1, "Running", released=True)
 
 
 @pytest.mark.parametrize(
@@ -260,10 +272,13 @@ RUN = {"id": "1", "number": 2, "epoch": 1}
         (body({"phase": "Running", "run": {"number": 2, "epoch": None}}), UNKNOWN_OWNER),
         (body({"phase": "Running", "run": [1]}), UNKNOWN_OWNER),
         (body("nonsense"), UNKNOWN_OWNER),
-        (body({"phase": "Running", "run": RUN}, deletionTimestamp="x"), Owner(2, 1, "Running", True)),
+        (
+            body({"phase": "Running", "run": RUN}, deletionTimestamp="x"),
+            RELEASED,
+        ),
         (
             body({"phase": "Running", "run": RUN}, deletionTimestamp="x", finalizers=["example.com/a"]),
-            Owner(2, 1, "Running", True),
+            RELEASED,
         ),
         (
             body({"phase": "Running", "run": RUN}, deletionTimestamp="x", finalizers=[FINALIZER]),
@@ -289,13 +304,6 @@ def test_garbage_are_what_is_due_and_still_there() -> None:
     assert (left.prefixes, left.objects, left.bytes) == (2, 4, 40)
     assert (left.oldest, left.waiting) == (timedelta(days=1), 2)
     assert count_orphans([], CLOCK).oldest == timedelta(0)
-
-
-def test_the_sum_over_stores_has_every_count() -> None:
-    one = Orphans(1, 2, 3, 4, timedelta(hours=5), 6, 7, 8)
-    two = Orphans(10, 20, 30, 40, timedelta(hours=1), 60, 70, 80)
-    assert total([one, two]) == Orphans(11, 22, 33, 44, timedelta(hours=5), 66, 77, 88)
-    assert total([]) == Orphans()
 
 
 def test_a_sweep_that_found_only_what_others_own_is_clean() -> None:

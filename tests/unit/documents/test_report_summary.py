@@ -76,7 +76,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 def test_a_report_is_read_back_and_older_ones_too() -> None:
     items = (item("a", A, CAT, output("web", "a.webp", 40, 800)),)
-    report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, items, totals=report_summary.totals(items))
+    report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, items=items, totals=report_summary.totals(items))
     assert read_report(encode_report(report)) == report
     older = {"job": "ns/j", "uid": "u", "runId": "1", "run": 1, "outcome": "Succeeded", "writtenAt": NOW}
     assert read_report(msgspec.json.encode({**older, "items": [{"source": "a", "size": 1}]})).items
@@ -84,7 +84,7 @@ def test_a_report_is_read_back_and_older_ones_too() -> None:
 
 def test_a_report_that_is_too_long_omits_what_can_be_computed_again() -> None:
     long = msgspec.structs.replace(item("a", A, CAT), srcset=(SourceSet("image/webp", "x" * 5000),))
-    report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, (long,))
+    report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, items=(long,))
     assert read_report(encode_report(report)) == report
     short = read_report(encode_report(report, most=4000))
     assert short.items[0].srcset == ()

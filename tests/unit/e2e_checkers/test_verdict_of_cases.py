@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 from e2e.faults.arena import read_finished
 from e2e.faults.store_proxy import Request, read_head
 from e2e.faults.verdict import Outcome, objections
+from fakes.build import job
 from imagejob_operator.adapters.process.metrics import Metrics
 from imagejob_operator.api.errors import CATALOGUE, Code, Failure, Reason
 from imagejob_operator.api.status import parse_status
@@ -161,7 +162,7 @@ def test_a_deletion_is_compared_with_its_events_and_the_job() -> None:
 def test_the_ends_are_read_from_the_operator_s_own_metrics() -> None:
     metrics = Metrics()
     failing = parse_status(failed()["status"] | {"phase": "Failing", "run": {}, "conditions": []})
-    ended = msgspec.structs.replace(failing, phase="Failed")
+    ended = replace(job(), status=msgspec.structs.replace(failing, phase="Failed"))
     metrics.moved(failing, ended)
     page = generate_latest(metrics.registry).decode()
     assert read_finished(page) == {("Failed", "JOB_003", "QuotaExceeded"): 1}

@@ -18,6 +18,7 @@ from imagejob_operator.api.imagejob import Key
 from imagejob_operator.decision.garbage import Mode, Orphans, clock_key
 from imagejob_operator.documents.staging import Manifest, manifest_key
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
+from imagejob_operator.namespaces import WatchedNamespaces
 from imagejob_operator.naming.prefixes import (
     job_staging_prefix,
     own_staging_prefix,
@@ -52,8 +53,8 @@ class Yard:
         self.owners = owners or MemoryOwners()
         self.counts = GarbageCounts()
         self.folder = folder
-        policy = GarbagePolicy(folder, mode, interval, namespaces)
-        self.collector = GarbageCollector(self.store, self.owners, self.counts, policy, gate)
+        policy, watched = GarbagePolicy(folder, mode, interval), WatchedNamespaces(namespaces)
+        self.collector = GarbageCollector(self.store, self.owners, self.counts, policy, gate, watched)
 
     def neighbour(self, **differences: object) -> Yard:
         """Another operator on the same bucket."""

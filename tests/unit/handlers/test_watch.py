@@ -8,13 +8,21 @@ import kopf
 import pytest
 
 from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
-from imagejob_operator.api.imagejob import Key
+from imagejob_operator.api.imagejob import Identity, Key, attempt_name
 from imagejob_operator.api.imagestore import ImageStore
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.watch_monitor import SeenVersions
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.handlers.watch import WatchHandlers
-from imagejob_operator.naming.names import LABEL_ATTEMPT, LABEL_EPOCH, LABEL_JOB, LABEL_RUN, LABEL_SHARD
+from imagejob_operator.naming.names import (
+    API_VERSION,
+    KIND,
+    LABEL_ATTEMPT,
+    LABEL_EPOCH,
+    LABEL_JOB,
+    LABEL_RUN,
+    LABEL_SHARD,
+)
 
 KEY = Key("shop", "spring")
 
@@ -48,12 +56,14 @@ class Bench:
         counts = dict.fromkeys((LABEL_RUN, LABEL_EPOCH, LABEL_SHARD, LABEL_ATTEMPT), "1")
         metadata = {
             "namespace": "shop",
-            "name": "spring-1",
+            "name": attempt_name(KEY, "u1", 1, 1, 1, 1),
             "uid": "p1",
             "resourceVersion": version,
             "creationTimestamp": "2026-01-01T12:00:00Z",
             "labels": {LABEL_JOB: "spring", **counts} if labels else {},
-            "ownerReferences": [{"uid": "u1", "controller": True}],
+            "ownerReferences": [
+                {"apiVersion": API_VERSION, "kind": KIND, "name": "spring", "uid": "u1", "controller": True}
+            ],
         }
         event: Any = {"type": kind, "object": {"metadata": metadata, "status": {"phase": "Running"}}}
         await self.handlers.on_pod(event)
@@ -101,9 +111,9 @@ async def test_a_pod_is_cached_and_its_job_queued_until_it_is_gone() -> None:
     bench = Bench()
     await bench.job("ADDED")
     await bench.pod("ADDED")
-    assert [attempt.gone for attempt in bench.cache.attempts("u1")] == [False]
+    assert [attempt.gone for attempt in bench.cache.attempts(Identity(KEY, "u1"))] == [False]
     await bench.pod("DELETED", "2")
-    assert [attempt.gone for attempt in bench.cache.attempts("u1")] == [True]
+    assert [attempt.gone for attempt in bench.cache.attempts(Identity(KEY, "u1"))] == [True]
     assert bench.queued == [KEY] * 3
     assert bench.pods.versions == {}
 
@@ -111,7 +121,7 @@ async def test_a_pod_is_cached_and_its_job_queued_until_it_is_gone() -> None:
 async def test_a_pod_that_is_no_attempt_is_only_noted() -> None:
     bench = Bench()
     await bench.pod("ADDED", labels=False)
-    assert (bench.cache.attempts("u1"), bench.queued) == ((), [])
+    assert (bench.cache.attempts(Identity(KEY, "u1")), bench.queued) == ((), [])
     assert bench.pods.versions == {"p1": "1"}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fakes.build import KEY, PREFIX, UID, job, later, spec, status
+from fakes.build import KEY, PREFIX, RUN_UID, UID, job, later, spec, status
 from fakes.clock import ManualClock
 from fakes.memory_store import MemoryStore, key_of
 from fakes.memory_web import downloader
@@ -34,7 +34,7 @@ from imagejob_operator.ports.object_store import (
     StoreUnavailable,
 )
 
-REPORT = report_key(KEY.namespace, KEY.name, UID, 1)
+REPORT = report_key(KEY.namespace, KEY.name, UID, 1, RUN_UID)
 FINAL = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]
 
 
@@ -110,7 +110,7 @@ async def test_outputs_have_the_headers_that_are_wanted_and_always_their_own_typ
     assert (found.cache_control, found.content_disposition) == ("no-cache", "inline")
     assert (found.storage_class, found.tags) == ("STANDARD_IA", {"team": "a"})
     assert found.metadata["owner"] == "me"
-    assert found.metadata["imagejob-run"] == f"{UID}/1"
+    assert found.metadata["imagejob-run"] == RUN_UID
 
 
 async def test_an_output_costs_one_call_to_publish() -> None:
@@ -207,11 +207,14 @@ async def test_a_run_that_fails_after_its_results_were_verified_still_has_their_
     assert failed.value.results.counts == ItemCounts(total=2, succeeded=2)
 
 
-async def test_a_report_of_another_run_is_not_taken_for_ours() -> None:
+@pytest.mark.parametrize(
+    "another", [{"uid": "another"}, {"run": 2}, {"runId": "2"}, {"runUid": "another"}], ids=str
+)
+async def test_a_report_of_another_run_is_not_taken_for_ours(another: dict[str, object]) -> None:
     run = await processed()
     other = await processed()
     await other.publish()
-    theirs = {**other.report(), "uid": "another"}
+    theirs = {**other.report(), **another}
     run.store.set(REPORT, json.dumps(theirs).encode())
     with pytest.raises(OperationFailed, match="another object already exists at"):
         await run.publish()

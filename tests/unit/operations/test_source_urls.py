@@ -24,6 +24,7 @@ from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.ports.object_store import StoreUnavailable
 
 A, B = "https://pictures.example/x/a%20b.jpg?token=secret", "https://pictures.example/c.jpg"
+PICTURES = "https://pictures.example"
 AWAY = FetchFailed(Reason.SOURCE_UNREACHABLE, f"{B} returned HTTP 503", transient=True)
 
 
@@ -100,7 +101,7 @@ async def test_a_checksum_covers_all_bytes() -> None:
 
 async def test_headers_come_from_the_secret_of_the_namespace() -> None:
     bench = Bench()
-    bench.secrets.known["shop", "web"] = {"Authorization": "Bearer t\n"}
+    bench.secrets.put("shop", "web", {"Authorization": "Bearer t\n"}, PICTURES)
     await bench.stage({"url": A, "headersSecretRef": {"name": "web"}}, {"url": B})
     asked = {url: headers for url, headers, _ in bench.web.asked}
     assert asked == {A: {"Authorization": "Bearer t"}, B: {}}
@@ -108,7 +109,7 @@ async def test_headers_come_from_the_secret_of_the_namespace() -> None:
 
 async def test_a_secret_that_is_not_there_yet_is_waited_for() -> None:
     bench = Bench()
-    bench.secrets.known["shop2", "web"] = {"Authorization": "of another tenant"}
+    bench.secrets.put("shop2", "web", {"Authorization": "of another tenant"}, PICTURES)
     error = await bench.refused({"url": A, "headersSecretRef": {"name": "web"}})
     assert reason_of(error) == "JOB_002/AccessDenied"
     assert error.transient
@@ -117,7 +118,7 @@ async def test_a_secret_that_is_not_there_yet_is_waited_for() -> None:
 
 async def test_a_header_that_cannot_be_sent_is_the_users_fault() -> None:
     bench = Bench()
-    bench.secrets.known["shop", "web"] = {"Host": "secret"}
+    bench.secrets.put("shop", "web", {"Host": "secret"}, PICTURES)
     error = await bench.refused({"url": A, "headersSecretRef": {"name": "web"}})
     assert reason_of(error) == "JOB_001/InvalidSpec"
     assert "'Host'" in str(error)

@@ -238,7 +238,7 @@ async def test_a_deletion_is_let_go_when_the_credentials_are_gone_for_good() -> 
     # An ImageStore of that place is all that the garbage collector needs.
     world.stores.secret_of("key")
     await world.operator.stores.check(image_store(bucket="tenant", prefix="here/", uid="another"))
-    part = world.operator.stores.stores_to_sweep()["another"]
+    part = world.operator.stores.stores_to_sweep()["another"].store
     left = [found.key async for found in part.walk(f".imagejob-staging/{FOLDER}/shop/")]
     assert len(left) == len(bucket.keys("here/.imagejob-staging"))
     assert left

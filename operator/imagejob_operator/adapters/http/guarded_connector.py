@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from imagejob_operator.api.errors import Reason
-from imagejob_operator.fairness import FairLimiter, Waited, ignore
+from imagejob_operator.fairness import FairExecutor, Waited, ignore
 from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.validation.networks import SourceNetworks
 
@@ -38,9 +37,8 @@ class GuardedResolver(AbstractResolver):
 
     def __init__(self, networks: SourceNetworks, lookup: Lookup, waited: Waited = ignore) -> None:
         self._networks = networks
-        self._slots = FairLimiter("lookups", LOOKUPS, waited)
         self._lookup = lookup
-        self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup")
+        self._threads = FairExecutor("lookups", LOOKUPS, waited)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -63,11 +61,8 @@ class GuardedResolver(AbstractResolver):
         ]
 
     async def _addresses(self, host: str) -> Sequence[str]:
-        release = await self._slots.acquire()
-        lookup = asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host)
-        lookup.add_done_callback(lambda _: release())
         try:
-            return await asyncio.shield(lookup)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host)
         except (socket.gaierror, UnicodeError) as error:
             unknown = not isinstance(error, socket.gaierror) or error.errno in UNKNOWN
             text = (

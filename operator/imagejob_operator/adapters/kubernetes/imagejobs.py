@@ -43,22 +43,23 @@ class KubeImageJobs:
 
     async def add_finalizer(self, job: ImageJob) -> ImageJob:
         """See the port."""
-        return await self._patch_finalizers(job, [*job.finalizers, FINALIZER])
+        # The list itself is not cached: users may have written thousands of names into it.
+        path, value = ("/-", FINALIZER) if job.finalizer_count else ("", [FINALIZER])
+        return await self._patch_finalizers(job, {"op": "add", "path": path, "value": value})
 
     async def remove_finalizer(self, job: ImageJob) -> ImageJob | None:
         """See the port."""
-        left = [name for name in job.finalizers if name != FINALIZER]
         try:
-            after = await self._patch_finalizers(job, left)
+            after = await self._patch_finalizers(job, {"op": "remove", "path": f"/{job.finalizer_at}"})
         except Gone:
             return None
-        return None if job.deleted_at and not left else after
+        return None if job.deleted_at and job.finalizer_count == 1 else after
 
-    async def _patch_finalizers(self, job: ImageJob, finalizers: list[str]) -> ImageJob:
-        # The test of the version keeps a list that was made from an older version from being written.
+    async def _patch_finalizers(self, job: ImageJob, change: dict[str, Any]) -> ImageJob:
+        # The position is that of this version only.
         patch = [
             {"op": "test", "path": "/metadata/resourceVersion", "value": job.resource_version},
-            {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
+            {**change, "path": f"/metadata/finalizers{change['path']}"},
         ]
         with translated(json_patch=True):
             return parse_job(await self._http.request("PATCH", _path(job.key), patch, JSON_PATCH))

@@ -22,6 +22,7 @@ from imagejob_operator.naming.names import (
     MANAGED_BY,
 )
 from imagejob_operator.validation.pod_resources import pod_resources
+from imagejob_operator.validation.pod_template_policy import NOTHING_ALLOWED, PodTemplatePolicy
 
 ORDER_ENTRY = "order-url"
 """The Secret's entry with the URL of the order."""
@@ -59,6 +60,8 @@ class PodSettings:
     image: str
     pull_policy: str = "IfNotPresent"
     engine: EngineName = EngineName.SIMD
+    allowed: PodTemplatePolicy = NOTHING_ALLOWED
+    """What users may set in podTemplate."""
 
 
 def pod_manifest(

@@ -11,8 +11,17 @@ import msgspec
 from imagejob_contract.result import ExitCode, Summary
 from imagejob_operator.adapters.kubernetes.pod_manifest import CONTAINER, QUEUE_PREFIX
 from imagejob_operator.api.errors import Reason, bounded
+from imagejob_operator.api.imagejob import Identity, Key, attempt_name
 from imagejob_operator.decision.attempt import Attempt, Problem, State
-from imagejob_operator.naming.names import LABEL_ATTEMPT, LABEL_EPOCH, LABEL_JOB, LABEL_RUN, LABEL_SHARD
+from imagejob_operator.naming.names import (
+    API_VERSION,
+    KIND,
+    LABEL_ATTEMPT,
+    LABEL_EPOCH,
+    LABEL_JOB,
+    LABEL_RUN,
+    LABEL_SHARD,
+)
 
 _COUNT = re.compile("[0-9]{1,9}")
 MAX_EVIDENCE = 300
@@ -36,13 +45,20 @@ _NODE_REFUSES = ("OutOf", "UnexpectedAdmissionError", "NodeAffinity", "NodePorts
 """Prefixes of the reasons with which a kubelet refuses a Pod that was bound to its node."""
 
 
-def read_attempt(pod: dict[str, Any]) -> tuple[str, Attempt] | None:
-    """The uid of the owning job, and the attempt; None if the Pod is not one of ours."""
+def read_attempt(pod: dict[str, Any]) -> tuple[Identity, Attempt] | None:
+    """The job that a Pod is an attempt of, and the attempt; None if it does not agree with itself.
+
+    Anybody who may create Pods can write such labels and owners. So the job is identified by all of them: its
+    namespace is that of the Pod, and the name of the Pod must follow from the rest.
+    """
     metadata, status = pod["metadata"], pod.get("status") or {}
     labels = metadata.get("labels") or {}
-    owner = next((o for o in metadata.get("ownerReferences") or () if o.get("controller")), None)
+    owner = _owner(metadata, labels)
     counts = [labels.get(name, "") for name in (LABEL_RUN, LABEL_EPOCH, LABEL_SHARD, LABEL_ATTEMPT)]
-    if owner is None or LABEL_JOB not in labels or not all(map(_COUNT.fullmatch, counts)):
+    if owner is None or not all(map(_COUNT.fullmatch, counts)):
+        return None
+    run, epoch, shard, number = map(int, counts)
+    if metadata["name"] != attempt_name(owner.key, owner.uid, run, epoch, shard, number):
         return None
     run, epoch, shard, number = map(int, counts)
     state, problem = _state(pod)
@@ -69,7 +85,21 @@ def read_attempt(pod: dict[str, Any]) -> tuple[str, Attempt] | None:
         if "deletionTimestamp" in metadata
         else None,
     )
-    return owner["uid"], attempt
+    return owner, attempt
+
+
+def _owner(metadata: dict[str, Any], labels: dict[str, str]) -> Identity | None:
+    """The ImageJob that controls a Pod and that its label names, in the namespace of the Pod."""
+    for reference in metadata.get("ownerReferences") or ():
+        kind = (reference.get("apiVersion"), reference.get("kind"))
+        if reference.get("controller") is True and kind == (API_VERSION, KIND):
+            name = reference["name"]
+            return (
+                Identity(Key(metadata["namespace"], name), reference["uid"])
+                if labels.get(LABEL_JOB) == name
+                else None
+            )
+    return None
 
 
 def _started(terminated: dict[str, Any]) -> datetime | None:

@@ -16,7 +16,7 @@ from imagejob_operator.adapters.kubernetes.pod_manifest import (
 from imagejob_operator.adapters.kubernetes.pod_status import MAX_EVIDENCE, read_attempt
 from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP, translate
 from imagejob_operator.api.errors import Reason, bounded
-from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.decision.attempt import Attempt, Problem
 from imagejob_operator.naming.names import LABEL_INSTALLATION
 from imagejob_operator.ports.clock import Clock
@@ -33,7 +33,7 @@ class PodLauncher:
 
     async def launch(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> Attempt:
         """See the port."""
-        manifest = pod_manifest(self._settings, job, shard, number, remaining_time(self._clock(), ends_by))
+        manifest = self._manifest(job, shard, number, ends_by)
         path = f"/api/v1/namespaces/{job.key.namespace}/pods"
         try:
             # Strict: a misspelt field in podTemplate is refused, not ignored.
@@ -43,7 +43,7 @@ class PodLauncher:
                 raise Refused(refusal(error)) from error
             body = await self._get(f"{path}/{manifest['metadata']['name']}")
         seen = read_attempt(body)
-        if seen is None or seen[0] != job.uid:
+        if seen is None or seen[0] != job.identity:
             name = manifest["metadata"]["name"]
             text = (
                 f"a Pod named {name} exists and has another owner; delete that Pod, or create the ImageJob "
@@ -54,7 +54,7 @@ class PodLauncher:
 
     async def rehearse(self, job: ImageJob, ends_by: datetime) -> str:
         """See the port; a dry run of the Pod and its Secret, including admission."""
-        pod = pod_manifest(self._settings, job, 0, 1, remaining_time(self._clock(), ends_by))
+        pod = self._manifest(job, 0, 1, ends_by)
         secret = secret_manifest(job.key.namespace, pod["metadata"]["name"], job.uid, "")
         path = f"/api/v1/namespaces/{job.key.namespace}"
         try:
@@ -66,6 +66,12 @@ class PodLauncher:
             if error.reason != "AlreadyExists":
                 raise Refused(refusal(error)) from error
         return ""
+
+    def _manifest(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> dict[str, Any]:
+        """The Pod; Refused if its template is not allowed (the settings may have changed during the run)."""
+        if why := self._settings.allowed.refusal(whole_spec(job).execution.pod_template):
+            raise Refused(Problem(Reason.POD_REJECTED, why, certain=True))
+        return pod_manifest(self._settings, job, shard, number, remaining_time(self._clock(), ends_by))
 
     def present(self, namespaces: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
         """All Pods of this installation, of all namespaces if none is named; ApiError if the list failed."""

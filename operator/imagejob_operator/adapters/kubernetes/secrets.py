@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from typing import Any
 
 from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
-from imagejob_operator.ports.secrets import SecretUnreadable
+from imagejob_operator.ports.secrets import Secret, SecretUnreadable
 
 
 class KubeSecrets:
@@ -16,13 +15,13 @@ class KubeSecrets:
     def __init__(self, http: KubeHTTP) -> None:
         self._http = http
 
-    async def read(self, namespace: str, name: str) -> Mapping[str, str]:
+    async def read(self, namespace: str, name: str) -> Secret:
         """See the port."""
         try:
             body = await self._http.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
         except ApiError as error:
             raise SecretUnreadable(_explanation(error, namespace, name)) from None
-        return secret_data(body)
+        return Secret(secret_data(body), (body.get("metadata") or {}).get("annotations") or {})
 
 
 def secret_data(body: dict[str, Any]) -> dict[str, str]:

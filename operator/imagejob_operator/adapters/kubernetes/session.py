@@ -7,7 +7,7 @@ typed client, which takes four times the CPU.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -24,8 +24,6 @@ from imagejob_operator.ports.object_store import Gate, always_open
 
 CONNECTIONS = 32
 """Each takes 256 KiB, which asyncio buffers for TLS."""
-UNLIMITED = 0
-"""For watches: each keeps its own connection, one per kind and namespace."""
 TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
 
 Observe = Callable[[str, str, str, float], None]
@@ -98,7 +96,10 @@ async def load_configuration() -> Any:
 
 
 def open_session(
-    configuration: Any, connections: int = CONNECTIONS, gate: Gate = always_open
+    configuration: Any,
+    connections: int = CONNECTIONS,
+    gate: Gate = always_open,
+    middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
 ) -> aiohttp.ClientSession:
     """A session that authenticates each request, so that tokens may rotate; writes only if `gate` allows."""
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
@@ -120,7 +121,7 @@ def open_session(
         connector=_GatedConnector(gate, connections, context),
         headers={"User-Agent": MANAGED_BY},  # also the field manager of our writes
         timeout=TIMEOUT,
-        middlewares=(authenticate,),
+        middlewares=(*middlewares, authenticate),
     )
 
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.errors import Fault, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.api.status import Status
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.decision.garbage import Orphans
 from imagejob_operator.decision.phases.cleaning import DEFERRALS
+from imagejob_operator.garbage.schedule import StoreSweeps
 
 _CALL_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
+_WAIT_BUCKETS = (0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 1800)
 _LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+STORES = ("default", "imagestore")
+"""Label of counters that must not grow with the number of ImageStores."""
 _PHASE_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400)
 
 
@@ -29,23 +34,27 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.garbage = GarbageMetrics(self.registry)
         counter, gauge = partial(Counter, registry=self.registry), partial(Gauge, registry=self.registry)
         histogram = partial(Histogram, registry=self.registry, buckets=_CALL_BUCKETS)
         self._leader = gauge("imagejob_leader", "1 if this replica is the leader.")
+        self._available = gauge(
+            "imagejob_namespace_available",
+            "1 if the operator can read a watched namespace; the whole cluster has an empty name.",
+            ["watched_namespace"],
+        )
         self._depth = gauge("imagejob_workqueue_depth", "Number of keys waiting in a work queue.", ["queue"])
         self._reconciles = counter("imagejob_reconcile", "Reconciles of ImageJobs by result.", ["result"])
         self._reconcile_duration = histogram(
             "imagejob_reconcile_duration_seconds", "Duration of a reconcile."
         )
-        self._finished = counter("imagejob_finished", "Ended runs.", ["phase", "code", "reason"])
+        self._finished = counter("imagejob_finished", "Ended runs.", ["phase", "code", "reason", "cause"])
         name, text = "imagejob_phase_duration_seconds", "Time that runs spent in a phase."
         self._phase_seconds = histogram(name, text, ["phase"], buckets=_PHASE_BUCKETS)
         self._staged = counter("imagejob_staged_bytes", "Bytes copied into staging.")
         name, text = "imagejob_cleaning_deferred", "Finalizers released before staging was known to be empty."
-        self._deferred = counter(name, text, ["reason"])
-        for reason in DEFERRALS:
-            self._deferred.labels(reason.value)  # Prometheus does not see the increase of a new series
+        self._deferred = counter(name, text, ["reason", "store"])
+        for reason, store in itertools.product(DEFERRALS, STORES):
+            self._deferred.labels(reason.value, store)  # Prometheus does not see the increase of a new series
         name, text = "imagejob_event_loop_lag_seconds", "How late the event loop runs a periodic callback."
         self._loop_lag = histogram(name, text, buckets=_LAG_BUCKETS)
         name, text = "imagejob_event_errors", "Watch events that could not be processed, by kind."
@@ -55,43 +64,50 @@ class Metrics:
         name, text = "imagejob_store_request_duration_seconds", "Duration of requests to object stores."
         self._store = histogram(name, text, ["operation", "result"])
         name, text = "imagejob_wait_seconds", "Time that work waited for its share of a limited resource."
-        self._waits = histogram(name, text, ["limiter"])
+        self._waits = histogram(name, text, ["limiter"], buckets=_WAIT_BUCKETS)
 
     def watch(
         self,
         jobs: Callable[[], Iterable[ImageJob]],
         is_leader: Callable[[], bool],
         queues: Iterable[WorkQueue] = (),
+        sweeps: Callable[[], Iterable[tuple[StoreSweeps, float]]] = tuple,
     ) -> None:
         """Read these at each scrape. All replicas know the jobs; only the leader counts them."""
         self._leader.set_function(is_leader)
         for queue in queues:
             self._depth.labels(queue.name).set_function(partial(len, queue))
         self.registry.register(_JobsByPhase(lambda: jobs() if is_leader() else ()))
+        self.registry.register(_GarbageByStore(lambda: sweeps() if is_leader() else ()))
+
+    def namespace_available(self, name: str, available: bool) -> None:
+        """A watched namespace was read, or could not be read."""
+        self._available.labels(name).set(available)
 
     def reconcile(self, result: str, seconds: float) -> None:
         """See the port."""
         self._reconciles.labels(result).inc()
         self._reconcile_duration.observe(seconds)
 
-    def moved(self, before: Status, after: Status) -> None:
+    def moved(self, before: Status, job: ImageJob) -> None:
         """See the port."""
+        after = job.status
         if before.phase and before.phase_since and after.phase_since:
             span = (after.phase_since - before.phase_since).total_seconds()
             self._phase_seconds.labels(before.phase).observe(max(0.0, span))
         if after.at in TERMINAL:
             error, outcome = after.error, after.run.outcome if after.run else ""
             self._finished.labels(
-                after.phase, error.code if error else "", error.reason if error else outcome
+                after.phase, error.code if error else "", error.reason if error else outcome, _cause(job)
             ).inc()
 
     def staged(self, size: int) -> None:
         """See the port."""
         self._staged.inc(size)
 
-    def deferred(self, reason: Reason) -> None:
+    def deferred(self, job: ImageJob, reason: Reason) -> None:
         """See the port."""
-        self._deferred.labels(reason.value).inc()
+        self._deferred.labels(reason.value, STORES[job.uses_image_store]).inc()
 
     def event_loop_lag(self, seconds: float) -> None:
         """The event loop ran a periodic callback so late."""
@@ -114,61 +130,70 @@ class Metrics:
         self._waits.labels(limiter).observe(seconds)
 
 
-class GarbageMetrics:
-    """Metrics of the garbage collector; see the port GarbageTelemetry."""
+def _cause(job: ImageJob) -> str:
+    """Who can fix the failure of a run: a `tenant`, or the administrator of the `installation`."""
+    error = job.status.error
+    if error is None:
+        return ""
+    tenants = {Fault.USER, Fault.IMAGE} | ({Fault.STORAGE} if job.uses_image_store else set())
+    return "tenant" if error.fault in tenants else "installation"
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(f"imagejob_{name}", text, registry=registry)
 
-        self._prefixes = gauge(
-            "orphan_prefixes", "Number of orphaned staging folders that the last sweep did not delete."
-        )
-        self._objects = gauge("orphan_objects", "Number of objects in orphaned staging folders.")
-        self._bytes = gauge("orphan_bytes", "Total size in bytes of the objects in orphaned staging folders.")
-        self._oldest = gauge(
-            "orphan_oldest_seconds", "Seconds since the last write to the oldest orphaned staging folder."
-        )
-        self._waiting = gauge(
-            "orphan_waiting_objects", "Number of orphaned objects that are too recent to be deleted."
-        )
-        self._unknown = gauge(
-            "staging_unknown_prefixes",
-            "Keys and folders in the installation's own staging that the operator did not write.",
-        )
-        self._foreign = gauge(
-            "staging_foreign_prefixes", "Staging folders of other clusters and installations."
-        )
-        self._last = gauge(
-            "garbage_last_sweep_timestamp_seconds", "Unix time when the last complete sweep ended."
-        )
-        self._deleted = Counter(
-            "imagejob_garbage_deleted_objects", "Objects deleted by the garbage collector.", registry=registry
-        )
-        self._errors = Counter(
-            "imagejob_garbage_sweep_errors",
-            "Number of sweeps that failed, and of folders that a sweep failed to process.",
-            registry=registry,
-        )
+class _GarbageByStore(Collector):
+    """What the sweeps of every store left, read at each scrape; a store that is gone has no series."""
 
-    def deleted(self, objects: int) -> None:
-        """See the port."""
-        self._deleted.inc(objects)
+    def __init__(self, sweeps: Callable[[], Iterable[tuple[StoreSweeps, float]]]) -> None:
+        self._sweeps = sweeps
 
-    def sweep_finished(self, left: Orphans) -> None:
-        """See the port."""
-        self._prefixes.set(left.prefixes)
-        self._objects.set(left.objects)
-        self._bytes.set(left.bytes)
-        self._oldest.set(left.oldest.total_seconds())
-        self._waiting.set(left.waiting)
-        self._unknown.set(left.unknown)
-        self._foreign.set(left.foreign)
-        self._last.set_to_current_time()
+    def collect(self) -> Iterable[Metric]:
+        """Every metric, with the store as label."""
+        stores = list(self._sweeps())
 
-    def sweep_failed(self) -> None:
-        """See the port."""
-        self._errors.inc()
+        def gauge(name: str, text: str, value: Callable[[Orphans], float]) -> GaugeMetricFamily:
+            found = GaugeMetricFamily(f"imagejob_{name}", text, labels=["store"])
+            for sweeps, _ in stores:
+                found.add_metric([sweeps.name], value(sweeps.left))
+            return found
+
+        def counter(name: str, text: str, value: Callable[[StoreSweeps], int]) -> CounterMetricFamily:
+            found = CounterMetricFamily(f"imagejob_{name}", text, labels=["store"])
+            for sweeps, _ in stores:
+                found.add_metric([sweeps.name], value(sweeps))
+            return found
+
+        text = "Number of orphaned staging folders that the last sweep did not delete."
+        yield gauge("orphan_prefixes", text, lambda left: left.prefixes)
+        text = "Number of objects in orphaned staging folders."
+        yield gauge("orphan_objects", text, lambda left: left.objects)
+        text = "Total size in bytes of the objects in orphaned staging folders."
+        yield gauge("orphan_bytes", text, lambda left: left.bytes)
+        text = "Seconds since the last write to the oldest orphaned staging folder."
+        yield gauge("orphan_oldest_seconds", text, lambda left: left.oldest.total_seconds())
+        text = "Number of orphaned objects that are too recent to be deleted."
+        yield gauge("orphan_waiting_objects", text, lambda left: left.waiting)
+        text = "Keys and folders in the installation's own staging that the operator did not write."
+        yield gauge("staging_unknown_prefixes", text, lambda left: left.unknown)
+        text = "Objects deleted by the garbage collector."
+        yield counter("garbage_deleted_objects", text, lambda sweeps: sweeps.deleted_objects)
+        text = "Number of sweeps that failed, and of folders that a sweep failed to process."
+        yield counter("garbage_sweep_errors", text, lambda sweeps: sweeps.failures)
+        name, text = (
+            "imagejob_staging_foreign_prefixes",
+            "Staging folders of other clusters and installations.",
+        )
+        foreign = GaugeMetricFamily(name, text, labels=["store", "cluster"])
+        name, text = (
+            "imagejob_garbage_sweep_age_seconds",
+            "Seconds since the last completed sweep of a store.",
+        )
+        ages = GaugeMetricFamily(name, text, labels=["store"])
+        for sweeps, age in stores:
+            own = len(sweeps.left.installations)
+            foreign.add_metric([sweeps.name, "own"], own)
+            foreign.add_metric([sweeps.name, "other"], sweeps.left.foreign - own)
+            ages.add_metric([sweeps.name], age)
+        yield foreign
+        yield ages
 
 
 class _JobsByPhase(Collector):
@@ -185,15 +210,22 @@ class _JobsByPhase(Collector):
             status = job.status
             place = (status.at.value, status.error.code if status.error else "")
             by_phase[place] = by_phase.get(place, 0) + 1
-            begun = (status.run and status.run.counted_from) or job.created_at
-            if status.at not in TERMINAL and status.at is not Phase.SUSPENDED and begun:
-                oldest = max(oldest, (datetime.now(UTC) - begun).total_seconds())
+            if status.at not in TERMINAL and status.at is not Phase.SUSPENDED:
+                oldest = max(oldest, _age(job, datetime.now(UTC)).total_seconds())
         jobs = GaugeMetricFamily("imagejob_jobs", "ImageJobs by phase and code.", labels=["phase", "code"])
         for labels, count in by_phase.items():
             jobs.add_metric(list(labels), count)
         yield jobs
         yield GaugeMetricFamily(
             "imagejob_oldest_unfinished_seconds",
-            "Age of the oldest run that has not ended; suspended runs and suspended time do not count.",
+            "Age of the oldest run that has not ended, without the time in which it was suspended or queued.",
             value=oldest,
         )
+
+
+def _age(job: ImageJob, now: datetime) -> timedelta:
+    """How long the current run has been going on, without the time in which it was suspended or queued."""
+    run, status = job.status.run, job.status
+    begun = (run and run.counted_from) or status.phase_since or job.created_at or now
+    held = now - run.queued_since if run and run.queued_since else timedelta()
+    return now - begun - held

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from urllib.parse import urlencode
 from xml.etree import ElementTree
@@ -14,13 +13,14 @@ import urllib3
 from imagejob_operator.api.errors import bounded
 from imagejob_operator.api.imagestore import WebIdentity
 from imagejob_operator.api.imagestore_status import StoreReason
+from imagejob_operator.fairness import FairExecutor
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.imagestores import NotUsable
 
 LIFETIME = 3600
 """Requested seconds."""
 MAX_RESPONSE = 64 * 1024
-_THREADS = ThreadPoolExecutor(32, thread_name_prefix="web-identity")
+_THREADS = FairExecutor("token_exchanges", 32)
 """As many as ImageStores are checked at the same time. Operations compute in other threads."""
 _NAMESPACE = "{https://sts.amazonaws.com/doc/2011-06-15/}"
 

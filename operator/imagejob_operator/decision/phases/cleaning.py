@@ -9,7 +9,6 @@ from imagejob_operator.api.errors import Reason
 from imagejob_operator.decision.action import Action, StopAttempt
 from imagejob_operator.decision.observation import Observation
 from imagejob_operator.decision.operation import Broken, Clean, Cleaned, Progress, last_failure
-from imagejob_operator.naming.prefixes import job_staging_prefix
 
 CLOSED = (Reason.STORE_NOT_FOUND, Reason.STORE_NOT_READY)
 """The operator has no credentials for the store: its ImageStore is gone, or not ready."""
@@ -97,5 +96,5 @@ def deferral(o: Observation, progress: Progress | None) -> Deferral:
 def _leftovers(o: Observation) -> str:
     run = o.job.status.run
     location = run.store.location if run and run.store else ""
-    prefix = job_staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid)
-    return f"the staged objects under {location}{prefix}"
+    places = " and ".join(f"{location}{prefix}" for prefix in o.all_staged_prefixes)
+    return f"the staged objects under {places}"

@@ -13,7 +13,6 @@ from imagejob_operator.decision.operation import Clean
 from imagejob_operator.decision.phases.cleaning import clean_within_budget, stop_live
 from imagejob_operator.decision.phases.terminal import finish_run, with_published
 from imagejob_operator.decision.status_update import next_status
-from imagejob_operator.naming.prefixes import job_staging_prefix
 
 
 def abort_run(o: Observation, failure: Failure, status: Status | None = None) -> Decision:
@@ -61,7 +60,7 @@ def decide_deleted(o: Observation) -> Decision:
     status = o.job.status
     if not o.job.guarded or o.job.deleted_at is None:
         return Decision(status)
-    operation = Clean((job_staging_prefix(o.policy.staging_folder, o.job.key.namespace, o.job.uid),))
+    operation = Clean(o.all_staged_prefixes)
     cleaning = clean_within_budget(o, operation, o.job.deleted_at)
     if cleaning.done:
         return Decision(status, (ReleaseFinalizer(),))

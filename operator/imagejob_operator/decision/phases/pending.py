@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ from imagejob_operator.decision.phases.compensation import abort_run, cancelled,
 from imagejob_operator.decision.phases.suspended import add_finalizer, suspend
 from imagejob_operator.decision.phases.terminal import finish_run
 from imagejob_operator.decision.status_update import next_status
+from imagejob_operator.naming.names import RUN_UID_LENGTH
 
 RECHECK_STORES = timedelta(seconds=5)
 
@@ -39,6 +41,7 @@ def decide_pending(o: Observation, spec: SpecHead) -> Decision:
         started_at=o.now.replace(microsecond=0),
         store=o.stores.staging,
     )
+    run = msgspec.structs.replace(run, uid=_run_uid(o, run))
     status = msgspec.structs.replace(o.job.status, run=run)
     if validates:
         # Without the finalizer: a validation leaves nothing to clean.
@@ -47,6 +50,16 @@ def decide_pending(o: Observation, spec: SpecHead) -> Decision:
     staging = StagingStatus(prefix=o.staging_prefix(run))
     status = msgspec.structs.replace(status, phase=Phase.STAGING.value, staging=staging)
     return Decision(next_status(o, status), add_finalizer(o))
+
+
+def _run_uid(o: Observation, run: RunStatus) -> str:
+    """Identifies the run by all that makes it this run; the uid of the job cannot be computed from it.
+
+    A report or a staged object that names it was written by this run, whatever numbers other runs have.
+    """
+    places = [(view.uid, view.location) for view in (o.stores.source, o.stores.destination) if view]
+    facts = (o.job.uid, run.id, run.number, run.started_at, o.job.spec_hash, places)
+    return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()[:RUN_UID_LENGTH]
 
 
 def refuse(o: Observation, failure: Failure) -> Decision:

@@ -76,6 +76,7 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
         uid=job.uid,
         run_id=run.id if run else "",
         run=run.number if run else 0,
+        run_uid=run.uid if run else "",
         outcome=outcome,
         written_at=now,
         items=tuple(items),

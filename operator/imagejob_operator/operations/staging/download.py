@@ -13,7 +13,12 @@ from imagejob_operator.api.sources import UrlSource
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.ports.downloads import Downloads, FetchFailed
 from imagejob_operator.ports.secrets import Secrets, SecretUnreadable
-from imagejob_operator.validation.request_headers import InvalidHeader, request_headers
+from imagejob_operator.validation.request_headers import (
+    InvalidHeader,
+    NotForThisOrigin,
+    check_origin,
+    request_headers,
+)
 from imagejob_operator.validation.urls import shown
 
 MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024
@@ -26,6 +31,8 @@ class Downloader:
 
     downloads: Downloads
     secrets: Secrets
+    own_namespace: str = ""
+    """The namespace of the operator, whose Secrets are never sent."""
 
     @contextlib.asynccontextmanager
     async def fetch(self, namespace: str, source: UrlSource, max_bytes: int) -> AsyncIterator[bytes]:
@@ -47,7 +54,14 @@ class Downloader:
         name = source.headers_secret_ref.name
         where = f"spec.source.urls: headersSecretRef of {shown(source.url)}"
         try:
-            return request_headers(await self.secrets.read(namespace, name))
+            if namespace == self.own_namespace:
+                raise NotForThisOrigin("it is in the operator's namespace; use another namespace")
+            secret = await self.secrets.read(namespace, name)
+            check_origin(secret.annotations, source.url)
+            return request_headers(secret.data)
+        except NotForThisOrigin as error:
+            text = f"{where}: the Secret {name!r}: {error}"
+            raise OperationFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
         except SecretUnreadable as error:
             failure = Failure(Code.STAGING, Reason.ACCESS_DENIED, f"{where}: {error}")
             raise OperationFailed(failure, transient=True) from None
