@@ -64,8 +64,6 @@ MAX_INSTALLATIONS = 100
 MAX_RUNS = 100
 """Runs of one ImageJob that are examined; further ones are when these were deleted."""
 
-MAX_INSTALLATIONS = 10
-"""Other installations that are named."""
 
 CLOCK_TEXT = b"Written at each sweep: its modification time is the time of the store.\n"
 
