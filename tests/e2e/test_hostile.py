@@ -22,14 +22,15 @@ import urllib3
 import yaml
 from kubernetes import client, watch
 
-from demo import photos
 from demo.stack import NAMESPACE, OPERATOR
-from e2e.world import GROUP, LEASE, PLURAL, VERSION, Job, Shop, World, image_job, until, verdict
+from e2e.world import GROUP, LARGE, LEASE, PLURAL, VERSION, Job, Shop, World, image_job, until, verdict
 from localcluster.errors import ClusterError
 from localcluster.paths import repository
 
 HONEST = 20
 SUSPENDED = 100
+SLOW = 8
+"""Large photos for one Pod, so that it still runs when the operator is stopped."""
 INLINE = 512 * 1024
 FRESH = 5.0
 """Seconds: how old what the status says may be, at the 99th percentile."""
@@ -50,7 +51,7 @@ STORED: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "cpu-exponent": (pod_with(cpu="1e1000000"), INVALID),
     "many-stars": (
         {
-            "source": {"match": {"prefix": "", "include": [f"{HOSTILE_GLOB}/{n}" for n in range(16)]}},
+            "source": {"match": {"prefix": "a/", "include": [f"{HOSTILE_GLOB}/{n}" for n in range(16)]}},
         },
         INVALID,
     ),
@@ -129,11 +130,12 @@ def request(world: World, verb: str, url: str, body: bytes | None = None) -> url
 def forged(order: Mapping[str, Any]) -> dict[str, bytes]:
     """Results that the tenant puts in the place of the Pod's, by the name of the job."""
     head = {"version": 1, "shard": order["shard"], "attempt": order["attempt"]}
-    failed = {"index": order["items"][0]["index"], "error": {"code": "IMG_001", "message": "forged"}}
+    error = {"code": "IMG_001", "message": "forged"}
+    failed = [{"index": item["index"], "error": error} for item in order["items"]]
     bogus = [{"rendition": "bogus", "bytes": 1, "width": 1, "height": 1, "sha256": "0" * 64}]
     return {
-        "bogus-output": lines(head, {**failed, "outputs": bogus}),
-        "many-records": lines(head, *[failed] * 134_000),
+        "bogus-output": lines(head, {**failed[0], "outputs": bogus}, *failed[1:]),
+        "many-records": lines(head, *failed * 30_000),
         "deep": lines(head) + b"\n" + b"[" * 2_000_000,
         "not-json": b"\xff\x00" * 1000,
     }
@@ -290,14 +292,17 @@ def honest(shop: Shop, numbers: range) -> list[str]:
 
 @pytest.mark.timeout(600, func_only=True)
 def test_no_hostile_object_stops_or_slows_another_tenant(
-    world: World, shop: Shop, hostile: Shop, stray: str, figures: list[str]
+    world: World, shop: Shop, hostile: Shop, stray: str, large_photo: bytes, figures: list[str]
 ) -> None:
-    hostile.upload("photos/a.jpg", photos.photo("china.jpg"))
     hostile.upload(f"{LONG_KEY}.jpg", b"x")
+    slow = {"keys": hostile.upload_copies(large_photo, SLOW)}
     for name in FORGED:
-        hostile.apply(
-            image_job({"keys": ["photos/a.jpg"]}, name, destination={"prefix": name}, execution=SMALL)
-        )
+        spec = {
+            "renditions": [LARGE],
+            "destination": {"prefix": f"{name}/"},
+            "execution": {**SMALL, "parallelism": 1},
+        }
+        hostile.apply(image_job(slow, name, **spec))
     orders = {name: order_of(hostile, name) for name in FORGED}
     lease = OperatorLease(world)
     scale(world, 0)
@@ -307,13 +312,13 @@ def test_no_hostile_object_stops_or_slows_another_tenant(
         until(
             "the hostile Pods have run",
             lambda: [p.status.phase in finished for p in pods(hostile.name).items] == [True] * len(FORGED),
-            90,
+            120,
         )
         for name, order in orders.items():
             request(world, "PUT", order["resultUrl"], forged(order)[name])
         with older_crd(world, hostile.name):
             for name, (spec, _) in STORED.items():
-                source = {"source": {"keys": ["photos/a.jpg"]}, **spec}
+                source = {"source": slow, **spec}
                 body = image_job(source.pop("source"), name, **source)
                 hostile.apply(body)
                 world.kubectl.apply(body, "-n", stray)
