@@ -263,12 +263,8 @@ class S3Store:
         return min(lifetime, left, self._longest_url)
 
     async def _run(self, operation: str, call: Callable[[], T], more: float = 0, pace: int = PACE) -> T:
-        def timed() -> T:
-            with deadline(more, pace):
-                return call()
-
         async with self._calls.slot():
-            return await self._in_thread(operation, timed)
+            return await self._in_thread(operation, deadline(more, pace)(call))
 
     async def _in_thread(self, operation: str, call: Callable[[], T]) -> T:
         started, result = perf_counter(), "success"
