@@ -46,8 +46,8 @@ UNREAD = {
 """The errors of a run whose whole spec cannot be read."""
 LONGEST = 4 * 3600.0
 """Seconds that are longer than all deadlines of these jobs together."""
-BLOCKED = 900.0
-"""Seconds after which a job that cannot end is left alone."""
+BLOCKED = 300.0
+"""Seconds after which a job that cannot end is not followed further; conflicts are retried twice a second."""
 INVALID = ApiError(422, "Invalid", "spec: no")
 INVALID.causes = ("FieldValueInvalid",)
 
@@ -130,6 +130,7 @@ def ends_with_a_code_that_fits(life: str, drawn: Sequence[Fault]) -> None:
 @example("succeeds", [Fault("add_finalizer", INVALID, 0, FOR_EVER)])
 @example("fails", [Fault("add_finalizer", ApiError(400, "", ""), 0, 5)])
 @example("succeeds", [Fault("announce", ApiError(429, "TooManyRequests", "busy"), 0, FOR_EVER)])
+@example("fails", [Fault("write_status", ApiError(409, "Conflict", ""), 0, FOR_EVER)])
 @example("is deleted", [Fault("stop", ApiError(403, "Forbidden", "denied"), 0, FOR_EVER)])
 def test_a_job_ends_with_a_code_that_fits(life: str, drawn: list[Fault]) -> None:
     """The API server answers anything, to any call, at any step."""
