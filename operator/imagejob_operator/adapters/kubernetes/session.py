@@ -6,6 +6,8 @@ typed client, which takes four times the CPU.
 
 from __future__ import annotations
 
+import base64
+import json
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -62,6 +64,21 @@ async def load_configuration() -> Any:
     except config.ConfigException:
         await config.load_kube_config(client_configuration=configuration, persist_config=False)
     return configuration
+
+
+def api_audiences(configuration: Any) -> frozenset[str]:
+    """The audiences of the API server: those of the operator's own token; none if it has no such token."""
+    found: set[str] = set()
+    for token in configuration.api_key.values():
+        try:
+            payload = token.split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            audiences = claims["aud"]
+        except (IndexError, ValueError, KeyError, TypeError):
+            continue
+        listed = audiences if isinstance(audiences, list) else [audiences]
+        found |= {audience for audience in listed if isinstance(audience, str)}
+    return frozenset(found)
 
 
 def open_session(
