@@ -61,6 +61,7 @@ class Operator:
         """Return when its watch has delivered the jobs and its queue is empty, as of a new metadata list."""
 
         def settled() -> bool:
+            assert self.process.poll() is None, f"the operator ended with exit code {self.process.poll()}"
             health = self.health()
             idle = health.get("workqueueDepth") == health.get("missingFromWatch") == 0
             return idle and health["jobs"] >= jobs

@@ -152,6 +152,7 @@ async def test_the_content_of_a_spec_is_not_kept(spec: Callable[[], dict[str, An
     assert kept < BYTES_PER_JOB, f"{kept / KIB:.0f} KiB are kept of each ImageJob"
 
 
+@pytest.mark.timeout(240)
 async def test_400_suspended_jobs_of_512_kib_inline_data() -> None:
     """H1: they occupied 260 MiB in the cache, and the operator was killed at each start."""
     bench, content = Bench(), inline_files()
