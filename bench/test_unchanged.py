@@ -26,7 +26,7 @@ from fakes.memory_owners import FOLDER
 from fakes.telemetry import CountingTelemetry
 from imagejob_contract.order import ItemLimits, output_name
 from imagejob_contract.recipe import Rendition
-from imagejob_contract.result import ItemResult, OutputRecord, Result
+from imagejob_contract.result import ItemResult, OutputRecord, Result, encode_result
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
@@ -117,7 +117,7 @@ async def do_the_work_of_the_pods(store: S3Store) -> None:
         )
         for index in range(ITEMS)
     )
-    await store.put(result_key(prefix, 0), msgspec.json.encode(Result(1, 0, 1, results)), "application/json")
+    await store.put(result_key(prefix, 0), encode_result(Result(1, 0, 1, results)), "application/json")
 
 
 class Web:

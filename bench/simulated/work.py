@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import io
 
-import msgspec
 from PIL import Image
 
 from imagejob_contract.order import Order
 from imagejob_contract.output import Format
-from imagejob_contract.result import ExitCode, Result, Summary
+from imagejob_contract.result import ExitCode, Result, Summary, encode_result
 from imagejob_processor.child_process.supervisor import RenderedImage
 from imagejob_processor.errors import PodFailure
 from imagejob_processor.main import read_order
@@ -58,7 +57,7 @@ def do_part(store: Store, order_url: str) -> tuple[ExitCode, Summary]:
         finally:
             shard.close()
         result = Result(version=1, shard=order.shard, attempt=order.attempt, items=results)
-        store.put_result(order.result_url, msgspec.json.encode(result))
+        store.put_result(order.result_url, encode_result(result))
     except PodFailure as failure:
         return failure.exit_code, Summary(error=str(failure))
     failed = sum(result.error is not None for result in results)

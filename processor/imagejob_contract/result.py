@@ -1,4 +1,7 @@
-"""The result of a processor Pod: one record per item, the exit code, and the termination message."""
+"""The result of a processor Pod: one record per item, the exit code, and the termination message.
+
+A result is stored as lines of JSON, so that its reader can bound each item before it decodes it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import msgspec
 from imagejob_contract.wire import Wire
 
 MAX_RESULT_BYTES = 16 * 1024 * 1024
+MAX_OUTPUT_BYTES = 512 * 1024 * 1024
+"""Size limit of one output."""
 MAX_MESSAGE_CHARACTERS = 300
 """Length limit of every message in a result; the writer truncates longer ones."""
 
@@ -39,7 +44,7 @@ class ItemCode(enum.StrEnum):
     SOURCE_MISSING = "IMG_010"
 
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Message = Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_CHARACTERS)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
@@ -48,10 +53,10 @@ class OutputRecord(Wire, frozen=True):
     """One stored output: file size in bytes, size in pixels, SHA-256 in hex."""
 
     rendition: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
-    bytes: Count
+    bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_OUTPUT_BYTES)]
     width: Side
     height: Side
-    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}\\Z")]
 
 
 class ItemError(Wire, frozen=True):
@@ -65,7 +70,7 @@ class SourceRecord(Wire, frozen=True):
     """The source file: size in bytes, SHA-256 in hex."""
 
     bytes: Count
-    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}\\Z")]
 
 
 class ImageFacts(Wire, frozen=True):
@@ -80,12 +85,12 @@ class ImageFacts(Wire, frozen=True):
         thumb_hash: ThumbHash in base64, a blurred preview.
     """
 
-    format: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3,4}$")]
+    format: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3,4}\\Z")]
     width: Side
     height: Side
-    perceptual_hash: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
-    dominant_color: Annotated[str, msgspec.Meta(pattern="^#[0-9a-f]{6}$")]
-    thumb_hash: Annotated[str, msgspec.Meta(max_length=40, pattern="^[A-Za-z0-9+/]*={0,2}$")]
+    perceptual_hash: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}\\Z")]
+    dominant_color: Annotated[str, msgspec.Meta(pattern="^#[0-9a-f]{6}\\Z")]
+    thumb_hash: Annotated[str, msgspec.Meta(max_length=40, pattern="^[A-Za-z0-9+/]*={0,2}\\Z")]
 
 
 class Timings(Wire, frozen=True):
@@ -106,14 +111,54 @@ class ItemResult(Wire, frozen=True):
     image: ImageFacts | None = None
     timings: Timings = Timings()
 
+    def __post_init__(self) -> None:
+        if self.error and self.outputs:
+            raise ValueError("an item with an error has outputs")
 
-class Result(Wire, frozen=True):
-    """The result of one Pod; the first one stored for a shard is final."""
+
+class ResultHead(Wire, frozen=True):
+    """The first line of a result."""
 
     version: Literal[1]
     shard: Count
     attempt: Count
+
+
+class Result(ResultHead, frozen=True):
+    """The result of one Pod; the first one stored for a shard is final."""
+
     items: tuple[ItemResult, ...]
+
+
+def max_item_bytes(renditions: int) -> int:
+    """Size limit of one item's line."""
+    return 3072 + 512 * renditions
+
+
+def max_result_bytes(items: int, renditions: int) -> int:
+    """Size limit of the result of a shard: it follows from what was ordered."""
+    return min(MAX_RESULT_BYTES, 1024 + items * max_item_bytes(renditions))
+
+
+def encode_result(result: Result) -> bytes:
+    """The result as it is stored: a line with its head, and one for each item."""
+    head = ResultHead(result.version, result.shard, result.attempt)
+    return b"\n".join(msgspec.json.encode(line) for line in (head, *result.items))
+
+
+def decode_result(data: bytes, items: int, renditions: int) -> Result:
+    """Decode the result of a shard with so many items; ValueError if it is not one."""
+    head, *lines = data.split(b"\n", items + 1)
+    if len(lines) != items:
+        more = "more than " if len(lines) > items else ""
+        raise ValueError(f"it has {more}{min(len(lines), items)} items instead of {items}")
+    if max(map(len, (head, *lines))) > max_item_bytes(renditions):
+        raise ValueError(f"a line has more than {max_item_bytes(renditions)} bytes")
+    first = msgspec.json.decode(head, type=ResultHead)
+    return Result(first.version, first.shard, first.attempt, tuple(map(_ITEM.decode, lines)))
+
+
+_ITEM = msgspec.json.Decoder(ItemResult)
 
 
 class Summary(Wire, frozen=True):

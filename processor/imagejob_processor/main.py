@@ -25,7 +25,7 @@ from imagejob_contract.order import (
     EngineName,
     Order,
 )
-from imagejob_contract.result import MAX_RESULT_BYTES, ExitCode, ItemResult, Result, Summary
+from imagejob_contract.result import MAX_RESULT_BYTES, ExitCode, ItemResult, Result, Summary, encode_result
 from imagejob_contract.source_format import UnknownExtension, for_source
 from imagejob_processor import cgroup
 from imagejob_processor.child_process.protocol import Setup
@@ -184,7 +184,7 @@ def _log_item(finished: FinishedItem) -> None:
 
 def _store_result(order: Order, store: Store, results: tuple[ItemResult, ...]) -> None:
     result = Result(version=1, shard=order.shard, attempt=order.attempt, items=results)
-    content = msgspec.json.encode(result)
+    content = encode_result(result)
     if len(content) > MAX_RESULT_BYTES:
         text = f"the result has {len(content)} bytes, over the limit of {MAX_RESULT_BYTES}"
         raise BadOrder(f"{text}; lower spec.execution.itemsPerPod")

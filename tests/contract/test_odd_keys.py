@@ -24,7 +24,7 @@ from fakes.build import KEY, NOW, PREFIX, UID, job, spec, status
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
 from imagejob_contract.order import Order, output_name
-from imagejob_contract.result import ItemResult, OutputRecord, Result
+from imagejob_contract.result import ItemResult, OutputRecord, Result, encode_result
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.store_location import StoreLocation
@@ -152,7 +152,7 @@ async def run(
         assert place.bench.visit_form(form, name, output, "image/webp") in (200, 204)
         record = OutputRecord("web", len(output), 1, 1, hashlib.sha256(output).hexdigest())
         items.append(ItemResult(item.index, (record,)))
-    result = msgspec.json.encode(Result(1, 0, 1, tuple(items)))
+    result = encode_result(Result(1, 0, 1, tuple(items)))
     await store.put(result_key(PREFIX, 0), result, "application/json")
     report = report_key(KEY.namespace, KEY.name, UID, 1)
     await publish(store, lambda: NOW, of, Publish(PREFIX, report, NOW + timedelta(hours=1)))

@@ -20,9 +20,9 @@ from imagejob_operator.ports.object_store import (
     ObjectChanged,
     ObjectHeaders,
     ObjectMissing,
+    ObjectTooLarge,
     PostForm,
     Reader,
-    StoreDenied,
     StoredObject,
     Stream,
     always_open,
@@ -97,7 +97,7 @@ class MemoryStore:
     async def read(self, key: str, max_bytes: int) -> bytes:
         await self.hooks.before("get", key)
         if self._seen(key).size > max_bytes:
-            raise StoreDenied(f"{key} is larger than {max_bytes} bytes")
+            raise ObjectTooLarge(f"{key} is larger than {max_bytes} bytes")
         return self.objects[key].data
 
     async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
@@ -173,6 +173,9 @@ class MemoryStore:
                 self.objects.pop(key, None)
             deleted += len(page)
             await self.hooks.after("delete", prefix)
+
+    def place(self, prefix: str) -> str:
+        return f"memory://{self.name}/{prefix}"
 
     def sign_get(self, key: str, lifetime: timedelta) -> str:
         return self._sign("GET", key, lifetime)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 
-import msgspec
-
 from fakes.memory_cluster import Scene, Script
 from fakes.memory_store import MemoryStore, key_of
 from imagejob_contract.order import Order, output_name
 from imagejob_contract.output import CONTENT_TYPES
-from imagejob_contract.result import ItemCode, ItemError, ItemResult, OutputRecord, Result, Summary
+from imagejob_contract.result import (
+    ItemCode,
+    ItemError,
+    ItemResult,
+    OutputRecord,
+    Result,
+    Summary,
+    encode_result,
+)
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.ports.object_store import PostForm
@@ -42,7 +48,7 @@ def do_order(store: MemoryStore, order: Order, failing: Collection[str] = ()) ->
             records.append(record)
         items.append(ItemResult(item.index, tuple(records)))
     result = Result(1, order.shard, order.attempt, tuple(items))
-    store.visit("PUT", order.result_url, msgspec.json.encode(result), if_none_match=True)
+    store.visit("PUT", order.result_url, encode_result(result), if_none_match=True)
     failed = sum(1 for item in items if item.error)
     return Summary(succeeded=len(items) - failed, failed=failed)
 

@@ -18,6 +18,7 @@ from imagejob_operator.validation.keys import InvalidKey, check_prefix
 from imagejob_operator.validation.schema_errors import explain
 
 ENDPOINT = r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?\Z"
+REGION = r"^[A-Za-z0-9]([-_A-Za-z0-9]*[A-Za-z0-9])?\Z"
 BUCKET = r"^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]\Z"
 
 MAX_CA_BUNDLE = 32768
@@ -85,7 +86,7 @@ class StoreSpec(Wire, frozen=True):
     bucket: Annotated[str, Meta(min_length=3, max_length=63, pattern=BUCKET)]
     auth: Auth
     pod_endpoint: Endpoint | None = None
-    region: Annotated[str, Meta(min_length=1, max_length=64)] = "us-east-1"
+    region: Annotated[str, Meta(min_length=1, max_length=63, pattern=REGION)] = "us-east-1"
     prefix: Prefix = ""
     staging: Prefix | None = None
     addressing: Addressing = Addressing.PATH

@@ -1,21 +1,24 @@
-"""Launching and stopping attempts, and delivering their orders. A refusal is remembered, not raised."""
+"""Launching and stopping attempts, and delivering their orders. A refusal is remembered, never raised."""
 
 from __future__ import annotations
 
 import logging
 from typing import assert_never
 
-from imagejob_contract.result import MAX_RESULT_BYTES, Summary
+from imagejob_contract.result import Summary
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.run_memory import RunMemory
 from imagejob_operator.decision.action import DeliverOrder, Launch, StopAttempt
 from imagejob_operator.decision.attempt import Attempt, Problem, Remark
-from imagejob_operator.documents.results import InvalidResult, read_result, summarise
-from imagejob_operator.documents.staging import order_key, result_key
+from imagejob_operator.decision.shards import ordered_items
+from imagejob_operator.documents.results import InvalidResult, summarise
+from imagejob_operator.documents.staging import order_key
 from imagejob_operator.operations.processing.orders import lifetime, write_order
+from imagejob_operator.operations.processing.results import shard_result
 from imagejob_operator.ports.clock import Clock
+from imagejob_operator.ports.imagejobs import JobsError
 from imagejob_operator.ports.launcher import Launcher, Refused
 from imagejob_operator.ports.object_store import ObjectMissing, StoreError
 from imagejob_operator.ports.stores import Stores
@@ -35,11 +38,10 @@ class AttemptActions:
         self._clock = clock
 
     async def act(self, job: ImageJob, action: AttemptAction, memory: RunMemory) -> None:
-        """Carry out one action; a JobsError if stopping failed."""
+        """Carry out one action."""
         match action:
             case StopAttempt(attempt):
-                await self._launcher.stop(attempt, job.key.namespace)
-                self._cache.stopping(job.identity, attempt)
+                await self._stop(job, attempt)
                 return
             case Launch(shard=shard):
                 work, verb = self._launch(job, action, memory), "written"
@@ -53,7 +55,7 @@ class AttemptActions:
         except Refused as refusal:
             extra = {"job": str(job.key), "shard": shard, "error": str(refusal)}
             log.warning("attempt refused, retrying", extra=extra)
-            memory.refuse(shard, refusal.problem, self._clock())
+            memory.refuse(shard, refusal.problem, self._clock(), refusal.retry_after)
         except StoreError as error:
             text = f"the order (task description) of the Pod cannot be {verb}: {error}"
             memory.refuse(shard, Problem(Reason.START_DEADLINE_EXCEEDED, text), self._clock())
@@ -63,12 +65,22 @@ class AttemptActions:
         text = await self._launcher.remark(attempt, job.key.namespace)
         memory.remarks[attempt.uid] = Remark(text, self._clock())
 
+    async def _stop(self, job: ImageJob, attempt: Attempt) -> None:
+        try:
+            await self._launcher.stop(attempt, job.key.namespace)
+        except JobsError as error:
+            extra = {"job": str(job.key), "uid": job.uid, "pod": attempt.name, "error": str(error)}
+            log.warning("Pod could not be deleted, retrying", extra=extra)
+            self._cache.stop_refused(job.identity, attempt, str(error), self._clock())
+        else:
+            self._cache.stopping(job.identity, attempt)
+
     async def _launch(self, job: ImageJob, action: Launch, memory: RunMemory) -> None:
         prefix, shard, number = action.prefix, action.shard, action.number
         store = await self._stores.of(job)
         try:
             # The Pod of an earlier attempt may be gone and have finished: only the store knows.
-            result = read_result(await store.read(result_key(prefix, shard), MAX_RESULT_BYTES), shard)
+            result, _ = await shard_result(store, job, prefix, shard, ordered_items(job.status, shard))
             memory.results[shard] = summarise(result)
             return
         except ObjectMissing:

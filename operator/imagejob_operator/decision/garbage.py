@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -265,3 +265,11 @@ def count_orphans(findings: Iterable[Finding], clock: datetime) -> Orphans:
         oldest=max((clock - finding.contents.newest for finding in due), default=timedelta(0)),
         waiting=sum(finding.contents.objects for finding in found if finding.verdict in WAITING),
     )
+
+
+def total(pages: Iterable[Orphans]) -> Orphans:
+    """The sum over the pages of a sweep."""
+    left = list(pages)
+    counts = {field.name for field in fields(Orphans)} - {"oldest", "installations"}
+    sums = {name: sum(getattr(page, name) for page in left) for name in counts}
+    return Orphans(**sums, oldest=max((page.oldest for page in left), default=timedelta(0)))

@@ -189,6 +189,12 @@ def shard_items(total_items: int, per_shard: int, shard: int) -> range:
     return range(shard * per_shard, min(total_items, (shard + 1) * per_shard))
 
 
+def ordered_items(status: Status, shard: int) -> range:
+    """Indexes of the items that the Pod of a shard was given."""
+    items = status.items or ItemCounts()
+    return shard_items(items.total - items.skipped, status.items_per_shard, shard)
+
+
 def shard_count(total_items: int, per_shard: int) -> int:
     """Shards of a run."""
     return math.ceil(total_items / per_shard)
@@ -197,8 +203,7 @@ def shard_count(total_items: int, per_shard: int) -> int:
 def count_items(status: Status, view: Survey) -> ItemCounts:
     """Count the items of done and lost shards."""
     items = status.items or ItemCounts()
-    total = items.total - items.skipped
-    lost = sum(len(shard_items(total, status.items_per_shard, shard)) for shard in view.lost)
+    lost = sum(len(ordered_items(status, shard)) for shard in view.lost)
     return ItemCounts(
         total=items.total,
         succeeded=sum(s.succeeded for s in view.done.values()),

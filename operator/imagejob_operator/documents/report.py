@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from imagejob_contract.result import ImageFacts, ItemError, Timings
-from imagejob_contract.wire import Wire
+from imagejob_contract.wire import Wire, decode
 
 MAX_REPORT_BYTES = 256 * 1024 * 1024
 MAX_INDENTED_ITEMS = 10_000
@@ -99,6 +99,8 @@ class Report(Wire, frozen=True, omit_defaults=False):
     written_at: datetime
     run_uid: str = ""
     """Identifies the run, as `status.run.uid` and the `imagejob-run` metadata of its outputs."""
+    outputs_at: str = ""
+    """Where the keys of the outputs begin: store, bucket and prefix; empty if the store was not open."""
     items: tuple[ReportItem, ...] = ()
     error: ReportError | None = None
     checks: tuple[ReportCheck, ...] = ()
@@ -144,6 +146,6 @@ def read_report(data: bytes) -> Report:
 
     Items are decoded one by one, so that other threads can run meanwhile.
     """
-    report = msgspec.json.decode(data, type=_Undecoded)
+    report = decode(data, _Undecoded)
     items = tuple(_ITEM.decode(item) for item in report.items)
     return Report(**{**msgspec.structs.asdict(report), "items": items})

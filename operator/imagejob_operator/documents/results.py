@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from imagejob_contract.order import output_name
 from imagejob_contract.recipe import Rendition
-from imagejob_contract.result import ItemCode, ItemError, ItemResult, Result, Summary
+from imagejob_contract.result import ItemCode, ItemError, ItemResult, Result, Summary, decode_result
 
 
 class InvalidResult(ValueError):
@@ -35,11 +33,11 @@ class Listed:
     etag: str
 
 
-def read_result(data: bytes, shard: int) -> Result:
+def read_result(data: bytes, shard: int, items: int, renditions: int) -> Result:
     """Decode the result of a shard; raises InvalidResult if that fails, or it is of another shard."""
     try:
-        result = msgspec.json.decode(data, type=Result)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        result = decode_result(data, items, renditions)
+    except (ValueError, RecursionError) as error:
         raise InvalidResult(f"the result of shard {shard} cannot be read: {error}") from None
     if result.shard != shard:
         raise InvalidResult(f"the result of shard {shard} names shard {result.shard}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Annotated
 
 import msgspec
 
-from imagejob_contract.wire import Wire
+from imagejob_contract.wire import Wire, decode
 from imagejob_operator.documents.watermark_images import WatermarkImage
 
+MAX_ITEMS = 100_000
+"""Items of one run."""
 ITEMS_PER_PART = 1000
 """A manifest with more items is written in parts of this many."""
 MAX_PART_BYTES = MAX_MANIFEST_BYTES = 8 * 1024 * 1024
@@ -41,7 +44,7 @@ class Manifest(Wire, frozen=True):
 
     items: tuple[ManifestItem, ...] = ()
     """Empty in a manifest that was written in parts."""
-    count: int = 0
+    count: Annotated[int, msgspec.Meta(ge=0, le=MAX_ITEMS)] = 0
     """How many items were staged."""
     copies: int = 0
     """How many of them were copied."""
@@ -97,4 +100,4 @@ def result_key(prefix: str, shard: int) -> str:
 
 def read_manifest(data: bytes) -> Manifest:
     """Read a manifest; raises msgspec.DecodeError if it is not one."""
-    return msgspec.json.decode(data, type=Manifest)
+    return decode(data, Manifest)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -31,13 +31,14 @@ from imagejob_operator.decision.garbage import (
     judge_owner,
     parse_job_folder,
     parse_run_key,
+    total,
     urls_end,
 )
 from imagejob_operator.documents.staging import MAX_MANIFEST_BYTES, manifest_key
 from imagejob_operator.namespaces import WatchedNamespaces, covers
 from imagejob_operator.naming.names import STAGING_ROOT
 from imagejob_operator.naming.prefixes import installation_of, own_staging_prefix
-from imagejob_operator.operations.concurrency import for_each
+from imagejob_operator.operations.concurrency import for_each, in_pages
 from imagejob_operator.ports.imagejobs import JobsError
 from imagejob_operator.ports.object_store import (
     Gate,
@@ -55,6 +56,14 @@ log = logging.getLogger(__name__)
 
 CONCURRENCY = 8
 """Folders examined at the same time; few, to leave the store to jobs."""
+
+PAGE = 1000
+"""Folders of ImageJobs that are swept together, and held in memory."""
+MAX_INSTALLATIONS = 100
+"""Other installations that a sweep names; a tenant may write any number of folders into its bucket."""
+MAX_RUNS = 100
+"""Runs of one ImageJob that are examined; further ones are when these were deleted."""
+
 
 CLOCK_TEXT = b"Written at each sweep: its modification time is the time of the store.\n"
 
@@ -100,21 +109,31 @@ class GarbageCollector:
             async with asyncio.timeout(self.policy.interval):
                 return await self._sweep()
         except Halted:
-            log.info("sweep stopped: this replica is no longer the leader")
+            log.info(
+                "sweep stopped: this replica is no longer the leader", extra={"store": self.telemetry.name}
+            )
         except (StoreError, JobsError, TimeoutError) as error:
             self.telemetry.sweep_failed()
-            log.warning("sweep failed", extra={"error": str(error) or type(error).__name__})
+            # Not a warning: a store may start later than the operator. An alert counts the time.
+            extra = {"store": self.telemetry.name, "error": str(error) or type(error).__name__}
+            log.info("sweep not completed, trying again in %.0f s", self.policy.interval, extra=extra)
         except Exception:
             self.telemetry.sweep_failed()
-            log.exception("sweep failed unexpectedly")
+            log.exception("sweep failed unexpectedly", extra={"store": self.telemetry.name})
         return None
 
     async def _sweep(self) -> Orphans:
         others = await self._count_others()
-        # Staging first, then the owners: never the other way round.
-        jobs, unknown = await self._list_jobs()
+        swept = [
+            await self._sweep_page([job for job in page if job], page.count(None))
+            async for page in in_pages(self._list_folders(), PAGE)
+        ]
+        return replace(total(swept), foreign=others.foreign, installations=others.installations)
+
+    async def _sweep_page(self, jobs: list[StagedJob], unknown: int) -> Orphans:
+        """Sweep some folders, after they were listed: staging first, then the owners, never the other way."""
         if not jobs:
-            return replace(others, unknown=unknown)
+            return Orphans(unknown=unknown)
         listed = await self.namespaces.each(self.owners.uids)
         uids = {uid: key for found in listed.values() for uid, key in found.items()}
         sweep = _Sweep(await self._read_clock(), uids, listed.keys())
@@ -128,37 +147,31 @@ class GarbageCollector:
             count_orphans(findings, sweep.now),
             jobs=len(jobs),
             unknown=unknown + sum(unknown_objects for _, unknown_objects in answers),
-            foreign=others.foreign,
-            installations=others.installations,
         )
         if left.prefixes:
             first = [f"{finding.run.prefix}: {finding.verdict}" for finding in findings if finding.due][:5]
-            extra = {"objects": left.objects, "bytes": left.bytes, "mode": self.policy.mode, "first": first}
+            extra = {"store": self.telemetry.name, "objects": left.objects, "bytes": left.bytes}
+            extra |= {"mode": self.policy.mode, "first": first}
             log.warning("%d orphaned staging folders were not deleted", left.prefixes, extra=extra)
         return left
 
     async def _count_others(self) -> Orphans:
         """The staging folders of other clusters and installations."""
         folder = self.policy.staging_folder
-        found = [
-            one async for one in self.store.folders(f"{STAGING_ROOT}/") if one != own_staging_prefix(folder)
-        ]
-        installations = filter(None, (installation_of(one, folder) for one in found))
-        return Orphans(foreign=len(found), installations=tuple(sorted(installations)))
+        foreign, installations = 0, set[str]()
+        async for one in self.store.folders(f"{STAGING_ROOT}/"):
+            if one == own_staging_prefix(folder):
+                continue
+            foreign += 1
+            if (name := installation_of(one, folder)) and len(installations) < MAX_INSTALLATIONS:
+                installations.add(name)
+        return Orphans(foreign=foreign, installations=tuple(sorted(installations)))
 
-    async def _list_jobs(self) -> tuple[list[StagedJob], int]:
-        """The folders of jobs, and the number of folders that the operator did not write."""
-        jobs: list[StagedJob] = []
-        unknown = 0
-        root = own_staging_prefix(self.policy.staging_folder)
-        for namespace in [folder async for folder in self.store.folders(root)]:
+    async def _list_folders(self) -> AsyncIterator[StagedJob | None]:
+        """The folders of jobs; None is a folder that the operator did not write."""
+        async for namespace in self.store.folders(own_staging_prefix(self.policy.staging_folder)):
             async for folder in self.store.folders(namespace):
-                job = parse_job_folder(self.policy.staging_folder, folder)
-                if job:
-                    jobs.append(job)
-                else:
-                    unknown += 1
-        return jobs, unknown
+                yield parse_job_folder(self.policy.staging_folder, folder)
 
     async def _read_clock(self) -> datetime:
         """The time by the store's clock: the modification time of an object that is written now."""
@@ -174,6 +187,8 @@ class GarbageCollector:
             if run is None:
                 unknown += 1
                 continue
+            if run not in runs and len(runs) == MAX_RUNS:
+                break  # keys are in order, so the runs before it are complete
             known = runs.get(run) or Contents(0, 0, stored.modified_at)
             runs[run] = known.plus(stored.size, stored.modified_at)
         if not runs:
@@ -213,12 +228,15 @@ class GarbageCollector:
         except StoreDenied as error:
             # A folder that cannot be deleted (a lock, a policy) must not block the others.
             self.telemetry.sweep_failed()
-            log.warning("cannot delete staging", extra={"prefix": run.prefix, "error": str(error)})
+            log.warning("cannot delete staging", extra={**self._about(run), "error": str(error)})
             return finding
         self.telemetry.deleted(deleted)
-        extra = {"prefix": run.prefix, "objects": deleted, "reason": finding.verdict}
+        extra = {**self._about(run), "objects": deleted, "reason": finding.verdict}
         log.info("deleted orphaned staging", extra=extra)
         return replace(finding, deleted=True)
+
+    def _about(self, run: StagedRun) -> dict[str, str]:
+        return {"store": self.telemetry.name, "uid": run.job.uid, "prefix": run.prefix}
 
     async def _manifest(self, run: StagedRun) -> bytes | None:
         try:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from imagejob_contract.wire import decode
 from imagejob_operator.documents.report import MAX_REPORT_BYTES, ReportItem
 from imagejob_operator.documents.staging import (
     ITEMS_PER_PART,
@@ -58,7 +59,7 @@ def _encode_items(items: Sequence[ReportItem]) -> bytes:
 
 def _decode_items(data: bytes) -> tuple[ReportItem, ...]:
     decoder = msgspec.json.Decoder(ReportItem)
-    return tuple(decoder.decode(item) for item in msgspec.json.decode(data, type=list[msgspec.Raw]))
+    return tuple(decoder.decode(item) for item in decode(data, list[msgspec.Raw]))
 
 
 async def manifest_head(store: ObjectStore, prefix: str) -> Manifest:
@@ -75,16 +76,22 @@ async def whole_manifest(store: ObjectStore, prefix: str) -> Manifest:
 async def items_of(store: ObjectStore, prefix: str, head: Manifest, indexes: range) -> list[ManifestItem]:
     """The items at some indexes; reads only the parts that have them."""
     if head.items or not indexes:
-        return [head.items[index] for index in indexes]
+        return _checked(head.items[indexes.start : indexes.stop], indexes)
 
     async def read(part: int) -> tuple[ManifestItem, ...]:
         data = await store.read(part_key(prefix, part), MAX_PART_BYTES)
-        return msgspec.json.decode(data, type=tuple[ManifestItem, ...])
+        return decode(data, tuple[ManifestItem, ...])
 
     first = indexes.start // ITEMS_PER_PART
     parts = await for_each(range(first, _parts(indexes.stop)), read)
     items = [item for part in parts for item in part]
-    return items[indexes.start - first * ITEMS_PER_PART :][: len(indexes)]
+    return _checked(items[indexes.start - first * ITEMS_PER_PART :][: len(indexes)], indexes)
+
+
+def _checked(items: Sequence[ManifestItem], indexes: range) -> list[ManifestItem]:
+    if [item.index for item in items] != list(indexes):
+        raise msgspec.DecodeError(f"it does not have the items {indexes.start} to {indexes.stop - 1}")
+    return list(items)
 
 
 def _parts(items: int) -> int:

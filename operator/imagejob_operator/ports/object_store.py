@@ -29,6 +29,10 @@ class StoreDenied(StoreError):
     """The store refuses, because of credentials, a policy, or a missing bucket. A retry does not help."""
 
 
+class ObjectTooLarge(StoreDenied):
+    """The object is larger than its reader accepts."""
+
+
 class StoreUnavailable(StoreError):
     """No response, or a 5xx: transient."""
 
@@ -112,7 +116,7 @@ class ObjectStore(Protocol):
         """The folders directly below `prefix`, which ends with '/'; each ends with '/', in order."""
 
     async def read(self, key: str, max_bytes: int) -> bytes:
-        """The object's bytes; StoreDenied if there are more than `max_bytes`."""
+        """The object's bytes; ObjectTooLarge if there are more than `max_bytes`."""
 
     async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
         """Write one object."""
@@ -144,6 +148,9 @@ class ObjectStore(Protocol):
 
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
         """Delete all objects below `prefix`; how many. Halted if the gate is closed before a batch."""
+
+    def place(self, prefix: str) -> str:
+        """Where the objects with a prefix really are: store, bucket and prefix."""
 
     def sign_get(self, key: str, lifetime: timedelta) -> str:
         """A URL to GET the object until it expires, at the endpoint of the Pods."""

@@ -15,6 +15,9 @@ from imagejob_contract.result import (
     Result,
     SourceRecord,
     Timings,
+    encode_result,
+    max_item_bytes,
+    max_result_bytes,
 )
 from imagejob_operator.documents import report_summary
 from imagejob_operator.documents.report import (
@@ -99,4 +102,6 @@ def test_the_longest_result_of_a_pod_is_within_its_limit() -> None:
         10**6, (), ItemError(ItemCode.KILLED, "\u20ac" * MAX_MESSAGE_CHARACTERS), source, facts(CAT), timings
     )
     for each in (done, failed):
-        assert len(msgspec.json.encode(Result(1, 999, 9, (each,) * 1000))) <= MAX_RESULT_BYTES
+        assert len(msgspec.json.encode(each)) <= max_item_bytes(len(each.outputs))
+        stored = encode_result(Result(1, 999, 9, (each,) * 1000))
+        assert len(stored) <= max_result_bytes(1000, len(each.outputs)) <= MAX_RESULT_BYTES

@@ -7,7 +7,7 @@ import pytest
 
 from imagejob_contract.output import Format, Output
 from imagejob_contract.recipe import Rendition
-from imagejob_contract.result import ItemCode, ItemError, ItemResult, OutputRecord, Result
+from imagejob_contract.result import ItemCode, ItemError, ItemResult, OutputRecord, Result, encode_result
 from imagejob_operator.documents.results import (
     InvalidResult,
     Listed,
@@ -18,7 +18,7 @@ from imagejob_operator.documents.results import (
 )
 
 WEB, THUMB = Rendition("web", Output(Format.WEBP)), Rendition("thumb", Output(Format.JPEG))
-RECORD = {"rendition": "web", "bytes": 1, "width": 1, "height": 1}
+RECORD = {"rendition": "web", "bytes": 1, "width": 1, "height": 1, "sha256": "0" * 64}
 SIZES = {"000004-web": 10, "000004-thumb": 5, "000005-web": 11, "000005-thumb": 6}
 LISTING = {name: Listed(size, f"etag of {name}") for name, size in SIZES.items()}
 
@@ -88,27 +88,38 @@ def test_a_missing_output_is_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("head", "line"),
     [
-        {"version": 2},
-        {"shard": 3},
-        {"attempt": -1},
-        {"extra": 1},
-        {"items": [{"index": 0, "outputs": [{**RECORD, "sha256": "x"}]}]},
-        {"items": [{"index": 0, "error": {"code": "IMG_999", "message": ""}}]},
-        {"items": [{"index": 0, "error": {"code": "IMG_001", "message": "x" * 301}}]},
+        ({"version": 2}, {}),
+        ({"shard": 3}, {}),
+        ({"attempt": -1}, {}),
+        ({"extra": 1}, {}),
+        ({"items": []}, {}),
+        ({}, {"extra": 1}),
+        ({}, {"outputs": [{**RECORD, "sha256": "x"}]}),
+        ({}, {"outputs": [{**RECORD, "bytes": 2**30}]}),
+        ({}, {"error": {"code": "IMG_999", "message": ""}}),
+        ({}, {"error": {"code": "IMG_001", "message": "x" * 301}}),
+        ({}, {"error": {"code": "IMG_001", "message": ""}, "outputs": [RECORD]}),
+        ({}, {"extra": "x" * 5000}),
     ],
-    ids=["version", "other-shard", "negative", "unknown-field", "hash", "code", "long-message"],
+    ids=["version", "other-shard", "negative", "unknown-field", "items-in-head", "unknown-field-of-item",
+         "hash", "huge-output", "code", "long-message", "failed-with-outputs", "long-line"],
 )  # fmt: skip
-def test_a_result_outside_the_contract_is_refused(change: dict[str, Any]) -> None:
-    raw = {"version": 1, "shard": 2, "attempt": 1, "items": [], **change}
+def test_a_result_outside_the_contract_is_refused(head: dict[str, Any], line: dict[str, Any]) -> None:
+    lines = ({"version": 1, "shard": 2, "attempt": 1, **head}, {"index": 0, **line})
     with pytest.raises(InvalidResult, match="the result of shard 2"):
-        read_result(msgspec.json.encode(raw), 2)
+        read_result(b"\n".join(map(msgspec.json.encode, lines)), 2, 1, 1)
 
 
-def test_garbage_is_refused() -> None:
+def test_a_result_is_read_back() -> None:
+    assert read_result(encode_result(result(*GOOD)), 2, 2, 2) == result(*GOOD)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00not json", b"\n\n\n\n", b"[" * 10_000], ids=str)
+def test_garbage_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidResult):
-        read_result(b"\x00not json", 0)
+        read_result(data, 0, 1, 1)
 
 
 def test_counts() -> None:

@@ -15,6 +15,7 @@ from fakes.memory_web import downloader
 from fakes.scripts import do_order
 from fakes.telemetry import CountingTelemetry
 from imagejob_contract.order import Order
+from imagejob_contract.result import ItemCode, ItemError, ItemResult, Result, encode_result
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
@@ -269,12 +270,31 @@ async def test_failed_items_within_the_policy_are_counted_also_when_publishing_a
     assert await run.publish(tolerated=1) == done
 
 
-async def test_results_are_read_once() -> None:
+async def test_all_results_are_verified_before_the_first_output_is_copied() -> None:
     run = await processed()
     before = len(run.store.hooks.calls)
     await run.publish()
-    reads = [key for operation, key in run.store.hooks.calls[before:] if operation == "get"]
-    assert [key for key in reads if "/results/" in key] == [result_key(PREFIX, 0), result_key(PREFIX, 1)]
+    calls = [call for call in run.store.hooks.calls[before:] if "/results/" in call[1] or call[0] == "copy"]
+    both = [("get", result_key(PREFIX, 0)), ("get", result_key(PREFIX, 1))]
+    assert [*calls[:4]] == [*both, *both]
+    assert [operation for operation, _ in calls[4:]] == ["copy", "copy"]
+
+
+async def test_a_result_that_changes_between_verification_and_publishing_fails_the_run() -> None:
+    run = await processed()
+    failed = encode_result(Result(1, 1, 1, (ItemResult(1, error=ItemError(ItemCode.UNDECODABLE, "")),)))
+    reads: list[str] = []
+
+    async def another_result(operation: str, about: str, done: bool) -> None:
+        if operation == "get" and about == result_key(PREFIX, 1) and not done:
+            reads.append(about)
+            if len(reads) == 2:
+                run.store.set(about, failed)
+
+    run.store.hooks.install(another_result)
+    with pytest.raises(OperationFailed, match="were changed"):
+        await run.publish()
+    assert REPORT not in run.store.objects
 
 
 async def test_cleaning_leaves_an_empty_list_and_says_what_is_known() -> None:

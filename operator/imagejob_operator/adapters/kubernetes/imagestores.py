@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import msgspec
 
+from imagejob_operator.adapters.kubernetes.answers import ApiError, translated
 from imagejob_operator.adapters.kubernetes.imagejobs import MERGE_PATCH, difference
 from imagejob_operator.adapters.kubernetes.secrets import secret_data
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP, translated
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.api.imagestore import ImageStore, StoreStatus, parse_store
 from imagejob_operator.api.imagestore_status import StoreReason
 from imagejob_operator.naming.names import GROUP, STORE_PLURAL, VERSION
@@ -22,8 +23,10 @@ ROLE = "manifests/tenant/imagestore-role.yaml"
 class KubeImageStores:
     """See the port."""
 
-    def __init__(self, http: KubeHTTP) -> None:
+    def __init__(self, http: KubeHTTP, api_audiences: Set[str] = frozenset()) -> None:
+        """No tokens for `api_audiences` are requested: they would be sent to an endpoint of a user."""
         self._http = http
+        self._api_audiences = api_audiences
 
     async def write_status(self, store: ImageStore, status: StoreStatus) -> ImageStore:
         """See the port."""
@@ -50,6 +53,12 @@ class KubeImageStores:
 
     async def token(self, namespace: str, account: str, audience: str) -> str:
         """See the port."""
+        if audience in self._api_audiences:
+            text = (
+                f"spec.auth.webIdentity.audience: {audience!r} is an audience of the API server, so the "
+                "token would be valid there; use the audience of the token service"
+            )
+            raise NotUsable(StoreReason.INVALID_SPEC, text)
         request = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",

@@ -6,9 +6,10 @@ typed client, which takes four times the CPU.
 
 from __future__ import annotations
 
+import base64
+import json
 import ssl
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, cast
@@ -17,30 +18,21 @@ import aiohttp
 import msgspec
 from kubernetes.aio import client, config
 
+from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.fairness import FairLimiter
-from imagejob_operator.naming.names import MANAGED_BY
-from imagejob_operator.ports.imagejobs import Conflict, Gone, JobsError, Rejected, Unavailable
+from imagejob_operator.naming.names import LABEL_JOB, MANAGED_BY
 from imagejob_operator.ports.object_store import Gate, always_open
 
 CONNECTIONS = 32
 """Each takes 256 KiB, which asyncio buffers for TLS."""
 TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
+MAX_RETRY_AFTER = 60.0
+"""Seconds; a server that asks for a longer pause is asked again after this one."""
+
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Asks for a list of objects with nothing but their metadata."""
 
 Observe = Callable[[str, str, str, float], None]
-
-
-class ApiError(Exception):
-    """The API server refused a request; status 0 is no response."""
-
-    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-        self.message = message
-        self.retry_after = retry_after
-        self.causes: tuple[str, ...] = ()
-        self.kind = ""
-        """The kind that the error is about, such as `imagejobs`, if the API server names it."""
 
 
 class _GatedConnector(aiohttp.TCPConnector):
@@ -64,27 +56,6 @@ class _GatedConnector(aiohttp.TCPConnector):
         return connection
 
 
-@contextmanager
-def translated(json_patch: bool = False) -> Iterator[None]:
-    """Raise an ApiError as the port's error."""
-    try:
-        yield
-    except ApiError as error:
-        raise translate(error, json_patch) from error
-
-
-def translate(error: ApiError, json_patch: bool = False) -> JobsError:
-    """The port's error for an error of the API server."""
-    if error.status == 409 or (json_patch and error.status == 422 and not error.causes):
-        # 422 on a JSON patch without a cause: its test of the resource version failed.
-        return Conflict(error.message)
-    if error.status == 404 or (error.status == 403 and "NamespaceTerminating" in error.causes):
-        return Gone(error.message)
-    if error.status in (0, 429) or error.status >= 500:
-        return Unavailable(error.message, error.retry_after)
-    return Rejected(error.message)
-
-
 async def load_configuration() -> Any:
     """The cluster of this Pod, or else of the kubeconfig; ConfigException if there is neither."""
     configuration = client.Configuration()
@@ -93,6 +64,21 @@ async def load_configuration() -> Any:
     except config.ConfigException:
         await config.load_kube_config(client_configuration=configuration, persist_config=False)
     return configuration
+
+
+def api_audiences(configuration: Any) -> frozenset[str]:
+    """The audiences of the API server: those of the operator's own token; none if it has no such token."""
+    found: set[str] = set()
+    for token in configuration.api_key.values():
+        try:
+            payload = token.split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            audiences = claims["aud"]
+        except (IndexError, ValueError, KeyError, TypeError):
+            continue
+        listed = audiences if isinstance(audiences, list) else [audiences]
+        found |= {audience for audience in listed if isinstance(audience, str)}
+    return frozenset(found)
 
 
 def open_session(
@@ -159,7 +145,7 @@ class KubeHTTP:
                 answer = await response.read()
                 if response.status >= 300:
                     raise _error(response, answer)
-                return cast("dict[str, Any]", msgspec.json.decode(answer))
+                return decode(answer, accept)
         except (TimeoutError, aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
             text = f"the API server did not respond: {type(error).__name__}"
             raise ApiError(0, "NoResponse", text) from error
@@ -167,18 +153,47 @@ class KubeHTTP:
             self.observe(verb, _kind(path), code, perf_counter() - started)
 
 
+class _Labels(msgspec.Struct):
+    job: str = msgspec.field(default="", name=LABEL_JOB)
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    name: str
+    uid: str
+    resource_version: str
+    namespace: str = ""
+    labels: _Labels = msgspec.field(default_factory=_Labels)
+
+
+class _Item(msgspec.Struct):
+    metadata: _Metadata
+
+
+class _MetadataList(msgspec.Struct):
+    metadata: dict[str, Any]
+    items: list[_Item] | None = None
+
+
+def decode(answer: bytes, accept: str) -> dict[str, Any]:
+    """The body of a response; of a list of metadata only what is used: the rest may have megabytes."""
+    if accept == METADATA_ONLY:
+        answer_of_list: dict[str, Any] = msgspec.to_builtins(msgspec.json.decode(answer, type=_MetadataList))
+        return answer_of_list
+    return cast("dict[str, Any]", msgspec.json.decode(answer))
+
+
 def _error(response: aiohttp.ClientResponse, answer: bytes) -> ApiError:
     try:
-        status: dict[str, Any] = msgspec.json.decode(answer)
+        status: Any = msgspec.json.decode(answer)
     except msgspec.DecodeError:
-        status = {}
+        status = None
     pause = response.headers.get("Retry-After", "")
-    error = ApiError(
-        response.status,
-        status.get("reason", ""),
-        status.get("message") or f"{response.status} {response.reason}",
-        float(pause) if pause.isdigit() else None,
-    )
+    retry_after = min(float(pause), MAX_RETRY_AFTER) if pause.isdecimal() else None
+    text = f"{response.status} {response.reason}"
+    if not isinstance(status, dict) or status.get("kind") != "Status":
+        # Of a proxy in front of the API server, or of one that is starting.
+        return ApiError(0, "NoStatus", f"{text}, without a status of the API server", retry_after)
+    error = ApiError(response.status, status.get("reason", ""), status.get("message") or text, retry_after)
     details = status.get("details") or {}
     error.kind = details.get("kind", "")
     error.causes = tuple(cause.get("reason", "") for cause in details.get("causes") or ())

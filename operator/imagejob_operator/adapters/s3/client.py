@@ -1,17 +1,15 @@
 """The minio client of one store: credentials, addressing and trust.
 
-Its defaults (timeouts of five minutes, ten connections, a region request per bucket) are replaced.
+Its defaults (timeouts of five minutes, a region request per bucket, answers of any length) are replaced.
 """
 
 from __future__ import annotations
 
-import ssl
-
-import urllib3
 from minio import Minio
 from minio.credentials.credentials import Credentials as MinioCredentials
 from minio.credentials.providers import Provider
 
+from imagejob_operator.adapters.s3.connections import BoundedPool
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.ports.credentials import CredentialSource
 
@@ -24,29 +22,8 @@ def bucket_url(location: StoreLocation, endpoint: str) -> str:
     return f"{scheme}://{endpoint}/{location.bucket}"
 
 
-def open_pool(location: StoreLocation, size: int) -> urllib3.PoolManager:
-    """A connection pool; redirects are not followed. ValueError if the CA bundle has no certificate."""
-    retries = urllib3.Retry(
-        total=2,
-        redirect=0,
-        backoff_factor=0.2,
-        backoff_jitter=0.2,
-        status_forcelist=[500, 502, 503, 504],
-        # The last response is returned instead of an error: it says what is wrong.
-        raise_on_status=False,
-        raise_on_redirect=False,
-        # Waiting as long as the store asks would block a thread; operations have their own backoff.
-        respect_retry_after_header=False,
-    )
-    context = ssl.create_default_context(cadata=location.ca_bundle) if location.ca_bundle else None
-    timeout = urllib3.Timeout(connect=3, read=15)
-    return urllib3.PoolManager(
-        maxsize=size, block=True, timeout=timeout, retries=retries, ssl_context=context
-    )
-
-
 def open_client(
-    location: StoreLocation, endpoint: str, credentials: CredentialSource, pool: urllib3.PoolManager
+    location: StoreLocation, endpoint: str, credentials: CredentialSource, pool: BoundedPool
 ) -> Minio:
     """A client of the store at one of its endpoints."""
     client = Minio(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import urllib3
-from minio.error import S3Error, ServerError
+from minio.error import InvalidResponseError, S3Error, ServerError
 
+from imagejob_operator.adapters.s3.xml import InvalidAnswer
+from imagejob_operator.api.errors import bounded
 from imagejob_operator.ports.object_store import (
     ObjectChanged,
     ObjectMissing,
@@ -14,6 +16,8 @@ from imagejob_operator.ports.object_store import (
 )
 
 MISSING = {"NoSuchKey", "NoSuchObject", "NoSuchVersion", "ResourceNotFound"}
+MAX_TEXT = 500
+"""Characters of a message that has words of the store."""
 TRANSIENT = {
     "SlowDown",
     "RequestTimeout",
@@ -26,7 +30,7 @@ TRANSIENT = {
 def translate(error: Exception) -> StoreError:
     """The port's error for a client's; messages name code and key, never a signed URL."""
     if isinstance(error, S3Error):
-        text = f"{error.code}: {error.message}"
+        text = bounded(f"{error.code}: {error.message}", MAX_TEXT)
         status = error.response.status if error.response is not None else 0
         if error.code in MISSING:
             return ObjectMissing(text)
@@ -37,9 +41,13 @@ def translate(error: Exception) -> StoreError:
         return StoreDenied(text)
     if isinstance(error, ServerError):
         return StoreUnavailable(f"the store returned HTTP {error.status_code}")
-    if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason is not None:
-        if isinstance(error.reason, urllib3.exceptions.SSLError):
-            why = getattr(error.reason.args[0], "verify_message", "") or "the TLS handshake failed"
-            return StoreUnavailable(f"the store's certificate is not trusted: {why}")
-        return StoreUnavailable(f"the store cannot be reached: {type(error.reason).__name__}")
-    return StoreUnavailable(f"the store cannot be reached: {type(error).__name__}")
+    if isinstance(error, InvalidAnswer):
+        return StoreUnavailable(bounded(f"the store's answer cannot be used: {error}", MAX_TEXT))
+    if isinstance(error, InvalidResponseError):
+        return StoreUnavailable(bounded(f"the store's answer cannot be used: {error}", MAX_TEXT))
+    if isinstance(error, urllib3.exceptions.SSLError):
+        why = getattr(error.args[0], "verify_message", "") or "the TLS handshake failed"
+        return StoreUnavailable(f"the store's certificate is not trusted: {why}")
+    if isinstance(error, urllib3.exceptions.HTTPError | OSError):
+        return StoreUnavailable(f"the store cannot be reached: {type(error).__name__}")
+    return StoreUnavailable(f"the store's answer cannot be used: {type(error).__name__}")

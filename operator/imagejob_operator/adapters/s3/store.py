@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -12,15 +11,17 @@ from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
-import urllib3
 from minio.commonconfig import REPLACE, CopySource
 from minio.datatypes import Object
 from minio.deleteobjects import DeleteObject
-from minio.error import InvalidResponseError, S3Error, ServerError
+from minio.error import S3Error
 
 from imagejob_operator.adapters.s3 import headers as s3_headers
-from imagejob_operator.adapters.s3.client import bucket_url, open_client, open_pool
+from imagejob_operator.adapters.s3.client import bucket_url, open_client
+from imagejob_operator.adapters.s3.connections import BoundedPool, trusted
+from imagejob_operator.adapters.s3.deadline import PACE, deadline
 from imagejob_operator.adapters.s3.errors import MISSING, translate
+from imagejob_operator.adapters.s3.listing import Page, list_page
 from imagejob_operator.adapters.s3.streams import open_object, write_object
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.fairness import FairLimiter, Waited, ignore
@@ -30,6 +31,7 @@ from imagejob_operator.ports.object_store import (
     Halted,
     ObjectChanged,
     ObjectHeaders,
+    ObjectTooLarge,
     PostForm,
     Reader,
     StoreDenied,
@@ -44,8 +46,10 @@ T = TypeVar("T")
 THREADS = 32
 SHORTEST_URL = timedelta(seconds=15)
 """URLs that would expire sooner are not signed: no Pod could use them."""
-PAGE = 1000
-"""Keys that S3 lists or deletes in one request."""
+COPY_PACE = 16 * 1024 * 1024
+"""A copy inside the store has a second more for each so many bytes."""
+SLOW_PACE = 128 * 1024
+"""The same for an object that passes through this process: there may be many at the same time."""
 
 Observe = Callable[[str, str, float], None]
 
@@ -61,10 +65,11 @@ class S3Store:
         waited: Waited = ignore,
     ) -> None:
         self._bucket = location.bucket
+        self._place = f"s3://{location.endpoint}/{location.bucket}/"
         self._credentials = credentials
         self._longest_url = location.longest_url
         self._observe = observe
-        self._http = open_pool(location, THREADS)
+        self._http = BoundedPool(THREADS, trusted(location.secure, location.ca_bundle))
         self._client = open_client(location, location.endpoint, credentials, self._http)
         pod_endpoint = location.pod_endpoint or location.endpoint
         self._signer = open_client(location, pod_endpoint, credentials, self._http)
@@ -99,24 +104,26 @@ class S3Store:
 
     async def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
         """See the port."""
-        async for found in self._listed(self._client.list_objects(self._bucket, prefix, recursive=True)):
-            yield _stored(found)
+        async for page in self._pages(prefix, ""):
+            for stored in page.objects:
+                yield stored
 
     async def folders(self, prefix: str) -> AsyncIterator[str]:
         """See the port."""
-        async for found in self._listed(self._client.list_objects(self._bucket, prefix)):
-            name = found.object_name or ""
-            # An object with the name of the prefix is a folder marker of some client.
-            if name.endswith("/") and name != prefix:
-                yield name
+        async for page in self._pages(prefix, "/"):
+            for name in page.folders:
+                if name.endswith("/") and name != prefix:
+                    yield name
 
-    async def _listed(self, objects: Iterator[Object]) -> AsyncIterator[Object]:
+    async def _pages(self, prefix: str, delimiter: str) -> AsyncIterator[Page]:
+        token = after = ""
         while True:
-            page = await self._run("list", lambda: list(itertools.islice(objects, PAGE)))
-            for found in page:
-                yield found
-            if len(page) < PAGE:
+            request = partial(list_page, self._client, self._bucket, prefix, delimiter, token, after)
+            page = await self._run("list", request)
+            yield page
+            if not page.next:
                 return
+            token, after = page.next, max([stored.key for stored in page.objects[-1:]] + page.folders[-1:])
 
     async def read(self, key: str, max_bytes: int) -> bytes:
         """See the port."""
@@ -127,7 +134,7 @@ class S3Store:
 
         data = await self._run("get", fetch)
         if len(data) > max_bytes:
-            raise StoreDenied(f"{key} is larger than {max_bytes} bytes")
+            raise ObjectTooLarge(f"{key} is larger than {max_bytes} bytes")
         return data
 
     async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
@@ -189,7 +196,7 @@ class S3Store:
                 raise StoreUnavailable(f"the store did not copy {source.key} completely") from error
             return StoredObject(key, source.size, result.etag or "", datetime.now(UTC))
 
-        return await self._run("copy", send)
+        return await self._run("copy", send, source.size / COPY_PACE)
 
     def reader(self, source: StoredObject) -> Reader:
         """See the port."""
@@ -204,7 +211,7 @@ class S3Store:
             etag = write_object(self._client, self._bucket, key, reader, source, headers)
             return StoredObject(key, source.size, etag, datetime.now(UTC))
 
-        return await self._run("put", send)
+        return await self._run("put", send, pace=SLOW_PACE)
 
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
         """See the port."""
@@ -212,19 +219,15 @@ class S3Store:
             raise ValueError(f"a prefix to delete must end with '/': {prefix!r}")
         deleted = 0
         while True:
-            page = await self._run("list", partial(self._first_page, prefix))
-            if not page:
+            page = await self._run("list", partial(list_page, self._client, self._bucket, prefix, "", "", ""))
+            if not page.objects:
                 return deleted
             if not gate():
                 raise Halted(
                     f"deleting {prefix} was stopped: this replica is not allowed to write at the moment"
                 )
-            await self._run("delete", partial(self._delete, page))
-            deleted += len(page)
-
-    def _first_page(self, prefix: str) -> list[str]:
-        listing = self._client.list_objects(self._bucket, prefix=prefix, recursive=True)
-        return [found.object_name or "" for found in itertools.islice(listing, PAGE)]
+            await self._run("delete", partial(self._delete, [stored.key for stored in page.objects]))
+            deleted += len(page.objects)
 
     def _delete(self, keys: list[str]) -> None:
         objects: Iterator[DeleteObject] = (DeleteObject(key) for key in keys)
@@ -232,6 +235,10 @@ class S3Store:
         errors = list(self._client.remove_objects(self._bucket, objects))
         if errors:
             raise StoreDenied(f"{len(errors)} objects cannot be deleted: {errors[0].code} {errors[0].name}")
+
+    def place(self, prefix: str) -> str:
+        """See the port."""
+        return f"{self._place}{prefix}"
 
     def sign_get(self, key: str, lifetime: timedelta) -> str:
         """See the port."""
@@ -255,9 +262,13 @@ class S3Store:
             raise StoreUnavailable("the store's temporary credentials have expired, or are about to")
         return min(lifetime, left, self._longest_url)
 
-    async def _run(self, operation: str, call: Callable[[], T]) -> T:
+    async def _run(self, operation: str, call: Callable[[], T], more: float = 0, pace: int = PACE) -> T:
+        def timed() -> T:
+            with deadline(more, pace):
+                return call()
+
         async with self._calls.slot():
-            return await self._in_thread(operation, call)
+            return await self._in_thread(operation, timed)
 
     async def _in_thread(self, operation: str, call: Callable[[], T]) -> T:
         started, result = perf_counter(), "success"
@@ -273,7 +284,8 @@ class S3Store:
         except StoreError as error:
             result = type(error).__name__
             raise
-        except (S3Error, ServerError, InvalidResponseError, urllib3.exceptions.HTTPError, OSError) as error:
+        except Exception as error:
+            # Whatever a store answers, and whatever the client makes of it, is an error of the store.
             translated = translate(error)
             result = type(translated).__name__
             raise translated from error

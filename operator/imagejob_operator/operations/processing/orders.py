@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from imagejob_contract.order import Order, OrderItem, OrderWatermark, Upload
+from imagejob_contract.result import MAX_OUTPUT_BYTES
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.spec import item_limits
 from imagejob_operator.decision.shards import shard_items
@@ -15,7 +16,6 @@ from imagejob_operator.documents.watermark_images import copy_key
 from imagejob_operator.operations.manifest import JSON, items_of, manifest_head
 from imagejob_operator.ports.object_store import ObjectStore
 
-MAX_OUTPUT_BYTES = 512 * 1024 * 1024
 SLACK = timedelta(minutes=1)
 """URLs outlive the run by this much, so that a Pod is stopped by its deadline and not by an expired URL."""
 LONGEST = timedelta(days=7)

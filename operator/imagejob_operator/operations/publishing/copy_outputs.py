@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,9 +28,6 @@ from imagejob_operator.ports.object_store import (
     StoredObject,
 )
 
-ITEMS_AT_ONCE = 1000
-"""Items whose outputs are copied in one batch: a run may have hundreds of thousands of outputs."""
-
 
 async def publish_outputs(
     store: ObjectStore,
@@ -37,9 +35,9 @@ async def publish_outputs(
     spec: Spec,
     prefix: str,
     outcomes: Sequence[ItemOutcome],
-    items: list[ReportItem],
-) -> None:
-    """Copy all outputs to the keys that `items` name, and write the ETag of each into them.
+    items: Sequence[ReportItem],
+) -> list[ReportItem]:
+    """Copy the outputs of some items to the keys that `items` name; the items with the ETag of each.
 
     Fails with JOB_007, or with JOB_005 if an output differs from its record in the result.
     """
@@ -47,21 +45,17 @@ async def publish_outputs(
     async def publish(output: _Output) -> ReportOutput:
         return await _publish(store, job, spec.destination, output)
 
-    for begin in range(0, len(outcomes), ITEMS_AT_ONCE):
-        outputs = list(_staged_outputs(prefix, outcomes[begin : begin + ITEMS_AT_ONCE], items))
-        done = await for_each(outputs, publish)
-        by_item: dict[int, list[ReportOutput]] = {}
-        for output, published in zip(outputs, done, strict=True):
-            by_item.setdefault(output.index, []).append(published)
-        for index, finals in by_item.items():
-            items[index] = msgspec.structs.replace(items[index], outputs=tuple(finals))
+    published = iter(await for_each(_staged_outputs(prefix, outcomes, items), publish))
+    return [
+        msgspec.structs.replace(item, outputs=tuple(itertools.islice(published, len(item.outputs))))
+        for item in items
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Output:
     """One output in the staging, and its entry in the report."""
 
-    index: int
     source: str
     staged: StoredObject
     final: ReportOutput
@@ -70,14 +64,13 @@ class _Output:
 def _staged_outputs(
     prefix: str, outcomes: Sequence[ItemOutcome], items: Sequence[ReportItem]
 ) -> Iterator[_Output]:
-    for outcome in outcomes:
+    for outcome, item in zip(outcomes, items, strict=True):
         below = output_prefix(prefix, outcome.shard, outcome.attempt)
         result = outcome.result
-        item = items[result.index]
         for record, etag, final in zip(result.outputs, outcome.etags, item.outputs, strict=True):
             name = below + output_name(result.index, record.rendition)
             staged = StoredObject(name, record.bytes, etag, sha256=record.sha256)
-            yield _Output(result.index, item.source, staged, final)
+            yield _Output(item.source, staged, final)
 
 
 async def _publish(

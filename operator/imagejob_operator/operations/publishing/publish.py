@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
-from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_contract.result import MAX_MESSAGE_CHARACTERS, ItemError
+from imagejob_operator.api.errors import Code, Failure, Reason, bounded
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.status import MAX_FAILURES, FailedItem, ItemCounts
 from imagejob_operator.decision.operation import Clean, Cleaned, ItemResults, Publish, Published
 from imagejob_operator.documents.report import Report, ReportItem, encode_report
+from imagejob_operator.documents.results import ItemOutcome
+from imagejob_operator.documents.staging import Manifest
+from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.operations.processing.results import all_outcomes, read_staged
+from imagejob_operator.operations.processing.results import all_outcomes, invalid, read_staged
 from imagejob_operator.operations.publishing.copy_outputs import publish_outputs
-from imagejob_operator.operations.publishing.report import make_report, report_failure, report_items
+from imagejob_operator.operations.publishing.report import (
+    make_report,
+    outputs_at,
+    report_failure,
+    report_items,
+)
 from imagejob_operator.operations.reports import committed_report
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.object_store import ObjectStore, StoreError
+from imagejob_operator.validation.keys import InvalidKey, KeyCollision
 
 
 async def publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Published:
@@ -45,30 +54,63 @@ async def clean(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clea
 
 async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Report:
     manifest, skipped = await read_staged(store, operation.prefix)
-    outcomes = await all_outcomes(store, job, manifest, operation.prefix, operation.lost)
+    results = await _verify_all(store, job, manifest, operation, skipped)
     spec = whole_spec(job)
-    # In a thread, like everything that takes seconds for a large run: the Lease must be renewed meanwhile.
-    items = await asyncio.to_thread(report_items, spec, manifest, outcomes)
-    items += skipped
-    results = item_results(items)
     try:
         _check_failures(results, operation.tolerated)
-        await publish_outputs(store, job, spec, operation.prefix, outcomes, items)
+        items: list[ReportItem] = []
+        async for outcomes in all_outcomes(store, job, manifest, operation.prefix, operation.lost):
+            items += await _publish_batch(store, job, manifest, operation.prefix, outcomes)
+        items += skipped
+        if item_results(items) != results:
+            raise invalid("the results of the Pods were changed while their outputs were published")
         if clock() >= operation.deadline:
             limit = f"spec.execution.activeDeadlineSeconds ({spec.execution.active_deadline_seconds} s)"
             text = f"the run exceeded {limit} before all outputs were published"
             raise OperationFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
-        report = await asyncio.to_thread(make_report, job, clock(), "Succeeded", items)
-        del items, outcomes
+        report = await compute(make_report, job, clock(), "Succeeded", items, outputs_at(store, job))
+        del items
         return await _commit(store, job, operation.report, report)
     except OperationFailed as error:
         error.results = results
         raise
 
 
+async def _verify_all(
+    store: ObjectStore,
+    job: ImageJob,
+    manifest: Manifest,
+    operation: Publish,
+    skipped: Sequence[ReportItem],
+) -> ItemResults:
+    """Verify all results before the first output is published, and count the items."""
+    failures: list[FailedItem] = []
+    failed = 0
+    async for outcomes in all_outcomes(store, job, manifest, operation.prefix, operation.lost):
+        for result in (outcome.result for outcome in outcomes if outcome.result.error):
+            failed += 1
+            if result.error and len(failures) < MAX_FAILURES:
+                failures.append(_failed_item(manifest.items[result.index].source, result.error))
+    total = len(manifest.items)
+    counts = ItemCounts(total + len(skipped), total - failed, failed, len(skipped))
+    return ItemResults(counts, tuple(failures))
+
+
+async def _publish_batch(
+    store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str, outcomes: Sequence[ItemOutcome]
+) -> list[ReportItem]:
+    """Publish the outputs of some items; their entries in the report."""
+    spec = whole_spec(job)
+    try:
+        items = await compute(report_items, spec, manifest, outcomes)
+    except (InvalidKey, KeyCollision) as error:
+        raise invalid(f"the manifest of the staged items is of another spec: {error}") from None
+    return await publish_outputs(store, job, spec, prefix, outcomes, items)
+
+
 async def _commit(store: ObjectStore, job: ImageJob, key: str, report: Report) -> Report:
     """Write the report, once."""
-    data = await asyncio.to_thread(encode_report, report)
+    data = await compute(encode_report, report)
     if await store.put_if_absent(key, data, "application/json"):
         return report
     # Our own report, if only the answer was lost. Any other object there would hide that the run succeeded.
@@ -81,13 +123,15 @@ async def _commit(store: ObjectStore, job: ImageJob, key: str, report: Report) -
 
 def item_results(items: Sequence[ReportItem]) -> ItemResults:
     """Count the items of a run."""
-    failures = [
-        FailedItem(item.source, item.error.code.value, item.error.message) for item in items if item.error
-    ]
+    failures = [_failed_item(item.source, item.error) for item in items if item.error]
     skipped = sum(1 for item in items if item.skipped)
     total, failed = len(items), len(failures)
     counts = ItemCounts(total, succeeded=total - failed - skipped, failed=failed, skipped=skipped)
     return ItemResults(counts, tuple(failures[:MAX_FAILURES]))
+
+
+def _failed_item(source: str, error: ItemError) -> FailedItem:
+    return FailedItem(source, error.code.value, bounded(error.message, MAX_MESSAGE_CHARACTERS))
 
 
 def _check_failures(results: ItemResults, tolerated: int) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from imagejob_contract.result import ItemResult, OutputRecord, Timings
+from imagejob_contract.result import OutputRecord, Timings
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import Spec
@@ -20,6 +19,7 @@ from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.documents.watermark_images import identified
 from imagejob_operator.naming.prefixes import namespace_prefix
+from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.results import known_outcomes, read_staged
 from imagejob_operator.operations.staging.existing_outputs import own_outputs
@@ -29,17 +29,15 @@ from imagejob_operator.validation.keys import InvalidKey, KeyCollision
 
 
 def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]) -> list[ReportItem]:
-    """The report's entries for the staged items; without an outcome they have neither outputs nor error."""
+    """The report's entries for the items with these outcomes."""
     spec = identified(spec, {image.key: image.identity for image in manifest.watermark_images})
-    planned = planned_outputs(
-        spec, [PlannedItem(item.source, item.place, item.identity) for item in manifest.items]
-    )
-    results = {outcome.result.index: outcome.result for outcome in outcomes}
     items: list[ReportItem] = []
-    for staged in manifest.items:
-        result = results.get(staged.index) or ItemResult(staged.index)
-        by_rendition = {output.rendition.name: output for output in planned[staged.index]}
-        outputs = tuple(_output(by_rendition[record.rendition], record) for record in result.outputs)
+    for outcome in outcomes:
+        result = outcome.result
+        staged = manifest.items[result.index]
+        (planned,) = planned_outputs(spec, [PlannedItem(staged.source, staged.place, staged.identity)])
+        pairs = zip(planned, result.outputs, strict=True) if result.outputs else ()
+        outputs = tuple(_output(output, record) for output, record in pairs)
         items.append(
             ReportItem(
                 source=staged.source,
@@ -67,7 +65,17 @@ def _output(planned: PlannedOutput, record: OutputRecord) -> ReportOutput:
     )
 
 
-def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem]) -> Report:
+def outputs_at(store: ObjectStore, job: ImageJob) -> str:
+    """Where the outputs of a run are; empty for a cleaning without the store of the outputs."""
+    try:
+        return store.place(job.outputs_prefix)
+    except StoreDenied:
+        return ""
+
+
+def make_report(
+    job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem], place: str
+) -> Report:
     """The report of the current run, with the error that the status names."""
     run, error = job.status.run, job.status.error
     items = [msgspec.structs.replace(item, srcset=source_sets(item.outputs)) for item in items]
@@ -78,6 +86,7 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
         run=run.number if run else 0,
         run_uid=run.uid if run else "",
         outcome=outcome,
+        outputs_at=place,
         written_at=now,
         items=tuple(items),
         error=ReportError(error.code, error.reason, error.message) if error else None,
@@ -91,17 +100,20 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operat
     if isinstance(job.spec, Spec):
         try:
             manifest, skipped = await read_staged(store, operation.prefixes[0])
-            outcomes = await known_outcomes(store, job, manifest, operation.prefixes[0])
-            items = await asyncio.to_thread(report_items, job.spec, manifest, outcomes)
+            items = [ReportItem(staged.source, staged.size) for staged in manifest.items]
+            async for outcomes in known_outcomes(store, job, manifest, operation.prefixes[0]):
+                found = await compute(report_items, job.spec, manifest, outcomes)
+                for one, item in zip(outcomes, found, strict=True):
+                    items[one.result.index] = item
             items = await _published(store, job, items)
             items += skipped
         except (OperationFailed, InvalidKey, KeyCollision):
-            pass  # the staging is incomplete or of another spec: the report has no items
+            items = []  # the staging is incomplete or of another spec
     cancelled = job.status.at in (Phase.CANCELLING, Phase.CANCELLED)
     outcome = "Cancelled" if cancelled else "Failed"
-    report = await asyncio.to_thread(make_report, job, clock(), outcome, items)
+    report = await compute(make_report, job, clock(), outcome, items, outputs_at(store, job))
     try:
-        data = await asyncio.to_thread(encode_report, report)
+        data = await compute(encode_report, report)
         await store.put_if_absent(operation.report, data, "application/json")
     except StoreDenied:
         return  # cleaning may still be allowed

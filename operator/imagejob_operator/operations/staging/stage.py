@@ -11,7 +11,7 @@ from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.plan import plan_items
 from imagejob_operator.operations.staging.sources import FoundSource, StagingRun
 from imagejob_operator.operations.staging.watermark_images import copy_watermark_images
-from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore
+from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoredObject
 from imagejob_operator.ports.telemetry import Telemetry
 
 
@@ -47,7 +47,7 @@ async def _stage_items(
     """Stage each source; what was copied before is not copied again."""
     if not sources:
         return []
-    copies = {} if run.by_reference else {o.key: o async for o in run.store.walk(f"{run.prefix}in/")}
+    copies = {} if run.by_reference else await _copies(run, len(sources))
 
     async def stage_item(one: tuple[int, tuple[int, FoundSource]]) -> ManifestItem:
         index, (place, source) = one
@@ -67,6 +67,18 @@ async def _stage_items(
         )
 
     return await for_each(enumerate(sources), stage_item, sources[0][1].at_once)
+
+
+async def _copies(run: StagingRun, count: int) -> dict[str, StoredObject]:
+    """What an earlier try copied, by its keys; other objects there are not remembered."""
+    found: dict[str, StoredObject] = {}
+    wanted = {input_key(run.prefix, index) for index in range(count)}
+    async for stored in run.store.walk(f"{run.prefix}in/"):
+        if stored.key in wanted:
+            found[stored.key] = stored
+        if stored.key >= input_key(run.prefix, count):
+            break
+    return found
 
 
 def _staged(manifest: Manifest) -> Staged:
