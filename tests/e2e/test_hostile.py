@@ -1,7 +1,8 @@
 """Hostile objects of one tenant, and twenty jobs of another one that must not notice them.
 
 The CRD no longer admits some of the objects. An older CRD did, and the operator reads what is stored. The
-test creates them under a schema without bounds while the operator is down, so that it reads them when it starts.
+test creates them under a schema without bounds while the operator is down, so that it reads them when it
+starts.
 """
 
 from __future__ import annotations
