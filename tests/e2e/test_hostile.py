@@ -1,8 +1,7 @@
 """Hostile objects of one tenant, and twenty jobs of another one that must not notice them.
 
 The CRD no longer admits some of the objects. An older CRD did, and the operator reads what is stored. The
-test creates them under a schema without bounds while the operator is down, so that it reads them when it
-starts.
+test creates them without bounds while the operator is down, so that it reads them at its start.
 """
 
 from __future__ import annotations
@@ -133,40 +132,51 @@ def forged(order: Mapping[str, Any]) -> dict[str, bytes]:
     failed = {"index": order["items"][0]["index"], "error": {"code": "IMG_001", "message": "forged"}}
     bogus = [{"rendition": "bogus", "bytes": 1, "width": 1, "height": 1, "sha256": "0" * 64}]
     return {
-        "bogus-output": json.dumps({**head, "items": [{**failed, "outputs": bogus}]}).encode(),
-        "many-records": json.dumps({**head, "items": [failed] * 134_000}).encode(),
-        "deep": b'{"items":' + b"[" * 2_000_000,
+        "bogus-output": lines(head, {**failed, "outputs": bogus}),
+        "many-records": lines(head, *[failed] * 134_000),
+        "deep": lines(head) + b"\n" + b"[" * 2_000_000,
         "not-json": b"\xff\x00" * 1000,
     }
+
+
+def lines(*records: Mapping[str, Any]) -> bytes:
+    return "\n".join(map(json.dumps, records)).encode()
 
 
 FORGED = ("bogus-output", "many-records", "deep", "not-json")
 
 
-def stranger(job: Job, number: int) -> dict[str, Any]:
-    """A Pod of another namespace that claims to be an attempt of a job."""
-    uid, name = job["metadata"]["uid"], job["metadata"]["name"]
-    return {
-        "metadata": {
-            "name": f"{name}-stranger-{number}",
-            "labels": {
-                "app.kubernetes.io/managed-by": OPERATOR,
-                "imagejob.dev/job-uid": uid,
-                "imagejob.dev/shard": "0",
-                "imagejob.dev/attempt": str(number),
-            },
-            "ownerReferences": [
-                {
-                    "apiVersion": f"{GROUP}/{VERSION}",
-                    "kind": "ImageJob",
-                    "name": name,
-                    "uid": uid,
-                    "controller": True,
-                }
-            ],
-        },
-        "spec": {"containers": [{"name": "processor", "image": "none"}], "nodeSelector": {"none": "none"}},
+def impostor(pod: client.V1Pod) -> dict[str, Any]:
+    """A Pod for another namespace that has the name, the labels and the owner of an attempt."""
+    restricted = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
     }
+    container = {"name": "processor", "image": "none", "securityContext": restricted}
+    owners = client.ApiClient().sanitize_for_serialization(pod.metadata.owner_references)
+    for owner in owners:
+        owner["blockOwnerDeletion"] = False
+    metadata = {"name": pod.metadata.name, "labels": pod.metadata.labels, "ownerReferences": owners}
+    return {"metadata": metadata, "spec": {"containers": [container], "nodeSelector": {"none": "none"}}}
+
+
+def fail(world: World, pod: client.V1Pod, namespace: str) -> None:
+    """Create an impostor of a Pod, and let it fail."""
+    core = world.core
+    core.create_namespaced_pod(namespace, impostor(pod))
+    state = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    status = {
+        "name": "processor",
+        "image": "",
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": state,
+    }
+    body = {"status": {"phase": "Failed", "containerStatuses": [status]}}
+    core.patch_namespaced_pod_status(pod.metadata.name, namespace, body)
 
 
 # --- the operator ----------------------------------------------------------------------------------------
@@ -319,8 +329,9 @@ def test_no_hostile_object_stops_or_slows_another_tenant(
 
     with Freshness(shop) as freshness:
         first = honest(shop, range(HONEST // 2))
-        for number, name in enumerate(first):
-            world.core.create_namespaced_pod(hostile.name, stranger(shop.get(name), number + 1))
+        until("a Pod of an honest job", lambda: pods(shop.name).items, 30)
+        for pod in pods(shop.name).items:
+            fail(world, pod, hostile.name)
         ends = [verdict(shop.await_end(name, 120)) for name in first]
         assert lease.state() == begun
         world.core.delete_namespaced_pod(world.pod_of(OPERATOR).metadata.name, NAMESPACE)
