@@ -48,6 +48,8 @@ class Process:
         self._operator = operator
         self._configuration = configuration
         self._in_sync = asyncio.Event()
+        self._pods_listed = asyncio.Event()
+        """Set when the Pods of every namespace that can be read have been listed."""
         self._leading: asyncio.Task[None] | None = None
         self._drained = False
         self._handlers = WatchHandlers(
@@ -112,6 +114,7 @@ class Process:
         """Wait for the cache and for the Lease, then lead; LeaseLost if the Lease is lost."""
         operator = self._operator
         await await_cache_sync(operator.cache, operator.clients.owners, operator.namespaces)
+        await self._pods_listed.wait()
         self._in_sync.set()
         await operator.elector.acquire()
         operator.imagestore_reconciler.start_leading()
@@ -162,6 +165,7 @@ class Process:
 
         while not operator.namespaces.all_listed():
             await operator.namespaces.list_pods(read)
+            self._pods_listed.set()
             await asyncio.sleep(NOT_READY_REQUEUE)
 
 

@@ -79,6 +79,7 @@ async def test_a_new_leader_queues_every_job_and_exits_when_it_loses_the_lease(o
     operator.clients.owners = owners
     put_job(operator)
     process = program.Process(operator, None)
+    process._pods_listed.set()
     leading = asyncio.create_task(exit_on_error(process.lead(), EXIT_LEASE_LOST))
     async with asyncio.timeout(5):
         while not len(operator.queues.jobs):
