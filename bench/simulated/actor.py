@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from imagejob_contract.result import ExitCode, Summary
+from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.adapters.kubernetes.pod_manifest import CONTAINER, ORDER_ENTRY
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.naming.names import LABEL_ATTEMPT, LABEL_MANAGED_BY, MANAGED_BY
 from imagejob_processor.storage import Store
 from simulated.api import Object, follow

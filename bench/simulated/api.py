@@ -13,7 +13,8 @@ import aiohttp
 import msgspec
 from kubernetes.aio import client, config
 
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP, open_session
+from imagejob_operator.adapters.kubernetes.answers import ApiError
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP, open_session
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,8 @@ import aiohttp
 
 from demo import stack
 from demo.kubectl import Kubectl
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.adapters.kubernetes.answers import ApiError
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from localcluster.commands import run
 from localcluster.paths import layout, repository
 from localcluster.progress import say

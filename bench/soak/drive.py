@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.adapters.kubernetes.answers import ApiError
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.naming.names import GROUP, PLURAL, VERSION
 from simulated.api import Object, follow
 from soak.kinds import Way, manifest, way_of

@@ -50,6 +50,16 @@ class Process:
         self._in_sync = asyncio.Event()
         self._leading: asyncio.Task[None] | None = None
         self._drained = False
+        self._handlers = WatchHandlers(
+            operator.cache,
+            operator.queues.jobs,
+            operator.imagestore_reconciler.seen,
+            read_attempt,
+            operator.watch_monitor.jobs,
+            operator.watch_monitor.attempts,
+            operator.settings.job_class,
+            operator.metrics.event_failed,
+        )
 
     async def run(self) -> None:
         """Run until the process is stopped."""
@@ -60,7 +70,7 @@ class Process:
         stalls = StallDetector(operator.metrics.event_loop_lag)
         stalls.start()
         web = await serve(settings.http_port, operator.metrics.registry, self._in_sync.is_set, health)
-        listing = asyncio.create_task(self._list_pods())
+        listing = asyncio.create_task(exit_on_error(self._list_pods(), EXIT_WATCH_STALLED))
         # Before Kopf, which cancels all tasks that were started after it.
         for queue, reconciler in (
             (operator.queues.jobs, operator.reconciler),
@@ -95,16 +105,7 @@ class Process:
             return kopf.AiohttpSession(server=self._configuration.host, aiohttp_session=session)
 
         register_process(registry, connect, operator.settings.installation, self.drain)
-        WatchHandlers(
-            operator.cache,
-            operator.queues.jobs,
-            operator.imagestore_reconciler.seen,
-            read_attempt,
-            operator.watch_monitor.jobs,
-            operator.watch_monitor.attempts,
-            operator.settings.job_class,
-            operator.metrics.event_failed,
-        ).register(registry, operator.settings.installation)
+        self._handlers.register(registry, operator.settings.installation)
         return registry
 
     async def lead(self) -> None:
@@ -156,9 +157,8 @@ class Process:
         async def read(names: Sequence[str]) -> None:
             with never_gone():
                 async for pod in operator.clients.launcher.present(names):
-                    found = read_attempt(pod)
-                    if found:
-                        operator.cache.put_attempt(*found)
+                    event = kopf.RawEvent(type=None, object=cast("Any", pod))
+                    await self._handlers.on_pod(event)
 
         while not operator.namespaces.all_listed():
             await operator.namespaces.list_pods(read)

@@ -23,6 +23,8 @@ from imagejob_operator.validation.pod_template_policy import PodTemplatePolicy
 PREFIX = "IMAGEJOB_"
 MAX_CA_BYTES = 65536
 """The Pods get the CA bundle in an environment variable."""
+DEFAULT_LABEL = ("imagejob.dev/store", "default")
+"""Of namespaces that may use the operator's store, unless the administrator chooses other labels."""
 PROXY = re.compile(r"(http://[^/?#\s]+:[0-9]{1,5}/?)?")
 CLASS = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?")
 INSTALLATION = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
@@ -50,7 +52,8 @@ class Settings:
     allowed_endpoints: tuple[AllowedEndpoint, ...] = ()
     installation: str = "default"
     job_class: str = ""
-    namespace_selector: Mapping[str, str] = field(default_factory=dict)
+    namespace_selector: Mapping[str, str] = field(default_factory=lambda: dict([DEFAULT_LABEL]))
+    """Labels of namespaces that may use the operator's store; none for every watched namespace."""
     watch_namespaces: tuple[str, ...] = ()
     pod_template: PodTemplatePolicy = pod_template_policy.NOTHING_ALLOWED
     start_grace_seconds: int = 300
@@ -92,7 +95,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ),
         installation=env.matching("INSTALLATION", "default", INSTALLATION, installation_rule),
         job_class=env.matching("CLASS", "", CLASS, class_rule),
-        namespace_selector=dict(_label(word) for word in env.words("NAMESPACE_SELECTOR")),
+        namespace_selector=_selector(env),
         watch_namespaces=env.words("WATCH_NAMESPACES"),
         pod_template=_pod_template(env),
         start_grace_seconds=env.number("START_GRACE_SECONDS", 300),
@@ -186,6 +189,13 @@ def _ca_bundle(env: _Environment) -> str:
     return text
 
 
+def _selector(env: _Environment) -> Mapping[str, str]:
+    words = env.words("NAMESPACE_SELECTOR")
+    if words == ("*",):
+        return {}
+    return dict(map(_label, words)) if words else dict([DEFAULT_LABEL])
+
+
 def _pod_template(env: _Environment) -> PodTemplatePolicy:
     def entries(name: str, pattern: re.Pattern[str], rule: str) -> tuple[str, ...]:
         rule += ", separated by commas; no security profiles, and no names that start with system-"
@@ -206,7 +216,11 @@ def _pod_template(env: _Environment) -> PodTemplatePolicy:
 def _label(word: str) -> tuple[str, str]:
     key, equals, value = word.partition("=")
     if not equals:
-        _invalid("NAMESPACE_SELECTOR", word, "label=value pairs, separated by commas")
+        _invalid(
+            "NAMESPACE_SELECTOR",
+            word,
+            "label=value pairs, separated by commas, or * alone for every watched namespace",
+        )
     return key.strip(), value.strip()
 
 

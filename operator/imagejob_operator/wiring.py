@@ -156,7 +156,7 @@ class Operator:
         access = StoreAccess(jobs, self.settings.namespace_selector, now, self.stores.views)
         observer = Observer(self.cache, self.operations, memories, access, policy, now)
         attempts = AttemptActions(self.clients.launcher, self.stores, self.cache, now)
-        executor = Executor(jobs, attempts, self.operations, memories, self.metrics)
+        executor = Executor(jobs, attempts, self.operations, memories, self.metrics, now)
         is_leader = self.elector.is_leader
         return Reconciler(self.cache, self.queues.jobs, observer, executor, self.metrics, is_leader)
 

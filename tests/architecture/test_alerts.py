@@ -101,12 +101,15 @@ def test_failures_lead_to_the_entry_of_their_code_and_reason(pair: tuple[Code, A
         assert url == Failure(*pair, "").runbook
 
 
-def oldest_unfinished(phase: Phase, suspended_seconds: int = 0) -> float:
+def oldest_unfinished(phase: Phase, suspended_seconds: int = 0, queued_for: int = 0) -> float:
     """What the metric says of a job that began an hour ago."""
     begun = datetime.now(UTC) - timedelta(hours=1)
     metadata = {"namespace": "n", "name": "j", "uid": "u", "resourceVersion": "1"}
     metadata["creationTimestamp"] = begun.isoformat()
-    run = RunStatus(id="1", number=1, started_at=begun, suspended_seconds=suspended_seconds)
+    queued = datetime.now(UTC) - timedelta(seconds=queued_for) if queued_for else None
+    run = RunStatus(
+        id="1", number=1, started_at=begun, suspended_seconds=suspended_seconds, queued_since=queued
+    )
     status = Status(phase=phase.value, run=run)
     job = parse_job({"metadata": metadata, "status": status_body(status)})
     age = watched(job).registry.get_sample_value("imagejob_oldest_unfinished_seconds")
@@ -122,6 +125,21 @@ def test_every_phase_but_suspended_counts_as_unfinished(phase: Phase) -> None:
 @pytest.mark.parametrize("phase", [*TERMINAL, Phase.SUSPENDED])
 def test_what_has_ended_or_rests_does_not(phase: Phase) -> None:
     assert oldest_unfinished(phase) == 0
+
+
+def test_time_in_a_queue_does_not_count() -> None:
+    assert 600 <= oldest_unfinished(Phase.LAUNCHING, queued_for=3000) < 700
+
+
+def test_a_new_run_of_an_old_job_counts_from_its_start() -> None:
+    """The job was created a month ago and run again a minute ago; it waits in Pending."""
+    now = datetime.now(UTC)
+    metadata = {"namespace": "n", "name": "j", "uid": "u", "resourceVersion": "1"}
+    metadata["creationTimestamp"] = (now - timedelta(days=30)).isoformat()
+    run = RunStatus(id="", number=1, epoch=0)
+    status = Status(phase=Phase.PENDING.value, phase_since=now - timedelta(minutes=1), run=run)
+    job = parse_job({"metadata": metadata, "status": status_body(status)})
+    assert watched(job).registry.get_sample_value("imagejob_oldest_unfinished_seconds") < 120
 
 
 def test_suspended_time_does_not_count() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.adapters.kubernetes.imagejobs import KubeImageJobs
 from imagejob_operator.adapters.kubernetes.imagestores import KubeImageStores
 from imagejob_operator.adapters.kubernetes.lease import KubeLease
@@ -15,7 +16,6 @@ from imagejob_operator.adapters.kubernetes.metadata_list import KubeMetadataList
 from imagejob_operator.adapters.kubernetes.owners import KubeOwners
 from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
 from imagejob_operator.adapters.kubernetes.pods import PodLauncher
-from imagejob_operator.adapters.kubernetes.session import ApiError
 from imagejob_operator.api.imagejob import parse_job
 from imagejob_operator.api.imagestore import StoreStatus, parse_store
 from imagejob_operator.api.status import RunStatus, Status

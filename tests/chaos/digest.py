@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -37,7 +37,7 @@ def digest(arena: Arena) -> Digest:
     staged = sorted(key for key in objects if f"{STAGING_ROOT}/" in key and not key.endswith("/clock.txt"))
     reported = sorted(key for key in objects if f"{REPORT_ROOT}/" in key)
     outputs = sorted(objects.keys() - {*staged, *reported, *(k for k in objects if k.endswith("/clock.txt"))})
-    return {
+    found: Digest = {
         "status": _status(job.raw_status) if job else "gone",
         "finalizers": [job.guarded, job.finalizer_count] if job else [],
         "outputs": {key: (objects[key].etag, repr(objects[key].headers)) for key in outputs},
@@ -51,6 +51,23 @@ def digest(arena: Arena) -> Digest:
             (e.reason, e.warning, e.run) for (uid, _, _), e in arena.cluster.events.items() if uid
         ),
     }
+    runs = [msgspec.json.decode(objects[key].data) for key in reported]
+    named = {run["runUid"]: f"run {run['run']}" for run in runs if run.get("runUid")}
+    if job and job.status.run and job.status.run.uid:
+        named[job.status.run.uid] = f"run {job.status.run.number}"
+    return cast("Digest", _with_names(found, named))
+
+
+def _with_names(value: Any, named: dict[str, str]) -> Any:
+    """The uids of runs, which depend on the time, as the numbers of the runs."""
+    if isinstance(value, dict):
+        return {_with_names(name, named): _with_names(inner, named) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_with_names(inner, named) for inner in value)
+    if isinstance(value, str):
+        for uid, name in named.items():
+            value = value.replace(uid, name)
+    return value
 
 
 def _status(raw: dict[str, Any]) -> dict[str, Any]:

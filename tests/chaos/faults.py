@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from chaos.arena import Arena
-from chaos.kills import Tally, Undisturbed, sweep_up
+from chaos.kills import Tally, Undisturbed, loses_event, sweep_up
 from chaos.plan import Plan, Request
 from chaos.wrongs import (
     GUARDED,
@@ -82,6 +82,9 @@ PLANS: dict[Fault, Callable[[int], Plan]] = {
 OWN_EVIDENCE = {Fault.TOO_MANY, Fault.REFUSED, Fault.REFUSED_THRICE, Fault.ANSWER_LOST}
 """What the operator sees of them is an error that it may have to tell of."""
 
+ENDS = {Fault.STALE, Fault.FROZEN, Fault.TWO_LEADERS}
+"""Another operator goes on."""
+
 
 @dataclass(frozen=True)
 class FaultPoint:
@@ -128,6 +131,14 @@ def _means_something(base: Undisturbed, fault: Fault, request: Request) -> bool:
             return True
 
 
+def _loses_event(point: FaultPoint) -> bool:
+    """Whether the request for an Event is refused, or is the last one of an operator; it is made once."""
+    refused = point.base.requests[point.at : point.at + 3]
+    if point.fault in OWN_EVIDENCE:
+        return any(request.operation == "announce" for request in refused)
+    return point.fault in ENDS and loses_event(point.base, point.at)
+
+
 def fault_at(point: FaultPoint) -> Tally:
     """Run the scenario with the fault."""
     scenario = point.base.scenario
@@ -140,5 +151,12 @@ def fault_at(point: FaultPoint) -> Tally:
     tally = Tally(scenario.name)
     where = f"{point.fault.value} at request {point.at} ({point.base.requests[point.at]})"
     evidence = not (scenario.names_last_error and point.fault in OWN_EVIDENCE)
-    tally.add(where, arena, point.base.digest, point.fault is not Fault.EXPIRED, evidence)
+    tally.add(
+        where,
+        arena,
+        point.base.digest,
+        every_phase=point.fault is not Fault.EXPIRED,
+        evidence=evidence,
+        every_event=not _loses_event(point),
+    )
     return tally

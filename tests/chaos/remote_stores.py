@@ -35,6 +35,9 @@ class RemoteStore(Remote):
     def reader(self, source: StoredObject) -> Body:
         return Body(self._target, source)
 
+    def place(self, prefix: str) -> str:
+        return f"memory://{self.name}/{prefix}"
+
 
 class RemoteBucket(RemoteStore):
     """A tenant's bucket: each request has the credentials of the time when it is made."""

@@ -10,10 +10,11 @@ from fakes.build import SPEC
 from fakes.clock import ManualClock
 from fakes.memory_cluster import MemoryCluster
 from fakes.memory_store import MemoryStore
+from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.adapters.kubernetes.imagejobs import KubeImageJobs
 from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
 from imagejob_operator.adapters.kubernetes.pods import PodLauncher
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job
 from imagejob_operator.decision.attempt import Attempt, Problem

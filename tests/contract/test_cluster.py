@@ -10,7 +10,8 @@ import pytest
 from contract.cluster_benches import MemoryBench, ServerBench
 from contract.cluster_checks import CHECKS, Check
 from fakes.memory_cluster import MemoryCluster
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.adapters.kubernetes.answers import ApiError
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.status import Status
 from imagejob_operator.decision.action import RecordEvent

@@ -18,11 +18,13 @@ def test_one_bad_image_among_good_ones(shop: Shop) -> None:
     assert [(f["item"], f["code"]) for f in strict["status"]["failures"]] == [("photos/bad.jpg", "IMG_001")]
     assert shop.outputs("strict/") == []
     assert shop.report(strict)["outcome"] == "Failed"
-    assert [(e.type, e.reason) for e in shop.events("strict")] == [("Warning", "ItemsFailed")]
+    assert [(e.type, e.reason) for e in shop.await_events("strict")] == [("Warning", "ItemsFailed")]
 
     tolerated = shop.await_end("tolerant")
     assert verdict(tolerated) == ("Succeeded", "", "SucceededWithFailures")
-    assert [(e.type, e.reason) for e in shop.events("tolerant")] == [("Normal", "SucceededWithFailures")]
+    assert [(e.type, e.reason) for e in shop.await_events("tolerant")] == [
+        ("Normal", "SucceededWithFailures")
+    ]
     succeeded = next(c for c in tolerated["status"]["conditions"] if c["type"] == "Succeeded")
     assert (succeeded["status"], succeeded["reason"]) == ("True", "SucceededWithFailures")
     assert succeeded["message"].startswith("1 of 3 items failed")

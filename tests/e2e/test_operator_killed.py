@@ -55,7 +55,7 @@ def test_killed_in_each_phase(shop: Shop, where: Status, large_photo: bytes) -> 
     assert job["status"]["run"]["number"] == 1
     shop.await_clean()
     shop.await_job(name, lambda j: not j["metadata"].get("finalizers"), "its finalizer is gone")
-    assert [(e.type, e.reason) for e in shop.events(name)] == [("Normal", "Succeeded")]
+    assert [(e.type, e.reason) for e in shop.await_events(name)] == [("Normal", "Succeeded")]
     writes = shop.world.audit.writes(since, namespace=shop.name)
     made = pods_made(writes)
     assert len(made) == len(set(made)) == 4, made

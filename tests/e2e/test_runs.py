@@ -36,7 +36,7 @@ def test_a_second_run_while_the_first_one_runs(shop: Shop, large_photo: bytes) -
     assert condition(job, "StagingCleaned") == "True"
     assert shop.outputs() == []
     assert shop.outputs("second/") == ["second/photos/coffee-thumb.jpg"]
-    assert sorted((e.type, e.reason) for e in shop.events(name)) == [
+    assert sorted((e.type, e.reason) for e in shop.await_events(name, 2)) == [
         ("Normal", "Succeeded"),
         ("Normal", "Superseded"),
     ]

@@ -62,7 +62,7 @@ def test_real_photos_become_renditions(shop: Shop) -> None:
     shop.await_clean()
     cleaned = shop.await_job(name, lambda j: not j["metadata"].get("finalizers"), "its finalizer is gone")
     assert verdict(cleaned) == ("Succeeded", "", "")
-    assert [(e.type, e.reason, e.count) for e in shop.events(name)] == [("Normal", "Succeeded", 1)]
+    assert [(e.type, e.reason, e.count) for e in shop.await_events(name)] == [("Normal", "Succeeded", 1)]
 
     table = shop.world.kubectl("get", "imagejobs", "-n", shop.name).splitlines()
     assert table[0].split() == ["NAME", "PHASE", "PROGRESS", "CODE", "REASON", "AGE"]

@@ -41,7 +41,7 @@ def test_a_running_job_is_suspended_and_goes_on(shop: Shop, large_photo: bytes) 
     assert (job["status"]["run"]["number"], job["status"]["run"]["epoch"]) == (1, 2)
     assert len(shop.outputs()) == len(keys)
     shop.await_clean()
-    assert [(e.type, e.reason) for e in shop.events(name)] == [("Normal", "Succeeded")]
+    assert [(e.type, e.reason) for e in shop.await_events(name)] == [("Normal", "Succeeded")]
 
 
 def test_the_example_rests_until_it_is_let_go_on(shop: Shop) -> None:

@@ -410,6 +410,11 @@ class Shop:
         )
         return [event for event in found.items if event.reporting_component == OPERATOR]
 
+    def await_events(self, name: str, count: int = 1, seconds: float = 10) -> list[client.CoreV1Event]:
+        """The operator's Events on a job, which it records after the status."""
+        until(f"{count} Events", lambda: len(self.events(name)) >= count, seconds)
+        return self.events(name)
+
     def close(self) -> None:
         """Delete all jobs, check that nothing is left, and delete the namespace."""
         where = (GROUP, VERSION, self.name, PLURAL)

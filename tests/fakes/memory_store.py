@@ -174,6 +174,9 @@ class MemoryStore:
             deleted += len(page)
             await self.hooks.after("delete", prefix)
 
+    def place(self, prefix: str) -> str:
+        return f"memory://{self.name}/{prefix}"
+
     def sign_get(self, key: str, lifetime: timedelta) -> str:
         return self._sign("GET", key, lifetime)
 

@@ -1,160 +1,112 @@
-"""Bytes that a Pod, a store or a web server may send: of any kind, and almost right."""
+"""Any answer of an API server, to any call of the operator, at any step of a job's life."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-HASH = "0" * 64
-NUMBERS = st.one_of(st.integers(-(2**70), 2**70), st.sampled_from([0, 1, 2, 65535, 65536, 2**53, 2**63]))
-WORDS = st.one_of(
-    st.text(max_size=20), st.sampled_from(["web", "bogus", "IMG_001", "JPEG", "WEBP\n", HASH, "\x00", ""])
+from fakes.world import World
+from imagejob_operator.adapters.kubernetes.answers import (
+    ApiError,
+    already_deleted,
+    refusal,
+    translate,
 )
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | NUMBERS | WORDS | st.floats(allow_nan=False, allow_infinity=False),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4),
-    max_leaves=8,
+from imagejob_operator.ports.launcher import Refused
+
+CREATES = ("launch", "deliver", "rehearse")
+PATCHES = ("add_finalizer", "remove_finalizer")
+CALLS = (*CREATES, *PATCHES, "write_status", "namespace", "whole", "announce", "stop", "delete")
+"""All calls of the operator to the API server, by their names in the fake."""
+
+REASONS = (
+    *("", "Unauthorized", "Forbidden", "NotFound", "Conflict", "Gone", "Invalid", "ServerTimeout", "Timeout"),
+    *("TooManyRequests", "BadRequest", "InternalError", "ServiceUnavailable", "MethodNotAllowed", "Expired"),
 )
+JUDGMENTS = (
+    'pods "a" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true',
+    'admission webhook "a.example.com" denied the request: no',
+    "ValidatingAdmissionPolicy 'a' with binding 'a' denied request: no",
+)
+"""Messages of admission plugins that have judged an object."""
+QUOTA = 'pods "a" is forbidden: exceeded quota: all, requested: pods=1, used: pods=0, limited: pods=0'
+ACCOUNT = "error looking up service account a/b"
+MESSAGES = (
+    *(*JUDGMENTS, QUOTA, ACCOUNT),
+    "",
+    "Unauthorized",
+    'pods is forbidden: User "operator" cannot create resource "pods" in API group "" in the namespace "a"',
+    'pods "a" is forbidden: not yet ready to handle request',
+    'Operation cannot be fulfilled on resourcequotas "all": the object has been modified',
+    'failed calling webhook "a.example.com": context deadline exceeded',
+    "etcdserver: leader changed",
+    "the server could not find the requested resource",
+    "404 page not found\n<html>",
+)
+CAUSES = ("NamespaceTerminating", "FieldValueInvalid", "UnexpectedServerResponse", "")
+STATUSES = (0, 400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 425, 429, 500, 502, 503, 504, 599)
+FOR_EVER = -1
 
 
-def record(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """An object with any of these fields, sometimes of another kind, and sometimes one more."""
-    drawn = {name: st.one_of(value, value, value, ANYTHING) for name, value in fields.items()}
-    extra = st.dictionaries(WORDS, ANYTHING, max_size=1)
-    known = st.fixed_dictionaries({}, optional=drawn)
-    return st.tuples(known, st.one_of(st.just({}), st.just({}), extra)).map(
-        lambda both: {**both[0], **both[1]}
-    )
+@dataclass(frozen=True)
+class Fault:
+    """From its `after`th time on, a call is answered so, some times or for ever."""
+
+    call: str
+    answer: ApiError
+    after: int
+    times: int
+
+    def __repr__(self) -> str:
+        answer = self.answer
+        text = f"{answer.status} {answer.reason!r} {answer.message!r} {answer.causes} {answer.retry_after}"
+        return f"{self.call} after {self.after}, {self.times} times: {text}"
+
+    @property
+    def judges(self) -> bool:
+        """Whether the answer judges the object. This repeats no rule of the operator's."""
+        forbidden = self.answer.status == 403 and self.answer.message in JUDGMENTS
+        leaving = "NamespaceTerminating" in self.answer.causes
+        return self.answer.status in (400, 413, 422) or (forbidden and not leaving)
+
+    def error(self) -> Exception | None:
+        """What the adapter makes of the answer; None if it takes it for a success."""
+        if self.call in CREATES:
+            return Refused(refusal(self.answer), self.answer.retry_after)
+        if self.call == "stop" and already_deleted(self.answer):
+            return None
+        if self.call == "whole" and self.answer.status == 409:
+            return None  # a GET has no conflicts
+        return translate(self.answer, json_patch=self.call in PATCHES)
+
+    def install(self, world: World) -> None:
+        """Have the world answer so."""
+        error, seen = self.error(), 0
+
+        async def answer(operation: str, about: str, done: bool) -> None:
+            nonlocal seen
+            if operation != self.call or done or error is None:
+                return
+            seen += 1
+            if seen > self.after and (self.times == FOR_EVER or seen <= self.after + self.times):
+                raise error
+
+        world.cluster.hooks.install(answer)
 
 
-OUTPUT = record(
-    rendition=WORDS, bytes=NUMBERS, width=NUMBERS, height=NUMBERS, sha256=st.sampled_from([HASH, "x"])
-)
-GOOD_OUTPUT = {"rendition": "web", "bytes": 1, "width": 1, "height": 1, "sha256": HASH}
-ITEM = record(
-    index=st.integers(-1, 3),
-    outputs=st.lists(OUTPUT | st.just(GOOD_OUTPUT), max_size=3),
-    error=record(code=st.just("IMG_001"), message=WORDS),
-    source=record(bytes=NUMBERS, sha256=st.just(HASH)),
-    image=record(format=WORDS, width=NUMBERS, thumbHash=WORDS),
-    timings=record(fetch=NUMBERS),
-)
-GOOD_ITEMS = st.sampled_from(
-    [
-        {"index": 0, "outputs": [GOOD_OUTPUT]},
-        {"index": 1, "outputs": [GOOD_OUTPUT]},
-        {"index": 1, "error": {"code": "IMG_001", "message": "no"}},
-    ]
-)
-HEAD = st.one_of(
-    st.just({"version": 1, "shard": 0, "attempt": 1}), record(version=NUMBERS, shard=NUMBERS, attempt=NUMBERS)
-)
+@st.composite
+def answers(draw: st.DrawFn) -> ApiError:
+    """An answer that is no success, and that is not honest about a missing object."""
+    status = draw(st.one_of(st.sampled_from(STATUSES), st.integers(400, 599)))
+    pause = draw(st.one_of(st.none(), st.floats(0, 10)))
+    error = ApiError(status, draw(st.sampled_from(REASONS)), draw(st.sampled_from(MESSAGES)), pause)
+    error.causes = tuple(draw(st.lists(st.sampled_from(CAUSES), max_size=2)))
+    return error
 
 
-def _lines(values: tuple[Any, list[Any]]) -> bytes:
-    return "\n".join(json.dumps(line) for line in (values[0], *values[1])).encode()
-
-
-RESULTS = st.one_of(
-    st.binary(max_size=200),
-    st.tuples(HEAD, st.lists(st.one_of(ITEM, GOOD_ITEMS, GOOD_ITEMS), max_size=4)).map(_lines),
-)
-"""Results of a shard with the items 0 and 1."""
-
-DOCUMENTS = st.one_of(
-    st.binary(max_size=200),
-    record(
-        items=st.lists(
-            record(index=st.integers(0, 3), source=WORDS, etag=WORDS, size=NUMBERS, place=NUMBERS, key=WORDS),
-            max_size=3,
-        ),
-        count=st.integers(-1, 4) | NUMBERS,
-        copies=NUMBERS,
-        skipped=NUMBERS,
-        urlsUntil=WORDS,
-        watermarkImages=ANYTHING,
-    ).map(lambda value: json.dumps(value).encode()),
-)
-"""Manifests of two items."""
-
-_TEXT = st.one_of(
-    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=10),
-    st.sampled_from(["p/a", "p/b", "p/", "q", "p%2Fa", "%00", "%ff", "1", "-1", "9" * 400, "true", "url"]),
-    st.sampled_from(["2026-01-01T00:00:00.000Z", "2026-13-01", "&amp;", "&b;", "&#1;", "<![CDATA[p/c]]>"]),
-)
-_TAGS = st.sampled_from(
-    [
-        "Contents",
-        "Key",
-        "Size",
-        "LastModified",
-        "ETag",
-        "CommonPrefixes",
-        "Prefix",
-        "IsTruncated",
-        "Error",
-        "NextContinuationToken",
-        "EncodingType",
-        "Code",
-        "Message",
-        "ListBucketResult",
-        "Name",
-        "a:b",
-        "Owner",
-    ]
-)
-_ELEMENT = st.recursive(
-    _TEXT,
-    lambda inner: st.tuples(_TAGS, st.lists(inner, max_size=5)).map(
-        lambda both: f"<{both[0]}>{''.join(both[1])}</{both[0]}>"
-    ),
-    max_leaves=12,
-)
-_OBJECT = st.tuples(_TEXT, _TEXT, _TEXT).map(
-    lambda v: f"<Contents><Key>{v[0]}</Key><Size>{v[1]}</Size><LastModified>{v[2]}</LastModified></Contents>"
-)
-_PROLOGUES = st.sampled_from(
-    ["", "", '<?xml version="1.0" encoding="UTF-8"?>', '<!DOCTYPE a [<!ENTITY b "c">]>', "\ufeff", "\n"]
-)
-XML = st.one_of(
-    st.binary(max_size=100),
-    st.tuples(
-        _PROLOGUES,
-        st.sampled_from(["ListBucketResult", "Error", "CopyObjectResult", "a"]),
-        st.lists(st.one_of(_ELEMENT, _OBJECT), max_size=6),
-    ).map(lambda v: f"{v[0]}<{v[1]}>{''.join(v[2])}</{v[1]}>".encode()),
-)
-"""Answers of an S3 server."""
-
-_HEADERS = st.lists(
-    st.sampled_from(
-        [
-            *(b"Content-Length: 3", b"Content-Length: -1", b"Content-Length: 99999999999999999999"),
-            *(b"Content-Length: 3\r\nContent-Length: 4", b"Content-Length: \xff", b"Content-Encoding: gzip"),
-            *(b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip, chunked", b"Connection: upgrade"),
-            *(b"Location: /b", b"Location: http://[::1", b"Location: //\x80", b"Location: ftp://a/b"),
-            *(b"Content-Type: application/xml", b"Content-Type: \x00", b"Set-Cookie: a=b", b": no name"),
-            *(b" folded", b"Retry-After: x", b"X-A: " + b"a" * 9000, b"Last-Modified: yesterday", b"ETag: x"),
-        ]
-    ),
-    max_size=4,
-)
-_STATUS = st.sampled_from(
-    [*b"200 OK,200,204 No,206 Part,302 Found,404 No,412 No,503 No,100 Go,999 x,-1 x,0 x,\xff x,".split(b",")]
-)
-_BODIES = st.one_of(
-    st.binary(max_size=60),
-    st.sampled_from(
-        [b"abc", b"3\r\nabc\r\n0\r\n\r\n", b"fffffffffffffffff\r\na", b"-1\r\na", b"3;x\r\nabc\r\n"]
-    ),
-    XML,
-)
-HTTP = st.one_of(
-    st.binary(max_size=100),
-    st.tuples(_STATUS, _HEADERS, _BODIES).map(
-        lambda v: b"HTTP/1.1 " + v[0] + b"\r\n" + b"".join(line + b"\r\n" for line in v[1]) + b"\r\n" + v[2]
-    ),
-)
-"""What a web server sends, as bytes on the connection; it closes the connection afterwards."""
+@st.composite
+def faults(draw: st.DrawFn) -> Fault:
+    """A fault of one call."""
+    times = draw(st.one_of(st.just(FOR_EVER), st.integers(1, 3)))
+    return Fault(draw(st.sampled_from(CALLS)), draw(answers()), draw(st.integers(0, 3)), times)

@@ -1,208 +1,153 @@
-"""Pods, stores and web servers send any bytes: each gives a value or the error that is documented for it."""
+"""Whatever the API server answers, a job ends with a code that fits, or waits within its deadlines."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import example, given
+from hypothesis import strategies as st
 
-from fakes.build import PREFIX, job, spec, status
-from fakes.clock import ManualClock
-from fakes.memory_store import MemoryStore
-from hostile.generators_answers import DOCUMENTS, HTTP, RESULTS, XML
-from hostile.servers import Request, hostile
-from hostile.test_results import lines, output
-from hostile.test_stores import CALLS, asked
-from imagejob_operator.adapters.http.downloads import Bounds, HttpDownloads
-from imagejob_operator.adapters.s3 import connections, deadline, listing
-from imagejob_operator.adapters.s3.errors import translate
-from imagejob_operator.adapters.s3.listing import Page, read_page
-from imagejob_operator.adapters.s3.xml import InvalidAnswer, parse_xml
-from imagejob_operator.api.phase import Phase
-from imagejob_operator.decision.attempt import AttemptCounts
-from imagejob_operator.documents import results as documents
-from imagejob_operator.documents.results import ItemOutcome
-from imagejob_operator.documents.staging import (
-    Manifest,
-    ManifestItem,
-    manifest_key,
-    output_prefix,
-    result_key,
-)
-from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.operations.processing.results import all_outcomes, read_staged
-from imagejob_operator.operations.publishing.report import report_items
-from imagejob_operator.ports.downloads import FetchFailed
-from imagejob_operator.ports.object_store import StoreError
-from imagejob_operator.validation.networks import SourceNetworks, read_networks
+from fakes.memory_cluster import Script
+from fakes.scripts import CRASHED, badly, well
+from fakes.world import KEY, World
+from hostile import generators_answers
+from hostile.generators_answers import ACCOUNT, FOR_EVER, QUOTA, Fault, faults
+from imagejob_operator.adapters.kubernetes.answers import ApiError
+from imagejob_operator.api.errors import Code, Reason
+from imagejob_operator.api.phase import TERMINAL
+from imagejob_operator.decision.attempt import Problem
 
-ITEMS = tuple(ManifestItem(index, f"{index}.jpg", "etag", 1, index) for index in range(2))
-MANIFEST = Manifest(ITEMS, count=2)
-WANTED = spec(failurePolicy={"maxFailedItems": 2})
-JOB = job(status(Phase.PUBLISHING, counts=(AttemptCounts(1),), items=2, per_shard=2), WANTED)
-
-
-async def outcomes(data: bytes) -> list[ItemOutcome]:
-    store = MemoryStore(ManualClock())
-    store.set(result_key(PREFIX, 0), data)
-    for index in range(2):
-        store.set(f"{output_prefix(PREFIX, 0, 1)}{index:06d}-web", b"x")
-    return [one async for batch in all_outcomes(store, JOB, MANIFEST, PREFIX, 0) for one in batch]
+LIVES: dict[str, tuple[dict[str, Any], Script, set[str]]] = {
+    # What a job comes to by itself, with any answers to calls that hold up nothing.
+    "succeeds": ({}, well(), {""}),
+    "fails": ({"execution": {"itemsPerPod": 50}}, badly(CRASHED), {"JOB_005/Crashed"}),
+    "is cancelled": ({}, well(run=100_000), {"JOB_008/Cancelled"}),
+    "is validated": ({"run": {"id": "1", "mode": "Validate"}}, well(), {""}),
+    "is invalid": ({"renditions": []}, well(), {"JOB_001/InvalidSpec"}),
+    "is deleted": ({}, well(run=100_000), {""}),
+}
+PLACES = {
+    "add_finalizer": Code.CREATION,
+    "namespace": Code.CREATION,
+    **dict.fromkeys(("launch", "deliver", "rehearse"), Code.LAUNCH),
+}
+"""The code of a run that ends for the answers to a call; those to other calls end nothing."""
+WAITED_FOR = {"JOB_003/StartDeadlineExceeded", "JOB_003/QuotaExceeded", "JOB_003/ConfigError"}
+"""The errors of a run whose Pods are refused until a deadline."""
+UNREAD = {
+    "JOB_002/StagingDeadlineExceeded",
+    "JOB_003/StartDeadlineExceeded",
+    "JOB_006/DeadlineExceeded",
+    "JOB_007/StoreUnavailable",
+}
+"""The errors of a run whose whole spec cannot be read."""
+LONGEST = 4 * 3600.0
+"""Seconds that are longer than all deadlines of these jobs together."""
+BLOCKED = 900.0
+"""Seconds after which a job that cannot end is left alone."""
+INVALID = ApiError(422, "Invalid", "spec: no")
+INVALID.causes = ("FieldValueInvalid",)
 
 
-def checked_result(data: bytes) -> None:
-    """What is accepted of a result has exactly what was ordered, within its bounds, and makes a report."""
-    try:
-        found = asyncio.run(outcomes(data))
-    except OperationFailed as error:
-        assert error.failure.reason == "ResultsInvalid"  # noqa: PT017  (or a value)
+def fitting(life: str, drawn: Sequence[Fault]) -> set[str]:
+    """The errors that the job may have, each as `code/reason`; "" for none."""
+    fits = set(LIVES[life][2])
+    if life == "is cancelled":
+        fits.add("")
+    for fault in drawn:
+        code, status, forever = PLACES.get(fault.call), fault.answer.status, fault.times == FOR_EVER
+        if code is Code.LAUNCH:
+            # A validation does not wait for a quota or an account.
+            if fault.judges:
+                fits.add("JOB_003/PodRejected")
+            elif forever or (life == "is validated" and fault.answer.message in (QUOTA, ACCOUNT)):
+                fits |= WAITED_FOR
+        elif fault.call == "add_finalizer" and status == 422 and "FieldValueInvalid" in fault.answer.causes:
+            fits.add("JOB_001/InvalidSpec")
+        elif fault.call == "whole" and forever:
+            fits |= UNREAD
+        elif code and forever:
+            fits.add("JOB_001/ClusterRefused")
+    if any(f.call in PLACES and f.times == FOR_EVER for f in drawn):
+        # Of two faults, the first may use up the time that the run has.
+        fits.add("JOB_006/DeadlineExceeded")
+    return fits
+
+
+def blocked(fault: Fault) -> bool:
+    """Whether the API server takes no status, or keeps the job although the operator has let it go."""
+    return fault.call in ("write_status", "remove_finalizer") and fault.times == FOR_EVER
+
+
+async def lives(life: str, drawn: Sequence[Fault]) -> World:
+    spec, script, _ = LIVES[life]
+    world = World(script, selector={"admitted": "true"})
+    world.cluster.namespaces["shop"] = {"admitted": "true"}
+    for fault in drawn:
+        fault.install(world)
+    world.create(**spec)
+    longest = BLOCKED if any(blocked(fault) for fault in drawn) else LONGEST
+    begun = world.clock()
+
+    def over() -> bool:
+        job = world.cluster.job(KEY)
+        late = (world.clock() - begun).total_seconds() > longest
+        return job is None or job.status.at in TERMINAL or late
+
+    def started() -> bool:
+        return over() or world.job.status.phase == "Running"
+
+    if life in ("is cancelled", "is deleted"):
+        await world.run(until=started)
+        if world.cluster.job(KEY):
+            if life == "is deleted":
+                world.cluster.user_deletes(KEY)
+            else:
+                world.cluster.edit(KEY, cancelRunID="1")
+    await world.run(until=over)
+    await world.operator.operations.stop()
+    return world
+
+
+def ends_with_a_code_that_fits(life: str, drawn: Sequence[Fault]) -> None:
+    """The property."""
+    world = asyncio.run(lives(life, drawn))
+    job = world.cluster.job(KEY)
+    if job is None:
+        assert life == "is deleted"
         return
-    assert [outcome.result.index for outcome in found] == [0, 1]
-    for result in (outcome.result for outcome in found):
-        names = [record.rendition for record in result.outputs]
-        assert names == ([] if result.error else ["web"])
-    items = report_items(JOB.spec, MANIFEST, found)  # type: ignore[arg-type]
-    assert len(msgspec.json.encode(items)) < 20_000
-    assert all(item.image is None or item.image.format.isalpha() for item in items)
+    assert job.status.at in TERMINAL or any(blocked(fault) for fault in drawn), world.where()
+    fits = fitting(life, drawn) | ({""} if any(blocked(fault) for fault in drawn) else set())
+    assert world.error() in fits, f"{world.where()} of {drawn}"
 
 
-BOGUS = [{"index": index, "outputs": [output("bogus")]} for index in range(2)]
+@given(st.sampled_from(sorted(LIVES)), st.lists(faults(), min_size=1, max_size=2))
+@example("succeeds", [Fault("launch", ApiError(401, "Unauthorized", "Unauthorized"), 0, 3)])
+@example("succeeds", [Fault("add_finalizer", ApiError(403, "Forbidden", "forbidden"), 0, FOR_EVER)])
+@example("succeeds", [Fault("add_finalizer", INVALID, 0, FOR_EVER)])
+@example("fails", [Fault("add_finalizer", ApiError(400, "", ""), 0, 5)])
+@example("succeeds", [Fault("announce", ApiError(429, "TooManyRequests", "busy"), 0, FOR_EVER)])
+@example("is deleted", [Fault("stop", ApiError(403, "Forbidden", "denied"), 0, FOR_EVER)])
+def test_a_job_ends_with_a_code_that_fits(life: str, drawn: list[Fault]) -> None:
+    """The API server answers anything, to any call, at any step."""
+    ends_with_a_code_that_fits(life, drawn)
 
 
-@given(RESULTS)
-@example(lines(0, BOGUS))
-@example(lines(0, [{"index": 0, "outputs": [output("web")]}, {"index": 1, "outputs": [output("web")]}]))
-@example(
-    lines(0, [{"index": 0, "error": {"code": "IMG_001", "message": ""}, "outputs": [output("bogus")]}] * 2)
-)
-def test_a_result_is_used_or_invalid(data: bytes) -> None:
-    checked_result(data)
+def test_a_planted_bug_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If every 4xx were a verdict on the Pod, as it was once, this fuzzer would say so."""
 
+    def hasty(error: ApiError) -> Problem:
+        return Problem(Reason.POD_REJECTED, error.message, certain=400 <= error.status < 500)
 
-def test_a_planted_bug_in_results_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "_verify_item", lambda item, *more: ("etag",) * len(item.outputs))
-    with pytest.raises((AssertionError, ValueError)):
-        test_a_result_is_used_or_invalid()
+    monkeypatch.setattr(generators_answers, "refusal", hasty)
 
+    @given(st.lists(faults(), min_size=1, max_size=2))
+    @example([Fault("launch", ApiError(401, "Unauthorized", "Unauthorized"), 0, 1)])
+    def search(drawn: list[Fault]) -> None:
+        ends_with_a_code_that_fits("succeeds", drawn)
 
-@given(DOCUMENTS)
-@example(msgspec.json.encode(MANIFEST))
-@example(b'{"count":99999999999999}')
-@example(b'{"items":[{"index":0,"source":"a","etag":"","size":1}],"count":2}')
-@example(b'{"count":-1}')
-@example(b"[" * 100_000)
-def test_a_manifest_is_used_or_invalid(data: bytes) -> None:
-    """A tenant who can write to the bucket changes the manifest of his run."""
-    store = MemoryStore(ManualClock())
-    store.set(manifest_key(PREFIX), data)
-    try:
-        manifest, _ = asyncio.run(read_staged(store, PREFIX))
-    except OperationFailed as error:
-        assert error.failure.reason == "ResultsInvalid"  # noqa: PT017  (or a value)
-        return
-    assert [item.index for item in manifest.items] == list(range(manifest.count))
-
-
-def checked_page(data: bytes) -> Page | None:
-    """A page that is accepted continues the one before."""
-    try:
-        parse_xml(data)
-        page = read_page(data, "p/", "p/0")
-    except InvalidAnswer as error:
-        assert isinstance(translate(error), StoreError)  # noqa: PT017  (or a value)
-        return None
-    for names in ([stored.key for stored in page.objects], page.folders):
-        assert names == sorted(set(names))
-        assert all(name.startswith("p/") and name > "p/0" for name in names)
-    assert all(0 <= stored.size <= 2**53 and stored.modified_at.tzinfo for stored in page.objects)
-    assert not page.next or page.objects or page.folders
-    return page
-
-
-GOOD = "<Contents><Key>p/{}</Key><Size>1</Size><LastModified>2026-01-01T00:00:00Z</LastModified></Contents>"
-
-
-@given(XML)
-@example(f"<ListBucketResult>{GOOD.format('a')}{GOOD.format('b')}</ListBucketResult>".encode())
-@example(f"<ListBucketResult>{GOOD.format('b')}{GOOD.format('a')}</ListBucketResult>".encode())
-def test_a_page_of_a_listing_is_used_or_refused(data: bytes) -> None:
-    checked_page(data)
-
-
-def test_a_planted_bug_in_listings_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "_check_order", lambda names, prefix, after: None)
-    with pytest.raises(AssertionError):
-        test_a_page_of_a_listing_is_used_or_refused()
-
-
-def sent(data: bytes) -> Callable[[Request], None]:
-    """Send bytes as they are, and close the connection."""
-
-    def answer(request: Request) -> None:
-        request.socket.sendall(data)
-        raise OSError
-
-    return answer
-
-
-async def all_calls(data: bytes) -> list[Any]:
-    with hostile(sent(data)) as server:
-        calls: list[Awaitable[Any]] = [asked(server.host, call) for call in CALLS.values()]
-        return await asyncio.gather(*calls, return_exceptions=True)
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadline, "CALL", 2)
-    monkeypatch.setattr(connections, "PAUSES", (0.0, 0.0))
-
-
-@given(HTTP)
-@example(b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nLast-Modified: yesterday\r\n\r\n<a/>")
-@example(b"HTTP/1.1 204 No\r\n\r\n")
-@pytest.mark.usefixtures("quick")
-def test_what_a_store_sends_is_a_value_or_a_store_error(data: bytes) -> None:
-    for got in asyncio.run(all_calls(data)):
-        assert isinstance(got, StoreError) or not isinstance(got, Exception), repr(got)
-        assert not isinstance(got, StoreError) or len(str(got)) < 1000
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_planted_bug_in_answers_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagejob_operator.adapters.s3.store.translate", lambda error: error)
-    with pytest.raises(AssertionError):
-        test_what_a_store_sends_is_a_value_or_a_store_error()
-
-
-async def fetched(data: bytes) -> bytes:
-    networks = SourceNetworks(allowed=read_networks(["127.0.0.1"]))
-    downloads = HttpDownloads(networks, bounds=Bounds(connect=2, idle=1, patience=2, pace=1024))
-    try:
-        with hostile(sent(data)) as server:
-            async with downloads.fetch(f"http://{server.host}/a.jpg", {}, 1000) as got:
-                return got
-    finally:
-        await downloads.close()
-
-
-@given(HTTP)
-@example(b"HTTP/1.1 302 Found\r\nLocation: //\x80\r\n\r\n")
-def test_what_a_web_server_sends_is_bytes_or_a_failed_download(data: bytes) -> None:
-    try:
-        got = asyncio.run(fetched(data))
-    except FetchFailed as error:
-        assert str(error)  # noqa: PT017  (or a value)
-        return
-    assert len(got) <= 1000
-    assert not got or got in data or b"chunked" in data, "nothing is inflated"
-
-
-def test_a_planted_bug_in_downloads_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagejob_operator.adapters.http.downloads.aiohttp.ClientError", KeyError)
-    with pytest.raises(Exception, match=r".") as found:
-        test_what_a_web_server_sends_is_bytes_or_a_failed_download()
-    assert not isinstance(found.value, FetchFailed)
+    with pytest.raises(AssertionError, match="JOB_003"):
+        search()

@@ -51,6 +51,7 @@ class Reason(enum.StrEnum):
     KEY_COLLISION = "KeyCollision"
     NOT_PERMITTED = "NotPermitted"
     NO_PREVIOUS_REPORT = "NoPreviousReport"
+    CLUSTER_REFUSED = "ClusterRefused"
     STORE_NOT_FOUND = "StoreNotFound"
     STORE_NOT_READY = "StoreNotReady"
     SOURCE_NOT_FOUND = "SourceNotFound"
@@ -98,6 +99,7 @@ JOB_001 InvalidSpec             User    final A field of the spec is invalid.
 JOB_001 KeyCollision            User    final Two outputs have the same key, or an output is also a source.
 JOB_001 NotPermitted            Cluster final The namespace is not allowed to use the operator's store.
 JOB_001 NoPreviousReport        User    final `run.items` is `Failed`, but the previous run has no report.
+JOB_001 ClusterRefused          Cluster retry The API server did not let the operator start the run.
 JOB_001 StoreNotFound           User    retry An ImageStore that the job refers to does not exist.
 JOB_001 StoreNotReady           Storage retry An ImageStore that the job refers to is not ready.
 JOB_002 SourceNotFound          User    final A source, or the list of sources, does not exist.
@@ -108,6 +110,7 @@ JOB_002 ChecksumMismatch        User    final A downloaded source does not have 
 JOB_002 BlockedAddress          User    final A URL or a redirect points to a disallowed address or port.
 JOB_002 SourceUnreachable       User    retry A source could not be downloaded from its web server.
 JOB_002 AccessDenied            Storage final A store, a web server or a Secret denied access to a source.
+JOB_002 StoreNotFound           User    retry An ImageStore of the run was deleted before staging ended.
 JOB_002 StoreUnavailable        Storage retry The store was not available within `stagingDeadlineSeconds`.
 JOB_002 StagingDeadlineExceeded Storage retry Staging took longer than `stagingDeadlineSeconds`.
 JOB_003 PodRejected             Cluster final The API server rejected the Pod.
@@ -126,6 +129,7 @@ JOB_005 NodeLost                Cluster retry The Pods of a shard were disrupted
 JOB_005 ResultsInvalid          Storage retry The result of a Pod is missing or invalid.
 JOB_006 DeadlineExceeded        Cluster retry The run took longer than `activeDeadlineSeconds`.
 JOB_007 DestinationDenied       Storage final The store denied write access to an output or to the report.
+JOB_007 StoreNotFound           User    retry An ImageStore of the run was deleted before publishing ended.
 JOB_007 StoreUnavailable        Storage retry The outputs could not be stored within `stagingDeadlineSeconds`.
 JOB_007 OverwriteRefused        User    final An output exists and `overwrite` is `Never`.
 JOB_008 Cancelled               User    final The run was cancelled with `cancelRunID`.

@@ -132,12 +132,18 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
         spec=spec,
         status=status,
         raw_status=raw_status,
-        spec_hash="" if isinstance(spec, InvalidSpec) else _hash_of(spec),
+        spec_hash=parsed(_hash_of, spec, lambda error: ""),
         finalizer_at=finalizers.index(FINALIZER) if FINALIZER in finalizers else None,
         finalizer_count=len(finalizers),
         deleted_at=datetime.fromisoformat(deleted) if deleted else None,
         created_at=datetime.fromisoformat(created) if created else None,
     )
+
+
+def _hash_of(spec: Spec | InvalidSpec) -> str:
+    if isinstance(spec, InvalidSpec):
+        return ""
+    return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
 
 
 def parsed(parse: Callable[[Any], P], raw: Any, otherwise: Callable[[Exception], Q]) -> P | Q:
@@ -146,10 +152,6 @@ def parsed(parse: Callable[[Any], P], raw: Any, otherwise: Callable[[Exception],
         return parse(raw)
     except Exception as error:  # noqa: BLE001  (an unforeseen error must not keep a job from its status)
         return otherwise(error)
-
-
-def _hash_of(spec: Spec) -> str:
-    return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
 
 
 def _belongs_to(status: Status, uid: str) -> bool:

@@ -1,4 +1,4 @@
-"""Launching and stopping attempts, and delivering their orders. A refusal is remembered, not raised."""
+"""Launching and stopping attempts, and delivering their orders. A refusal is remembered, never raised."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from imagejob_operator.documents.staging import order_key
 from imagejob_operator.operations.processing.orders import lifetime, write_order
 from imagejob_operator.operations.processing.results import shard_result
 from imagejob_operator.ports.clock import Clock
+from imagejob_operator.ports.imagejobs import JobsError
 from imagejob_operator.ports.launcher import Launcher, Refused
 from imagejob_operator.ports.object_store import ObjectMissing, StoreError
 from imagejob_operator.ports.stores import Stores
@@ -37,11 +38,10 @@ class AttemptActions:
         self._clock = clock
 
     async def act(self, job: ImageJob, action: AttemptAction, memory: RunMemory) -> None:
-        """Carry out one action; a JobsError if stopping failed."""
+        """Carry out one action."""
         match action:
             case StopAttempt(attempt):
-                await self._launcher.stop(attempt, job.key.namespace)
-                self._cache.stopping(job.identity, attempt)
+                await self._stop(job, attempt)
                 return
             case Launch(shard=shard):
                 work, verb = self._launch(job, action, memory), "written"
@@ -55,7 +55,7 @@ class AttemptActions:
         except Refused as refusal:
             extra = {"job": str(job.key), "shard": shard, "error": str(refusal)}
             log.warning("attempt refused, retrying", extra=extra)
-            memory.refuse(shard, refusal.problem, self._clock())
+            memory.refuse(shard, refusal.problem, self._clock(), refusal.retry_after)
         except StoreError as error:
             text = f"the order (task description) of the Pod cannot be {verb}: {error}"
             memory.refuse(shard, Problem(Reason.START_DEADLINE_EXCEEDED, text), self._clock())
@@ -64,6 +64,16 @@ class AttemptActions:
         """Read the Events of an attempt that does not start."""
         text = await self._launcher.remark(attempt, job.key.namespace)
         memory.remarks[attempt.uid] = Remark(text, self._clock())
+
+    async def _stop(self, job: ImageJob, attempt: Attempt) -> None:
+        try:
+            await self._launcher.stop(attempt, job.key.namespace)
+        except JobsError as error:
+            extra = {"job": str(job.key), "uid": job.uid, "pod": attempt.name, "error": str(error)}
+            log.warning("Pod could not be deleted, retrying", extra=extra)
+            self._cache.stop_refused(job.identity, attempt, str(error), self._clock())
+        else:
+            self._cache.stopping(job.identity, attempt)
 
     async def _launch(self, job: ImageJob, action: Launch, memory: RunMemory) -> None:
         prefix, shard, number = action.prefix, action.shard, action.number

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
+from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import Identity, ImageJob, Key
 from imagejob_operator.api.phase import TERMINAL
-from imagejob_operator.decision.attempt import Attempt, State, as_gone
+from imagejob_operator.decision.attempt import Attempt, Problem, Refusal, State, as_gone
+
+MIN_STOP_PAUSE, MAX_STOP_PAUSE = timedelta(seconds=1), timedelta(minutes=5)
+"""The pause before a refused deletion of a Pod is repeated grows with the time since the first refusal."""
 
 
 def newer(version: str, than: str) -> bool:
@@ -28,6 +33,8 @@ class Cache:
         """Jobs whose run has not ended."""
         self._attempts: dict[Identity, dict[str, Attempt]] = {}
         self._delivered: set[str] = set()
+        self._stop_refused: dict[str, Refusal] = {}
+        """By the uid of the attempt."""
 
     def job(self, key: Key) -> ImageJob | None:
         """The job as last seen."""
@@ -75,13 +82,17 @@ class Cache:
             del self._jobs[key]
             self._active.discard(known.identity)
             for attempt in self._attempts.pop(known.identity, {}).values():
-                self._delivered.discard(attempt.uid)
+                self._forget_facts(attempt)
 
     def attempts(self, job: Identity) -> tuple[Attempt, ...]:
         """The attempts of a job, by name."""
         found = self._attempts.get(job, {})
         return tuple(
-            replace(a, order_delivered=a.state is not State.WAITING or a.uid in self._delivered)
+            replace(
+                a,
+                order_delivered=a.state is not State.WAITING or a.uid in self._delivered,
+                stop_refused=self._stop_refused.get(a.uid),
+            )
             for _, a in sorted(found.items())
         )
 
@@ -99,7 +110,7 @@ class Cache:
         found = self._attempts.setdefault(job, {})
         known = found.get(attempt.name)
         if known and known.uid != attempt.uid:
-            self._delivered.discard(known.uid)
+            self._forget_facts(known)
         if known is None or known.uid != attempt.uid or not known.gone:
             found[attempt.name] = attempt
 
@@ -108,7 +119,7 @@ class Cache:
         known = self._attempts.get(job, {}).get(attempt.name)
         if known and known.uid == attempt.uid:
             self._attempts[job][attempt.name] = as_gone(attempt)
-            self._delivered.discard(attempt.uid)
+            self._forget_facts(attempt)
         if job not in self._active:
             self._forget_gone(job)
 
@@ -124,6 +135,22 @@ class Cache:
         known = self._attempts.get(job, {}).get(attempt.name)
         if known and known.uid == attempt.uid and not known.gone:
             self._attempts[job][attempt.name] = replace(known, deleting=True)
+            self._stop_refused.pop(attempt.uid, None)
+
+    def stop_refused(self, job: Identity, attempt: Attempt, why: str, now: datetime) -> None:
+        """The API server did not delete the attempt, unless it is gone already."""
+        known = self._attempts.get(job, {}).get(attempt.name)
+        if known and known.uid == attempt.uid and not known.gone:
+            before = self._stop_refused.get(attempt.uid)
+            since = before.since if before else now
+            pause = min(MAX_STOP_PAUSE, max(MIN_STOP_PAUSE, now - since))
+            problem = Problem(Reason.POD_REJECTED, why)
+            self._stop_refused[attempt.uid] = Refusal(problem, since, now + pause)
+
+    def _forget_facts(self, attempt: Attempt) -> None:
+        """The attempt is gone: forget what is known only in this process."""
+        self._delivered.discard(attempt.uid)
+        self._stop_refused.pop(attempt.uid, None)
 
     def delivered(self, job: Identity, attempt: Attempt) -> None:
         """The attempt has its order, unless it is gone already."""

@@ -1,15 +1,20 @@
-"""Carries out decisions. Each action is idempotent; most errors become part of the next observation."""
+"""Carries out decisions. Each action is idempotent; most errors become part of the next observation.
+
+The status waits for the finalizer and for no other action: Events, the release of the finalizer and the
+deletion of the job come after it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import assert_never
 
 import msgspec
 
-from imagejob_operator.api.errors import bounded
+from imagejob_operator.api.errors import Reason, bounded
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.api.status import Status
 from imagejob_operator.controller.attempt_actions import AttemptAction, AttemptActions
@@ -26,14 +31,27 @@ from imagejob_operator.decision.action import (
     ReleaseFinalizer,
     StopAttempt,
 )
+from imagejob_operator.decision.attempt import Problem
 from imagejob_operator.decision.operation import Operation
 from imagejob_operator.operations.concurrency import for_each
-from imagejob_operator.ports.imagejobs import Conflict, Gone, Jobs, Rejected
+from imagejob_operator.ports.clock import Clock
+from imagejob_operator.ports.imagejobs import (
+    Conflict,
+    Gone,
+    InvalidObject,
+    Jobs,
+    JobsError,
+    Rejected,
+    Unavailable,
+)
 from imagejob_operator.ports.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
 MAX_SHORT_MESSAGE = 200
+EVENT_TIMEOUT = 5.0
+"""Seconds."""
+RETRY_FINALIZER = timedelta(seconds=5)
 ATTEMPTS_SECONDS = 45.0
 """Time limit of the actions on attempts in one reconcile; the next one continues. So a store that does not
 answer does not delay the status and the deadlines of a job."""
@@ -48,10 +66,11 @@ class Executor:
     operations: OperationRunner
     memories: RunMemories
     telemetry: Telemetry
+    clock: Clock
 
-    async def act(self, job: ImageJob, actions: tuple[Action, ...]) -> ImageJob | None:
-        """Carry out the actions, those on attempts concurrently; the job after them, None if it is gone."""
-        current: ImageJob | None = job
+    async def act(self, job: ImageJob, actions: tuple[Action, ...]) -> ImageJob:
+        """Carry out what comes before the status, attempts concurrently; the job after it."""
+        current = job
         memory = self.memories.of(job)
         on_attempts: list[AttemptAction] = []
         for action in actions:
@@ -60,22 +79,20 @@ class Executor:
                     on_attempts.append(action)
                 case AddFinalizer():
                     current = await self._add_finalizer(job, memory)
-                case ReleaseFinalizer():
-                    current = await self._release_finalizer(job, action)
                 case ReadEvents(attempt):
                     await self.attempts.read_events(job, attempt, memory)
-                case RecordEvent():
-                    await self.jobs.record_event(job, action)
-                case DeleteJob():
-                    await self.jobs.delete(current or job)
+                case RecordEvent() | ReleaseFinalizer() | DeleteJob():
+                    pass  # closing
                 case _:
                     assert_never(action)
 
-        # A Pod is made from the whole spec.
-        whole = await self.jobs.whole(job) if any(isinstance(a, Launch) for a in on_attempts) else job
+        launches = [action for action in on_attempts if isinstance(action, Launch)]
+        whole = await self._whole(job, launches, memory)
 
         async def act_on_attempt(action: AttemptAction) -> None:
-            await self.attempts.act(whole, action, memory)
+            if whole is None and isinstance(action, Launch):
+                return
+            await self.attempts.act(whole or job, action, memory)
 
         try:
             async with asyncio.timeout(ATTEMPTS_SECONDS):
@@ -83,6 +100,19 @@ class Executor:
         except TimeoutError:
             extra = {"job": str(job.key), "uid": job.uid}
             log.warning("actions on attempts took too long, continuing in the next reconcile", extra=extra)
+        return current
+
+    async def close(self, job: ImageJob, actions: tuple[Action, ...]) -> ImageJob | None:
+        """Carry out what comes after the status: an error holds up nothing else. The job; None if gone."""
+        current: ImageJob | None = job
+        for action in actions:
+            if isinstance(action, RecordEvent):
+                await self._record_event(job, action)
+        for action in actions:
+            if isinstance(action, ReleaseFinalizer):
+                current = await self._release_finalizer(job, action)
+        if DeleteJob() in actions and current:
+            await self.jobs.delete(current)
         return current
 
     async def write_status(self, job: ImageJob, before: Status, status: Status) -> ImageJob:
@@ -119,13 +149,48 @@ class Executor:
         self.memories.forget(key)
         self.operations.forget(key)
 
+    async def _whole(self, job: ImageJob, launches: list[Launch], memory: RunMemory) -> ImageJob | None:
+        """The job with its whole spec, from which Pods are made; None if it cannot be read now."""
+        if not launches:
+            return job
+        try:
+            return await self.jobs.whole(job)
+        except (Conflict, Gone):
+            raise
+        except JobsError as error:
+            problem = Problem(Reason.START_DEADLINE_EXCEEDED, f"the ImageJob cannot be read: {error}")
+            for launch in launches:
+                memory.refuse(launch.shard, problem, self.clock())
+            return None
+
     async def _add_finalizer(self, job: ImageJob, memory: RunMemory) -> ImageJob:
         try:
-            return await self.jobs.add_finalizer(job)
-        except Rejected as error:
+            after = await self.jobs.add_finalizer(job)
+        except InvalidObject as error:
             # The schema became stricter than the stored job: the next status reports it.
-            memory.rejected = str(error)
+            problem = Problem(Reason.INVALID_SPEC, str(error), certain=True)
+            memory.refuse_finalizer(problem, self.clock(), timedelta(0))
             raise Conflict(str(error)) from error
+        except Gone:
+            raise
+        except JobsError as error:
+            problem = Problem(Reason.CLUSTER_REFUSED, f"the finalizer cannot be added: {error}")
+            pause = timedelta(0) if isinstance(error, Conflict) else RETRY_FINALIZER
+            memory.refuse_finalizer(problem, self.clock(), pause)
+            if isinstance(error, Rejected):
+                raise Unavailable(str(error)) from error
+            raise
+        memory.finalizer_refused = None
+        return after
+
+    async def _record_event(self, job: ImageJob, event: RecordEvent) -> None:
+        """Record an Event with one attempt: it is for people, and nothing waits for it."""
+        try:
+            async with asyncio.timeout(EVENT_TIMEOUT):
+                await self.jobs.record_event(job, event)
+        except (JobsError, TimeoutError) as error:
+            extra = {"job": str(job.key), "uid": job.uid, "reason": event.reason, "error": str(error)}
+            log.warning("Event could not be recorded", extra=extra)
 
     async def _release_finalizer(self, job: ImageJob, action: ReleaseFinalizer) -> ImageJob | None:
         if action.deferred:

@@ -40,7 +40,7 @@ class Observer:
             results=dict(memory.results),
             refusals=dict(memory.refusals),
             remarks=dict(memory.remarks),
-            rejected=memory.rejected,
+            finalizer_refused=memory.finalizer_refused,
             operation=operation,
             progress=progress,
             operation_since=self.operations.started_at(job.key),

@@ -149,6 +149,8 @@ def _failure(operation: Operation, error: Exception) -> tuple[Failure, bool]:
             return error.failure, error.transient
         case StoreNotOpen(), Clean():
             return error.failure, True
+        case StoreNotOpen(), _ if error.failure.reason is Reason.STORE_NOT_FOUND:
+            return Failure(_code(operation), Reason.STORE_NOT_FOUND, str(error)), True
         case StoreDenied(), Stage() | Validate():
             text = f"the store denied the request: {error}"
             return Failure(Code.STAGING, Reason.ACCESS_DENIED, text), False
@@ -158,5 +160,8 @@ def _failure(operation: Operation, error: Exception) -> tuple[Failure, bool]:
         case StoreDenied(), _:
             return Failure(Code.STAGING, Reason.ACCESS_DENIED, str(error)), True
         case _:
-            code = Code.STAGING if isinstance(operation, Validate | Stage | Clean) else Code.PUBLISH
-            return Failure(code, Reason.STORE_UNAVAILABLE, str(error)), True
+            return Failure(_code(operation), Reason.STORE_UNAVAILABLE, str(error)), True
+
+
+def _code(operation: Operation) -> Code:
+    return Code.STAGING if isinstance(operation, Validate | Stage | Clean) else Code.PUBLISH

@@ -77,16 +77,18 @@ class Reconciler:
         if not self.is_leader():
             return
         after = await self.executor.act(job, decision.actions)
-        if after is None:
-            self._drop(key, job)
-            return
         self.cache.put_job(after)
         if decision.status != job.status:
             after = await self.executor.write_status(after, job.status, decision.status)
             self.cache.put_job(after)
             self.queue.add(key)
         self.executor.ensure_operation(after, decision.operation)
-        self._requeue(after, decision, observation.now)
+        closed = await self.executor.close(after, decision.actions)
+        if closed is None:
+            self._drop(key, job)
+            return
+        self.cache.put_job(closed)
+        self._requeue(closed, decision, observation.now)
 
     def _requeue(self, job: ImageJob, decision: Decision, now: datetime) -> None:
         pauses: list[float] = []

@@ -26,15 +26,19 @@ class RunMemory:
     refusals: dict[int, Refusal] = field(default_factory=dict)
     refusal_counts: dict[int, int] = field(default_factory=dict)
     remarks: dict[str, Remark] = field(default_factory=dict)
-    rejected: str = ""
-    """Why the API server rejects our finalizer on the job."""
+    finalizer_refused: Refusal | None = None
 
-    def refuse(self, shard: int, problem: Problem, now: datetime) -> None:
+    def refuse(self, shard: int, problem: Problem, now: datetime, least_pause: float | None = None) -> None:
         """The launcher refused the shard; it is launched again after a pause."""
         before = self.refusals.get(shard)
         count = self.refusal_counts[shard] = self.refusal_counts.get(shard, 0) + 1
-        retry_at = now + RELAUNCH.pause(count, self.random())
-        self.refusals[shard] = Refusal(problem, before.since if before else now, retry_at)
+        pause = max(RELAUNCH.pause(count, self.random()), timedelta(seconds=least_pause or 0))
+        self.refusals[shard] = Refusal(problem, before.since if before else now, now + pause)
+
+    def refuse_finalizer(self, problem: Problem, now: datetime, pause: timedelta) -> None:
+        """The API server did not accept the finalizer; it is added again after a pause."""
+        before = self.finalizer_refused
+        self.finalizer_refused = Refusal(problem, before.since if before else now, now + pause)
 
     def accept(self, shard: int) -> None:
         """The launcher accepted the shard."""

@@ -7,7 +7,7 @@ import logging
 
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.namespaces import WatchedNamespaces
-from imagejob_operator.ports.imagejobs import JobsError, Rejected
+from imagejob_operator.ports.imagejobs import Forbidden, JobsError
 from imagejob_operator.ports.owners import Owners
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ async def read_cluster_uid(owners: Owners) -> str:
     while True:
         try:
             return await owners.cluster_uid()
-        except Rejected as error:
+        except Forbidden as error:
             raise ClusterUnknown(
                 "the uid of the namespace kube-system, which is part of the staging prefix, cannot be read: "
                 f"{error}; give the operator's ServiceAccount a ClusterRole with the verb get on namespaces, "

@@ -154,17 +154,14 @@ class WatchMonitor:
         """Compare one namespace, or all if none is named."""
         name = names[0] if names else EVERYWHERE
         # The cache as well: a response may have restored an object after its deletion was delivered.
-        cached = [job for job in self._cache.jobs() if covers(name, job.key.namespace)]
-        known_jobs = self.jobs.of(name).keys() | {job.uid for job in cached}
+        known_jobs = self.jobs.of(name).keys() | {
+            job.uid for job in self._cache.jobs() if covers(name, job.key.namespace)
+        }
         known_attempts = self.attempts.of(name).keys() | {
-            attempt.uid
-            for job in cached
-            for attempt in self._cache.attempts(job.identity)
-            if not attempt.gone
+            attempt.uid for job, attempt in self._cache.all_attempts() if covers(name, job.key.namespace)
         }
         if name == EVERYWHERE:
             known_jobs |= self._cache.seen()
-            known_attempts |= {attempt.uid for _, attempt in self._cache.all_attempts()}
         jobs = await self._metadata_lister.jobs(names)
         attempts = await self._metadata_lister.attempts(names)
         self._forget_jobs(name, known_jobs - jobs.keys())

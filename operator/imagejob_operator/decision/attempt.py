@@ -56,6 +56,8 @@ class Attempt:
     """A queue holds it back: it may not be scheduled yet."""
     order_delivered: bool = True
     """Whether this process knows that the attempt has its order; not known after a restart."""
+    stop_refused: Refusal | None = None
+    """Why the API server does not delete it; None if it did not refuse."""
     epoch: int = 1
     """The epoch of the run's staging that it works on; earlier epochs are ignored."""
 
@@ -96,7 +98,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The launcher refuses an attempt: why, and since when."""
+    """The API server refuses something: why, since when, and when it is tried again."""
 
     problem: Problem
     since: datetime

@@ -97,11 +97,11 @@ class Observation:
     results: Mapping[int, Summary] = field(default_factory=dict)
     """Shards whose result is known to be in the store, with their counts."""
     refusals: Mapping[int, Refusal] = field(default_factory=dict)
-    """Shards whose attempt the launcher refuses."""
+    """Shards whose attempt is not created."""
     remarks: Mapping[str, Remark] = field(default_factory=dict)
     """The newest Events of waiting attempts, by the attempt's uid."""
-    rejected: str = ""
-    """Why the API server rejects our finalizer on the job; empty if it does not."""
+    finalizer_refused: Refusal | None = None
+    """Why the API server does not accept our finalizer on the job; None if it did not refuse."""
     operation: Operation | None = None
     progress: Progress | None = None
     operation_since: datetime | None = None

@@ -61,7 +61,17 @@ def next_status(
         run=run,
         error=None if phase in (Phase.PENDING, Phase.SUCCEEDED) else wanted.error,
     )
+    note = note or undeleted(o)
     return with_conditions(complete, before, now, note, cleaned, launched=o.launched(run))
+
+
+def undeleted(o: Observation) -> str:
+    """Which Pods could not be deleted, and why; empty if there are none."""
+    refused = [(a.name, a.stop_refused.problem.message) for a in o.attempts if a.stop_refused]
+    if not refused:
+        return ""
+    (name, why), more = refused[0], f" and {len(refused) - 1} more" if refused[1:] else ""
+    return f"the Pod {name}{more} could not be deleted, the operator is retrying: {why}"
 
 
 def _finished(o: Observation, run: RunStatus) -> RunStatus:
@@ -79,8 +89,9 @@ def with_conditions(
 ) -> Status:
     """The status with all its conditions; the times of unchanged conditions are taken from `before`.
 
-    `note` is what the job waits for, or its last transient failure. `cleaned` is True if staging is known to
-    be empty, else why it is not; None if that was not tried. `launched` is set if a Pod is known to have run.
+    `note` is what the job waits for, its last transient failure, or a Pod that is left. `cleaned` is True if
+    staging is known to be empty, else why it is not; None if that was not tried. `launched` is set if a Pod
+    is known to have run.
     """
     same = before.run and status.run and _place(before.run) == _place(status.run)
     kept = {c.type: c for c in before.conditions} if same else {}
@@ -129,15 +140,20 @@ def _summary(status: Status, note: str | Failure) -> list[_Fact]:
     if phase is Phase.SUCCEEDED:
         outcome = (status.run.outcome if status.run else "") or phase.value
         text = outcome_text(outcome, status.items or ItemCounts())
-        return [_Fact("Ready", "True", outcome, text), finished, _Fact("Succeeded", "True", outcome, text)]
+        ready = _Fact("Ready", "True", outcome, _joined(text, note))
+        return [ready, finished, _Fact("Succeeded", "True", outcome, text)]
     reason = error.reason if error else phase.value
     text = bounded(f"{error.code}: {error.message}") if error else ""
     return [
-        _Fact("Ready", "False", reason if phase is Phase.FAILED else phase.value, text),
+        _Fact("Ready", "False", reason if phase is Phase.FAILED else phase.value, _joined(text, note)),
         _Fact("Stalled", "True", reason, text),
         finished,
         _Fact("Succeeded", "False", reason, text),
     ]
+
+
+def _joined(text: str, note: str | Failure) -> str:
+    return bounded("; ".join(filter(None, [text, note.message if isinstance(note, Failure) else note])))
 
 
 def outcome_text(outcome: str, items: ItemCounts) -> str:

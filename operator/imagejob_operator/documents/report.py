@@ -99,6 +99,8 @@ class Report(Wire, frozen=True, omit_defaults=False):
     written_at: datetime
     run_uid: str = ""
     """Identifies the run, as `status.run.uid` and the `imagejob-run` metadata of its outputs."""
+    outputs_at: str = ""
+    """Where the keys of the outputs begin: store, bucket and prefix; empty if the store was not open."""
     items: tuple[ReportItem, ...] = ()
     error: ReportError | None = None
     checks: tuple[ReportCheck, ...] = ()

@@ -59,11 +59,10 @@ CONCURRENCY = 8
 
 PAGE = 1000
 """Folders of ImageJobs that are swept together, and held in memory."""
+MAX_INSTALLATIONS = 100
+"""Other installations that a sweep names; a tenant may write any number of folders into its bucket."""
 MAX_RUNS = 100
 """Runs of one ImageJob that are examined; further ones are when these were deleted."""
-
-MAX_INSTALLATIONS = 10
-"""Other installations that are named."""
 
 CLOCK_TEXT = b"Written at each sweep: its modification time is the time of the store.\n"
 
@@ -127,7 +126,7 @@ class GarbageCollector:
         return replace(total(swept), foreign=others.foreign, installations=others.installations)
 
     async def _sweep_page(self, jobs: list[StagedJob], unknown: int) -> Orphans:
-        """Sweep some folders, after they were listed: staging first, then the owners, never the other way."""
+        """Sweep some folders, after they were listed: first the staging, then its owners."""
         if not jobs:
             return Orphans(unknown=unknown)
         listed = await self.namespaces.each(self.owners.uids)
@@ -152,13 +151,12 @@ class GarbageCollector:
 
     async def _count_others(self) -> Orphans:
         """The staging folders of other clusters and installations."""
-        folder = self.policy.staging_folder
+        own, folder = own_staging_prefix(self.policy.staging_folder), self.policy.staging_folder
         foreign, installations = 0, set[str]()
-        async for one in self.store.folders(f"{STAGING_ROOT}/"):
-            if one == own_staging_prefix(folder):
-                continue
-            foreign += 1
-            if (name := installation_of(one, folder)) and len(installations) < MAX_INSTALLATIONS:
+        async for other in self.store.folders(f"{STAGING_ROOT}/"):
+            foreign += other != own
+            name = installation_of(other, folder) if other != own else ""
+            if name and len(installations) < MAX_INSTALLATIONS:
                 installations.add(name)
         return Orphans(foreign=foreign, installations=tuple(sorted(installations)))
 

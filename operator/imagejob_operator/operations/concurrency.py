@@ -36,7 +36,7 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_onc
 
 
 async def compute(work: Callable[..., R], *arguments: Any) -> R:
-    """Call a function that takes long to compute, in a thread, so that the event loop renews the Lease."""
+    """Call a function that computes for long in a thread, so that the event loop can renew the Lease."""
     return await asyncio.to_thread(work, *arguments)
 
 

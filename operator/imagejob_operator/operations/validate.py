@@ -18,7 +18,7 @@ from imagejob_operator.decision.operation import Validate, Validated
 from imagejob_operator.decision.shards import items_per_pod
 from imagejob_operator.documents.report import ReportCheck, ReportError, encode_report
 from imagejob_operator.operations.failed import OperationFailed
-from imagejob_operator.operations.publishing.report import make_report
+from imagejob_operator.operations.publishing.report import make_report, outputs_at
 from imagejob_operator.operations.staging.plan import plan_items
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.launcher import Launcher, Refused
@@ -49,11 +49,13 @@ async def validate(
         try:
             checks.append(ReportCheck(name, True, await check()))
         except OperationFailed as error:
+            if error.transient:
+                raise
             failure = error.failure
             first = first or failure
             checks.append(ReportCheck(name, False, f"{failure.code} {failure.reason}: {failure.message}"))
     report = msgspec.structs.replace(
-        make_report(job, clock(), "Failed" if first else "Validated", ()),
+        make_report(job, clock(), "Failed" if first else "Validated", (), outputs_at(store, job)),
         checks=tuple(checks),
         error=ReportError(first.code, first.reason, first.message) if first else None,
     )
@@ -99,8 +101,10 @@ class _Checks:
             unknown = await self._launcher.rehearse(self._job, self._ends_by)
         except Refused as refusal:
             problem = refusal.problem
-            text = f"the first Pod would be rejected: {problem.message}"
-            raise OperationFailed(Failure(Code.LAUNCH, problem.reason, text)) from None
+            unanswered = problem.reason is Reason.START_DEADLINE_EXCEEDED
+            what = "cannot be checked" if unanswered else "would be rejected"
+            text = f"the first Pod {what}: {problem.message}"
+            raise OperationFailed(Failure(Code.LAUNCH, problem.reason, text), unanswered) from None
         return f"not checked: {unknown}" if unknown else "the first Pod and its Secret would be accepted"
 
     async def destination(self) -> str:

@@ -24,15 +24,23 @@ class Gone(JobsError):
 
 
 class Rejected(JobsError):
-    """The API server rejects a write: an error of the operator, not of the user."""
+    """The API server rejects the content of a write."""
+
+
+class InvalidObject(Rejected):
+    """The object does not satisfy its schema, and a write of anything else does not change that."""
 
 
 class Unavailable(JobsError):
-    """No response, too many requests, or a 5xx; `retry_after` is in seconds."""
+    """Every answer that waiting may change; `retry_after` is in seconds."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Forbidden(Unavailable):
+    """The operator lacks a permission, a policy denies the write, or the API server has just started."""
 
 
 def with_spec_of(job: ImageJob, found: ImageJob) -> ImageJob:
@@ -54,7 +62,7 @@ class Jobs(Protocol):
         """The job with its whole spec; Gone if it was deleted, Conflict if its spec has changed."""
 
     async def add_finalizer(self, job: ImageJob) -> ImageJob:
-        """Add our finalizer; the job after it."""
+        """Add our finalizer; the job after it; InvalidObject if the schema does not admit the job."""
 
     async def remove_finalizer(self, job: ImageJob) -> ImageJob | None:
         """Remove our finalizer; None if the job is gone then."""
@@ -63,7 +71,7 @@ class Jobs(Protocol):
         """Patch the job's status to `status`; the job after it."""
 
     async def record_event(self, job: ImageJob, event: RecordEvent) -> None:
-        """Write an Event about the job; duplicates are ignored."""
+        """Write an Event about the job, unless it exists; a JobsError if it is refused."""
 
     async def delete(self, job: ImageJob) -> None:
         """Delete exactly this version of the job."""

@@ -12,9 +12,11 @@ from imagejob_operator.decision.attempt import Attempt, Problem
 class Refused(Exception):
     """The launcher refuses the attempt; `problem` says why, and whether waiting may help."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
         super().__init__(problem.message)
         self.problem = problem
+        self.retry_after = retry_after
+        """The least pause in seconds that the API server asks for."""
 
 
 class Launcher(Protocol):
@@ -33,4 +35,4 @@ class Launcher(Protocol):
         """The last Event of an attempt that does not start; empty if there is none. It raises no error."""
 
     async def stop(self, attempt: Attempt, namespace: str) -> None:
-        """Stop an attempt and remove it; no effect if it is gone."""
+        """Stop an attempt and remove it; no effect if it is gone; a JobsError if that is refused."""

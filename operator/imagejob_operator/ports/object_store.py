@@ -149,6 +149,9 @@ class ObjectStore(Protocol):
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
         """Delete all objects below `prefix`; how many. Halted if the gate is closed before a batch."""
 
+    def place(self, prefix: str) -> str:
+        """Where the objects with a prefix really are: store, bucket and prefix."""
+
     def sign_get(self, key: str, lifetime: timedelta) -> str:
         """A URL to GET the object until it expires, at the endpoint of the Pods."""
 

@@ -13,7 +13,7 @@ class Owners(Protocol):
     """Every call raises a JobsError, within a bounded time, if the answer is not complete."""
 
     async def cluster_uid(self) -> str:
-        """The uid of the namespace kube-system; Rejected if it may not be read."""
+        """The uid of the namespace kube-system; Forbidden if it may not be read."""
 
     async def uids(self, namespaces: Sequence[str]) -> Mapping[str, Key]:
         """The uid of every ImageJob, from one moment after the call began; empty `namespaces` are all."""

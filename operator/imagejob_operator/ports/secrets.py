@@ -18,6 +18,10 @@ class Secret:
 class SecretUnreadable(Exception):
     """It does not exist or may not be read, or the API server did not answer; the message says what to do."""
 
+    def __init__(self, message: str, answered: bool = True) -> None:
+        super().__init__(message)
+        self.answered = answered
+
 
 class Secrets(Protocol):
     """Every call ends within a bounded time."""

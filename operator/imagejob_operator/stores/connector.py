@@ -100,6 +100,8 @@ class Connector:
                 # There may be new credentials, so the refusal is not final.
                 raise StoreUnavailable(f"the store's credentials cannot be read: {error}") from error
             except NotUsable as error:
+                if error.reason in (StoreReason.UNREACHABLE, StoreReason.NOT_PERMITTED):
+                    raise StoreUnavailable(f"the store's credentials cannot be read: {error}") from error
                 extra = {"store": str(opened.key), "error": str(error)}
                 log.warning("cannot renew credentials", extra=extra)
                 return False

@@ -164,6 +164,11 @@ class ScopedStore:
         part = self._part(prefix)
         return await self._call(part, lambda: part.store.delete_prefix(part.key(prefix), gate))
 
+    def place(self, prefix: str) -> str:
+        """See the port."""
+        part = self._part(prefix)
+        return part.store.place(part.key(prefix))
+
     def sign_get(self, key: str, lifetime: timedelta) -> str:
         """See the port."""
         part = self._part(key)

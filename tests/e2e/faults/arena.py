@@ -17,6 +17,7 @@ from demo.stack import NAMESPACE, OPERATOR
 from e2e.faults.servers import Webhook, registry
 from e2e.faults.store_proxy import StoreProxy
 from e2e.world import World
+from imagejob_operator.naming.names import GROUP, PLURAL, VERSION
 
 GRACE, BUDGET, START = 8, 10, 6
 """Seconds: start grace and cleaning budget of the operator here, and the start deadline of most cases."""
@@ -25,6 +26,9 @@ PATCHED = "imagejob.dev/e2e-patched"
 DENIED = "imagejob.dev/e2e-denied"
 UNREACHED = "imagejob.dev/e2e-unreached"
 """Labels of namespaces whose Pods are changed, refused, or put to a webhook that is not there."""
+KEPT = "imagejob.dev/e2e-kept"
+FROZEN = "imagejob.dev/e2e-frozen"
+"""Labels of namespaces in which a webhook denies deletions of Pods, or updates of ImageJobs."""
 
 SETTINGS = {
     "IMAGEJOB_START_GRACE_SECONDS": str(GRACE),
@@ -75,12 +79,21 @@ def store_proxy(world: World, host: str, **settings: str) -> Iterator[StoreProxy
 def _registered(world: World, webhook: Webhook) -> Iterator[None]:
     admission = client.AdmissionregistrationV1Api(world.api)
     on_pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    on_deletes = {**on_pods, "operations": ["DELETE"]}
+    on_updates = {
+        "apiGroups": [GROUP],
+        "apiVersions": [VERSION],
+        "operations": ["UPDATE"],
+        "resources": [PLURAL],
+    }
 
-    def hook(name: str, label: str, config: Mapping[str, str]) -> dict[str, Any]:
+    def hook(
+        name: str, label: str, config: Mapping[str, str], rule: Mapping[str, list[str]] = on_pods
+    ) -> dict[str, Any]:
         return {
             "name": f"{name}.e2e.imagejob.dev",
             "clientConfig": dict(config),
-            "rules": [on_pods],
+            "rules": [dict(rule)],
             "namespaceSelector": {"matchLabels": {label: "true"}},
             "sideEffects": "None",
             "failurePolicy": "Fail",
@@ -98,6 +111,8 @@ def _registered(world: World, webhook: Webhook) -> Iterator[None]:
         "webhooks": [
             hook("deny", DENIED, webhook.client_config("/deny")),
             hook("unreached", UNREACHED, closed),
+            hook("keep", KEPT, webhook.client_config("/deny"), on_deletes),
+            hook("freeze", FROZEN, webhook.client_config("/deny"), on_updates),
         ],
     }
     unregister(world)

@@ -75,8 +75,10 @@ class Bench:
         self.patch_pods({"op": "add", "path": "/spec/containers/0/command", "value": [*words]})
 
     def label(self, name: str) -> None:
-        """Label the namespace."""
+        """Label the namespace until the case is over: a webhook must not hold up its deletion."""
         self.core.patch_namespace(self.shop.name, {"metadata": {"labels": {name: "true"}}})
+        unlabelled = {"metadata": {"labels": {name: None}}}
+        self.cleanup.callback(self.core.patch_namespace, self.shop.name, unlabelled)
 
     def reach(self, name: str, wanted: str) -> None:
         """Wait until the job is in a phase and has met the fault."""
@@ -197,6 +199,9 @@ def _look(case: Case, bench: Bench, name: str, found: Job | None, seconds: float
 
     with contextlib.suppress(AssertionError):
         until("Pods and Secrets are gone", lambda: not left(), 30)
+    with contextlib.suppress(AssertionError):
+        # It is recorded after the status.
+        until("the Event of the end", lambda: not found or shop.events(name), 10)
     return Outcome(
         job=shop.get(name) if found else None,
         ended=found,

@@ -6,8 +6,9 @@ from typing import Any
 
 from kubernetes import client
 
-from e2e.faults.arena import DENIED, GRACE, START, UNREACHED
+from e2e.faults.arena import DENIED, FROZEN, GRACE, KEPT, START, UNREACHED
 from e2e.faults.bench import Bench, Case, job
+from e2e.world import Job
 
 
 def starting(**execution: Any) -> dict[str, Any]:
@@ -73,6 +74,16 @@ def pull_case(repository: str, cause: str, *evidence: str) -> Case:
         job=job(),
         broken=pulling(repository),
     )
+
+
+def names_the_pod(job: Job) -> bool:
+    """Whether the condition Ready says that a Pod could not be deleted."""
+    conditions = job.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and "could not be deleted" in c.get("message", "") for c in conditions)
+
+
+def await_named_pod(bench: Bench, name: str) -> None:
+    bench.shop.await_job(name, names_the_pod, "a condition that names the Pod", 60)
 
 
 HUGE = {"requests": {"memory": "900Gi"}, "limits": {"memory": "900Gi"}}
@@ -157,6 +168,23 @@ REFUSED = (
         evidence=("failed calling webhook", "start deadline"),
         job=starting(),
         broken=lambda b: b.label(UNREACHED),
+    ),
+    Case(
+        "finalizer-denied",
+        "an admission webhook denies every update of the ImageJob, so that it gets no finalizer",
+        "JOB_001/ClusterRefused",
+        within=GRACE,
+        evidence=("the finalizer cannot be added", "this cluster takes no such thing", "(waited "),
+        broken=lambda b: b.label(FROZEN),
+    ),
+    Case(
+        "pod-not-deletable",
+        "an admission webhook denies every deletion of a Pod",
+        "Succeeded",
+        within=20,
+        broken=lambda b: b.label(KEPT),
+        then=await_named_pod,
+        kept=1,
     ),
 )
 

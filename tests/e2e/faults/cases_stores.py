@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from demo import photos
 from e2e.faults.arena import BUDGET, GRACE
 from e2e.faults.bench import Bench, Case, job
-from e2e.faults.store_faults import other_hashes
+from e2e.faults.cases_runs import held_source
+from e2e.faults.store_faults import cut, other_hashes
 from e2e.tenants import Tenant
 
 STORE = {"storeRef": {"name": "media"}}
+STAGING = 10
+"""Seconds: the staging deadline where it decides."""
 ARCHIVE = {"destination": {"prefix": "out/", "storeRef": {"name": "media"}}}
 
 
@@ -80,7 +84,53 @@ def taken_away(bench: Bench, name: str) -> None:
     bench.core.delete_namespace(bench.shop.name)
 
 
+def staging_fails(bench: Bench) -> None:
+    made = tenant(bench)
+    made.declare()
+    made.await_reason("Ready")
+    bench.store(cut, "copy", about="/in/")
+
+
+def waiting_pod(bench: Bench) -> None:
+    made = tenant(bench)
+    made.declare()
+    made.await_reason("Ready")
+    held_source(bench)
+
+
+def delete_store_in(wanted: str) -> Callable[[Bench, str], None]:
+    """Delete the ImageStore for the outputs in a phase."""
+
+    def then(bench: Bench, name: str) -> None:
+        bench.reach(name, wanted)
+        bench.shop.world.kubectl("delete", "imagestore", "media", "-n", bench.shop.name)
+        bench.released.set()
+
+    return then
+
+
 CASES = (
+    Case(
+        "store-deleted-while-staging",
+        "the ImageStore for the outputs is deleted in Staging, which a failing store delays",
+        "JOB_002/StoreNotFound",
+        within=STAGING,
+        evidence=("/media does not exist", "stagingDeadlineSeconds"),
+        job=job(**ARCHIVE, execution={"stagingDeadlineSeconds": STAGING}),
+        broken=staging_fails,
+        then=delete_store_in("Staging"),
+    ),
+    Case(
+        "store-deleted-while-running",
+        "the ImageStore for the outputs is deleted while a Pod runs",
+        "JOB_007/StoreNotFound",
+        within=STAGING + 5,
+        evidence=("/media does not exist", "stagingDeadlineSeconds"),
+        job=job(**ARCHIVE, execution={"stagingDeadlineSeconds": STAGING}),
+        outputs=0,
+        broken=waiting_pod,
+        then=delete_store_in("Running"),
+    ),
     Case(
         "store-not-there",
         "the job names an ImageStore that nobody creates",

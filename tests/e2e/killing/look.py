@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,5 +48,8 @@ def outputs(shop: Shop, name: str) -> dict[str, str]:
 def look(shop: Shop, name: str, job: Job | None, pods: Sequence[str]) -> Seen:
     """The final state of a job; `pods` are all Pods that were created in the namespace."""
     report = shop.report(job) if job and job["status"].get("report") else {}
+    if job:
+        with contextlib.suppress(AssertionError):
+            shop.await_events(name, seconds=60)
     events = [event.reason for event in shop.events(name)]
     return Seen(name, job, outputs(shop, name), report, events, pods)

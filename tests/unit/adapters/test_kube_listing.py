@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.adapters.kubernetes.listing import list_objects
-from imagejob_operator.adapters.kubernetes.session import ApiError
 
 PODS = "/api/v1/pods?limit=20"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.adapters.kubernetes.listing import METADATA_ONLY
 from imagejob_operator.adapters.kubernetes.owners import KubeOwners
-from imagejob_operator.adapters.kubernetes.session import ApiError
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.decision.garbage import Owner
 from imagejob_operator.ports.imagejobs import JobsError, Unavailable

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP, open_session, translate
+from imagejob_operator.adapters.kubernetes.answers import ApiError, translate
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP, open_session
 from imagejob_operator.ports.imagejobs import Unavailable
 
 PODS = "/api/v1/namespaces/shop/pods"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
-from imagejob_operator.adapters.kubernetes.session import ApiError
 from imagejob_operator.ports.secrets import Secret, SecretUnreadable
 from imagejob_operator.settings import InvalidSettings, read_settings
 

@@ -12,6 +12,9 @@ JOB_001 JOB_CREATION_FAILED NoPreviousReport       User    final
 JOB_001 JOB_CREATION_FAILED StoreNotFound          User    retriable
 JOB_001 JOB_CREATION_FAILED StoreNotReady          Storage retriable
 JOB_002 STAGING_FAILED      SourceNotFound         User    final
+JOB_001 JOB_CREATION_FAILED ClusterRefused         Cluster retriable
+JOB_002 STAGING_FAILED      StoreNotFound          User    retriable
+JOB_007 PUBLISH_FAILED      StoreNotFound          User    retriable
 JOB_002 STAGING_FAILED      SourceEmpty            User    final
 JOB_002 STAGING_FAILED      TooManyItems           User    final
 JOB_002 STAGING_FAILED      AccessDenied           Storage final

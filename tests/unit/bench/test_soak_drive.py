@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.adapters.kubernetes.answers import ApiError
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from soak import drive
 from soak.drive import Driver, WentWrong
 from soak.kinds import Way, way_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from fakes.world import KEY, World
 from imagejob_operator.api.errors import CATALOGUE, Code, Reason
 from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.ports.downloads import FetchFailed
+from imagejob_operator.ports.imagejobs import Forbidden
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 
 ELSEWHERE = {
@@ -26,6 +28,8 @@ ELSEWHERE = {
 URL = "https://pictures.example/a.jpg"
 AWAY = StoreUnavailable("the store cannot be reached")
 DENIED = StoreDenied("AccessDenied")
+FORBIDDEN = Forbidden("admission webhook denied the request")
+ARCHIVED = {"destination": {"prefix": "catalog/", "storeRef": {"name": "media"}}}
 
 
 def ends_without_result(shard: int, number: int) -> tuple[Scene, ...]:
@@ -63,11 +67,32 @@ def failing(reason: Reason, transient: bool = False) -> Callable[[World], object
     return lambda world: world.web.fail(URL, FetchFailed(reason, f"{URL}: evidence", transient))
 
 
+def loses_its_store(operation: str, about: str) -> Callable[[World], object]:
+    """The ImageStore of the outputs is deleted at the first such call, which fails."""
+
+    async def prepare(world: World) -> None:
+        world.stores.bucket("shop", "key")
+        world.stores.secret_of("key")
+        store = world.stores.declare(image_store())
+        await world.operator.stores.check(store)
+
+        async def delete(called: str, key: str, done: bool) -> None:
+            if called == operation and about in key and not done:
+                world.operator.stores.forget(store.key)
+                world.store.hooks.remove(delete)
+                raise AWAY
+
+        world.store.hooks.install(delete)
+
+    return prepare
+
+
 CASES = [
     Case("JOB_001/InvalidSpec", {"renditions": []}),
     Case("JOB_001/KeyCollision", {"destination": {"keyTemplate": "one"}}),
     Case("JOB_001/NotPermitted", selector={"imagejob.dev/admitted": "true"}),
     Case("JOB_001/NoPreviousReport", {"run": {"id": "1", "items": "Failed"}}),
+    Case("JOB_001/ClusterRefused", prepare=lambda w: w.cluster.hooks.fail(FORBIDDEN, "add_finalizer")),
     Case("JOB_001/StoreNotFound", {"storeRef": {"name": "media"}}),
     Case(
         "JOB_001/StoreNotReady",
@@ -82,6 +107,7 @@ CASES = [
     Case("JOB_002/BlockedAddress", url(), prepare=failing(Reason.BLOCKED_ADDRESS)),
     Case("JOB_002/SourceUnreachable", url(), prepare=failing(Reason.SOURCE_UNREACHABLE, transient=True)),
     Case("JOB_002/AccessDenied", prepare=lambda w: w.store.hooks.fail(DENIED, "stat")),
+    Case("JOB_002/StoreNotFound", ARCHIVED, prepare=loses_its_store("copy", "in/")),
     Case("JOB_002/StoreUnavailable", prepare=lambda w: w.store.hooks.fail(AWAY, "copy")),
     Case(
         "JOB_002/StagingDeadlineExceeded",
@@ -103,6 +129,7 @@ CASES = [
     Case("JOB_005/ResultsInvalid", script=ends_without_result),
     Case("JOB_006/DeadlineExceeded", {"execution": {"activeDeadlineSeconds": 30}}, script=well(run=500)),
     Case("JOB_007/DestinationDenied", prepare=lambda w: w.store.hooks.fail(DENIED, "copy", "shop/catalog/")),
+    Case("JOB_007/StoreNotFound", ARCHIVED, prepare=loses_its_store("get", ".imagejob/shop/")),
     Case("JOB_007/StoreUnavailable", prepare=lambda w: w.store.hooks.fail(AWAY, "copy", "shop/catalog/")),
     Case(
         "JOB_007/OverwriteRefused",
@@ -117,7 +144,9 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.wanted)
 async def test_a_run_comes_to(case: Case) -> None:
     world = World(case.script, selector=case.selector)
-    case.prepare(world)
+    prepared = case.prepare(world)
+    if inspect.isawaitable(prepared):
+        await prepared
     world.create(**case.spec)
     if case.wanted.endswith("Superseded"):
         await world.run(until=lambda: world.job.status.phase == "Running")
@@ -131,6 +160,7 @@ async def test_a_run_comes_to(case: Case) -> None:
     assert error.message
     await world.run(until=lambda: world.job.status.phase in ("Failed", "Cancelled"))
     assert world.error() == case.wanted, "the first cause stays"
+    await world.run(until=lambda: bool(world.cluster.events))
     reached = {(e.reason) for e in world.cluster.events.values()}
     assert reached == {error.reason}
 

@@ -8,7 +8,7 @@ from fakes.jumping_loop import run
 from fakes.memory_owners import CLUSTER, MemoryOwners
 from imagejob_operator import main
 from imagejob_operator.controller.startup import ClusterUnknown, read_cluster_uid
-from imagejob_operator.ports.imagejobs import Gone, JobsError, Rejected, Unavailable
+from imagejob_operator.ports.imagejobs import Forbidden, Gone, JobsError, Unavailable
 from unit.adapters.test_sweep_metrics import NEEDED
 
 
@@ -23,7 +23,7 @@ def test_what_may_pass_is_tried_again(error: JobsError) -> None:
 def test_a_refusal_ends_it_with_the_rule_that_is_missing() -> None:
     owners = MemoryOwners()
     refusal = 'namespaces "kube-system" is forbidden: User "system:serviceaccount:a:b" cannot get resource'
-    owners.hooks.fail(Rejected(refusal), "cluster_uid")
+    owners.hooks.fail(Forbidden(refusal), "cluster_uid")
     with pytest.raises(ClusterUnknown) as caught:
         run(read_cluster_uid(owners))
     text = str(caught.value)

@@ -60,7 +60,8 @@ async def test_a_run_is_validated_wherever_the_operator_dies(after_effect: bool)
         assert (world.job.status.phase, of.number, of.outcome) == ("Succeeded", 1, "Validated"), where
         assert world.staged() == [], where
         assert world.store.keys("shop/catalog/") == [], where
-        assert [e.reason for e in world.cluster.events.values()] == ["Validated"], where
+        # Without a finalizer, an operator that dies right after the status takes the Event with it.
+        assert [e.reason for e in world.cluster.events.values()] in ([], ["Validated"]), where
         assert world.cluster.attempts() == [], where
 
 

@@ -20,7 +20,7 @@ from imagejob_operator.controller.leader_election import (
     LeaderElector,
     LeaseLost,
 )
-from imagejob_operator.ports.imagejobs import Rejected, Unavailable
+from imagejob_operator.ports.imagejobs import Forbidden, Unavailable
 
 TAKEOVER = LEASE_DURATION + 2 * ACQUIRE_PERIOD
 TICK = 0.25
@@ -174,7 +174,7 @@ async def test_errors_for_less_than_the_deadline_cost_nothing(election: Election
     await election.lasts(60)
 
 
-@pytest.mark.parametrize("error", [Unavailable("503"), Rejected("no RBAC")], ids=["503", "403"])
+@pytest.mark.parametrize("error", [Unavailable("503"), Forbidden("no RBAC")], ids=["503", "403"])
 def test_errors_for_longer_end_the_holder(error: Exception) -> None:
     @scenario
     async def play(election: Election) -> None:

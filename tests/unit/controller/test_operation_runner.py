@@ -135,7 +135,10 @@ async def test_errors_become_failures_of_their_operation() -> None:
     assert await verdict(CLEAN, denied) == (Code.STAGING, Reason.ACCESS_DENIED, True)
     gone = StoreNotOpen(Failure(Code.CREATION, Reason.STORE_NOT_FOUND, "it is gone"))
     assert await verdict(CLEAN, gone) == (Code.CREATION, Reason.STORE_NOT_FOUND, True)
-    assert await verdict(STAGE, gone) == (Code.STAGING, Reason.STORE_UNAVAILABLE, True)
+    assert await verdict(STAGE, gone) == (Code.STAGING, Reason.STORE_NOT_FOUND, True)
+    assert await verdict(PUBLISH, gone) == (Code.PUBLISH, Reason.STORE_NOT_FOUND, True)
+    unready = StoreNotOpen(Failure(Code.CREATION, Reason.STORE_NOT_READY, "no credentials"))
+    assert await verdict(PUBLISH, unready) == (Code.PUBLISH, Reason.STORE_UNAVAILABLE, True)
     assert await verdict(STAGE, RuntimeError("a fault of ours")) == (
         Code.STAGING,
         Reason.STORE_UNAVAILABLE,

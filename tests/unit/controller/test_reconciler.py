@@ -28,7 +28,7 @@ from imagejob_operator.api.phase import COMPENSATING, Phase
 from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.documents.report import read_report
 from imagejob_operator.naming.prefixes import report_key
-from imagejob_operator.ports.imagejobs import Conflict, Rejected, Unavailable
+from imagejob_operator.ports.imagejobs import Conflict, InvalidObject, Rejected, Unavailable
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 
 HAPPY = ["Staging", "Launching", "Running", "Publishing", "Succeeded"]
@@ -666,7 +666,7 @@ async def test_a_corrected_spec_runs() -> None:
 async def test_a_refused_finalizer_is_reported_to_the_job() -> None:
     world = World()
     world.create()
-    world.cluster.hooks.fail(Rejected("spec.renditions: Too many: 33"), "add_finalizer")
+    world.cluster.hooks.fail(InvalidObject("spec.renditions: Too many: 33"), "add_finalizer")
     await world.run(until=lambda: world.job.status.phase == "Failed")
     assert world.error() == "JOB_001/InvalidSpec"
     assert world.job.status.error

@@ -8,7 +8,7 @@ from fakes.memory_cluster import Scene, idle
 from fakes.scripts import well
 from fakes.world import KEY, World
 from imagejob_operator.decision.attempt import State
-from imagejob_operator.ports.imagejobs import Rejected
+from imagejob_operator.ports.imagejobs import InvalidObject
 from imagejob_operator.ports.object_store import StoreUnavailable
 
 PHASES = ["Staging", "Launching", "Running", "Publishing"]
@@ -228,7 +228,7 @@ async def test_a_new_run_takes_over_from_a_suspended_one() -> None:
     world.create()
     await suspended_in(world, "Running")
     world.cluster.edit(KEY, run={"id": "2"}, suspend=False)
-    await world.run(until=lambda: world.job.status.phase == "Succeeded")
+    await world.run(until=lambda: world.job.status.phase == "Succeeded" and not world.job.guarded)
     assert place(world) == (2, 1)
     assert {e.reason for e in world.cluster.events.values()} == {"Superseded", "Succeeded"}
 
@@ -238,7 +238,7 @@ async def test_a_job_without_its_finalizer_reports_why_it_cannot_be_resumed() ->
     world.create()
     await suspended_in(world, "Running")
     world.cluster.take_finalizers(KEY)
-    world.cluster.hooks.fail(Rejected("spec.renditions: Too many: 33"), "add_finalizer")
+    world.cluster.hooks.fail(InvalidObject("spec.renditions: Too many: 33"), "add_finalizer")
     world.cluster.edit(KEY, suspend=False)
     await world.run(until=lambda: world.job.status.phase == "Failed")
     assert world.error() == "JOB_001/InvalidSpec"

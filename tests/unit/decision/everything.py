@@ -118,6 +118,7 @@ OOM = Problem(Reason.OUT_OF_MEMORY, "killed")
 NEVER_RAN = Problem(Reason.CONFIG_ERROR, "no such program")
 DRAINED = Problem(Reason.NODE_LOST, "drained", counted=False)
 GATED = Problem(Reason.START_DEADLINE_EXCEEDED, "Scheduling is blocked")
+KEPT = Refusal(Problem(Reason.POD_REJECTED, "denied"), NOW, later(100_000))
 QUOTA = Problem(Reason.QUOTA_EXCEEDED, "exceeded quota")
 REJECTED = Problem(Reason.POD_REJECTED, "violates", certain=True)
 
@@ -128,6 +129,8 @@ class Seen:
 
     attempt: Attempt | None = None
     refusal: Problem | None = None
+    finalizer: Problem | None = None
+    """Why the API server does not accept the finalizer."""
     remark: str = ""
 
 
@@ -156,6 +159,12 @@ def sights(current: Status, few: bool) -> dict[str, Seen]:
             "waiting-remarked": Seen(attempt(State.WAITING, number=number), remark="no runtime"),
             "refused": Seen(refusal=QUOTA),
             "rejected": Seen(refusal=REJECTED),
+            "finalizer-refused": Seen(finalizer=Problem(Reason.CLUSTER_REFUSED, "503")),
+            "finalizer-rejected": Seen(finalizer=Problem(Reason.INVALID_SPEC, "spec: no", certain=True)),
+            "not-deletable": Seen(replace(attempt(State.RUNNING, number=number), stop_refused=KEPT)),
+            "deletable-again": Seen(
+                replace(attempt(State.RUNNING, number=number), stop_refused=replace(KEPT, retry_at=NOW))
+            ),
             "succeeded": one(State.SUCCEEDED),
             "out-of-memory": one(State.FAILED, OOM),
             "drained": one(State.FAILED, DRAINED),
@@ -317,6 +326,7 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
             continue  # attempts that are there change nothing of what a store does
         attempts = (sight.attempt,) if sight.attempt else ()
         refusals = {0: Refusal(sight.refusal, NOW, now + timedelta(seconds=1))} if sight.refusal else {}
+        refused = Refusal(sight.finalizer, NOW, now + timedelta(seconds=1)) if sight.finalizer else None
         remarks = {sight.attempt.uid: Remark(sight.remark, NOW)} if sight.attempt and sight.remark else {}
         yield (
             f"{sight_name}/{admission_name}/{operation_name}",
@@ -330,6 +340,7 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
                     admission=admission,
                     refusals=refusals,
                     remarks=remarks,
+                    finalizer_refused=refused,
                 ),
                 stores=stores,
             ),

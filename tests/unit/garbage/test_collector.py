@@ -25,7 +25,7 @@ from imagejob_operator.naming.prefixes import (
     staging_folder,
     staging_prefix,
 )
-from imagejob_operator.ports.imagejobs import Rejected, Unavailable
+from imagejob_operator.ports.imagejobs import Forbidden, Unavailable
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 
 UID = "0000aaaa-1111-2222-3333-444455556666"
@@ -278,7 +278,7 @@ async def test_an_error_of_the_store_ends_the_sweep_and_the_next_one_finishes_it
 
 
 @pytest.mark.parametrize("operation", ["uids", "get"])
-@pytest.mark.parametrize("error", [Unavailable("503"), Rejected("403"), ValueError("a fault of ours")])
+@pytest.mark.parametrize("error", [Unavailable("503"), Forbidden("403"), ValueError("a fault of ours")])
 async def test_half_an_answer_of_the_cluster_is_none(operation: str, error: Exception) -> None:
     yard = Yard()
     yard.owners.put(UID, phase="Failed")

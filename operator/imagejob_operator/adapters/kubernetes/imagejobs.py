@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from imagejob_operator.adapters.kubernetes.session import KubeHTTP, translated
+from imagejob_operator.adapters.kubernetes.answers import translated
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.api.errors import bounded
 from imagejob_operator.api.imagejob import ImageJob, Key, parse_job, parse_whole_job
 from imagejob_operator.api.status import Status, status_body
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.naming.names import API_VERSION, FINALIZER, GROUP, KIND, MANAGED_BY, PLURAL, VERSION
 from imagejob_operator.ports.clock import Clock
-from imagejob_operator.ports.imagejobs import Conflict, Gone, Rejected, with_spec_of
+from imagejob_operator.ports.imagejobs import Conflict, Gone, with_spec_of
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -99,8 +100,8 @@ class KubeImageJobs:
             "reportingComponent": MANAGED_BY,
             "source": {"component": MANAGED_BY},
         }
-        # It may exist, or its namespace is being deleted: an Event blocks nothing.
-        with suppress(Conflict, Gone, Rejected), translated():
+        # It exists, or its namespace does not.
+        with suppress(Conflict, Gone), translated():
             await self._http.request("POST", f"/api/v1/namespaces/{job.key.namespace}/events", body)
 
     async def delete(self, job: ImageJob) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from imagejob_operator.adapters.kubernetes.answers import ApiError, translated
 from imagejob_operator.adapters.kubernetes.imagejobs import MERGE_PATCH, difference
 from imagejob_operator.adapters.kubernetes.secrets import secret_data
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP, translated
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.api.imagestore import ImageStore, StoreStatus, parse_store
 from imagejob_operator.api.imagestore_status import StoreReason
 from imagejob_operator.naming.names import GROUP, STORE_PLURAL, VERSION

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagejob_operator.adapters.kubernetes.session import KubeHTTP, translated
+from imagejob_operator.adapters.kubernetes.answers import translated
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.imagejobs import Gone
 from imagejob_operator.ports.lease import LeaseRecord

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-from imagejob_operator.adapters.kubernetes.session import KubeHTTP, translated
+from imagejob_operator.adapters.kubernetes.answers import translated
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.ports.imagejobs import Gone, Unavailable
 
 PAGE = 20

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.adapters.kubernetes.listing import list_metadata, never_gone
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.decision.garbage import Owner, read_owner
 from imagejob_operator.naming.names import GROUP, PLURAL, VERSION

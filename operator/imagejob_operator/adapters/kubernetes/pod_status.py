@@ -60,7 +60,6 @@ def read_attempt(pod: dict[str, Any]) -> tuple[Identity, Attempt] | None:
     run, epoch, shard, number = map(int, counts)
     if metadata["name"] != attempt_name(owner.key, owner.uid, run, epoch, shard, number):
         return None
-    run, epoch, shard, number = map(int, counts)
     state, problem = _state(pod)
     terminated = (_container(status).get("state") or {}).get("terminated") or {}
     finished = terminated.get("finishedAt") or metadata.get("deletionTimestamp")

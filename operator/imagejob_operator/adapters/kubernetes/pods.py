@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from imagejob_operator.adapters.kubernetes.answers import ApiError, already_deleted, refusal, translate
 from imagejob_operator.adapters.kubernetes.listing import PAGE, list_objects
 from imagejob_operator.adapters.kubernetes.pod_manifest import (
     PodSettings,
@@ -14,7 +15,7 @@ from imagejob_operator.adapters.kubernetes.pod_manifest import (
     secret_manifest,
 )
 from imagejob_operator.adapters.kubernetes.pod_status import MAX_EVIDENCE, read_attempt
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP, translate
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.api.errors import Reason, bounded
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.decision.attempt import Attempt, Problem
@@ -39,8 +40,8 @@ class PodLauncher:
             # Strict: a misspelt field in podTemplate is refused, not ignored.
             body = await self._http.request("POST", f"{path}?fieldValidation=Strict", manifest)
         except ApiError as error:
-            if error.status != 409 or error.reason != "AlreadyExists":
-                raise Refused(refusal(error)) from error
+            if error.reason != "AlreadyExists":
+                raise _refused(error) from error
             body = await self._get(f"{path}/{manifest['metadata']['name']}")
         seen = read_attempt(body)
         if seen is None or seen[0] != job.identity:
@@ -64,7 +65,7 @@ class PodLauncher:
             if error.status == 400 and "does not support dry run" in error.message:
                 return bounded(error.message, MAX_EVIDENCE)
             if error.reason != "AlreadyExists":
-                raise Refused(refusal(error)) from error
+                raise _refused(error) from error
         return ""
 
     def _manifest(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> dict[str, Any]:
@@ -82,7 +83,7 @@ class PodLauncher:
         try:
             return await self._http.request("GET", path)
         except ApiError as error:
-            raise Refused(refusal(error)) from error
+            raise _refused(error) from error
 
     async def deliver(self, attempt: Attempt, namespace: str, order_url: str, ca_bundle: str = "") -> None:
         """See the port; the Pod owns the Secret."""
@@ -90,8 +91,9 @@ class PodLauncher:
         try:
             await self._http.request("POST", f"/api/v1/namespaces/{namespace}/secrets", manifest)
         except ApiError as error:
-            if error.status != 409:
-                raise Refused(refusal(error)) from error
+            # Another 409 is a quota that changed meanwhile: the Secret was not created.
+            if error.reason != "AlreadyExists":
+                raise _refused(error) from error
 
     async def remark(self, attempt: Attempt, namespace: str) -> str:
         """See the port; the newest Event of the Pod, warnings first."""
@@ -103,7 +105,9 @@ class PodLauncher:
         except ApiError as error:
             return bounded(f"the Events of the Pod cannot be read: {error.message}", MAX_EVIDENCE)
         newest = max(body["items"], key=_rank, default=None)
-        return bounded(f"{newest['reason']}: {newest['message']}", MAX_EVIDENCE) if newest else ""
+        if newest is None:
+            return ""
+        return bounded(f"{newest.get('reason', '')}: {newest.get('message', '')}", MAX_EVIDENCE)
 
     async def stop(self, attempt: Attempt, namespace: str) -> None:
         """See the port; exactly this Pod, never a later one with its name."""
@@ -115,27 +119,15 @@ class PodLauncher:
         try:
             await self._http.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/{attempt.name}", options)
         except ApiError as error:
-            if error.status not in (404, 409):
+            if not already_deleted(error):
                 raise translate(error) from error
+
+
+def _refused(error: ApiError) -> Refused:
+    return Refused(refusal(error), error.retry_after)
 
 
 def _rank(event: dict[str, Any]) -> tuple[bool, str]:
     """Warnings are greatest, then by time."""
     moments = (event.get("lastTimestamp"), event.get("eventTime"), event["metadata"]["creationTimestamp"])
     return event.get("type") == "Warning", next(moment for moment in moments if moment)
-
-
-def refusal(error: ApiError) -> Problem:
-    """Why the API server refused a Pod, and whether waiting may help."""
-    text = bounded(error.message, 500)
-    if error.status in (0, 429) or error.status >= 500:
-        return Problem(Reason.START_DEADLINE_EXCEEDED, f"the Pod cannot be created: {text}")
-    if error.status == 403 and "NamespaceTerminating" in error.causes:
-        return Problem(Reason.START_DEADLINE_EXCEEDED, f"the namespace is being deleted: {text}")
-    if error.status == 403 and "exceeded quota" in error.message:
-        return Problem(Reason.QUOTA_EXCEEDED, text)
-    if error.status == 403 and "error looking up service account" in error.message:
-        return Problem(Reason.CONFIG_ERROR, text)
-    if error.status == 404:
-        return Problem(Reason.CONFIG_ERROR, text)
-    return Problem(Reason.POD_REJECTED, text, certain=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from imagejob_operator.adapters.kubernetes.session import ApiError, KubeHTTP
+from imagejob_operator.adapters.kubernetes.answers import ApiError
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.ports.secrets import Secret, SecretUnreadable
 
 
@@ -20,7 +21,8 @@ class KubeSecrets:
         try:
             body = await self._http.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
         except ApiError as error:
-            raise SecretUnreadable(_explanation(error, namespace, name)) from None
+            answered = error.status in (403, 404)
+            raise SecretUnreadable(_explanation(error, namespace, name), answered) from None
         return Secret(secret_data(body), (body.get("metadata") or {}).get("annotations") or {})
 
 

@@ -7,8 +7,7 @@ typed client, which takes four times the CPU.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, cast
@@ -17,30 +16,18 @@ import aiohttp
 import msgspec
 from kubernetes.aio import client, config
 
+from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.fairness import FairLimiter
 from imagejob_operator.naming.names import MANAGED_BY
-from imagejob_operator.ports.imagejobs import Conflict, Gone, JobsError, Rejected, Unavailable
 from imagejob_operator.ports.object_store import Gate, always_open
 
 CONNECTIONS = 32
 """Each takes 256 KiB, which asyncio buffers for TLS."""
 TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
+MAX_RETRY_AFTER = 60.0
+"""Seconds; a server that asks for a longer pause is asked again after this one."""
 
 Observe = Callable[[str, str, str, float], None]
-
-
-class ApiError(Exception):
-    """The API server refused a request; status 0 is no response."""
-
-    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-        self.message = message
-        self.retry_after = retry_after
-        self.causes: tuple[str, ...] = ()
-        self.kind = ""
-        """The kind that the error is about, such as `imagejobs`, if the API server names it."""
 
 
 class _GatedConnector(aiohttp.TCPConnector):
@@ -62,27 +49,6 @@ class _GatedConnector(aiohttp.TCPConnector):
             connection.release()
             raise ApiError(0, "NotLeader", "this replica is no longer the leader")
         return connection
-
-
-@contextmanager
-def translated(json_patch: bool = False) -> Iterator[None]:
-    """Raise an ApiError as the port's error."""
-    try:
-        yield
-    except ApiError as error:
-        raise translate(error, json_patch) from error
-
-
-def translate(error: ApiError, json_patch: bool = False) -> JobsError:
-    """The port's error for an error of the API server."""
-    if error.status == 409 or (json_patch and error.status == 422 and not error.causes):
-        # 422 on a JSON patch without a cause: its test of the resource version failed.
-        return Conflict(error.message)
-    if error.status == 404 or (error.status == 403 and "NamespaceTerminating" in error.causes):
-        return Gone(error.message)
-    if error.status in (0, 429) or error.status >= 500:
-        return Unavailable(error.message, error.retry_after)
-    return Rejected(error.message)
 
 
 async def load_configuration() -> Any:
@@ -169,16 +135,16 @@ class KubeHTTP:
 
 def _error(response: aiohttp.ClientResponse, answer: bytes) -> ApiError:
     try:
-        status: dict[str, Any] = msgspec.json.decode(answer)
+        status: Any = msgspec.json.decode(answer)
     except msgspec.DecodeError:
-        status = {}
+        status = None
     pause = response.headers.get("Retry-After", "")
-    error = ApiError(
-        response.status,
-        status.get("reason", ""),
-        status.get("message") or f"{response.status} {response.reason}",
-        float(pause) if pause.isdigit() else None,
-    )
+    retry_after = min(float(pause), MAX_RETRY_AFTER) if pause.isdecimal() else None
+    text = f"{response.status} {response.reason}"
+    if not isinstance(status, dict) or status.get("kind") != "Status":
+        # Of a proxy in front of the API server, or of one that is starting.
+        return ApiError(0, "NoStatus", f"{text}, without a status of the API server", retry_after)
+    error = ApiError(response.status, status.get("reason", ""), status.get("message") or text, retry_after)
     details = status.get("details") or {}
     error.kind = details.get("kind", "")
     error.causes = tuple(cause.get("reason", "") for cause in details.get("causes") or ())

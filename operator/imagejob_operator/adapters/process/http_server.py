@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+log = logging.getLogger(__name__)
 
 
 class Health(Protocol):
@@ -28,7 +31,10 @@ async def serve(
 
     async def healthz(request: web.Request) -> web.Response:
         problems = health.problems()
-        body = {"ok": not problems, "problems": problems, **health.details()}
+        if problems:
+            # Every Pod may read the response, so the names of objects are in the log only.
+            log.error("unhealthy", extra={"problems": problems})
+        body = {"ok": not problems, "problems": len(problems), **health.details()}
         return web.json_response(body, status=503 if problems else 200)
 
     async def readyz(request: web.Request) -> web.Response:

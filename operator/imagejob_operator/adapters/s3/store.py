@@ -65,6 +65,7 @@ class S3Store:
         waited: Waited = ignore,
     ) -> None:
         self._bucket = location.bucket
+        self._place = f"s3://{location.endpoint}/{location.bucket}/"
         self._credentials = credentials
         self._longest_url = location.longest_url
         self._observe = observe
@@ -234,6 +235,10 @@ class S3Store:
         errors = list(self._client.remove_objects(self._bucket, objects))
         if errors:
             raise StoreDenied(f"{len(errors)} objects cannot be deleted: {errors[0].code} {errors[0].name}")
+
+    def place(self, prefix: str) -> str:
+        """See the port."""
+        return f"{self._place}{prefix}"
 
     def sign_get(self, key: str, lifetime: timedelta) -> str:
         """See the port."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.decision.action import Action, StopAttempt
+from imagejob_operator.decision.attempt import Attempt
 from imagejob_operator.decision.observation import Observation
 from imagejob_operator.decision.operation import Broken, Clean, Cleaned, Progress, last_failure
 
@@ -56,7 +58,7 @@ def clean_within_budget(o: Observation, operation: Clean, since: datetime) -> Cl
     if started := o.operation_since if o.operation == operation else o.now:
         deadline = max(deadline, min(started + FIRST_TRY, deadline + LAST_TRY))
     waits = any(a.live for a in o.attempts) and o.now < half
-    moments = [o.now + RETRY_DEFERRED, *retry_moments(progress, o.now)]
+    moments = [o.now + RETRY_DEFERRED, *retry_moments(progress, o.now), *stop_moments(o)]
     moments += [moment for moment in ([half] if waits else []) + [deadline] if moment > o.now]
     return Cleaning(
         operation=None if waits else operation,
@@ -74,12 +76,24 @@ def retry_moments(progress: Progress | None, now: datetime) -> list[datetime]:
 
 def stop_live(o: Observation) -> tuple[Action, ...]:
     """Stop every attempt that may still do something."""
-    return tuple(StopAttempt(a) for a in o.attempts if a.live and not a.deleting)
+    return stop(o, (a for a in o.attempts if a.live))
 
 
 def stop_all(o: Observation) -> tuple[Action, ...]:
     """Stop every attempt, and remove those that have ended."""
-    return tuple(StopAttempt(a) for a in o.attempts if not a.deleting)
+    return stop(o, o.attempts)
+
+
+def stop(o: Observation, attempts: Iterable[Attempt]) -> tuple[Action, ...]:
+    """Stop these attempts; one whose deletion was refused is tried again after a pause."""
+    due = (a for a in attempts if a.stop_refused is None or o.now >= a.stop_refused.retry_at)
+    return tuple(StopAttempt(a) for a in due if not a.deleting)
+
+
+def stop_moments(o: Observation) -> list[datetime]:
+    """When refused deletions of attempts are tried again, if that is still to come."""
+    moments = [a.stop_refused.retry_at for a in o.attempts if a.stop_refused]
+    return [moment for moment in moments if moment > o.now]
 
 
 def deferral(o: Observation, progress: Progress | None) -> Deferral:

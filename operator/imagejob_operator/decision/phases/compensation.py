@@ -6,12 +6,12 @@ import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.status import Status, error_status
-from imagejob_operator.decision.action import RecordEvent, ReleaseFinalizer
+from imagejob_operator.api.status import Status, duration_text, error_status
+from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Clean
 from imagejob_operator.decision.phases.cleaning import clean_within_budget, stop_live
-from imagejob_operator.decision.phases.terminal import finish_run, with_published
+from imagejob_operator.decision.phases.terminal import finish_run, release, with_published
 from imagejob_operator.decision.status_update import next_status
 
 
@@ -32,10 +32,26 @@ def cancelled(run_id: str) -> Failure:
     return Failure(Code.CANCELLED, Reason.CANCELLED, f"spec.cancelRunID is {run_id!r}, the id of this run")
 
 
-def rejected(o: Observation) -> Failure:
-    """A job on which the API server does not accept the finalizer."""
-    text = f"the API server rejects the ImageJob as it is: {o.rejected}; fix it and apply it again"
-    return Failure(Code.CREATION, Reason.INVALID_SPEC, text)
+def finalizer_failure(o: Observation) -> Failure | None:
+    """Why the run cannot have its finalizer; None while that may still change."""
+    refused = o.finalizer_refused
+    if refused is None:
+        return None
+    if refused.problem.certain:
+        text = f"the API server rejects the ImageJob as it is: {refused.problem.message}"
+        return Failure(Code.CREATION, Reason.INVALID_SPEC, f"{text}; fix it and apply it again")
+    if o.now < refused.since + o.policy.start_grace:
+        return None
+    waited = f"(waited {duration_text(o.policy.start_grace)})"
+    return Failure(Code.CREATION, Reason.CLUSTER_REFUSED, f"{refused.problem.message} {waited}")
+
+
+def wait_for_finalizer(o: Observation) -> Decision | None:
+    """Wait until the finalizer is tried again; None if it may be tried now."""
+    refused = o.finalizer_refused
+    if refused is None or o.now >= refused.retry_at:
+        return None
+    return Decision(next_status(o, o.job.status, note=refused.problem.message), requeue_at=refused.retry_at)
 
 
 def decide_compensation(o: Observation) -> Decision:
@@ -63,9 +79,9 @@ def decide_deleted(o: Observation) -> Decision:
     operation = Clean(o.all_staged_prefixes)
     cleaning = clean_within_budget(o, operation, o.job.deleted_at)
     if cleaning.done:
-        return Decision(status, (ReleaseFinalizer(),))
+        return Decision(status, release(o))
     if why := cleaning.deferral:
         run = status.run.number if status.run else 0
         event = RecordEvent(warning=True, reason="CleaningDeferred", message=why.message, run=run)
-        return Decision(status, (event, ReleaseFinalizer(deferred=why.reason)))
+        return Decision(status, (event, *release(o, why.reason)))
     return Decision(status, stop_live(o), cleaning.operation, cleaning.requeue_at)

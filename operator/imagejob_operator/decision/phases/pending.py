@@ -13,7 +13,12 @@ from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, SpecHead
 from imagejob_operator.api.status import RunStatus, StagingStatus, duration_text
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.phases.compensation import abort_run, cancelled, rejected
+from imagejob_operator.decision.phases.compensation import (
+    abort_run,
+    cancelled,
+    finalizer_failure,
+    wait_for_finalizer,
+)
 from imagejob_operator.decision.phases.suspended import add_finalizer, suspend
 from imagejob_operator.decision.phases.terminal import finish_run
 from imagejob_operator.decision.status_update import next_status
@@ -31,8 +36,11 @@ def decide_pending(o: Observation, spec: SpecHead) -> Decision:
     if not_ready := _check_stores(o, spec):
         return not_ready
     validates = spec.run.mode == "Validate"
-    if o.rejected and not validates:
-        return refuse(o, rejected(o))
+    if not validates:
+        if failure := finalizer_failure(o):
+            return refuse(o, failure)
+        if waiting := wait_for_finalizer(o):
+            return waiting
     before = o.job.status.run or RunStatus()
     run = RunStatus(
         id=spec.run.id,
@@ -90,7 +98,7 @@ def _check_stores(o: Observation, spec: SpecHead) -> Decision | None:
             f"the labels of namespace {name!r} could not be read, so it is not known whether the namespace "
             "may use the operator's store; see the log of the operator"
         )
-        failure = Failure(Code.CREATION, Reason.NOT_PERMITTED, text)
+        failure = Failure(Code.CREATION, Reason.CLUSTER_REFUSED, text)
         return _wait_or_refuse(o, f"waiting for the labels of namespace {name!r}", failure)
     if o.admission and not o.admission.admitted:
         return refuse(o, Failure(Code.CREATION, Reason.NOT_PERMITTED, o.admission.message))
@@ -100,9 +108,12 @@ def _check_stores(o: Observation, spec: SpecHead) -> Decision | None:
 
 
 def _wait_or_refuse(o: Observation, note: str, failure: Failure) -> Decision:
-    """Wait for what may still become ready (GitOps applies in any order); after the grace, refuse the job."""
+    """Wait for what may still become ready (GitOps applies in any order); after the grace, refuse the job.
+
+    The grace starts with the first status: the job may have been created while there was no operator.
+    """
     grace = o.policy.start_grace
-    deadline = (o.job.status.phase_since or o.job.created_at or o.now) + grace
+    deadline = (o.job.status.phase_since or o.now) + grace
     if o.now >= deadline:
         return refuse(o, replace(failure, message=f"{failure.message} (waited {duration_text(grace)})"))
     return Decision(next_status(o, o.job.status, note=note), requeue_at=min(deadline, o.now + RECHECK_STORES))

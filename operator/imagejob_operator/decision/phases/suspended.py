@@ -10,8 +10,12 @@ from imagejob_operator.api.status import RunStatus, StagingStatus
 from imagejob_operator.decision.action import Action, AddFinalizer
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Clean, last_failure
-from imagejob_operator.decision.phases.cleaning import clean_within_budget, stop_all
-from imagejob_operator.decision.phases.compensation import abort_run, rejected
+from imagejob_operator.decision.phases.cleaning import clean_within_budget, stop_all, stop_moments
+from imagejob_operator.decision.phases.compensation import (
+    abort_run,
+    finalizer_failure,
+    wait_for_finalizer,
+)
 from imagejob_operator.decision.phases.starting import released
 from imagejob_operator.decision.status_update import next_status
 
@@ -47,16 +51,18 @@ def decide_suspended(o: Observation, spec: SpecHead) -> Decision:
 
     A staging that is not empty when the cleaning budget ends does not delay the run: it is not used again.
     """
-    if o.rejected:
-        # A run can only resume with its finalizer, and a stricter schema rejects that.
-        return abort_run(o, rejected(o))
+    # A run can only resume with its finalizer.
+    if failure := finalizer_failure(o):
+        return abort_run(o, failure)
+    if waiting := wait_for_finalizer(o):
+        return waiting
     status = o.job.status
     note = SUSPENDED if spec.suspend else RESUMES
     cleaned = status.condition("StagingCleaned")
     if cleaned and cleaned.status == "True":
         if not spec.suspend:
             return _resume(o)
-        requeue_at = o.now + o.policy.requeue_after
+        requeue_at = min([o.now + o.policy.requeue_after, *stop_moments(o)])
         return Decision(next_status(o, status, note=note), stop_all(o), requeue_at=requeue_at)
     operation = Clean(o.staged_prefixes)
     cleaning = clean_within_budget(o, operation, status.phase_since or o.now)

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import msgspec
 
-from imagejob_operator.api.errors import Failure
-from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.errors import Failure, Reason
+from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.api.spec import Compaction, InvalidSpec, KeepPods, Retention
 from imagejob_operator.api.status import (
     PARTIAL,
@@ -19,7 +19,7 @@ from imagejob_operator.api.status import (
     error_status,
     with_history,
 )
-from imagejob_operator.decision.action import Action, DeleteJob, RecordEvent, ReleaseFinalizer, StopAttempt
+from imagejob_operator.decision.action import Action, DeleteJob, RecordEvent, ReleaseFinalizer
 from imagejob_operator.decision.attempt import Attempt, State
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Broken, Clean, Cleaned, ItemResults, Progress, Published
@@ -27,10 +27,14 @@ from imagejob_operator.decision.phases.cleaning import (
     RETRY_DEFERRED,
     deferral,
     retry_moments,
+    stop,
     stop_all,
-    stop_live,
+    stop_moments,
 )
 from imagejob_operator.decision.status_update import next_status, outcome_text
+
+EVENT_LIFETIME = timedelta(hours=1)
+"""How long an API server keeps Events by default; later, an Event of the same name would be a second one."""
 
 
 def finish_run(
@@ -40,14 +44,29 @@ def finish_run(
     failure: Failure | None = None,
     cleaned: bool | str | None = None,
 ) -> Decision:
-    """Record the Event of the end, then write the terminal phase."""
+    """Write the terminal phase, then record its Event; a finalizer is released only after that."""
     wanted = msgspec.structs.replace(status, phase=phase.value)
     if failure:
         wanted = msgspec.structs.replace(wanted, error=error_status(failure))
     if phase is Phase.SUCCEEDED:
         wanted = _succeeded(wanted)
-    actions = (*_remove_attempts(o, phase), _final_event(wanted, phase))
+    # A finalizer that is released next takes the Event with it, so that a crash before does not lose it.
+    event = () if o.job.guarded and cleaned is True else (_final_event(wanted),)
+    actions = (*stop(o, _removed(o, phase)), *event)
     return Decision(next_status(o, wanted, cleaned=cleaned), actions)
+
+
+def release(o: Observation, deferred: Reason | None = None) -> tuple[Action, ...]:
+    """Record the Event of a run that has ended, if that was not possible before, and release the job."""
+    return (*end_event(o), ReleaseFinalizer(deferred))
+
+
+def end_event(o: Observation) -> tuple[Action, ...]:
+    """The Event of a run that has ended lately and whose finalizer is still there; it is recorded once."""
+    status = o.job.status
+    ended = status.run.finished_at if status.run else None
+    late = ended is None or o.now >= ended + EVENT_LIFETIME
+    return () if late or not o.job.guarded or status.at not in TERMINAL else (_final_event(status),)
 
 
 def with_results(status: Status, results: ItemResults | None) -> Status:
@@ -74,11 +93,11 @@ def _succeeded(status: Status) -> Status:
     return msgspec.structs.replace(status, error=None, run=run)
 
 
-def _final_event(status: Status, phase: Phase) -> RecordEvent:
+def _final_event(status: Status) -> RecordEvent:
     run, error = status.run or RunStatus(), status.error
     if error:
         text = f"{error.code} {error.message}"
-        return RecordEvent(warning=phase is Phase.FAILED, reason=error.reason, message=text, run=run.number)
+        return RecordEvent(status.at is Phase.FAILED, error.reason, text, run.number)
     outputs, items = status.outputs or OutputCounts(), status.items or ItemCounts()
     parts = []
     if run.outcome != VALIDATED:
@@ -86,19 +105,19 @@ def _final_event(status: Status, phase: Phase) -> RecordEvent:
         if items.skipped:
             parts.append(f"{items.skipped} items skipped: their outputs are up to date")
     parts += filter(None, [outcome_text(run.outcome, items)])
-    reason = run.outcome or phase.value
+    reason = run.outcome or status.at.value
     return RecordEvent(warning=False, reason=reason, message="; ".join(parts), run=run.number)
 
 
-def _remove_attempts(o: Observation, phase: Phase) -> list[Action]:
-    """Remove all attempts but those that spec.retention.pods keeps for their logs."""
+def _removed(o: Observation, phase: Phase) -> list[Attempt]:
+    """All attempts but those that spec.retention.pods keeps for their logs."""
     keep = _retention(o).pods
     kept: set[str] = set()
     if keep is KeepPods.ALWAYS:
         kept = {a.name for a in o.attempts if not a.live}
     elif keep is KeepPods.ON_FAILURE and phase is not Phase.SUCCEEDED:
         kept = _last_failed(o)
-    return [StopAttempt(a) for a in o.attempts if a.name not in kept and not a.deleting]
+    return [a for a in o.attempts if a.name not in kept]
 
 
 def _last_failed(o: Observation) -> set[str]:
@@ -127,17 +146,18 @@ def decide_terminal(o: Observation) -> Decision:
     retention = _retention(o)
     expires = (run.finished_at or o.now) + timedelta(seconds=retention.ttl_seconds_after_finished)
     moments = [] if operation is None else retry_moments(progress, o.now) or [o.now + RETRY_DEFERRED]
+    moments += stop_moments(o)
     # An attempt whose launch was not confirmed may appear late.
-    actions = stop_live(o)
+    actions = stop(o, _removed(o, status.at))
     if o.now < expires:
         moments.append(expires)
     elif retention.policy is Compaction.DELETE:
-        actions, moments = (*actions, DeleteJob()), []
+        actions = (*actions, DeleteJob())
     else:
         actions = stop_all(o)
         status = _compacted(status, run, cleaned=operation is None)
     if o.job.guarded and operation is None:
-        actions = (ReleaseFinalizer(), *actions)
+        actions = (*release(o), *actions)
     deferred = deferral(o, progress).message if isinstance(progress, Broken) else None
     return Decision(
         next_status(o, status, cleaned=deferred), actions, operation, requeue_at=min(moments, default=None)
@@ -168,4 +188,4 @@ def _compacted(status: Status, run: RunStatus, cleaned: bool) -> Status:
 def _next_run(o: Observation, run: RunStatus) -> Decision:
     """Go back to Pending with the number of this run, from which the next one counts, and its history."""
     fresh = Status(phase=Phase.PENDING.value, run=RunStatus(id="", number=run.number, epoch=0))
-    return Decision(next_status(o, with_history(fresh, o.job.status)), stop_all(o))
+    return Decision(next_status(o, with_history(fresh, o.job.status)), (*stop_all(o), *end_event(o)))

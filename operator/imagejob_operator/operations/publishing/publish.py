@@ -16,7 +16,12 @@ from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.results import all_outcomes, invalid, read_staged
 from imagejob_operator.operations.publishing.copy_outputs import publish_outputs
-from imagejob_operator.operations.publishing.report import make_report, report_failure, report_items
+from imagejob_operator.operations.publishing.report import (
+    make_report,
+    outputs_at,
+    report_failure,
+    report_items,
+)
 from imagejob_operator.operations.reports import committed_report
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.object_store import ObjectStore, StoreError
@@ -63,7 +68,8 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: P
             limit = f"spec.execution.activeDeadlineSeconds ({spec.execution.active_deadline_seconds} s)"
             text = f"the run exceeded {limit} before all outputs were published"
             raise OperationFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
-        report = await compute(make_report, job, clock(), "Succeeded", items)
+        report = await compute(make_report, job, clock(), "Succeeded", items, outputs_at(store, job))
+        del items
         return await _commit(store, job, operation.report, report)
     except OperationFailed as error:
         error.results = results

@@ -65,7 +65,17 @@ def _output(planned: PlannedOutput, record: OutputRecord) -> ReportOutput:
     )
 
 
-def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem]) -> Report:
+def outputs_at(store: ObjectStore, job: ImageJob) -> str:
+    """Where the outputs of a run are; empty for a cleaning without the store of the outputs."""
+    try:
+        return store.place(job.outputs_prefix)
+    except StoreDenied:
+        return ""
+
+
+def make_report(
+    job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem], place: str
+) -> Report:
     """The report of the current run, with the error that the status names."""
     run, error = job.status.run, job.status.error
     items = [msgspec.structs.replace(item, srcset=source_sets(item.outputs)) for item in items]
@@ -76,6 +86,7 @@ def make_report(job: ImageJob, now: datetime, outcome: str, items: Sequence[Repo
         run=run.number if run else 0,
         run_uid=run.uid if run else "",
         outcome=outcome,
+        outputs_at=place,
         written_at=now,
         items=tuple(items),
         error=ReportError(error.code, error.reason, error.message) if error else None,
@@ -100,7 +111,7 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operat
             items = []  # the staging is incomplete or of another spec
     cancelled = job.status.at in (Phase.CANCELLING, Phase.CANCELLED)
     outcome = "Cancelled" if cancelled else "Failed"
-    report = await compute(make_report, job, clock(), outcome, items)
+    report = await compute(make_report, job, clock(), outcome, items, outputs_at(store, job))
     try:
         data = await compute(encode_report, report)
         await store.put_if_absent(operation.report, data, "application/json")

@@ -63,7 +63,8 @@ class Downloader:
             text = f"{where}: the Secret {name!r}: {error}"
             raise OperationFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
         except SecretUnreadable as error:
-            failure = Failure(Code.STAGING, Reason.ACCESS_DENIED, f"{where}: {error}")
+            reason = Reason.ACCESS_DENIED if error.answered else Reason.STAGING_DEADLINE_EXCEEDED
+            failure = Failure(Code.STAGING, reason, f"{where}: {error}")
             raise OperationFailed(failure, transient=True) from None
         except InvalidHeader as error:
             failure = Failure(Code.CREATION, Reason.INVALID_SPEC, f"{where}: the Secret {name!r}: {error}")

@@ -132,7 +132,10 @@ async def _known_outputs(store: ObjectStore, job: ImageJob, existing: Mapping[st
     known: _Known = {}
     if not existing:
         return known
+    place = store.place(job.outputs_prefix)
     async for report in recent_reports(store, job.key):
+        if report.outputs_at != place:
+            continue  # an ETag in another place says nothing about the headers of the object here
         known |= await compute(_reported, report, existing, known)
         if len(known) == len(existing):
             return known
