@@ -15,7 +15,12 @@ from imagejob_operator.adapters.kubernetes.owners import KubeOwners
 from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
 from imagejob_operator.adapters.kubernetes.pods import PodLauncher
 from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
-from imagejob_operator.adapters.kubernetes.session import CONNECTIONS, KubeHTTP, open_session
+from imagejob_operator.adapters.kubernetes.session import (
+    CONNECTIONS,
+    KubeHTTP,
+    api_audiences,
+    open_session,
+)
 from imagejob_operator.adapters.process.metrics import Metrics
 from imagejob_operator.adapters.s3.file_credentials import FileCredentials
 from imagejob_operator.adapters.s3.store import S3Store
@@ -71,7 +76,7 @@ class Clients:
         self.jobs = KubeImageJobs(http, now)
         self.launcher = PodLauncher(http, pods, now)
         self.owners = KubeOwners(http)
-        self.image_stores = KubeImageStores(http)
+        self.image_stores = KubeImageStores(http, api_audiences(configuration))
         self.metadata_lister = KubeMetadataLister(http, settings.installation)
         networks = SourceNetworks(settings.source_allowed_networks, settings.source_blocked_networks)
         self._downloads = HttpDownloads(networks, settings.source_proxy, waited=metrics.waited)

@@ -139,7 +139,9 @@ def test_a_new_run_of_an_old_job_counts_from_its_start() -> None:
     run = RunStatus(id="", number=1, epoch=0)
     status = Status(phase=Phase.PENDING.value, phase_since=now - timedelta(minutes=1), run=run)
     job = parse_job({"metadata": metadata, "status": status_body(status)})
-    assert watched(job).registry.get_sample_value("imagejob_oldest_unfinished_seconds") < 120
+    age = watched(job).registry.get_sample_value("imagejob_oldest_unfinished_seconds")
+    assert age is not None
+    assert age < 120
 
 
 def test_suspended_time_does_not_count() -> None:

@@ -13,7 +13,7 @@ from imagejob_operator.adapters.s3.web_identity import _THREADS
 from imagejob_operator.controller.executor import ATTEMPTS_SECONDS
 from imagejob_operator.controller.workqueue import MAX_RECONCILE_SECONDS, RECONCILE_SECONDS, Queues
 from imagejob_operator.fairness import COMPUTING_THREADS
-from imagejob_operator.operations.limits import LARGE_OPERATIONS, OPERATIONS
+from imagejob_operator.operations.limits import LARGE_CLEANINGS, LARGE_OPERATIONS, OPERATIONS
 from imagejob_operator.stores.registry import CHECK_SECONDS
 
 PAGE = Path(__file__).parents[2] / "docs/contributors/decisions/0022-fair-shares.md"
@@ -33,6 +33,7 @@ def test_the_page_lists_the_slots() -> None:
         "token_exchanges": _THREADS._max_workers,
         "operations": OPERATIONS,
         "large_operations": LARGE_OPERATIONS,
+        "large_cleanings": LARGE_CLEANINGS,
     }
 
 

@@ -1,4 +1,4 @@
-"""The page of guarantees names tests that exist, and six points that each have some."""
+"""The pages of guarantees and threats name tests that exist; each of six points has some."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "contributors" / "guarantees.md").read_text()
+THREATS = (ROOT / "docs" / "administrators" / "threat-model.md").read_text()
 POINTS = 6
 ROW = re.compile(r"^\|[^|]+\|(.+)\|$", re.MULTILINE)
 
@@ -53,6 +54,13 @@ def test_every_point_names_tests_that_exist(number: str) -> None:
 
 def test_there_are_six_points() -> None:
     assert list(points(TEXT)) == [str(n) for n in range(1, POINTS + 1)]
+
+
+def test_every_row_of_the_threat_model_names_tests_that_exist() -> None:
+    rows = [row for row in ROW.findall(THREATS) if "| test" not in row and "---" not in row]
+    assert len(rows) >= 20
+    assert all(re.search(r"`[^`\s]+::[^`\s]+`", row) for row in rows)
+    assert missing(re.findall(r"`([^`\s]+::[^`\s]+)`", THREATS)) == []
 
 
 def test_every_row_names_a_test() -> None:

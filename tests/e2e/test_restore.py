@@ -1,11 +1,11 @@
-"""An ImageJob as a restored backup brings it: a new uid, our finalizer, and afterwards the old status."""
+"""Restored backups: an ImageJob with a new uid and the old status, and an etcd that takes a status back."""
 
 from __future__ import annotations
 
 import io
 import uuid
 
-from e2e.world import GROUP, PLURAL, VERSION, Shop, image_job, until, verdict
+from e2e.world import GROUP, PLURAL, VERSION, Job, Shop, image_job, until, verdict
 
 
 def test_a_restored_job_is_a_new_one(shop: Shop) -> None:
@@ -41,3 +41,28 @@ def test_a_restored_job_is_a_new_one(shop: Shop) -> None:
     assert len(shop.outputs()) == 1
     assert shop.staging() == [f"{prefix}in/000000"], "another uid's staging is not ours to delete"
     store.client.remove_object(store.bucket, f"{prefix}in/000000")
+
+
+def test_a_run_whose_number_was_taken_back_runs_again(shop: Shop) -> None:
+    """After a restore of etcd, the report of the old run 2 is there when another run 2 starts."""
+    keys = shop.upload_photos("china.jpg")
+    shop.apply(image_job({"keys": keys}))
+    before = shop.await_end("job")["status"]
+    where = (GROUP, VERSION, shop.name, PLURAL, "job")
+    shop.world.objects.patch_namespaced_custom_object(*where, {"spec": {"run": {"id": "2"}}})
+    second = shop.await_job("job", lambda job: succeeded_as(job, 2), "success of run 2")
+    old = second["status"]["run"]["uid"]
+    assert old != before["run"]["uid"]
+    for key in shop.outputs():
+        shop.remove(key)
+    shop.world.objects.patch_namespaced_custom_object_status(*where, {"status": before})
+    again = shop.await_job(
+        "job", lambda job: succeeded_as(job, 2) and job["status"]["run"]["uid"] != old, "another run 2"
+    )
+    assert again["status"]["report"] != second["status"]["report"]
+    assert len(shop.outputs()) == 1, "its success is its own"
+
+
+def succeeded_as(job: Job, number: int) -> bool:
+    """Whether the run with a number has succeeded."""
+    return verdict(job) == ("Succeeded", "", "") and job["status"]["run"]["number"] == number

@@ -21,7 +21,7 @@ from urllib3.filepost import encode_multipart_formdata
 from demo import photos
 from e2e.attempts import ATTEMPTS, SECRET, Attempt
 from e2e.tenants import Tenant
-from e2e.world import Shop, World, condition, ended, image_job, until, verdict
+from e2e.world import GROUP, PLURAL, VERSION, Shop, World, condition, ended, image_job, until, verdict
 from localcluster.errors import ClusterError
 
 GRACE = 5
@@ -139,6 +139,50 @@ def test_nothing_of_another_tenant_can_be_reached(two: Two, capsys: pytest.Captu
 def _reads(attempt: Attempt) -> bool:
     """Whether it was after what A has, and not after A's places."""
     return not attempt.name.startswith(("to-", "template-"))
+
+
+# --- Pods that claim to be another's ----------------------------------------------------------------------
+
+
+def test_a_pod_that_names_another_tenants_job_is_no_attempt_of_it(two: Two) -> None:
+    """B's Pod has the name, the labels and the owner of a Pod of A's, and ends; A's run goes on."""
+    waiting = {"podTemplate": {"nodeSelector": {"no": "such-node"}}, "startDeadlineSeconds": 120}
+    name = two.a.apply(image_job({"keys": [SECRET]}, "claimed", execution=waiting))
+    two.a.await_phase(name, "Launching")
+    core = two.a.world.core
+    label = f"imagejob.dev/job={name}"
+
+    def own() -> Any:
+        return core.list_namespaced_pod(two.a.name, label_selector=label).items
+
+    until("A's Pod is there", own, 30)
+    pod = core.api_client.sanitize_for_serialization(own()[0])
+    container = {
+        field: pod["spec"]["containers"][0][field]
+        for field in ("name", "image", "imagePullPolicy", "securityContext")
+    }
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {field: pod["metadata"][field] for field in ("name", "labels", "ownerReferences")},
+        "spec": {
+            "restartPolicy": "Never",
+            "securityContext": pod["spec"]["securityContext"],
+            "containers": [{**container, "command": ["python", "-c", ""]}],
+        },
+    }
+    core.create_namespaced_pod(two.b.name, body)
+
+    def over() -> bool:
+        # Kubernetes collects a Pod whose owner is not in its namespace.
+        found = core.list_namespaced_pod(two.b.name, label_selector=label).items
+        return all(one.status.phase in ("Succeeded", "Failed") for one in found)
+
+    until("B's Pod has ended", over, 60)
+    where = (GROUP, VERSION, two.a.name, PLURAL, name)
+    two.a.world.objects.patch_namespaced_custom_object(*where, {"spec": {"cancelRunID": "1"}})
+    assert verdict(two.a.await_end(name)) == ("Cancelled", "JOB_008", "Cancelled")
+    two.a.delete(name)
 
 
 # --- from inside a Pod -----------------------------------------------------------------------------------

@@ -100,6 +100,7 @@ class ClusterOwners:
 class GarbageCounts:
     """See the port GarbageTelemetry."""
 
+    name: str = "default"
     deleted_objects: int = 0
     left: list[Orphans] = field(default_factory=list)
     failures: int = 0

@@ -39,7 +39,7 @@ from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.imagestores import ImageStoreReconciler
 from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.workqueue import MAX_RECONCILE_SECONDS, Queues, WorkQueue
-from imagejob_operator.decision.operation import Operation, Progress, Publish, Stage, Staged
+from imagejob_operator.decision.operation import Clean, Operation, Progress, Publish, Stage, Staged
 from imagejob_operator.fairness import COMPUTING_THREADS, FairExecutor
 from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.operations.dispatch import Operations
@@ -393,10 +393,13 @@ async def test_large_publishings_do_not_add_up_in_memory() -> None:
                 runner.ensure(job_of(namespace, f"large-{number}", items=300_000), publish)
         await asyncio.sleep(0.05)
         assert sorted(key.namespace for key in running) == ["hostile", "shop"]
+        cleaned = Key("hostile", "cleaned")
+        runner.ensure(job_of("hostile", "cleaned", items=300_000), Clean(("staging/",), "report"))
+        await until(lambda: cleaned in running)
         runner.ensure(job_of("hostile", "small", items=10), publish)
         await until(lambda: Key("hostile", "small") in running)
         gate.set()
-        await until(lambda: len(running) == 10)
+        await until(lambda: len(running) == 11)
 
 
 # --- reconciles --------------------------------------------------------------------------------------------

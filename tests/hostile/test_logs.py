@@ -12,14 +12,12 @@ from typing import Any
 
 import kopf
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 from kopf._cogs.structs import bodies
 from kopf._core.actions.loggers import LocalObjectLogger
 from kubernetes.aio import client
 
 from fakes.build import job
-from imagejob_operator.adapters.process.logs import JsonLines, current_object, set_up_logs
+from imagejob_operator.adapters.process.logs import current_object, set_up_logs
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.main import Process
 from imagejob_operator.settings import read_settings
@@ -59,40 +57,6 @@ def test_a_handler_that_fails_is_logged_by_kopf_in_one_line(written: io.StringIO
     assert (line["object"], line["uid"]) == ("shop/spring", "u1")
     assert "KeyError: 'spec'" in line["exc_info"]
     assert "settings" not in line
-
-
-class Unprintable:
-    def __str__(self) -> str:
-        raise RuntimeError("no text")
-
-
-circular: list[Any] = []
-circular.append(circular)
-odd = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(),
-    st.text(),
-    st.binary(),
-    st.builds(Unprintable),
-    st.builds(object),
-    st.just(circular),
-    st.dictionaries(st.one_of(st.text(), st.binary(), st.integers()), st.text()),
-)
-names = st.text(min_size=1).filter(lambda name: name not in vars(logging.makeLogRecord({})))
-
-
-@given(st.one_of(st.text(), odd), st.lists(odd, max_size=3), st.dictionaries(names, odd, max_size=3))
-@example("%d of %s", ["x"], {})
-@example(Unprintable(), [Unprintable()], {"k8s_ref": 1})
-def test_no_record_raises_and_each_is_one_line(
-    message: object, args: list[Any], extra: dict[str, Any]
-) -> None:
-    record = logging.makeLogRecord({**extra, "msg": message, "args": tuple(args), "levelname": "INFO"})
-    text = JsonLines().format(record)
-    assert "\n" not in text
-    assert json.loads(text)["level"] == "INFO"
 
 
 async def test_lines_of_a_reconcile_carry_the_uid_of_the_job(written: io.StringIO) -> None:

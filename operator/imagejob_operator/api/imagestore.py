@@ -21,6 +21,9 @@ ENDPOINT = r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?\Z"
 REGION = r"^[A-Za-z0-9]([-_A-Za-z0-9]*[A-Za-z0-9])?\Z"
 BUCKET = r"^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]\Z"
 
+MAX_CA_BUNDLE = 32768
+"""Characters, also of a CA bundle in a ConfigMap."""
+
 Endpoint = Annotated[str, Meta(min_length=1, max_length=260, pattern=ENDPOINT)]
 Prefix = Annotated[str, Meta(max_length=256)]
 
@@ -59,7 +62,7 @@ class Tls(Wire, frozen=True):
     """TLS configuration; the CA bundle inline or from a ConfigMap."""
 
     mode: TlsMode = TlsMode.VERIFY
-    ca_bundle: Annotated[str, Meta(min_length=1, max_length=32768)] | None = None
+    ca_bundle: Annotated[str, Meta(min_length=1, max_length=MAX_CA_BUNDLE)] | None = None
     ca_bundle_ref: ConfigMapEntry | None = None
 
 

@@ -1,4 +1,4 @@
-"""The cache of jobs and attempts: parsed values, never the bodies they came from."""
+"""The cache of jobs and attempts: parsed values of a few KiB, never the bodies they came from."""
 
 from __future__ import annotations
 

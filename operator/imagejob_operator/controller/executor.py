@@ -193,14 +193,15 @@ class Executor:
             log.warning("Event could not be recorded", extra=extra)
 
     async def _release_finalizer(self, job: ImageJob, action: ReleaseFinalizer) -> ImageJob | None:
+        try:
+            after = await self.jobs.remove_finalizer(job)
+        except Gone:
+            after = None
         if action.deferred:
             self.telemetry.deferred(job, action.deferred)
             extra = {"job": str(job.key), "uid": job.uid, "reason": action.deferred.value}
             log.warning("finalizer released before staging was empty", extra=extra)
-        try:
-            return await self.jobs.remove_finalizer(job)
-        except Gone:
-            return None
+        return after
 
 
 def shortened(status: Status) -> Status:

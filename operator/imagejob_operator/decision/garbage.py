@@ -268,8 +268,8 @@ def count_orphans(findings: Iterable[Finding], clock: datetime) -> Orphans:
 
 
 def total(pages: Iterable[Orphans]) -> Orphans:
-    """The sum over all pages of a sweep."""
+    """The sum over the pages of a sweep."""
     left = list(pages)
     counts = {field.name for field in fields(Orphans)} - {"oldest", "installations"}
-    sums = {name: sum(getattr(one, name) for one in left) for name in counts}
-    return Orphans(**sums, oldest=max((one.oldest for one in left), default=timedelta(0)))
+    sums = {name: sum(getattr(page, name) for page in left) for name in counts}
+    return Orphans(**sums, oldest=max((page.oldest for page in left), default=timedelta(0)))

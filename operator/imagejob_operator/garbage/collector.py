@@ -64,6 +64,7 @@ MAX_INSTALLATIONS = 100
 MAX_RUNS = 100
 """Runs of one ImageJob that are examined; further ones are when these were deleted."""
 
+
 CLOCK_TEXT = b"Written at each sweep: its modification time is the time of the store.\n"
 
 
@@ -108,13 +109,17 @@ class GarbageCollector:
             async with asyncio.timeout(self.policy.interval):
                 return await self._sweep()
         except Halted:
-            log.info("sweep stopped: this replica is no longer the leader")
+            log.info(
+                "sweep stopped: this replica is no longer the leader", extra={"store": self.telemetry.name}
+            )
         except (StoreError, JobsError, TimeoutError) as error:
             self.telemetry.sweep_failed()
-            log.warning("sweep failed", extra={"error": str(error) or type(error).__name__})
+            # Not a warning: a store may start later than the operator. An alert counts the time.
+            extra = {"store": self.telemetry.name, "error": str(error) or type(error).__name__}
+            log.info("sweep not completed, trying again in %.0f s", self.policy.interval, extra=extra)
         except Exception:
             self.telemetry.sweep_failed()
-            log.exception("sweep failed unexpectedly")
+            log.exception("sweep failed unexpectedly", extra={"store": self.telemetry.name})
         return None
 
     async def _sweep(self) -> Orphans:
@@ -126,7 +131,7 @@ class GarbageCollector:
         return replace(total(swept), foreign=others.foreign, installations=others.installations)
 
     async def _sweep_page(self, jobs: list[StagedJob], unknown: int) -> Orphans:
-        """Sweep some folders, after they were listed: first the staging, then its owners."""
+        """Sweep some folders, after they were listed: staging first, then the owners, never the other way."""
         if not jobs:
             return Orphans(unknown=unknown)
         listed = await self.namespaces.each(self.owners.uids)
@@ -145,18 +150,20 @@ class GarbageCollector:
         )
         if left.prefixes:
             first = [f"{finding.run.prefix}: {finding.verdict}" for finding in findings if finding.due][:5]
-            extra = {"objects": left.objects, "bytes": left.bytes, "mode": self.policy.mode, "first": first}
+            extra = {"store": self.telemetry.name, "objects": left.objects, "bytes": left.bytes}
+            extra |= {"mode": self.policy.mode, "first": first}
             log.warning("%d orphaned staging folders were not deleted", left.prefixes, extra=extra)
         return left
 
     async def _count_others(self) -> Orphans:
         """The staging folders of other clusters and installations."""
-        own, folder = own_staging_prefix(self.policy.staging_folder), self.policy.staging_folder
+        folder = self.policy.staging_folder
         foreign, installations = 0, set[str]()
-        async for other in self.store.folders(f"{STAGING_ROOT}/"):
-            foreign += other != own
-            name = installation_of(other, folder) if other != own else ""
-            if name and len(installations) < MAX_INSTALLATIONS:
+        async for one in self.store.folders(f"{STAGING_ROOT}/"):
+            if one == own_staging_prefix(folder):
+                continue
+            foreign += 1
+            if (name := installation_of(one, folder)) and len(installations) < MAX_INSTALLATIONS:
                 installations.add(name)
         return Orphans(foreign=foreign, installations=tuple(sorted(installations)))
 
@@ -221,12 +228,15 @@ class GarbageCollector:
         except StoreDenied as error:
             # A folder that cannot be deleted (a lock, a policy) must not block the others.
             self.telemetry.sweep_failed()
-            log.warning("cannot delete staging", extra={"prefix": run.prefix, "error": str(error)})
+            log.warning("cannot delete staging", extra={**self._about(run), "error": str(error)})
             return finding
         self.telemetry.deleted(deleted)
-        extra = {"prefix": run.prefix, "objects": deleted, "reason": finding.verdict}
+        extra = {**self._about(run), "objects": deleted, "reason": finding.verdict}
         log.info("deleted orphaned staging", extra=extra)
         return replace(finding, deleted=True)
+
+    def _about(self, run: StagedRun) -> dict[str, str]:
+        return {"store": self.telemetry.name, "uid": run.job.uid, "prefix": run.prefix}
 
     async def _manifest(self, run: StagedRun) -> bytes | None:
         try:

@@ -10,8 +10,8 @@ import kopf
 
 from imagejob_operator.naming.names import GROUP, LABEL_INSTALLATION
 
-LIST_PAGE = 20
-"""Objects per request of Kopf's listing: each may have 1.5 MiB, and Kopf decodes a page as a whole."""
+LIST_PAGE = 10
+"""Objects per request of Kopf: each may have 1.5 MiB, and 20 times as much when the page is decoded."""
 
 
 class _NoDiffBase(kopf.MultiDiffBaseStorage):

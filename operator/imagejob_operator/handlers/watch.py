@@ -88,6 +88,9 @@ class WatchHandlers:
     def _contained(self, kind: str, event: kopf.RawEvent) -> Iterator[None]:
         try:
             yield
+            # Kopf keeps the event until it has waited for the next one.
+            event["object"].pop("spec", None)
+            event["object"].pop("status", None)
         except Exception:
             metadata = event["object"].get("metadata")
             extra = {"kind": kind, "object": f"{metadata!r:.200}"}

@@ -45,7 +45,7 @@ class Operations:
                 if not is_large(whole, operation):
                     return await self._carry_out(whole, operation)
             del whole  # while it waits
-            async with self.limits.large.slot():
+            async with self.limits.large(operation).slot():
                 return await self._carry_out(await self._whole(job, operation), operation)
 
     async def _carry_out(self, job: ImageJob, operation: Operation) -> Progress:

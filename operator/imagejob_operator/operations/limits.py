@@ -11,6 +11,8 @@ from imagejob_operator.fairness import FairLimiter, Waited, ignore
 OPERATIONS = 32
 LARGE_OPERATIONS = 2
 """Each may take 270 MiB; a namespace has at most one of them."""
+LARGE_CLEANINGS = 1
+"""The same for cleanings with a report. They do not wait for publishings, since deletions wait for them."""
 SMALL_PUBLISHING = 5_000
 """Outputs of a run whose publishing, or report, takes at most 5 MiB."""
 SMALL_STAGING = 30_000
@@ -22,7 +24,12 @@ class OperationLimits:
 
     def __init__(self, waited: Waited = ignore) -> None:
         self.small = FairLimiter("operations", OPERATIONS, waited)
-        self.large = FairLimiter("large_operations", LARGE_OPERATIONS, waited)
+        self._large = FairLimiter("large_operations", LARGE_OPERATIONS, waited)
+        self._large_cleanings = FairLimiter("large_cleanings", LARGE_CLEANINGS, waited)
+
+    def large(self, operation: Operation) -> FairLimiter:
+        """The limiter of a large operation."""
+        return self._large_cleanings if isinstance(operation, Clean) else self._large
 
 
 def is_large(job: ImageJob, operation: Operation) -> bool:

@@ -28,6 +28,9 @@ class Telemetry(Protocol):
 class GarbageTelemetry(Protocol):
     """The garbage collection of one store."""
 
+    name: str
+    """The name of the store in metrics and logs."""
+
     def deleted(self, objects: int) -> None:
         """Objects were deleted."""
 

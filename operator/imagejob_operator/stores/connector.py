@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from imagejob_operator.api.imagejob import Key
-from imagejob_operator.api.imagestore import ImageStore, InvalidStore, StoreSpec
+from imagejob_operator.api.imagestore import MAX_CA_BUNDLE, ImageStore, InvalidStore, StoreSpec
 from imagejob_operator.api.imagestore_status import StoreReason
 from imagejob_operator.api.store_location import StoreLocation, locate
 from imagejob_operator.ports.credentials import Credentials
@@ -119,7 +119,14 @@ class Connector:
                 "it, or correct caBundleRef.key"
             )
             raise NotUsable(StoreReason.CA_BUNDLE_INVALID, text)
-        return found[reference.key]
+        bundle = found[reference.key]
+        if len(bundle) > MAX_CA_BUNDLE:
+            text = (
+                f"spec.tls.caBundleRef: the key {reference.key!r} has {len(bundle)} characters; at most "
+                f"{MAX_CA_BUNDLE} are allowed; remove certificates that the store does not need"
+            )
+            raise NotUsable(StoreReason.CA_BUNDLE_INVALID, text)
+        return bundle
 
     async def _credentials(self, namespace: str, spec: StoreSpec, ca_bundle: str) -> Credentials:
         identity = spec.auth.web_identity

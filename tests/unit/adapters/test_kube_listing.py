@@ -10,7 +10,7 @@ import pytest
 from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.adapters.kubernetes.listing import list_objects
 
-PODS = "/api/v1/pods?limit=20"
+PODS = "/api/v1/pods?limit=10"
 
 
 def page(*names: str, proceed: str = "") -> dict[str, Any]:
@@ -56,7 +56,7 @@ async def test_an_empty_list_may_be_null_but_must_be_there() -> None:
 
 
 async def test_each_namespace_is_listed_from_its_beginning() -> None:
-    shop, b = (f"/api/v1/namespaces/{name}/pods?limit=20" for name in ("shop", "b"))
+    shop, b = (f"/api/v1/namespaces/{name}/pods?limit=10" for name in ("shop", "b"))
     server = Server({shop: page("a", proceed="x"), f"{shop}&continue=x": page("b"), b: page("c")})
     assert await names(server, ("shop", "b")) == ["a", "b", "c"]
 

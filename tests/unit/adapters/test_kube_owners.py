@@ -54,8 +54,8 @@ def owners(server: Server) -> KubeOwners:
 async def test_all_pages_without_a_resource_version_and_without_bodies() -> None:
     server = Server(
         **{
-            f"{ALL}?limit=100": page("u1", "u2", proceed="a+b/c="),
-            f"{ALL}?limit=100&continue=a%2Bb/c%3D": page("u3"),
+            f"{ALL}?limit=20": page("u1", "u2", proceed="a+b/c="),
+            f"{ALL}?limit=20&continue=a%2Bb/c%3D": page("u3"),
         }
     )
     assert list(await owners(server).uids(())) == ["u1", "u2", "u3"]
@@ -73,7 +73,7 @@ async def test_each_namespace_that_is_watched() -> None:
     server = Server(other=page("u1"))
     assert await owners(server).uids(("shop", "b")) == {"u1": Key("shop", "job-u1")}
     assert [path for path, _ in server.asked] == [
-        f"/apis/imagejob.dev/v1alpha1/namespaces/{name}/imagejobs?limit=100" for name in ("shop", "b")
+        f"/apis/imagejob.dev/v1alpha1/namespaces/{name}/imagejobs?limit=20" for name in ("shop", "b")
     ]
 
 
@@ -89,8 +89,8 @@ async def test_each_namespace_that_is_watched() -> None:
     ],
 )
 async def test_a_listing_that_fails_is_never_an_empty_one(error: ApiError) -> None:
-    for failing in (f"{ALL}?limit=100", f"{ALL}?limit=100&continue=x"):
-        server = Server(**{f"{ALL}?limit=100": page("u1", proceed="x"), "other": page(), failing: error})
+    for failing in (f"{ALL}?limit=20", f"{ALL}?limit=20&continue=x"):
+        server = Server(**{f"{ALL}?limit=20": page("u1", proceed="x"), "other": page(), failing: error})
         with pytest.raises(JobsError):
             await owners(server).uids(())
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import kopf
 
-from imagejob_operator.handlers.kopf_settings import register_process
+from imagejob_operator.handlers.kopf_settings import LIST_PAGE, register_process
 from imagejob_operator.naming.names import FINALIZER, LABEL_INSTALLATION
 
 
@@ -22,6 +22,7 @@ async def test_settings_login_and_cleanup() -> None:
     settings = kopf.OperatorSettings()
     await handlers["configure"](settings=settings)
     assert settings.persistence.finalizer != FINALIZER
+    assert settings.watching.chunk_size == LIST_PAGE
     assert settings.watching.label_selectors["", "v1", "pods"] == f"{LABEL_INSTALLATION}=blue"
     body = kopf.Body({"spec": {"a": 1}})
     assert settings.persistence.diffbase_storage.build(body=body) == {}

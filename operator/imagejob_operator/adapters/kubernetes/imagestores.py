@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import msgspec
@@ -23,8 +23,10 @@ ROLE = "manifests/tenant/imagestore-role.yaml"
 class KubeImageStores:
     """See the port."""
 
-    def __init__(self, http: KubeHTTP) -> None:
+    def __init__(self, http: KubeHTTP, api_audiences: Set[str] = frozenset()) -> None:
+        """No tokens for `api_audiences` are requested: they would be sent to an endpoint of a user."""
         self._http = http
+        self._api_audiences = api_audiences
 
     async def write_status(self, store: ImageStore, status: StoreStatus) -> ImageStore:
         """See the port."""
@@ -51,6 +53,12 @@ class KubeImageStores:
 
     async def token(self, namespace: str, account: str, audience: str) -> str:
         """See the port."""
+        if audience in self._api_audiences:
+            text = (
+                f"spec.auth.webIdentity.audience: {audience!r} is an audience of the API server, so the "
+                "token would be valid there; use the audience of the token service"
+            )
+            raise NotUsable(StoreReason.INVALID_SPEC, text)
         request = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",

@@ -8,14 +8,13 @@ from typing import Any
 from urllib.parse import quote
 
 from imagejob_operator.adapters.kubernetes.answers import translated
-from imagejob_operator.adapters.kubernetes.session import KubeHTTP
+from imagejob_operator.adapters.kubernetes.session import METADATA_ONLY, KubeHTTP
 from imagejob_operator.ports.imagejobs import Gone, Unavailable
 
-PAGE = 20
-"""Objects per request: each may have 1.5 MiB, and a page is in memory as a whole."""
-METADATA_PAGE = 100
-"""The same for metadata, in which annotations may have 256 KiB."""
-METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+PAGE = 10
+"""Objects per request: each may have 1.5 MiB, and 20 times as much when the page is decoded."""
+METADATA_PAGE = 20
+"""The same for metadata, of which only a part is decoded."""
 
 
 async def list_objects(

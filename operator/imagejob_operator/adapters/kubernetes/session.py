@@ -6,6 +6,8 @@ typed client, which takes four times the CPU.
 
 from __future__ import annotations
 
+import base64
+import json
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from kubernetes.aio import client, config
 
 from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.fairness import FairLimiter
-from imagejob_operator.naming.names import MANAGED_BY
+from imagejob_operator.naming.names import LABEL_JOB, MANAGED_BY
 from imagejob_operator.ports.object_store import Gate, always_open
 
 CONNECTIONS = 32
@@ -26,6 +28,9 @@ CONNECTIONS = 32
 TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
 MAX_RETRY_AFTER = 60.0
 """Seconds; a server that asks for a longer pause is asked again after this one."""
+
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Asks for a list of objects with nothing but their metadata."""
 
 Observe = Callable[[str, str, str, float], None]
 
@@ -59,6 +64,21 @@ async def load_configuration() -> Any:
     except config.ConfigException:
         await config.load_kube_config(client_configuration=configuration, persist_config=False)
     return configuration
+
+
+def api_audiences(configuration: Any) -> frozenset[str]:
+    """The audiences of the API server: those of the operator's own token; none if it has no such token."""
+    found: set[str] = set()
+    for token in configuration.api_key.values():
+        try:
+            payload = token.split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            audiences = claims["aud"]
+        except (IndexError, ValueError, KeyError, TypeError):
+            continue
+        listed = audiences if isinstance(audiences, list) else [audiences]
+        found |= {audience for audience in listed if isinstance(audience, str)}
+    return frozenset(found)
 
 
 def open_session(
@@ -125,12 +145,41 @@ class KubeHTTP:
                 answer = await response.read()
                 if response.status >= 300:
                     raise _error(response, answer)
-                return cast("dict[str, Any]", msgspec.json.decode(answer))
+                return decode(answer, accept)
         except (TimeoutError, aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
             text = f"the API server did not respond: {type(error).__name__}"
             raise ApiError(0, "NoResponse", text) from error
         finally:
             self.observe(verb, _kind(path), code, perf_counter() - started)
+
+
+class _Labels(msgspec.Struct):
+    job: str = msgspec.field(default="", name=LABEL_JOB)
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    name: str
+    uid: str
+    resource_version: str
+    namespace: str = ""
+    labels: _Labels = msgspec.field(default_factory=_Labels)
+
+
+class _Item(msgspec.Struct):
+    metadata: _Metadata
+
+
+class _MetadataList(msgspec.Struct):
+    metadata: dict[str, Any]
+    items: list[_Item] | None = None
+
+
+def decode(answer: bytes, accept: str) -> dict[str, Any]:
+    """The body of a response; of a list of metadata only what is used: the rest may have megabytes."""
+    if accept == METADATA_ONLY:
+        answer_of_list: dict[str, Any] = msgspec.to_builtins(msgspec.json.decode(answer, type=_MetadataList))
+        return answer_of_list
+    return cast("dict[str, Any]", msgspec.json.decode(answer))
 
 
 def _error(response: aiohttp.ClientResponse, answer: bytes) -> ApiError:

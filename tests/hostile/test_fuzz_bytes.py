@@ -13,7 +13,7 @@ from hypothesis import example, given
 from fakes.build import PREFIX, job, spec, status
 from fakes.clock import ManualClock
 from fakes.memory_store import MemoryStore
-from hostile.generators_received import DOCUMENTS, HTTP, RESULTS, XML
+from hostile.generators_bytes import DOCUMENTS, HTTP, RESULTS, XML
 from hostile.servers import Request, hostile
 from hostile.test_results import lines, output
 from hostile.test_stores import CALLS, asked

@@ -1,0 +1,1 @@
+"""Mutation tests: changes to the code that the unit tests must notice."""
