@@ -58,7 +58,7 @@ def _exchange(identity: WebIdentity, token: str, secure: bool, ca_bundle: str) -
             )
     except InvalidAnswer as error:
         text = f"{identity.endpoint} returned a response that cannot be used: {error}"
-        raise NotUsable(StoreReason.UNREACHABLE, bounded(text, 500)) from None
+        raise NotUsable(StoreReason.IDENTITY_REFUSED, bounded(text, 500)) from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
         text = f"{identity.endpoint} did not respond: {type(error).__name__}"
         raise NotUsable(StoreReason.UNREACHABLE, text) from None
