@@ -17,6 +17,10 @@ CALL = 15.0
 """Seconds of one call with its retries, and the longest wait for a byte."""
 PACE = 1024 * 1024
 """Each so many bytes that are sent or received extend the deadline by a second."""
+COPY_PACE = 16 * 1024 * 1024
+"""A copy inside the store has a second more for each so many bytes."""
+SLOW_PACE = 128 * 1024
+"""The same for an object that passes through this process: there may be many at the same time."""
 
 _thread = threading.local()
 

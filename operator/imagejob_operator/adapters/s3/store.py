@@ -19,7 +19,7 @@ from minio.error import S3Error
 from imagejob_operator.adapters.s3 import headers as s3_headers
 from imagejob_operator.adapters.s3.client import bucket_url, open_client
 from imagejob_operator.adapters.s3.connections import BoundedPool, trusted
-from imagejob_operator.adapters.s3.deadline import PACE, deadline
+from imagejob_operator.adapters.s3.deadline import COPY_PACE, PACE, SLOW_PACE, deadline
 from imagejob_operator.adapters.s3.errors import MISSING, translate
 from imagejob_operator.adapters.s3.listing import Page, list_page
 from imagejob_operator.adapters.s3.streams import open_object, write_object
@@ -46,11 +46,6 @@ T = TypeVar("T")
 THREADS = 32
 SHORTEST_URL = timedelta(seconds=15)
 """URLs that would expire sooner are not signed: no Pod could use them."""
-COPY_PACE = 16 * 1024 * 1024
-"""A copy inside the store has a second more for each so many bytes."""
-SLOW_PACE = 128 * 1024
-"""The same for an object that passes through this process: there may be many at the same time."""
-
 Observe = Callable[[str, str, float], None]
 
 
