@@ -218,7 +218,7 @@ class Freshness:
         self._created: dict[str, float] = {}
         self._met: dict[str, float] = {}
         self._ended: dict[str, float] = {}
-        self._told: dict[str, float] = {}
+        self._reported: dict[str, float] = {}
         self._over = threading.Event()
         objects, core = shop.world.objects, shop.world.core
         jobs = (objects.list_namespaced_custom_object, GROUP, VERSION, shop.name, PLURAL)
@@ -250,7 +250,7 @@ class Freshness:
         if phase:
             self._met.setdefault(name, now)
         if phase in ("Publishing", "Succeeded", "Cleaning"):
-            self._told.setdefault(name, now)
+            self._reported.setdefault(name, now)
 
     def _pod(self, pod: client.V1Pod, now: float) -> None:
         if pod.status.phase == "Succeeded":
@@ -258,7 +258,7 @@ class Freshness:
 
     def seconds(self) -> list[float]:
         """All lags, the shortest first."""
-        pairs = ((self._created, self._met), (self._ended, self._told))
+        pairs = ((self._created, self._met), (self._ended, self._reported))
         return sorted(end[name] - begin[name] for begin, end in pairs for name in begin if name in end)
 
 

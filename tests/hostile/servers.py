@@ -78,7 +78,7 @@ def bomb(megabytes: int, prefix: bytes = b"") -> bytes:
 
 @dataclass
 class HostileServer:
-    """Answers each request as it is told; `requests` has the first line of each."""
+    """Answers each request as set up; `requests` has the first line of each."""
 
     answer: Answer
     requests: list[str] = field(default_factory=list)
