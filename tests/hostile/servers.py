@@ -1,4 +1,4 @@
-"""Loopback servers that drip, flood, inflate and lie."""
+"""Loopback servers that drip, flood and inflate."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def bomb(megabytes: int, prefix: bytes = b"") -> bytes:
 
 @dataclass
 class HostileServer:
-    """Answers each request as set up; `requests` has the first line of each."""
+    """Answers each request by its `answer`; `requests` has the first line of each."""
 
     answer: Answer
     requests: list[str] = field(default_factory=list)

@@ -10,7 +10,7 @@ from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.operation import Clean, Working
 
 
-def test_a_cleaning_that_ends_each_process_is_stopped() -> None:
+def test_a_cleaning_that_ends_each_process_still_ends() -> None:
     """A process dies five seconds after it began to clean, and the next one begins: the job still ends."""
     failing = job(status(Phase.FAILING))
     first = decide(seen(failing, now=later(1)))

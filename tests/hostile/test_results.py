@@ -122,10 +122,8 @@ class ManyResults(MemoryStore):
 
 async def peak(store: MemoryStore, shards: int, per_shard: int, phase: Phase) -> tuple[float, str]:
     """The most memory, in MiB, that the operation of a phase needed, and how it failed."""
-    status_now = status(
-        phase, counts=(AttemptCounts(1),) * shards, items=shards * per_shard, per_shard=per_shard
-    )
-    of = job(status_now, spec(failurePolicy={"maxFailedItems": 100}))
+    now = status(phase, counts=(AttemptCounts(1),) * shards, items=shards * per_shard, per_shard=per_shard)
+    of = job(now, spec(failurePolicy={"maxFailedItems": 100}))
     items = tuple(ManifestItem(index, f"{index}.jpg", "e", 1, index) for index in range(shards * per_shard))
     await write_manifest(store, PREFIX, Manifest(items, count=len(items)))
     del items

@@ -110,7 +110,7 @@ async def test_each_call_has_one_deadline_however_slowly_the_server_sends(answer
     assert wrong.keys() <= {"stat"}, "only the answer to a HEAD has no body that drips"
 
 
-async def test_a_call_to_a_server_that_does_not_read_ends_too() -> None:
+async def test_a_server_that_does_not_read_fails_in_time_too() -> None:
     """It takes the first bytes of an upload and no more."""
     with hostile(silent) as server:
         for call in (CALLS["put"], lambda store: store.put("a", b"x" * 64 * MiB, "text/plain")):
@@ -174,7 +174,7 @@ LISTINGS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("answer", LISTINGS.values(), ids=LISTINGS)
-async def test_a_wrong_listing_is_an_error_of_the_store(answer: bytes) -> None:
+async def test_a_false_listing_is_an_error_of_the_store(answer: bytes) -> None:
     def after_the_first(request: Request) -> None:
         request.send(answer, **XML)
 

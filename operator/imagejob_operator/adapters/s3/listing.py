@@ -94,7 +94,7 @@ def _name(element: ElementTree.Element, tag: str, encoded: bool) -> str:
 
 
 def _check_order(names: Iterable[str], prefix: str, after: str) -> None:
-    """Names must be below the prefix, and each greater than the one before, so that every listing ends."""
+    """Names must be below the prefix, and each greater than the one before: so a listing ends."""
     for name in names:
         if not name.startswith(prefix):
             raise InvalidAnswer(f"it lists {name[:80]!r}, which is not below {prefix!r}")
