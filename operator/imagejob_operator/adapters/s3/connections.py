@@ -5,6 +5,7 @@ What a client reads as a whole is read here, up to a limit. It is parsed once, s
 
 from __future__ import annotations
 
+import io
 import random
 import socket
 import ssl
@@ -52,8 +53,10 @@ def _connected(connection: HTTPConnection) -> socket.socket:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             opened.connect(address)
             return opened
-        except OSError as error:
+        except BaseException as error:
             opened.close()
+            if not isinstance(error, OSError):
+                raise
             last = error
     raise NewConnectionError(connection, f"no address accepts a connection: {last}") from last
 
@@ -116,8 +119,15 @@ def _whole(method: str, response: urllib3.BaseHTTPResponse) -> urllib3.BaseHTTPR
     response.release_conn()
     if data and (response.status < 300 or "xml" in response.headers.get("Content-Type", "")):
         parse_xml(data)
+    # From a file, because `data` of a response that is made of b"" is None.
     return urllib3.HTTPResponse(
-        data, response.headers, response.status, reason=response.reason, request_method=method
+        io.BytesIO(data),
+        response.headers,
+        response.status,
+        reason=response.reason,
+        request_method=method,
+        decode_content=False,
+        enforce_content_length=False,
     )
 
 
