@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -240,7 +240,9 @@ class Freshness:
 
     def _follow(self, note: Callable[[Any, float], None], listed: Any, *where: str) -> None:
         while not self._over.is_set():
-            with closing(watch.Watch().stream(listed, *where, timeout_seconds=3)) as stream:
+            stream = watch.Watch().stream(listed, *where, timeout_seconds=3)
+            # The API server may not have caught up with the version to go on from: the next watch lists anew.
+            with closing(stream), suppress(client.ApiException):
                 for event in stream:
                     note(event["object"], time.monotonic())
 
