@@ -53,7 +53,7 @@ STORED: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
         {
             "source": {"match": {"prefix": "a/", "include": [f"{HOSTILE_GLOB}/{n}" for n in range(16)]}},
         },
-        INVALID,
+        ("Failed", "JOB_002", "SourceEmpty"),
     ),
     "item-size": ({"limits": {"itemSize": "1e99999999999"}}, INVALID),
 }

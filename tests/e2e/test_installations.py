@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 
 import pytest
 
+from demo.stack import OPERATOR
 from e2e.second import Second, second_installation
 from e2e.world import GROUP, PLURAL, VERSION, Shop, World, ended, image_job, phase, until, verdict
 from localcluster.errors import ClusterError
@@ -77,3 +79,29 @@ def test_every_namespace_that_it_watches_is_served(world: World, blue: Second) -
         return [verdict(job)[2] for job in theirs]
 
     until("each job is refused", lambda: answers() == ["NotPermitted"] * OTHERS, 30, lambda: str(answers()))
+
+
+def test_a_namespace_that_denies_access_does_not_stop_the_others(world: World, blue: Second) -> None:
+    """The administrator of one namespace removes the RoleBinding, another one deletes the namespace."""
+    denied, deleted = blue.others[:2]
+    binding = world.kubectl("get", "rolebinding", "imagejob-operator", "-n", denied, "-o", "json")
+    world.kubectl("delete", "rolebinding", "imagejob-operator", "-n", denied)
+    world.kubectl("delete", "namespace", deleted)
+    world.core.delete_namespaced_pod(blue.pod().metadata.name, blue.home)
+    world.kubectl("rollout", "status", "-n", blue.home, f"deployment/{OPERATOR}", "--timeout=90s")
+    keys = blue.shop.upload_photos("china.jpg")
+    job = image_job({"keys": keys}, name="beside", destination={"prefix": "beside/"}, **{"class": "blue"})
+    blue.shop.apply(job)
+    assert verdict(blue.shop.await_end("beside", 60)) == ("Succeeded", "", "")
+
+    waits = image_job({"keys": ["photos/none.jpg"]}, name="waits", **{"class": "blue"})
+    world.kubectl.apply(waits, "-n", denied)
+    where = (GROUP, VERSION, denied, PLURAL, "waits")
+    assert phase(world.objects.get_namespaced_custom_object(*where)) == ""
+    restored = {**json.loads(binding), "metadata": {"name": "imagejob-operator", "namespace": denied}}
+    world.kubectl.apply(restored, "-n", denied)
+    until(
+        "the namespace is served again",
+        lambda: verdict(world.objects.get_namespaced_custom_object(*where))[2] == "NotPermitted",
+        90,
+    )
