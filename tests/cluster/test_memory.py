@@ -61,7 +61,9 @@ class Operator:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
                 found = re.search(
-                    r'^imagejob_jobs\{phase="Suspended"\} (\d+)', answer.read().decode(), re.MULTILINE
+                    r'^imagejob_jobs\{[^}]*phase="Suspended"[^}]*\} (\d+)',
+                    answer.read().decode(),
+                    re.MULTILINE,
                 )
                 return int(found[1]) if found else 0
         except OSError:
