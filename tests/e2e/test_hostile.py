@@ -241,7 +241,7 @@ class Freshness:
     def _follow(self, note: Callable[[Any, float], None], listed: Any, *where: str) -> None:
         while not self._over.is_set():
             stream = watch.Watch().stream(listed, *where, timeout_seconds=3)
-            # The API server may not have caught up with the version to go on from: the next watch lists again.
+            # The API server may not know the version to go on from yet: the next watch lists again.
             with closing(stream), suppress(client.ApiException):
                 for event in stream:
                     note(event["object"], time.monotonic())
