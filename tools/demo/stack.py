@@ -120,7 +120,7 @@ def prepare_namespace(kubectl: Kubectl, name: str) -> None:
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     kubectl("apply", "-n", name, "-k", str(repository() / "manifests" / "tenant"))
     # No ImageJob is admitted before the quota is counted, which takes up to 30 s after the CRDs were created.
-    counted = r"--for=jsonpath={.status.hard.count/imagejobs\.imagejob\.dev}"
+    counted = r"--for=jsonpath={.status.used.count/imagejobs\.imagejob\.dev}"
     kubectl("wait", "-n", name, "resourcequota/imagejob", counted, "--timeout=90s", timeout=100)
 
 
