@@ -51,7 +51,7 @@ FOR_EVER = -1
 
 @dataclass(frozen=True)
 class Fault:
-    """From its `after`th time on, a call is answered so, some times or for ever."""
+    """From its `after`th time on, a call is answered so, some times or forever."""
 
     call: str
     answer: ApiError

@@ -43,7 +43,7 @@ def answered(body: bytes, status: int = 200, **headers: str) -> Answer:
 
 
 def dripping(first: bytes, seconds: float = 0.05) -> Answer:
-    """Send some bytes, then one byte now and then, for ever."""
+    """Send some bytes, then one byte now and then, forever."""
 
     def drip(request: Request) -> None:
         request.socket.sendall(first)

@@ -1,4 +1,4 @@
-"""What ends the operator must not end it for ever: a deadline does not start again with each process."""
+"""What ends the operator must not end it forever: a deadline does not start again with each process."""
 
 from __future__ import annotations
 
@@ -29,4 +29,4 @@ def test_a_cleaning_that_ends_each_process_still_ends() -> None:
         if decision.status.at in TERMINAL:
             assert timedelta(hours=1) < started - later(0) < timedelta(hours=2)
             return
-    raise AssertionError("the job is cleaned for ever")
+    raise AssertionError("the job is cleaned forever")

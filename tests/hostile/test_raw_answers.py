@@ -99,7 +99,7 @@ def launcher(error: ApiError) -> PodLauncher:
 
 
 async def test_a_secret_that_a_quota_refused_is_not_delivered() -> None:
-    """A 409 of a quota is not `AlreadyExists`: the Pod would wait for its Secret for ever."""
+    """A 409 of a quota is not `AlreadyExists`: the Pod would wait for its Secret forever."""
     with pytest.raises(Refused) as caught:
         await launcher(QUOTA).deliver(attempt(State.WAITING), "shop", "http://order")
     assert not caught.value.problem.certain

@@ -1,4 +1,4 @@
-"""Events and Pods that the API server refuses for ever hold up neither an end nor a deletion."""
+"""Events and Pods that the API server refuses forever hold up neither an end nor a deletion."""
 
 from __future__ import annotations
 

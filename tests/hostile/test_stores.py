@@ -147,8 +147,8 @@ def listing(*names: str, token: str = "", **more: str) -> bytes:
 
 
 LISTINGS: dict[str, bytes] = {
-    "the same page for ever": listing("p/a", "p/b", token="same"),
-    "empty pages for ever": listing(token="same"),
+    "the same page forever": listing("p/a", "p/b", token="same"),
+    "empty pages forever": listing(token="same"),
     "more without a token": listing("p/a", IsTruncated="true"),
     "not in order": listing("p/b", "p/a"),
     "the same key twice": listing("p/a", "p/a"),

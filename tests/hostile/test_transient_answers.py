@@ -56,7 +56,7 @@ def test_a_bad_moment_is_no_verdict_on_a_write(answer: ApiError) -> None:
 
 @each_bad_moment
 async def test_a_launch_is_repeated_until_the_start_deadline(answer: ApiError) -> None:
-    """A Pod that is refused for ever: JOB_003 at the start deadline with the answer, and not before."""
+    """A Pod that is refused forever: JOB_003 at the start deadline with the answer, and not before."""
     world = World()
     world.create(execution={"startDeadlineSeconds": 120})
     world.cluster.hooks.fail(Refused(refusal(answer)), "launch")

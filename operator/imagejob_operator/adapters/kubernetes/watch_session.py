@@ -25,7 +25,7 @@ async def _keep_watching(
 ) -> aiohttp.ClientResponse:
     """Turn a refusal into a lost connection.
 
-    Kopf ends the operator when 403 or 5xx has answered four times; a lost connection it repeats for ever. The
+    Kopf ends the operator when 403 or 5xx has answered four times; a lost connection it repeats forever. The
     watch monitor reports the refusal.
     """
     response = await handler(request)

@@ -39,7 +39,7 @@ def list_page(client: Minio, bucket: str, prefix: str, delimiter: str, token: st
         "delimiter": delimiter,
         **({"continuation-token": token} if token else {}),
     }
-    # The client's own iterator follows empty pages for ever.
+    # The client's own iterator follows empty pages forever.
     answer = client._execute("GET", bucket, query_params=dict(query))
     return read_page(answer.data, prefix, after)
 
