@@ -31,7 +31,7 @@ def agrees(pod: dict[str, Any]) -> bool:
     numbers = [labels.get(name, "") for name in (LABEL_RUN, LABEL_EPOCH, LABEL_SHARD, LABEL_ATTEMPT)]
     return (
         metadata["namespace"] == KEY.namespace
-        and wanted in owners
+        and owners == [wanted]
         and labels.get(LABEL_JOB) == KEY.name
         and all(number.lstrip("-").isdigit() for number in numbers)
         and metadata["name"] == attempt_name(KEY, UID, *(int(number) for number in numbers))

@@ -89,16 +89,14 @@ def read_attempt(pod: dict[str, Any]) -> tuple[Identity, Attempt] | None:
 
 def _owner(metadata: dict[str, Any], labels: dict[str, str]) -> Identity | None:
     """The ImageJob that controls a Pod and that its label names, in the namespace of the Pod."""
-    for reference in metadata.get("ownerReferences") or ():
-        kind = (reference.get("apiVersion"), reference.get("kind"))
-        if reference.get("controller") is True and kind == (API_VERSION, KIND):
-            name = reference["name"]
-            return (
-                Identity(Key(metadata["namespace"], name), reference["uid"])
-                if labels.get(LABEL_JOB) == name
-                else None
-            )
-    return None
+    controllers = [one for one in metadata.get("ownerReferences") or () if one.get("controller") is True]
+    if len(controllers) != 1:
+        return None
+    (owner,) = controllers
+    kind, name = (owner.get("apiVersion"), owner.get("kind")), owner.get("name")
+    if kind != (API_VERSION, KIND) or labels.get(LABEL_JOB) != name:
+        return None
+    return Identity(Key(metadata["namespace"], str(name)), owner["uid"])
 
 
 def _started(terminated: dict[str, Any]) -> datetime | None:
