@@ -64,7 +64,6 @@ MAX_INSTALLATIONS = 100
 MAX_RUNS = 100
 """Runs of one ImageJob that are examined; further ones are when these were deleted."""
 
-
 CLOCK_TEXT = b"Written at each sweep: its modification time is the time of the store.\n"
 
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -16,13 +17,13 @@ from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.api.status import Status
 from imagejob_operator.controller.workqueue import WorkQueue
-from imagejob_operator.decision.garbage import Orphans
 from imagejob_operator.decision.phases.cleaning import DEFERRALS
 from imagejob_operator.garbage.schedule import StoreSweeps
 
 _CALL_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 _WAIT_BUCKETS = (0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 1800)
 _LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+F = TypeVar("F", GaugeMetricFamily, CounterMetricFamily)
 STORES = ("default", "imagestore")
 """Label of counters that must not grow with the number of ImageStores."""
 _PHASE_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400)
@@ -149,30 +150,25 @@ class _GarbageByStore(Collector):
         """Every metric, with the store as label."""
         stores = list(self._sweeps())
 
-        def gauge(name: str, text: str, value: Callable[[Orphans], float]) -> GaugeMetricFamily:
-            found = GaugeMetricFamily(f"imagejob_{name}", text, labels=["store"])
-            for sweeps, _ in stores:
-                found.add_metric([sweeps.name], value(sweeps.left))
-            return found
-
-        def counter(name: str, text: str, value: Callable[[StoreSweeps], int]) -> CounterMetricFamily:
-            found = CounterMetricFamily(f"imagejob_{name}", text, labels=["store"])
+        def family(kind: type[F], name: str, text: str, value: Callable[[StoreSweeps], float]) -> F:
+            found = kind(f"imagejob_{name}", text, labels=["store"])
             for sweeps, _ in stores:
                 found.add_metric([sweeps.name], value(sweeps))
             return found
 
+        gauge, counter = partial(family, GaugeMetricFamily), partial(family, CounterMetricFamily)
         text = "Number of orphaned staging folders that the last sweep did not delete."
-        yield gauge("orphan_prefixes", text, lambda left: left.prefixes)
+        yield gauge("orphan_prefixes", text, lambda sweeps: sweeps.left.prefixes)
         text = "Number of objects in orphaned staging folders."
-        yield gauge("orphan_objects", text, lambda left: left.objects)
+        yield gauge("orphan_objects", text, lambda sweeps: sweeps.left.objects)
         text = "Total size in bytes of the objects in orphaned staging folders."
-        yield gauge("orphan_bytes", text, lambda left: left.bytes)
+        yield gauge("orphan_bytes", text, lambda sweeps: sweeps.left.bytes)
         text = "Seconds since the last write to the oldest orphaned staging folder."
-        yield gauge("orphan_oldest_seconds", text, lambda left: left.oldest.total_seconds())
+        yield gauge("orphan_oldest_seconds", text, lambda sweeps: sweeps.left.oldest.total_seconds())
         text = "Number of orphaned objects that are too recent to be deleted."
-        yield gauge("orphan_waiting_objects", text, lambda left: left.waiting)
+        yield gauge("orphan_waiting_objects", text, lambda sweeps: sweeps.left.waiting)
         text = "Keys and folders in the installation's own staging that the operator did not write."
-        yield gauge("staging_unknown_prefixes", text, lambda left: left.unknown)
+        yield gauge("staging_unknown_prefixes", text, lambda sweeps: sweeps.left.unknown)
         text = "Objects deleted by the garbage collector."
         yield counter("garbage_deleted_objects", text, lambda sweeps: sweeps.deleted_objects)
         text = "Number of sweeps that failed, and of folders that a sweep failed to process."
