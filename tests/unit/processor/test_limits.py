@@ -11,7 +11,8 @@ from imagejob_contract.order import ItemLimits
 from imagejob_contract.output import Format
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure, message_of
-from imagejob_processor.rendering.source import _webp_size, open_source, sniff
+from imagejob_processor.rendering.format_detection import detect_format
+from imagejob_processor.rendering.source import _webp_size, open_source
 from unit.processor.images import LIMITS, file, jpeg, limits, made, make, photo, rendition, resized, stored
 
 
@@ -148,7 +149,7 @@ def test_what_is_no_image(data):
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF", "BMP"])
 def test_allowed_formats_are_known_by_their_bytes(form):
-    assert sniff(stored(form)) == form
+    assert detect_format(stored(form)) == form
 
 
 def test_a_polyglot_is_read_as_what_it_begins_with():
