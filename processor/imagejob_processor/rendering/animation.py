@@ -86,11 +86,11 @@ def _frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image.Image, i
     """Decode frame by frame: upright, in sRGB, with its duration in milliseconds."""
     image = source.image
     for number in range(image.n_frames):  # type: ignore[attr-defined]
-        with decoder_errors(limits, source.memory_needed):
+        with decoder_errors(source.format, limits, source.memory_needed):
             image.seek(number)
             image.load()
             # The decoder draws the next frame over this one.
-            frame = sample_depth.to_resizable_mode(image.copy())
+            frame = sample_depth.to_resizable_mode(image.copy(), source.header.samples)
             frame.info = {}
             duration = int(image.info.get("duration", 0))
         yield colour.to_srgb(orientation.apply(frame, source.orientation), source.profile), duration

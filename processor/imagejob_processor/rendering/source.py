@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 from PIL import Image
 
@@ -20,7 +21,9 @@ from imagejob_contract import pod_memory
 from imagejob_contract.order import ItemLimits
 from imagejob_contract.result import ItemCode
 from imagejob_processor import limits as checks
-from imagejob_processor.errors import CodecFailure, ItemFailure, detail_of
+from imagejob_processor.errors import CodecFailure, ItemFailure, reason_of
+from imagejob_processor.headers.header import Header
+from imagejob_processor.headers.read import read_header
 from imagejob_processor.pixels import orientation, sample_depth
 from imagejob_processor.pixels.geometry import Box, Size, full_box
 from imagejob_processor.rendering.format_detection import detect_format
@@ -28,6 +31,7 @@ from imagejob_processor.rendering.frame_count import check_frame_count, check_gi
 
 # Imported when first needed, to save memory and time.
 _READERS = {"WEBP": "PIL.WebPImagePlugin", "TIFF": "PIL.TiffImagePlugin", "AVIF": "PIL.AvifImagePlugin"}
+_TITLES = {"WEBP": "WebP"}
 _PIXEL_COUNT = re.compile(r"\((\d+) pixels\)")
 
 
@@ -37,7 +41,7 @@ class Source:
 
     Attributes:
         format: Pillow's name of the format.
-        data: The file.
+        header: The file with what was read of its header.
         image: Pillow's lazy image.
         size: Width and height as stored.
         orientation: EXIF orientation, 1..8.
@@ -46,7 +50,7 @@ class Source:
     """
 
     format: str
-    data: bytes
+    header: Header
     image: Image.Image
     size: Size
     orientation: int
@@ -83,18 +87,18 @@ def open_source(data: bytes, limits: ItemLimits) -> Source:
     checks.check_bytes(len(data), limits)
     name = detect_format(data)
     check_gif_frame_count(name, data, limits)
-    with decoder_errors(limits, _memory_needed(data, _webp_size(data) if name == "WEBP" else None)):
+    with decoder_errors(name, limits, _memory_needed(data, _webp_size(data) if name == "WEBP" else None)):
         _import_plugin(name)
         Image.MAX_IMAGE_PIXELS = limits.pixels
-        image = Image.open(BytesIO(data), formats=[name])
+        header = read_header(name, data)
+        image = Image.open(BytesIO(header.data), formats=[name])
     checks.check_pixels(image.size, limits)
     memory_needed = _memory_needed(data, image.size)
-    with decoder_errors(limits, memory_needed):
+    with decoder_errors(name, limits, memory_needed):
         check_frame_count(name, image, limits)
-        profile = image.info.get("icc_profile")
-        return Source(
-            name, data, image, image.size, orientation.read_orientation(image), profile or None, memory_needed
-        )
+        profile = header.profile or image.info.get("icc_profile") or None
+        upright = orientation.read_orientation(image)
+        return Source(name, header, image, image.size, upright, profile, memory_needed)
 
 
 def decode(source: Source, draft: Size | None, limits: ItemLimits) -> Frame:
@@ -110,19 +114,19 @@ def decode(source: Source, draft: Size | None, limits: ItemLimits) -> Frame:
         ItemFailure: IMG_001 for truncated and corrupt files, IMG_002, IMG_003.
     """
     image, box = source.image, None
-    with decoder_errors(limits, source.memory_needed):
+    with decoder_errors(source.format, limits, source.memory_needed):
         if draft is not None:
             drafted = image.draft(None, draft)
             box = drafted[1] if drafted else None
-        image = sample_depth.decode_samples(source.data, image)
+        image = sample_depth.decode_samples(source.header, image)
         image.info = {}
     oriented = orientation.oriented_box(box or full_box(image.size), image.size, source.orientation)
     return Frame(orientation.apply(image, source.orientation), oriented, source.oriented_size)
 
 
 @contextlib.contextmanager
-def decoder_errors(limits: ItemLimits, memory_needed: int) -> Iterator[None]:
-    """Convert every error of a decoder into an `ItemFailure`."""
+def decoder_errors(name: str, limits: ItemLimits, memory_needed: int) -> Iterator[None]:
+    """Convert every error of the decoder of a format into an `ItemFailure`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -134,7 +138,8 @@ def decoder_errors(limits: ItemLimits, memory_needed: int) -> Iterator[None]:
         value = f"{found.group(1)} pixels" if found else "too many pixels"
         raise checks.too_many_pixels(value, limits) from error
     except Exception as error:
-        message = f"the file is truncated or corrupt and cannot be decoded{detail_of(error)}"
+        title = _TITLES.get(name, name)
+        message = f"the {title} file is truncated or corrupt and cannot be decoded{reason_of(error)}"
         raise CodecFailure(ItemCode.UNDECODABLE, message, memory_needed) from error
 
 
@@ -161,3 +166,13 @@ def _import_plugin(name: str) -> None:
         plugin = importlib.import_module(_READERS[name])
         if name == "AVIF":
             plugin.DEFAULT_MAX_THREADS = 1  # type: ignore[attr-defined]
+        elif name == "TIFF":
+            _complete_tiff_layouts(plugin.OPEN_INFO)  # type: ignore[attr-defined]
+
+
+def _complete_tiff_layouts(layouts: dict[tuple[Any, ...], tuple[str, str]]) -> None:
+    """Add layouts of grey of 12 and 16 bits, in both byte orders and with 0 as white or black."""
+    for order, deep in ((b"II", "I;16"), (b"MM", "I;16B")):
+        for photometric in (0, 1):
+            layouts.setdefault((order, photometric, (1,), 1, (16,), ()), (deep, deep))
+            layouts.setdefault((order, photometric, (1,), 1, (12,), ()), ("I;16", "I;12"))
