@@ -17,7 +17,7 @@ from imagejob_contract.result import ItemCode
 from imagejob_processor import limits as checks
 from imagejob_processor import steps
 from imagejob_processor.errors import ItemFailure
-from imagejob_processor.pixels import colour, orientation
+from imagejob_processor.pixels import colour, orientation, sample_depth
 from imagejob_processor.pixels.encode import AnimationFrames
 from imagejob_processor.pixels.resampling import Engine
 from imagejob_processor.rendering.plan import naming_step
@@ -90,7 +90,7 @@ def _frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image.Image, i
             image.seek(number)
             image.load()
             # The decoder draws the next frame over this one.
-            frame = colour.to_resizable_mode(image.copy())
+            frame = sample_depth.to_resizable_mode(image.copy())
             frame.info = {}
             duration = int(image.info.get("duration", 0))
         yield colour.to_srgb(orientation.apply(frame, source.orientation), source.profile), duration
