@@ -23,12 +23,10 @@ def without_queries(text: str) -> str:
     return _QUERY.sub("?…", text)
 
 
-def message_of(text: str) -> str:
-    """Make `text` fit for a result: one line, no queries, at most `MAX_MESSAGE_CHARACTERS` characters."""
+def message_of(text: str, most: int = MAX_MESSAGE_CHARACTERS) -> str:
+    """Make `text` fit for a result: one line, no queries, at most `most` characters."""
     line = _UNPRINTABLE.sub(" ", without_queries(text)).strip()
-    if len(line) <= MAX_MESSAGE_CHARACTERS:
-        return line
-    return line[: MAX_MESSAGE_CHARACTERS - 1] + "…"
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def detail_of(error: Exception) -> str:

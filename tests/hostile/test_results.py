@@ -65,6 +65,7 @@ BOGUS: list[dict[str, Any]] = [
     {"index": 0, "outputs": [{**output("web"), "sha256": "\N{ARABIC-INDIC DIGIT ONE}" * 64}]},
     {"index": 0, "error": ERROR, "image": {**FACTS, "format": "WEBP\n"}},
     {"index": 0, "error": ERROR, "timings": {"fetch": 2**70}},
+    {"index": 0, "error": ERROR, "notes": ["x"] * 9},
     {"index": 10**30, "error": ERROR},
     {"index": 0, "error": ERROR, "\x00": 1},
 ]

@@ -9,7 +9,7 @@ from io import BytesIO
 from PIL import Image
 
 from imagejob_processor.errors import THE_ORDER
-from imagejob_processor.pixels import colour
+from imagejob_processor.pixels import colour, sample_depth
 from imagejob_processor.pixels.geometry import Size, StepImpossible
 
 _FORMATS = ("PNG", "WEBP", "JPEG", "GIF")
@@ -46,8 +46,8 @@ def decoded(key: str) -> Image.Image:
                 "use a smaller image"
             )
         profile = image.info.get("icc_profile")
-        image.load()
-        return colour.to_srgb(colour.to_resizable_mode(image), profile).convert("RGBA")
+        samples = sample_depth.decode_samples(_images[key], image)
+        return colour.to_srgb(samples, profile).convert("RGBA")
     except (StepImpossible, MemoryError):
         raise
     except Exception as error:

@@ -19,13 +19,13 @@ from imagejob_contract.result import ItemCode
 from imagejob_processor import limits as checks
 from imagejob_processor import steps
 from imagejob_processor.errors import ItemFailure
-from imagejob_processor.pixels import avif_boxes, colour, gif_blocks, orientation
+from imagejob_processor.pixels import avif_boxes, colour, gif_blocks, orientation, sample_depth
 from imagejob_processor.pixels.animation_encoding import AnimationFrames, shown_milliseconds
 from imagejob_processor.pixels.geometry import full_box
 from imagejob_processor.pixels.resampling import Engine
-from imagejob_processor.rendering.frame_canvas import Part, compose
+from imagejob_processor.rendering.frame_canvas import compose
 from imagejob_processor.rendering.plan import naming_step
-from imagejob_processor.rendering.source import Frame, Source, decoder_errors, open_source
+from imagejob_processor.rendering.source import Frame, Source, decode, decoder_errors, open_source
 from imagejob_processor.rendering.stored_parts import gif_parts, png_parts
 
 _ENDLESS = 0
@@ -33,18 +33,20 @@ _PART_HEAD_BYTES = 1024
 """More than the bytes that the file of a part has and the whole file has not."""
 
 
-def frame_count(source: Source, data: bytes) -> int:
+def frame_count(source: Source) -> int:
     """Count the frames of an animation; the pages of a TIFF are none, nor is the default image of a PNG."""
     if source.format == "GIF":
-        return sum(1 for _ in gif_blocks.read_images(data))
+        return sum(1 for _ in gif_blocks.read_images(source.data))
     if source.format not in ("WEBP", "PNG", "AVIF"):
         return 1
     default: bool = getattr(source.image, "default_image", False)
+    if default and b"fcTL" not in source.data:
+        return 1
     return int(getattr(source.image, "n_frames", 1)) - default
 
 
 def animated_renditions(
-    source: Source, data: bytes, renditions: tuple[Rendition, ...], limits: ItemLimits
+    source: Source, renditions: tuple[Rendition, ...], limits: ItemLimits
 ) -> tuple[Rendition, ...]:
     """Return the renditions that keep all frames of `source`.
 
@@ -52,7 +54,7 @@ def animated_renditions(
         ItemFailure: IMG_002, the frames together have too many pixels.
     """
     wanted = tuple(r for r in renditions if r.output.animation is Animation.ALL)
-    frames, (width, height) = frame_count(source, data) if wanted else 0, source.size
+    frames, (width, height) = frame_count(source) if wanted else 0, source.size
     if frames <= 1:
         return ()
     if frames * width * height > limits.pixels:
@@ -78,7 +80,7 @@ def decode_animation(
     """
     source = open_source(data, limits)
     frames, durations = [], []
-    for image, milliseconds in _frames(source, data, limits):
+    for image, milliseconds in _frames(source, limits):
         for index, step in enumerate(rendition.steps):
             with naming_step(rendition, index):
                 image = steps.apply(step, image, engine)
@@ -91,10 +93,10 @@ def decode_animation(
                 f"over the limit of {max_pixels} pixels in total; raise limits.pixels or reduce the size",
             )
     with decoder_errors(limits, source.memory_needed):
-        return AnimationFrames(tuple(frames), tuple(durations), _plays(source, data))
+        return AnimationFrames(tuple(frames), tuple(durations), _plays(source))
 
 
-def decode_first_frame(source: Source, data: bytes, limits: ItemLimits) -> Frame | None:
+def decode_first_frame(source: Source, limits: ItemLimits) -> Frame | None:
     """Decode the first frame of an animation in sRGB, if it is not simply the first image of the file.
 
     That is so for a GIF whose first image does not cover the canvas, and for a PNG with a default image.
@@ -103,22 +105,21 @@ def decode_first_frame(source: Source, data: bytes, limits: ItemLimits) -> Frame
         ItemFailure: IMG_001 for a corrupt frame.
     """
     if source.format == "GIF":
-        image = next(gif_blocks.read_images(data), None)
+        image = next(gif_blocks.read_images(source.data), None)
         separate = image is not None and (image.left, image.top, image.size) != (0, 0, source.size)
     else:
-        separate = bool(getattr(source.image, "default_image", False)) and frame_count(source, data) > 0
+        separate = bool(getattr(source.image, "default_image", False)) and b"fcTL" in source.data
     if not separate:
         return None
-    first, _ = next(_frames(source, data, limits))
+    first, _ = next(_frames(source, limits))
     return Frame(first, full_box(first.size), source.oriented_size)
 
 
-def _frames(source: Source, data: bytes, limits: ItemLimits) -> Iterator[tuple[Image.Image, float]]:
+def _frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image.Image, float]]:
     """Decode frame by frame: upright, in sRGB, with its time in milliseconds as stored."""
-    frames = (
-        _composed_frames(source, data, limits) if source.format in ("GIF", "PNG") else _whole_frames(source)
-    )
-    for _ in range(frame_count(source, data)):
+    in_parts = source.format in ("GIF", "PNG")
+    frames = _composed_frames(source, limits) if in_parts else _whole_frames(source)
+    for _ in range(frame_count(source)):
         with decoder_errors(limits, source.memory_needed):
             image, milliseconds = next(frames, (None, 0))
             if image is None:
@@ -128,17 +129,15 @@ def _frames(source: Source, data: bytes, limits: ItemLimits) -> Iterator[tuple[I
         yield orientation.apply(image, source.orientation), milliseconds
 
 
-def _composed_frames(source: Source, data: bytes, limits: ItemLimits) -> Iterator[tuple[Image.Image, float]]:
+def _composed_frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image.Image, float]]:
     """Decode frames that are stored in parts."""
     wider = msgspec.structs.replace(limits, item_bytes=limits.item_bytes + _PART_HEAD_BYTES)
 
-    def decode(file: bytes) -> Image.Image:
-        part = open_source(file, wider).image
-        part.load()
-        return colour.to_srgb(colour.to_resizable_mode(part), source.profile)
+    def decode_part(file: bytes) -> Image.Image:
+        return colour.to_srgb(decode(open_source(file, wider), None, wider).image, source.profile)
 
-    parts: Iterator[Part] = gif_parts(data) if source.format == "GIF" else png_parts(data, source.size)
-    return compose(parts, source.size, decode)
+    parts = gif_parts(source.data) if source.format == "GIF" else png_parts(source.data, source.size)
+    return compose(parts, source.size, decode_part)
 
 
 def _whole_frames(source: Source) -> Iterator[tuple[Image.Image, float]]:
@@ -148,18 +147,18 @@ def _whole_frames(source: Source) -> Iterator[tuple[Image.Image, float]]:
         image.seek(number)
         image.load()
         # The decoder draws the next frame over this one.
-        frame = colour.to_resizable_mode(image.copy())
+        frame = sample_depth.to_resizable_mode(image.copy())
         frame.info = {}
         # Both are rounded; the ends do not drift.
         start, end = end, image.info["timestamp"] + image.info["duration"]
         yield colour.to_srgb(frame, source.profile), end - start
 
 
-def _plays(source: Source, data: bytes) -> int:
+def _plays(source: Source) -> int:
     """Return how often a browser plays the animation, 0 for endless."""
     if source.format == "GIF":
-        repeats = gif_blocks.read_repeats(data)
+        repeats = gif_blocks.read_repeats(source.data)
         return 1 if repeats is None else repeats + 1 if repeats else _ENDLESS
     if source.format == "AVIF":
-        return avif_boxes.read_plays(data)
+        return avif_boxes.read_plays(source.data)
     return int(source.image.info.get("loop", _ENDLESS))

@@ -62,7 +62,7 @@ def render(
     """
     source = open_source(data, limits)
     max_pixels = pod_memory.work_pixels(renditions, limits)
-    animated = animation.animated_renditions(source, data, renditions, limits)
+    animated = animation.animated_renditions(source, renditions, limits)
     plan = make_plan(source.size, source.orientation, renditions, max_pixels)
     if animated:
         still = tuple(rendition for rendition in renditions if rendition not in animated)
@@ -77,7 +77,7 @@ def render(
     keeps = any(rendition.output.metadata is not Metadata.STRIP for rendition in renditions)
     # Before the decode, which may discard it.
     metadata = read_metadata(source.image) if keeps else NO_METADATA
-    frame = animation.decode_first_frame(source, data, limits)
+    frame = animation.decode_first_frame(source, limits)
     if frame is None:
         frame = decode(source, plan.draft, limits)
     else:

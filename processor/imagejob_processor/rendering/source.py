@@ -21,7 +21,7 @@ from imagejob_contract.order import ItemLimits
 from imagejob_contract.result import ItemCode
 from imagejob_processor import limits as checks
 from imagejob_processor.errors import CodecFailure, ItemFailure, detail_of
-from imagejob_processor.pixels import colour, orientation
+from imagejob_processor.pixels import orientation, sample_depth
 from imagejob_processor.pixels.geometry import Box, Size, full_box
 from imagejob_processor.rendering.format_detection import detect_format
 from imagejob_processor.rendering.frame_count import check_frame_count, check_gif_frame_count
@@ -37,6 +37,7 @@ class Source:
 
     Attributes:
         format: Pillow's name of the format.
+        data: The file.
         image: Pillow's lazy image.
         size: Width and height as stored.
         orientation: EXIF orientation, 1..8.
@@ -45,6 +46,7 @@ class Source:
     """
 
     format: str
+    data: bytes
     image: Image.Image
     size: Size
     orientation: int
@@ -91,7 +93,7 @@ def open_source(data: bytes, limits: ItemLimits) -> Source:
         check_frame_count(name, image, limits)
         profile = image.info.get("icc_profile")
         return Source(
-            name, image, image.size, orientation.read_orientation(image), profile or None, memory_needed
+            name, data, image, image.size, orientation.read_orientation(image), profile or None, memory_needed
         )
 
 
@@ -112,8 +114,7 @@ def decode(source: Source, draft: Size | None, limits: ItemLimits) -> Frame:
         if draft is not None:
             drafted = image.draft(None, draft)
             box = drafted[1] if drafted else None
-        image.load()
-        image = colour.to_resizable_mode(image)
+        image = sample_depth.decode_samples(source.data, image)
         image.info = {}
     oriented = orientation.oriented_box(box or full_box(image.size), image.size, source.orientation)
     return Frame(orientation.apply(image, source.orientation), oriented, source.oriented_size)

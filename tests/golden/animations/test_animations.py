@@ -117,7 +117,7 @@ PLANTED = {
     "blending": ("PNG", Format.PNG, animation, "compose", turned_over(animation.compose)),
     "frames": ("GIF", Format.GIF, animation_encoding, "_gif_images", frozen(animation_encoding._gif_images)),
     "durations": ("WebP", Format.GIF, animation_encoding, "rounded_durations", cut),
-    "plays": ("GIF opaque", Format.WEBP, animation, "_plays", lambda source, data: 7),
+    "plays": ("GIF opaque", Format.WEBP, animation, "_plays", lambda source: 7),
 }
 
 
