@@ -23,6 +23,7 @@ from imagejob_processor import limits as checks
 from imagejob_processor.errors import CodecFailure, ItemFailure, detail_of
 from imagejob_processor.pixels import orientation, sample_depth
 from imagejob_processor.pixels.geometry import Box, Size, full_box
+from imagejob_processor.rendering.colour_space import profile_of
 from imagejob_processor.rendering.format_detection import detect_format
 from imagejob_processor.rendering.frame_count import check_frame_count, check_gif_frame_count
 from imagejob_processor.rendering.heif import open_heif
@@ -44,7 +45,7 @@ class Source:
         image: Pillow's lazy image.
         size: Width and height as stored.
         orientation: EXIF orientation, 1..8.
-        profile: ICC profile, if there is one.
+        profile: ICC profile of its colours; None if they are those of sRGB.
         memory_needed: Address space in bytes that is certainly enough to decode it.
     """
 
@@ -92,10 +93,9 @@ def open_source(data: bytes, limits: ItemLimits) -> Source:
     memory_needed = _memory_needed(data, image.size)
     with decoder_errors(limits, memory_needed):
         check_frame_count(name, image, limits)
-        profile = image.info.get("icc_profile")
-        return Source(
-            name, data, image, image.size, orientation.read_orientation(image), profile or None, memory_needed
-        )
+        profile = profile_of(name, data, image)
+        upright = orientation.read_orientation(image)
+        return Source(name, data, image, image.size, upright, profile, memory_needed)
 
 
 def decode(source: Source, draft: Size | None, limits: ItemLimits) -> Frame:
