@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from golden.animations.written import CLEAR, KEEP, UNDO, Part, Pixels, Written, gif, png, webp
+from golden.animations.written import CLEAR, KEEP, RESTORE, Part, Pixels, Written, gif, png, webp
 
 WIDTH, HEIGHT = 24, 18
 DELAYS = (20, 30, 40, 70, 120, 250)
@@ -41,7 +41,7 @@ def _animation(
     seed: int,
     alphas: tuple[int, ...],
     *,
-    disposals: tuple[int, ...] = (KEEP, CLEAR, UNDO),
+    disposals: tuple[int, ...] = (KEEP, CLEAR, RESTORE),
     blends: tuple[bool, ...] = (True, False),
     beyond: bool = False,
     first: bool = True,

@@ -93,7 +93,7 @@ def test_each_frame_goes_through_the_steps_as_a_still_image_would(kind):
         assert not differences(output, wanted, 1.5, 3), seed
 
 
-CLEAR, UNDO = frame_canvas.Disposal.CLEAR, frame_canvas.Disposal.UNDO
+CLEAR, RESTORE = frame_canvas.Disposal.CLEAR, frame_canvas.Disposal.RESTORE
 
 
 def turned_over(compose):
@@ -116,9 +116,9 @@ def cut(durations, form):
 
 
 PLANTED = {
-    "a cleared part of a GIF stays": ("GIF", Format.PNG, stored_parts, "_GIF_DISPOSALS", {3: UNDO}),
-    "a part of a GIF is not undone": ("GIF", Format.PNG, stored_parts, "_GIF_DISPOSALS", {2: CLEAR}),
-    "a part of a PNG is not undone": ("PNG", Format.PNG, stored_parts, "_PNG_DISPOSALS", {1: CLEAR}),
+    "a cleared part of a GIF stays": ("GIF", Format.PNG, stored_parts, "_GIF_DISPOSALS", {3: RESTORE}),
+    "a part of a GIF is not restored": ("GIF", Format.PNG, stored_parts, "_GIF_DISPOSALS", {2: CLEAR}),
+    "a part of a PNG is not restored": ("PNG", Format.PNG, stored_parts, "_PNG_DISPOSALS", {1: CLEAR}),
     "blending": ("PNG", Format.PNG, animation, "compose", turned_over(animation.compose)),
     "frames": ("GIF", Format.GIF, animation_encoding, "_gif_images", frozen(animation_encoding._gif_images)),
     "durations": ("WebP", Format.GIF, animation_encoding, "rounded_durations", cut),

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]
-KEEP, CLEAR, UNDO = range(3)
-_GIF_DISPOSALS = {KEEP: 1, CLEAR: 2, UNDO: 3}
+KEEP, CLEAR, RESTORE = range(3)
+_GIF_DISPOSALS = {KEEP: 1, CLEAR: 2, RESTORE: 3}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def seen(animation: Written) -> list[Pixels]:
         frames.append(np.round(canvas).astype(np.uint8))
         if part.disposal == CLEAR:
             canvas[box] = 0
-        elif part.disposal == UNDO:
+        elif part.disposal == RESTORE:
             canvas = before
     return frames
 
