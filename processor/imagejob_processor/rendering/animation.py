@@ -36,11 +36,11 @@ _PART_HEAD_BYTES = 1024
 def frame_count(source: Source) -> int:
     """Count the frames of an animation; the pages of a TIFF are none, nor is the default image of a PNG."""
     if source.format == "GIF":
-        return sum(1 for _ in gif_blocks.read_images(source.data))
+        return sum(1 for _ in gif_blocks.read_images(source.header.data))
     if source.format not in ("WEBP", "PNG", "AVIF"):
         return 1
     default: bool = getattr(source.image, "default_image", False)
-    if default and b"fcTL" not in source.data:
+    if default and b"fcTL" not in source.header.data:
         return 1
     return int(getattr(source.image, "n_frames", 1)) - default
 
@@ -92,7 +92,7 @@ def decode_animation(
                 f"rendition {rendition.name!r}: {len(frames)} frames of {image.width}x{image.height} pixels, "
                 f"over the limit of {max_pixels} pixels in total; raise limits.pixels or reduce the size",
             )
-    with decoder_errors(limits, source.memory_needed):
+    with decoder_errors(source.format, limits, source.memory_needed):
         return AnimationFrames(tuple(frames), tuple(durations), _plays(source))
 
 
@@ -105,10 +105,10 @@ def decode_first_frame(source: Source, limits: ItemLimits) -> Frame | None:
         ItemFailure: IMG_001 for a corrupt frame.
     """
     if source.format == "GIF":
-        image = next(gif_blocks.read_images(source.data), None)
+        image = next(gif_blocks.read_images(source.header.data), None)
         separate = image is not None and (image.left, image.top, image.size) != (0, 0, source.size)
     else:
-        separate = bool(getattr(source.image, "default_image", False)) and b"fcTL" in source.data
+        separate = bool(getattr(source.image, "default_image", False)) and b"fcTL" in source.header.data
     if not separate:
         return None
     first, _ = next(_frames(source, limits))
@@ -120,7 +120,7 @@ def _frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image.Image, f
     in_parts = source.format in ("GIF", "PNG")
     frames = _composed_frames(source, limits) if in_parts else _whole_frames(source)
     for _ in range(frame_count(source)):
-        with decoder_errors(limits, source.memory_needed):
+        with decoder_errors(source.format, limits, source.memory_needed):
             image, milliseconds = next(frames, (None, 0))
             if image is None:
                 raise EOFError("there are fewer frames than announced")
@@ -136,7 +136,7 @@ def _composed_frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image
     def decode_part(file: bytes) -> Image.Image:
         return colour.to_srgb(decode(open_source(file, wider), None, wider).image, source.profile)
 
-    parts = gif_parts(source.data) if source.format == "GIF" else png_parts(source.data, source.size)
+    parts = gif_parts(source.header.data) if source.format == "GIF" else png_parts(source.header.data, source.size)
     return compose(parts, source.size, decode_part)
 
 
@@ -147,7 +147,7 @@ def _whole_frames(source: Source) -> Iterator[tuple[Image.Image, float]]:
         image.seek(number)
         image.load()
         # The decoder draws the next frame over this one.
-        frame = sample_depth.to_resizable_mode(image.copy())
+        frame = sample_depth.to_resizable_mode(image.copy(), source.header.samples)
         frame.info = {}
         # Both are rounded; the ends do not drift.
         start, end = end, image.info["timestamp"] + image.info["duration"]
@@ -157,8 +157,8 @@ def _whole_frames(source: Source) -> Iterator[tuple[Image.Image, float]]:
 def _plays(source: Source) -> int:
     """Return how often a browser plays the animation, 0 for endless."""
     if source.format == "GIF":
-        repeats = gif_blocks.read_repeats(source.data)
+        repeats = gif_blocks.read_repeats(source.header.data)
         return 1 if repeats is None else repeats + 1 if repeats else _ENDLESS
     if source.format == "AVIF":
-        return avif_boxes.read_plays(source.data)
+        return avif_boxes.read_plays(source.header.data)
     return int(source.image.info.get("loop", _ENDLESS))

@@ -25,7 +25,7 @@ from imagejob_contract.output import Metadata
 from imagejob_contract.recipe import Rendition, Step
 from imagejob_contract.result import ImageFacts, ItemCode
 from imagejob_processor import steps
-from imagejob_processor.errors import CodecFailure, ItemFailure, detail_of
+from imagejob_processor.errors import CodecFailure, ItemFailure, reason_of
 from imagejob_processor.pixels import colour, encode
 from imagejob_processor.pixels.animation_encoding import encode_animation
 from imagejob_processor.pixels.geometry import Box, Size, full_box, map_box
@@ -178,7 +178,7 @@ def _encode(
         raise ItemFailure(failure.code, f"rendition {rendition.name!r}: {failure.message}") from None
     except Exception as error:
         form = rendition.output.format
-        message = f"rendition {rendition.name!r}: the image cannot be encoded as {form}{detail_of(error)}"
+        message = f"rendition {rendition.name!r}: the image cannot be encoded as {form}{reason_of(error)}"
         memory_needed += pod_memory.encode_bytes(form, size)
         raise CodecFailure(ItemCode.STEP_FAILED, message, memory_needed) from error
     return EncodedRendition(rendition.name, *size, data)
