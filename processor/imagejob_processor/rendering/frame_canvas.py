@@ -17,7 +17,7 @@ _CLEAR = (0, 0, 0, 0)
 
 
 class Disposal(enum.Enum):
-    """What follows the time of a part: it stays, its box becomes transparent, or what was there before is restored."""
+    """What follows the time of a part: it stays, its box is cleared, or the canvas is restored."""
 
     KEEP = "keep"
     CLEAR = "clear"
