@@ -45,6 +45,7 @@ class RetryPolicy:
 
     Attributes:
         tries: How many times, at most.
+        order_tries: The same for the order: at first, the network of a Pod with a sidecar may not be ready.
         seconds: No new try starts later than this.
         first_pause: Seconds between the first two tries; doubled after each.
         longest_pause: Limit of the pause in seconds.
@@ -53,6 +54,7 @@ class RetryPolicy:
     """
 
     tries: int = 5
+    order_tries: int = 10
     seconds: float = 30.0
     first_pause: float = 0.5
     longest_pause: float = 8.0
@@ -116,7 +118,8 @@ class Store:
             StoreUnavailable: No response in time.
         """
         try:
-            response = self._with_retries(THE_ORDER, lambda: self._get(url, {}, MAX_ORDER_BYTES))
+            tries = self._retry_policy.order_tries
+            response = self._with_retries(THE_ORDER, lambda: self._get(url, {}, MAX_ORDER_BYTES), tries)
         except _BodyTooLarge as error:
             text = f"{THE_ORDER} has at least {error} bytes, over the limit of {MAX_ORDER_BYTES}"
             raise BadOrder(f"{text}; lower spec.execution.itemsPerPod") from None
@@ -193,22 +196,22 @@ class Store:
             raise StoreUnavailable(f"the store rejected the result: {response.describe()}")
         return True
 
-    def _with_retries(self, what: str, request: Callable[[], _Response]) -> _Response:
-        """Repeat a request until the response is final.
+    def _with_retries(self, what: str, request: Callable[[], _Response], tries: int = 0) -> _Response:
+        """Repeat a request until the response is final, at most `tries` times (those of the policy if 0).
 
         Raises:
             StoreUnavailable: AttemptCounts or time are used up.
         """
-        policy = self._retry_policy
-        started = time.monotonic()
-        for number in range(1, policy.tries + 1):
+        policy, started = self._retry_policy, time.monotonic()
+        tries = tries or policy.tries
+        for number in range(1, tries + 1):
             try:
                 return request()
             except _TransientError as error:
                 cause = str(error)
             pause = _backoff(number, policy)
             spent = time.monotonic() - started
-            if number == policy.tries or spent + pause > policy.seconds:
+            if number == tries or spent + pause > policy.seconds:
                 break
             policy.pause(pause)
         raise StoreUnavailable(f"the request for {what} failed: {cause} ({number} tries in {spent:.0f} s)")

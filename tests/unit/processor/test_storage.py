@@ -116,6 +116,23 @@ def test_a_store_that_is_not_there(store, script):
     assert "TOPSECRET" not in str(caught.value)
 
 
+def test_the_order_is_requested_until_the_network_of_the_pod_is_ready(script):
+    """Connections are refused until a sidecar is ready: longer than the tries of any other request."""
+    pauses = []
+    ready = script.url("/order")
+    script.answers["/order"] = [Answer(body=b"{}")]
+
+    class Refused(Store):
+        def _get(self, url, headers, max_bytes):
+            return super()._get(ready if len(pauses) == 6 else "http://127.0.0.1:1/order", headers, max_bytes)
+
+    assert Refused(RetryPolicy(pause=pauses.append)).get_order(ready) == b"{}"
+    assert 15 <= sum(pauses) <= 30
+    pauses.clear()
+    with pytest.raises(StoreUnavailable, match=r"no connection to the store: .* \(5 tries"):
+        Refused(RetryPolicy(pause=lambda _: None)).get_source(ready, "", 10)
+
+
 def test_a_dripping_body_times_out(script):
     script.answers["/a"] = [Answer(body=LARGE)]
     with pytest.raises(StoreUnavailable, match="only"):
