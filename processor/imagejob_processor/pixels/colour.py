@@ -1,8 +1,7 @@
 """Colour conversion to 8-bit sRGB, in mode L, RGB or RGBA.
 
-There are two parts, so that the expensive one runs on the reduced image: `to_resizable_mode` makes a mode
-that can be resampled, `to_srgb` applies the ICC profile. A profile that is broken or for another colour space
-is ignored, as browsers do.
+It runs on the reduced image, after `sample_depth` made a mode that can be resampled. A profile that is broken
+or for another colour space is ignored, as browsers do.
 """
 
 from __future__ import annotations
@@ -13,39 +12,12 @@ from typing import Any
 
 from PIL import Image
 
-from imagejob_contract.result import ItemCode
-from imagejob_processor.errors import ItemFailure
-
-_DIRECT = ("L", "LA", "RGB", "RGBA", "CMYK", "LAB")
-_CONVERTED = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
-_UNSUPPORTED = {"F": "32-bit floating-point", "I": "32-bit integer"}
 # The colour space of a profile for an image of the mode.
 _SPACES = {"L": "GRAY", "LA": "GRAY", "RGB": "RGB ", "RGBA": "RGB ", "CMYK": "CMYK"}
 
 
-def to_resizable_mode(image: Image.Image) -> Image.Image:
-    """Convert an image to one of the modes L, LA, RGB, RGBA, CMYK, LAB.
-
-    Raises:
-        ItemFailure: IMG_003, for sample types without a defined white, such as 32-bit floats.
-    """
-    if image.mode == "P" or image.mode == "PA" or "transparency" in image.info:
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
-    if image.mode.startswith("I;16"):
-        return _to_8_bit(image)
-    if image.mode in _DIRECT:
-        return image
-    if image.mode in _CONVERTED:
-        return image.convert(_CONVERTED[image.mode])
-    raise ItemFailure(
-        ItemCode.UNSUPPORTED_FORMAT,
-        f"{_UNSUPPORTED.get(image.mode, image.mode)} pixels are not supported; "
-        "use 1-bit, 8-bit or 16-bit grayscale, RGB, CMYK or a palette",
-    )
-
-
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert an image from `to_resizable_mode` to sRGB, in mode L, RGB or RGBA."""
+    """Convert an image from `sample_depth` to sRGB, in mode L, RGB or RGBA."""
     if image.mode == "LAB":
         return _from_lab(image)
     if image.mode == "LA":
@@ -66,13 +38,6 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 def is_srgb(profile: bytes | None, mode: str) -> bool:
     """Whether `to_srgb` returns the samples of such an image unchanged."""
     return not profile or _transform(profile, mode) is None
-
-
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Convert 16 bits to the upper 8; Pillow's own conversion would clip."""
-    wide = image if image.mode == "I;16" else image.convert("I")
-    # For this mode, Pillow supports only a scale and an offset.
-    return wide.point(lambda value: value * (1 / 256)).convert("L")
 
 
 @functools.lru_cache(maxsize=8)
