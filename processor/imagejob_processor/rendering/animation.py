@@ -38,12 +38,13 @@ def animated_renditions(
     """Return the renditions that keep all frames of `source`.
 
     Raises:
-        ItemFailure: IMG_002, the frames together have too many pixels.
+        ItemFailure: IMG_002, the frames together have too many pixels. IMG_001, they cannot be counted.
     """
     wanted = tuple(r for r in renditions if r.output.animation is Animation.ALL)
-    if not wanted or not is_animated(source):
-        return ()
-    frames, (width, height) = source.image.n_frames, source.size  # type: ignore[attr-defined]
+    with decoder_errors(source.format, limits, source.memory_needed):
+        if not wanted or not is_animated(source):
+            return ()
+        frames, (width, height) = source.image.n_frames, source.size  # type: ignore[attr-defined]
     if frames * width * height > limits.pixels:
         total = frames * width * height
         raise checks.too_many_pixels(f"{frames} frames of {width}x{height} = {total} pixels in total", limits)

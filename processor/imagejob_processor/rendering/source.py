@@ -167,7 +167,7 @@ def _import_plugin(name: str) -> None:
         if name == "AVIF":
             plugin.DEFAULT_MAX_THREADS = 1  # type: ignore[attr-defined]
         elif name == "TIFF":
-            _complete_tiff_layouts(plugin.OPEN_INFO)  # type: ignore[attr-defined]
+            _complete_tiff_layouts(plugin.OPEN_INFO)
 
 
 def _complete_tiff_layouts(layouts: dict[tuple[Any, ...], tuple[str, str]]) -> None:
