@@ -18,7 +18,7 @@ from unit.processor.images import file, make, rendition, resized
 
 FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF", "BMP"]
 PYTHON = re.compile(
-    r"0x[0-9a-f]|<|>|_|\bb['\"]|\bobject\b|\bPIL\b|\bPillow\b|\bNone\b|\bbytes-like\b|[a-z](Error|Exception|Warning)\b"
+    r"\b0x[0-9a-f]|<|>|_|\bb['\"]|\bobject\b|\bPIL\b|\bPillow\b|\bNone\b|\bbytes-like\b|[a-z](Error|Exception|Warning)\b"
     r"|\bdecoder error\b|\btuple\b|\bstruct\b|\bunpack\b|\bindex out of\b|\bargument\b|\bencoder error\b"
 )
 WAYS = (
