@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 from PIL import Image
@@ -134,7 +135,9 @@ def _composed_frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image
     wider = msgspec.structs.replace(limits, item_bytes=limits.item_bytes + _PART_HEAD_BYTES)
 
     def decode_part(file: bytes) -> Image.Image:
-        return colour.to_srgb(decode(open_source(file, wider), None, wider).image, source.profile)
+        part = open_source(file, wider)
+        header = replace(part.header, samples=source.header.samples)
+        return colour.to_srgb(decode(replace(part, header=header), None, wider).image, source.profile)
 
     parts = (
         gif_parts(source.header.data)
