@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 MEASURED := failures chaos chaos-cluster failover
 
-.PHONY: help demo test check fuzz mutants browser evidence-check e2e chaos chaos-cluster docs bench bench-images bench-failover soak lock clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs bench bench-images bench-failover soak lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ evidence-check: $(STAMP) ## before a release: the measurements cover every case 
 
 e2e: $(STAMP) ## the end-to-end tests on a real cluster
 	@$(PYTHON) -m testsuite --only e2e
+
+stores: $(STAMP) ## the contract and the e2e cases of a store on every S3 server and behind a proxy that plays R2; SERVERS names some (half an hour)
+	@PYTHONPATH=tools:tests $(PYTHON) -m s3_servers $(SERVERS)
 
 chaos: $(STAMP) ## the operator killed at every request of every scenario, in memory, and every fault (half an hour)
 	@PYTHONPATH=tools:tests $(PYTHON) -m chaos
