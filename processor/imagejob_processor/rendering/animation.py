@@ -124,7 +124,8 @@ def _frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image.Image, f
         with decoder_errors(source.format, limits, source.memory_needed):
             image, milliseconds = next(frames, (None, 0))
             if image is None:
-                raise EOFError("there are fewer frames than announced")
+                text = f"the {source.format} file is corrupt: it has fewer frames than it announces"
+                raise ItemFailure(ItemCode.UNDECODABLE, text)
         if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
             image = image.convert("RGB")
         yield orientation.apply(image, source.orientation), milliseconds
