@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 import ssl
@@ -38,6 +39,8 @@ class RetryPolicy:
 
     Attributes:
         tries: How many times, at most.
+        first_tries: The same until the store has answered once: behind an injected sidecar, the network of a
+            Pod may be ready only after seconds.
         seconds: No new try starts later than this.
         first_pause: Seconds between the first two tries; doubled after each.
         longest_pause: Limit of the pause in seconds.
@@ -46,6 +49,7 @@ class RetryPolicy:
     """
 
     tries: int = 5
+    first_tries: int = 10
     seconds: float = 30.0
     first_pause: float = 0.5
     longest_pause: float = 8.0
@@ -95,6 +99,8 @@ class Transport:
 
     def __init__(self, retry_policy: RetryPolicy | None, connections: int, ca_bundle: str) -> None:
         self._retry_policy = retry_policy or RetryPolicy()
+        self._answered = False
+        """Whether the store has answered a request."""
         context = ssl.create_default_context(cadata=ca_bundle) if ca_bundle else None
         self._http = urllib3.PoolManager(
             maxsize=connections,
@@ -131,14 +137,15 @@ class Transport:
         """
         policy = self._retry_policy
         started = time.monotonic()
-        for number in range(1, policy.tries + 1):
+        for number in itertools.count(1):
             try:
                 return request()
             except _TransientError as error:
                 cause = str(error)
             pause = _backoff(number, policy)
             spent = time.monotonic() - started
-            if number == policy.tries or spent + pause > policy.seconds:
+            tries = policy.tries if self._answered else policy.first_tries
+            if number >= tries or spent + pause > policy.seconds:
                 break
             policy.pause(pause)
         raise StoreUnavailable(f"the request for {what} failed: {cause} ({number} tries in {spent:.0f} s)")
@@ -164,6 +171,7 @@ class Transport:
                 preload_content=False,
                 decode_content=False,
             )
+            self._answered = True
             received = self._read(response, max_bytes)
         except LocationValueError:
             raise BadOrder(f"a URL in {THE_ORDER} is invalid") from None

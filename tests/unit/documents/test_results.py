@@ -101,10 +101,13 @@ def test_a_missing_output_is_reported() -> None:
         ({}, {"error": {"code": "IMG_999", "message": ""}}),
         ({}, {"error": {"code": "IMG_001", "message": "x" * 301}}),
         ({}, {"error": {"code": "IMG_001", "message": ""}, "outputs": [RECORD]}),
-        ({}, {"extra": "x" * 5000}),
+        ({}, {"notes": ["x" * 201]}),
+        ({}, {"notes": ["x"] * 9}),
+        ({}, {"extra": "x" * 10_000}),
     ],
     ids=["version", "other-shard", "negative", "unknown-field", "items-in-head", "unknown-field-of-item",
-         "hash", "huge-output", "code", "long-message", "failed-with-outputs", "long-line"],
+         "hash", "huge-output", "code", "long-message", "failed-with-outputs", "long-note", "many-notes",
+         "long-line"],
 )  # fmt: skip
 def test_a_result_outside_the_contract_is_refused(head: dict[str, Any], line: dict[str, Any]) -> None:
     lines = ({"version": 1, "shard": 2, "attempt": 1, **head}, {"index": 0, **line})

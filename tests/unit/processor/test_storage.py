@@ -1,6 +1,7 @@
 """The four requests of a Pod, with a faulty store."""
 
 import pytest
+import urllib3
 
 from imagejob_contract.order import PADDED_LENGTHS, Upload, padded_length
 from imagejob_contract.result import ItemCode
@@ -118,6 +119,24 @@ def test_a_store_that_is_not_there(store, script):
     with pytest.raises(StoreUnavailable) as caught:
         store.get_source("http://127.0.0.1:1/a?X-Amz-Signature=TOPSECRET", "", 10)
     assert "TOPSECRET" not in str(caught.value)
+
+
+def test_the_first_request_is_repeated_until_the_network_of_the_pod_is_ready(
+    script, store, pauses, monkeypatch
+):
+    """Connections are refused until a sidecar is ready: longer than a store that has answered may fail."""
+    script.answers["/order"] = [Answer(body=b"{}")]
+    request = urllib3.PoolManager.request
+
+    def refused(self, method, url, **options):
+        return request(self, method, url if len(pauses) == 6 else "http://127.0.0.1:1/order", **options)
+
+    monkeypatch.setattr(urllib3.PoolManager, "request", refused)
+    assert store.get_order(script.url("/order")) == b"{}"
+    assert 15 <= sum(pauses) <= 30
+    pauses.clear()
+    with pytest.raises(StoreUnavailable, match=r"no connection to the store: .* \(5 tries"):
+        store.get_source(script.url("/order"), "", 10)
 
 
 def test_a_dripping_body_times_out(script):

@@ -93,6 +93,16 @@ def test_a_bad_image_costs_one_item_and_no_process(supervise):
     assert supervisor.pid == before
 
 
+def test_the_notes_of_an_item_come_with_its_pictures(supervise):
+    code = """
+from imagejob_processor.notes import note
+note(f"noted {data[-1]}")
+yield from real(data, renditions, limits)"""
+    supervisor = supervise(child(code))
+    assert supervisor.process(stored("PNG") + b"1").notes == ("noted 49",)
+    assert supervisor.process(stored("PNG") + b"2").notes == ("noted 50",)
+
+
 def test_a_spinning_child_is_killed_in_time_and_replaced(supervise):
     supervisor = supervise(
         child("if data == b'spin':\n    while True: pass\nyield from real(data, renditions, limits)"),
