@@ -37,8 +37,8 @@ class RetryPolicy:
 
     Attributes:
         tries: How many times, at most.
-        first_tries: The same until the store has answered once: behind an injected sidecar, the network of a Pod
-            may be ready only after seconds.
+        first_tries: The same until the store has answered once: behind an injected sidecar, the network of a
+            Pod may be ready only after seconds.
         seconds: No new try starts later than this.
         first_pause: Seconds between the first two tries; doubled after each.
         longest_pause: Limit of the pause in seconds.

@@ -266,7 +266,7 @@ def test_redirects_are_not_followed(store, script, status):
     assert len(script.asked) == 1
 
 
-# --- a store without forms -----------------------------------------------------------------------------------
+# --- a store without forms ----------------------------------------------------------------------------------
 
 
 def puts(script: Script) -> Upload:
