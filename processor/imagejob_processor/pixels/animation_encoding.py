@@ -69,6 +69,8 @@ def encode_animation(
     }
     plays = min(frames.plays, _MAX_PLAYS)
     if form is Format.AVIF:
+        # Chromium takes the samples of an animation for limited range, whatever the file says.
+        options["range"] = "limited"
         return avif_boxes.with_plays(encode.encode_with(images[0], output, options), plays)
     # Partial frames lose the alpha flag, so that some decoders fill transparent pixels with black.
     if form is Format.WEBP and images[0].mode == "RGBA":

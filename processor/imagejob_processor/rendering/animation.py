@@ -136,7 +136,11 @@ def _composed_frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image
     def decode_part(file: bytes) -> Image.Image:
         return colour.to_srgb(decode(open_source(file, wider), None, wider).image, source.profile)
 
-    parts = gif_parts(source.header.data) if source.format == "GIF" else png_parts(source.header.data, source.size)
+    parts = (
+        gif_parts(source.header.data)
+        if source.format == "GIF"
+        else png_parts(source.header.data, source.size)
+    )
     return compose(parts, source.size, decode_part)
 
 

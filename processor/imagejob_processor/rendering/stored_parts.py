@@ -10,8 +10,8 @@ from imagejob_processor.pixels import gif_blocks
 from imagejob_processor.pixels.geometry import Size
 from imagejob_processor.rendering.frame_canvas import Disposal, Part
 
-_GIF_DISPOSALS = {2: Disposal.CLEAR, 3: Disposal.UNDO}
-_PNG_DISPOSALS = {1: Disposal.CLEAR, 2: Disposal.UNDO}
+_GIF_DISPOSALS = {2: Disposal.CLEAR, 3: Disposal.RESTORE}
+_PNG_DISPOSALS = {1: Disposal.CLEAR, 2: Disposal.RESTORE}
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SHARED_CHUNKS = (b"PLTE", b"tRNS")
 """What the pixels of every frame of a PNG depend on."""

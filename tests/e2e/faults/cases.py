@@ -32,3 +32,8 @@ CASES: dict[str, Case] = {
     )
     for case in part.CASES
 }
+
+OF_EVERY_STORE = {case.name for part in (cases_store, cases_publish) for case in part.CASES} | {
+    case.name for case in cases_sources.LISTS
+}
+"""The cases that are about a store, and must end the same on every S3 server."""

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]
-KEEP, CLEAR, UNDO = range(3)
-_GIF_DISPOSALS = {KEEP: 1, CLEAR: 2, UNDO: 3}
+KEEP, CLEAR, RESTORE = range(3)
+_GIF_DISPOSALS = {KEEP: 1, CLEAR: 2, RESTORE: 3}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def seen(animation: Written) -> list[Pixels]:
         frames.append(np.round(canvas).astype(np.uint8))
         if part.disposal == CLEAR:
             canvas[box] = 0
-        elif part.disposal == UNDO:
+        elif part.disposal == RESTORE:
             canvas = before
     return frames
 
@@ -73,9 +73,16 @@ def _over(new: NDArray[np.float64], old: NDArray[np.float64]) -> NDArray[np.floa
 # GIF
 
 
-def gif(animation: Written, *, where: str = "before") -> bytes:
-    """Write a GIF whose parts have palettes of their own; the loop block is before or after the images."""
-    data = b"GIF89a" + struct.pack("<HHBBB", animation.width, animation.height, 0xF0, 1, 0)
+def gif(animation: Written, *, where: str = "before", declared: tuple[int, int] | None = None) -> bytes:
+    """Write a GIF whose parts have palettes of their own; the loop block is before or after the images.
+
+    Args:
+        animation: The animation.
+        where: The place of the loop block.
+        declared: The size of the canvas in the header, if the first part reaches beyond it.
+    """
+    size = declared or (animation.width, animation.height)
+    data = b"GIF89a" + struct.pack("<HHBBB", *size, 0xF0, 1, 0)
     data += b"\x00\xff\x00\xff\x00\xff"  # the background colour is the second of these
     repeats = [] if animation.plays == 1 else [max(0, animation.plays - 1)]
     loop = b"".join(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", n) + b"\0" for n in repeats)
