@@ -26,12 +26,16 @@ from imagejob_processor.headers.header import Header
 from imagejob_processor.headers.read import read_header
 from imagejob_processor.pixels import orientation, sample_depth
 from imagejob_processor.pixels.geometry import Box, Size, full_box
+from imagejob_processor.rendering.colour_space import profile_of
 from imagejob_processor.rendering.format_detection import detect_format
 from imagejob_processor.rendering.frame_count import check_frame_count, check_gif_frame_count
+from imagejob_processor.rendering.heif import open_heif
+from imagejob_processor.rendering.iso_media import read_media
+from imagejob_processor.rendering.jpeg_xl import open_jpeg_xl, read_jpeg_xl_header
 
-# Imported when first needed, to save memory and time.
+# Plugins of Pillow, imported when first needed, to save memory and time.
 _READERS = {"WEBP": "PIL.WebPImagePlugin", "TIFF": "PIL.TiffImagePlugin", "AVIF": "PIL.AvifImagePlugin"}
-_TITLES = {"WEBP": "WebP"}
+_TITLES = {"WEBP": "WebP", "JXL": "JPEG XL"}
 _PIXEL_COUNT = re.compile(r"\((\d+) pixels\)")
 
 
@@ -45,7 +49,7 @@ class Source:
         image: Pillow's lazy image.
         size: Width and height as stored.
         orientation: EXIF orientation, 1..8.
-        profile: ICC profile, if there is one.
+        profile: ICC profile of its colours; None if they are those of sRGB.
         memory_needed: Address space in bytes that is certainly enough to decode it.
     """
 
@@ -88,15 +92,14 @@ def open_source(data: bytes, limits: ItemLimits) -> Source:
     name = detect_format(data)
     check_gif_frame_count(name, data, limits)
     with decoder_errors(name, limits, _memory_needed(data, _webp_size(data) if name == "WEBP" else None)):
-        _import_plugin(name)
-        Image.MAX_IMAGE_PIXELS = limits.pixels
         header = read_header(name, data)
-        image = Image.open(BytesIO(header.data), formats=[name])
+        image = _open(name, header.data, limits)
+        image.info |= {"icc_profile": header.profile} if header.profile else {}
     checks.check_pixels(image.size, limits)
     memory_needed = _memory_needed(data, image.size)
     with decoder_errors(name, limits, memory_needed):
         check_frame_count(name, image, limits)
-        profile = header.profile or image.info.get("icc_profile") or None
+        profile = profile_of(name, header.data, image)
         upright = orientation.read_orientation(image)
         return Source(name, header, image, image.size, upright, profile, memory_needed)
 
@@ -115,7 +118,8 @@ def decode(source: Source, draft: Size | None, limits: ItemLimits) -> Frame:
     """
     image, box = source.image, None
     with decoder_errors(source.format, limits, source.memory_needed):
-        if draft is not None:
+        # Other plugins take an embedded thumbnail, which need not be the same picture.
+        if draft is not None and source.format == "JPEG":
             drafted = image.draft(None, draft)
             box = drafted[1] if drafted else None
         image = sample_depth.decode_samples(source.header, image)
@@ -133,6 +137,9 @@ def decoder_errors(name: str, limits: ItemLimits, memory_needed: int) -> Iterato
             yield
     except (ItemFailure, MemoryError):
         raise
+    except ImportError as error:
+        text = f"this format is not supported here, because {error.name} is not installed"
+        raise ItemFailure(ItemCode.UNSUPPORTED_FORMAT, text) from error
     except Image.DecompressionBombError as error:
         found = _PIXEL_COUNT.search(str(error))
         value = f"{found.group(1)} pixels" if found else "too many pixels"
@@ -159,6 +166,23 @@ def _webp_size(data: bytes) -> Size | None:
         sides = int.from_bytes(data[26:30], "little")
         return (sides & 0x3FFF, sides >> 16 & 0x3FFF)
     return None
+
+
+def _open(name: str, data: bytes, limits: ItemLimits) -> Image.Image:
+    """Open a file with the reader of its format; sizes that its decoder would allocate are checked first."""
+    Image.MAX_IMAGE_PIXELS = limits.pixels
+    if name == "HEIF":
+        media = read_media(data)
+        for size in media.sizes:
+            checks.check_pixels(size, limits)
+        return open_heif(data, media)
+    if name == "JXL":
+        header = read_jpeg_xl_header(data)
+        checks.check_pixels(header.size, limits)
+        with decoder_errors(name, limits, _memory_needed(data, header.size)):
+            return open_jpeg_xl(data, header)
+    _import_plugin(name)
+    return Image.open(BytesIO(data), formats=[name])
 
 
 def _import_plugin(name: str) -> None:
