@@ -20,11 +20,12 @@ from imagejob_contract.result import ItemCode
 from imagejob_processor import limits as checks
 from imagejob_processor import steps
 from imagejob_processor.errors import ItemFailure
-from imagejob_processor.pixels import avif_boxes, colour, gif_blocks, orientation, sample_depth
+from imagejob_processor.pixels import colour, gif_blocks, orientation, sample_depth
 from imagejob_processor.pixels.animation_encoding import AnimationFrames, shown_milliseconds
 from imagejob_processor.pixels.geometry import full_box
 from imagejob_processor.pixels.resampling import Engine
 from imagejob_processor.rendering.frame_canvas import compose
+from imagejob_processor.rendering.iso_media import read_plays
 from imagejob_processor.rendering.plan import naming_step
 from imagejob_processor.rendering.source import Frame, Source, decode, decoder_errors, open_source
 from imagejob_processor.rendering.stored_parts import gif_parts, png_parts
@@ -168,5 +169,5 @@ def _plays(source: Source) -> int:
         repeats = gif_blocks.read_repeats(source.header.data)
         return 1 if repeats is None else repeats + 1 if repeats else _ENDLESS
     if source.format == "AVIF":
-        return avif_boxes.read_plays(source.header.data)
+        return read_plays(source.header.data)
     return int(source.image.info.get("loop", _ENDLESS))

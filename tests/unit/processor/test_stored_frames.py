@@ -16,8 +16,9 @@ from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.notes import collecting
-from imagejob_processor.pixels import avif_boxes, gif_blocks
+from imagejob_processor.pixels import gif_blocks
 from imagejob_processor.pixels.resampling import PILLOW
+from imagejob_processor.rendering import iso_media
 from imagejob_processor.rendering.pipeline import render
 from unit.processor.images import limits, make
 
@@ -214,7 +215,7 @@ def test_any_boxes_of_an_avif_are_read(boxes):
     data = b""
     for kind, content in boxes:
         data = struct.pack(">I", 8 + len(content) + len(data)) + kind + content + data
-    assert avif_boxes.read_plays(data) >= 0
+    assert iso_media.read_plays(data) >= 0
 
 
 def test_an_avif_without_an_edit_is_endless_and_one_that_does_not_repeat_is_played_once():
@@ -224,5 +225,5 @@ def test_an_avif_without_an_edit_is_endless_and_one_that_does_not_repeat_is_play
     track = box(b"tkhd", bytes(20) + struct.pack(">I", 300) + bytes(60))
     for flags, once, plays in ((0, 100, 1), (1, 100, 3), (1, 200, 2), (1, 0, 0)):
         edit = box(b"edts", box(b"elst", bytes((0, 0, 0, flags)) + struct.pack(">III", 1, once, 0)))
-        assert avif_boxes.read_plays(box(b"moov", box(b"trak", track + edit))) == plays
-    assert avif_boxes.read_plays(box(b"moov", box(b"trak", track))) == 0
+        assert iso_media.read_plays(box(b"moov", box(b"trak", track + edit))) == plays
+    assert iso_media.read_plays(box(b"moov", box(b"trak", track))) == 0
