@@ -53,10 +53,11 @@ def animated_renditions(
     """Return the renditions that keep all frames of `source`.
 
     Raises:
-        ItemFailure: IMG_002, the frames together have too many pixels.
+        ItemFailure: IMG_002, the frames together have too many pixels. IMG_001, they cannot be counted.
     """
     wanted = tuple(r for r in renditions if r.output.animation is Animation.ALL)
-    frames, (width, height) = frame_count(source) if wanted else 0, source.size
+    with decoder_errors(source.format, limits, source.memory_needed):
+        frames, (width, height) = frame_count(source) if wanted else 0, source.size
     if frames <= 1:
         return ()
     if frames * width * height > limits.pixels:
