@@ -109,6 +109,21 @@ def test_an_image_larger_than_the_limit_is_refused_though_the_canvas_is_small():
     assert "3600000000 pixels" in failure.message
 
 
+def test_images_beyond_the_canvas_count_together_against_the_limit():
+    large = Part(0, 0, np.full((100, 100, 4), RED, np.uint8))
+    data = written.gif(Written(3, 1, (TWO.parts[0], large, large)))
+    assert rows(data, limits=limits(pixels=20_003)) == [[RED, RED, RED]]
+    failure = refusal(data, limits=limits(pixels=20_002))
+    assert failure.code is ItemCode.TOO_LARGE
+    assert "at least 20003 pixels in its frames in total" in failure.message
+
+
+@pytest.mark.parametrize("form", [Format.JPEG, Format.TIFF])
+def test_an_animation_whose_name_is_that_of_a_still_image_is_its_first_frame(form):
+    image = shown(make(written.gif(TWO), every(form))["out"].data)
+    assert len(image.frames) == 1
+
+
 def test_the_default_image_of_a_png_is_no_frame():
     data = written.png(TWO, default=pixels(GREEN, GREEN, GREEN))
     assert rows(data) == SHOWN
