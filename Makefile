@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 MEASURED := failures chaos chaos-cluster failover
 
-.PHONY: help demo test check fuzz mutants evidence-check e2e stores chaos chaos-cluster docs bench bench-images bench-failover soak lock clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs bench bench-images bench-failover soak lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ bench-images: $(STAMP) ## cost of an image, compared with pyvips and sharp (minu
 
 bench-failover: $(STAMP) ## 25 takeovers between two replicas in a burst of 200 ImageJobs (15 minutes)
 	@IMAGEJOB_FAILOVER_JOBS=200 IMAGEJOB_FAILOVER_ROUNDS=5 $(PYTHON) -m pytest -q --no-header tests/e2e/test_failover.py
+
+browser: $(STAMP) ## animations and their outputs, frame by frame as Chromium shows them; SEEDS changes their number (a minute; needs Chromium)
+	@PYTHONPATH=tools:tests $(PYTHON) -m browser --seeds $(or $(SEEDS),10)
 
 mutants: $(STAMP) ## changes to the code, one at a time, that the unit tests must notice; COUNT and SEED change the sample (15 minutes)
 	@$(PYTHON) -m mutants --count=$(or $(COUNT),200) --seed=$(or $(SEED),1)

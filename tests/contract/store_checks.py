@@ -22,6 +22,7 @@ from imagejob_operator.ports.object_store import (
     StoreDenied,
     StoredObject,
 )
+from imagejob_operator.ports.store_calls import check_calls
 
 HOUR = timedelta(hours=1)
 MANY = 1003
@@ -182,6 +183,22 @@ async def a_copy_is_the_same_and_keeps_its_type(bench: Bench) -> None:
     assert (copied.size, copied.etag) == (4, (await bench.store.stat(below + "to/ü")).etag)
     assert await bench.store.read(below + "to/ü", 10) == b"data"
     assert bench.headers(below + "to/ü")[0] == "image/png"
+
+
+@check
+@needs("forms")
+async def all_calls_are_supported(bench: Bench) -> None:
+    below = place()
+    assert await check_calls(bench.store, below) == "Pods upload outputs by POST Object"
+    assert await names(bench.store, below) == []
+
+
+@check
+@needs("no forms")
+async def all_calls_but_forms_are_supported(bench: Bench) -> None:
+    below = place()
+    assert "by presigned PUTs" in await check_calls(bench.store, below)
+    assert await names(bench.store, below) == []
 
 
 @check

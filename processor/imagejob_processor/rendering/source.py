@@ -26,6 +26,7 @@ from imagejob_processor.headers.header import Header
 from imagejob_processor.headers.read import read_header
 from imagejob_processor.pixels import orientation, sample_depth
 from imagejob_processor.pixels.geometry import Box, Size, full_box
+from imagejob_processor.rendering.colour_space import profile_of
 from imagejob_processor.rendering.format_detection import detect_format
 from imagejob_processor.rendering.frame_count import check_frame_count, check_gif_frame_count
 from imagejob_processor.rendering.heif import open_heif
@@ -48,7 +49,7 @@ class Source:
         image: Pillow's lazy image.
         size: Width and height as stored.
         orientation: EXIF orientation, 1..8.
-        profile: ICC profile, if there is one.
+        profile: ICC profile of its colours; None if they are those of sRGB.
         memory_needed: Address space in bytes that is certainly enough to decode it.
     """
 
@@ -97,7 +98,7 @@ def open_source(data: bytes, limits: ItemLimits) -> Source:
     memory_needed = _memory_needed(data, image.size)
     with decoder_errors(name, limits, memory_needed):
         check_frame_count(name, image, limits)
-        profile = header.profile or image.info.get("icc_profile") or None
+        profile = profile_of(name, data, image, header.profile or image.info.get("icc_profile") or None)
         upright = orientation.read_orientation(image)
         return Source(name, header, image, image.size, upright, profile, memory_needed)
 
@@ -189,7 +190,7 @@ def _import_plugin(name: str) -> None:
         if name == "AVIF":
             plugin.DEFAULT_MAX_THREADS = 1  # type: ignore[attr-defined]
         elif name == "TIFF":
-            _complete_tiff_layouts(plugin.OPEN_INFO)  # type: ignore[attr-defined]
+            _complete_tiff_layouts(plugin.OPEN_INFO)
 
 
 def _complete_tiff_layouts(layouts: dict[tuple[Any, ...], tuple[str, str]]) -> None:

@@ -192,7 +192,7 @@ def test_cmyk_is_named() -> None:
     assert failure.message == "JPEG XL in CMYK is not supported; convert it to another format"
 
 
-def test_channels_of_every_kind_are_told_apart() -> None:
+def test_channels_of_every_kind_are_distinguished() -> None:
     name = ((1, 2), (3, 4), *((letter, 8) for letter in b"abc"))
     spot = ((0, 1), (2, 2), (0, 4), *PLAIN_DEPTH, (0, 2), *name, *((0, 16),) * 4)
     bayer = ((0, 1), (2, 2), (3, 4), *PLAIN_DEPTH, (0, 2), (0, 2), (1, 2), (1, 2))
