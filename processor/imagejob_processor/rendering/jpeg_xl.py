@@ -44,13 +44,13 @@ class Header:
     premultiplied: bool = False
 
 
-def read_header(data: bytes) -> Header:
+def read_jpeg_xl_header(data: bytes) -> Header:
     """Read the header of a file.
 
     Raises:
         OSError: The file is truncated or corrupt.
     """
-    return _read_header(_Bits(_codestream(data)))
+    return _read_jpeg_xl_header(_Bits(_codestream(data)))
 
 
 def open_jpeg_xl(data: bytes, header: Header) -> Image.Image:
@@ -127,7 +127,7 @@ class _Bits:
         return self.take(bits) + offset
 
 
-def _read_header(bits: _Bits) -> Header:
+def _read_jpeg_xl_header(bits: _Bits) -> Header:
     if bits.take(16) != 0x0AFF:
         raise OSError("the codestream has no signature")
     size = _read_size(bits)

@@ -11,7 +11,7 @@ from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.pixels import orientation
 from imagejob_processor.pixels.metadata import read_metadata
-from imagejob_processor.rendering.jpeg_xl import CONTAINER, read_header
+from imagejob_processor.rendering.jpeg_xl import CONTAINER, read_jpeg_xl_header
 from imagejob_processor.rendering.source import open_source
 from unit.processor.images import LIMITS, difference, file, limits, made, photo, stored
 
@@ -117,7 +117,7 @@ def test_16_bits_of_grey_become_8() -> None:
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_the_orientation_of_the_codestream_counts(turn: int) -> None:
     codestream = header(40, 30, (0, 1), (1, 1), (turn - 1, 3), (0, 3), *PLAIN_DEPTH, (1, 1), (0, 2))
-    assert read_header(codestream).size == orientation.oriented_size((40, 30), turn)
+    assert read_jpeg_xl_header(codestream).size == orientation.oriented_size((40, 30), turn)
 
 
 def test_a_transcoded_jpeg_is_upright_once() -> None:
@@ -175,7 +175,7 @@ def test_every_form_of_size_is_read(small: int, ratio: int) -> None:
         ratio
     ]
     high = 32 if small else 64
-    found = read_header(Fields().put((0x0AFF, 16), *fields, (1, 1)).bytes())
+    found = read_jpeg_xl_header(Fields().put((0x0AFF, 16), *fields, (1, 1)).bytes())
     assert found.size == (int(high * across / down), high)
 
 
@@ -199,7 +199,7 @@ def test_channels_of_every_kind_are_distinguished() -> None:
     depth = ((0, 1), (1, 2), (1, 1), (1, 2), (4, 4), (3, 2), (2, 3), (0, 2))
     alpha = ((0, 1), (0, 2), *PLAIN_DEPTH, (0, 2), (0, 2), (1, 1))
     four = ((2, 2), (2, 4))
-    found = read_header(header(8, 8, *NO_EXTRA_FIELDS, *four, *spot, *bayer, *depth, *alpha))
+    found = read_jpeg_xl_header(header(8, 8, *NO_EXTRA_FIELDS, *four, *spot, *bayer, *depth, *alpha))
     assert found.premultiplied
     assert not found.black
 
@@ -208,7 +208,7 @@ def test_a_header_with_every_field_is_read() -> None:
     preview = ((1, 1), (2, 2), (3, 5), (0, 3), (3, 2), (0, 9))
     animation = ((2, 2), (9, 10), (0, 2), (1, 2), (5, 3), (1, 1))
     fields = ((0, 1), (1, 1), (4, 3), (1, 1), (1, 1), (0, 5), (1, 3), (1, 1), *preview, (1, 1), *animation)
-    found = read_header(header(40, 30, *fields, *PLAIN_DEPTH, (1, 1), (1, 2), (1, 1)))
+    found = read_jpeg_xl_header(header(40, 30, *fields, *PLAIN_DEPTH, (1, 1), (1, 2), (1, 1)))
     assert found.size == (30, 40)
     assert found.animated
 

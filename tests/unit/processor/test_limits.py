@@ -166,17 +166,6 @@ def test_a_polyglot_is_read_as_what_it_begins_with():
     assert made(file(photo()) + b"%PDF-1.7").size == (320, 200)
 
 
-def test_a_text_bomb_in_a_png_is_refused():
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        )
-
-    whole = file(photo())
-    bomb = chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * 50_000_000))
-    assert refusal(whole[:33] + bomb + whole[33:]).code is ItemCode.UNDECODABLE
-
-
 @pytest.mark.parametrize("lossless", [False, True])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 @pytest.mark.parametrize("size", [(1, 1), (300, 17), (5000, 3)])
