@@ -17,6 +17,8 @@ MAX_OUTPUT_BYTES = 512 * 1024 * 1024
 """Size limit of one output."""
 MAX_MESSAGE_CHARACTERS = 300
 """Length limit of every message in a result; the writer truncates longer ones."""
+MAX_NOTES = 8
+MAX_NOTE_CHARACTERS = 200
 
 
 class ExitCode(enum.IntEnum):
@@ -42,11 +44,18 @@ class ItemCode(enum.StrEnum):
     KILLED = "IMG_008"
     OUTPUT_TOO_LARGE = "IMG_009"
     SOURCE_MISSING = "IMG_010"
+    SOURCE_REFUSED = "IMG_011"
 
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Message = Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_CHARACTERS)]
+Notes = Annotated[
+    tuple[Annotated[str, msgspec.Meta(max_length=MAX_NOTE_CHARACTERS)], ...],
+    msgspec.Meta(max_length=MAX_NOTES),
+]
 Side = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+SourceSide = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+"""Sources may be longer than any output: `limits.pixels` bounds them."""
 
 
 class OutputRecord(Wire, frozen=True):
@@ -86,8 +95,8 @@ class ImageFacts(Wire, frozen=True):
     """
 
     format: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3,4}\\Z")]
-    width: Side
-    height: Side
+    width: SourceSide
+    height: SourceSide
     perceptual_hash: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}\\Z")]
     dominant_color: Annotated[str, msgspec.Meta(pattern="^#[0-9a-f]{6}\\Z")]
     thumb_hash: Annotated[str, msgspec.Meta(max_length=40, pattern="^[A-Za-z0-9+/]*={0,2}\\Z")]
@@ -102,7 +111,10 @@ class Timings(Wire, frozen=True):
 
 
 class ItemResult(Wire, frozen=True):
-    """The result of one item: all outputs, or an error and none; and what is known of its source."""
+    """The result of one item: all outputs, or an error and none; and what is known of its source.
+
+    `notes` say what the outputs lack although the source has it.
+    """
 
     index: Count
     outputs: tuple[OutputRecord, ...] = ()
@@ -110,6 +122,7 @@ class ItemResult(Wire, frozen=True):
     source: SourceRecord | None = None
     image: ImageFacts | None = None
     timings: Timings = Timings()
+    notes: Notes = ()
 
     def __post_init__(self) -> None:
         if self.error and self.outputs:
@@ -132,7 +145,7 @@ class Result(ResultHead, frozen=True):
 
 def max_item_bytes(renditions: int) -> int:
     """Size limit of one item's line."""
-    return 3072 + 512 * renditions
+    return 3072 + 3 * MAX_NOTES * MAX_NOTE_CHARACTERS + 512 * renditions
 
 
 def max_result_bytes(items: int, renditions: int) -> int:

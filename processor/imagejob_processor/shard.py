@@ -17,7 +17,7 @@ from typing import Protocol
 
 from imagejob_contract.order import Order, OrderItem, Upload, output_name
 from imagejob_contract.output import CONTENT_TYPES
-from imagejob_contract.result import ImageFacts, ItemResult, OutputRecord, SourceRecord, Timings
+from imagejob_contract.result import ImageFacts, ItemResult, Notes, OutputRecord, SourceRecord, Timings
 from imagejob_contract.source_format import for_source
 from imagejob_processor.child_process.supervisor import RenderedImage
 from imagejob_processor.errors import ItemFailure
@@ -68,6 +68,7 @@ class _ItemInProgress:
     item: OrderItem
     source: SourceRecord | None = None
     facts: ImageFacts | None = None
+    notes: Notes = ()
     outputs: tuple[Future[OutputRecord], ...] = ()
     failure: ItemFailure | None = None
     stderr_tail: str = ""
@@ -91,6 +92,7 @@ class _ItemInProgress:
             source=self.source,
             image=self.facts,
             timings=timings,
+            notes=() if error else self.notes,
         )
         return FinishedItem(self.item, result, self.stderr_tail)
 
@@ -149,7 +151,7 @@ class Shard:
         except ItemFailure as failure:
             progress.failure = failure
             return progress
-        progress.facts = made.facts
+        progress.facts, progress.notes = made.facts, made.notes
         progress.outputs = tuple(
             self._uploaders.submit(self._store_output, progress, rendition) for rendition in made.renditions
         )

@@ -42,6 +42,7 @@ ITEM = record(
     source=record(bytes=NUMBERS, sha256=st.just(HASH)),
     image=record(format=WORDS, width=NUMBERS, thumbHash=WORDS),
     timings=record(fetch=NUMBERS),
+    notes=st.lists(WORDS, max_size=9),
 )
 GOOD_ITEMS = st.sampled_from(
     [

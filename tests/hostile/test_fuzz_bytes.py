@@ -122,7 +122,7 @@ def checked_page(data: bytes) -> Page | None:
         parse_xml(data)
         page = read_page(data, "p/", "p/0")
     except InvalidAnswer as error:
-        assert isinstance(translate(error), StoreError)  # noqa: PT017  (or a value)
+        assert isinstance(translate(error, "ListObjectsV2"), StoreError)  # noqa: PT017  (or a value)
         return None
     for names in ([stored.key for stored in page.objects], page.folders):
         assert names == sorted(set(names))

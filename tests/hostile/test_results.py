@@ -34,8 +34,8 @@ REPORT = report_key(KEY.namespace, KEY.name, UID, 1)
 ERROR = {"code": "IMG_001", "message": "not an image"}
 FACTS = {
     "format": "JPEG",
-    "width": 65535,
-    "height": 65535,
+    "width": 2**31 - 1,
+    "height": 2**31 - 1,
     "perceptualHash": "0" * 16,
     "dominantColor": "#000000",
     "thumbHash": "A" * 36,
@@ -65,6 +65,7 @@ BOGUS: list[dict[str, Any]] = [
     {"index": 0, "outputs": [{**output("web"), "sha256": "\N{ARABIC-INDIC DIGIT ONE}" * 64}]},
     {"index": 0, "error": ERROR, "image": {**FACTS, "format": "WEBP\n"}},
     {"index": 0, "error": ERROR, "timings": {"fetch": 2**70}},
+    {"index": 0, "error": ERROR, "notes": ["x"] * 9},
     {"index": 10**30, "error": ERROR},
     {"index": 0, "error": ERROR, "\x00": 1},
 ]

@@ -41,8 +41,8 @@ class SourceSet(Wire, frozen=True):
 class ReportItem(Wire, frozen=True):
     """The result of one item: its source, and its outputs or its error.
 
-    A skipped item had all its outputs already. All but `source`, `size` and the keys and types of outputs
-    comes from the Pod.
+    A skipped item had all its outputs already. `notes` say what the outputs lack although the source has it.
+    All but `source`, `size` and the keys and types of outputs comes from the Pod.
     """
 
     source: str
@@ -54,6 +54,7 @@ class ReportItem(Wire, frozen=True):
     image: ImageFacts | None = None
     timings: Timings | None = None
     srcset: tuple[SourceSet, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Totals(Wire, frozen=True, omit_defaults=False):
@@ -121,14 +122,14 @@ class Report(Wire, frozen=True, omit_defaults=False):
 def encode_report(report: Report, most: int = MAX_REPORT_BYTES) -> bytes:
     """The report as it is stored: indented, unless it is long.
 
-    If it is too long to be read again, it omits `srcset` and `timings`.
+    If it is too long to be read again, it omits `srcset`, `timings` and `notes`.
     """
     data = msgspec.json.encode(report)
     if len(report.items) <= MAX_INDENTED_ITEMS:
         data = msgspec.json.format(data, indent=1)
     if len(data) <= most:
         return data
-    items = tuple(msgspec.structs.replace(item, srcset=(), timings=None) for item in report.items)
+    items = tuple(msgspec.structs.replace(item, srcset=(), timings=None, notes=()) for item in report.items)
     return msgspec.json.encode(msgspec.structs.replace(report, items=items))
 
 

@@ -25,6 +25,7 @@ from imagejob_processor.child_process.protocol import (
     write_frame,
 )
 from imagejob_processor.errors import CodecFailure, ItemFailure
+from imagejob_processor.notes import collecting
 from imagejob_processor.pixels import watermark_image
 from imagejob_processor.pixels.resampling import Engine, load_engine
 from imagejob_processor.rendering import pipeline
@@ -53,19 +54,20 @@ def main() -> None:
 
 def _process(name: str, data: bytes, setup: Setup, engine: Engine, sink: BinaryIO) -> None:
     error = facts = None
-    try:
-        renditions = tuple(for_source(rendition, name) for rendition in setup.renditions)
-        for made in pipeline.render(data, renditions, setup.limits, engine):
-            if isinstance(made, ImageFacts):
-                facts = made
-                continue
-            _check_output_size(made, setup)
-            write_frame(sink, encode(made))
-    except BrokenPipeError:
-        sys.exit(0)
-    except Exception as failure:  # noqa: BLE001 - any error fails this item only
-        error = _item_error(failure, setup)
-    write_frame(sink, encode(Done(error, facts)))
+    with collecting() as notes:
+        try:
+            renditions = tuple(for_source(rendition, name) for rendition in setup.renditions)
+            for made in pipeline.render(data, renditions, setup.limits, engine):
+                if isinstance(made, ImageFacts):
+                    facts = made
+                    continue
+                _check_output_size(made, setup)
+                write_frame(sink, encode(made))
+        except BrokenPipeError:
+            sys.exit(0)
+        except Exception as failure:  # noqa: BLE001 - any error fails this item only
+            error = _item_error(failure, setup)
+    write_frame(sink, encode(Done(error, facts, tuple(notes))))
 
 
 def _item_error(failure: Exception, setup: Setup) -> ItemError:

@@ -13,7 +13,7 @@ import msgspec
 
 from imagejob_contract.order import EngineName, ItemLimits
 from imagejob_contract.recipe import Rendition
-from imagejob_contract.result import ImageFacts, ItemError
+from imagejob_contract.result import ImageFacts, ItemError, Notes
 from imagejob_processor.rendering.encoded import EncodedRendition
 
 LENGTH_BYTES = 8
@@ -51,6 +51,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
     error: ItemError | None = None
     facts: ImageFacts | None = None
+    notes: Notes = ()
 
 
 Reply = Ready | EncodedRendition | Done

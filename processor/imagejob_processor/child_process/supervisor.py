@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imagejob_contract.order import ORDER_URL_VARIABLE, EngineName
-from imagejob_contract.result import ImageFacts, ItemCode
+from imagejob_contract.result import ImageFacts, ItemCode, Notes
 from imagejob_processor import cgroup
 from imagejob_processor.child_process import protocol
 from imagejob_processor.child_process.framing import ChildDied, ChildTimedOut, Pipes
@@ -48,10 +48,11 @@ _FRAME_OVERHEAD = 64 * 1024
 
 @dataclass(frozen=True)
 class RenderedImage:
-    """All renditions of one item, in the order of the spec, and facts about its source."""
+    """All renditions of one item, in the order of the spec, facts about its source, and notes."""
 
     renditions: tuple[EncodedRendition, ...]
     facts: ImageFacts | None
+    notes: Notes = ()
 
 
 class Supervisor:
@@ -219,7 +220,7 @@ class Supervisor:
                 raise ItemFailure(reply.error.code, reply.error.message)
             elif isinstance(reply, Done) and len(received) == len(positions):
                 ordered = sorted(received.values(), key=lambda each: positions[each.rendition])
-                return RenderedImage(tuple(ordered), reply.facts)
+                return RenderedImage(tuple(ordered), reply.facts, reply.notes)
             else:
                 raise ChildDied
 

@@ -19,7 +19,7 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.api.status import RunStatus, StagingStatus, error_status
-from imagejob_operator.decision.action import DeleteJob, Launch, ReleaseFinalizer
+from imagejob_operator.decision.action import DeleteJob, Launch, ReleaseFinalizer, StopAttempt
 from imagejob_operator.decision.attempt import State
 from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.observation import Decision, Observation
@@ -118,6 +118,17 @@ def queueing(o: Observation) -> Decision:
     return decide(replace(o, job=generous))
 
 
+def kept(o: Observation) -> Decision:
+    """Never deletes a Pod that outlasts its processor."""
+    return decide(replace(o, attempts=tuple(replace(a, lingers=False) for a in o.attempts)))
+
+
+def hasty(o: Observation) -> Decision:
+    """Deletes a Pod before its failure is recorded."""
+    d = decide(o)
+    return replace(d, actions=(*d.actions, *(StopAttempt(a) for a in o.attempts if a.lingers)))
+
+
 def raising(o: Observation) -> Decision:
     if any(a.state is State.FAILED and a.problem is None for a in o.attempts):
         raise KeyError("problem")
@@ -148,6 +159,8 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
     "no-staging-deadline": (patient, Phase.STAGING, "missed the staging deadline"),
     "no-start-deadline": (unpunctual, Phase.LAUNCHING, "missed the start deadline"),
     "no-queue-deadline": (queueing, Phase.LAUNCHING, "missed the queue deadline"),
+    "pods-outlast": (kept, Phase.RUNNING, "lets a Pod outlast its processor"),
+    "unrecorded": (hasty, Phase.RUNNING, "deletes a Pod whose failure is not recorded"),
     "no-look-again": (
         after(lambda o, d: replace(d, requeue_at=None)),
         Phase.STAGING,

@@ -6,6 +6,8 @@ import msgspec
 
 from imagejob_contract.result import (
     MAX_MESSAGE_CHARACTERS,
+    MAX_NOTE_CHARACTERS,
+    MAX_NOTES,
     MAX_RESULT_BYTES,
     ImageFacts,
     ItemCode,
@@ -34,7 +36,7 @@ CAT, DOG = "0f" * 8, "f0" * 8
 
 
 def facts(look: str) -> ImageFacts:
-    return ImageFacts("JPEG", 65535, 65535, look, "#010203", "A" * 36)
+    return ImageFacts("JPEG", 2**31 - 1, 2**31 - 1, look, "#010203", "A" * 36)
 
 
 def output(rendition: str, key: str, size: int, width: int) -> ReportOutput:
@@ -86,20 +88,29 @@ def test_a_report_is_read_back_and_older_ones_too() -> None:
 
 
 def test_a_report_that_is_too_long_omits_what_can_be_computed_again() -> None:
-    long = msgspec.structs.replace(item("a", A, CAT), srcset=(SourceSet("image/webp", "x" * 5000),))
+    long = msgspec.structs.replace(
+        item("a", A, CAT), srcset=(SourceSet("image/webp", "x" * 3000),), notes=("x" * 2000,)
+    )
     report = Report("ns/j", "u", "1", 1, "Succeeded", NOW, items=(long,))
     assert read_report(encode_report(report)) == report
     short = read_report(encode_report(report, most=4000))
-    assert short.items[0].srcset == ()
+    assert (short.items[0].srcset, short.items[0].notes) == ((), ())
     assert short.items[0].sha256 == A
 
 
 def test_the_longest_result_of_a_pod_is_within_its_limit() -> None:
     outputs = tuple(OutputRecord(f"{n:032d}", 2**40, 65535, 65535, A) for n in range(32))
     source, timings = SourceRecord(2**40, A), Timings(10**7, 10**7, 10**7)
-    done = ItemResult(10**6, outputs, None, source, facts(CAT), timings)
+    notes = ("\u20ac" * MAX_NOTE_CHARACTERS,) * MAX_NOTES
+    done = ItemResult(10**6, outputs, None, source, facts(CAT), timings, notes)
     failed = ItemResult(
-        10**6, (), ItemError(ItemCode.KILLED, "\u20ac" * MAX_MESSAGE_CHARACTERS), source, facts(CAT), timings
+        10**6,
+        (),
+        ItemError(ItemCode.KILLED, "\u20ac" * MAX_MESSAGE_CHARACTERS),
+        source,
+        facts(CAT),
+        timings,
+        notes,
     )
     for each in (done, failed):
         assert len(msgspec.json.encode(each)) <= max_item_bytes(len(each.outputs))

@@ -15,7 +15,7 @@ from fakes.memory_web import downloader
 from fakes.scripts import do_order
 from fakes.telemetry import CountingTelemetry
 from imagejob_contract.order import Order
-from imagejob_contract.result import ItemCode, ItemError, ItemResult, Result, encode_result
+from imagejob_contract.result import ItemCode, ItemError, ItemResult, Result, decode_result, encode_result
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
@@ -94,6 +94,16 @@ async def test_the_report_has_every_output_with_its_hash() -> None:
     assert first["source"] == "uploads/a.jpg"
     assert first["outputs"][0]["key"] == "catalog/uploads/a-web.webp"
     assert len(first["outputs"][0]["sha256"]) == 64
+
+
+async def test_the_report_has_the_notes_of_the_items() -> None:
+    run = await processed()
+    key = result_key(PREFIX, 0)
+    result = decode_result(run.store.objects[key].data, 1, 1)
+    items = (msgspec.structs.replace(result.items[0], notes=("EXIF was dropped",)),)
+    run.store.set(key, encode_result(msgspec.structs.replace(result, items=items)))
+    await run.publish()
+    assert [item.get("notes") for item in run.report()["items"]] == [["EXIF was dropped"], None]
 
 
 async def test_outputs_have_the_headers_that_are_wanted_and_always_their_own_type() -> None:

@@ -59,7 +59,8 @@ class Decoder:
         with kind.lock:
             kind.together -= 1
         self.stderr_tail = f"did {source.decode()}"
-        return RenderedImage((EncodedRendition("out", 1, 1, source),), None)
+        notes = (f"noted {source.decode()}",)
+        return RenderedImage((EncodedRendition("out", 1, 1, source),), None, notes)
 
 
 def order(*urls: str) -> Order:
@@ -137,6 +138,11 @@ def test_a_failed_item_costs_itself_only(shard_of):
 def test_what_ends_the_pod_comes_through(shard_of):
     with pytest.raises(StoreUnavailable):
         list(shard_of(order("0", "down", "2"), Store(), [Decoder(), Decoder()]).results())
+
+
+def test_notes_are_those_of_items_that_succeed(shard_of):
+    finished = list(shard_of(order("0", "refused"), Store(), [Decoder()]).results())
+    assert [each.result.notes for each in finished] == [("noted 0",), ()]
 
 
 def test_sources_are_recorded_and_time_is_measured(shard_of):

@@ -64,6 +64,17 @@ def supervise():
         supervisor.close()
 
 
+@pytest.mark.parametrize("size", [(70_000, 2), (2, 70_000), (3_000_000, 1), (1, 3_000_000)], ids=str)
+def test_very_long_sides_fit_into_the_memory_of_their_pixels(supervise, size):
+    ways = (rendition(resized(1000, 1000), form=Format.JPEG),)
+    data = file(Image.new("RGB", size, (9, 90, 200)))
+    limits = ItemLimits(len(data), size[0] * size[1], 1, 30)
+    supervisor = supervise(ways=ways, address_space=memory_bytes(ways, limits))
+    made = supervisor.process(data)
+    assert (made.facts.width, made.facts.height) == size
+    assert 1 in (made.renditions[0].width, made.renditions[0].height)
+
+
 def failure(supervisor: Supervisor, data: bytes = b"x") -> ItemFailure:
     with pytest.raises(ItemFailure) as caught:
         supervisor.process(data)
@@ -91,6 +102,16 @@ def test_a_bad_image_costs_one_item_and_no_process(supervise):
     assert failure(supervisor, b"junk").code is ItemCode.UNDECODABLE
     assert len(supervisor.process(stored("JPEG")).renditions) == 3
     assert supervisor.pid == before
+
+
+def test_the_notes_of_an_item_come_with_its_pictures(supervise):
+    code = """
+from imagejob_processor.notes import note
+note(f"noted {data[-1]}")
+yield from real(data, renditions, limits)"""
+    supervisor = supervise(child(code))
+    assert supervisor.process(stored("PNG") + b"1").notes == ("noted 49",)
+    assert supervisor.process(stored("PNG") + b"2").notes == ("noted 50",)
 
 
 def test_a_spinning_child_is_killed_in_time_and_replaced(supervise):

@@ -47,6 +47,7 @@ def report_items(spec: Spec, manifest: Manifest, outcomes: Sequence[ItemOutcome]
                 sha256=result.source.sha256 if result.source else "",
                 image=result.image,
                 timings=None if result.timings == Timings() else result.timings,
+                notes=result.notes,
             )
         )
     return items
