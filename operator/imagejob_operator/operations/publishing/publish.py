@@ -131,9 +131,8 @@ def item_results(items: Sequence[ReportItem]) -> ItemResults:
 
 
 def _failed_item(source: str, error: ItemError) -> FailedItem:
-    return FailedItem(
-        bounded(source, MAX_KEY_CHARACTERS), error.code.value, bounded(error.message, MAX_MESSAGE_CHARACTERS)
-    )
+    message = bounded(error.message, MAX_MESSAGE_CHARACTERS)
+    return FailedItem(source[:MAX_KEY_CHARACTERS], error.code.value, message)
 
 
 def _check_failures(results: ItemResults, tolerated: int) -> None:
