@@ -91,7 +91,7 @@ def test_planted_the_text_of_the_library_is_seen(monkeypatch):
     assert any(unreadable(answer(data)) for data in mutated("TIFF", 60))
 
 
-def test_only_known_reasons_are_told():
+def test_only_known_reasons_are_named():
     with pytest.raises(Image.UnidentifiedImageError) as caught:
         Image.open(io.BytesIO(b"\x89PNG\r\n\x1a\n"))
     assert errors.reason_of(caught.value) == ": its header is damaged"
