@@ -1,6 +1,6 @@
 """The chunks of a PNG: what a decoder needs is kept, and the rest is left out before anything is inflated.
 
-A text that is not read cannot fail an image, however large or broken it is. The transparent colour is made one
+A text that is not needed cannot fail a picture, be it large or broken. The transparent colour is made one
 that Pillow compares with the samples it decodes.
 """
 
