@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 import ssl
@@ -27,6 +28,8 @@ CHUNK = 256 * 1024
 _ERROR_BYTES = 16 * 1024
 _TRANSIENT = frozenset({408, 409, 425, 429, *range(500, 600)} - {501})
 _UNKNOWN_SIGNER = {b"InvalidAccessKeyId", b"ExpiredToken", b"InvalidToken"}
+_REFUSED = {b"AccessDenied", b"AllAccessDisabled", b"InvalidObjectState", b"InvalidRequest"}
+"""Denied by a policy, archived, or encrypted with a key that the request does not have."""
 _ERROR_PARTS = re.compile(rb"<(Code|Message)>([^<]{1,300})</")
 
 
@@ -36,6 +39,8 @@ class RetryPolicy:
 
     Attributes:
         tries: How many times, at most.
+        first_tries: The same until the store has answered once: behind an injected sidecar, the network of a
+            Pod may be ready only after seconds.
         seconds: No new try starts later than this.
         first_pause: Seconds between the first two tries; doubled after each.
         longest_pause: Limit of the pause in seconds.
@@ -44,6 +49,7 @@ class RetryPolicy:
     """
 
     tries: int = 5
+    first_tries: int = 10
     seconds: float = 30.0
     first_pause: float = 0.5
     longest_pause: float = 8.0
@@ -64,10 +70,19 @@ class Response:
         return f"HTTP {self.status}" + (f" {': '.join(parts)}" if parts else "")
 
     @property
+    def _codes(self) -> set[bytes]:
+        return {value for name, value in _ERROR_PARTS.findall(self.body) if name == b"Code"}
+
+    @property
+    def refuses_object(self) -> bool:
+        """Whether the store refuses this object, and may allow others."""
+        about_it = bool(self._codes & _REFUSED) or any(code.startswith(b"KMS.") for code in self._codes)
+        return self.status in (400, 403) and about_it and not self.expired
+
+    @property
     def expired(self) -> bool:
         """Whether the URL has expired, or the credentials that signed it have."""
-        codes = {value for name, value in _ERROR_PARTS.findall(self.body) if name == b"Code"}
-        expired = bool(codes & _UNKNOWN_SIGNER) or b"expired" in self.body.lower()
+        expired = bool(self._codes & _UNKNOWN_SIGNER) or b"expired" in self.body.lower()
         return self.status in (400, 401, 403) and expired
 
 
@@ -84,6 +99,8 @@ class Transport:
 
     def __init__(self, retry_policy: RetryPolicy | None, connections: int, ca_bundle: str) -> None:
         self._retry_policy = retry_policy or RetryPolicy()
+        self._answered = False
+        """Whether the store has answered a request."""
         context = ssl.create_default_context(cadata=ca_bundle) if ca_bundle else None
         self._http = urllib3.PoolManager(
             maxsize=connections,
@@ -120,14 +137,15 @@ class Transport:
         """
         policy = self._retry_policy
         started = time.monotonic()
-        for number in range(1, policy.tries + 1):
+        for number in itertools.count(1):
             try:
                 return request()
             except _TransientError as error:
                 cause = str(error)
             pause = _backoff(number, policy)
             spent = time.monotonic() - started
-            if number == policy.tries or spent + pause > policy.seconds:
+            tries = policy.tries if self._answered else policy.first_tries
+            if number >= tries or spent + pause > policy.seconds:
                 break
             policy.pause(pause)
         raise StoreUnavailable(f"the request for {what} failed: {cause} ({number} tries in {spent:.0f} s)")
@@ -153,6 +171,7 @@ class Transport:
                 preload_content=False,
                 decode_content=False,
             )
+            self._answered = True
             received = self._read(response, max_bytes)
         except LocationValueError:
             raise BadOrder(f"a URL in {THE_ORDER} is invalid") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from fakes.memory_cluster import Scene, Script
 from fakes.memory_store import MemoryStore, key_of
@@ -22,7 +23,7 @@ from imagejob_operator.api.errors import Reason
 from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.ports.object_store import PostForm
 
-GONE = {404: ItemCode.SOURCE_MISSING, 412: ItemCode.SOURCE_CHANGED}
+GONE = {403: ItemCode.SOURCE_REFUSED, 404: ItemCode.SOURCE_MISSING, 412: ItemCode.SOURCE_CHANGED}
 """What an item fails with, by the store's answer to its source."""
 
 
@@ -83,6 +84,14 @@ def badly(problem: Problem, run: float = 1, ran: bool = True) -> Script:
 def never_running(problem: Problem | None, after: float = 1) -> Script:
     """No attempt gets running; after a while it says why."""
     return lambda shard, number: (Scene(after, State.WAITING, problem),)
+
+
+def lingering(script: Script) -> Script:
+    """Every attempt ends as in the script, and a sidecar keeps its Pod."""
+    return lambda shard, number: [
+        replace(scene, lingers=scene.state in (State.SUCCEEDED, State.FAILED))
+        for scene in script(shard, number)
+    ]
 
 
 def in_turn(*scripts: Script) -> Script:

@@ -14,7 +14,6 @@ from typing import TypeAlias
 from imagejob_processor.pixels.geometry import Size
 
 MAX_CENTISECONDS = 65535
-MAX_REPEATS = 65535
 
 _LOOPING = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _TRAILER, _IMAGE, _EXTENSION = 0x3B, 0x2C, 0x21
@@ -34,7 +33,7 @@ class GifImage:
         top: Distance from the upper edge.
         size: Width and height; either may be 0.
         centiseconds: The delay after it.
-        disposal: What follows the delay: 0 and 1 nothing, 2 the image is cleared, 3 it is undone.
+        disposal: What follows the delay: 0 and 1 nothing, 2 it is cleared, 3 the canvas is restored.
         transparent: Index of the transparent colour, if there is one.
         colours: Red, green and blue of each index; those that are missing are black.
         interlaced: Whether its lines are interlaced.

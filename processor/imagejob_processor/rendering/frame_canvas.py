@@ -17,11 +17,11 @@ _CLEAR = (0, 0, 0, 0)
 
 
 class Disposal(enum.Enum):
-    """What follows the time of a part: it stays, its box becomes transparent, or it is undone."""
+    """What follows the time of a part: it stays, its box is cleared, or the canvas is restored."""
 
     KEEP = "keep"
     CLEAR = "clear"
-    UNDO = "undo"
+    RESTORE = "restore"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def compose(
     """
     canvas = Image.new("RGBA", size, _CLEAR)
     for part in parts:
-        before = canvas.copy() if part.disposal is Disposal.UNDO else canvas
+        before = canvas.copy() if part.disposal is Disposal.RESTORE else canvas
         place = (part.left, part.top)
         if 0 not in part.size:
             pixels = decode(part.file).convert("RGBA")

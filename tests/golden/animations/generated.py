@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 
-from golden.animations.written import CLEAR, KEEP, UNDO, Part, Pixels, Written, gif, png, webp
+from golden.animations.written import CLEAR, KEEP, RESTORE, Part, Pixels, Written, gif, png, webp
 
 WIDTH, HEIGHT = 24, 18
 DELAYS = (20, 30, 40, 70, 120, 250)
@@ -40,7 +41,7 @@ def _animation(
     seed: int,
     alphas: tuple[int, ...],
     *,
-    disposals: tuple[int, ...] = (KEEP, CLEAR, UNDO),
+    disposals: tuple[int, ...] = (KEEP, CLEAR, RESTORE),
     blends: tuple[bool, ...] = (True, False),
     beyond: bool = False,
     first: bool = True,
@@ -74,6 +75,14 @@ def _gif(seed: int, alphas: tuple[int, ...], *, first: bool = False) -> tuple[Wr
     return made, gif(made, where="after" if seed % 2 else "before")
 
 
+def _outgrown_gif(seed: int) -> tuple[Written, bytes]:
+    """Make a GIF whose first part reaches beyond the canvas that the header declares."""
+    made = _animation(seed, BINARY, blends=(True,), beyond=True)
+    first = dataclasses.replace(made.parts[0], left=4, top=3, pixels=made.parts[0].pixels[3:, 4:])
+    made = dataclasses.replace(made, parts=(first, *made.parts[1:]))
+    return made, gif(made, declared=(11, 18))
+
+
 def _png(seed: int, alphas: tuple[int, ...], kind: str, *, default: bool = False) -> tuple[Written, bytes]:
     made = _animation(seed, alphas, first=not default)
     if kind == "LA":
@@ -95,11 +104,14 @@ def _webp(seed: int, alphas: tuple[int, ...]) -> tuple[Written, bytes]:
 SOURCES: dict[str, tuple[str, Callable[[int], tuple[Written, bytes]]]] = {
     "GIF": ("image/gif", lambda seed: _gif(seed, BINARY)),
     "GIF opaque": ("image/gif", lambda seed: _gif(seed, OPAQUE, first=True)),
+    "GIF outgrown": ("image/gif", _outgrown_gif),
     "PNG": ("image/png", lambda seed: _png(seed, PARTLY, "RGBA")),
     "PNG opaque": ("image/png", lambda seed: _png(seed, OPAQUE, "RGB")),
     "PNG grey": ("image/png", lambda seed: _png(seed, PARTLY, "LA")),
     "PNG palette": ("image/png", lambda seed: _png(seed, PARTLY, "palette")),
     "PNG colour key": ("image/png", lambda seed: _png(seed, BINARY, "key")),
+    "PNG colour key 16": ("image/png", lambda seed: _png(seed, BINARY, "key16")),
+    "PNG 16": ("image/png", lambda seed: _png(seed, PARTLY, "RGBA16")),
     "PNG default image": ("image/png", lambda seed: _png(seed, PARTLY, "RGBA", default=True)),
     "WebP": ("image/webp", lambda seed: _webp(seed, PARTLY)),
     "WebP opaque": ("image/webp", lambda seed: _webp(seed, OPAQUE)),

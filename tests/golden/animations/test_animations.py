@@ -1,9 +1,10 @@
 """Animations of every kind, frame by frame, against frames that are composed here.
 
-`make animations-in-browser` compares the same sources and outputs with the frames of a browser.
+`make browser` compares the same sources and outputs with the frames of a browser.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -31,12 +32,16 @@ def rendition(form: Format, *steps: Step, every: bool = True) -> Rendition:
     return Rendition("out", Output(form, animation=which, **OUTPUTS[form][0]), steps)
 
 
+def expected_in(form: Format, frames: Sequence[written.Pixels]) -> Sequence[written.Pixels]:
+    """The frames as a format can show them: GIF has no half transparent pixels."""
+    if form is not Format.GIF:
+        return frames
+    return [np.dstack([f[..., :3], np.where(f[..., 3] < 128, 0, 255).astype(np.uint8)]) for f in frames]
+
+
 def expected(made: written.Written, form: Format) -> Shown:
-    """What is to be seen of a source; GIF has no half transparent pixels."""
-    frames = written.seen(made)
-    if form is Format.GIF:
-        frames = [np.dstack([f[..., :3], np.where(f[..., 3] < 128, 0, 255).astype(np.uint8)]) for f in frames]
-    return Shown(frames, [part.milliseconds for part in made.parts])
+    """What is to be seen of a source."""
+    return Shown(expected_in(form, written.seen(made)), [part.milliseconds for part in made.parts])
 
 
 def faults(kind: str, form: Format) -> list[str]:
@@ -59,7 +64,7 @@ def test_every_frame_is_what_a_browser_shows(kind, form):
     assert not faults(kind, form)
 
 
-@pytest.mark.parametrize("kind", ["GIF", "PNG palette", "PNG default image", "WebP"])
+@pytest.mark.parametrize("kind", ["GIF", "GIF outgrown", "PNG palette", "PNG default image", "WebP"])
 def test_the_first_frame_is_that_of_the_animation(kind):
     for seed in range(8):
         made, data = generated.SOURCES[kind][1](seed)
@@ -88,7 +93,7 @@ def test_each_frame_goes_through_the_steps_as_a_still_image_would(kind):
         assert not differences(output, wanted, 1.5, 3), seed
 
 
-CLEAR, UNDO = frame_canvas.Disposal.CLEAR, frame_canvas.Disposal.UNDO
+CLEAR, RESTORE = frame_canvas.Disposal.CLEAR, frame_canvas.Disposal.RESTORE
 
 
 def turned_over(compose):
@@ -111,9 +116,9 @@ def cut(durations, form):
 
 
 PLANTED = {
-    "a cleared part of a GIF stays": ("GIF", Format.PNG, stored_parts, "_GIF_DISPOSALS", {3: UNDO}),
-    "a part of a GIF is not undone": ("GIF", Format.PNG, stored_parts, "_GIF_DISPOSALS", {2: CLEAR}),
-    "a part of a PNG is not undone": ("PNG", Format.PNG, stored_parts, "_PNG_DISPOSALS", {1: CLEAR}),
+    "a cleared part of a GIF stays": ("GIF", Format.PNG, stored_parts, "_GIF_DISPOSALS", {3: RESTORE}),
+    "a part of a GIF is not restored": ("GIF", Format.PNG, stored_parts, "_GIF_DISPOSALS", {2: CLEAR}),
+    "a part of a PNG is not restored": ("PNG", Format.PNG, stored_parts, "_PNG_DISPOSALS", {1: CLEAR}),
     "blending": ("PNG", Format.PNG, animation, "compose", turned_over(animation.compose)),
     "frames": ("GIF", Format.GIF, animation_encoding, "_gif_images", frozen(animation_encoding._gif_images)),
     "durations": ("WebP", Format.GIF, animation_encoding, "rounded_durations", cut),

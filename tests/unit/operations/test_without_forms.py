@@ -1,4 +1,4 @@
-"""Whole runs in a store without POST Object: outputs are staged by PUTs of signed lengths, and published exactly."""
+"""Runs in a store without POST Object: outputs are staged by PUTs of signed lengths, published exactly."""
 
 from __future__ import annotations
 

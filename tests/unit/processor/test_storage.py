@@ -1,6 +1,7 @@
 """The four requests of a Pod, with a faulty store."""
 
 import pytest
+import urllib3
 
 from imagejob_contract.order import PADDED_LENGTHS, Upload, padded_length
 from imagejob_contract.result import ItemCode
@@ -50,6 +51,10 @@ def test_a_source_is_fetched_on_the_condition_that_it_is_the_same(store, script)
     [
         pytest.param(Answer(412), ItemCode.SOURCE_CHANGED, id="changed"),
         pytest.param(Answer(404, b"<Code>NoSuchKey</Code>"), ItemCode.SOURCE_MISSING, id="gone"),
+        pytest.param(Answer(403, b"<Code>InvalidObjectState</Code>"), ItemCode.SOURCE_REFUSED, id="archived"),
+        pytest.param(Answer(403, b"<Code>AccessDenied</Code>"), ItemCode.SOURCE_REFUSED, id="denied"),
+        pytest.param(Answer(400, b"<Code>InvalidRequest</Code>"), ItemCode.SOURCE_REFUSED, id="encrypted"),
+        pytest.param(Answer(400, b"<Code>KMS.Disabled</Code>"), ItemCode.SOURCE_REFUSED, id="key disabled"),
         pytest.param(Answer(body=LARGE), ItemCode.TOO_LARGE, id="over the cap"),
         pytest.param(
             Answer(body=LARGE, chunked=True), ItemCode.TOO_LARGE, id="over the cap, no length given"
@@ -114,6 +119,24 @@ def test_a_store_that_is_not_there(store, script):
     with pytest.raises(StoreUnavailable) as caught:
         store.get_source("http://127.0.0.1:1/a?X-Amz-Signature=TOPSECRET", "", 10)
     assert "TOPSECRET" not in str(caught.value)
+
+
+def test_the_first_request_is_repeated_until_the_network_of_the_pod_is_ready(
+    script, store, pauses, monkeypatch
+):
+    """Connections are refused until a sidecar is ready: longer than a store that has answered may fail."""
+    script.answers["/order"] = [Answer(body=b"{}")]
+    request = urllib3.PoolManager.request
+
+    def refused(self, method, url, **options):
+        return request(self, method, url if len(pauses) == 6 else "http://127.0.0.1:1/order", **options)
+
+    monkeypatch.setattr(urllib3.PoolManager, "request", refused)
+    assert store.get_order(script.url("/order")) == b"{}"
+    assert 15 <= sum(pauses) <= 30
+    pauses.clear()
+    with pytest.raises(StoreUnavailable, match=r"no connection to the store: .* \(5 tries"):
+        store.get_source(script.url("/order"), "", 10)
 
 
 def test_a_dripping_body_times_out(script):
@@ -247,7 +270,7 @@ def test_redirects_are_not_followed(store, script, status):
     assert len(script.asked) == 1
 
 
-# --- a store without forms -----------------------------------------------------------------------------------
+# --- a store without forms ----------------------------------------------------------------------------------
 
 
 def puts(script: Script) -> Upload:
