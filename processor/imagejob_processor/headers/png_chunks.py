@@ -1,7 +1,7 @@
 """The chunks of a PNG: what a decoder needs is kept, and the rest is left out before anything is inflated.
 
-A text that nobody reads cannot fail a picture, be it large or broken. The transparent colour is made one that
-Pillow compares with the samples it decodes.
+A text that is not needed cannot fail a picture, be it large or broken. The transparent colour is made one
+that Pillow compares with the samples it decodes.
 """
 
 from __future__ import annotations
@@ -115,7 +115,6 @@ class _Reader:
         values = _clear_colour(chunk, self._depth, self._colour)
         if len(values) == 3 and self._depth == 16:
             self.clear = (values[0], values[1], values[2])
-            return b""
         return _chunk(chunk.kind, struct.pack(f">{len(values)}H", *values))
 
 
