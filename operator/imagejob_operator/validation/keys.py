@@ -13,10 +13,13 @@ from imagejob_operator.naming.names import RESERVED_ROOTS
 
 MAX_KEY_BYTES = 1024
 """S3's limit on a key in UTF-8. The schema has a limit of 512 characters on the keys in a spec."""
+MAX_SHOWN = 100
+"""Characters of a key in a message."""
 TEMPLATE_VARIABLES = ("dir", "stem", "name", "index", "rendition", "ext")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|\Z)")
 _EMPTY = re.compile(r"//|/\Z")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
 class InvalidKey(ValueError):
@@ -29,18 +32,20 @@ class KeyCollision(ValueError):
 
 def check_key(key: str, field: str) -> None:
     """Check a key that an object may have; raises InvalidKey."""
-    if not 1 <= len(key.encode(errors="surrogatepass")) <= MAX_KEY_BYTES:
-        found = len(key.encode(errors="surrogatepass"))
-        raise InvalidKey(
-            f"{field}: {key[:60]!r} must have 1 to {MAX_KEY_BYTES} bytes in UTF-8, found {found}"
-        )
-    if "\0" in key or not _is_text(key):
-        raise InvalidKey(f"{field}: {key!r} must not contain NUL or half of a surrogate pair; remove it")
+    shown = repr(key if len(key) <= MAX_SHOWN else f"{key[:MAX_SHOWN]}…")
+    size = len(key.encode(errors="surrogatepass"))
+    if not 1 <= size <= MAX_KEY_BYTES:
+        raise InvalidKey(f"{field}: {shown} must have 1 to {MAX_KEY_BYTES} bytes in UTF-8, found {size}")
+    if "\0" in key or _SURROGATES.search(key):
+        raise InvalidKey(f"{field}: {shown} must not contain NUL or half of a surrogate pair; remove it")
     if _DOTS.search(key):
+        rule = "must not have a '.' or '..' segment, which HTTP clients and servers resolve"
+        raise InvalidKey(f"{field}: {shown} {rule}")
+    if is_reserved(key):
+        root = key.lstrip("/").partition("/")[0]
         raise InvalidKey(
-            f"{field}: {key!r} must not have a '.' or '..' segment, which HTTP clients and servers resolve"
+            f"{field}: {shown} is in {root}/, which is reserved for the operator; choose another key"
         )
-    check_reserved(key, field)
 
 
 def check_name(name: str, field: str) -> None:
@@ -54,22 +59,9 @@ def check_name(name: str, field: str) -> None:
     check_key(name, field)
 
 
-def _is_text(key: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in key)
-
-
 def is_reserved(key: str) -> bool:
     """Whether a key is in a folder of the operator; a store on a file system ignores leading slashes."""
     return key.lstrip("/").partition("/")[0] in RESERVED_ROOTS
-
-
-def check_reserved(key: str, field: str) -> None:
-    """Raise InvalidKey if a key is in a folder of the operator."""
-    if is_reserved(key):
-        root = key.lstrip("/").partition("/")[0]
-        raise InvalidKey(
-            f"{field}: {key!r} is in {root}/, which is reserved for the operator; choose another key"
-        )
 
 
 def check_prefix(prefix: str, field: str) -> None:
