@@ -148,8 +148,7 @@ async def run(
     for item in order.items:
         output = pod.get_source(item.url, item.etag, 1 << 20) + b" made"
         name = order.upload.key_prefix + output_name(item.index, "web")
-        form = store.sign_post(order.upload.key_prefix, 1 << 20, timedelta(hours=1))
-        assert place.bench.visit_form(form, name, output, "image/webp") in (200, 204)
+        pod.post_output(order.upload, name, "image/webp", output)
         record = OutputRecord("web", len(output), 1, 1, hashlib.sha256(output).hexdigest())
         items.append(ItemResult(item.index, (record,)))
     result = encode_result(Result(1, 0, 1, tuple(items)))
@@ -202,7 +201,7 @@ async def test_a_key_that_one_server_takes_for_a_version(place: Place) -> None:
     """versitygw looks for a version after it has decoded the source of a copy; nothing else is lost by it."""
     key = "question?versionId=null"
     stored(place, [key])
-    if place.kind == "minio":
+    if place.kind != "versitygw":
         await run(place, {"keys": [key]})
         assert place.read(f"shop/out/{key}-web.webp") == f"bytes of {key} made".encode()
     else:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 
 from fakes.build import KEY, UID, job
-from hostile.generators_identity import changed, own_pod, pods
+from hostile.generators_identity import OWNER, changed, own_pod, pods
 from imagejob_operator.adapters.kubernetes import pod_status
 from imagejob_operator.api.imagejob import Identity, attempt_name
 from imagejob_operator.naming.names import (
@@ -49,6 +49,7 @@ def belongs_if_all_agree(pod: dict[str, Any]) -> None:
 @example(own_pod())
 @example(changed(("metadata", "namespace"), "other"))
 @example(changed(("metadata", "labels", LABEL_JOB), None))
+@example(changed(("metadata", "ownerReferences"), [{**OWNER, "name": "shop"}, OWNER]))
 def test_a_pod_belongs_to_a_job_if_all_agree(pod: dict[str, Any]) -> None:
     """Neither a forged Pod is taken for an attempt, nor an attempt overlooked."""
     belongs_if_all_agree(pod)
