@@ -31,11 +31,12 @@ class Etcd:
     def back_up(self) -> None:
         self._saved = copy.deepcopy(self._world.cluster._bodies)
 
-    async def restore(self) -> None:
-        """Bring the objects back as they were, without the Pods of later runs, and start the operator."""
+    async def restore(self, *, with_pods: bool = False) -> None:
+        """Bring the objects back as they were, perhaps with the Pods of later runs; restart the operator."""
         cluster = self._world.cluster
         cluster._bodies = copy.deepcopy(self._saved)
-        cluster._running.clear()
+        if not with_pods:
+            cluster._running.clear()
         await self._world.restart()
 
 
@@ -111,6 +112,28 @@ async def test_pods_that_crash_end_as_failed(change: Change) -> None:
     assert world.job.status.phase == "Failed"
     report = world.store.objects[world.job.status.report].data.decode()
     assert '"Failed"' in report, "the status names the report of this run"
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_pod_of_the_run_that_was_taken_back_does_no_work_of_the_new_run(change: Change) -> None:
+    """The status alone was taken back: the Pod of the old run 2, which has succeeded, is still there."""
+    world = World()
+    etcd = Etcd(world)
+    world.create()
+    await ended(world, 1)
+    etcd.back_up()
+    world.clock.advance(60)
+    world.cluster.edit(KEY, run={"id": "2"})
+    await world.run(lambda: world.job.status.at is Phase.PUBLISHING)
+    old = {attempt.uid for _, attempt in world.cluster.attempts()}
+    assert old
+    await etcd.restore(with_pods=True)
+    world.clock.advance(60)
+    change(world)
+    await ended(world, 2)
+    assert world.job.status.phase == "Succeeded"
+    assert len(world.store.keys("shop/catalog/")) == 2
+    assert not old & {attempt.uid for _, attempt in world.cluster.attempts()}
 
 
 @pytest.mark.parametrize("change", CHANGES)
