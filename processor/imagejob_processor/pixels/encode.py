@@ -88,14 +88,15 @@ def encode(
     if form in _WRITERS:
         importlib.import_module(_WRITERS[form])
     image = _without_info(_to_format(image, output))
-    options = metadata.options(form, output.metadata)
+    kept = metadata.select(form, output.metadata, image.size)
+    options = kept.options(form)
     if frames is not None:
         options |= _animation_options(frames, output)
 
     def at(quality: int) -> bytes:
         file = BytesIO()
         image.save(file, form.upper(), **_options(output, quality, grey=image.mode == "L"), **options)
-        return file.getvalue()
+        return kept.complete(form, file.getvalue())
 
     return encode_to_size(output, at)
 

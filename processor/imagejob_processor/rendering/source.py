@@ -84,7 +84,7 @@ def open_source(data: bytes, limits: ItemLimits) -> Source:
     with decoder_errors(limits, _memory_needed(data, _webp_size(data) if name == "WEBP" else None)):
         _import_plugin(name)
         Image.MAX_IMAGE_PIXELS = limits.pixels
-        image = Image.open(BytesIO(data), formats=[name])
+        image = _open(data, name)
     checks.check_pixels(image.size, limits)
     memory_needed = _memory_needed(data, image.size)
     with decoder_errors(limits, memory_needed):
@@ -135,6 +135,16 @@ def decoder_errors(limits: ItemLimits, memory_needed: int) -> Iterator[None]:
     except Exception as error:
         message = f"the file is truncated or corrupt and cannot be decoded{detail_of(error)}"
         raise CodecFailure(ItemCode.UNDECODABLE, message, memory_needed) from error
+
+
+def _open(data: bytes, name: str) -> Image.Image:
+    try:
+        return Image.open(BytesIO(data), formats=[name])
+    except Exception:
+        if name != "AVIF" or b"Exif" not in data:
+            raise
+    # Broken EXIF fails the whole file in libavif and Pillow; an item of an unknown type is not read.
+    return Image.open(BytesIO(data.replace(b"Exif", b"skip", 1)), formats=[name])
 
 
 def _memory_needed(data: bytes, size: Size | None) -> int:
