@@ -231,11 +231,22 @@ def _fields_difference(schema: Node, kind: inspect.StructType, path: str) -> lis
         where = f"{path}.{name}"
         if field.required != (name in schema.get("required", ())):
             findings.append(f"{where}: required {field.required} in the code")
-        default = below.get("default", ABSENT)
-        if default != (wanted := default_of(field)):
-            findings.append(f"{where}: default {default} in the CRD, {wanted} in the code")
+        findings += _default_difference(below, default_of(field), where)
         findings += difference(below, field.type, where)
     return findings
+
+
+def _default_difference(schema: Node, wanted: Any, where: str) -> list[str]:
+    """Below a list, a default is in the code and the description only: GitOps would see a difference."""
+    if "[]" not in where:
+        default = schema.get("default", ABSENT)
+        return [] if default == wanted else [f"{where}: default {default} in the CRD, {wanted} in the code"]
+    if wanted in (ABSENT, []):
+        return []
+    shown = str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
+    text = " ".join(schema["description"].split())
+    described = re.search(rf"Defaults to {re.escape(shown)}\b|{re.escape(shown)} \(the default\)", text)
+    return [] if described else [f"{where}: the description does not name the default {shown}"]
 
 
 def default_of(field: inspect.Field) -> Any:

@@ -18,7 +18,7 @@ from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import Status, error_status
 from imagejob_operator.decision.status_update import with_conditions
 
-PAGE = Path(__file__).parents[2] / "docs" / "administrators" / "install.md"
+PAGE = Path(__file__).parents[2] / "docs" / "administrators" / "gitops.md"
 KEY = "resource.customizations.health.imagejob.dev_ImageJob"
 RULE = re.compile(
     r'if c\.type == "(\w+)" and c\.(status|reason) == "(\w+)" '

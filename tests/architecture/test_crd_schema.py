@@ -113,6 +113,11 @@ def test_the_code_reads_what_the_crd_accepts(schema: dict[str, Any]) -> None:
         ("spec.failurePolicy.maxFailedItems", {"pattern": "%"}, "spec.failurePolicy.maxFailedItems: pattern"),
         ("spec.renditions[]", {"required": ["name"]}, "spec.renditions[].output: required True in the code"),
         ("spec.source.keys", {"maxItems": 9}, "spec.source.keys: maxItems 9 in the CRD, 1000 in the code"),
+        (
+            "spec.renditions[].output.metadata",
+            {"description": "metadata is what to keep. Strip keeps none."},
+            "spec.renditions[].output.metadata: the description does not name the default Strip",
+        ),
     ],
 )
 def test_a_difference_is_found(schema: dict[str, Any], path: str, change: dict[str, Any], found: str) -> None:

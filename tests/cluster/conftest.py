@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,6 +87,16 @@ class Cluster:
             waited = self.kubectl("wait", "--for=delete", *pods, *place, "--timeout=60s")
             assert waited.returncode == 0, waited.stderr
 
+    def await_established(self, *names: str) -> None:
+        """Return when these CustomResourceDefinitions are served."""
+        end = time.monotonic() + 60
+        while True:
+            waited = self.kubectl("wait", "--for=condition=Established", *names, "--timeout=60s")
+            # A new definition has null as its conditions, which kubectl refuses.
+            if waited.returncode == 0 or "accessor error" not in waited.stderr or time.monotonic() > end:
+                assert waited.returncode == 0, waited.stderr
+                return
+
     def delete(self, namespace: str, name: str, plural: str = PLURAL) -> None:
         self.objects.delete_namespaced_custom_object(GROUP, VERSION, namespace, plural, name)
 
@@ -110,33 +121,32 @@ def _localcluster(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The cluster that IMAGEJOB_TEST_KUBECONFIG names, or the local cluster `test`.
+    """The cluster that IMAGEJOB_TEST_KUBECONFIG names, or the local cluster IMAGEJOB_TEST_CLUSTER (`test`).
 
     A local cluster that was up already stays up; one that was started here ends here.
     """
     kubeconfig = os.environ.get("IMAGEJOB_TEST_KUBECONFIG", "")
+    name = os.environ.get("IMAGEJOB_TEST_CLUSTER", "test")
     started, local = False, not kubeconfig
     if local:
-        if _localcluster("status", "--name", "test").returncode != 0:
-            assert _localcluster("up", "--name", "test").returncode == 0, "the local cluster did not start"
+        if _localcluster("status", "--name", name).returncode != 0:
+            assert _localcluster("up", "--name", name).returncode == 0, "the local cluster did not start"
             started = True
-        kubeconfig = _localcluster("kubeconfig", "--name", "test").stdout.strip()
+        kubeconfig = _localcluster("kubeconfig", "--name", name).stdout.strip()
     kubectl = shutil.which("kubectl") or str(Path(_localcluster("bin").stdout.strip()) / "kubectl")
     api = config.new_client_from_config(kubeconfig)
     made = Cluster(kubeconfig, kubectl, api)
     try:
         applied = made.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(CRDS))
         assert applied.returncode == 0, applied.stderr
-        names = [f"crd/{plural}.{GROUP}" for plural in (PLURAL, "imagestores")]
-        waited = made.kubectl("wait", "--for=condition=Established", *names, "--timeout=60s")
-        assert waited.returncode == 0, waited.stderr
+        made.await_established(*(f"crd/{plural}.{GROUP}" for plural in (PLURAL, "imagestores")))
         if local:
             made.stop_operator()
         yield made
     finally:
         api.close()
         if started:
-            _localcluster("down", "--name", "test")
+            _localcluster("down", "--name", name)
 
 
 @pytest.fixture(scope="module")

@@ -28,9 +28,15 @@ from imagejob_operator.naming.prefixes import (
     own_staging_prefix,
 )
 from imagejob_operator.ports.imagestores import NotUsable
-from imagejob_operator.ports.object_store import ObjectStore, StoreDenied, StoreError, StoreUnavailable
+from imagejob_operator.ports.object_store import (
+    CallNotSupported,
+    ObjectStore,
+    StoreDenied,
+    StoreError,
+    StoreUnavailable,
+)
 from imagejob_operator.ports.stores import OWN_STORE, StoreNotOpen, StoreWithStaging
-from imagejob_operator.stores.connector import Connector, OpenedStore
+from imagejob_operator.stores.connector import Connector, OpenedStore, check_support
 from imagejob_operator.stores.scoped_store import Part, ScopedStore
 
 log = logging.getLogger(__name__)
@@ -101,17 +107,21 @@ class StoreRegistry:
                 root = f"{STAGING_ROOT}/"
                 part = self._part(opened, root, f"{opened.location.staging}{root}")
                 self._staging_of_all[store.uid] = ScopedStore([part])
-            async for _ in opened.store.folders(f"{opened.location.staging}{self._staging}"):
+            staging = f"{opened.location.staging}{self._staging}"
+            async for _ in opened.store.folders(staging):
                 break
+            prefix = f"{staging}{store.key.namespace}/{store.uid}/1-1/"
+            return Readiness(StoreReason.READY, await check_support(opened, prefix))
         except NotUsable as error:
             return Readiness(error.reason, str(error))
+        except CallNotSupported as error:
+            return Readiness(StoreReason.CALL_NOT_SUPPORTED, str(error))
         except StoreDenied as error:
             missing = "NoSuchBucket" in str(error)
             reason = StoreReason.BUCKET_NOT_FOUND if missing else StoreReason.CREDENTIALS_REFUSED
             return Readiness(reason, f"the store denied the request: {error}")
         except StoreError as error:
             return Readiness(StoreReason.UNREACHABLE, str(error))
-        return Readiness(StoreReason.READY)
 
     def forget(self, key: Key) -> None:
         """The ImageStore is gone; its store stays open while a run has staging there."""

@@ -35,17 +35,19 @@ _XMP_IN_PNG = "XML:com.adobe.xmp"
 
 @dataclass(frozen=True)
 class Part:
-    """The EXIF or the XMP of a source.
+    """The EXIF or the XMP of a source; empty if there is none, None where it is corrupt.
 
     Attributes:
         name: EXIF or XMP.
-        whole: All of it; empty if there is none.
-        copyright: What `KeepCopyright` keeps of it; empty if there is none.
+        length: Its bytes in the source.
+        whole: All of it.
+        copyright: What `KeepCopyright` keeps of it.
     """
 
     name: str
-    whole: bytes = b""
-    copyright: bytes = b""
+    length: int = 0
+    whole: bytes | None = b""
+    copyright: bytes | None = b""
 
     def kept(self, output: Format, metadata: Metadata) -> bytes:
         """Return what an output keeps, and note what it cannot hold."""
@@ -53,11 +55,12 @@ class Part:
             return b""
         most = _LIMITS.get((self.name, output), MAX_BYTES)
         wanted = self.whole if metadata is Metadata.KEEP else self.copyright
-        kept = next((part for part in (wanted, self.copyright) if 0 < len(part) <= most), b"")
-        if len(wanted) > most:
-            done = "was reduced to the copyright" if kept else "was dropped"
-            limit = f"{output} holds at most {most} bytes" if most else f"{output} holds none"
-            note(f"{self.name} of {len(wanted)} bytes {done}: {limit}")
+        kept = next((part for part in (wanted, self.copyright) if part and len(part) <= most), b"")
+        if wanted is not None and len(wanted) <= most:
+            return wanted
+        reason = f"{output} holds at most {most} bytes" if most else f"{output} holds none"
+        done = "was reduced to the copyright" if kept else "was dropped"
+        note(f"{self.name} of {self.length} bytes {done}: {'it is corrupt' if wanted is None else reason}")
         return kept
 
 
@@ -119,9 +122,15 @@ def read_metadata(data: bytes, image: Image.Image) -> SourceMetadata:
     if found.extended_xmp:
         note(f"extended XMP of {found.extended_xmp} bytes was dropped: only the main packet is kept")
     return SourceMetadata(
-        Part("EXIF", _read("EXIF", found.exif, _upright), _read("EXIF", found.exif, exif.copyright_of)),
-        Part("XMP", _read("XMP", found.xmp, _upright_packet), _read("XMP", found.xmp, xmp.copyright_of)),
+        _part("EXIF", found.exif, _upright, exif.copyright_of),
+        _part("XMP", found.xmp, _upright_packet, xmp.copyright_of),
     )
+
+
+def _part(
+    name: str, found: bytes, whole: Callable[[bytes], bytes], copyright_of: Callable[[bytes], bytes]
+) -> Part:
+    return Part(name, len(found), _read(found, whole), _read(found, copyright_of)) if found else Part(name)
 
 
 def _upright_packet(packet: bytes) -> bytes:
@@ -135,9 +144,8 @@ def _upright(block: bytes) -> bytes:
     return xmp.upright(exif.upright(block)) if len(block) <= _MAX_READ_BYTES else block
 
 
-def _read(name: str, found: bytes, read: Callable[[bytes], bytes]) -> bytes:
+def _read(found: bytes, read: Callable[[bytes], bytes]) -> bytes | None:
     try:
-        return read(found) if found else b""
+        return read(found)
     except Exception:  # noqa: BLE001 - broken metadata does not fail an image that decodes
-        note(f"{name} of {len(found)} bytes is corrupt: what cannot be read was dropped")
-        return b""
+        return None

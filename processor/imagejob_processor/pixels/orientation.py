@@ -1,6 +1,7 @@
 """EXIF orientation, a number from 1 (upright) to 8.
 
-Pillow applies that of a TIFF when it decodes it, so `read_orientation` returns 1 there.
+The decoders of TIFF, HEIC and JPEG XL apply it, or what the file has instead: there, `read_orientation`
+returns 1.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _TRANSPOSITIONS = {
 
 def read_orientation(image: Image.Image) -> int:
     """Read the orientation, of XMP if EXIF has none; 1 if there is none or it is invalid."""
-    if image.format == "TIFF" and ExifTags.Base.Orientation in image.tag_v2:  # type: ignore[attr-defined]
+    if image.format in ("HEIF", "JXL") or ExifTags.Base.Orientation in getattr(image, "tag_v2", ()):
         return 1
     try:
         exif = image.getexif()

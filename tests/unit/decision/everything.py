@@ -21,7 +21,15 @@ from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.imagestore_status import Readiness, StoreReason
 from imagejob_operator.api.phase import COMPENSATING, FORWARD, TERMINAL, Phase, check_move
 from imagejob_operator.api.spec import Compaction, InvalidSpec
-from imagejob_operator.api.status import FailedItem, ItemCounts, PastRun, RunStatus, Status, error_status
+from imagejob_operator.api.status import (
+    FailedItem,
+    ItemCounts,
+    PastRun,
+    RunStatus,
+    Status,
+    duration_text,
+    error_status,
+)
 from imagejob_operator.decision.action import (
     AddFinalizer,
     DeleteJob,
@@ -147,7 +155,10 @@ def sights(current: Status, few: bool) -> dict[str, Seen]:
         "running": one(State.RUNNING),
         "failed": one(State.FAILED, CRASH),
         "deleting": one(State.RUNNING, deleting=True),
+        "lingering": one(State.FAILED, CRASH, lingers=True),
     }
+    if number > 1:
+        found["lingering-replaced"] = Seen(attempt(State.FAILED, CRASH, number=number - 1, lingers=True))
     if few:
         return found
     return (
@@ -166,6 +177,11 @@ def sights(current: Status, few: bool) -> dict[str, Seen]:
                 replace(attempt(State.RUNNING, number=number), stop_refused=replace(KEPT, retry_at=NOW))
             ),
             "succeeded": one(State.SUCCEEDED),
+            "succeeded-lingering": one(State.SUCCEEDED, lingers=True),
+            "succeeded-lingering-just-now": one(State.SUCCEEDED, lingers=True, finished=NOW),
+            "lingering-not-deletable": Seen(
+                replace(attempt(State.SUCCEEDED, number=number, lingers=True), stop_refused=KEPT)
+            ),
             "out-of-memory": one(State.FAILED, OOM),
             "drained": one(State.FAILED, DRAINED),
             "never-ran": one(State.FAILED, NEVER_RAN),
@@ -631,6 +647,16 @@ def _records_that_a_pod_ran(o: Observation, old: Phase, new: Phase, decision: De
     return "" if ran == shown else f"says {'that' if shown else 'nothing, though'} a Pod ran"
 
 
+def _records_its_end(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    run = decision.status.run
+    if run is None or new is Phase.PENDING or old is new:
+        return ""
+    wanted: tuple[datetime | None, str] = (None, "")
+    if new in TERMINAL:
+        wanted = o.now.replace(microsecond=0), duration_text(o.now - (run.started_at or o.now))
+    return "" if (run.finished_at, run.duration) == wanted else "does not record when the run ended"
+
+
 def _only_validates(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     run = decision.status.run
     shown = run is not None and run.outcome == "Validated"
@@ -646,7 +672,28 @@ def _only_validates(o: Observation, old: Phase, new: Phase, decision: Decision) 
     return "" if shown == (new is Phase.SUCCEEDED) else f"{new} with the outcome {run and run.outcome!r}"
 
 
+def _ends_pods_that_outlast_their_processor(
+    o: Observation, old: Phase, new: Phase, decision: Decision
+) -> str:
+    stopped = {action.attempt.name for action in decision.actions if isinstance(action, StopAttempt)}
+    shards = o.job.status.run.shards if o.job.status.run else None
+    for a in o.attempts:
+        if not a.lingers or a.finished_at is None:
+            continue
+        processing = shards is not None and old in (Phase.LAUNCHING, Phase.RUNNING) and not o.job.deleted_at
+        launches = parse_attempts(shards.attempts, shards.total)[0].launches if shards else 0
+        if processing and a.state is State.FAILED and a.number >= launches:
+            if a.name in stopped:
+                return "deletes a Pod whose failure is not recorded"
+            continue
+        late = o.now >= a.finished_at + timedelta(seconds=15) and a.stop_refused is None
+        if late and new is old and a.name not in stopped:
+            return "lets a Pod outlast its processor"
+    return ""
+
+
 CHECKS = (
+    _ends_pods_that_outlast_their_processor,
     _legal,
     _never_waits_forever,
     _holds_deadlines,
@@ -666,6 +713,7 @@ CHECKS = (
     _keeps_its_history,
     _keeps_verified_results,
     _records_a_partial_success,
+    _records_its_end,
     _records_that_a_pod_ran,
     _only_validates,
 )

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +19,7 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.api.status import RunStatus, StagingStatus, error_status
-from imagejob_operator.decision.action import DeleteJob, Launch, ReleaseFinalizer
+from imagejob_operator.decision.action import DeleteJob, Launch, ReleaseFinalizer, StopAttempt
 from imagejob_operator.decision.attempt import State
 from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.observation import Decision, Observation
@@ -36,12 +37,15 @@ def report(found: list[tuple[str, str]]) -> str:
     return f"{len(found)} faults, the first: " + "; ".join(f"{name}: {text}" for name, text in found[:5])
 
 
-PARTS = 4
-"""The product is cut in parts so that no single test is slow; together they are all of it."""
+PARTS = 13
+"""The product is cut in parts so that no single test is slow; together they are all of it.
+
+A prime number, so that each part has all values of each factor: `make mutants` runs only the part `sample`.
+"""
 
 
-@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("phase", Phase, ids=str)
+@pytest.mark.parametrize("part", range(PARTS), ids=lambda part: f"beyond-{part}" if part else "sample")
 def test_every_decision_keeps_its_promises(phase: Phase, part: int) -> None:
     found = [
         (name, text)
@@ -114,6 +118,17 @@ def queueing(o: Observation) -> Decision:
     return decide(replace(o, job=generous))
 
 
+def kept(o: Observation) -> Decision:
+    """Never deletes a Pod that outlasts its processor."""
+    return decide(replace(o, attempts=tuple(replace(a, lingers=False) for a in o.attempts)))
+
+
+def hasty(o: Observation) -> Decision:
+    """Deletes a Pod before its failure is recorded."""
+    d = decide(o)
+    return replace(d, actions=(*d.actions, *(StopAttempt(a) for a in o.attempts if a.lingers)))
+
+
 def raising(o: Observation) -> Decision:
     if any(a.state is State.FAILED and a.problem is None for a in o.attempts):
         raise KeyError("problem")
@@ -132,12 +147,20 @@ def in_epoch(o: Observation, d: Decision, epoch: int) -> RunStatus | None:
     return d.status.run and msgspec.structs.replace(d.status.run, epoch=epoch)
 
 
+def endless(o: Observation, d: Decision, **fields: Any) -> Decision:
+    """With other times of the run's end."""
+    run = d.status.run and msgspec.structs.replace(d.status.run, **fields)
+    return replace(d, status=msgspec.structs.replace(d.status, run=run))
+
+
 OTHER = error_status(Failure(Code.CREATION, Reason.INVALID_SPEC, "a later cause"))
 
 PLANTED: dict[str, tuple[Decide, Phase, str]] = {
     "no-staging-deadline": (patient, Phase.STAGING, "missed the staging deadline"),
     "no-start-deadline": (unpunctual, Phase.LAUNCHING, "missed the start deadline"),
     "no-queue-deadline": (queueing, Phase.LAUNCHING, "missed the queue deadline"),
+    "pods-outlast": (kept, Phase.RUNNING, "lets a Pod outlast its processor"),
+    "unrecorded": (hasty, Phase.RUNNING, "deletes a Pod whose failure is not recorded"),
     "no-look-again": (
         after(lambda o, d: replace(d, requeue_at=None)),
         Phase.STAGING,
@@ -251,6 +274,16 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         ),
         Phase.LAUNCHING,
         "says nothing, though a Pod ran",
+    ),
+    "no-end": (
+        after(lambda o, d: endless(o, d, finished_at=None)),
+        Phase.FAILING,
+        "does not record when the run ended",
+    ),
+    "no-duration": (
+        after(lambda o, d: endless(o, d, duration="")),
+        Phase.PUBLISHING,
+        "does not record when the run ended",
     ),
     "stages-what-is-validated": (
         after(

@@ -192,7 +192,7 @@ def test_copyright_that_is_too_large_is_noted():
     block = write_exif("<", {0: {ARTIST: (2, b"a" * 70_000)}})
     exif, _, notes = converted(file(photo(24, 16), "WEBP", exif=block), Format.JPEG, Metadata.KEEP_COPYRIGHT)
     assert exif == b""
-    assert notes == [f"EXIF of {len(block) - 2} bytes was dropped: JPEG holds at most 65527 bytes"]
+    assert notes == [f"EXIF of {len(block)} bytes was dropped: JPEG holds at most 65527 bytes"]
 
 
 def test_a_gif_holds_none():
