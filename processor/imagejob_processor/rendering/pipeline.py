@@ -76,7 +76,7 @@ def render(
         return
     keeps = any(rendition.output.metadata is not Metadata.STRIP for rendition in renditions)
     # Before the decode, which may discard it.
-    metadata = read_metadata(source.image) if keeps else NO_METADATA
+    metadata = read_metadata(data, source.image) if keeps else NO_METADATA
     if keeps:
         jpeg_xl.note_compressed_metadata(source.image)
     frame = animation.decode_first_frame(source, limits)
