@@ -74,6 +74,8 @@ ODD = [
     "日本語/写真.jpg",
     "picture \U0001f5bc.jpg",
     "nbsp\u00a0zero\u200bwidth.jpg",
+    "new\nline.jpg",
+    "tab\tand\x01control\x7f.jpg",
     LONG + "z" * (512 - len(LONG)),
 ]
 EMPTY = "empty.jpg"
@@ -184,7 +186,8 @@ async def test_odd_keys_by_listing_and_no_folders(place: Place) -> None:
 async def test_odd_keys_by_a_list(place: Place) -> None:
     keys = stored(place, ODD)
     lines = [
-        key if number % 2 else msgspec.json.encode({"key": key}).decode() for number, key in enumerate(keys)
+        key if number % 2 and "\n" not in key else msgspec.json.encode({"key": key}).decode()
+        for number, key in enumerate(keys)
     ]
     place.upload("lists/odd list+%.ndjson", "\r\n".join(lines).encode())
     assert await run(place, {"list": {"key": "lists/odd list+%.ndjson"}}, "{index}-{rendition}.{ext}") == keys

@@ -80,7 +80,7 @@ async def round_trip(name: str) -> None:
 STORE = S3Store(StoreLocation("store.example", "bucket"), lambda: Credentials("a", "b"))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, report_multiple_bugs=False)
 @given(names)
 @example("/leading")
 @example("a//b")
