@@ -76,7 +76,7 @@ def render(
         return
     keeps = any(rendition.output.metadata is not Metadata.STRIP for rendition in renditions)
     # Before the decode, which may discard it.
-    metadata = read_metadata(source.image) if keeps else NO_METADATA
+    metadata = read_metadata(data, source.image) if keeps else NO_METADATA
     frame = animation.decode_first_frame(source, limits)
     if frame is None:
         frame = decode(source, plan.draft, limits)
