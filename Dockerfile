@@ -79,7 +79,7 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/app
 
 FROM processor-base AS processor
 LABEL org.opencontainers.image.title="imagejob-processor" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later"
 COPY --from=processor-wheels /opt/venv /opt/venv
 COPY --from=processor-code /opt/app /opt/app
 USER 65532:65532

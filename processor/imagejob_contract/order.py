@@ -27,6 +27,11 @@ ENGINE_VARIABLE = "IMAGEJOB_ENGINE"
 """Environment variable with the name of the resampling engine."""
 
 MAX_ORDER_BYTES = 16 * 1024 * 1024
+PADDED_LENGTHS = tuple(1 << bits for bits in range(14, 30))
+"""Lengths of stored outputs in stores without POST Object: 16 KiB to the limit of one output.
+
+The length of a presigned PUT is part of its signature, and that of an output is not known when it is signed.
+"""
 MAX_WATERMARK_IMAGE_BYTES = 1024 * 1024
 """Size limit of a watermark image."""
 
@@ -65,15 +70,25 @@ class OrderWatermark(Wire, frozen=True):
 
 
 class Upload(Wire, frozen=True):
-    """An S3 POST policy for the outputs, which allows only keys below `key_prefix`.
+    """How a Pod stores outputs, as `key_prefix` and `output_name`: by a POST policy, or by presigned PUTs.
 
-    A Pod posts `fields`, `key` (`key_prefix` and `output_name`), `Content-Type` and, last, `file`.
+    With a policy, a Pod posts `fields`, `key`, `Content-Type` and, last, `file` to `url`. It allows only keys
+    below `key_prefix`. With `signatures`, a Pod puts to `put_url` an output, and zeros up to `padded_length`.
     """
 
     url: str
     key_prefix: str
     fields: dict[str, str]
     max_bytes: int
+    query: str = ""
+    """Of presigned PUTs, without their signatures."""
+    signatures: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    """Of presigned PUTs, by `output_name`: one for each of PADDED_LENGTHS."""
+
+    def put_url(self, name: str, length: int) -> str:
+        """The URL to PUT an output with a body of this length, one of PADDED_LENGTHS."""
+        signature = self.signatures[name][PADDED_LENGTHS.index(length)]
+        return f"{self.url}{name}?{self.query}&X-Amz-Signature={signature}"
 
 
 class Order(Wire, frozen=True):
@@ -95,3 +110,10 @@ class Order(Wire, frozen=True):
 def output_name(index: int, rendition: str) -> str:
     """Return the name of an output below the `key_prefix` of the order."""
     return f"{index:06d}-{rendition}"
+
+
+def padded_length(size: int) -> int:
+    """The smallest of PADDED_LENGTHS that an output of so many bytes fits in; ValueError if there is none."""
+    if not 1 <= size <= PADDED_LENGTHS[-1]:
+        raise ValueError(f"an output of {size} bytes has no padded length")
+    return next(length for length in PADDED_LENGTHS if size <= length)

@@ -79,7 +79,7 @@ class Output(Wire, frozen=True):
         compression: WebP: absent: Lossy.
         speed: AVIF: 0 (slowest, smallest) to 10; absent: 8.
         colors: PNG and GIF: size of the palette; absent: no palette for PNG, 256 for GIF.
-        animation: GIF and WebP: which frames of an animation are kept.
+        animation: GIF, WebP, AVIF and PNG: which frames of an animation are kept.
         max_size: JPEG, lossy WebP and AVIF: quality is lowered until the file is not larger.
     """
 

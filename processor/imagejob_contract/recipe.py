@@ -13,7 +13,7 @@ from msgspec import Meta
 from imagejob_contract.output import Output
 from imagejob_contract.wire import Percent, Wire
 
-PIXELS_VERSION = 6
+PIXELS_VERSION = 7
 """Version of the pixels that this code makes of a recipe; increased whenever they change."""
 
 Side = Annotated[int, Meta(ge=1, le=16384)]

@@ -17,6 +17,9 @@ Violation: TypeAlias = tuple[str, str]
 LOSSY = (Format.JPEG, Format.WEBP, Format.AVIF)
 """Formats with a quality."""
 
+ANIMATED = (Format.GIF, Format.WEBP, Format.AVIF, Format.PNG, Format.SAME)
+"""Formats that hold all frames of an animation, and Same, whose other formats hold the first frame."""
+
 
 def violations(rendition: Rendition) -> Iterator[Violation]:
     """Find every rule that a rendition violates."""
@@ -80,11 +83,16 @@ def _output(output: Output) -> Iterator[str]:
         ("speed", output.speed is not None, (Format.AVIF,)),
         ("colors", output.colors, (Format.PNG, Format.GIF)),
         ("maxSize", output.max_size, LOSSY),
-        ("animation All", output.animation is Animation.ALL, (Format.GIF, Format.WEBP, Format.SAME)),
+        ("animation All", output.animation is Animation.ALL, ANIMATED),
     ]
     for name, value, formats in only:
         if value and form not in formats:
             yield f"{name} requires format {' or '.join(formats)}, found {form}"
+    if output.animation is Animation.ALL and output.colors and form is Format.PNG:
+        yield (
+            "animation All cannot be combined with colors for format PNG, whose frames share one palette; "
+            "remove colors or animation"
+        )
     if output.metadata is not Metadata.STRIP and form is Format.GIF:
         yield (
             f"format GIF cannot hold metadata, found metadata {output.metadata}; "

@@ -53,6 +53,8 @@ Notes = Annotated[
     msgspec.Meta(max_length=MAX_NOTES),
 ]
 Side = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+SourceSide = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+"""Sources may be longer than any output: `limits.pixels` bounds them."""
 
 
 class OutputRecord(Wire, frozen=True):
@@ -92,8 +94,8 @@ class ImageFacts(Wire, frozen=True):
     """
 
     format: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3,4}\\Z")]
-    width: Side
-    height: Side
+    width: SourceSide
+    height: SourceSide
     perceptual_hash: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}\\Z")]
     dominant_color: Annotated[str, msgspec.Meta(pattern="^#[0-9a-f]{6}\\Z")]
     thumb_hash: Annotated[str, msgspec.Meta(max_length=40, pattern="^[A-Za-z0-9+/]*={0,2}\\Z")]

@@ -1,7 +1,8 @@
 """The format for `output.format: Same`: that of the extension of the source's name.
 
 By name and not by content, because the keys of the outputs are decided before anything is decoded. A file
-with a wrong extension is converted to the format of its name.
+with a wrong extension is converted to the format of its name. HEIC and JPEG XL are not written: they become
+JPEG.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ EXTENSION_FORMATS: dict[str, Format] = {
     "gif": Format.GIF,
     "tif": Format.TIFF,
     "tiff": Format.TIFF,
+    "heic": Format.JPEG,
+    "heif": Format.JPEG,
+    "hif": Format.JPEG,
+    "jxl": Format.JPEG,
 }
 """Formats by extension, in lower case."""
 

@@ -15,7 +15,14 @@ THE_ORDER = "the order (task description) of the Pod"
 
 _QUERY = re.compile(r"\?[^\s\"'<>)\]]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
-_PYTHON_VALUE = re.compile(r" at 0x|\bb['\"]")
+_REASONS = (
+    (("truncated", "not enough", "too short", "incomplete", "unexpected end"), "it ends too early"),
+    (("cannot identify", "could not create decoder"), "its header is damaged"),
+    (
+        ("broken data stream", "unrecognized data stream", "decoder error", "next frame"),
+        "its data are damaged",
+    ),
+)
 
 
 def without_queries(text: str) -> str:
@@ -29,12 +36,13 @@ def message_of(text: str, most: int = MAX_MESSAGE_CHARACTERS) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def detail_of(error: Exception) -> str:
-    """Return the text of a library's error for a message; empty if only developers understand it."""
-    if not isinstance(error, OSError | SyntaxError):
-        return ""
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return f": {text}" if text and not _PYTHON_VALUE.search(text) else ""
+def reason_of(error: Exception) -> str:
+    """Return what a library's error means, in our words; empty if it is not one of those that are known.
+
+    The libraries' own texts have addresses, class names and bytes, and differ between versions.
+    """
+    text = str(error).lower()
+    return next((f": {reason}" for words, reason in _REASONS if any(word in text for word in words)), "")
 
 
 class ItemFailure(Exception):

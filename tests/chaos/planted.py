@@ -20,7 +20,7 @@ from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name
 from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
 from imagejob_operator.api.status import Status
 from imagejob_operator.controller import reconciler
-from imagejob_operator.decision.action import Action, AddFinalizer
+from imagejob_operator.decision.action import Action, AddFinalizer, StopAttempt
 from imagejob_operator.decision.attempt import Attempt, Problem
 from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.garbage import Owner
@@ -135,6 +135,17 @@ def sweep_from_cache(living: Living) -> None:
     living.owners = Stale()
 
 
+def deleted_before_recorded(living: Living) -> None:
+    """A Pod that a sidecar keeps is deleted before its failure is recorded."""
+
+    def hasty(o: Observation) -> Decision:
+        decision = decide(o)
+        lingering = (a for a in o.attempts if a.lingers and not a.deleting)
+        return replace(decision, actions=(*decision.actions, *map(StopAttempt, lingering)))
+
+    _decides(hasty)
+
+
 @dataclass(frozen=True)
 class Bug:
     """A planted bug, and the crash points that have to find it."""
@@ -166,4 +177,5 @@ BUGS = (
     Bug(create_without_adopt, "success in one Pod", Moment.LATE),
     Bug(attempt_not_written_first, "a crashed Pod is removed by somebody"),
     Bug(sweep_from_cache, "a sweep while the staging waits"),
+    Bug(deleted_before_recorded, "every Pod crashes, and a sidecar outlives it"),
 )

@@ -72,6 +72,11 @@ def launched(count: int) -> When:
     return lambda arena: len(arena.promises.launches) == count
 
 
+def nothing_lingers(arena: Arena) -> bool:
+    """When the run has ended, and no Pod outlasts its processor."""
+    return arena.ended() and not any(attempt.lingers for _, attempt in arena.cluster.attempts())
+
+
 def nothing_staged(arena: Arena) -> bool:
     return not arena.somewhere_in(f"{STAGING_ROOT}/", but="/clock.txt")
 

@@ -353,7 +353,7 @@ def only_for(field: str, value: Any, *formats: str) -> Case:
 
 
 MOVING = {"format": "GIF", "animation": "All"}
-MOVE = ("GIF", "WebP", "Same")
+MOVE = ("GIF", "WebP", "AVIF", "PNG", "Same")
 
 OUTPUTS: list[Case] = [
     case(f"{OUT}.format", "required", [ABSENT], ["JPEG"]),
@@ -372,6 +372,12 @@ OUTPUTS: list[Case] = [
         "animation All requires format",
         [{"format": form, "animation": "All"} for form in FORMATS if form not in MOVE],
         [{"format": form, "animation": "All"} for form in MOVE],
+    ),
+    rule(
+        OUT,
+        "animation All cannot be combined with colors",
+        [{"format": "PNG", "animation": "All", "colors": 16}],
+        [{"format": "PNG", "colors": 16}, {"format": "GIF", "animation": "All", "colors": 16}],
     ),
     rule(
         "spec.renditions[0]",

@@ -138,10 +138,7 @@ def upgraded(cluster: Any, namespace: str) -> Iterator[Objects]:
         file.write_text(json.dumps(crd))
         done = cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
         assert done.returncode == 0, done.stderr
-        waited = cluster.kubectl(
-            "wait", "--for=condition=Established", f"crd/{new['metadata']['name']}", "--timeout=60s"
-        )
-        assert waited.returncode == 0, waited.stderr
+        cluster.await_established(f"crd/{new['metadata']['name']}")
         file.unlink()
 
     apply(laxer(new))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -20,6 +21,7 @@ from imagejob_operator.ports.object_store import (
     StoreDenied,
     StoredObject,
 )
+from imagejob_operator.ports.store_calls import check_calls
 
 HOUR = timedelta(hours=1)
 MANY = 1003
@@ -167,6 +169,51 @@ async def a_copy_is_the_same_and_keeps_its_type(bench: Bench) -> None:
     assert (copied.size, copied.etag) == (4, (await bench.store.stat(below + "to/ü")).etag)
     assert await bench.store.read(below + "to/ü", 10) == b"data"
     assert bench.headers(below + "to/ü")[0] == "image/png"
+
+
+@check
+async def all_calls_are_supported(bench: Bench) -> None:
+    below = place()
+    assert await check_calls(bench.store, below) == "Pods upload outputs by POST Object"
+    assert await names(bench.store, below) == []
+
+
+@check
+async def a_copy_takes_no_tags_along(bench: Bench) -> None:
+    below = place()
+    source = await bench.store.put(below + "from", b"data", "image/png")
+    tagged = await bench.store.copy(source, below + "tagged", ObjectHeaders("image/png", tags={"owner": "a"}))
+    assert bench.tags(below + "tagged") == {"owner": "a"}
+    await bench.store.copy(tagged, below + "to")
+    assert bench.tags(below + "to") == {}
+
+
+@check
+async def a_padded_object_is_copied_without_its_padding(bench: Bench) -> None:
+    below = place()
+    stored = await bench.store.put(below + "from", b"data" + bytes(12), "text/plain")
+    digest = hashlib.sha256(b"data").hexdigest()
+    source = StoredObject(stored.key, 4, stored.etag, sha256=digest, padded=True)
+    await bench.store.copy(source, below + "to", ObjectHeaders("image/png", metadata={"a": "b"}))
+    assert await bench.store.read(below + "to", 20) == b"data"
+    assert bench.headers(below + "to")[0] == "image/png"
+    await bench.store.put(below + "from", b"other" + bytes(11), "text/plain")
+    with pytest.raises(ObjectChanged):
+        await bench.store.copy(source, below + "late")
+    assert await names(bench.store, below) == [below + "from", below + "to"]
+
+
+@check
+async def errors_name_the_key(bench: Bench) -> None:
+    key = place() + "the-key"
+    with pytest.raises(ObjectMissing, match="the-key"):
+        await bench.store.stat(key)
+    with pytest.raises(ObjectMissing, match="the-key"):
+        await bench.store.read(key, 10)
+    with pytest.raises(ObjectMissing, match="the-key"):
+        await bench.store.copy(StoredObject(key, 1, "0" * 32), key + "-copy")
+    with pytest.raises(ObjectChanged, match="the-key"):
+        await bench.store.put_if_match(key, b"x", "0" * 32, "text/plain")
 
 
 @check
@@ -362,6 +409,35 @@ async def a_signed_form_refuses_all_else(bench: Bench) -> None:
     ]
     assert all(status in (400, 403) for status in refused), refused
     assert await names(bench.store, below) == []
+
+
+@check
+async def uploads_are_by_forms_and_are_checked_by_small_objects(bench: Bench) -> None:
+    below = place()
+    assert await bench.store.takes_forms(below)
+    assert {found.size async for found in bench.store.walk(below)} <= {1}
+
+
+@check
+async def a_put_of_a_signed_length_takes_no_other_length(bench: Bench) -> None:
+    below = place() + "out ä+/"
+    puts = bench.store.sign_puts(below, ["000001-web", "000002-web"], (10, 20), HOUR)
+
+    def url(name: str, number: int) -> str:
+        return f"{puts.url}{name}?{puts.query}&X-Amz-Signature={puts.signatures[name][number]}"
+
+    refused = [
+        bench.visit("PUT", url("000001-web", 0), b"x" * 11)[0],
+        bench.visit("PUT", url("000001-web", 0), b"x" * 9)[0],
+        bench.visit("PUT", url("000001-web", 1), b"x" * 10)[0],
+        bench.visit("PUT", url("000001-web", 0).replace("000001", "000003"), b"x" * 10)[0],
+    ]
+    assert set(refused) <= {400, 403}, refused
+    assert await names(bench.store, below) == []
+    assert bench.visit("PUT", url("000001-web", 0), b"x" * 10)[0] == 200
+    assert bench.visit("PUT", url("000002-web", 1), b"y" * 20)[0] == 200
+    assert await bench.store.read(below + "000001-web", 20) == b"x" * 10
+    assert await bench.store.read(below + "000002-web", 20) == b"y" * 20
 
 
 @check

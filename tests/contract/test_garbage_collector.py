@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from minio import Minio
 
-from contract.conftest import ACCESS_KEY, SECRET_KEY, S3Server
 from fakes.memory_owners import FOLDER, OTHER_FOLDER, GarbageCounts, MemoryOwners
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.store_location import StoreLocation
@@ -21,6 +20,8 @@ from imagejob_operator.garbage import collector as loop
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_prefix
 from imagejob_operator.ports.credentials import Credentials
+from localcluster.stores import ACCESS_KEY, SECRET_KEY
+from s3_servers.servers import S3Server
 
 pytestmark = pytest.mark.store
 

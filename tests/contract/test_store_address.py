@@ -17,7 +17,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import urllib3
 
-from contract.conftest import ACCESS_KEY, SECRET_KEY, S3Server, await_ready, command, free_port
 from imagejob_operator.adapters.s3.client import bucket_url
 from imagejob_operator.adapters.s3.file_credentials import FileCredentials
 from imagejob_operator.adapters.s3.store import S3Store
@@ -34,6 +33,8 @@ from imagejob_operator.ports.object_store import (
     Stream,
 )
 from imagejob_processor.storage import Store
+from localcluster import stores
+from s3_servers.servers import S3Server, await_ready
 
 pytestmark = pytest.mark.store
 
@@ -63,9 +64,10 @@ def address(
     """A server with TLS that knows both styles; its bucket is there."""
     folder, keys = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("keys")
     ca_bundle = certificates(keys)
-    listening = f"127.0.0.1:{free_port()}"
-    endpoint = f"{DOMAIN}:{listening.rpartition(':')[2]}"
-    words, environment = command(request.param, listening, folder)
+    place = stores.Place(folder, *stores.free_ports(1))
+    endpoint = f"{DOMAIN}:{place.port}"
+    start = stores.command(request.param, place)
+    words, environment = [*start.argv], {**start.environment}
     if request.param == "minio":
         words += ["--certs-dir", str(keys)]
         environment["MINIO_DOMAIN"] = DOMAIN
@@ -77,7 +79,7 @@ def address(
     with log.open("wb") as output:
         process = subprocess.Popen(words, env={**os.environ, **environment}, stdout=output, stderr=output)
     try:
-        await_ready(process, listening, log, ca_bundle)
+        await_ready(process, place.address, log, ca_bundle)
         yield StoreLocation(endpoint, "media", ca_bundle=ca_bundle)
     finally:
         process.kill()
@@ -96,7 +98,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def good() -> Credentials:
-    return Credentials(ACCESS_KEY, SECRET_KEY)
+    return Credentials(stores.ACCESS_KEY, stores.SECRET_KEY)
 
 
 @pytest.mark.parametrize("virtual_host", [False, True], ids=["path", "virtual-host"])

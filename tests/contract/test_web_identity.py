@@ -19,7 +19,6 @@ import pytest
 from minio import Minio, MinioAdmin
 from minio.credentials.providers import AssumeRoleProvider, StaticProvider
 
-from contract.conftest import S3Server
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.adapters.s3.web_identity import exchange
 from imagejob_operator.api.imagestore import WebIdentity
@@ -27,6 +26,7 @@ from imagejob_operator.api.imagestore_status import StoreReason
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.ports.imagestores import NotUsable
 from imagejob_operator.ports.object_store import StoreDenied
+from s3_servers.servers import S3Server
 
 pytestmark = [pytest.mark.store, pytest.mark.parametrize("s3", ["minio"], indirect=True)]
 

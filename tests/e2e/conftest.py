@@ -1,7 +1,8 @@
 """The stack of the end-to-end tests: the shipped manifests and images on a real cluster.
 
 IMAGEJOB_TEST_CLUSTER names a local cluster (default `test`); IMAGEJOB_TEST_KUBECONFIG another one, whose
-nodes must have our images already.
+nodes must have our images already. IMAGEJOB_TEST_STORE names an S3 server: it runs on this machine, and the
+operator uses it instead of the shipped MinIO.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ from kubernetes import config
 
 from demo import photos, stack
 from demo.kubectl import Kubectl
+from demo.stack import Store
 from e2e.faults import results
 from e2e.faults.arena import unregister
-from e2e.faults.cases import CASES
+from e2e.faults.cases import CASES, OF_EVERY_STORE
 from e2e.faults.pictures import pictures
 from e2e.faults.results import Row
 from e2e.world import Shop, World
+from localcluster import stores
 from localcluster.cluster import Status
 from localcluster.paths import layout
 from localcluster.providers import cluster as find_cluster
+from s3_servers.servers import chosen, serving
 
 ROWS: pytest.StashKey[list[Row]] = pytest.StashKey()
 
@@ -35,12 +39,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[ROWS] = []
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.timeout(240, func_only=True))
+            if getattr(getattr(item, "callspec", None), "params", {}).get("name") in OF_EVERY_STORE:
+                item.add_marker(pytest.mark.conformance)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -115,11 +122,34 @@ def pictures_address(where: Status) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def world(stacked: tuple[Kubectl, Status], pictures_address: str) -> Iterator[World]:
-    """The stack with the shipped settings, except that sources may come from the tests' web server."""
+def store(
+    stacked: tuple[Kubectl, Status], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Store, str]]:
+    """The operator's store, and its endpoint if it is not the shipped one."""
     kubectl, cluster = stacked
-    with config.new_client_from_config(str(kubectl.kubeconfig)) as api, stack.reach_store(kubectl) as store:
-        made = World(kubectl, api, store, cluster.audit_log, pictures_address)
+    with stack.reach_store(kubectl) as shipped:
+        if not chosen():
+            yield shipped, ""
+            return
+        keys = stack.store_keys(kubectl)
+        folder = tmp_path_factory.mktemp(chosen()) / "data"
+        place = stores.Place(folder, *stores.free_ports(1), cluster.host_address, *keys)
+        with (
+            serving(chosen(), place) as server,
+            stack.open_store(server.endpoint, shipped.bucket, *keys) as other,
+        ):
+            other.client.make_bucket(other.bucket)
+            yield other, server.endpoint
+
+
+@pytest.fixture(scope="session")
+def world(
+    stacked: tuple[Kubectl, Status], store: tuple[Store, str], pictures_address: str
+) -> Iterator[World]:
+    """The stack with the shipped settings, except for the tests' web server and their store."""
+    kubectl, cluster = stacked
+    with config.new_client_from_config(str(kubectl.kubeconfig)) as api:
+        made = World(kubectl, api, store[0], cluster.audit_log, pictures_address, store[1])
         # A session that was killed may have left the operator with a test's settings, or an outage.
         made.reset_operator()
         made.end_outage()

@@ -1,8 +1,10 @@
-"""A tenant with its own bucket, a user who may use only that bucket, and an ImageStore."""
+"""A tenant with its own bucket, a user who may use only that bucket, and an ImageStore.
+
+Only the shipped MinIO has users; at another server the tenant has the keys of the operator.
+"""
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import io
 import uuid
@@ -13,10 +15,10 @@ from minio.credentials.providers import StaticProvider
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException
 
-from demo.stack import NAMESPACE, OPERATOR
+from demo.stack import MINIO, NAMESPACE, OPERATOR, store_keys
 from e2e.world import GROUP, VERSION, Shop, until
 
-ENDPOINT = f"minio.{NAMESPACE}.svc.cluster.local:9000"
+SHIPPED = f"{MINIO}.{NAMESPACE}.svc.cluster.local:9000"
 STORES = "imagestores"
 
 
@@ -29,11 +31,13 @@ class Tenant:
         self.access = f"user-{uuid.uuid4().hex[:8]}"
         self.secret = uuid.uuid4().hex
         self._client = shop.world.store.client
-        self._core = shop.world.core
-        self._admin = _admin(shop)
-        self._users = [self.access]
+        self._users: list[str] = []
         self._client.make_bucket(self.bucket)
-        self._grant()
+        if shop.world.store_endpoint:
+            self.access, self.secret = store_keys(shop.world.kubectl)
+        else:
+            self._admin = _admin(shop)
+            self._grant()
         shop.buckets.append(self.bucket)
 
     def _grant(self) -> None:
@@ -45,6 +49,7 @@ class Tenant:
         self._admin.policy_add(self.bucket, policy=policy)
         self._admin.user_add(self.access, self.secret)
         self._admin.policy_set(self.bucket, user=self.access)
+        self._users.append(self.access)
 
     def upload(self, key: str, data: bytes) -> None:
         """Put a source into the tenant's bucket."""
@@ -64,7 +69,7 @@ class Tenant:
     def manifest(self, name: str = "media", **spec: Any) -> dict[str, Any]:
         """The ImageStore of the tenant's bucket."""
         wanted = {
-            "endpoint": ENDPOINT,
+            "endpoint": self.shop.world.store_endpoint or SHIPPED,
             "tls": {"mode": "Disabled"},
             "bucket": self.bucket,
             "auth": {"secretRef": {"name": "keys"}},
@@ -119,7 +124,6 @@ class Tenant:
         """Rotate the credentials; the old ones become invalid."""
         old = self.access
         self.access, self.secret = f"user-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
-        self._users.append(self.access)
         self._grant()
         self.keep_secret()
         self._admin.user_remove(old)
@@ -147,7 +151,6 @@ class Tenant:
 
 def _admin(shop: Shop) -> MinioAdmin:
     """The administrator of the demo's MinIO, at the address at which the store is reached."""
-    secret = shop.world.core.read_namespaced_secret("imagejob-store", NAMESPACE).data
-    access, hidden = (base64.b64decode(secret[name]).decode() for name in ("access-key", "secret-key"))
     endpoint = shop.world.store.client._base_url.host  # the library has no other way to ask
-    return MinioAdmin(endpoint=endpoint, credentials=StaticProvider(access, hidden), secure=False)
+    keys = store_keys(shop.world.kubectl)
+    return MinioAdmin(endpoint=endpoint, credentials=StaticProvider(*keys), secure=False)

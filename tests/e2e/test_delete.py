@@ -6,6 +6,8 @@ import pytest
 
 from e2e.world import LARGE, Shop, condition, image_job
 
+pytestmark = pytest.mark.conformance
+
 
 def test_delete_while_running(shop: Shop, large_photo: bytes) -> None:
     keys = shop.upload_copies(large_photo, 12)

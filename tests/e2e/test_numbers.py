@@ -7,13 +7,12 @@ exactly one of them, with a store whose clock is two hours on. IMAGEJOB_E2E_MANY
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -22,7 +21,7 @@ import pytest
 from kubernetes.aio import client as aio
 from kubernetes.aio import config as aio_config
 
-from demo.stack import NAMESPACE, OPERATOR
+from demo.stack import NAMESPACE, OPERATOR, store_keys
 from e2e.faults.arena import store_proxy
 from e2e.faults.store_faults import cut, refused, written_later
 from e2e.faults.store_proxy import Rule, StoreProxy
@@ -96,6 +95,7 @@ def crowd(shop: Shop) -> Crowd:
     return Crowd(shop)
 
 
+@pytest.mark.conformance
 @pytest.mark.timeout(1200, func_only=True)
 def test_an_outage_in_numbers(crowd: Crowd, proxy: StoreProxy, figures: list[str]) -> None:
     left = _delete_in_an_outage(crowd, proxy, figures)
@@ -171,8 +171,7 @@ def _sweep_it_all(crowd: Crowd, proxy: StoreProxy, figures: list[str]) -> None:
 
 def _with_owners(world: World, proxy: StoreProxy, work: Sweep) -> None:
     """Do something with the operator's own adapters, against the real servers."""
-    secret: Mapping[str, str] = world.core.read_namespaced_secret("imagejob-store", NAMESPACE).data
-    access, hidden = (base64.b64decode(secret[name]).decode() for name in ("access-key", "secret-key"))
+    access, hidden = store_keys(world.kubectl)
 
     async def main() -> None:
         configuration = aio.Configuration()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+from contextlib import closing
 
+import pytest
 from PIL import Image
 
 from demo import photos
+from e2e.tenants import Tenant
 from e2e.world import Shop, condition, image_job, verdict
 
 WEB = {
@@ -23,6 +26,9 @@ SQUARE = {
     "steps": [{"resize": {"width": 100, "height": 100, "fit": "Cover"}}],
     "output": {"format": "JPEG"},
 }
+
+
+pytestmark = pytest.mark.conformance
 
 
 def test_real_photos_become_renditions(shop: Shop) -> None:
@@ -83,6 +89,38 @@ def test_sources_by_prefix_and_inline(shop: Shop) -> None:
     assert verdict(shop.await_end("in-line")) == ("Succeeded", "", "")
     assert shop.outputs("matched/") == ["matched/china-thumb.jpg", "matched/flower-thumb.jpg"]
     assert shop.outputs("icons/") == ["icons/logo-thumb.jpg"]
+
+
+def test_sources_by_list_and_url(shop: Shop) -> None:
+    keys = shop.upload_photos("china.jpg", "coffee.png")
+    shop.upload("lists/a", "\n".join(keys).encode())
+    shop.apply(image_job({"list": {"key": "lists/a"}}, name="by-list", destination={"prefix": "listed/"}))
+    url = f"http://{shop.world.pictures}/flower.jpg"
+    shop.apply(image_job({"urls": [{"url": url}]}, name="by-url", destination={"prefix": "fetched/"}))
+
+    assert verdict(shop.await_end("by-list")) == ("Succeeded", "", "")
+    assert verdict(shop.await_end("by-url")) == ("Succeeded", "", "")
+    assert shop.outputs("listed/") == ["listed/photos/china-thumb.jpg", "listed/photos/coffee-thumb.jpg"]
+    assert shop.outputs("fetched/") == ["fetched/flower-thumb.jpg"]
+
+
+def test_an_imagestore_as_source_and_as_destination(shop: Shop) -> None:
+    with closing(Tenant(shop)) as tenant:
+        tenant.upload("photos/china.jpg", photos.photo("china.jpg"))
+        tenant.declare()
+        tenant.await_reason("Ready")
+        keys, media = shop.upload_photos("coffee.png"), {"name": "media"}
+        shop.apply(image_job({"keys": ["photos/china.jpg"]}, name="own", storeRef=media))
+        archive = {"prefix": "archive/", "storeRef": media}
+        shop.apply(image_job({"keys": keys}, name="archive", destination=archive))
+
+        assert verdict(shop.await_end("own")) == ("Succeeded", "", "")
+        assert verdict(shop.await_end("archive")) == ("Succeeded", "", "")
+        assert tenant.keys("out/") == ["out/photos/china-thumb.jpg"]
+        assert tenant.keys("archive/") == ["archive/photos/coffee-thumb.jpg"]
+        for name in ("own", "archive"):
+            shop.delete(name)
+        shop.await_clean()
 
 
 def test_applying_the_same_manifest_again_does_nothing(shop: Shop) -> None:

@@ -40,6 +40,7 @@ add rule inet outage input tcp dport 9000 reject with tcp reset
 CHANGED_SETTINGS = (
     "IMAGEJOB_PROCESSOR_IMAGE",
     "IMAGEJOB_STORE_ENDPOINT",
+    "IMAGEJOB_ALLOWED_ENDPOINTS",
     "IMAGEJOB_START_GRACE_SECONDS",
     "IMAGEJOB_CLEANING_BUDGET_SECONDS",
 )
@@ -124,7 +125,13 @@ class World:
     """The stack on one cluster."""
 
     def __init__(
-        self, kubectl: Kubectl, api: client.ApiClient, store: Store, audit_log: str, pictures: str = ""
+        self,
+        kubectl: Kubectl,
+        api: client.ApiClient,
+        store: Store,
+        audit_log: str,
+        pictures: str = "",
+        store_endpoint: str = "",
     ) -> None:
         self.kubectl = kubectl
         self.api = api
@@ -133,6 +140,12 @@ class World:
         self.store = store
         self.pictures = pictures
         """`host:port` of a web server that the operator may fetch from."""
+        self.store_endpoint = store_endpoint
+        """`host:port` of the store; empty if it is the shipped MinIO."""
+        self._settings = {"IMAGEJOB_SOURCE_ALLOWED_NETWORKS": f"{pictures.rpartition(':')[0]}/32"}
+        if store_endpoint:
+            self._settings["IMAGEJOB_STORE_ENDPOINT"] = store_endpoint
+            self._settings["IMAGEJOB_ALLOWED_ENDPOINTS"] = f"http://{store_endpoint}"
         self._audit_log = audit_log
 
     @property
@@ -162,13 +175,14 @@ class World:
         stack.await_rollout(self.kubectl, OPERATOR)
 
     def reset_operator(self) -> None:
-        """Apply the shipped settings, except that sources may come from the tests' web server."""
-        settings = [
-            *(f"{name}-" for name in CHANGED_SETTINGS),
-            f"IMAGEJOB_SOURCE_ALLOWED_NETWORKS={self.pictures.rpartition(':')[0]}/32",
-        ]
+        """Apply the shipped settings, except for the tests' web server and their store."""
+        settings = [self._usual(name) for name in {**dict.fromkeys(CHANGED_SETTINGS), **self._settings}]
         self.kubectl("set", "env", "-n", NAMESPACE, f"deployment/{OPERATOR}", *settings)
         self.await_operator()
+
+    def _usual(self, name: str) -> str:
+        """The argument of `kubectl set env` that takes back a change of a setting."""
+        return f"{name}={self._settings[name]}" if name in self._settings else f"{name}-"
 
     @contextmanager
     def operator_environment(self, **variables: str) -> Iterator[None]:
@@ -179,7 +193,7 @@ class World:
             self.await_operator()
             yield
         finally:
-            self.kubectl(*where, *(f"{name}-" for name in variables))
+            self.kubectl(*where, *(self._usual(name) for name in variables))
             self.await_operator()
 
     @contextmanager
@@ -206,10 +220,17 @@ class World:
         process = process_of(self.pod_of(stack.MINIO), "minio")
         return run(["nsenter", f"--target={process}", "--net", program, words])
 
-    def _store_accepts(self) -> bool:
+    def store_address(self) -> tuple[str, int]:
+        """Host and port of the store, as they are reached from this machine and from Pods."""
+        if self.store_endpoint:
+            host, _, port = self.store_endpoint.partition(":")
+            return host, int(port)
         service = self.core.read_namespaced_service(stack.MINIO, NAMESPACE).spec
+        return service.cluster_ip, service.ports[0].port
+
+    def _store_accepts(self) -> bool:
         try:
-            socket.create_connection((service.cluster_ip, service.ports[0].port), timeout=2).close()
+            socket.create_connection(self.store_address(), timeout=2).close()
         except OSError:
             return False
         return True

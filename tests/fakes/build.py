@@ -112,6 +112,7 @@ def attempt(
     gone_by: datetime | None = None,
     delivered: bool = True,
     held: bool = False,
+    lingers: bool = False,
 ) -> Attempt:
     name = attempt_name(KEY, UID, run, epoch, shard, number)
     # So long ago that its shard has rested.
@@ -131,6 +132,7 @@ def attempt(
         gone_by=gone_by,
         order_delivered=delivered,
         held=held,
+        lingers=lingers,
     )
 
 

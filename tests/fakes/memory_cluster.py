@@ -47,6 +47,8 @@ class Scene:
     """Done as the scene begins, with the attempt's order; gives the summary."""
     held: bool = False
     """A queue holds the attempt back; where the job names a queue, it does from the beginning."""
+    lingers: bool = False
+    """Another container of its Pod runs on, until the Pod is deleted."""
 
 
 Script = Callable[[int, int], Sequence[Scene]]
@@ -288,7 +290,7 @@ class MemoryCluster:
         running = self._running.get((namespace, name))
         if running is None or uid not in ("", running.attempt.uid):
             return
-        if running.attempt.live and self.stop_seconds:
+        if (running.attempt.live or running.attempt.lingers) and self.stop_seconds:
             running.attempt = replace(running.attempt, deleting=True)
             running.gone_at = self.clock() + timedelta(seconds=self.stop_seconds)
             self._attempt_changed(running, "MODIFIED")
@@ -329,6 +331,7 @@ class MemoryCluster:
             running.attempt,
             state=scene.state,
             held=scene.held,
+            lingers=scene.lingers,
             problem=scene.problem,
             summary=summary if scene.state is State.SUCCEEDED else None,
             started_at=running.attempt.started_at or (self.clock() if scene.state is State.RUNNING else None),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from fakes.memory_cluster import Scene, Script
 from fakes.memory_store import MemoryStore, key_of
-from imagejob_contract.order import Order, output_name
+from imagejob_contract.order import Order, Upload, output_name, padded_length
 from imagejob_contract.output import CONTENT_TYPES
 from imagejob_contract.result import (
     ItemCode,
@@ -42,15 +43,24 @@ def do_order(store: MemoryStore, order: Order, failing: Collection[str] = ()) ->
             output = data + rendition.name.encode()
             digest = hashlib.sha256(output).hexdigest()
             record = OutputRecord(rendition.name, len(output), 1, 1, digest)
-            form = PostForm(order.upload.url, order.upload.fields, order.upload.key_prefix)
-            key = order.upload.key_prefix + output_name(item.index, rendition.name)
-            assert store.visit_form(form, key, output, CONTENT_TYPES[rendition.output.format]) == 204
+            name = output_name(item.index, rendition.name)
+            upload(store, order.upload, name, output, CONTENT_TYPES[rendition.output.format])
             records.append(record)
         items.append(ItemResult(item.index, tuple(records)))
     result = Result(1, order.shard, order.attempt, tuple(items))
     store.visit("PUT", order.result_url, encode_result(result), if_none_match=True)
     failed = sum(1 for item in items if item.error)
     return Summary(succeeded=len(items) - failed, failed=failed)
+
+
+def upload(store: MemoryStore, to: Upload, name: str, output: bytes, content_type: str) -> None:
+    """Store an output as a Pod does."""
+    if to.signatures:
+        length = padded_length(len(output))
+        assert store.visit("PUT", to.put_url(name, length), output.ljust(length, b"\0"))[0] == 200
+    else:
+        form = PostForm(to.url, to.fields, to.key_prefix)
+        assert store.visit_form(form, to.key_prefix + name, output, content_type) == 204
 
 
 def well(start: float = 1, run: float = 2, failing: Collection[str] = ()) -> Script:
@@ -74,6 +84,14 @@ def badly(problem: Problem, run: float = 1, ran: bool = True) -> Script:
 def never_running(problem: Problem | None, after: float = 1) -> Script:
     """No attempt gets running; after a while it says why."""
     return lambda shard, number: (Scene(after, State.WAITING, problem),)
+
+
+def lingering(script: Script) -> Script:
+    """Every attempt ends as in the script, and a sidecar keeps its Pod."""
+    return lambda shard, number: [
+        replace(scene, lingers=scene.state in (State.SUCCEEDED, State.FAILED))
+        for scene in script(shard, number)
+    ]
 
 
 def in_turn(*scripts: Script) -> Script:

@@ -99,7 +99,7 @@ class Fault:
 def answers(draw: st.DrawFn) -> ApiError:
     """An answer that is no success, and that is not honest about a missing object."""
     status = draw(st.one_of(st.sampled_from(STATUSES), st.integers(400, 599)))
-    pause = draw(st.one_of(st.none(), st.floats(0, 10)))
+    pause = draw(st.one_of(st.none(), st.integers(0, 10).map(float)))  # the session reads whole seconds only
     error = ApiError(status, draw(st.sampled_from(REASONS)), draw(st.sampled_from(MESSAGES)), pause)
     error.causes = tuple(draw(st.lists(st.sampled_from(CAUSES), max_size=2)))
     return error

@@ -82,6 +82,7 @@ class HostileServer:
 
     answer: Answer
     requests: list[str] = field(default_factory=list)
+    connections: int = 0
     host: str = ""
 
     def _serve(self, listener: socket.socket) -> None:
@@ -90,6 +91,7 @@ class HostileServer:
                 connection, _ = listener.accept()
             except OSError:
                 return
+            self.connections += 1
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:

@@ -14,7 +14,7 @@ from fakes.memory_cluster import Script
 from fakes.scripts import CRASHED, badly, well
 from fakes.world import KEY, World
 from hostile import generators_answers
-from hostile.generators_answers import ACCOUNT, FOR_EVER, QUOTA, Fault, faults
+from hostile.generators_answers import ACCOUNT, FOR_EVER, JUDGMENTS, QUOTA, Fault, faults
 from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.api.errors import Code, Reason
 from imagejob_operator.api.phase import TERMINAL
@@ -131,6 +131,10 @@ def ends_with_a_code_that_fits(life: str, drawn: Sequence[Fault]) -> None:
 @example("fails", [Fault("add_finalizer", ApiError(400, "", ""), 0, 5)])
 @example("succeeds", [Fault("announce", ApiError(429, "TooManyRequests", "busy"), 0, FOR_EVER)])
 @example("fails", [Fault("write_status", ApiError(409, "Conflict", ""), 0, FOR_EVER)])
+@example(
+    "fails",
+    [Fault(call, ApiError(0, "", JUDGMENTS[0], 1), 0, FOR_EVER) for call in ("launch", "write_status")],
+)
 @example("is deleted", [Fault("stop", ApiError(403, "Forbidden", "denied"), 0, FOR_EVER)])
 def test_a_job_ends_with_a_code_that_fits(life: str, drawn: list[Fault]) -> None:
     """The API server answers anything, to any call, at any step."""

@@ -34,8 +34,8 @@ REPORT = report_key(KEY.namespace, KEY.name, UID, 1)
 ERROR = {"code": "IMG_001", "message": "not an image"}
 FACTS = {
     "format": "JPEG",
-    "width": 65535,
-    "height": 65535,
+    "width": 2**31 - 1,
+    "height": 2**31 - 1,
     "perceptualHash": "0" * 16,
     "dominantColor": "#000000",
     "thumbHash": "A" * 36,

@@ -110,6 +110,15 @@ async def test_each_call_has_one_deadline_however_slowly_the_server_sends(answer
     assert wrong.keys() <= {"stat"}, "only the answer to a HEAD has no body that drips"
 
 
+async def test_an_answer_of_a_known_length_leaves_its_connection_to_the_next_call() -> None:
+    with hostile(lambda request: request.send(b"<a/>", 200, **XML)) as server:
+        store = S3Store(StoreLocation(server.host, "media", secure=False), lambda: Credentials("a", "s" * 8))
+        for _ in range(3):
+            assert await walk(store) == []
+        store.close()
+    assert (len(server.requests), server.connections) == (3, 1)
+
+
 async def test_a_server_that_does_not_read_fails_in_time_too() -> None:
     """It takes the first bytes of an upload and no more."""
     with hostile(silent) as server:

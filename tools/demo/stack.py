@@ -121,6 +121,13 @@ def prepare_namespace(kubectl: Kubectl, name: str) -> None:
     kubectl("apply", "-n", name, "-k", str(repository() / "manifests" / "tenant"))
 
 
+def store_keys(kubectl: Kubectl) -> tuple[str, str]:
+    """Return the access key and the secret key of the operator's store."""
+    secret = kubectl.get("secret", "imagejob-store", "-n", NAMESPACE)["data"]
+    access, hidden = (base64.b64decode(secret[name]).decode() for name in ("access-key", "secret-key"))
+    return access, hidden
+
+
 @contextmanager
 def reach_store(kubectl: Kubectl) -> Iterator[Store]:
     """Connect to the store by its Service address, or by port-forward if this machine cannot reach it.
@@ -129,25 +136,30 @@ def reach_store(kubectl: Kubectl) -> Iterator[Store]:
         DemoError: The store does not respond.
     """
     settings = kubectl.get("configmap", OPERATOR, "-n", NAMESPACE)["data"]
-    secret = kubectl.get("secret", "imagejob-store", "-n", NAMESPACE)["data"]
-    access, hidden = (base64.b64decode(secret[name]).decode() for name in ("access-key", "secret-key"))
+    access, hidden = store_keys(kubectl)
     service = kubectl.get("service", MINIO, "-n", NAMESPACE)["spec"]
     address, port = service["clusterIP"], service["ports"][0]["port"]
     with _endpoint(kubectl, address, port) as endpoint:
-        pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=3, read=20), retries=urllib3.Retry(total=5, backoff_factor=0.3)
-        )
-        client = Minio(
-            endpoint, access_key=access, secret_key=hidden, secure=False, region="us-east-1", http_client=pool
-        )
         try:
-            yield Store(client, settings["IMAGEJOB_STORE_BUCKET"])
+            with open_store(endpoint, settings["IMAGEJOB_STORE_BUCKET"], access, hidden) as store:
+                yield store
         except (MinioException, urllib3.exceptions.HTTPError) as error:
             raise DemoError(
                 f"request to the store at {endpoint} failed: {error}\n{diagnostics(kubectl, MINIO)}"
             ) from error
-        finally:
-            pool.clear()
+
+
+@contextmanager
+def open_store(endpoint: str, bucket: str, access_key: str, secret_key: str) -> Iterator[Store]:
+    """A client of one bucket, without TLS."""
+    pool = urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=3, read=20), retries=urllib3.Retry(total=5, backoff_factor=0.3)
+    )
+    client = Minio(endpoint, access_key, secret_key, secure=False, region="us-east-1", http_client=pool)
+    try:
+        yield Store(client, bucket)
+    finally:
+        pool.clear()
 
 
 @contextmanager

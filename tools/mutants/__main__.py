@@ -16,9 +16,6 @@ from mutants.harmless import HARMLESS, harmless
 from mutants.runner import Mutants
 from mutants.verdict import PARTS, Tally, report
 
-WARM_UP = "imagejob_operator.decision.decide.*"
-"""Its run generates all mutants and finds out which tests reach which function."""
-
 
 def main() -> int:
     """Run a sample; 0 if each part reaches its share."""
@@ -28,7 +25,7 @@ def main() -> int:
     options = parser.parse_args()
     mutants = Mutants(Path("build") / "mutants")
     mutants.prepare()
-    mutants.run([WARM_UP])
+    mutants.generate()
     names = mutants.names()
     if options.count != "all":
         sampler = random.Random(options.seed)  # noqa: S311  (a reproducible sample)

@@ -33,13 +33,31 @@ class Mutants:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(name, target)
 
+    def generate(self) -> None:
+        """Make all mutants, and find out which tests reach which function."""
+        # mutmut runs no mutant if none has a name that is asked for; it says so when all else is done.
+        ended = self._mutmut("run", "none")
+        if "nothing matches" not in ended.stdout:
+            raise RuntimeError(f"mutmut has not made the mutants:\n{ended.stdout[-5000:]}")
+
     def run(self, names: Sequence[str]) -> None:
         """Run the tests on these mutants."""
+        ended = self._mutmut("run", *names)
+        if ended.returncode:
+            raise RuntimeError(f"mutmut has not run the mutants:\n{ended.stdout[-5000:]}")
+
+    def _mutmut(self, *words: str) -> subprocess.CompletedProcess[str]:
         # Not `-m mutmut`: the processes that it forks would import it a second time.
         program = str(Path(sys.executable).parent / "mutmut")
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        subprocess.run(
-            [program, "run", *names], check=True, cwd=self._folder, env=environment, stdout=subprocess.DEVNULL
+        return subprocess.run(
+            [program, *words],
+            check=False,
+            cwd=self._folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def names(self) -> list[str]:
@@ -53,10 +71,7 @@ class Mutants:
 
     def change(self, name: str) -> str:
         """The changed lines of a mutant: those before with `-`, those after with `+`."""
-        program = str(Path(sys.executable).parent / "mutmut")
-        shown = subprocess.run(
-            [program, "show", name], check=True, cwd=self._folder, capture_output=True, text=True
-        )
+        shown = self._mutmut("show", name)
         lines = [
             line for line in shown.stdout.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
         ]

@@ -27,6 +27,7 @@ class StoreReason(enum.StrEnum):
     IDENTITY_REFUSED = "IdentityRefused"
     CREDENTIALS_REFUSED = "CredentialsRefused"
     BUCKET_NOT_FOUND = "BucketNotFound"
+    CALL_NOT_SUPPORTED = "CallNotSupported"
     UNREACHABLE = "Unreachable"
 
 

@@ -47,6 +47,8 @@ class Attempt:
     started_at: datetime | None = None
     """When its work started; known only of one that has ended."""
     finished_at: datetime | None = None
+    lingers: bool = False
+    """Its work has ended and its Pod has not: an injected container is still running."""
     deleting: bool = False
     gone_by: datetime | None = None
     """When an attempt that is being deleted should be gone."""
@@ -75,7 +77,7 @@ class Attempt:
 def as_gone(attempt: Attempt) -> Attempt:
     """An attempt that no longer exists: as it ended, or as a disruption if it had not ended."""
     if not attempt.live:
-        return replace(attempt, deleting=True, gone=True)
+        return replace(attempt, lingers=False, deleting=True, gone=True)
     problem = Problem(Reason.NODE_LOST, f"{attempt.name} was deleted before it finished", counted=False)
     return replace(
         attempt,

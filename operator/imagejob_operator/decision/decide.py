@@ -19,6 +19,7 @@ from imagejob_operator.decision.phases.compensation import (
     decide_deleted,
 )
 from imagejob_operator.decision.phases.deadlines import active_deadline_exceeded
+from imagejob_operator.decision.phases.lingering import end_lingering
 from imagejob_operator.decision.phases.pending import decide_pending, refuse
 from imagejob_operator.decision.phases.processing import decide_processing
 from imagejob_operator.decision.phases.publishing import decide_publishing
@@ -30,6 +31,10 @@ from imagejob_operator.decision.phases.validating import decide_validating
 
 def decide(o: Observation) -> Decision:
     """Decide one reconcile of one job."""
+    return end_lingering(o, _decide(o))
+
+
+def _decide(o: Observation) -> Decision:
     status, spec = o.job.status, o.job.spec
     if o.job.deleted_at is not None:
         return decide_deleted(o)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from imagejob_contract.order import output_name
+from imagejob_contract.order import output_name, padded_length
 from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ItemCode, ItemError, ItemResult, Result, Summary, decode_result
 
@@ -21,8 +21,8 @@ class ItemOutcome:
     result: ItemResult
     shard: int
     attempt: int
-    etags: tuple[str, ...] = ()
-    """ETags of the outputs in the store's listing, in their order."""
+    stored: tuple[Listed, ...] = ()
+    """The outputs in the store's listing, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class Listed:
 
     size: int
     etag: str
+
+    def has(self, size: int) -> bool:
+        """Whether it is an output of so many bytes, padded or not."""
+        return self.size == size or (size > 0 and self.size == padded_length(size))
 
 
 def read_result(data: bytes, shard: int, items: int, renditions: int) -> Result:
@@ -74,21 +78,21 @@ def verify(
 
 def _verify_item(
     item: ItemResult, wanted: list[str], listing: Mapping[str, Listed], where: str
-) -> tuple[str, ...]:
-    """The ETags of the item's outputs."""
-    etags: list[str] = []
+) -> tuple[Listed, ...]:
+    """The item's outputs in the listing."""
+    found: list[Listed] = []
     if [output.rendition for output in item.outputs] != wanted:
         raise InvalidResult(f"{where} does not list the renditions {wanted} of item {item.index}")
     for output in item.outputs:
         listed = listing.get(output_name(item.index, output.rendition))
-        if listed is None or listed.size != output.bytes:
-            found = "does not have it" if listed is None else f"has {listed.size}"
+        if listed is None or not listed.has(output.bytes):
+            there = "does not have it" if listed is None else f"has {listed.size}"
             raise InvalidResult(
                 f"{where} lists {output.bytes} bytes for {output.rendition} of item {item.index}, but the "
-                f"store {found}"
+                f"store {there}"
             )
-        etags.append(listed.etag)
-    return tuple(etags)
+        found.append(listed)
+    return tuple(found)
 
 
 def lost_outcomes(shard: int, indexes: Sequence[int]) -> list[ItemOutcome]:

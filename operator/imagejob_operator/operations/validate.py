@@ -1,7 +1,8 @@
-"""A dry run: everything that a run needs is checked, and nothing but the report is written.
+"""A dry run: everything that a run needs is checked, and nothing but the report remains.
 
-Whether objects may be written is checked by replacing one that does not exist: the store denies it to a user
-without the right, and answers all others that the condition is not met.
+All calls are checked by small objects in the staging. Whether outputs may be written is checked by replacing
+an object that does not exist: the store denies it to a user without the right, and answers all others that
+the condition is not met.
 """
 
 from __future__ import annotations
@@ -23,12 +24,10 @@ from imagejob_operator.operations.staging.plan import plan_items
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.launcher import Launcher, Refused
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectStore, StoreDenied
+from imagejob_operator.ports.store_calls import NO_ETAG, check_calls
 
 PROBE = ".imagejob-probe/"
 """A folder without objects, in which writing is checked."""
-
-NO_ETAG = "0" * 32
-"""The ETag of no object."""
 
 
 async def validate(
@@ -94,7 +93,12 @@ class _Checks:
         return text + (f"; {len(plan.skipped)} items are up to date" if plan.skipped else "")
 
     async def staging(self) -> str:
-        return await self._check_writable("staged objects", self._prefix, Code.STAGING, Reason.ACCESS_DENIED)
+        try:
+            uploads = await check_calls(self._store, self._prefix)
+        except StoreDenied as error:
+            text = f"staged objects under {self._prefix!r}: {error}"
+            raise OperationFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
+        return f"the store supports all calls; {uploads}"
 
     async def pods(self) -> str:
         try:
@@ -109,9 +113,6 @@ class _Checks:
 
     async def destination(self) -> str:
         prefix = self._job.outputs_prefix + self._spec.destination.prefix
-        return await self._check_writable("outputs", prefix, Code.PUBLISH, Reason.DESTINATION_DENIED)
-
-    async def _check_writable(self, what: str, prefix: str, code: Code, reason: Reason) -> str:
         try:
             await self._store.put_if_match(f"{prefix}{PROBE}none", b"", NO_ETAG, "application/octet-stream")
             # A store that ignores conditions has written it.
@@ -119,6 +120,6 @@ class _Checks:
         except ObjectChanged:
             pass
         except StoreDenied as error:
-            text = f"the store denied write access to {what} under {prefix!r}: {error}"
-            raise OperationFailed(Failure(code, reason, text)) from None
-        return f"{what} can be written under {prefix!r}"
+            text = f"the store denied write access to outputs under {prefix!r}: {error}"
+            raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
+        return f"outputs can be written under {prefix!r}"

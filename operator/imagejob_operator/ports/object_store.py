@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class StoreError(Exception):
-    """An error of a store; the message is for people, and has no secret."""
+    """An error of a store; the message is for people, names call and key, and has no secret."""
 
 
 class ObjectMissing(StoreError):
@@ -27,6 +27,14 @@ class ChecksumMismatch(ObjectChanged):
 
 class StoreDenied(StoreError):
     """The store refuses, because of credentials, a policy, or a missing bucket. A retry does not help."""
+
+
+class ObjectRefused(StoreDenied):
+    """The store refuses this object, such as an archived or encrypted one; it may allow others."""
+
+
+class CallNotSupported(StoreDenied):
+    """The store does not implement the call, or a header of it."""
 
 
 class ObjectTooLarge(StoreDenied):
@@ -66,6 +74,8 @@ class StoredObject:
     """The user's metadata, with names in lower case and without prefix; from `stat` only."""
     sha256: str = field(default="", compare=False)
     """The expected hash, if known; verified where the bytes pass through this process."""
+    padded: bool = field(default=False, compare=False)
+    """Whether other bytes follow after `size`; `copy` and `reader` leave them out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,17 @@ class PostForm:
     url: str
     fields: Mapping[str, str]
     key_prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPuts:
+    """Presigned PUTs of some objects below one prefix, each for some lengths of the body."""
+
+    url: str
+    """The URL of the prefix; a name follows, `?`, the query, and the parameter X-Amz-Signature."""
+    query: str
+    signatures: Mapping[str, tuple[str, ...]]
+    """By name: a signature for each length, in their order."""
 
 
 class Stream(Protocol):
@@ -158,5 +179,16 @@ class ObjectStore(Protocol):
     def sign_put(self, key: str, lifetime: timedelta) -> str:
         """A URL to PUT the object until it expires."""
 
+    async def takes_forms(self, prefix: str) -> bool:
+        """Whether Pods can upload by `sign_post`, else by `sign_puts`; CallNotSupported if by neither.
+
+        Checked once, by small objects below `prefix`.
+        """
+
     def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
         """A form that accepts images of at most `max_bytes` below `prefix`."""
+
+    def sign_puts(
+        self, prefix: str, names: Sequence[str], lengths: Sequence[int], lifetime: timedelta
+    ) -> SignedPuts:
+        """URLs to PUT objects below `prefix`, with bodies of exactly one of these lengths."""

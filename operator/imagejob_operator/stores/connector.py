@@ -51,6 +51,8 @@ class OpenedStore:
     location: StoreLocation
     store: OpenStore
     credentials: RenewableCredentials
+    uploads: str = ""
+    """How Pods upload outputs; empty until all calls were checked."""
     gone: bool = False
     """Whether its ImageStore was deleted."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -28,7 +28,14 @@ from imagejob_operator.naming.prefixes import (
     own_staging_prefix,
 )
 from imagejob_operator.ports.imagestores import NotUsable
-from imagejob_operator.ports.object_store import ObjectStore, StoreDenied, StoreError, StoreUnavailable
+from imagejob_operator.ports.object_store import (
+    CallNotSupported,
+    ObjectStore,
+    StoreDenied,
+    StoreError,
+    StoreUnavailable,
+)
+from imagejob_operator.ports.store_calls import check_calls
 from imagejob_operator.ports.stores import OWN_STORE, StoreNotOpen, StoreWithStaging
 from imagejob_operator.stores.connector import Connector, OpenedStore
 from imagejob_operator.stores.scoped_store import Part, ScopedStore
@@ -101,17 +108,36 @@ class StoreRegistry:
                 root = f"{STAGING_ROOT}/"
                 part = self._part(opened, root, f"{opened.location.staging}{root}")
                 self._staging_of_all[store.uid] = ScopedStore([part])
-            async for _ in opened.store.folders(f"{opened.location.staging}{self._staging}"):
+            staging = f"{opened.location.staging}{self._staging}"
+            async for _ in opened.store.folders(staging):
                 break
+            prefix = f"{staging}{store.key.namespace}/{store.uid}/1-1/"
+            return Readiness(StoreReason.READY, await self._check_calls(opened, prefix))
         except NotUsable as error:
             return Readiness(error.reason, str(error))
+        except CallNotSupported as error:
+            return Readiness(StoreReason.CALL_NOT_SUPPORTED, str(error))
         except StoreDenied as error:
             missing = "NoSuchBucket" in str(error)
             reason = StoreReason.BUCKET_NOT_FOUND if missing else StoreReason.CREDENTIALS_REFUSED
             return Readiness(reason, f"the store denied the request: {error}")
         except StoreError as error:
             return Readiness(StoreReason.UNREACHABLE, str(error))
-        return Readiness(StoreReason.READY)
+
+    async def _check_calls(self, opened: OpenedStore, prefix: str) -> str:
+        """Check once what the store supports; the message of a store that is ready.
+
+        The garbage collector deletes what a crash leaves: `prefix` is that of a run of no ImageJob.
+        """
+        if not opened.uploads:
+            try:
+                opened.uploads = await check_calls(opened.store, prefix)
+            except CallNotSupported:
+                raise
+            except StoreDenied as error:
+                # A store of outputs only need not allow this.
+                return f"not all calls could be checked: {error}"
+        return opened.uploads
 
     def forget(self, key: Key) -> None:
         """The ImageStore is gone; its store stays open while a run has staging there."""

@@ -18,6 +18,7 @@ from imagejob_operator.ports.object_store import (
     ObjectStore,
     PostForm,
     Reader,
+    SignedPuts,
     StoreDenied,
     StoredObject,
     always_open,
@@ -179,7 +180,19 @@ class ScopedStore:
         part = self._part(key)
         return part.store.sign_put(part.key(key), lifetime)
 
+    async def takes_forms(self, prefix: str) -> bool:
+        """See the port."""
+        part = self._part(prefix)
+        return await self._call(part, lambda: part.store.takes_forms(part.key(prefix)))
+
     def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
         """See the port."""
         part = self._part(prefix)
         return part.store.sign_post(part.key(prefix), max_bytes, lifetime)
+
+    def sign_puts(
+        self, prefix: str, names: Sequence[str], lengths: Sequence[int], lifetime: timedelta
+    ) -> SignedPuts:
+        """See the port."""
+        part = self._part(prefix)
+        return part.store.sign_puts(part.key(prefix), names, lengths, lifetime)

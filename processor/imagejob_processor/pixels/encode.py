@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -25,7 +24,7 @@ MIN_QUALITY = 10
 """The lowest quality that is tried to reach a size target."""
 
 _CHROMA = {Chroma.FULL: "4:4:4", Chroma.HALF: "4:2:2", Chroma.QUARTER: "4:2:0"}
-_ALL_COLOURS = 256
+ALL_COLOURS = 256
 _PALETTE_PIXELS = 1_000_000
 
 # Imported when first needed, to save memory and time.
@@ -34,21 +33,6 @@ _WRITERS = {
     Format.AVIF: "PIL.AvifImagePlugin",
     Format.TIFF: "PIL.TiffImagePlugin",
 }
-
-
-@dataclass(frozen=True)
-class AnimationFrames:
-    """The frames of an animation.
-
-    Attributes:
-        images: All frames, of the same size.
-        durations: Duration of each frame in milliseconds.
-        loop: Number of repetitions, 0 for endless; None: played once.
-    """
-
-    images: tuple[Image.Image, ...]
-    durations: tuple[int, ...]
-    loop: int | None
 
 
 def check_size(rendition: Rendition, size: Size) -> None:
@@ -67,30 +51,26 @@ def check_size(rendition: Rendition, size: Size) -> None:
         )
 
 
-def encode(
-    image: Image.Image,
-    output: Output,
-    metadata: SourceMetadata = NO_METADATA,
-    frames: AnimationFrames | None = None,
-) -> bytes:
+def encode(image: Image.Image, output: Output, metadata: SourceMetadata = NO_METADATA) -> bytes:
     """Encode an L, RGB or RGBA image in sRGB; no profile is written, since sRGB is the default.
 
     Args:
         image: The image.
         output: Format and options.
         metadata: Metadata of the source, of which `output.metadata` keeps some.
-        frames: All frames of an animation; `image` is the first.
 
     Raises:
         ItemFailure: IMG_009, the size target cannot be reached.
     """
+    return encode_with(image, output, metadata.options(output.format, output.metadata))
+
+
+def encode_with(image: Image.Image, output: Output, options: dict[str, Any]) -> bytes:
+    """Encode an image as `encode` does, with further options of Pillow's encoder."""
     form = output.format
     if form in _WRITERS:
         importlib.import_module(_WRITERS[form])
-    image = _without_info(_to_format(image, output))
-    options = metadata.options(form, output.metadata)
-    if frames is not None:
-        options |= _animation_options(frames, output)
+    image = to_format(image, output)
 
     def at(quality: int) -> bytes:
         file = BytesIO()
@@ -164,29 +144,19 @@ def _options(output: Output, quality: int, *, grey: bool) -> dict[str, Any]:
             raise ValueError("output.format Same must be resolved for each source first")
 
 
-def _animation_options(frames: AnimationFrames, output: Output) -> dict[str, Any]:
-    """Return the options for the other frames; each is complete and replaces the one before."""
-    options: dict[str, Any] = {
-        "save_all": True,
-        "append_images": [_without_info(_to_format(frame, output)) for frame in frames.images[1:]],
-        "duration": list(frames.durations),
-    }
-    if output.format is Format.GIF:
-        return {**options, "disposal": 2, **({} if frames.loop is None else {"loop": frames.loop})}
-    # Partial frames lose the alpha flag, so that some decoders fill transparent pixels with black.
-    key_frames = {"kmin": 1, "kmax": 1} if any(frame.mode == "RGBA" for frame in frames.images) else {}
-    return {**options, **key_frames, "loop": 1 if frames.loop is None else frames.loop}
+def to_format(image: Image.Image, output: Output) -> Image.Image:
+    """Convert the pixels to what the format supports, and to the requested palette; without `info`."""
+    return _without_info(_converted(image, output))
 
 
-def _to_format(image: Image.Image, output: Output) -> Image.Image:
-    """Convert the pixels to what the format supports, and to the requested palette."""
+def _converted(image: Image.Image, output: Output) -> Image.Image:
     form = output.format
     if form is Format.JPEG:
         return flatten(image, None)
     if output.compression is Compression.NEAR_LOSSLESS:
         return _to_even_samples(image)
     if form is Format.GIF or output.colors is not None:
-        return _with_palette(image, output.colors or _ALL_COLOURS, alpha=form is not Format.GIF)
+        return _with_palette(image, output.colors or ALL_COLOURS, alpha=form is not Format.GIF)
     return image
 
 
@@ -200,9 +170,13 @@ def _to_even_samples(image: Image.Image) -> Image.Image:
 
 def _with_palette(image: Image.Image, colours: int, *, alpha: bool) -> Image.Image:
     """Reduce to at most `colours` colours; GIF has binary transparency, PNG an alpha channel."""
-    if image.mode == "RGBA" and (alpha or image.getchannel("A").getextrema() == (255, 255)):
+    if image.mode != "RGBA":
+        return _quantize(image, colours)
+    if alpha:
         return image.quantize(colours, method=Image.Quantize.FASTOCTREE)
-    return _with_transparent_colour(image, colours) if image.mode == "RGBA" else _quantize(image, colours)
+    if image.getchannel("A").getextrema() == (255, 255):
+        return _quantize(image.convert("RGB"), colours)
+    return with_transparent_colour(image, colours)
 
 
 def _quantize(image: Image.Image, colours: int) -> Image.Image:
@@ -214,12 +188,15 @@ def _quantize(image: Image.Image, colours: int) -> Image.Image:
     return image.convert("RGB").quantize(palette=small, dither=Image.Dither.NONE)
 
 
-def _with_transparent_colour(image: Image.Image, colours: int) -> Image.Image:
-    """Quantize with one transparent entry, for pixels that are less than half opaque."""
+def with_transparent_colour(image: Image.Image, colours: int) -> Image.Image:
+    """Quantize RGBA with one transparent entry, for pixels that are less than half opaque."""
     opacity = image.getchannel("A")
     reduced = _quantize(image.convert("RGB"), colours - 1)
-    reduced.paste(colours - 1, mask=opacity.point([255 * (value < 128) for value in range(256)]))
-    reduced.info["transparency"] = colours - 1
+    palette = reduced.getpalette() or []
+    clear = len(palette) // 3
+    reduced.putpalette([*palette, 0, 0, 0])
+    reduced.paste(clear, mask=opacity.point([255 * (value < 128) for value in range(256)]))
+    reduced.info["transparency"] = clear
     return reduced
 
 

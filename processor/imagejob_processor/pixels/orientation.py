@@ -1,6 +1,7 @@
 """EXIF orientation, a number from 1 (upright) to 8.
 
-Pillow applies it when it decodes a TIFF, so `read_orientation` returns 1 there.
+The decoders of TIFF, HEIC and JPEG XL apply it, or what the file has instead: there, `read_orientation`
+returns 1.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _TRANSPOSITIONS = {
 
 def read_orientation(image: Image.Image) -> int:
     """Read the orientation; 1 if there is none or it is invalid."""
-    if image.format == "TIFF":
+    if image.format in ("TIFF", "HEIF", "JXL"):
         return 1
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)

@@ -10,71 +10,61 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from dataclasses import dataclass
 from io import BytesIO
 
 from PIL import Image, ImageChops, ImageFile
 
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
+from imagejob_processor.headers.header import PLAIN, Header, Samples
 
 _DIRECT = ("L", "LA", "RGB", "RGBA", "CMYK", "LAB")
 _CONVERTED = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
 _UNSUPPORTED = {"F": "32-bit floating-point", "I": "32-bit integer"}
-_DEEP = re.compile(r"(RGB|RGBA|RGBX|CMYK);16([BLN])")
-_GREY_ALPHA = "LA;16B"
+_DEEP = re.compile(r"(RGB|RGBA|RGBa|RGBX|CMYK);16([BLN])")
+_GREY_ALPHA, _PREMULTIPLIED = "LA;16B", "RGBa"
 _OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+_DEEP_FORMATS = ("PNG", "TIFF")
 _STRIP_PIXELS = 1 << 18
 
 
-@dataclass(frozen=True)
-class Samples:
-    """What the header of a source says about its samples, beyond Pillow's mode.
-
-    Attributes:
-        black: The grey sample that is black, of samples that Pillow decodes to 16 bits.
-        white: The one that is white.
-        clear: The transparent colour of a 16-bit RGB image.
-    """
-
-    black: int = 0
-    white: int = 65535
-    clear: tuple[int, int, int] | None = None
-
-
-PLAIN = Samples()
-
-
-def decode_samples(data: bytes, image: Image.Image, samples: Samples = PLAIN) -> Image.Image:
+def decode_samples(header: Header, image: Image.Image) -> Image.Image:
     """Decode an opened image, in one of the modes L, LA, RGB, RGBA, CMYK, LAB.
 
     Args:
-        data: The file that `image` was opened from.
+        header: The file that `image` was opened from, with how to read its samples.
         image: The image; it cannot be used again.
-        samples: What the header says about the samples.
 
     Raises:
         ItemFailure: IMG_003, see `to_resizable_mode`.
     """
-    rawmode = _rawmode(image)
-    if rawmode == _GREY_ALPHA:
-        _set_rawmode(image, "RGBA")
-        image.load()
-        return _merge_grey_alpha(image)
+    second = _open_again(header, image) if image.format in _DEEP_FORMATS else None
+    rawmode = _rawmode(second) if second else ""
+    if second and rawmode == _GREY_ALPHA:
+        _set_rawmode(second, "RGBA")
+        second.load()
+        return _merge_grey_alpha(second)
     deep = _DEEP.fullmatch(rawmode)
-    if deep is None:
+    if second is None or deep is None:
         image.load()
-        return to_resizable_mode(image, samples)
-    low = Image.open(BytesIO(data), formats=(image.format or "",))
-    _set_rawmode(low, f"{deep[1]};16{_OTHER_ORDER[deep[2]]}")
+        return to_resizable_mode(image, header.samples)
+    mode, order = deep[1].replace(_PREMULTIPLIED, "RGBA"), deep[2]
+    if deep[1] == _PREMULTIPLIED:
+        image = _open_again(header, image)
+        _set_rawmode(image, f"{mode};16{order}")
+    _set_rawmode(second, f"{mode};16{_OTHER_ORDER[order]}")
     image.load()
-    low.load()
-    opacity = Image.new("L", image.size, 255) if samples.clear else None
+    second.load()
+    clear = header.samples.clear
+    opacity = Image.new("L", image.size, 255) if clear else None
     for box in _strips(image):
-        upper, lower = image.crop(box), low.crop(box)
-        image.paste(_nearest(upper, lower), box)
-        if opacity is not None and samples.clear:
-            opacity.paste(_differs(upper, lower, samples.clear), box)
+        upper, lower = image.crop(box), second.crop(box)
+        near = _nearest(upper, lower)
+        if deep[1] == _PREMULTIPLIED:
+            near = Image.merge("RGBa", near.split()).convert("RGBA")
+        image.paste(near, box)
+        if opacity is not None and clear:
+            opacity.paste(_differs(upper, lower, clear), box)
     if opacity is not None:
         image.putalpha(opacity)
     return image
@@ -145,6 +135,11 @@ def _differs(upper: Image.Image, lower: Image.Image, colour: tuple[int, int, int
         for byte, plane in ((value >> 8, high), (value & 255, low)):
             found = ImageChops.lighter(found, plane.point([255 * (other != byte) for other in range(256)]))
     return found
+
+
+def _open_again(header: Header, image: Image.Image) -> Image.Image:
+    """Open the file once more: reading the EXIF of `image` may have decoded it."""
+    return Image.open(BytesIO(header.data), formats=(image.format or "",))
 
 
 def _strips(image: Image.Image) -> list[tuple[int, int, int, int]]:

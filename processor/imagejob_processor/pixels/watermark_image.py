@@ -9,6 +9,7 @@ from io import BytesIO
 from PIL import Image
 
 from imagejob_processor.errors import THE_ORDER
+from imagejob_processor.headers.read import read_header
 from imagejob_processor.pixels import colour, sample_depth
 from imagejob_processor.pixels.geometry import Size, StepImpossible
 
@@ -39,14 +40,16 @@ def decoded(key: str) -> Image.Image:
         from PIL import WebPImagePlugin  # noqa: F401
 
         image = Image.open(BytesIO(_images[key]), formats=_FORMATS)
+        header = read_header(image.format or "", _images[key])
+        image = Image.open(BytesIO(header.data), formats=_FORMATS)
         if image.width * image.height > _MAX_PIXELS:
             size = f"{image.width}x{image.height}"
             raise StepImpossible(
                 f"the watermark image {key!r} has {size} pixels, over the limit of {_MAX_PIXELS}; "
                 "use a smaller image"
             )
-        profile = image.info.get("icc_profile")
-        samples = sample_depth.decode_samples(_images[key], image)
+        profile = header.profile or image.info.get("icc_profile")
+        samples = sample_depth.decode_samples(header, image)
         return colour.to_srgb(samples, profile).convert("RGBA")
     except (StepImpossible, MemoryError):
         raise

@@ -16,6 +16,8 @@ _MAGIC = (
     (b"MM\x00*", "TIFF"),
     (b"II+\x00", "TIFF"),
     (b"MM\x00+", "TIFF"),
+    (b"\xff\x0a", "JXL"),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JXL"),
     (b"BM", "BMP"),
 )
 _REFUSED_MAGIC = (
@@ -25,8 +27,6 @@ _REFUSED_MAGIC = (
     (b"8BPS", "PSD"),
     (b"\x00\x00\x01\x00", "ICO"),
     (b"\x00\x00\x02\x00", "CUR"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
     (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"DDS ", "DDS"),
@@ -36,9 +36,21 @@ _REFUSED_MAGIC = (
     (b"gimp xcf", "XCF"),
     (b"v/1\x01", "OpenEXR"),
     (b"#?RADIANCE", "Radiance HDR"),
+    (b"BPG\xfb", "BPG"),
+    (b"\x1aE\xdf\xa3", "WebM or Matroska video"),
+    (b"FUJIFILMCCD-RAW", "Fujifilm RAF (camera raw)"),
+    (b"IIRO", "Olympus ORF (camera raw)"),
+    (b"IIRS", "Olympus ORF (camera raw)"),
+    (b"MMOR", "Olympus ORF (camera raw)"),
+    (b"IIU\x00", "Panasonic RW2 (camera raw)"),
+    (b"II\x1a\x00\x00\x00HEAPCCDR", "Canon CRW (camera raw)"),
+    (b"FOVb", "Sigma X3F (camera raw)"),
+    (b"\x00MRM", "Minolta MRW (camera raw)"),
+    (b"ARRI", "ARRI raw (camera raw)"),
 )
-_SUPPORTED = "JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP"
+_SUPPORTED = "JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC, JPEG XL or BMP"
 _AVIF_BRANDS = (b"avif", b"avis")
+_HEIF_BRANDS = tuple(b"heic heix heim heis hevc hevx hevm hevs mif1 mif2 msf1".split())
 _PNM = re.compile(rb"P[1-7f][\s#]")
 _SVG = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml|<!--|<!DOCTYPE svg|<svg)", re.IGNORECASE)
 
@@ -56,6 +68,8 @@ def detect_format(data: bytes) -> str:
         return "WEBP"
     if data[4:8] == b"ftyp" and any(brand in _brands(data) for brand in _AVIF_BRANDS):
         return "AVIF"
+    if data[4:8] == b"ftyp" and any(brand in _HEIF_BRANDS for brand in _brands(data)):
+        return "HEIF"
     refused = _refused_format(data)
     if refused is None:
         raise ItemFailure(
@@ -79,8 +93,7 @@ def _refused_format(data: bytes) -> str | None:
         if data.startswith(magic):
             return name
     if data[4:8] == b"ftyp":
-        heif = any(brand[:3] in (b"hei", b"hev", b"mif", b"msf") for brand in _brands(data))
-        return "HEIC" if heif else "MP4 or QuickTime video"
+        return "Canon CR3 (camera raw)" if data[8:11] == b"crx" else "MP4 or QuickTime video"
     if _PNM.match(data):
         return "PNM"
     if _SVG.match(data[:512]):

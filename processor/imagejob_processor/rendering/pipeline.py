@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 from PIL import Image
@@ -24,8 +25,9 @@ from imagejob_contract.output import Metadata
 from imagejob_contract.recipe import Rendition, Step
 from imagejob_contract.result import ImageFacts, ItemCode
 from imagejob_processor import steps
-from imagejob_processor.errors import CodecFailure, ItemFailure, detail_of
+from imagejob_processor.errors import CodecFailure, ItemFailure, reason_of
 from imagejob_processor.pixels import colour, encode
+from imagejob_processor.pixels.animation_encoding import encode_animation
 from imagejob_processor.pixels.geometry import Box, Size, full_box, map_box
 from imagejob_processor.pixels.metadata import NO_METADATA, read_metadata
 from imagejob_processor.pixels.resampling import PILLOW, Engine
@@ -75,7 +77,11 @@ def render(
     keeps = any(rendition.output.metadata is not Metadata.STRIP for rendition in renditions)
     # Before the decode, which may discard it.
     metadata = read_metadata(source.image) if keeps else NO_METADATA
-    frame = decode(source, plan.draft, limits)
+    frame = animation.decode_first_frame(source, limits)
+    if frame is None:
+        frame = decode(source, plan.draft, limits)
+    else:
+        source = replace(source, profile=None)
     yield image_facts_of(source, frame)
     decoded = _DecodedImage(frame, source.profile, engine)
     for branch, image in _scale(plan, decoded.resize_source, decoded.resize_rendition):
@@ -84,9 +90,8 @@ def render(
         yield _encode(encoder, finished.size, branch.rendition, source.memory_needed)
     for rendition in animated:
         frames = animation.decode_animation(data, rendition, limits, max_pixels, engine)
-        first = frames.images[0]
-        encoder = functools.partial(encode.encode, first, rendition.output, metadata, frames)
-        yield _encode(encoder, first.size, rendition, source.memory_needed)
+        encoder = functools.partial(encode_animation, frames, rendition.output, metadata)
+        yield _encode(encoder, frames.images[0].size, rendition, source.memory_needed)
 
 
 def _scale(
@@ -173,7 +178,7 @@ def _encode(
         raise ItemFailure(failure.code, f"rendition {rendition.name!r}: {failure.message}") from None
     except Exception as error:
         form = rendition.output.format
-        message = f"rendition {rendition.name!r}: the image cannot be encoded as {form}{detail_of(error)}"
+        message = f"rendition {rendition.name!r}: the image cannot be encoded as {form}{reason_of(error)}"
         memory_needed += pod_memory.encode_bytes(form, size)
         raise CodecFailure(ItemCode.STEP_FAILED, message, memory_needed) from error
     return EncodedRendition(rendition.name, *size, data)

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 from PIL import Image
 
@@ -20,14 +21,21 @@ from imagejob_contract import pod_memory
 from imagejob_contract.order import ItemLimits
 from imagejob_contract.result import ItemCode
 from imagejob_processor import limits as checks
-from imagejob_processor.errors import CodecFailure, ItemFailure, detail_of
+from imagejob_processor.errors import CodecFailure, ItemFailure, reason_of
+from imagejob_processor.headers.header import Header
+from imagejob_processor.headers.read import read_header
 from imagejob_processor.pixels import orientation, sample_depth
 from imagejob_processor.pixels.geometry import Box, Size, full_box
+from imagejob_processor.rendering.colour_space import profile_of
 from imagejob_processor.rendering.format_detection import detect_format
 from imagejob_processor.rendering.frame_count import check_frame_count, check_gif_frame_count
+from imagejob_processor.rendering.heif import open_heif
+from imagejob_processor.rendering.iso_media import read_media
+from imagejob_processor.rendering.jpeg_xl import open_jpeg_xl, read_jpeg_xl_header
 
-# Imported when first needed, to save memory and time.
+# Plugins of Pillow, imported when first needed, to save memory and time.
 _READERS = {"WEBP": "PIL.WebPImagePlugin", "TIFF": "PIL.TiffImagePlugin", "AVIF": "PIL.AvifImagePlugin"}
+_TITLES = {"WEBP": "WebP", "JXL": "JPEG XL"}
 _PIXEL_COUNT = re.compile(r"\((\d+) pixels\)")
 
 
@@ -37,16 +45,16 @@ class Source:
 
     Attributes:
         format: Pillow's name of the format.
-        data: The file.
+        header: The file with what was read of its header.
         image: Pillow's lazy image.
         size: Width and height as stored.
         orientation: EXIF orientation, 1..8.
-        profile: ICC profile, if there is one.
+        profile: ICC profile of its colours; None if they are those of sRGB.
         memory_needed: Address space in bytes that is certainly enough to decode it.
     """
 
     format: str
-    data: bytes
+    header: Header
     image: Image.Image
     size: Size
     orientation: int
@@ -83,18 +91,16 @@ def open_source(data: bytes, limits: ItemLimits) -> Source:
     checks.check_bytes(len(data), limits)
     name = detect_format(data)
     check_gif_frame_count(name, data, limits)
-    with decoder_errors(limits, _memory_needed(data, _webp_size(data) if name == "WEBP" else None)):
-        _import_plugin(name)
-        Image.MAX_IMAGE_PIXELS = limits.pixels
-        image = Image.open(BytesIO(data), formats=[name])
+    with decoder_errors(name, limits, _memory_needed(data, _webp_size(data) if name == "WEBP" else None)):
+        header = read_header(name, data)
+        image = _open(name, header.data, limits)
     checks.check_pixels(image.size, limits)
     memory_needed = _memory_needed(data, image.size)
-    with decoder_errors(limits, memory_needed):
+    with decoder_errors(name, limits, memory_needed):
         check_frame_count(name, image, limits)
-        profile = image.info.get("icc_profile")
-        return Source(
-            name, data, image, image.size, orientation.read_orientation(image), profile or None, memory_needed
-        )
+        profile = header.profile or profile_of(name, data, image)
+        upright = orientation.read_orientation(image)
+        return Source(name, header, image, image.size, upright, profile, memory_needed)
 
 
 def decode(source: Source, draft: Size | None, limits: ItemLimits) -> Frame:
@@ -110,31 +116,36 @@ def decode(source: Source, draft: Size | None, limits: ItemLimits) -> Frame:
         ItemFailure: IMG_001 for truncated and corrupt files, IMG_002, IMG_003.
     """
     image, box = source.image, None
-    with decoder_errors(limits, source.memory_needed):
-        if draft is not None:
+    with decoder_errors(source.format, limits, source.memory_needed):
+        # Other plugins take an embedded thumbnail, which need not be the same picture.
+        if draft is not None and source.format == "JPEG":
             drafted = image.draft(None, draft)
             box = drafted[1] if drafted else None
-        image = sample_depth.decode_samples(source.data, image)
+        image = sample_depth.decode_samples(source.header, image)
         image.info = {}
     oriented = orientation.oriented_box(box or full_box(image.size), image.size, source.orientation)
     return Frame(orientation.apply(image, source.orientation), oriented, source.oriented_size)
 
 
 @contextlib.contextmanager
-def decoder_errors(limits: ItemLimits, memory_needed: int) -> Iterator[None]:
-    """Convert every error of a decoder into an `ItemFailure`."""
+def decoder_errors(name: str, limits: ItemLimits, memory_needed: int) -> Iterator[None]:
+    """Convert every error of the decoder of a format into an `ItemFailure`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except (ItemFailure, MemoryError):
         raise
+    except ImportError as error:
+        text = f"this format is not supported here, because {error.name} is not installed"
+        raise ItemFailure(ItemCode.UNSUPPORTED_FORMAT, text) from error
     except Image.DecompressionBombError as error:
         found = _PIXEL_COUNT.search(str(error))
         value = f"{found.group(1)} pixels" if found else "too many pixels"
         raise checks.too_many_pixels(value, limits) from error
     except Exception as error:
-        message = f"the file is truncated or corrupt and cannot be decoded{detail_of(error)}"
+        title = _TITLES.get(name, name)
+        message = f"the {title} file is truncated or corrupt and cannot be decoded{reason_of(error)}"
         raise CodecFailure(ItemCode.UNDECODABLE, message, memory_needed) from error
 
 
@@ -156,8 +167,35 @@ def _webp_size(data: bytes) -> Size | None:
     return None
 
 
+def _open(name: str, data: bytes, limits: ItemLimits) -> Image.Image:
+    """Open a file with the reader of its format; sizes that its decoder would allocate are checked first."""
+    Image.MAX_IMAGE_PIXELS = limits.pixels
+    if name == "HEIF":
+        media = read_media(data)
+        for size in media.sizes:
+            checks.check_pixels(size, limits)
+        return open_heif(data, media)
+    if name == "JXL":
+        header = read_jpeg_xl_header(data)
+        checks.check_pixels(header.size, limits)
+        with decoder_errors(name, limits, _memory_needed(data, header.size)):
+            return open_jpeg_xl(data, header)
+    _import_plugin(name)
+    return Image.open(BytesIO(data), formats=[name])
+
+
 def _import_plugin(name: str) -> None:
     if name in _READERS:
         plugin = importlib.import_module(_READERS[name])
         if name == "AVIF":
             plugin.DEFAULT_MAX_THREADS = 1  # type: ignore[attr-defined]
+        elif name == "TIFF":
+            _complete_tiff_layouts(plugin.OPEN_INFO)
+
+
+def _complete_tiff_layouts(layouts: dict[tuple[Any, ...], tuple[str, str]]) -> None:
+    """Add layouts of grey of 12 and 16 bits, in both byte orders and with 0 as white or black."""
+    for order, deep in ((b"II", "I;16"), (b"MM", "I;16B")):
+        for photometric in (0, 1):
+            layouts.setdefault((order, photometric, (1,), 1, (16,), ()), (deep, deep))
+            layouts.setdefault((order, photometric, (1,), 1, (12,), ()), ("I;16", "I;12"))

@@ -12,7 +12,6 @@ from typing import Any
 from kubernetes import client
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo import stack
 from demo.stack import NAMESPACE, OPERATOR
 from e2e.faults.servers import Webhook, registry
 from e2e.faults.store_proxy import StoreProxy
@@ -65,8 +64,7 @@ def arena(world: World, host: str, registry_hosts: Path, folder: Path) -> Iterat
 @contextlib.contextmanager
 def store_proxy(world: World, host: str, **settings: str) -> Iterator[StoreProxy]:
     """The operator behind the store proxy, with other settings."""
-    service = world.core.read_namespaced_service(stack.MINIO, NAMESPACE).spec
-    proxy = StoreProxy(host, (service.cluster_ip, service.ports[0].port))
+    proxy = StoreProxy(host, world.store_address())
     proxy.start()
     try:
         with world.operator_environment(**settings, IMAGEJOB_STORE_ENDPOINT=proxy.address):

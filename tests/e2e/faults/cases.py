@@ -9,6 +9,7 @@ from e2e.faults import (
     cases_pods,
     cases_publish,
     cases_runs,
+    cases_sidecars,
     cases_sources,
     cases_store,
     cases_stores,
@@ -22,6 +23,7 @@ CASES: dict[str, Case] = {
         cases_sources,
         cases_pods,
         cases_runs,
+        cases_sidecars,
         cases_publish,
         cases_nodes,
         cases_ends,
@@ -30,3 +32,8 @@ CASES: dict[str, Case] = {
     )
     for case in part.CASES
 }
+
+OF_EVERY_STORE = {case.name for part in (cases_store, cases_publish) for case in part.CASES} | {
+    case.name for case in cases_sources.LISTS
+}
+"""The cases that are about a store, and must end the same on every S3 server."""

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from xml.sax.saxutils import escape
 
 from e2e.faults.store_proxy import Exchange, Fault
 
 
 def refused(status: int, code: str, message: str = "planted") -> Fault:
     """The store answers with an error of S3."""
-    text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
 
     async def fault(exchange: Exchange) -> None:
         body = "" if exchange.request.method == "HEAD" else text

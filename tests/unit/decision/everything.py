@@ -147,7 +147,10 @@ def sights(current: Status, few: bool) -> dict[str, Seen]:
         "running": one(State.RUNNING),
         "failed": one(State.FAILED, CRASH),
         "deleting": one(State.RUNNING, deleting=True),
+        "lingering": one(State.FAILED, CRASH, lingers=True),
     }
+    if number > 1:
+        found["lingering-replaced"] = Seen(attempt(State.FAILED, CRASH, number=number - 1, lingers=True))
     if few:
         return found
     return (
@@ -166,6 +169,11 @@ def sights(current: Status, few: bool) -> dict[str, Seen]:
                 replace(attempt(State.RUNNING, number=number), stop_refused=replace(KEPT, retry_at=NOW))
             ),
             "succeeded": one(State.SUCCEEDED),
+            "succeeded-lingering": one(State.SUCCEEDED, lingers=True),
+            "succeeded-lingering-just-now": one(State.SUCCEEDED, lingers=True, finished=NOW),
+            "lingering-not-deletable": Seen(
+                replace(attempt(State.SUCCEEDED, number=number, lingers=True), stop_refused=KEPT)
+            ),
             "out-of-memory": one(State.FAILED, OOM),
             "drained": one(State.FAILED, DRAINED),
             "never-ran": one(State.FAILED, NEVER_RAN),
@@ -646,7 +654,28 @@ def _only_validates(o: Observation, old: Phase, new: Phase, decision: Decision) 
     return "" if shown == (new is Phase.SUCCEEDED) else f"{new} with the outcome {run and run.outcome!r}"
 
 
+def _ends_pods_that_outlast_their_processor(
+    o: Observation, old: Phase, new: Phase, decision: Decision
+) -> str:
+    stopped = {action.attempt.name for action in decision.actions if isinstance(action, StopAttempt)}
+    shards = o.job.status.run.shards if o.job.status.run else None
+    for a in o.attempts:
+        if not a.lingers or a.finished_at is None:
+            continue
+        processing = shards is not None and old in (Phase.LAUNCHING, Phase.RUNNING) and not o.job.deleted_at
+        launches = parse_attempts(shards.attempts, shards.total)[0].launches if shards else 0
+        if processing and a.state is State.FAILED and a.number >= launches:
+            if a.name in stopped:
+                return "deletes a Pod whose failure is not recorded"
+            continue
+        late = o.now >= a.finished_at + timedelta(seconds=15) and a.stop_refused is None
+        if late and new is old and a.name not in stopped:
+            return "lets a Pod outlast its processor"
+    return ""
+
+
 CHECKS = (
+    _ends_pods_that_outlast_their_processor,
     _legal,
     _never_waits_forever,
     _holds_deadlines,

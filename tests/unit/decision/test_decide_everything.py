@@ -18,7 +18,7 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.api.status import RunStatus, StagingStatus, error_status
-from imagejob_operator.decision.action import DeleteJob, Launch, ReleaseFinalizer
+from imagejob_operator.decision.action import DeleteJob, Launch, ReleaseFinalizer, StopAttempt
 from imagejob_operator.decision.attempt import State
 from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.observation import Decision, Observation
@@ -36,12 +36,15 @@ def report(found: list[tuple[str, str]]) -> str:
     return f"{len(found)} faults, the first: " + "; ".join(f"{name}: {text}" for name, text in found[:5])
 
 
-PARTS = 4
-"""The product is cut in parts so that no single test is slow; together they are all of it."""
+PARTS = 13
+"""The product is cut in parts so that no single test is slow; together they are all of it.
+
+A prime number, so that each part has all values of each factor: `make mutants` runs only the part `sample`.
+"""
 
 
-@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("phase", Phase, ids=str)
+@pytest.mark.parametrize("part", range(PARTS), ids=lambda part: f"beyond-{part}" if part else "sample")
 def test_every_decision_keeps_its_promises(phase: Phase, part: int) -> None:
     found = [
         (name, text)
@@ -114,6 +117,17 @@ def queueing(o: Observation) -> Decision:
     return decide(replace(o, job=generous))
 
 
+def kept(o: Observation) -> Decision:
+    """Never deletes a Pod that outlasts its processor."""
+    return decide(replace(o, attempts=tuple(replace(a, lingers=False) for a in o.attempts)))
+
+
+def hasty(o: Observation) -> Decision:
+    """Deletes a Pod before its failure is recorded."""
+    d = decide(o)
+    return replace(d, actions=(*d.actions, *(StopAttempt(a) for a in o.attempts if a.lingers)))
+
+
 def raising(o: Observation) -> Decision:
     if any(a.state is State.FAILED and a.problem is None for a in o.attempts):
         raise KeyError("problem")
@@ -138,6 +152,8 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
     "no-staging-deadline": (patient, Phase.STAGING, "missed the staging deadline"),
     "no-start-deadline": (unpunctual, Phase.LAUNCHING, "missed the start deadline"),
     "no-queue-deadline": (queueing, Phase.LAUNCHING, "missed the queue deadline"),
+    "pods-outlast": (kept, Phase.RUNNING, "lets a Pod outlast its processor"),
+    "unrecorded": (hasty, Phase.RUNNING, "deletes a Pod whose failure is not recorded"),
     "no-look-again": (
         after(lambda o, d: replace(d, requeue_at=None)),
         Phase.STAGING,

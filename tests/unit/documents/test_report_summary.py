@@ -36,7 +36,7 @@ CAT, DOG = "0f" * 8, "f0" * 8
 
 
 def facts(look: str) -> ImageFacts:
-    return ImageFacts("JPEG", 65535, 65535, look, "#010203", "A" * 36)
+    return ImageFacts("JPEG", 2**31 - 1, 2**31 - 1, look, "#010203", "A" * 36)
 
 
 def output(rendition: str, key: str, size: int, width: int) -> ReportOutput:

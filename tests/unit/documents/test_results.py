@@ -48,12 +48,12 @@ def test_a_correct_result_is_accepted() -> None:
         (4, 2, 1, 2),
         (5, 2, 1, 2),
     ]
-    assert outcomes[1].etags == ("etag of 000005-web", "etag of 000005-thumb")
+    assert [stored.etag for stored in outcomes[1].stored] == ["etag of 000005-web", "etag of 000005-thumb"]
 
 
 def test_a_failed_item_needs_no_outputs() -> None:
     outcomes = verify(result(GOOD[0], failed(5)), range(4, 6), [WEB, THUMB], LISTING)
-    assert [(o.result.index, o.result.error is not None, o.etags == ()) for o in outcomes] == [
+    assert [(o.result.index, o.result.error is not None, o.stored == ()) for o in outcomes] == [
         (4, False, False),
         (5, True, True),
     ]
@@ -136,3 +136,15 @@ def test_all_items_of_a_lost_shard_have_failed() -> None:
         (4, ItemCode.KILLED),
         (5, ItemCode.KILLED),
     ]
+
+
+@pytest.mark.parametrize(("there", "accepted"), [(10, True), (16384, True), (32768, False), (16383, False)])
+def test_an_output_may_be_padded_to_its_signed_length_and_to_no_other(there: int, accepted: bool) -> None:
+    listing = {**LISTING, "000004-web": Listed(there, "e")}
+    if accepted:
+        assert verify(result(*GOOD), range(4, 6), [WEB, THUMB], listing)[0].stored[0].size == there
+    else:
+        with pytest.raises(
+            InvalidResult, match=f"lists 10 bytes for web of item 4, but the store has {there}"
+        ):
+            verify(result(*GOOD), range(4, 6), [WEB, THUMB], listing)

@@ -11,7 +11,7 @@ import pytest
 from fakes.world import KEY, World
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.decision.attempt import Problem
-from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
+from imagejob_operator.ports.object_store import CallNotSupported, StoreDenied, StoreUnavailable
 
 DENIED = StoreDenied("AccessDenied")
 AWAY = StoreUnavailable("the store cannot be reached")
@@ -44,7 +44,9 @@ async def test_a_run_that_could_be_carried_out_is_not() -> None:
     assert set(world.store.objects) - before == {world.job.status.report}
     assert checks(world) == dict.fromkeys(("items", "staging", "pods", "destination"), True)
     assert not {"launch", "deliver", "add_finalizer"} & {name for name, _ in world.cluster.hooks.calls}
-    assert {name for name, _ in world.store.hooks.calls} & WRITES == {"put"}
+    written = [key for name, key in world.store.hooks.calls if name in WRITES]
+    assert all(key.startswith(".imagejob-staging/") and "/probe/" in key for key in written[:-1])
+    assert written[-1] == world.job.status.report
     assert world.job.status.items
     assert world.job.status.items.total == 2
 
@@ -68,11 +70,22 @@ CASES: dict[str, tuple[str, dict[str, Any], Callable[[World], object], set[str]]
         lambda w: None,
         {"items"},
     ),
-    "sources-denied": ("JOB_002/AccessDenied", {}, lambda w: w.store.hooks.fail(DENIED, "stat"), {"items"}),
+    "sources-denied": (
+        "JOB_002/AccessDenied",
+        {},
+        lambda w: w.store.hooks.fail(DENIED, "stat", "shop/uploads/"),
+        {"items"},
+    ),
+    "call-not-supported": (
+        "JOB_002/AccessDenied",
+        {},
+        lambda w: w.store.hooks.fail(CallNotSupported("NotImplemented"), "put_if_absent", "/probe/"),
+        {"staging"},
+    ),
     "staging-denied": (
         "JOB_002/AccessDenied",
         {},
-        lambda w: w.store.hooks.fail(DENIED, "put_if_match", ".imagejob-staging/"),
+        lambda w: w.store.hooks.fail(DENIED, "put", ".imagejob-staging/"),
         {"staging"},
     ),
     "pod-refused": ("JOB_003/QuotaExceeded", {}, refusing(QUOTA), {"pods"}),
@@ -85,7 +98,11 @@ CASES: dict[str, tuple[str, dict[str, Any], Callable[[World], object], set[str]]
     "everything": (
         "JOB_002/SourceNotFound",
         {"source": {"keys": ["no.jpg"]}},
-        lambda w: (refusing(QUOTA)(w), w.store.hooks.fail(DENIED, "put_if_match")),
+        lambda w: (
+            refusing(QUOTA)(w),
+            w.store.hooks.fail(DENIED, "put_if_match"),
+            w.store.hooks.fail(DENIED, "put", "/probe/"),
+        ),
         {"items", "staging", "pods", "destination"},
     ),
 }

@@ -1,6 +1,7 @@
 """Source images for tests, and comparison of the results."""
 
 import functools
+import importlib
 import io
 
 import numpy as np
@@ -12,6 +13,9 @@ from imagejob_contract.recipe import Fit, Rendition, Resample, Resize, Step
 from imagejob_processor.pixels.resampling import PILLOW, Engine
 from imagejob_processor.rendering.encoded import EncodedRendition
 from imagejob_processor.rendering.pipeline import render
+
+PLUGINS = {"HEIF": "pillow_heif.HeifImagePlugin", "JXL": "pillow_jxl"}
+"""Formats that Pillow writes by other packages; the processor does not write them."""
 
 LIMITS = ItemLimits(item_bytes=64 << 20, pixels=50_000_000, frames=100, item_timeout_seconds=30)
 
@@ -31,6 +35,10 @@ def photo(width: int = 320, height: int = 200) -> Image.Image:
 
 
 def file(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
+    if form in PLUGINS:
+        importlib.import_module(PLUGINS[form])
+    if form == "HEIF":
+        options = {"quality": 95, "enc_params": {"preset": "ultrafast", "x265:pools": "none"}} | options
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
     return buffer.getvalue()

@@ -149,7 +149,9 @@ def test_every_mode_can_be_written_in_every_format(data, mode, expected, form):
 
 def test_pixels_without_a_known_white_are_refused():
     floats = file(Image.fromarray(np.ones((4, 4), dtype=np.float32)), "TIFF")
-    with pytest.raises(ItemFailure, match="32-bit floating-point pixels are not supported") as caught:
+    with pytest.raises(
+        ItemFailure, match="TIFF with 32-bit floating-point grayscale is not supported"
+    ) as caught:
         made(floats)
     assert caught.value.code is ItemCode.UNSUPPORTED_FORMAT
 

@@ -20,13 +20,17 @@ SAME = Rendition("web", Output(Format.SAME, quality=70))
         ("x/a.tiff", Format.TIFF),
         ("a.gif", Format.GIF),
         ("a.avif", Format.AVIF),
+        ("IMG_0001.HEIC", Format.JPEG),
+        ("a.heif", Format.JPEG),
+        ("a.hif", Format.JPEG),
+        ("a.jxl", Format.JPEG),
     ],
 )
 def test_the_ending_says_the_format(source: str, form: Format) -> None:
     assert for_source(SAME, source) == Rendition("web", Output(form, quality=70))
 
 
-@pytest.mark.parametrize("source", ["a", "jpg", "d.jpg/a", "a.", "a.jpg ", "a.heic", "a.jpg.bak", ""])
+@pytest.mark.parametrize("source", ["a", "jpg", "d.jpg/a", "a.", "a.jpg ", "a.cr3", "a.jpg.bak", ""])
 def test_another_ending_is_an_error_that_says_what_to_do(source: str) -> None:
     with pytest.raises(UnknownExtension) as caught:
         for_source(SAME, source)

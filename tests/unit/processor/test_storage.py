@@ -1,10 +1,11 @@
 """The four requests of a Pod, with a faulty store."""
 
 import pytest
+import urllib3
 
-from imagejob_contract.order import Upload
+from imagejob_contract.order import PADDED_LENGTHS, Upload, padded_length
 from imagejob_contract.result import ItemCode
-from imagejob_processor import storage
+from imagejob_processor import storage, transport
 from imagejob_processor.errors import BadOrder, ItemFailure, OrderExpired, PodFailure, StoreUnavailable
 from imagejob_processor.storage import RetryPolicy, Store
 from unit.processor.store_double import EXPIRED, Answer, Script, serving
@@ -75,7 +76,7 @@ def test_the_cap_is_exact(store, script):
 
 
 def test_no_more_than_one_chunk_over_the_cap_is_read(store, script, monkeypatch):
-    monkeypatch.setattr(storage, "_CHUNK", 1000)
+    monkeypatch.setattr(transport, "CHUNK", 1000)
     script.answers["/a"] = [Answer(body=LARGE, length=1 << 40)]
     with pytest.raises(ItemFailure, match="at least 5000 bytes"):
         store.get_source(script.url("/a"), "", 4500)
@@ -114,6 +115,24 @@ def test_a_store_that_is_not_there(store, script):
     with pytest.raises(StoreUnavailable) as caught:
         store.get_source("http://127.0.0.1:1/a?X-Amz-Signature=TOPSECRET", "", 10)
     assert "TOPSECRET" not in str(caught.value)
+
+
+def test_the_first_request_is_repeated_until_the_network_of_the_pod_is_ready(
+    script, store, pauses, monkeypatch
+):
+    """Connections are refused until a sidecar is ready: longer than a store that has answered may fail."""
+    script.answers["/order"] = [Answer(body=b"{}")]
+    request = urllib3.PoolManager.request
+
+    def refused(self, method, url, **options):
+        return request(self, method, url if len(pauses) == 6 else "http://127.0.0.1:1/order", **options)
+
+    monkeypatch.setattr(urllib3.PoolManager, "request", refused)
+    assert store.get_order(script.url("/order")) == b"{}"
+    assert 15 <= sum(pauses) <= 30
+    pauses.clear()
+    with pytest.raises(StoreUnavailable, match=r"no connection to the store: .* \(5 tries"):
+        store.get_source(script.url("/order"), "", 10)
 
 
 def test_a_dripping_body_times_out(script):
@@ -245,3 +264,40 @@ def test_redirects_are_not_followed(store, script, status):
     with pytest.raises(StoreUnavailable, match=str(status)):
         store.get_source(script.url("/a"), "", 10)
     assert len(script.asked) == 1
+
+
+# --- a store without forms ----------------------------------------------------------------------------------
+
+
+def puts(script: Script) -> Upload:
+    signatures = {"000001-web": tuple(f"of-{length}" for length in PADDED_LENGTHS)}
+    return Upload(
+        f"{script.endpoint}/bucket/stage/out/", "stage/out/", {}, 1 << 20, "X-Amz-Date=1", signatures
+    )
+
+
+@pytest.mark.parametrize("size", [1, 16384, 16385, len(LARGE) - 1, len(LARGE), len(LARGE) + 1])
+def test_an_output_is_put_with_zeros_up_to_a_signed_length(store, script, size):
+    data = (LARGE + b"!")[:size]
+    to, path = puts(script), "/bucket/stage/out/000001-web"
+    script.answers[path] = [Answer(503), Answer(200)]
+    store.post_output(to, f"{to.key_prefix}000001-web", "image/webp", data)
+    first, second = script.asked
+    length = padded_length(size)
+    assert second.query == f"X-Amz-Date=1&X-Amz-Signature=of-{length}"
+    assert (second.headers["Content-Length"], second.headers["Content-Type"]) == (str(length), "image/webp")
+    assert first.body == second.body == data + bytes(length - size)
+
+
+def test_what_is_not_implemented_is_tried_once(store, script, pauses):
+    script.answers["/bucket"] = [Answer(501, b"<Code>NotImplemented</Code>")]
+    with pytest.raises(ItemFailure, match="HTTP 501 NotImplemented") as caught:
+        post(store, script)
+    assert caught.value.code is ItemCode.WRITE_FAILED
+    assert (len(script.asked), pauses) == (1, [])
+
+
+def test_a_store_without_conditional_writes_takes_the_result_without_the_condition(store, script):
+    script.answers["/r"] = [Answer(501), Answer(200)]
+    assert store.put_result(script.url("/r"), b"{}")
+    assert ["If-None-Match" in asked.headers for asked in script.asked] == [True, False]

@@ -93,6 +93,7 @@ def pod_manifest(
             },
             "annotations": {
                 "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
+                "kubectl.kubernetes.io/default-container": CONTAINER,
                 **template.get("annotations", {}),
             },
             "ownerReferences": [_owner(API_VERSION, KIND, job.key.name, job.uid)],

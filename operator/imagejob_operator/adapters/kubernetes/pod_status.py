@@ -9,7 +9,15 @@ from typing import Any
 import msgspec
 
 from imagejob_contract.result import ExitCode, Summary
-from imagejob_operator.adapters.kubernetes.pod_manifest import CONTAINER, QUEUE_PREFIX
+from imagejob_operator.adapters.kubernetes.container_status import (
+    MAX_EVIDENCE,
+    blocking_problem,
+    init_failure,
+    memory_limit,
+    processor_state,
+    start_problem,
+)
+from imagejob_operator.adapters.kubernetes.pod_manifest import QUEUE_PREFIX
 from imagejob_operator.api.errors import Reason, bounded
 from imagejob_operator.api.imagejob import Identity, Key, attempt_name
 from imagejob_operator.decision.attempt import Attempt, Problem, State
@@ -24,21 +32,8 @@ from imagejob_operator.naming.names import (
 )
 
 _COUNT = re.compile("[0-9]{1,9}")
-MAX_EVIDENCE = 300
 SIGTERM_EXIT = 143
 
-_WAITING: dict[str, tuple[Reason, bool]] = {
-    # the kubelet's reason: (our reason, whether it is permanent)
-    "InvalidImageName": (Reason.INVALID_IMAGE_NAME, True),
-    "ErrImagePull": (Reason.IMAGE_PULL_FAILED, False),
-    "ImagePullBackOff": (Reason.IMAGE_PULL_FAILED, False),
-    "ErrImageNeverPull": (Reason.IMAGE_PULL_FAILED, False),
-    "ImageInspectError": (Reason.IMAGE_PULL_FAILED, False),
-    "RegistryUnavailable": (Reason.IMAGE_PULL_FAILED, False),
-    "CreateContainerConfigError": (Reason.CONFIG_ERROR, False),
-    "CreateContainerError": (Reason.CONFIG_ERROR, False),
-    "RunContainerError": (Reason.CONFIG_ERROR, False),
-}
 _DISRUPTED = {"Evicted", "Preempting", "NodeShutdown", "Terminated", "Shutdown"}
 _NEVER_RAN = {"StartError", "ContainerCannotRun"}
 _NODE_REFUSES = ("OutOf", "UnexpectedAdmissionError", "NodeAffinity", "NodePorts", "Taint", "PodOS")
@@ -51,7 +46,7 @@ def read_attempt(pod: dict[str, Any]) -> tuple[Identity, Attempt] | None:
     Anybody who may create Pods can write such labels and owners. So the job is identified by all of them: its
     namespace is that of the Pod, and the name of the Pod must follow from the rest.
     """
-    metadata, status = pod["metadata"], pod.get("status") or {}
+    metadata = pod["metadata"]
     labels = metadata.get("labels") or {}
     owner = _owner(metadata, labels)
     counts = [labels.get(name, "") for name in (LABEL_RUN, LABEL_EPOCH, LABEL_SHARD, LABEL_ATTEMPT)]
@@ -61,7 +56,7 @@ def read_attempt(pod: dict[str, Any]) -> tuple[Identity, Attempt] | None:
     if metadata["name"] != attempt_name(owner.key, owner.uid, run, epoch, shard, number):
         return None
     state, problem = _state(pod)
-    terminated = (_container(status).get("state") or {}).get("terminated") or {}
+    terminated = processor_state(pod, "terminated")
     finished = terminated.get("finishedAt") or metadata.get("deletionTimestamp")
     attempt = Attempt(
         name=metadata["name"],
@@ -79,6 +74,7 @@ def read_attempt(pod: dict[str, Any]) -> tuple[Identity, Attempt] | None:
         finished_at=datetime.fromisoformat(finished)
         if finished and state in (State.SUCCEEDED, State.FAILED)
         else None,
+        lingers=bool(terminated) and not _has_ended(pod),
         deleting="deletionTimestamp" in metadata,
         gone_by=datetime.fromisoformat(metadata["deletionTimestamp"])
         if "deletionTimestamp" in metadata
@@ -106,28 +102,30 @@ def _started(terminated: dict[str, Any]) -> datetime | None:
 
 
 def _state(pod: dict[str, Any]) -> tuple[State, Problem | None]:
-    status = pod.get("status") or {}
-    match status.get("phase"):
-        case "Succeeded":
-            return State.SUCCEEDED, None
-        case "Failed":
-            return State.FAILED, _failed(pod)
-        case "Running":
-            return State.RUNNING, None
-        case _:
-            return State.WAITING, _waiting(status)
+    """The state of the processor; that of the Pod only where the processor has none.
+
+    Other containers may end later, or with another exit code, and hold the phase of the Pod.
+    """
+    phase = (pod.get("status") or {}).get("phase")
+    if terminated := processor_state(pod, "terminated"):
+        return (State.SUCCEEDED, None) if terminated.get("exitCode") == 0 else (State.FAILED, _failed(pod))
+    if phase == "Succeeded":
+        return State.SUCCEEDED, None
+    if phase == "Failed":
+        return State.FAILED, _failed(pod)
+    if phase == "Running" or processor_state(pod, "running"):
+        return State.RUNNING, None
+    return State.WAITING, _waiting(pod)
+
+
+def _has_ended(pod: dict[str, Any]) -> bool:
+    """Whether all containers of the Pod have ended."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _is_held(pod: dict[str, Any]) -> bool:
     gates = (pod.get("spec") or {}).get("schedulingGates") or ()
     return any(gate["name"].startswith(QUEUE_PREFIX) for gate in gates)
-
-
-def _container(status: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = next(
-        (c for c in status.get("containerStatuses") or () if c.get("name") == CONTAINER), {}
-    )
-    return found
 
 
 def _summary(terminated: dict[str, Any]) -> Summary:
@@ -137,16 +135,13 @@ def _summary(terminated: dict[str, Any]) -> Summary:
         return Summary()  # the results have the counts
 
 
-def _waiting(status: dict[str, Any]) -> Problem | None:
-    waiting = (_container(status).get("state") or {}).get("waiting") or {}
-    reason = waiting.get("reason", "")
-    if reason in _WAITING:
-        ours, certain = _WAITING[reason]
-        text = waiting.get("message") or reason
-        return Problem(ours, bounded(text, MAX_EVIDENCE), certain)
+def _waiting(pod: dict[str, Any]) -> Problem | None:
+    if problem := start_problem(pod):
+        return problem
+    status = pod.get("status") or {}
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") != "False":
-        return None
+        return blocking_problem(pod)
     # Otherwise a scheduling gate holds it.
     unschedulable = scheduled.get("reason") == "Unschedulable"
     reason = Reason.UNSCHEDULABLE if unschedulable else Reason.START_DEADLINE_EXCEEDED
@@ -168,11 +163,13 @@ def _failed(pod: dict[str, Any]) -> Problem:
         why = status.get("message") or status.get("reason", "")
         text = bounded(f"{name} was rejected by its node: {why}", MAX_EVIDENCE)
         return Problem(Reason.UNSCHEDULABLE, text, counted=False)
-    terminated = (_container(status).get("state") or {}).get("terminated") or {}
+    terminated = processor_state(pod, "terminated")
+    if not terminated and (problem := init_failure(pod)):
+        return problem
     exit_code = terminated.get("exitCode")
     message = bounded(terminated.get("message") or terminated.get("reason") or "", MAX_EVIDENCE)
     if terminated.get("reason") == "OOMKilled":
-        limit = _memory_limit(pod)
+        limit = memory_limit(pod)
         text = (
             f"{name} was killed because it ran out of memory (limit {limit}); increase limits.memory in "
             "spec.execution.podTemplate.resources"
@@ -192,9 +189,3 @@ def _failed(pod: dict[str, Any]) -> Problem:
         why = bounded(status.get("message") or status.get("reason") or "no container status", MAX_EVIDENCE)
         return Problem(Reason.CRASHED, f"{name} failed: {why}")
     return Problem(Reason.CRASHED, f"{name} ended with exit code {exit_code}: {message}")
-
-
-def _memory_limit(pod: dict[str, Any]) -> str:
-    containers = pod.get("spec", {}).get("containers") or [{}]
-    limit: str = containers[0].get("resources", {}).get("limits", {}).get("memory", "unknown")
-    return limit

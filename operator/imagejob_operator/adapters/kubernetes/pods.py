@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from imagejob_operator.adapters.kubernetes.answers import ApiError, already_deleted, refusal, translate
+from imagejob_operator.adapters.kubernetes.container_status import MAX_EVIDENCE
 from imagejob_operator.adapters.kubernetes.listing import PAGE, list_objects
 from imagejob_operator.adapters.kubernetes.pod_manifest import (
     PodSettings,
@@ -14,7 +15,7 @@ from imagejob_operator.adapters.kubernetes.pod_manifest import (
     remaining_time,
     secret_manifest,
 )
-from imagejob_operator.adapters.kubernetes.pod_status import MAX_EVIDENCE, read_attempt
+from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.api.errors import Reason, bounded
 from imagejob_operator.api.imagejob import ImageJob, whole_spec

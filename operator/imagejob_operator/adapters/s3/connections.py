@@ -10,6 +10,7 @@ import random
 import socket
 import ssl
 import time
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 import urllib3
@@ -28,12 +29,25 @@ PAUSES = (0.2, 0.4)
 """Seconds before each retry."""
 
 
+class _Answer(HTTPResponse):
+    def begin(self) -> None:
+        """Refuse here what urllib3 would refuse later, when it does not close the answer."""
+        super().begin()
+        lines = self.headers.get_all("Content-Length", ())
+        if len({length.strip() for line in lines for length in line.split(",")}) > 1:
+            raise HTTPException("the answer has several lengths")
+
+
 class _Connection(HTTPConnection):
+    response_class = _Answer
+
     def _new_conn(self) -> socket.socket:
         return TimedSocket(fileno=_connected(self).detach())
 
 
 class _TLSConnection(HTTPSConnection):
+    response_class = _Answer
+
     def _new_conn(self) -> socket.socket:
         return _connected(self)
 
@@ -78,6 +92,13 @@ class BoundedPool(urllib3.PoolManager):
         )
         self.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
+    def clear(self) -> None:
+        """Close the connections that no call uses; urllib3 leaves that to the garbage collection."""
+        for key in self.pools.keys():  # noqa: SIM118  (this container cannot be iterated over)
+            if pool := self.pools.get(key):
+                pool.close()
+        super().clear()
+
     def urlopen(  # type: ignore[override]
         self, method: str, url: str, redirect: bool = True, **more: Any
     ) -> urllib3.BaseHTTPResponse:
@@ -113,10 +134,9 @@ def _whole(method: str, response: urllib3.BaseHTTPResponse) -> urllib3.BaseHTTPR
         data = response.read(MAX_ANSWER + 1)
         if len(data) > MAX_ANSWER:
             raise InvalidAnswer(f"it has more than {MAX_ANSWER} bytes")
-    except BaseException:
+    finally:
+        # An answer that was read to its length has released its connection already.
         response.close()
-        raise
-    response.release_conn()
     if data and (response.status < 300 or "xml" in response.headers.get("Content-Type", "")):
         parse_xml(data)
     # From a file, because `data` of a response that is made of b"" is None.

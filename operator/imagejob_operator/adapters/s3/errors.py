@@ -8,8 +8,10 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from imagejob_operator.adapters.s3.xml import InvalidAnswer
 from imagejob_operator.api.errors import bounded
 from imagejob_operator.ports.object_store import (
+    CallNotSupported,
     ObjectChanged,
     ObjectMissing,
+    ObjectRefused,
     StoreDenied,
     StoreError,
     StoreUnavailable,
@@ -18,6 +20,8 @@ from imagejob_operator.ports.object_store import (
 MISSING = {"NoSuchKey", "NoSuchObject", "NoSuchVersion", "ResourceNotFound"}
 MAX_TEXT = 500
 """Characters of a message that has words of the store."""
+MAX_KEY = 200
+"""Characters of a key in a message."""
 TRANSIENT = {
     "SlowDown",
     "RequestTimeout",
@@ -25,29 +29,53 @@ TRANSIENT = {
     "ServiceUnavailable",
     "XMinioServerNotInitialized",
 }
+NOT_SUPPORTED = {"NotImplemented", "MethodNotAllowed"}
+REFUSED = {"AccessDenied", "AllAccessDisabled", "BadRequest", "InvalidObjectState"}
+"""Codes that may be about one object: its policy, storage class, or encryption (BadRequest, for a HEAD)."""
 
 
-def translate(error: Exception) -> StoreError:
-    """The port's error for a client's; messages name code and key, never a signed URL."""
+def call(name: str, key: str, to: str = "") -> str:
+    """What a message calls a request: the name of the S3 call, and the key."""
+    return f"{name} {_shown(key)}" + (f" to {_shown(to)}" if to else "")
+
+
+def _shown(key: str) -> str:
+    return repr(key if len(key) <= MAX_KEY else f"{key[:MAX_KEY]}…")
+
+
+def translate(error: Exception, request: str) -> StoreError:
+    """The port's error for a client's; messages name the request, see `call`, never a signed URL."""
+    kind, text = _translated(error)
+    return kind(f"{request}: {bounded(text, MAX_TEXT)}")
+
+
+def _translated(error: Exception) -> tuple[type[StoreError], str]:
     if isinstance(error, S3Error):
-        text = bounded(f"{error.code}: {error.message}", MAX_TEXT)
         status = error.response.status if error.response is not None else 0
-        if error.code in MISSING:
-            return ObjectMissing(text)
-        if error.code == "PreconditionFailed" or status == 412:
-            return ObjectChanged(text)
-        if error.code in TRANSIENT or status >= 500 or status == 429:
-            return StoreUnavailable(text)
-        return StoreDenied(text)
+        return of_code(error.code or "", status, error.message or ""), f"{error.code}: {error.message}"
     if isinstance(error, ServerError):
-        return StoreUnavailable(f"the store returned HTTP {error.status_code}")
-    if isinstance(error, InvalidAnswer):
-        return StoreUnavailable(bounded(f"the store's answer cannot be used: {error}", MAX_TEXT))
-    if isinstance(error, InvalidResponseError):
-        return StoreUnavailable(bounded(f"the store's answer cannot be used: {error}", MAX_TEXT))
+        return StoreUnavailable, f"the store returned HTTP {error.status_code}"
+    if isinstance(error, InvalidAnswer | InvalidResponseError):
+        return StoreUnavailable, f"the store's answer cannot be used: {error}"
     if isinstance(error, urllib3.exceptions.SSLError):
         why = getattr(error.args[0], "verify_message", "") or "the TLS handshake failed"
-        return StoreUnavailable(f"the store's certificate is not trusted: {why}")
+        return StoreUnavailable, f"the store's certificate is not trusted: {why}"
     if isinstance(error, urllib3.exceptions.HTTPError | OSError):
-        return StoreUnavailable(f"the store cannot be reached: {type(error).__name__}")
-    return StoreUnavailable(f"the store's answer cannot be used: {type(error).__name__}")
+        return StoreUnavailable, f"the store cannot be reached: {type(error).__name__}"
+    return StoreUnavailable, f"the store's answer cannot be used: {type(error).__name__}"
+
+
+def of_code(code: str, status: int, message: str) -> type[StoreError]:
+    """The error that an S3 code with an HTTP status means."""
+    if code in MISSING:
+        return ObjectMissing
+    if code == "PreconditionFailed" or status == 412:
+        return ObjectChanged
+    if code in NOT_SUPPORTED or status == 501:
+        return CallNotSupported
+    if code in TRANSIENT or status >= 500 or status == 429:
+        return StoreUnavailable
+    encrypted = code == "InvalidRequest" and "encrypt" in message.lower()
+    if code in REFUSED or code.startswith("KMS.") or encrypted:
+        return ObjectRefused
+    return StoreDenied

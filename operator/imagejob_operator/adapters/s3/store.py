@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
-from minio.commonconfig import REPLACE, CopySource
 from minio.datatypes import Object
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from imagejob_operator.adapters.s3 import headers as s3_headers
-from imagejob_operator.adapters.s3.client import bucket_url, open_client
+from imagejob_operator.adapters.s3.client import open_client
 from imagejob_operator.adapters.s3.connections import BoundedPool, trusted
 from imagejob_operator.adapters.s3.deadline import COPY_PACE, PACE, SLOW_PACE, deadline
-from imagejob_operator.adapters.s3.errors import MISSING, translate
+from imagejob_operator.adapters.s3.errors import MISSING, call, translate
 from imagejob_operator.adapters.s3.listing import Page, list_page
+from imagejob_operator.adapters.s3.requests import Requests
+from imagejob_operator.adapters.s3.signing import Signer
 from imagejob_operator.adapters.s3.streams import open_object, write_object
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.fairness import FairLimiter, Waited, ignore
@@ -34,18 +35,16 @@ from imagejob_operator.ports.object_store import (
     ObjectTooLarge,
     PostForm,
     Reader,
+    SignedPuts,
     StoreDenied,
     StoredObject,
     StoreError,
-    StoreUnavailable,
     always_open,
 )
 
 T = TypeVar("T")
 
 THREADS = 32
-SHORTEST_URL = timedelta(seconds=15)
-"""URLs that would expire sooner are not signed: no Pod could use them."""
 Observe = Callable[[str, str, float], None]
 
 
@@ -61,14 +60,14 @@ class S3Store:
     ) -> None:
         self._bucket = location.bucket
         self._place = f"s3://{location.endpoint}/{location.bucket}/"
-        self._credentials = credentials
-        self._longest_url = location.longest_url
         self._observe = observe
         self._http = BoundedPool(THREADS, trusted(location.secure, location.ca_bundle))
         self._client = open_client(location, location.endpoint, credentials, self._http)
+        own = Signer(location, location.endpoint, credentials, self._http)
+        self._requests = Requests(self._client, location.bucket, own, self._http)
         pod_endpoint = location.pod_endpoint or location.endpoint
-        self._signer = open_client(location, pod_endpoint, credentials, self._http)
-        self._post_url = bucket_url(location, pod_endpoint)
+        self._signer = Signer(location, pod_endpoint, credentials, self._http)
+        self._forms: bool | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._calls = FairLimiter("store_calls", THREADS, waited)
 
@@ -79,15 +78,13 @@ class S3Store:
 
     async def stat(self, key: str) -> StoredObject:
         """See the port."""
-        found = await self._run(
-            "stat", lambda: self._check_bucket(partial(self._client.stat_object, self._bucket, key))
-        )
-        return _stored(found)
+        stat = partial(self._check_bucket, partial(self._client.stat_object, self._bucket, key))
+        return _stored(await self._run("stat", call("HeadObject", key), stat))
 
-    def _check_bucket(self, call: Callable[[], T]) -> T:
+    def _check_bucket(self, send: Callable[[], T]) -> T:
         """Make a call that starts with a HEAD, whose 404 does not say whether object or bucket is missing."""
         try:
-            return call()
+            return send()
         except S3Error as error:
             if error.code in MISSING and not self._client.bucket_exists(self._bucket):
                 text = (
@@ -114,7 +111,7 @@ class S3Store:
         token = after = ""
         while True:
             request = partial(list_page, self._client, self._bucket, prefix, delimiter, token, after)
-            page = await self._run("list", request)
+            page = await self._run("list", call("ListObjectsV2", prefix), request)
             yield page
             if not page.next:
                 return
@@ -127,7 +124,7 @@ class S3Store:
             with open_object(self._client, self._bucket, key) as stream:
                 return stream.read(max_bytes + 1)
 
-        data = await self._run("get", fetch)
+        data = await self._run("get", call("GetObject", key), fetch)
         if len(data) > max_bytes:
             raise ObjectTooLarge(f"{key} is larger than {max_bytes} bytes")
         return data
@@ -143,61 +140,37 @@ class S3Store:
             )
             return StoredObject(key, len(data), result.etag or "", datetime.now(UTC))
 
-        return await self._run("put", send)
+        return await self._run("put", call("PutObject", key), send)
 
     async def put_if_absent(self, key: str, data: bytes, content_type: str) -> bool:
         """See the port."""
-        headers = {"If-None-Match": "*", "Content-Type": content_type}
-        return await self._run("put", lambda: self._put_if(key, data, headers)) is not None
+        write = partial(self._requests.put_if, key, data, ("If-None-Match", "*"), content_type)
+        return await self._run("put", call("PutObject", key), write) is not None
 
     async def put_if_match(self, key: str, data: bytes, etag: str, content_type: str) -> str:
         """See the port."""
-        headers = {"If-Match": f'"{etag}"', "Content-Type": content_type}
-        written = await self._run("put", lambda: self._put_if(key, data, headers))
+        write = partial(self._requests.put_if, key, data, ("If-Match", f'"{etag}"'), content_type)
+        written = await self._run("put", call("PutObject", key), write)
         if written is None:
             raise ObjectChanged(f"PreconditionFailed: {key} was changed by another writer")
         return written
-
-    def _put_if(self, key: str, data: bytes, headers: dict[str, str]) -> str | None:
-        """The ETag, or None if the condition failed; presigned, because the client has no conditional PUT."""
-        url = self._client.presigned_put_object(self._bucket, key, expires=timedelta(minutes=5))
-        response = self._http.request("PUT", url, body=data, headers=headers, retries=False)
-        if response.status in (409, 412) or (response.status == 404 and b"<Code>NoSuchKey<" in response.data):
-            return None
-        if response.status >= 500:
-            raise StoreUnavailable(f"the store returned HTTP {response.status} for a conditional write")
-        if response.status >= 300:
-            raise StoreDenied(f"the store returned HTTP {response.status} for a conditional write")
-        return (response.headers.get("ETag") or "").strip('"')
 
     async def copy(
         self, source: StoredObject, key: str, headers: ObjectHeaders | None = None
     ) -> StoredObject:
         """See the port."""
-
-        def send() -> StoredObject:
-            copy = partial(
-                self._client.copy_object,
-                self._bucket,
-                key,
-                CopySource(self._bucket, source.key, match_etag=source.etag),
-                metadata=s3_headers.header_lines(headers) if headers else None,
-                metadata_directive=REPLACE if headers else None,
-                tags=s3_headers.object_tags(headers) if headers else None,
-                tagging_directive=REPLACE if headers else None,
-            )
-            try:
-                result = self._check_bucket(copy)
-            except ValueError as error:
-                # S3 may answer 200 before it copies, and report the failure in the body.
-                raise StoreUnavailable(f"the store did not copy {source.key} completely") from error
-            return StoredObject(key, source.size, result.etag or "", datetime.now(UTC))
-
-        return await self._run("copy", send, source.size / COPY_PACE)
+        if source.padded:
+            # S3 copies whole objects, or parts of at least 5 MiB.
+            return await self.put_from(key, self.reader(source), source, headers)
+        copy = partial(self._check_bucket, partial(self._requests.copy, source, key, headers))
+        request = call("CopyObject", source.key, key)
+        etag = await self._run("copy", request, copy, source.size / COPY_PACE)
+        return StoredObject(key, source.size, etag, datetime.now(UTC))
 
     def reader(self, source: StoredObject) -> Reader:
         """See the port."""
-        return lambda: open_object(self._client, self._bucket, source.key, source.etag)
+        length = source.size if source.padded else None
+        return lambda: open_object(self._client, self._bucket, source.key, source.etag, length)
 
     async def put_from(
         self, key: str, reader: Reader, source: StoredObject, headers: ObjectHeaders | None = None
@@ -208,7 +181,7 @@ class S3Store:
             etag = write_object(self._client, self._bucket, key, reader, source, headers)
             return StoredObject(key, source.size, etag, datetime.now(UTC))
 
-        return await self._run("put", send, pace=SLOW_PACE)
+        return await self._run("put", call("PutObject", key), send, pace=SLOW_PACE)
 
     async def delete_prefix(self, prefix: str, gate: Gate = always_open) -> int:
         """See the port."""
@@ -216,14 +189,16 @@ class S3Store:
             raise ValueError(f"a prefix to delete must end with '/': {prefix!r}")
         deleted = 0
         while True:
-            page = await self._run("list", partial(list_page, self._client, self._bucket, prefix, "", "", ""))
+            listing = partial(list_page, self._client, self._bucket, prefix, "", "", "")
+            page = await self._run("list", call("ListObjectsV2", prefix), listing)
             if not page.objects:
                 return deleted
             if not gate():
                 raise Halted(
                     f"deleting {prefix} was stopped: this replica is not allowed to write at the moment"
                 )
-            await self._run("delete", partial(self._delete, [stored.key for stored in page.objects]))
+            delete = partial(self._delete, [stored.key for stored in page.objects])
+            await self._run("delete", call("DeleteObjects below", prefix), delete)
             deleted += len(page.objects)
 
     def _delete(self, keys: list[str]) -> None:
@@ -231,7 +206,8 @@ class S3Store:
         # remove_objects is lazy: it deletes while its result is read.
         errors = list(self._client.remove_objects(self._bucket, objects))
         if errors:
-            raise StoreDenied(f"{len(errors)} objects cannot be deleted: {errors[0].code} {errors[0].name}")
+            first = call("DeleteObjects", errors[0].name or "")
+            raise StoreDenied(f"{len(errors)} objects cannot be deleted: {first}: {errors[0].code}")
 
     def place(self, prefix: str) -> str:
         """See the port."""
@@ -239,33 +215,38 @@ class S3Store:
 
     def sign_get(self, key: str, lifetime: timedelta) -> str:
         """See the port."""
-        return self._signer.presigned_get_object(self._bucket, key, expires=self._limited(lifetime))
+        return self._signer.get(key, lifetime)
 
     def sign_put(self, key: str, lifetime: timedelta) -> str:
         """See the port."""
-        return self._signer.presigned_put_object(self._bucket, key, expires=self._limited(lifetime))
+        return self._signer.put(key, lifetime)
+
+    async def takes_forms(self, prefix: str) -> bool:
+        """See the port."""
+        if self._forms is None:
+            check = partial(self._requests.takes_forms, prefix)
+            self._forms = await self._run("put", call("POST Object", prefix), check)
+        return self._forms
 
     def sign_post(self, prefix: str, max_bytes: int, lifetime: timedelta) -> PostForm:
         """See the port."""
-        until = datetime.now(UTC) + self._limited(lifetime)
-        policy = s3_headers.post_policy(self._bucket, prefix, max_bytes, until)
-        return PostForm(self._post_url, self._signer.presigned_post_policy(policy), prefix)
+        return self._signer.post(prefix, max_bytes, lifetime)
 
-    def _limited(self, lifetime: timedelta) -> timedelta:
-        """The lifetime, limited by that of the credentials and by the store's own limit."""
-        until = self._credentials().expires_at
-        left = until - datetime.now(UTC) if until else lifetime
-        if until and left < SHORTEST_URL:
-            raise StoreUnavailable("the store's temporary credentials have expired, or are about to")
-        return min(lifetime, left, self._longest_url)
+    def sign_puts(
+        self, prefix: str, names: Sequence[str], lengths: Sequence[int], lifetime: timedelta
+    ) -> SignedPuts:
+        """See the port."""
+        return self._signer.puts(prefix, names, lengths, lifetime)
 
-    async def _run(self, operation: str, call: Callable[[], T], more: float = 0, pace: int = PACE) -> T:
+    async def _run(
+        self, operation: str, request: str, send: Callable[[], T], more: float = 0, pace: int = PACE
+    ) -> T:
         async with self._calls.slot():
-            return await self._in_thread(operation, deadline(more, pace)(call))
+            return await self._in_thread(operation, request, deadline(more, pace)(send))
 
-    async def _in_thread(self, operation: str, call: Callable[[], T]) -> T:
+    async def _in_thread(self, operation: str, request: str, send: Callable[[], T]) -> T:
         started, result = perf_counter(), "success"
-        future = asyncio.get_running_loop().run_in_executor(self._threads, call)
+        future = asyncio.get_running_loop().run_in_executor(self._threads, send)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -279,7 +260,7 @@ class S3Store:
             raise
         except Exception as error:
             # Whatever a store answers, and whatever the client makes of it, is an error of the store.
-            translated = translate(error)
+            translated = translate(error, request)
             result = type(translated).__name__
             raise translated from error
         finally:

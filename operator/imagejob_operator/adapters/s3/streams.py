@@ -25,10 +25,12 @@ PART = 16 * 1024 * 1024
 
 
 @contextmanager
-def open_object(client: Minio, bucket: str, key: str, etag: str = "") -> Iterator[Stream]:
-    """The bytes of an object; with an ETag, only if it still has it."""
+def open_object(
+    client: Minio, bucket: str, key: str, etag: str = "", length: int | None = None
+) -> Iterator[Stream]:
+    """The bytes of an object, or its first ones; with an ETag, only if it still has it."""
     condition: dict[str, str | list[str] | tuple[str]] = {"If-Match": f'"{etag}"'} if etag else {}
-    response = client.get_object(bucket, key, request_headers=condition)
+    response = client.get_object(bucket, key, length=length or 0, request_headers=condition)
     try:
         yield response
     finally:
@@ -63,7 +65,7 @@ def write_object(
             tags=object_tags(headers) if headers and headers.tags else None,
         )
     if client.stat_object(bucket, key).size != source.size:
-        raise StoreUnavailable(f"{key} was not stored completely")
+        raise StoreUnavailable(f"PutObject {key!r}: it was not stored completely")
     return written.etag or ""
 
 

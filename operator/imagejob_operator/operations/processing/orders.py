@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
-from imagejob_contract.order import Order, OrderItem, OrderWatermark, Upload
+from imagejob_contract.order import (
+    PADDED_LENGTHS,
+    Order,
+    OrderItem,
+    OrderWatermark,
+    Upload,
+    output_name,
+)
 from imagejob_contract.result import MAX_OUTPUT_BYTES
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.spec import item_limits
 from imagejob_operator.decision.shards import shard_items
 from imagejob_operator.documents.staging import input_key, order_key, output_prefix, result_key
 from imagejob_operator.documents.watermark_images import copy_key
+from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.manifest import JSON, items_of, manifest_head
 from imagejob_operator.ports.object_store import ObjectStore
 
@@ -37,7 +46,7 @@ async def write_order(
     head = await manifest_head(store, prefix)
     indexes = shard_items(head.count, job.status.items_per_shard, shard)
     items = await items_of(store, prefix, head, indexes)
-    form = store.sign_post(output_prefix(prefix, shard, attempt), MAX_OUTPUT_BYTES, live)
+    names = [output_name(item.index, rendition.name) for item in items for rendition in spec.renditions]
     order = Order(
         version=1,
         job=str(job.key),
@@ -55,7 +64,7 @@ async def write_order(
         ),
         renditions=spec.renditions,
         limits=item_limits(spec.limits),
-        upload=Upload(form.url, form.key_prefix, dict(form.fields), MAX_OUTPUT_BYTES),
+        upload=await _upload(store, prefix, output_prefix(prefix, shard, attempt), names, live),
         result_url=store.sign_put(result_key(prefix, shard), live),
         watermark_images=tuple(
             OrderWatermark(image.key, store.sign_get(copy_key(prefix, position), live), image.etag)
@@ -65,3 +74,14 @@ async def write_order(
     key = order_key(prefix, shard, attempt)
     await store.put(key, msgspec.json.encode(order), JSON)
     return store.sign_get(key, live)
+
+
+async def _upload(
+    store: ObjectStore, prefix: str, below: str, names: Sequence[str], live: timedelta
+) -> Upload:
+    """How a Pod stores outputs with these names: by a form, or by URLs if the store takes no forms."""
+    if await store.takes_forms(f"{prefix}probe/"):
+        form = store.sign_post(below, MAX_OUTPUT_BYTES, live)
+        return Upload(form.url, form.key_prefix, dict(form.fields), MAX_OUTPUT_BYTES)
+    puts = await compute(store.sign_puts, below, names, PADDED_LENGTHS, live)
+    return Upload(puts.url, below, {}, MAX_OUTPUT_BYTES, puts.query, dict(puts.signatures))

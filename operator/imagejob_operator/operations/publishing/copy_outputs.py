@@ -67,9 +67,10 @@ def _staged_outputs(
     for outcome, item in zip(outcomes, items, strict=True):
         below = output_prefix(prefix, outcome.shard, outcome.attempt)
         result = outcome.result
-        for record, etag, final in zip(result.outputs, outcome.etags, item.outputs, strict=True):
+        for record, stored, final in zip(result.outputs, outcome.stored, item.outputs, strict=True):
             name = below + output_name(result.index, record.rendition)
-            staged = StoredObject(name, record.bytes, etag, sha256=record.sha256)
+            padded = stored.size != record.bytes
+            staged = StoredObject(name, record.bytes, stored.etag, sha256=record.sha256, padded=padded)
             yield _Output(item.source, staged, final)
 
 

@@ -1,0 +1,173 @@
+"""Requests that the minio client does not make: conditional writes, copies without tags, uploads of Pods.
+
+Some stores answer 501 to a header. Where the request is right without it, it is sent again without it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from xml.etree import ElementTree
+
+import urllib3
+from minio import Minio
+from minio.commonconfig import REPLACE, CopySource
+from minio.error import S3Error
+from urllib3.filepost import encode_multipart_formdata
+
+from imagejob_operator.adapters.s3 import headers as s3_headers
+from imagejob_operator.adapters.s3.connections import BoundedPool
+from imagejob_operator.adapters.s3.errors import MAX_TEXT, MISSING, call, of_code
+from imagejob_operator.adapters.s3.signing import Signer, put_url
+from imagejob_operator.adapters.s3.xml import InvalidAnswer, parse_xml
+from imagejob_operator.api.errors import bounded
+from imagejob_operator.ports.object_store import (
+    CallNotSupported,
+    ObjectHeaders,
+    StoredObject,
+    StoreError,
+    StoreUnavailable,
+)
+
+MINUTES = timedelta(minutes=5)
+CREDENTIALS = {
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "InvalidToken",
+    "RequestTimeTooSkewed",
+}
+"""Codes that say nothing about what a store supports."""
+
+
+class Requests:
+    """Requests for the objects of one bucket."""
+
+    def __init__(self, client: Minio, bucket: str, signer: Signer, pool: BoundedPool) -> None:
+        self._client, self._bucket, self._signer, self._http = client, bucket, signer, pool
+        self._conditions = True
+        """Whether the store supports conditional writes, as far as is known."""
+        self._tags = True
+        """Whether the store supports tags, as far as is known."""
+
+    def put_if(self, key: str, data: bytes, condition: tuple[str, str], content_type: str) -> str | None:
+        """Write an object on a condition (a header); its ETag, or None if the condition is not met."""
+        if self._conditions:
+            headers = {condition[0]: condition[1], "Content-Type": content_type}
+            response = self._put(key, data, headers)
+            if response.status in (409, 412) or _code(response) == "NoSuchKey":
+                return None
+            if response.status != 501:
+                return _etag(response, call(f"PutObject with {condition[0]}", key))
+            self._conditions = False
+        if not self._is_met(key, condition):
+            return None
+        return _etag(self._put(key, data, {"Content-Type": content_type}), call("PutObject", key))
+
+    def _is_met(self, key: str, condition: tuple[str, str]) -> bool:
+        """Check the condition of a write beforehand, for a store without conditional writes."""
+        try:
+            etag = f'"{self._client.stat_object(self._bucket, key).etag}"'
+        except S3Error as error:
+            if error.code not in MISSING:
+                raise
+            return condition[0] == "If-None-Match"
+        return condition == ("If-Match", etag)
+
+    def _put(self, key: str, data: bytes, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        url = self._signer.put(key, MINUTES)
+        return self._http.request("PUT", url, body=data, headers=headers, retries=False)
+
+    def copy(self, source: StoredObject, key: str, headers: ObjectHeaders | None) -> str:
+        """Copy an object if it has its ETag; the ETag of the copy. Its tags are never copied.
+
+        On AWS, a copy with tags needs the right to read them, which nothing else does.
+        """
+        send = partial(
+            self._client.copy_object,
+            self._bucket,
+            key,
+            CopySource(self._bucket, source.key, match_etag=source.etag),
+            metadata=s3_headers.header_lines(headers) if headers else None,
+            metadata_directive=REPLACE if headers else None,
+        )
+        tags = s3_headers.object_tags(headers) if headers and headers.tags else None
+        try:
+            if self._tags or tags:
+                try:
+                    return send(tags=tags, tagging_directive=REPLACE).etag or ""
+                except S3Error as error:
+                    # A store without tags has none to copy.
+                    refused = error.response.status == 501 or "x-amz-tagging" in (error.message or "")
+                    if tags or not refused:
+                        raise
+                    self._tags = False
+            return send().etag or ""
+        except ValueError as error:
+            # S3 may answer 200 before it copies, and report the failure in the body.
+            text = f"{call('CopyObject', source.key, key)}: the store did not copy it completely"
+            raise StoreUnavailable(text) from error
+
+    def takes_forms(self, prefix: str) -> bool:
+        """Try the two ways in which Pods upload; CallNotSupported if there is none."""
+        request = call("POST Object", f"{prefix}form")
+        response = self._post(f"{prefix}form", b"x")
+        if response.status in (200, 201, 204):
+            return True
+        answer = _answer(response, request)
+        if isinstance(answer, StoreUnavailable) or _code(response) in CREDENTIALS:
+            raise answer
+        self._check_lengths(prefix, answer)
+        return False
+
+    def _check_lengths(self, prefix: str, before: StoreError) -> None:
+        """Check that the store takes a body of the length that is signed, and refuses another one."""
+        request = call("PutObject with a signed Content-Length", f"{prefix}put")
+        puts = self._signer.puts(prefix, ["put"], [1], MINUTES)
+        send = partial(self._http.request, "PUT", put_url(puts, "put", 0), retries=False)
+        for body, accepted in ((b"x", True), (b"xx", False)):
+            response = send(body=body)
+            if (response.status < 300) is accepted:
+                continue
+            answer = _answer(response, request)
+            if isinstance(answer, StoreUnavailable) or (
+                accepted and not isinstance(answer, CallNotSupported)
+            ):
+                raise answer
+            wrong = f"{answer}" if accepted else f"{request}: the store accepted another length"
+            raise CallNotSupported(f"Pods cannot upload outputs: {before}; {wrong}")
+
+    def _post(self, key: str, data: bytes) -> urllib3.BaseHTTPResponse:
+        form = self._signer.post(key, len(data), MINUTES)
+        fields: list[tuple[str, str | tuple[str, bytes, str]]] = [*form.fields.items()]
+        fields += [("key", key), ("Content-Type", "image/x"), ("file", ("file", data, "image/x"))]
+        body, form_type = encode_multipart_formdata(fields)
+        headers = {"Content-Type": form_type}
+        return self._http.request("POST", form.url, body=body, headers=headers, retries=False)
+
+
+def _etag(response: urllib3.BaseHTTPResponse, request: str) -> str:
+    if response.status >= 300:
+        raise _answer(response, request)
+    return (response.headers.get("ETag") or "").strip('"')
+
+
+def _code(response: urllib3.BaseHTTPResponse) -> str:
+    return _error(response)[0]
+
+
+def _answer(response: urllib3.BaseHTTPResponse, request: str) -> StoreError:
+    """The error that a refusal means."""
+    code, message = _error(response)
+    said = bounded(f"the store returned HTTP {response.status} {code}: {message}".rstrip(" :"), MAX_TEXT)
+    return of_code(code, response.status, message)(f"{request}: {said}")
+
+
+def _error(response: urllib3.BaseHTTPResponse) -> tuple[str, str]:
+    """Code and message in the body of a response."""
+    try:
+        root: ElementTree.Element = parse_xml(response.data)
+    except InvalidAnswer:
+        return "", ""
+    found = {element.tag.rpartition("}")[2]: element.text or "" for element in root}
+    return found.get("Code", ""), found.get("Message", "")

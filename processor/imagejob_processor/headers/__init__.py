@@ -1,0 +1,1 @@
+"""What is read of a file before Pillow opens it: whether it is decoded right, and how."""
