@@ -44,6 +44,7 @@ class ItemCode(enum.StrEnum):
     KILLED = "IMG_008"
     OUTPUT_TOO_LARGE = "IMG_009"
     SOURCE_MISSING = "IMG_010"
+    SOURCE_REFUSED = "IMG_011"
 
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]

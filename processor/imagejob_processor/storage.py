@@ -52,7 +52,7 @@ class Store:
         """Fetch a source of at most `max_bytes` bytes, on condition that it still has the ETag `etag`.
 
         Raises:
-            ItemFailure: IMG_002 (too large), IMG_004 (changed), IMG_010 (deleted).
+            ItemFailure: IMG_002 (too large), IMG_004 (changed), IMG_010 (deleted), IMG_011 (refused).
             OrderExpired: The URL has expired.
             StoreUnavailable: No response in time, or one that is not the item's fault.
         """
@@ -70,6 +70,11 @@ class Store:
             message = f"the source was deleted during the run: {response.describe()}; start a new run"
             raise ItemFailure(ItemCode.SOURCE_MISSING, message)
         _raise_if_expired("a source", response)
+        if response.refuses_object:
+            message = (
+                f"the store refused the source: {response.describe()}; allow access to it, or restore it"
+            )
+            raise ItemFailure(ItemCode.SOURCE_REFUSED, message)
         raise StoreUnavailable(f"a source could not be read: {response.describe()}")
 
     def post_output(self, upload: Upload, key: str, content_type: str, data: bytes) -> None:

@@ -28,6 +28,8 @@ CHUNK = 256 * 1024
 _ERROR_BYTES = 16 * 1024
 _TRANSIENT = frozenset({408, 409, 425, 429, *range(500, 600)} - {501})
 _UNKNOWN_SIGNER = {b"InvalidAccessKeyId", b"ExpiredToken", b"InvalidToken"}
+_REFUSED = {b"AccessDenied", b"AllAccessDisabled", b"InvalidObjectState", b"InvalidRequest"}
+"""Denied by a policy, archived, or encrypted with a key that the request does not have."""
 _ERROR_PARTS = re.compile(rb"<(Code|Message)>([^<]{1,300})</")
 
 
@@ -68,10 +70,19 @@ class Response:
         return f"HTTP {self.status}" + (f" {': '.join(parts)}" if parts else "")
 
     @property
+    def _codes(self) -> set[bytes]:
+        return {value for name, value in _ERROR_PARTS.findall(self.body) if name == b"Code"}
+
+    @property
+    def refuses_object(self) -> bool:
+        """Whether the store refuses this object, and may allow others."""
+        about_it = bool(self._codes & _REFUSED) or any(code.startswith(b"KMS.") for code in self._codes)
+        return self.status in (400, 403) and about_it and not self.expired
+
+    @property
     def expired(self) -> bool:
         """Whether the URL has expired, or the credentials that signed it have."""
-        codes = {value for name, value in _ERROR_PARTS.findall(self.body) if name == b"Code"}
-        expired = bool(codes & _UNKNOWN_SIGNER) or b"expired" in self.body.lower()
+        expired = bool(self._codes & _UNKNOWN_SIGNER) or b"expired" in self.body.lower()
         return self.status in (400, 401, 403) and expired
 
 

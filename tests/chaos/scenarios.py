@@ -92,6 +92,17 @@ _SUCCESS = (
     ),
     Scenario("an item fails and may", {"failurePolicy": {"maxFailedItems": 1}}, NO_A),
     Scenario("validated only", {"run": {"id": "1", "mode": "Validate"}}),
+    Scenario(
+        "a source is archived and its item may fail",
+        {"failurePolicy": {"maxFailedItems": 1}},
+        prepare=lambda arena: arena.store.archived.add("shop/uploads/a.jpg"),
+    ),
+    Scenario(
+        "all sources are archived",
+        {"failurePolicy": {"maxFailedItems": 2}},
+        prepare=lambda arena: arena.store.archived.update({"shop/uploads/a.jpg", "shop/uploads/b.png"}),
+    ),
+    Scenario("the store takes no forms", prepare=lambda arena: setattr(arena.store, "forms", False)),
     Scenario("sources that are read where they lie", {"staging": {"mode": "Reference"}}),
     Scenario("sources by a prefix", {"source": {"match": {"prefix": "uploads/"}}, **ONE_POD}),
     Scenario(

@@ -167,7 +167,6 @@ def impostor(pod: client.V1Pod) -> dict[str, Any]:
 def fail(world: World, pod: client.V1Pod, namespace: str) -> None:
     """Create an impostor of a Pod, and let it fail."""
     core = world.core
-    core.create_namespaced_pod(namespace, impostor(pod))
     state = {"terminated": {"exitCode": 1, "reason": "Error"}}
     status = {
         "name": "processor",
@@ -178,7 +177,19 @@ def fail(world: World, pod: client.V1Pod, namespace: str) -> None:
         "state": state,
     }
     body = {"status": {"phase": "Failed", "containerStatuses": [status]}}
-    core.patch_namespaced_pod_status(pod.metadata.name, namespace, body)
+
+    def failed() -> bool:
+        # The garbage collector deletes it at some moment, since its owner is not in this namespace.
+        try:
+            core.create_namespaced_pod(namespace, impostor(pod))
+            core.patch_namespaced_pod_status(pod.metadata.name, namespace, body)
+        except client.ApiException as error:
+            if error.status not in (404, 409):
+                raise
+            return False
+        return True
+
+    until(f"the impostor of {pod.metadata.name} has failed", failed, 30)
 
 
 # --- the operator ----------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from imagejob_operator.ports.object_store import (
     ObjectChanged,
     ObjectHeaders,
     ObjectMissing,
+    ObjectRefused,
     ObjectTooLarge,
     PostForm,
     Reader,
@@ -57,6 +58,8 @@ class MemoryStore:
         self.hooks = Hooks()
         self.forms = True
         """Whether it takes forms."""
+        self.archived: set[str] = set()
+        """Keys of objects that can be listed, and neither read nor copied."""
         self.page = PAGE
         """Keys that are deleted in one request."""
         self._clock = clock
@@ -81,6 +84,10 @@ class MemoryStore:
             raise ObjectMissing(f"NoSuchKey: {key}")
         return StoredObject(key, len(blob.data), blob.etag, blob.modified_at)
 
+    def _check_archived(self, key: str) -> None:
+        if key in self.archived:
+            raise ObjectRefused(f"InvalidObjectState: {key} is archived")
+
     async def stat(self, key: str) -> StoredObject:
         await self.hooks.before("stat", key)
         seen = self._seen(key)
@@ -99,6 +106,7 @@ class MemoryStore:
 
     async def read(self, key: str, max_bytes: int) -> bytes:
         await self.hooks.before("get", key)
+        self._check_archived(key)
         if self._seen(key).size > max_bytes:
             raise ObjectTooLarge(f"{key} is larger than {max_bytes} bytes")
         return self.objects[key].data
@@ -131,6 +139,7 @@ class MemoryStore:
         if source.padded:
             return await self.put_from(key, self.reader(source), source, headers)
         await self.hooks.before("copy", key)
+        self._check_archived(source.key)
         if self._seen(source.key).etag != source.etag:
             raise ObjectChanged(f"PreconditionFailed: {source.key}")
         blob = self.objects[source.key]
@@ -141,6 +150,7 @@ class MemoryStore:
     def reader(self, source: StoredObject) -> Reader:
         @contextlib.contextmanager
         def opened() -> Iterator[Stream]:
+            self._check_archived(source.key)
             if self._seen(source.key).etag != source.etag:
                 raise ObjectChanged(f"PreconditionFailed: {source.key}")
             data = self.objects[source.key].data
@@ -224,6 +234,8 @@ class MemoryStore:
         if verb == "GET":
             if key not in self.objects:
                 return 404, b""
+            if key in self.archived:
+                return 403, b"<Error><Code>InvalidObjectState</Code></Error>"
             changed = if_match not in ("", self.objects[key].etag)
             return (412, b"") if changed else (200, self.objects[key].data)
         if query.get("X-Amz-Signature") not in (None, [_signature(key, len(data))]):

@@ -23,7 +23,7 @@ from imagejob_operator.api.errors import Reason
 from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.ports.object_store import PostForm
 
-GONE = {404: ItemCode.SOURCE_MISSING, 412: ItemCode.SOURCE_CHANGED}
+GONE = {403: ItemCode.SOURCE_REFUSED, 404: ItemCode.SOURCE_MISSING, 412: ItemCode.SOURCE_CHANGED}
 """What an item fails with, by the store's answer to its source."""
 
 

@@ -166,6 +166,8 @@ def statuses(draw: st.DrawFn) -> Any:
     found: dict[str, Any] = status_body(status(draw(st.sampled_from(Phase))))
     names = st.lists(st.sampled_from(sorted(_RUN)), max_size=2, unique=True)
     found["run"] = {**found.get("run", {}), **{name: draw(_RUN[name]) for name in draw(names)}}
+    if draw(st.integers(0, 2)) == 0:
+        found["phaseSince"] = draw(_moments)
     if draw(st.integers(0, 3)) == 0:
         found["staging"] = {"prefix": draw(st.sampled_from([PREFIX, "", "/", "../"]))}
     if draw(st.integers(0, 3)) == 0:

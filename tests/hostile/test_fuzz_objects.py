@@ -145,7 +145,7 @@ def test_a_planted_bug_in_a_decision_is_found(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(status, "LATEST", datetime.max.replace(tzinfo=UTC))
     monkeypatch.setattr(status, "EARLIEST", datetime.min.replace(tzinfo=UTC))
 
-    @settings(max_examples=300)
+    @settings(max_examples=1000)
     @given(objects.statuses())
     def planted(found: Any) -> None:
         reconciled(parsed(SPEC, found))

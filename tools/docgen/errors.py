@@ -37,7 +37,8 @@ _ITEMS = {
     ItemCode.TIMED_OUT: "processing took longer than `limits.itemTimeoutSeconds`",
     ItemCode.KILLED: "the decoding process died on this item, or every attempt at its shard failed",
     ItemCode.OUTPUT_TOO_LARGE: "the output exceeds a limit of its format, or `maxSize` cannot be reached",
-    ItemCode.SOURCE_MISSING: "the staged source does not exist",
+    ItemCode.SOURCE_MISSING: "the source, or its staged copy, does not exist any more",
+    ItemCode.SOURCE_REFUSED: "the store refused the source: archived, encrypted by its own key, or denied",
 }
 
 

@@ -14,7 +14,8 @@ from imagejob_operator.api.store_location import StoreLocation, locate
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.imagejobs import JobsError
 from imagejob_operator.ports.imagestores import Exchange, ImageStores, NotUsable, Open, OpenStore
-from imagejob_operator.ports.object_store import StoreUnavailable
+from imagejob_operator.ports.object_store import CallNotSupported, StoreDenied, StoreUnavailable
+from imagejob_operator.ports.store_calls import check_calls
 from imagejob_operator.stores.allowed_endpoints import AllowedEndpoint, refused_endpoint
 
 log = logging.getLogger(__name__)
@@ -144,3 +145,19 @@ class Connector:
             text = f"spec.auth.secretRef: the Secret {name!r} must have the keys access-key and secret-key"
             raise NotUsable(StoreReason.SECRET_INVALID, text)
         return Credentials(access, secret, found.get("session-token", "").strip())
+
+
+async def check_support(opened: OpenedStore, prefix: str) -> str:
+    """Check once what the store supports; the message of a store that is ready.
+
+    The garbage collector deletes what a crash leaves: `prefix` is that of a run of no ImageJob.
+    """
+    if not opened.uploads:
+        try:
+            opened.uploads = await check_calls(opened.store, prefix)
+        except CallNotSupported:
+            raise
+        except StoreDenied as error:
+            # A store of outputs only need not allow this.
+            return f"not all calls could be checked: {error}"
+    return opened.uploads

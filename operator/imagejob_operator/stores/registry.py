@@ -35,9 +35,8 @@ from imagejob_operator.ports.object_store import (
     StoreError,
     StoreUnavailable,
 )
-from imagejob_operator.ports.store_calls import check_calls
 from imagejob_operator.ports.stores import OWN_STORE, StoreNotOpen, StoreWithStaging
-from imagejob_operator.stores.connector import Connector, OpenedStore
+from imagejob_operator.stores.connector import Connector, OpenedStore, check_support
 from imagejob_operator.stores.scoped_store import Part, ScopedStore
 
 log = logging.getLogger(__name__)
@@ -112,7 +111,7 @@ class StoreRegistry:
             async for _ in opened.store.folders(staging):
                 break
             prefix = f"{staging}{store.key.namespace}/{store.uid}/1-1/"
-            return Readiness(StoreReason.READY, await self._check_calls(opened, prefix))
+            return Readiness(StoreReason.READY, await check_support(opened, prefix))
         except NotUsable as error:
             return Readiness(error.reason, str(error))
         except CallNotSupported as error:
@@ -123,21 +122,6 @@ class StoreRegistry:
             return Readiness(reason, f"the store denied the request: {error}")
         except StoreError as error:
             return Readiness(StoreReason.UNREACHABLE, str(error))
-
-    async def _check_calls(self, opened: OpenedStore, prefix: str) -> str:
-        """Check once what the store supports; the message of a store that is ready.
-
-        The garbage collector deletes what a crash leaves: `prefix` is that of a run of no ImageJob.
-        """
-        if not opened.uploads:
-            try:
-                opened.uploads = await check_calls(opened.store, prefix)
-            except CallNotSupported:
-                raise
-            except StoreDenied as error:
-                # A store of outputs only need not allow this.
-                return f"not all calls could be checked: {error}"
-        return opened.uploads
 
     def forget(self, key: Key) -> None:
         """The ImageStore is gone; its store stays open while a run has staging there."""

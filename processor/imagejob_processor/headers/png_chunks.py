@@ -1,7 +1,7 @@
 """The chunks of a PNG: what a decoder needs is kept, and the rest is left out before anything is inflated.
 
-A text that nobody reads cannot fail a picture, be it large or broken. The transparent colour is made one that
-Pillow compares with the samples it decodes.
+A text that is not needed cannot fail a picture, be it large or broken. The transparent colour is made one
+that Pillow compares with the samples it decodes.
 """
 
 from __future__ import annotations

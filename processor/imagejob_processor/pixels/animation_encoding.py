@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image, ImageChops
 
 from imagejob_contract.output import Format, Output
+from imagejob_processor.notes import note
 from imagejob_processor.pixels import avif_boxes, encode, gif_blocks
 from imagejob_processor.pixels.gif_blocks import GifImage
 from imagejob_processor.pixels.metadata import NO_METADATA, SourceMetadata
@@ -56,18 +57,16 @@ def encode_animation(
     if len(frames.images) == 1:
         return encode.encode(first, output, metadata)
     durations = rounded_durations(frames.durations, form)
-    images = _in_one_mode(frames.images)
+    images, plays = _in_one_mode(frames.images), _at_most(frames.plays, _MAX_PLAYS, form, "plays")
     if form is Format.GIF:
-        repeats = None if frames.plays == 1 else min(max(0, frames.plays - 1), gif_blocks.MAX_REPEATS)
-        parts = _gif_images(images, durations, output)
-        return gif_blocks.write_gif(first.size, parts, repeats)
+        repeats = None if plays == 1 else max(0, plays - 1)
+        return gif_blocks.write_gif(first.size, _gif_images(images, durations, output), repeats)
     options: dict[str, Any] = {
         "save_all": True,
         "append_images": [encode.to_format(image, output) for image in images[1:]],
         "duration": durations,
         **metadata.options(form, output.metadata),
     }
-    plays = min(frames.plays, _MAX_PLAYS)
     if form is Format.AVIF:
         # Chromium takes the samples of an animation for limited range, whatever the file says.
         options["range"] = "limited"
@@ -94,9 +93,17 @@ def rounded_durations(durations: Iterable[float], form: Format) -> list[int]:
         unit = _unit(form, wanted)
         near = round(wanted / unit) * unit
         least = (SLOWED_MILLISECONDS // unit + 1) * unit
-        rounded.append(min(max(near, least), _MAX_MILLISECONDS[form]))
+        longest = _at_most(near, _MAX_MILLISECONDS[form], form, "milliseconds of a frame")
+        rounded.append(max(longest, least))
         rest = wanted - near if rounded[-1] == near else 0.0
     return rounded
+
+
+def _at_most(value: int, most: int, form: Format, what: str) -> int:
+    """Return a number that a format can hold, with a note if it is less."""
+    if value > most:
+        note(f"{value} {what} became {most}, which is all that {form} can hold")
+    return min(value, most)
 
 
 def _unit(form: Format, duration: float) -> int:

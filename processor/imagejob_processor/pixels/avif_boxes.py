@@ -18,22 +18,19 @@ _DURATIONS = {b"mvhd": 24, b"tkhd": 28}
 
 _DATED = (b"mvhd", b"tkhd", b"mdhd")
 _DATES = slice(4, 20)
+_TRACK_BYTES, _EDIT_BYTES = 36, 16
 
 
 def read_plays(data: bytes) -> int:
-    """Return how often an animated AVIF is played; one that does not say so is endless.
-
-    Raises:
-        struct.error: The boxes are truncated.
-    """
+    """Return how often an animated AVIF is played; one that does not say so is endless."""
     found: dict[bytes, bytes] = {}
     for kind, start, end in _boxes(data, 0, len(data)):
         if kind in (b"tkhd", b"elst"):
             # The first track is that of the colours.
             found.setdefault(kind, data[start:end])
-    if len(found) < 2:
+    track, edit = found.get(b"tkhd", b""), found.get(b"elst", b"")
+    if len(track) < _TRACK_BYTES or len(edit) < _EDIT_BYTES:
         return ENDLESS
-    track, edit = found[b"tkhd"], found[b"elst"]
     if not edit[3] & _REPEATING:
         return 1
     version, long = track[0], edit[0]

@@ -15,6 +15,7 @@ from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.limits import MAX_SIDES
+from imagejob_processor.notes import note
 from imagejob_processor.pixels.canvas import flatten
 from imagejob_processor.pixels.geometry import Size
 from imagejob_processor.pixels.metadata import NO_METADATA, SourceMetadata
@@ -191,6 +192,8 @@ def _quantize(image: Image.Image, colours: int) -> Image.Image:
 def with_transparent_colour(image: Image.Image, colours: int) -> Image.Image:
     """Quantize RGBA with one transparent entry, for pixels that are less than half opaque."""
     opacity = image.getchannel("A")
+    if any(opacity.histogram()[1:255]):
+        note("partial transparency was dropped: each pixel of a GIF is transparent or opaque")
     reduced = _quantize(image.convert("RGB"), colours - 1)
     palette = reduced.getpalette() or []
     clear = len(palette) // 3

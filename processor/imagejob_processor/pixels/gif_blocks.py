@@ -14,7 +14,6 @@ from typing import TypeAlias
 from imagejob_processor.pixels.geometry import Size
 
 MAX_CENTISECONDS = 65535
-MAX_REPEATS = 65535
 
 _LOOPING = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _TRAILER, _IMAGE, _EXTENSION = 0x3B, 0x2C, 0x21

@@ -25,6 +25,9 @@ _REDUCING_GAP = 3.0
 _PIXEL_BYTES = 4
 _SLACK_BYTES = 1 << 20
 _MAX_DIFFERENCE = 2
+_MAX_SIDE = 65535
+_WEIGHT_BYTES = 64
+"""The filter's weights for each row and column of the source."""
 
 
 class Engine(Protocol):
@@ -52,7 +55,8 @@ class Pillow:
 class Simd:
     """The filter of fast_image_resize: one pass over all pixels, several times as fast.
 
-    It supports L, RGB, RGBA and CMYK; Pillow resamples other modes.
+    It supports L, RGB, RGBA and CMYK; Pillow resamples other modes, and images with very long sides, for
+    which the filter's table of weights would take more memory than the image.
     """
 
     name = EngineName.SIMD
@@ -71,9 +75,9 @@ class Simd:
         Raises:
             MemoryError: It needs too much memory; the library itself would abort the process.
         """
-        if image.mode not in self._MODES:
+        if image.mode not in self._MODES or max(image.size) > _MAX_SIDE:
             return PILLOW.resample(image, box, size, how)
-        _check_memory(_PIXEL_BYTES * _working_pixels(image, size))
+        _check_memory(_PIXEL_BYTES * _working_pixels(image, size) + _WEIGHT_BYTES * sum(image.size))
         left, top = max(0.0, box[0]), max(0.0, box[1])
         width, height = min(box[2], image.width) - left, min(box[3], image.height) - top
         made = Image.new(image.mode, size)

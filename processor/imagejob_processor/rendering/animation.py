@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 from PIL import Image
@@ -51,10 +52,11 @@ def animated_renditions(
     """Return the renditions that keep all frames of `source`.
 
     Raises:
-        ItemFailure: IMG_002, the frames together have too many pixels.
+        ItemFailure: IMG_002, the frames together have too many pixels. IMG_001, they cannot be counted.
     """
     wanted = tuple(r for r in renditions if r.output.animation is Animation.ALL)
-    frames, (width, height) = frame_count(source) if wanted else 0, source.size
+    with decoder_errors(source.format, limits, source.memory_needed):
+        frames, (width, height) = frame_count(source) if wanted else 0, source.size
     if frames <= 1:
         return ()
     if frames * width * height > limits.pixels:
@@ -123,7 +125,8 @@ def _frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image.Image, f
         with decoder_errors(source.format, limits, source.memory_needed):
             image, milliseconds = next(frames, (None, 0))
             if image is None:
-                raise EOFError("there are fewer frames than announced")
+                text = f"the {source.format} file is corrupt: it has fewer frames than it announces"
+                raise ItemFailure(ItemCode.UNDECODABLE, text)
         if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
             image = image.convert("RGB")
         yield orientation.apply(image, source.orientation), milliseconds
@@ -134,7 +137,9 @@ def _composed_frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image
     wider = msgspec.structs.replace(limits, item_bytes=limits.item_bytes + _PART_HEAD_BYTES)
 
     def decode_part(file: bytes) -> Image.Image:
-        return colour.to_srgb(decode(open_source(file, wider), None, wider).image, source.profile)
+        part = open_source(file, wider)
+        header = replace(part.header, samples=source.header.samples)
+        return colour.to_srgb(decode(replace(part, header=header), None, wider).image, source.profile)
 
     parts = (
         gif_parts(source.header.data)

@@ -98,7 +98,7 @@ def open_source(data: bytes, limits: ItemLimits) -> Source:
     memory_needed = _memory_needed(data, image.size)
     with decoder_errors(name, limits, memory_needed):
         check_frame_count(name, image, limits)
-        profile = header.profile or profile_of(name, data, image)
+        profile = profile_of(name, data, image, header.profile or image.info.get("icc_profile") or None)
         upright = orientation.read_orientation(image)
         return Source(name, header, image, image.size, upright, profile, memory_needed)
 

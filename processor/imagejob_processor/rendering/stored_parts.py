@@ -6,12 +6,15 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from imagejob_contract.result import ItemCode
+from imagejob_processor.errors import ItemFailure
 from imagejob_processor.pixels import gif_blocks
 from imagejob_processor.pixels.geometry import Size
 from imagejob_processor.rendering.frame_canvas import Disposal, Part
 
 _GIF_DISPOSALS = {2: Disposal.CLEAR, 3: Disposal.RESTORE}
 _PNG_DISPOSALS = {1: Disposal.CLEAR, 2: Disposal.RESTORE}
+_CONTROL_BYTES = 26
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SHARED_CHUNKS = (b"PLTE", b"tRNS")
 """What the pixels of every frame of a PNG depend on."""
@@ -30,7 +33,7 @@ def png_parts(data: bytes, size: Size) -> Iterator[Part]:
     """Read the parts of an animated PNG of `size`; a default image is none of them.
 
     Raises:
-        ValueError: A part is not within the image.
+        ItemFailure: IMG_001, a part is not within the image.
     """
     header, shared, control, pixels = b"", [], b"", []
     for kind, content in _chunks(data):
@@ -53,11 +56,13 @@ def png_parts(data: bytes, size: Size) -> Iterator[Part]:
 
 
 def _png_part(control: bytes, header: bytes, shared: bytes, pixels: bytes, size: Size) -> Part:
+    if len(control) < _CONTROL_BYTES:
+        raise _corrupt("a frame has no size")
     width, height, left, top, numerator, denominator, disposal, blended = struct.unpack_from(
         ">IIIIHHBB", control, 4
     )
     if left + width > size[0] or top + height > size[1]:
-        raise ValueError(f"a frame of {width}x{height} at {left},{top} is not within the image")
+        raise _corrupt(f"a frame of {width}x{height} at {left},{top} is not within {size[0]}x{size[1]}")
     file = _SIGNATURE + _chunk(b"IHDR", struct.pack(">II", width, height) + header) + shared
     file += _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
     milliseconds = 1000 * numerator / (denominator or 100)
@@ -72,6 +77,10 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         length = int.from_bytes(data[position : position + 4], "big")
         yield data[position + 4 : position + 8], data[position + 8 : position + 8 + length]
         position += 12 + length
+
+
+def _corrupt(reason: str) -> ItemFailure:
+    return ItemFailure(ItemCode.UNDECODABLE, f"the PNG file is corrupt: {reason}")
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

@@ -28,7 +28,9 @@ OVERWRITES = (
         evidence=(TAKEN,),
         job=job(destination=NEVER),
         outputs=1,
-        broken=lambda b: b.store(meanwhile(lambda: b.shop.upload(TAKEN, b"older")), "post", times=1),
+        broken=lambda b: b.store(
+            meanwhile(lambda: b.shop.upload(TAKEN, b"older")), "post", who="pod", times=1
+        ),
     ),
     Case(
         "destination-unlisted",

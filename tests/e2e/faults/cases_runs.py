@@ -140,7 +140,7 @@ PROCESSING = (
         "JOB_005/ResultsInvalid",
         within=10,
         evidence=("the result of shard 0",),
-        broken=lambda b: b.store(pretended(204), "post"),
+        broken=lambda b: b.store(pretended(204), "post", who="pod"),
     ),
     Case(
         "outputs-denied",
@@ -148,7 +148,7 @@ PROCESSING = (
         "JOB_005/ItemsFailed",
         within=10,
         evidence=("IMG_006", "AccessDenied"),
-        broken=lambda b: b.store(refused(403, "AccessDenied"), "post"),
+        broken=lambda b: b.store(refused(403, "AccessDenied"), "post", who="pod"),
     ),
     Case(
         "staged-source-gone",
@@ -217,7 +217,7 @@ SURVIVED = (
         "Succeeded",
         within=10,
         attempts="0=1",
-        broken=lambda b: b.store(cut, "post", times=1),
+        broken=lambda b: b.store(cut, "post", who="pod", times=1),
     ),
     Case(
         "result-upload-cut",

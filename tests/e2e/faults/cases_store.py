@@ -17,6 +17,7 @@ from e2e.faults.store_faults import (
 from e2e.faults.store_proxy import cut_upload
 
 HURRIED = {"execution": {"stagingDeadlineSeconds": 5}}
+ARCHIVED = refused(403, "InvalidObjectState")
 SLOW_DOWN = refused(503, "SlowDown")
 PHOTOS = {"match": {"prefix": "photos/"}}
 DEEP = f"photos/{'a' * 60}/china.jpg"
@@ -43,6 +44,11 @@ def remove(bench: Bench) -> None:
     bench.store(
         meanwhile(lambda: store.client.remove_object(store.bucket, key)), "copy", about="/in/", times=1
     )
+
+
+def archive(bench: Bench) -> None:
+    for operation in ("copy", "get"):
+        bench.store(ARCHIVED, operation, about="/photos/china.jpg")
 
 
 def unlabel(bench: Bench) -> None:
@@ -123,10 +129,29 @@ SOURCES = (
     ),
     Case(
         "source-deleted-while-staging",
-        "a source is deleted between the listing and its copy",
+        "the only source is deleted between the listing and its copy",
         "JOB_002/SourceNotFound",
         evidence=("photos/china.jpg", "deleted while"),
         broken=remove,
+    ),
+    Case(
+        "source-archived",
+        "one of two sources is in an archive class, so the store refuses to copy or read it",
+        "Succeeded/SucceededWithFailures",
+        within=10,
+        photos=TWO,
+        outputs=1,
+        job=job(source={"keys": [f"photos/{name}" for name in TWO]}, failurePolicy={"maxFailedItems": 1}),
+        broken=archive,
+    ),
+    Case(
+        "sources-archived",
+        "all sources are in an archive class",
+        "JOB_002/AccessDenied",
+        evidence=("photos/", "InvalidObjectState"),
+        photos=TWO,
+        job=job(source={"keys": [f"photos/{name}" for name in TWO]}, failurePolicy={"maxFailedItems": 2}),
+        broken=lambda b: b.store(ARCHIVED, "copy", about="/photos/"),
     ),
     Case(
         "source-overwritten-while-staging",

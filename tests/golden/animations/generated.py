@@ -110,6 +110,8 @@ SOURCES: dict[str, tuple[str, Callable[[int], tuple[Written, bytes]]]] = {
     "PNG grey": ("image/png", lambda seed: _png(seed, PARTLY, "LA")),
     "PNG palette": ("image/png", lambda seed: _png(seed, PARTLY, "palette")),
     "PNG colour key": ("image/png", lambda seed: _png(seed, BINARY, "key")),
+    "PNG colour key 16": ("image/png", lambda seed: _png(seed, BINARY, "key16")),
+    "PNG 16": ("image/png", lambda seed: _png(seed, PARTLY, "RGBA16")),
     "PNG default image": ("image/png", lambda seed: _png(seed, PARTLY, "RGBA", default=True)),
     "WebP": ("image/webp", lambda seed: _webp(seed, PARTLY)),
     "WebP opaque": ("image/webp", lambda seed: _webp(seed, OPAQUE)),

@@ -122,13 +122,19 @@ def _lzw(indices: Sequence[int]) -> bytes:
 
 
 def png(animation: Written, kind: str = "RGBA", *, default: Pixels | None = None) -> bytes:
-    """Write a PNG of a colour type: RGBA, RGB, LA, palette, or RGB with one transparent colour (key)."""
+    """Write a PNG of a colour type: RGBA, RGB, LA, palette, or RGB with one transparent colour (key).
+
+    Colour types that end with 16 have samples of 16 bits.
+    """
+    kind, deep = kind.removesuffix("16"), kind.endswith("16")
     parts = [part.pixels for part in animation.parts] + ([] if default is None else [default])
     colour_type, head, encode = _png_kind(kind, np.concatenate([p.reshape(-1, 4) for p in parts]))
-    header = struct.pack(">IIBBBBB", animation.width, animation.height, 8, colour_type, 0, 0, 0)
+    header = struct.pack(
+        ">IIBBBBB", animation.width, animation.height, 16 if deep else 8, colour_type, 0, 0, 0
+    )
     chunks = [(b"IHDR", header), (b"acTL", struct.pack(">II", len(animation.parts), animation.plays)), *head]
     if default is not None:
-        chunks.append((b"IDAT", _compressed(encode(default))))
+        chunks.append((b"IDAT", _compressed(encode(default), deep)))
     sequence = 0
     for number, part in enumerate(animation.parts):
         height, width = part.pixels.shape[:2]
@@ -144,7 +150,7 @@ def png(animation: Written, kind: str = "RGBA", *, default: Pixels | None = None
             part.blended,
         )
         chunks.append((b"fcTL", struct.pack(">IIIIIHHBB", *control)))
-        data = _compressed(encode(part.pixels))
+        data = _compressed(encode(part.pixels), deep)
         sequence += 1
         if number or default is not None:
             chunks.append((b"fdAT", struct.pack(">I", sequence) + data))
@@ -173,8 +179,20 @@ def _png_kind(kind, pixels):  # type: ignore[no-untyped-def]
     return (6, [], lambda part: part) if kind == "RGBA" else (2, [], lambda part: part[..., :3])
 
 
-def _compressed(samples: NDArray[np.generic]) -> bytes:
-    return zlib.compress(b"".join(b"\0" + row.astype(np.uint8).tobytes() for row in samples))
+def _compressed(samples: NDArray[np.generic], deep: bool) -> bytes:
+    """Compress lines; 16-bit samples are the same byte twice, but those of the transparent colour."""
+    if deep:
+        wide = samples.astype(">u2")
+        lines = (
+            np.where((wide == [1, 2, 3]).all(-1, keepdims=True), wide, wide * 257)
+            if wide.shape[-1] == 3
+            else wide * 257
+        )
+    else:
+        lines = samples.astype(np.uint8)
+    return zlib.compress(
+        b"".join(b"\0" + line.astype(">u2" if deep else np.uint8).tobytes() for line in lines)
+    )
 
 
 def _png_chunk(kind: bytes, content: bytes) -> bytes:

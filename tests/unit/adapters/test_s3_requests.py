@@ -190,7 +190,7 @@ async def test_what_is_not_implemented_is_not_tried_again(served: tuple[Server, 
         ("KMS.DisabledException", "the key is disabled", ObjectRefused),
     ],
 )
-async def test_what_is_about_one_object_is_told_from_what_is_about_the_store(
+async def test_what_is_about_one_object_differs_from_what_is_about_the_store(
     served: tuple[Server, S3Store], code: str, message: str, kind: type[StoreError]
 ) -> None:
     server, store = served

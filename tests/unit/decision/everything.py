@@ -21,7 +21,15 @@ from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.imagestore_status import Readiness, StoreReason
 from imagejob_operator.api.phase import COMPENSATING, FORWARD, TERMINAL, Phase, check_move
 from imagejob_operator.api.spec import Compaction, InvalidSpec
-from imagejob_operator.api.status import FailedItem, ItemCounts, PastRun, RunStatus, Status, error_status
+from imagejob_operator.api.status import (
+    FailedItem,
+    ItemCounts,
+    PastRun,
+    RunStatus,
+    Status,
+    duration_text,
+    error_status,
+)
 from imagejob_operator.decision.action import (
     AddFinalizer,
     DeleteJob,
@@ -639,6 +647,16 @@ def _records_that_a_pod_ran(o: Observation, old: Phase, new: Phase, decision: De
     return "" if ran == shown else f"says {'that' if shown else 'nothing, though'} a Pod ran"
 
 
+def _records_its_end(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    run = decision.status.run
+    if run is None or new is Phase.PENDING or old is new:
+        return ""
+    wanted: tuple[datetime | None, str] = (None, "")
+    if new in TERMINAL:
+        wanted = o.now.replace(microsecond=0), duration_text(o.now - (run.started_at or o.now))
+    return "" if (run.finished_at, run.duration) == wanted else "does not record when the run ended"
+
+
 def _only_validates(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     run = decision.status.run
     shown = run is not None and run.outcome == "Validated"
@@ -695,6 +713,7 @@ CHECKS = (
     _keeps_its_history,
     _keeps_verified_results,
     _records_a_partial_success,
+    _records_its_end,
     _records_that_a_pod_ran,
     _only_validates,
 )

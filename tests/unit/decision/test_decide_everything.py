@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -146,6 +147,12 @@ def in_epoch(o: Observation, d: Decision, epoch: int) -> RunStatus | None:
     return d.status.run and msgspec.structs.replace(d.status.run, epoch=epoch)
 
 
+def endless(o: Observation, d: Decision, **fields: Any) -> Decision:
+    """With other times of the run's end."""
+    run = d.status.run and msgspec.structs.replace(d.status.run, **fields)
+    return replace(d, status=msgspec.structs.replace(d.status, run=run))
+
+
 OTHER = error_status(Failure(Code.CREATION, Reason.INVALID_SPEC, "a later cause"))
 
 PLANTED: dict[str, tuple[Decide, Phase, str]] = {
@@ -267,6 +274,16 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         ),
         Phase.LAUNCHING,
         "says nothing, though a Pod ran",
+    ),
+    "no-end": (
+        after(lambda o, d: endless(o, d, finished_at=None)),
+        Phase.FAILING,
+        "does not record when the run ended",
+    ),
+    "no-duration": (
+        after(lambda o, d: endless(o, d, duration="")),
+        Phase.PUBLISHING,
+        "does not record when the run ended",
     ),
     "stages-what-is-validated": (
         after(

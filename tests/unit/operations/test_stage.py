@@ -221,7 +221,8 @@ async def test_what_a_store_cannot_copy_in_one_request_is_read_where_it_is() -> 
     assert [item.key for item in manifest.items] == ["", "shop/uploads/b.png"]
 
 
-async def test_a_source_deleted_while_it_is_staged_is_named() -> None:
+async def test_a_source_deleted_while_it_is_staged_fails_its_item() -> None:
+    """Its Pod finds that it is gone; see test_refused_sources.py for other refusals."""
     store = store_with("uploads/a.jpg", "uploads/b.png")
 
     async def delete(operation: str, about: str, done: bool) -> None:
@@ -229,5 +230,7 @@ async def test_a_source_deleted_while_it_is_staged_is_named() -> None:
             store.objects.pop("shop/uploads/a.jpg", None)
 
     store.hooks.install(delete)
-    message = await refused(store, KEYS)
-    assert message.startswith("JOB_002/SourceNotFound: the source 'uploads/a.jpg' was deleted")
+    done = await staged(store, KEYS)
+    assert (done.items, done.objects) == (2, 1)
+    manifest = read_manifest(store.objects[manifest_key(PREFIX)].data)
+    assert [item.key for item in manifest.items] == ["shop/uploads/a.jpg", ""]

@@ -7,7 +7,16 @@ import pytest
 from PIL import Image, ImageEnhance
 from skimage import data as samples
 
-from imagejob_contract.result import ImageFacts
+from imagejob_contract.result import (
+    ImageFacts,
+    ItemCode,
+    ItemError,
+    ItemResult,
+    Result,
+    decode_result,
+    encode_result,
+)
+from imagejob_processor.child_process.protocol import Done, decode_reply, encode
 from imagejob_processor.rendering.image_facts import difference_hash, thumb_hash
 from imagejob_processor.rendering.pipeline import render
 from unit.processor.images import LIMITS, file, jpeg, photo, rendition, resized
@@ -45,6 +54,15 @@ def test_the_size_is_that_of_the_upright_picture():
     exif[274] = 6
     seen = facts(file(photo(), "JPEG", exif=exif))
     assert (seen.format, seen.width, seen.height) == ("JPEG", 200, 320)
+
+
+@pytest.mark.parametrize("size", [(65536, 2), (2, 70000), (300_000, 1)], ids=str)
+def test_a_side_may_be_longer_than_that_of_any_output(size):
+    seen = facts(file(Image.new("L", size, 90)), resized(100, 100))
+    assert (seen.width, seen.height) == size
+    assert decode_reply(encode(Done(None, seen))) == Done(None, seen)
+    line = ItemResult(0, error=ItemError(ItemCode.TIMED_OUT, ""), image=seen)
+    assert decode_result(encode_result(Result(1, 0, 1, (line,))), 1, 1).items == (line,)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "CMYK", "LAB"])

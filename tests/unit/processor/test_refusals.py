@@ -18,7 +18,7 @@ from unit.processor.images import file, make, rendition, resized
 
 FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF", "BMP"]
 PYTHON = re.compile(
-    r"0x[0-9a-f]|<|>|_|\bb['\"]|\bobject\b|\bPIL\b|\bPillow\b|\bNone\b|\bbytes-like\b|[a-z](Error|Exception|Warning)\b"
+    r"\b0x[0-9a-f]|<|>|_|\bb['\"]|\bobject\b|\bPIL\b|\bPillow\b|\bNone\b|\bbytes-like\b|[a-z](Error|Exception|Warning)\b"
     r"|\bdecoder error\b|\btuple\b|\bstruct\b|\bunpack\b|\bindex out of\b|\bargument\b|\bencoder error\b"
 )
 WAYS = (
@@ -91,7 +91,7 @@ def test_planted_the_text_of_the_library_is_seen(monkeypatch):
     assert any(unreadable(answer(data)) for data in mutated("TIFF", 60))
 
 
-def test_only_known_reasons_are_told():
+def test_only_known_reasons_are_named():
     with pytest.raises(Image.UnidentifiedImageError) as caught:
         Image.open(io.BytesIO(b"\x89PNG\r\n\x1a\n"))
     assert errors.reason_of(caught.value) == ": its header is damaged"

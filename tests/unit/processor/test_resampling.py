@@ -69,7 +69,15 @@ def test_the_source_stays_as_it_is(engine, mode):
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK"])
 @pytest.mark.parametrize(
-    ("size", "target"), [((1, 1), (1, 1)), ((1, 1), (500, 3)), ((65535, 1), (200, 1)), ((1, 65535), (1, 7))]
+    ("size", "target"),
+    [
+        ((1, 1), (1, 1)),
+        ((1, 1), (500, 3)),
+        ((65535, 1), (200, 1)),
+        ((1, 65535), (1, 7)),
+        ((300_000, 2), (90, 1)),
+        ((2, 300_000), (1, 90)),
+    ],
 )
 def test_the_ends_of_what_can_be(mode, size, target):
     made = SIMD.resample(Image.new(mode, size, "white"), (0.0, 0.0, *size), target, Resample.BALANCED)

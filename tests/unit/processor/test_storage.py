@@ -51,6 +51,10 @@ def test_a_source_is_fetched_on_the_condition_that_it_is_the_same(store, script)
     [
         pytest.param(Answer(412), ItemCode.SOURCE_CHANGED, id="changed"),
         pytest.param(Answer(404, b"<Code>NoSuchKey</Code>"), ItemCode.SOURCE_MISSING, id="gone"),
+        pytest.param(Answer(403, b"<Code>InvalidObjectState</Code>"), ItemCode.SOURCE_REFUSED, id="archived"),
+        pytest.param(Answer(403, b"<Code>AccessDenied</Code>"), ItemCode.SOURCE_REFUSED, id="denied"),
+        pytest.param(Answer(400, b"<Code>InvalidRequest</Code>"), ItemCode.SOURCE_REFUSED, id="encrypted"),
+        pytest.param(Answer(400, b"<Code>KMS.Disabled</Code>"), ItemCode.SOURCE_REFUSED, id="key disabled"),
         pytest.param(Answer(body=LARGE), ItemCode.TOO_LARGE, id="over the cap"),
         pytest.param(
             Answer(body=LARGE, chunked=True), ItemCode.TOO_LARGE, id="over the cap, no length given"

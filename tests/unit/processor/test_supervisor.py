@@ -64,6 +64,17 @@ def supervise():
         supervisor.close()
 
 
+@pytest.mark.parametrize("size", [(70_000, 2), (2, 70_000), (3_000_000, 1), (1, 3_000_000)], ids=str)
+def test_very_long_sides_fit_into_the_memory_of_their_pixels(supervise, size):
+    ways = (rendition(resized(1000, 1000), form=Format.JPEG),)
+    data = file(Image.new("RGB", size, (9, 90, 200)))
+    limits = ItemLimits(len(data), size[0] * size[1], 1, 30)
+    supervisor = supervise(ways=ways, address_space=memory_bytes(ways, limits))
+    made = supervisor.process(data)
+    assert (made.facts.width, made.facts.height) == size
+    assert 1 in (made.renditions[0].width, made.renditions[0].height)
+
+
 def failure(supervisor: Supervisor, data: bytes = b"x") -> ItemFailure:
     with pytest.raises(ItemFailure) as caught:
         supervisor.process(data)

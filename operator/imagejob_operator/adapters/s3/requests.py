@@ -159,8 +159,8 @@ def _code(response: urllib3.BaseHTTPResponse) -> str:
 def _answer(response: urllib3.BaseHTTPResponse, request: str) -> StoreError:
     """The error that a refusal means."""
     code, message = _error(response)
-    said = bounded(f"the store returned HTTP {response.status} {code}: {message}".rstrip(" :"), MAX_TEXT)
-    return of_code(code, response.status, message)(f"{request}: {said}")
+    text = bounded(f"the store returned HTTP {response.status} {code}: {message}".rstrip(" :"), MAX_TEXT)
+    return of_code(code, response.status, message)(f"{request}: {text}")
 
 
 def _error(response: urllib3.BaseHTTPResponse) -> tuple[str, str]:

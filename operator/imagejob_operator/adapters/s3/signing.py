@@ -1,4 +1,4 @@
-"""Signed URLs and forms for whoever has no credentials, at one endpoint of the store."""
+"""Signed URLs and forms for Pods, which have no credentials, at one endpoint of the store."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from imagejob_operator.api.errors import Code, Failure, Reason
@@ -23,7 +23,15 @@ from imagejob_operator.naming.prefixes import namespace_prefix
 from imagejob_operator.operations.concurrency import AT_ONCE, compute, for_each, in_pages
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.staging.download import Downloader
-from imagejob_operator.ports.object_store import ObjectChanged, ObjectMissing, ObjectStore, StoredObject
+from imagejob_operator.operations.staging.refusals import Refusals
+from imagejob_operator.ports.object_store import (
+    ObjectChanged,
+    ObjectMissing,
+    ObjectRefused,
+    ObjectStore,
+    StoreDenied,
+    StoredObject,
+)
 from imagejob_operator.validation.urls import name_of, parse_url
 
 MAX_COPY_BYTES = 5 * 1024**3
@@ -45,6 +53,7 @@ class StagingRun:
     job: ImageJob
     spec: Spec
     prefix: str
+    refusals: Refusals = field(default_factory=Refusals)
 
     @property
     def by_reference(self) -> bool:
@@ -67,8 +76,13 @@ class StoredSource:
 
     @property
     def identity(self) -> str:
-        """Its ETag."""
+        """Its ETag; empty if the store refused to tell."""
         return self.stored.etag
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the store refused a request for it: its Pod reports why."""
+        return not self.stored.etag
 
     @property
     def size(self) -> int:
@@ -76,16 +90,21 @@ class StoredSource:
         return self.stored.size
 
     async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedObject:
-        """Copy it, unless the mode is Reference, or it is too large for a copy or for an item."""
-        if run.by_reference or self.size > min(run.max_bytes, MAX_COPY_BYTES):
+        """Copy it, unless the mode is Reference, the store refuses it, or it is too large."""
+        if run.by_reference or self.is_refused or self.size > min(run.max_bytes, MAX_COPY_BYTES):
             return self.stored, self.identity
         if present and (present.etag, present.size) == (self.stored.etag, self.size):
+            run.refusals.allow()
             return present, self.identity
         try:
-            return await self._copy(run.store, key)
-        except ObjectMissing:
-            text = f"the source {self.name!r} was deleted while it was being staged"
-            raise _failed(Reason.SOURCE_NOT_FOUND, text) from None
+            staged = await self._copy(run.store, key)
+        except (ObjectRefused, ObjectMissing) as error:
+            run.refusals.refuse(self.name, error)
+            return self.stored, self.identity
+        except StoreDenied as error:
+            raise type(error)(f"the source {self.name!r}: {error}") from None
+        run.refusals.allow()
+        return staged
 
     async def _copy(self, store: ObjectStore, key: str) -> StagedObject:
         try:
@@ -223,15 +242,23 @@ async def _copied_list(store: ObjectStore, root: str, key: str, prefix: str) -> 
 
 async def _find(store: ObjectStore, root: str, named: list[tuple[str, str]]) -> list[StoredSource]:
     """The objects with these keys; each comes with the field that names it."""
+    refusals = Refusals()
 
     async def find(one: tuple[str, str]) -> StoredSource:
-        field, key = one
+        where, key = one
         try:
-            return StoredSource(key, await store.stat(root + key))
+            found = await store.stat(root + key)
         except ObjectMissing:
-            raise no_object(field, root, key) from None
+            raise no_object(where, root, key) from None
+        except ObjectRefused as error:
+            refusals.refuse(key, error)
+            return StoredSource(key, StoredObject(root + key, size=0, etag=""))
+        refusals.allow()
+        return StoredSource(key, found)
 
-    return await for_each(named, find)
+    sources = await for_each(named, find)
+    refusals.check()
+    return sources
 
 
 def no_object(field: str, root: str, key: str) -> OperationFailed:

@@ -66,7 +66,9 @@ async def _stage_items(
             key="" if copied else staged.key,
         )
 
-    return await for_each(enumerate(sources), stage_item, sources[0][1].at_once)
+    items = await for_each(enumerate(sources), stage_item, sources[0][1].at_once)
+    run.refusals.check()
+    return items
 
 
 async def _copies(run: StagingRun, count: int) -> dict[str, StoredObject]:
