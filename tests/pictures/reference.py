@@ -28,6 +28,19 @@ def read(data: bytes) -> Samples:
     return found
 
 
+def other_picture(data: bytes) -> str:
+    """Why libvips shows another picture than a browser; empty if it does not."""
+    header = data[: data.find(b"IDAT")]
+    chunks = (b"gAMA" in header and b"cHRM" in header, *(name in header for name in (b"iCCP", b"sRGB")))
+    if not data.startswith(b"\x89PNG"):
+        return ""
+    if b"acTL" in header and b"fcTL" not in header:
+        return "PNG with a default image that is not part of its animation: libvips shows the default image"
+    if chunks == (True, False, False):
+        return "PNG with gAMA and cHRM: libvips ignores them"
+    return ""
+
+
 def shrink(samples: Samples, size: tuple[int, int]) -> Samples:
     """Resize to width x height with a Lanczos filter, weighted by opacity."""
     image: Any = pyvips.Image.new_from_array(samples, interpretation="srgb").premultiply()

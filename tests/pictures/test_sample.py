@@ -11,7 +11,7 @@ from PIL import Image
 
 from imagejob_contract.order import EngineName
 from pictures import check, reference
-from pictures.__main__ import EXACT, compare, run
+from pictures.__main__ import EXACT, WrongSize, compare, run
 from pictures.collect import collect_scikit_image
 from pictures.reference import Samples
 
@@ -39,7 +39,6 @@ BUGS: dict[str, Callable[[Samples], Samples]] = {
     "a gamma": darker,
     "a negative": lambda samples: np.concatenate([255 - samples[..., :3], samples[..., 3:]], axis=2),
     "no opacity": lambda samples: np.concatenate([samples[..., :3], 255 - samples[..., 3:]], axis=2),
-    "a column is missing": lambda samples: samples[:, 1:],
 }
 
 
@@ -51,6 +50,12 @@ def test_planted_bugs_are_found(bug: str, rendition: str) -> None:
     if rendition != EXACT:
         wrong = BUGS[bug](reference.shrink(right, check.fitting((right.shape[1], right.shape[0]))))
     assert compare(rendition, as_png(wrong), right)[0]
+
+
+def test_a_wrong_size_is_found() -> None:
+    right = reference.read(FILES["scikit-image/astronaut.png"])
+    with pytest.raises(WrongSize, match="511x512 pixels instead of 512x512"):
+        compare(EXACT, as_png(right[:, 1:]), right)
 
 
 def test_the_right_picture_is_not_taken_for_a_wrong_one() -> None:
