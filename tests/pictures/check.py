@@ -17,8 +17,8 @@ EXACT_MEAN, EXACT_MOST = 1.0, 3.0
 """A PNG of the full size: limits of the mean difference and of its 99th percentile, in levels of 255."""
 
 THUMBNAIL_MEANS = {
-    Format.PNG: 2.0,
-    Format.TIFF: 2.0,
+    Format.PNG: 2.5,
+    Format.TIFF: 2.5,
     Format.WEBP: 4.0,
     Format.JPEG: 4.0,
     Format.AVIF: 5.0,
