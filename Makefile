@@ -39,7 +39,7 @@ evidence-check: $(STAMP) ## before a release: the measurements cover every case 
 e2e: $(STAMP) ## the end-to-end tests on a real cluster
 	@$(PYTHON) -m testsuite --only e2e
 
-stores: $(STAMP) ## the contract and the e2e cases of a store on every S3 server and behind a proxy that plays R2; SERVERS names some (half an hour)
+stores: $(STAMP) ## the contract and the e2e cases of a store on every S3 server; SERVERS names some (40 minutes)
 	@PYTHONPATH=tools:tests $(PYTHON) -m s3_servers $(SERVERS)
 
 chaos: $(STAMP) ## the operator killed at every request of every scenario, in memory, and every fault (half an hour)

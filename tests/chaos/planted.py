@@ -18,7 +18,7 @@ from chaos.spread import spread
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name
 from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
-from imagejob_operator.api.status import Status
+from imagejob_operator.api.status import RunPlace, Status
 from imagejob_operator.controller import reconciler
 from imagejob_operator.decision.action import Action, AddFinalizer, StopAttempt
 from imagejob_operator.decision.attempt import Attempt, Problem
@@ -80,10 +80,8 @@ def create_without_adopt(living: Living) -> None:
             return getattr(launcher, name)
 
         async def launch(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> Attempt:
-            run = job.status.run
-            name = attempt_name(
-                job.key, job.uid, run.number if run else 0, run.epoch if run else 0, shard, number
-            )
+            place = job.status.run.place if job.status.run else RunPlace(0, 0)
+            name = attempt_name(job.key, job.uid, place, shard, number)
             if any(attempt.name == name for _, attempt in launcher.attempts()):
                 raise Refused(Problem(Reason.POD_REJECTED, f"{name} already exists", certain=True))
             made: Attempt = await launcher.launch(job, shard, number, ends_by)

@@ -44,14 +44,14 @@ class Promises:
         if not staged:
             self.wrongs.append(f"{attempt.name} was launched before all was staged")
         others = [a for _, a in self._arena.cluster.attempts() if a.live and not a.deleting]
-        if sum((a.run, a.epoch, a.shard) == (attempt.run, attempt.epoch, attempt.shard) for a in others) > 1:
+        if sum((a.place, a.shard) == (attempt.place, attempt.shard) for a in others) > 1:
             self.wrongs.append(f"{attempt.name} was launched beside another live attempt at its shard")
 
     def _comes_late(self, attempt: Attempt) -> bool:
         """Whether one of two leaders launches a Pod that the other one has deleted; it is deleted again."""
         job, two = self._arena.job, self._arena.two
         run = job.status.run if job else None
-        wanted = run is not None and (run.number, run.epoch) == (attempt.run, attempt.epoch)
+        wanted = run is not None and run.place == attempt.place
         return two and not (job and wanted and job.status.at in FORWARD)
 
     def deletes(self, request: Request) -> None:

@@ -114,9 +114,7 @@ class Model(RuleBasedStateMachine):
         beside = [
             a
             for _, a in self.world.cluster.attempts()
-            if (a.run, a.epoch, a.shard) == (attempt.run, attempt.epoch, attempt.shard)
-            and a.live
-            and not a.deleting
+            if (a.place, a.shard) == (attempt.place, attempt.shard) and a.live and not a.deleting
         ]
         if len(beside) > 1:
             self.wrongs.append(f"{attempt.name} was launched beside {[a.name for a in beside]}")

@@ -17,6 +17,7 @@ from imagejob_operator.adapters.kubernetes.pods import PodLauncher
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job
+from imagejob_operator.api.status import RunPlace
 from imagejob_operator.decision.attempt import Attempt, Problem
 from imagejob_operator.naming.names import API_VERSION, FINALIZER, GROUP, KIND, LABEL_JOB, PLURAL, VERSION
 
@@ -137,7 +138,7 @@ class ServerBench:
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": attempt_name(job.key, job.uid, 1, 1, shard, number)},
+            "metadata": {"name": attempt_name(job.key, job.uid, RunPlace(1, 1), shard, number)},
             "spec": {"securityContext": secure, "containers": [container]},
         }
         await self._http.request("POST", f"{self._core}/pods", pod)

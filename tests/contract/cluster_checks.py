@@ -15,7 +15,15 @@ import pytest
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name
 from imagejob_operator.api.spec import Spec
-from imagejob_operator.api.status import FailedItem, ItemCounts, RunStatus, ShardStatus, Status, error_status
+from imagejob_operator.api.status import (
+    FailedItem,
+    ItemCounts,
+    RunPlace,
+    RunStatus,
+    ShardStatus,
+    Status,
+    error_status,
+)
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.decision.attempt import Attempt, State
 from imagejob_operator.ports.imagejobs import Conflict, Gone, Jobs
@@ -265,7 +273,7 @@ async def a_namespace_has_its_labels_or_is_gone(bench: Bench) -> None:
 async def an_attempt_is_launched_once(bench: Bench) -> None:
     job = await started(bench)
     first = await bench.launcher.launch(job, 1, 2, bench.ends_by)
-    assert first.name == attempt_name(job.key, job.uid, 1, 1, 1, 2)
+    assert first.name == attempt_name(job.key, job.uid, RunPlace(1, 1), 1, 2)
     assert (first.run, first.shard, first.number, first.state) == (1, 1, 2, State.WAITING)
     again = await bench.launcher.launch(job, 1, 2, bench.ends_by)
     assert again.uid == first.uid, "what is there is adopted"

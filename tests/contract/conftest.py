@@ -11,26 +11,28 @@ from pathlib import Path
 import pytest
 
 from cluster.conftest import Cluster, cluster  # noqa: F401  (a fixture)
+from contract.store_checks import NEEDS
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from localcluster import stores
-from s3_servers.servers import USUAL, S3Server, chosen, serving
+from s3_servers.servers import USUAL, S3Server, chosen, fits, serving
 from simulated.api import connect
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests against the server that was chosen."""
-    kind, here = chosen(), Path(__file__).parent
-    if not kind:
-        return
-    others = [item for item in items if here in item.path.parents and server_of(item) != kind]
+    """Keep the tests that are for their server, and of those the ones for the server that was chosen."""
+    here = Path(__file__).parent
+    others = [item for item in items if here in item.path.parents and not _is_wanted(item)]
     items[:] = [item for item in items if item not in others]
     config.hook.pytest_deselected(items=others)
 
 
-def server_of(item: pytest.Item) -> str:
-    """The server that a test runs against; empty if it needs none."""
-    kind: str = getattr(item, "callspec", None) and item.callspec.params.get("s3", "")  # type: ignore[attr-defined]
-    return kind or ""
+def _is_wanted(item: pytest.Item) -> bool:
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    server = parameters.get("s3", "")
+    check = getattr(parameters.get("check"), "__name__", "")
+    needs = [NEEDS[check]] if check in NEEDS and server else []
+    needs += [need for mark in item.iter_markers("needs") for need in mark.args]
+    return server == (chosen() or server) and all(fits(need, server) for need in needs)
 
 
 @pytest.fixture(scope="session", params=[chosen()] if chosen() else USUAL)

@@ -12,6 +12,7 @@ from typing import Protocol
 import pytest
 
 from imagejob_operator.ports.object_store import (
+    CallNotSupported,
     Halted,
     ObjectChanged,
     ObjectHeaders,
@@ -55,6 +56,18 @@ CHECKS: dict[str, Check] = {}
 def check(function: Check) -> Check:
     CHECKS[function.__name__] = function
     return function
+
+
+NEEDS: dict[str, str] = {}
+"""What a check needs of the store, if it is more than every store implements."""
+
+
+def needs(feature: str) -> Callable[[Check], Check]:
+    def note(function: Check) -> Check:
+        NEEDS[function.__name__] = feature
+        return function
+
+    return note
 
 
 def place() -> str:
@@ -131,6 +144,7 @@ async def put_if_absent_writes_once(bench: Bench) -> None:
 
 
 @check
+@needs("conditions")
 async def put_if_absent_has_one_winner_of_many(bench: Bench) -> None:
     key = place() + "race"
     wins = await asyncio.gather(
@@ -172,6 +186,7 @@ async def a_copy_is_the_same_and_keeps_its_type(bench: Bench) -> None:
 
 
 @check
+@needs("forms")
 async def all_calls_are_supported(bench: Bench) -> None:
     below = place()
     assert await check_calls(bench.store, below) == "Pods upload outputs by POST Object"
@@ -179,6 +194,15 @@ async def all_calls_are_supported(bench: Bench) -> None:
 
 
 @check
+@needs("no forms")
+async def all_calls_but_forms_are_supported(bench: Bench) -> None:
+    below = place()
+    assert "by presigned PUTs" in await check_calls(bench.store, below)
+    assert await names(bench.store, below) == []
+
+
+@check
+@needs("tags")
 async def a_copy_takes_no_tags_along(bench: Bench) -> None:
     below = place()
     source = await bench.store.put(below + "from", b"data", "image/png")
@@ -217,7 +241,7 @@ async def errors_name_the_key(bench: Bench) -> None:
 
 
 @check
-async def a_copy_may_get_headers_and_tags(bench: Bench) -> None:
+async def a_copy_may_get_headers(bench: Bench) -> None:
     below = place()
     source = await bench.store.put(below + "from", b"data", "application/octet-stream")
     headers = ObjectHeaders(
@@ -225,7 +249,6 @@ async def a_copy_may_get_headers_and_tags(bench: Bench) -> None:
         cache_control="public, max-age=31536000, immutable",
         content_disposition='inline; filename="a b.webp"',
         metadata={"imagejob-run": "uid/7", "owner": "the shop"},
-        tags={"team a": "b/c=d", "none": ""},
     )
     await bench.store.copy(source, below + "to", headers)
     kind, found = bench.headers(below + "to")
@@ -234,22 +257,40 @@ async def a_copy_may_get_headers_and_tags(bench: Bench) -> None:
     assert found["content-disposition"] == headers.content_disposition
     assert found["x-amz-meta-imagejob-run"] == "uid/7"
     assert found["x-amz-meta-owner"] == "the shop"
-    assert bench.tags(below + "to") == headers.tags
     assert (await bench.store.stat(below + "to")).metadata == headers.metadata
+
+
+@check
+@needs("tags")
+async def a_copy_may_get_tags(bench: Bench) -> None:
+    below = place()
+    source = await bench.store.put(below + "from", b"data", "application/octet-stream")
+    headers = ObjectHeaders("image/webp", tags={"team a": "b/c=d", "none": ""})
+    await bench.store.copy(source, below + "to", headers)
+    assert bench.tags(below + "to") == headers.tags
+
+
+@check
+@needs("no tags")
+async def a_copy_with_tags_is_refused(bench: Bench) -> None:
+    below = place()
+    source = await bench.store.put(below + "from", b"data", "application/octet-stream")
+    with pytest.raises(CallNotSupported, match="tag"):
+        await bench.store.copy(source, below + "to", ObjectHeaders("image/webp", tags={"team": "shop"}))
+    assert await names(bench.store, below) == [below + "from"]
 
 
 @check
 async def a_copy_with_headers_keeps_none_of_the_old(bench: Bench) -> None:
     below = place()
     source = await bench.store.put(below + "from", b"data", "text/plain")
-    first = ObjectHeaders("image/png", cache_control="no-store", metadata={"old": "1"}, tags={"old": "1"})
+    first = ObjectHeaders("image/png", cache_control="no-store", metadata={"old": "1"})
     between = await bench.store.copy(source, below + "between", first)
     await bench.store.copy(between, below + "to", ObjectHeaders("image/webp"))
     kind, found = bench.headers(below + "to")
     assert kind == "image/webp"
     assert "no-store" not in found.get("cache-control", "")
     assert "x-amz-meta-old" not in found
-    assert bench.tags(below + "to") == {}
 
 
 @check
@@ -379,6 +420,7 @@ async def a_signed_get_opens_one_object(bench: Bench) -> None:
 
 
 @check
+@needs("conditions")
 async def a_signed_put_writes_one_object(bench: Bench) -> None:
     key = place() + "result"
     url = bench.store.sign_put(key, HOUR)
@@ -388,6 +430,7 @@ async def a_signed_put_writes_one_object(bench: Bench) -> None:
 
 
 @check
+@needs("forms")
 async def a_signed_form_admits_keys_below_its_prefix(bench: Bench) -> None:
     below = place() + "out/"
     form = bench.store.sign_post(below, 10, HOUR)
@@ -397,6 +440,7 @@ async def a_signed_form_admits_keys_below_its_prefix(bench: Bench) -> None:
 
 
 @check
+@needs("forms")
 async def a_signed_form_refuses_all_else(bench: Bench) -> None:
     below = place()
     form = bench.store.sign_post(below + "out/", 10, HOUR)
@@ -412,9 +456,18 @@ async def a_signed_form_refuses_all_else(bench: Bench) -> None:
 
 
 @check
+@needs("forms")
 async def uploads_are_by_forms_and_are_checked_by_small_objects(bench: Bench) -> None:
     below = place()
     assert await bench.store.takes_forms(below)
+    assert {found.size async for found in bench.store.walk(below)} <= {1}
+
+
+@check
+@needs("no forms")
+async def uploads_are_by_puts_and_are_checked_by_small_objects(bench: Bench) -> None:
+    below = place()
+    assert not await bench.store.takes_forms(below)
     assert {found.size async for found in bench.store.walk(below)} <= {1}
 
 
@@ -444,10 +497,17 @@ async def a_put_of_a_signed_length_takes_no_other_length(bench: Bench) -> None:
 async def signatures_end(bench: Bench) -> None:
     below = place()
     await bench.store.put(below + "x", b"data", "text/plain")
-    urls = [bench.store.sign_get(below + "x", timedelta(seconds=1))]
+    url = bench.store.sign_get(below + "x", timedelta(seconds=1))
+    async with asyncio.timeout(10):
+        while bench.visit("GET", url)[0] not in (400, 403):
+            await asyncio.sleep(0.2)
+
+
+@check
+@needs("forms")
+async def signed_forms_end(bench: Bench) -> None:
+    below = place()
     form = bench.store.sign_post(below, 10, timedelta(seconds=1))
     async with asyncio.timeout(10):
-        while bench.visit("GET", urls[0])[0] != 403:
-            await asyncio.sleep(0.2)
         while bench.visit_form(form, below + "y", b"x", "image/png") not in (400, 403):
             await asyncio.sleep(0.2)

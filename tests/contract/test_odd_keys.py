@@ -38,7 +38,7 @@ from imagejob_operator.operations.processing.results import read_staged
 from imagejob_operator.operations.publishing.publish import publish
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import StoreDenied
-from imagejob_operator.validation.keys import InvalidKey, check_relative_key
+from imagejob_operator.validation.keys import InvalidKey, check_key
 from imagejob_processor.storage import Store
 
 pytestmark = [pytest.mark.store, pytest.mark.timeout(120)]
@@ -78,19 +78,14 @@ ODD = [
 ]
 EMPTY = "empty.jpg"
 REFUSED = [
-    "/leading.jpg",
-    "trailing/",
-    "double//slash.jpg",
     "../climbs.jpg",
     "a/../climbs.jpg",
     "a/./dot.jpg",
     ".",
-    "new\nline.jpg",
-    "tab\t.jpg",
     "null\x00.jpg",
-    "delete\x7f.jpg",
-    "x" * 513,
+    "x" * 1025,
     ".imagejob-staging/x",
+    "/.imagejob/x",
 ]
 """No server is ever asked about these."""
 
@@ -148,8 +143,7 @@ async def run(
     for item in order.items:
         output = pod.get_source(item.url, item.etag, 1 << 20) + b" made"
         name = order.upload.key_prefix + output_name(item.index, "web")
-        form = store.sign_post(order.upload.key_prefix, 1 << 20, timedelta(hours=1))
-        assert place.bench.visit_form(form, name, output, "image/webp") in (200, 204)
+        pod.post_output(order.upload, name, "image/webp", output)
         record = OutputRecord("web", len(output), 1, 1, hashlib.sha256(output).hexdigest())
         items.append(ItemResult(item.index, (record,)))
     result = encode_result(Result(1, 0, 1, tuple(items)))
@@ -202,7 +196,7 @@ async def test_a_key_that_one_server_takes_for_a_version(place: Place) -> None:
     """versitygw looks for a version after it has decoded the source of a copy; nothing else is lost by it."""
     key = "question?versionId=null"
     stored(place, [key])
-    if place.kind == "minio":
+    if place.kind != "versitygw":
         await run(place, {"keys": [key]})
         assert place.read(f"shop/out/{key}-web.webp") == f"bytes of {key} made".encode()
     else:
@@ -213,7 +207,7 @@ async def test_a_key_that_one_server_takes_for_a_version(place: Place) -> None:
 @pytest.mark.parametrize("key", REFUSED, ids=repr)
 def test_keys_out_of_the_jail_reach_no_server(key: str) -> None:
     with pytest.raises(InvalidKey):
-        check_relative_key(key, "field")
+        check_key(key, "field")
 
 
 def test_every_odd_key_has_an_output_of_its_own() -> None:

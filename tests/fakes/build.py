@@ -15,6 +15,7 @@ from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_wh
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import (
     ItemCounts,
+    RunPlace,
     RunStatus,
     ShardStatus,
     StagingStatus,
@@ -106,6 +107,7 @@ def attempt(
     number: int = 1,
     run: int = 1,
     epoch: int = 1,
+    run_uid: str = RUN_UID,
     created: datetime = NOW,
     finished: datetime | None = None,
     deleting: bool = False,
@@ -114,7 +116,7 @@ def attempt(
     held: bool = False,
     lingers: bool = False,
 ) -> Attempt:
-    name = attempt_name(KEY, UID, run, epoch, shard, number)
+    name = attempt_name(KEY, UID, RunPlace(run, epoch, run_uid), shard, number)
     # So long ago that its shard has rested.
     ended = created - timedelta(minutes=1) if state in (State.SUCCEEDED, State.FAILED) else None
     return Attempt(
@@ -122,6 +124,7 @@ def attempt(
         uid=f"uid-of-{name}",
         run=run,
         epoch=epoch,
+        run_uid=run_uid,
         shard=shard,
         number=number,
         state=state,

@@ -23,7 +23,7 @@ from imagejob_contract.result import Summary
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job, parse_whole_job
 from imagejob_operator.api.spec import InvalidSpec
-from imagejob_operator.api.status import Status, status_body
+from imagejob_operator.api.status import RunPlace, Status, status_body
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.decision.attempt import Attempt, Problem, State
 from imagejob_operator.naming.names import API_VERSION, FINALIZER, KIND
@@ -58,6 +58,11 @@ Script = Callable[[int, int], Sequence[Scene]]
 def idle(shard: int, number: int) -> Sequence[Scene]:
     """Waits for ever."""
     return ()
+
+
+def _waiting(place: RunPlace, name: str, uid: str, shard: int, number: int, now: datetime) -> Attempt:
+    run, epoch, run_uid = place
+    return Attempt(name, uid, run, shard, number, State.WAITING, now, epoch=epoch, run_uid=run_uid)
 
 
 @dataclass
@@ -228,19 +233,19 @@ class MemoryCluster:
     # --- the port Launcher -----------------------------------------------------------------------------
 
     async def launch(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> Attempt:
-        run, epoch = (job.status.run.number, job.status.run.epoch) if job.status.run else (0, 0)
-        name = attempt_name(job.key, job.uid, run, epoch, shard, number)
+        place = job.status.run.place if job.status.run else RunPlace(0, 0)
+        name = attempt_name(job.key, job.uid, place, shard, number)
         await self.hooks.before("launch", name)
-        place = (job.key.namespace, name)
-        known = self._running.get(place)
+        where = (job.key.namespace, name)
+        known = self._running.get(where)
         if known is None:
             if shard in self.refusals:
                 raise Refused(self.refusals[shard])
             now = self.clock()
-            attempt = Attempt(name, self._uid(), run, shard, number, State.WAITING, now, epoch=epoch)
+            attempt = _waiting(place, name, self._uid(), shard, number, now)
             if not isinstance(job.spec, InvalidSpec) and job.spec.execution.queue_name:
                 attempt = replace(attempt, held=True, problem=GATED)
-            known = self._running[place] = _Running(job.uid, job.key.namespace, attempt)
+            known = self._running[where] = _Running(job.uid, job.key.namespace, attempt)
             self._attempt_changed(known, "ADDED")
         elif known.job_uid != job.uid:
             text = f"a Pod named {name} is there and belongs to somebody else"
@@ -256,9 +261,9 @@ class MemoryCluster:
 
     def occupy(self, job: ImageJob, shard: int, number: int) -> None:
         """Have somebody else's Pod under the name of an attempt."""
-        run, epoch = (job.status.run.number, job.status.run.epoch) if job.status.run else (0, 0)
-        name = attempt_name(job.key, job.uid, run, epoch, shard, number)
-        attempt = Attempt(name, self._uid(), run, shard, number, State.WAITING, self.clock(), epoch=epoch)
+        place = job.status.run.place if job.status.run else RunPlace(0, 0)
+        name = attempt_name(job.key, job.uid, place, shard, number)
+        attempt = _waiting(place, name, self._uid(), shard, number, self.clock())
         self._running[job.key.namespace, name] = _Running("somebody else", job.key.namespace, attempt)
 
     async def deliver(self, attempt: Attempt, namespace: str, order_url: str, ca_bundle: str = "") -> None:

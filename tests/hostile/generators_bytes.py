@@ -7,6 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from fakes.build import RUN_UID, UID
+
 HASH = "0" * 64
 NUMBERS = st.one_of(st.integers(-(2**70), 2**70), st.sampled_from([0, 1, 2, 65535, 65536, 2**53, 2**63]))
 WORDS = st.one_of(
@@ -159,3 +161,80 @@ HTTP = st.one_of(
     ),
 )
 """What a web server sends, as bytes on the connection; it closes the connection afterwards."""
+
+_REPORT = {
+    "job": "spring",
+    "uid": UID,
+    "runId": "1",
+    "run": 1,
+    "runUid": RUN_UID,
+    "outcome": "Succeeded",
+    "writtenAt": "2026-01-01T12:00:00Z",
+}
+"""The head of a report of the run that reads it."""
+_TEXTS = WORDS | st.just("é" * 600)
+_REPORT_OUTPUT = record(
+    **dict.fromkeys(("rendition", "key", "type", "etag", "content"), _TEXTS),
+    **dict.fromkeys(("bytes", "width", "height"), NUMBERS),
+    sha256=st.just(HASH),
+)
+_GOOD_REPORT_OUTPUT = {
+    "rendition": "web",
+    "key": "a",
+    "type": "image/webp",
+    "width": 1,
+    "height": 1,
+    "sha256": HASH,
+}
+_REPORT_ITEM = st.one_of(
+    st.builds(
+        lambda source, size, bytes_: {
+            "source": source,
+            "size": size,
+            "outputs": [{**_GOOD_REPORT_OUTPUT, "bytes": bytes_}],
+        },
+        _TEXTS,
+        NUMBERS,
+        NUMBERS,
+    ),
+    st.builds(
+        lambda source, message: {
+            "source": source,
+            "size": 1,
+            "error": {"code": "IMG_001", "message": message},
+        },
+        _TEXTS,
+        _TEXTS,
+    ),
+    record(
+        source=_TEXTS,
+        size=NUMBERS,
+        outputs=st.lists(_REPORT_OUTPUT, max_size=2),
+        skipped=st.booleans(),
+        sha256=_TEXTS,
+        image=record(format=WORDS, width=NUMBERS),
+        timings=record(fetch=NUMBERS),
+        srcset=ANYTHING,
+    ),
+)
+_ANOTHER = st.sampled_from(
+    [
+        {"uid": UID[::-1]},
+        {"runId": "2"},
+        {"run": 2},
+        {"runUid": RUN_UID[::-1]},
+        {"runUid": ""},
+        {"outcome": "Failed"},
+    ]
+)
+"""Of another run, or of one that did not succeed."""
+_OTHER = record(**dict.fromkeys(_REPORT, WORDS | NUMBERS), checks=ANYTHING, totals=ANYTHING, error=ANYTHING)
+REPORTS = st.one_of(
+    st.binary(max_size=200),
+    st.builds(
+        lambda other, items: json.dumps({**_REPORT, **other, "items": items}).encode(),
+        st.one_of(st.just({}), st.just({}), st.just({}), _ANOTHER, _OTHER),
+        st.lists(_REPORT_ITEM, max_size=3),
+    ),
+)
+"""Reports, most of them of the run that reads them."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fakes.build import KEY, UID
 from imagejob_operator.api.imagejob import attempt_name
+from imagejob_operator.api.status import RunPlace
 from imagejob_operator.naming.names import (
     API_VERSION,
     KIND,
@@ -16,6 +17,7 @@ from imagejob_operator.naming.names import (
     LABEL_EPOCH,
     LABEL_JOB,
     LABEL_RUN,
+    LABEL_RUN_UID,
     LABEL_SHARD,
 )
 
@@ -26,7 +28,7 @@ def own_pod() -> dict[str, Any]:
     """The Pod of the first attempt of the job `shop/spring`, which has ended well."""
     return {
         "metadata": {
-            "name": attempt_name(KEY, UID, 1, 1, 0, 1),
+            "name": attempt_name(KEY, UID, RunPlace(1, 1), 0, 1),
             "namespace": KEY.namespace,
             "uid": "uid-of-a-pod",
             "resourceVersion": "9",
@@ -77,6 +79,7 @@ _labels = st.fixed_dictionaries(
         LABEL_EPOCH: _count,
         LABEL_SHARD: _count,
         LABEL_ATTEMPT: _count,
+        LABEL_RUN_UID: st.sampled_from(["", "a" * 16, "x"]),
     },
 )
 
@@ -90,7 +93,7 @@ def pods(draw: st.DrawFn) -> dict[str, Any]:
         metadata["namespace"] = draw(st.sampled_from([KEY.namespace, "other", "shop2"]))
     if draw(st.booleans()):
         metadata["name"] = draw(
-            st.sampled_from([metadata["name"], "other", attempt_name(KEY, UID, 2, 1, 0, 1)])
+            st.sampled_from([metadata["name"], "other", attempt_name(KEY, UID, RunPlace(2, 1), 0, 1)])
         )
     if draw(st.booleans()):
         metadata["labels"] = {**metadata["labels"], **draw(_labels)} if draw(st.booleans()) else draw(_labels)

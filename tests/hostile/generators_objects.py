@@ -7,6 +7,7 @@ server refuses some of the objects; the operator must survive those too.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,23 @@ def admitted(schema: Schema, path: str) -> Values:
             )
         case _:
             return _objects(schema, path)
+
+
+def refused(schema: Schema, value: Any, path: str) -> Iterator[str]:
+    """What an API server would not admit of a value of the right types: too long, too many, too large."""
+    match value:
+        case dict():
+            for name, below in value.items():
+                yield from refused(schema["properties"][name], below, f"{path}.{name}")
+        case list():
+            if len(value) > schema["maxItems"]:
+                yield f"{path} has {len(value)} items"
+            for below in value:
+                yield from refused(schema["items"], below, f"{path}[]")
+        case str() if len(value) > schema.get("maxLength", len(value)):
+            yield f"{path} has {len(value)} characters"
+        case int() if not schema.get("minimum", -(2**63)) <= value < 2**63:
+            yield f"{path} is {value}"
 
 
 def _objects(schema: Schema, path: str) -> Values:

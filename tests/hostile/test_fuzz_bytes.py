@@ -34,6 +34,7 @@ from imagejob_operator.documents.staging import (
     output_prefix,
     result_key,
 )
+from imagejob_operator.operations import manifest as manifests
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.results import all_outcomes, read_staged
 from imagejob_operator.operations.publishing.report import report_items
@@ -106,6 +107,13 @@ def test_a_manifest_is_used_or_invalid(data: bytes) -> None:
         assert error.failure.reason == "ResultsInvalid"  # noqa: PT017  (or a value)
         return
     assert [item.index for item in manifest.items] == list(range(manifest.count))
+
+
+def test_a_planted_bug_in_manifests_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The items are not compared with what was asked for."""
+    monkeypatch.setattr(manifests, "_checked", lambda items, indexes: list(items))
+    with pytest.raises(AssertionError):
+        test_a_manifest_is_used_or_invalid()
 
 
 def checked_page(data: bytes) -> Page | None:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given
 
 from fakes.build import KEY, UID, job
-from hostile.generators_identity import changed, own_pod, pods
+from hostile.generators_identity import OWNER, changed, own_pod, pods
 from imagejob_operator.adapters.kubernetes import pod_status
 from imagejob_operator.api.imagejob import Identity, attempt_name
+from imagejob_operator.api.status import RunPlace
 from imagejob_operator.naming.names import (
     API_VERSION,
     KIND,
@@ -18,6 +19,7 @@ from imagejob_operator.naming.names import (
     LABEL_EPOCH,
     LABEL_JOB,
     LABEL_RUN,
+    LABEL_RUN_UID,
     LABEL_SHARD,
 )
 
@@ -29,12 +31,15 @@ def agrees(pod: dict[str, Any]) -> bool:
     wanted = {"apiVersion": API_VERSION, "kind": KIND, "name": KEY.name, "uid": UID, "controller": True}
     labels = metadata.get("labels", {})
     numbers = [labels.get(name, "") for name in (LABEL_RUN, LABEL_EPOCH, LABEL_SHARD, LABEL_ATTEMPT)]
+    if not all(number.lstrip("-").isdigit() for number in numbers):
+        return False
+    run, epoch, shard, attempt = map(int, numbers)
+    place = RunPlace(run, epoch, labels.get(LABEL_RUN_UID, ""))
     return (
         metadata["namespace"] == KEY.namespace
         and owners == [wanted]
         and labels.get(LABEL_JOB) == KEY.name
-        and all(number.lstrip("-").isdigit() for number in numbers)
-        and metadata["name"] == attempt_name(KEY, UID, *(int(number) for number in numbers))
+        and metadata["name"] == attempt_name(KEY, UID, place, shard, attempt)
     )
 
 
@@ -49,6 +54,7 @@ def belongs_if_all_agree(pod: dict[str, Any]) -> None:
 @example(own_pod())
 @example(changed(("metadata", "namespace"), "other"))
 @example(changed(("metadata", "labels", LABEL_JOB), None))
+@example(changed(("metadata", "ownerReferences"), [{**OWNER, "name": "shop"}, OWNER]))
 def test_a_pod_belongs_to_a_job_if_all_agree(pod: dict[str, Any]) -> None:
     """Neither a forged Pod is taken for an attempt, nor an attempt overlooked."""
     belongs_if_all_agree(pod)

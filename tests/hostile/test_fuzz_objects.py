@@ -70,6 +70,8 @@ def test_any_spec_ends_in_a_job_or_an_invalid_spec(spec: Any) -> None:
 
 
 @given(objects.any_statuses, st.booleans(), st.booleans())
+@example({"phase": "Validating", "phaseSince": "9999-12-31T23:59:59Z"}, False, True)
+@example({"phase": "Failing", "phaseSince": "0001-01-01T00:00:00Z"}, True, True)
 def test_any_status_leads_to_a_decision(found: Any, deleted: bool, guarded: bool) -> None:
     """A user with rights on the status may write it, and so may another version of the operator."""
     metadata: dict[str, Any] = {"finalizers": ["imagejob.dev/staging"] if guarded else []}

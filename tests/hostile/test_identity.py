@@ -13,6 +13,7 @@ from fakes.world import World
 from hostile.generators_identity import OWNER, changed, own_pod
 from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
 from imagejob_operator.api.imagejob import attempt_name
+from imagejob_operator.api.status import RunPlace
 from imagejob_operator.controller.watch_monitor import SeenVersions
 from imagejob_operator.decision.attempt import Attempt
 from imagejob_operator.handlers.watch import WatchHandlers
@@ -54,7 +55,7 @@ async def attempts_after(world: World, pod: dict[str, Any]) -> tuple[Attempt, ..
 
 def of_this_job(world: World, pod: dict[str, Any]) -> dict[str, Any]:
     """The Pod with the uid of the world's job, and the name that follows."""
-    old, new = (attempt_name(KEY, uid, 1, 1, 0, 1) for uid in (UID, world.job.uid))
+    old, new = (attempt_name(KEY, uid, RunPlace(1, 1), 0, 1) for uid in (UID, world.job.uid))
     made: dict[str, Any] = json.loads(json.dumps(pod).replace(UID, world.job.uid).replace(old, new))
     return made
 

@@ -20,11 +20,11 @@ from s3_servers.proxy import playing
 
 BEHIND = "minio"
 """The server behind a proxy that plays another store."""
-EVERY = (*stores.SERVERS, "r2")
+EVERY = (*stores.SERVERS, "r2", "b2")
 USUAL = ("minio", "versitygw")
 """The servers that `make test` runs."""
-WITHOUT_CONDITIONS = "b2"
-"""A store that the operator cannot use: it has no conditional writes."""
+LACKS = {"r2": frozenset({"forms", "tags"}), "b2": frozenset({"forms", "tags", "conditions"})}
+"""What stores do not implement: POST forms, tags, conditional writes."""
 CHOICE = "IMAGEJOB_TEST_STORE"
 
 
@@ -39,6 +39,13 @@ class S3Server:
 
     def credentials(self) -> Credentials:
         return Credentials(self.access_key, self.secret_key)
+
+
+def fits(need: str, kind: str) -> bool:
+    """Whether a server has what a test needs, such as `tags`, or lacks it (`no tags`)."""
+    lacking = LACKS.get(kind, frozenset())
+    absent = need.removeprefix("no ")
+    return absent in lacking if absent != need else need not in lacking
 
 
 def chosen() -> str:
@@ -60,7 +67,7 @@ def _before(kind: str, place: stores.Place) -> AbstractContextManager[str]:
     """The endpoint: of the server, or of the proxy before it."""
     if kind == "r2":
         return playing(r2.refusal, place.address, r2.EXPIRED)
-    if kind == WITHOUT_CONDITIONS:
+    if kind == "b2":
         return playing(b2.refusal, place.address)
     return nullcontext(place.address)
 

@@ -63,6 +63,8 @@ def _seaweedfs(program: str, place: Place) -> StoreCommand:
     argv += [f"-{name}.localSocket={place.folder}/{name}.sock" for name in ("filer", "s3")]
     # Nothing is reported to its authors. Buckets are small here, and so are the volumes of each.
     argv += ["-master.telemetry=false", "-volume.max=0", "-master.volumeSizeLimitMB=64"]
+    # As S3 does: no bucket comes into being by an upload, and a backslash is no slash.
+    argv += ["-s3.autoCreateBucket=false", "-s3.allowBackslashInKey=true"]
     keys = {"AWS_ACCESS_KEY_ID": place.access_key, "AWS_SECRET_ACCESS_KEY": place.secret_key}
     return StoreCommand(tuple(argv), keys)
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from imagejob_operator.api.spec import InvalidSpec, Spec, SpecHead, as_invalid, parse_spec
-from imagejob_operator.api.status import MAX_COUNT, RunStatus, Status, parse_status
+from imagejob_operator.api.status import MAX_COUNT, RunPlace, RunStatus, Status, parse_status
 from imagejob_operator.naming.names import FINALIZER, OUTPUTS_ROOT
 from imagejob_operator.naming.prefixes import namespace_prefix
 
@@ -172,7 +172,7 @@ def _unreadable(raw_status: dict[str, Any]) -> Status:
     return Status()
 
 
-def attempt_name(key: Key, uid: str, run: int, epoch: int, shard: int, number: int) -> str:
+def attempt_name(key: Key, uid: str, place: RunPlace, shard: int, number: int) -> str:
     """The name of an attempt, unique to this object, run and epoch, at most 63 characters."""
-    digest = hashlib.sha256(f"{uid}/{run}-{epoch}".encode()).hexdigest()[:10]
+    digest = hashlib.sha256(f"{uid}/{place.number}-{place.epoch}-{place.uid}".encode()).hexdigest()[:10]
     return f"{key.name[:34].rstrip('-')}-{digest}-{shard}-{number}"

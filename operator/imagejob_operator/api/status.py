@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -48,6 +48,17 @@ class StagingStore(Stanza, frozen=True, omit_defaults=False):
     location: str = ""
 
 
+class RunPlace(NamedTuple):
+    """What identifies the work on a run: its number, the epoch of its staging, and its uid.
+
+    After etcd was restored, another run may have the same number and epoch, but not the same uid.
+    """
+
+    number: int
+    epoch: int
+    uid: str = ""
+
+
 class RunStatus(Stanza, frozen=True):
     """The current run. `number` never decreases; `epoch` grows each time the run is staged.
 
@@ -70,6 +81,11 @@ class RunStatus(Stanza, frozen=True):
     """None for the operator's own store."""
     outcome: str = ""
     shards: ShardStatus | None = None
+
+    @property
+    def place(self) -> RunPlace:
+        """What identifies its work in this epoch."""
+        return RunPlace(self.number, self.epoch, self.uid)
 
     @property
     def counted_from(self) -> datetime | None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from imagejob_contract.result import Summary
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.api.phase import TERMINAL
+from imagejob_operator.api.status import RunPlace
 from imagejob_operator.backoff import Backoff
 from imagejob_operator.decision.attempt import Problem, Refusal, Remark
 from imagejob_operator.ports.clock import Random
@@ -51,18 +52,18 @@ class RunMemories:
 
     def __init__(self, random: Random = random.random) -> None:
         self._random = random
-        self._by_key: dict[Key, tuple[tuple[str, int, int], RunMemory]] = {}
+        self._by_key: dict[Key, tuple[tuple[str, RunPlace | None], RunMemory]] = {}
 
     def of(self, job: ImageJob) -> RunMemory:
         """The memory of the job's current run and epoch; an older one is dropped."""
         run = job.status.run
-        epoch = (job.uid, run.number if run else 0, run.epoch if run else 0)
+        place = (job.uid, run.place if run else None)
         known = self._by_key.get(job.key)
-        if known and known[0] == epoch:
+        if known and known[0] == place:
             return known[1]
         memory = RunMemory(self._random)
         if job.status.at not in TERMINAL:
-            self._by_key[job.key] = (epoch, memory)
+            self._by_key[job.key] = (place, memory)
         return memory
 
     def forget(self, key: Key) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from imagejob_contract.result import Summary
 from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.status import RunPlace
 
 
 class State(enum.StrEnum):
@@ -62,6 +63,13 @@ class Attempt:
     """Why the API server does not delete it; None if it did not refuse."""
     epoch: int = 1
     """The epoch of the run's staging that it works on; earlier epochs are ignored."""
+    run_uid: str = ""
+    """The uid of its run; attempts at another run with the same number are ignored, see `RunPlace`."""
+
+    @property
+    def place(self) -> RunPlace:
+        """What identifies the run that it belongs to."""
+        return RunPlace(self.run, self.epoch, self.run_uid)
 
     @property
     def live(self) -> bool:

@@ -143,10 +143,9 @@ class Observation:
         """Whether an attempt of a run, in its epoch, is known to have run."""
         if run is None or run.shards is None:
             return False
-        place = (run.number, run.epoch)
         own = self.job.status.run
-        with_result = bool(self.results) and own is not None and (own.number, own.epoch) == place
-        return with_result or any(a.ran and (a.run, a.epoch) == place for a in self.attempts)
+        with_result = bool(self.results) and own is not None and own.place == run.place
+        return with_result or any(a.ran and a.place == run.place for a in self.attempts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,7 @@ def survey(o: Observation, retries: int) -> Survey:
     shards = run.shards if run else None
     total = shards.total if shards else 0
     counts = parse_attempts(shards.attempts if shards else "", total)
-    current = (run.number, run.epoch) if run else (0, 0)
-    seen = [a for a in o.attempts if (a.run, a.epoch) == current and a.shard < total]
+    seen = [a for a in o.attempts if run and a.place == run.place and a.shard < total]
     done: dict[int, Summary] = dict(o.results)
     for attempt in seen:
         if attempt.state is State.SUCCEEDED:

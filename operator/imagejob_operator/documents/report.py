@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from imagejob_contract.result import ImageFacts, ItemError, Timings
+from imagejob_contract.result import Count, ImageFacts, ItemError, Timings
 from imagejob_contract.wire import Wire, decode
 
 MAX_REPORT_BYTES = 256 * 1024 * 1024
@@ -23,9 +23,9 @@ class ReportOutput(Wire, frozen=True):
     rendition: str
     key: str
     type: str
-    bytes: int
-    width: int
-    height: int
+    bytes: Count
+    width: Count
+    height: Count
     sha256: str
     etag: str = ""
     content: str = ""
@@ -46,7 +46,7 @@ class ReportItem(Wire, frozen=True):
     """
 
     source: str
-    size: int
+    size: Count
     outputs: tuple[ReportOutput, ...] = ()
     error: ItemError | None = None
     skipped: bool = False

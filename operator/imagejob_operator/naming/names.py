@@ -17,6 +17,7 @@ LABEL_INSTALLATION = f"{GROUP}/installation"
 LABEL_JOB = f"{GROUP}/job"
 LABEL_RUN = f"{GROUP}/run"
 LABEL_EPOCH = f"{GROUP}/epoch"
+LABEL_RUN_UID = f"{GROUP}/run-uid"
 LABEL_SHARD = f"{GROUP}/shard"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 

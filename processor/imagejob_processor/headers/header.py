@@ -12,7 +12,7 @@ class Samples:
     Attributes:
         black: The grey sample that is black, of samples that Pillow decodes to 16 bits.
         white: The one that is white.
-        clear: The transparent colour of a 16-bit RGB image.
+        clear: The transparent colour of a 16-bit RGB image, which Pillow compares at 8 bits.
     """
 
     black: int = 0

@@ -115,7 +115,6 @@ class _Reader:
         values = _clear_colour(chunk, self._depth, self._colour)
         if len(values) == 3 and self._depth == 16:
             self.clear = (values[0], values[1], values[2])
-            return b""
         return _chunk(chunk.kind, struct.pack(f">{len(values)}H", *values))
 
 

@@ -201,6 +201,8 @@ def _first_page(data: bytes) -> dict[int, tuple[int, ...]]:
         length = size * min(number(at + 4, word), _MAX_VALUES)
         inline = size * number(at + 4, word) <= word
         place = at + 4 + word if inline else number(at + 4 + word, word)
+        if not number(at + 4, word):
+            continue
         if tag in _READ and (not length or place + length > len(data)):
             raise _corrupt(f"its tag {tag} has no number")
         if tag in _READ or tag in _NOTED:

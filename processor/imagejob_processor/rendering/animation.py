@@ -16,15 +16,17 @@ from PIL import Image
 from imagejob_contract.order import ItemLimits
 from imagejob_contract.output import Animation
 from imagejob_contract.recipe import Rendition
+from imagejob_contract.recipe_rules import ANIMATED
 from imagejob_contract.result import ItemCode
 from imagejob_processor import limits as checks
 from imagejob_processor import steps
 from imagejob_processor.errors import ItemFailure
-from imagejob_processor.pixels import avif_boxes, colour, gif_blocks, orientation, sample_depth
+from imagejob_processor.pixels import colour, gif_blocks, orientation, sample_depth
 from imagejob_processor.pixels.animation_encoding import AnimationFrames, shown_milliseconds
 from imagejob_processor.pixels.geometry import full_box
 from imagejob_processor.pixels.resampling import Engine
 from imagejob_processor.rendering.frame_canvas import compose
+from imagejob_processor.rendering.iso_media import read_plays
 from imagejob_processor.rendering.plan import naming_step
 from imagejob_processor.rendering.source import Frame, Source, decode, decoder_errors, open_source
 from imagejob_processor.rendering.stored_parts import gif_parts, png_parts
@@ -49,12 +51,14 @@ def frame_count(source: Source) -> int:
 def animated_renditions(
     source: Source, renditions: tuple[Rendition, ...], limits: ItemLimits
 ) -> tuple[Rendition, ...]:
-    """Return the renditions that keep all frames of `source`.
+    """Return the renditions that keep all frames of `source`; Same may be a format of still images.
 
     Raises:
         ItemFailure: IMG_002, the frames together have too many pixels. IMG_001, they cannot be counted.
     """
-    wanted = tuple(r for r in renditions if r.output.animation is Animation.ALL)
+    wanted = tuple(
+        r for r in renditions if r.output.animation is Animation.ALL and r.output.format in ANIMATED
+    )
     with decoder_errors(source.format, limits, source.memory_needed):
         frames, (width, height) = frame_count(source) if wanted else 0, source.size
     if frames <= 1:
@@ -133,11 +137,16 @@ def _frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image.Image, f
 
 
 def _composed_frames(source: Source, limits: ItemLimits) -> Iterator[tuple[Image.Image, float]]:
-    """Decode frames that are stored in parts."""
+    """Decode frames that are stored in parts, which may be larger than the canvas."""
     wider = msgspec.structs.replace(limits, item_bytes=limits.item_bytes + _PART_HEAD_BYTES)
+    pixels = 0
 
     def decode_part(file: bytes) -> Image.Image:
+        nonlocal pixels
         part = open_source(file, wider)
+        pixels += part.size[0] * part.size[1]
+        if pixels > limits.pixels:
+            raise checks.too_many_pixels(f"at least {pixels} pixels in its frames in total", limits)
         header = replace(part.header, samples=source.header.samples)
         return colour.to_srgb(decode(replace(part, header=header), None, wider).image, source.profile)
 
@@ -169,5 +178,5 @@ def _plays(source: Source) -> int:
         repeats = gif_blocks.read_repeats(source.header.data)
         return 1 if repeats is None else repeats + 1 if repeats else _ENDLESS
     if source.format == "AVIF":
-        return avif_boxes.read_plays(source.header.data)
+        return read_plays(source.header.data)
     return int(source.image.info.get("loop", _ENDLESS))

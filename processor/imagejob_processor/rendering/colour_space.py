@@ -35,12 +35,13 @@ _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0, 17: 2.6}
 _HDR = {16: "PQ", 18: "HLG"}
 
 
-def profile_of(name: str, data: bytes, image: Image.Image, profile: bytes | None) -> bytes | None:
-    """Return the ICC profile of the colours of an opened image, whose file has `profile`; None for sRGB.
+def profile_of(name: str, data: bytes, image: Image.Image) -> bytes | None:
+    """Return the ICC profile of the colours of an opened image; None if they are those of sRGB.
 
     Raises:
         ItemFailure: IMG_003 for PQ and HLG: to show them on other screens, their tones must be mapped.
     """
+    profile: bytes | None = image.info.get("icc_profile") or None
     points: Nclx | None = None
     if name == "PNG":
         points, profile = _png_colours(data, image, profile)

@@ -62,6 +62,22 @@ def read_media(data: bytes) -> Media:
     return Media(codecs, sizes, _nclx(meta, properties), track=bool(_first(data, b"moov")))
 
 
+def read_plays(data: bytes) -> int:
+    """Return how often an image sequence is played; 0 for endless, or if the file does not say so.
+
+    A movie that is played several times lasts that many times as long as the one edit in it.
+    """
+    track = _first(data, b"moov", b"trak", b"tkhd")
+    edit = _first(data, b"moov", b"trak", b"edts", b"elst")
+    if not edit:
+        return 0
+    if not edit[3:4] or not edit[3] & 1:
+        return 1
+    size, start = (8, 28) if track[:1] == b"\1" else (4, 20)
+    duration, once = _number(track, start, size), _number(edit, 8, 8 if edit[:1] == b"\1" else 4)
+    return 0 if duration == (1 << 8 * size) - 1 or not once else -(-duration // once)
+
+
 def _nclx(meta: bytes, properties: list[tuple[bytes, bytes]]) -> Nclx | None:
     """Return the colours of the primary image; those of its tiles if it has none of its own."""
     own = [properties[index - 1] for index in _associated(meta) if 0 < index <= len(properties)]

@@ -94,11 +94,12 @@ def open_source(data: bytes, limits: ItemLimits) -> Source:
     with decoder_errors(name, limits, _memory_needed(data, _webp_size(data) if name == "WEBP" else None)):
         header = read_header(name, data)
         image = _open(name, header.data, limits)
+        image.info |= {"icc_profile": header.profile} if header.profile else {}
     checks.check_pixels(image.size, limits)
     memory_needed = _memory_needed(data, image.size)
     with decoder_errors(name, limits, memory_needed):
         check_frame_count(name, image, limits)
-        profile = profile_of(name, data, image, header.profile or image.info.get("icc_profile") or None)
+        profile = profile_of(name, header.data, image)
         upright = orientation.read_orientation(image)
         return Source(name, header, image, image.size, upright, profile, memory_needed)
 

@@ -46,12 +46,15 @@ def play(world: World, path: Path) -> list[str]:
                 world.kubectl(*step.does, "-n", shop.name)
             else:
                 _apply(world, path, shop.name)
+                generations = {name: shop.get(name)["metadata"]["generation"] for name in names}
             unseen = UNSEEN in {end.phase for end in step.ends.values()}
             ended = _look_for_unseen(shop, names) if unseen else {n: _await_rest(shop, n) for n in names}
             now = set(shop.outputs(""))
             objected = objections(step, ended, sorted(now - there), sorted(there - now))
             found += [f"{path.name}, step {number}: {objection}" for objection in objected]
             there = now
+            if not step.does:
+                found += _applied_again(world, path, shop, generations)
         _forget_secrets(path, shop)
         if found:
             found.append(shop.diagnosis())
@@ -75,6 +78,13 @@ def _apply(world: World, path: Path, namespace: str) -> None:
             spec = document["spec"]
             spec["prefix"] = spec["prefix"].replace("shop/", f"{namespace}/")
         world.kubectl.apply(document, "-n", namespace)
+
+
+def _applied_again(world: World, path: Path, shop: Shop, generations: Mapping[str, int]) -> list[str]:
+    """The jobs that change when the file is applied again after their run, as GitOps does."""
+    _apply(world, path, shop.name)
+    now = {name: shop.get(name)["metadata"]["generation"] for name in generations}
+    return [f"{path.name}: {n} changed when it was applied again" for n in now if now[n] != generations[n]]
 
 
 def _forget_secrets(path: Path, shop: Shop) -> None:

@@ -9,6 +9,9 @@ HURRIED = {"execution": {"stagingDeadlineSeconds": 5}}
 SLOW_DOWN = refused(503, "SlowDown")
 NEVER = {"prefix": "out/", "overwrite": "Never"}
 TAKEN = "out/photos/china-thumb.jpg"
+UPLOADS = ("post", "put")
+PUBLISHES = ("copy", "put")
+"""What Pods and the operator do with an output in a store with forms, and in one without them."""
 
 OVERWRITES = (
     Case(
@@ -29,7 +32,7 @@ OVERWRITES = (
         job=job(destination=NEVER),
         outputs=1,
         broken=lambda b: b.store(
-            meanwhile(lambda: b.shop.upload(TAKEN, b"older")), "post", who="pod", times=1
+            meanwhile(lambda: b.shop.upload(TAKEN, b"older")), *UPLOADS, about="/out/", who="pod", times=1
         ),
     ),
     Case(
@@ -55,7 +58,7 @@ OVERWRITES = (
         "Succeeded",
         within=10,
         job=job(destination=NEVER),
-        broken=lambda b: b.store(lost_answer, "copy", about="/out/photos/", times=1),
+        broken=lambda b: b.store(lost_answer, *PUBLISHES, about="/out/photos/", times=1),
     ),
 )
 
@@ -66,7 +69,7 @@ DENIED = refused(403, "AccessDenied")
 
 def half_published(bench: Bench) -> None:
     """The first output is published, and the second is not."""
-    bench.store(DENIED, "copy", about="/out/photos/flower")
+    bench.store(DENIED, *PUBLISHES, about="/out/photos/flower")
 
 
 HALF_PUBLISHED = (

@@ -199,13 +199,31 @@ class StoreProxy:
             await exchange.reply(await exchange.forward())
 
     async def _ask(self, request: bytes) -> bytes:
-        reader, writer = await asyncio.open_connection(*self._upstream)
+        transport, answer = await asyncio.get_running_loop().create_connection(_Answer, *self._upstream)
         try:
-            writer.write(request)
-            await writer.drain()
-            return await reader.read()
+            transport.write(request)
+            return await answer.whole
         finally:
-            await _close(writer)
+            transport.abort()
+
+
+class _Answer(asyncio.Protocol):
+    """What the store sends until it closes the connection, which it may do before it has read the request."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self.whole: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.whole.done():
+            return
+        if error and not self._data:
+            self.whole.set_exception(error)
+        else:
+            self.whole.set_result(bytes(self._data))
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

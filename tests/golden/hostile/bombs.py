@@ -79,3 +79,33 @@ def located_png() -> bytes:
     info = PngImagePlugin.PngInfo()
     info.add_text("Comment", "here")
     return file(photo(), "PNG", pnginfo=info)
+
+
+def jpeg_xl(side: int, *, boxed: bool = False) -> bytes:
+    """The header of a JPEG XL of `side` x `side` pixels, without pixels."""
+    fields = [(0x0AFF, 16), (0, 1), (3, 2), (side - 1, 30), (1, 3), (1, 1)]
+    value = length = 0
+    for field, bits in fields:
+        value, length = value | field << length, length + bits
+    stream = value.to_bytes(64, "little")
+    if not boxed:
+        return stream
+    boxes = [(b"ftyp", b"jxl \0\0\0\0jxl "), (b"jxlc", stream)]
+    start = b"\0\0\0\x0cJXL \r\n\x87\n"
+    return start + b"".join(struct.pack(">I", 8 + len(content)) + kind + content for kind, content in boxes)
+
+
+def lying_heic(said: tuple[int, int], coded: int = 64) -> bytes:
+    """An HEIC that says one size in its boxes and has another in its pixels, which are square."""
+    data = bytearray(file(Image.new("RGB", (coded, coded), "red"), "HEIF", quality=20))
+    at = data.index(b"ispe") + 8
+    data[at : at + 8] = struct.pack(">II", *said)
+    return bytes(data)
+
+
+def tiled_heic(rows: int, columns: int, size: tuple[int, int]) -> bytes:
+    """An HEIC of four tiles that says it has so many, and its size only in the description of the grid."""
+    data = bytearray(file(photo(128, 128), "HEIF", tile_size=64))
+    at = data.index(bytes((0, 0, 1, 1, 0, 128, 0, 128)))
+    data[at : at + 8] = struct.pack(">BBBBHH", 0, 0, rows - 1, columns - 1, *size)
+    return bytes(data)

@@ -108,6 +108,17 @@ REFUSED = [
     pytest.param(
         lambda: bombs.lying_jpeg(60_000), TOO_LARGE, "3600000000 pixels", "20000000", id="lying JPEG"
     ),
+    pytest.param(lambda: bombs.jpeg_xl(1 << 30), TOO_LARGE, f"{1 << 60} pixels", "20000000", id="JPEG XL"),
+    pytest.param(
+        lambda: bombs.jpeg_xl(65_536, boxed=True),
+        TOO_LARGE,
+        f"{1 << 32} pixels",
+        "20000000",
+        id="boxed JPEG XL",
+    ),
+    pytest.param(
+        lambda: bombs.lying_heic((65_536, 65_536)), TOO_LARGE, f"{1 << 32} pixels", "20000000", id="HEIC"
+    ),
     pytest.param(lambda: bytes(9 << 20), TOO_LARGE, f"{9 << 20} bytes", f"{8 << 20}", id="too many bytes"),
 ]
 
@@ -125,6 +136,53 @@ def test_a_bomb_is_refused_with_code_value_and_limit(supervisor, make, code, val
     assert supervisor.pid == pid, "nothing of it may be decoded"
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: bombs.lying_heic((64, 64), coded=4096), id="more pixels than it says"),
+        pytest.param(lambda: bombs.lying_heic((4000, 4000)), id="fewer pixels than it says"),
+        pytest.param(lambda: bombs.tiled_heic(256, 256, (65_535, 65_535)), id="65,536 tiles"),
+        pytest.param(lambda: bombs.tiled_heic(2, 2, (30_000, 30_000)), id="four tiles of 30,000 x 30,000"),
+        pytest.param(lambda: bombs.jpeg_xl(4000), id="JPEG XL without pixels"),
+    ],
+)
+def test_a_heic_or_jpeg_xl_that_lies_ends_within_the_limits(make):
+    supervisor = limited()
+    try:
+        failure = outcome(supervisor, make())
+        assert failure is not None
+        assert failure.code in REFUSALS
+        assert peak(supervisor) <= MEMORY
+        assert outcome(supervisor, file(photo())) is None
+    finally:
+        supervisor.close()
+
+
+@pytest.mark.parametrize("form", ["HEIF", "JXL"])
+def test_a_heic_or_jpeg_xl_cut_anywhere_or_with_bytes_changed_fails_alone(form):
+    """Each prefix is refused; with changed bytes, it is refused or made, and never kills the process."""
+    whole, random = file(photo(64, 64), form), Random(11)
+    supervisor = limited()
+    pid = supervisor.pid
+    try:
+        for length in range(0, len(whole), max(1, len(whole) // 120)):
+            failure = outcome(supervisor, whole[:length])
+            assert failure is not None, f"{form} of {length} bytes was made into pictures"
+            assert failure.code in REFUSALS, (length, failure)
+        for number in range(150):
+            data = bytearray(whole)
+            for _ in range(random.randint(1, 5)):
+                data[random.randrange(len(data) if number % 2 else min(500, len(data)))] = random.randrange(
+                    256
+                )
+            failure = outcome(supervisor, bytes(data))
+            assert failure is None or failure.code in REFUSALS, (number, failure)
+        assert supervisor.pid == pid
+        assert peak(supervisor) <= MEMORY
+    finally:
+        supervisor.close()
+
+
 @pytest.mark.parametrize("make", [bombs.text_bomb, bombs.profile_bomb], ids=["zTXt", "iCCP"])
 def test_what_is_packed_beside_the_pixels_does_not_fill_the_memory(supervisor, make):
     failure = outcome(supervisor, make())
@@ -135,7 +193,10 @@ def test_what_is_packed_beside_the_pixels_does_not_fill_the_memory(supervisor, m
 
 @pytest.mark.parametrize(
     ("form", "ways"),
-    [*((form, WAYS) for form in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP")), ("JPEG", JPEGS)],
+    [
+        *((form, WAYS) for form in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF", "JXL", "GIF", "BMP")),
+        ("JPEG", JPEGS),
+    ],
 )
 def test_a_file_cut_at_every_tenth_is_refused(form, ways):
     supervisor = limited(ways=ways)

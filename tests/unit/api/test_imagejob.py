@@ -10,6 +10,7 @@ from fakes.build import SPEC, UID
 from imagejob_operator.api.imagejob import Key, attempt_name, parse_job
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec
+from imagejob_operator.api.status import RunPlace
 
 
 def body(**fields: Any) -> dict[str, Any]:
@@ -65,8 +66,9 @@ names = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?", fullmatch=True)
 def test_names_of_attempts_fit_a_label_and_a_host_name(
     name: str, uid: str, run: int, shard: int, number: int
 ) -> None:
-    made = attempt_name(Key("shop", name), uid, run, 1, shard, number)
+    made = attempt_name(Key("shop", name), uid, RunPlace(run, 1), shard, number)
     assert len(made) <= 63
     assert made == made.strip("-")
-    assert made != attempt_name(Key("shop", name), uid, run + 1, 1, shard, number)
-    assert made != attempt_name(Key("shop", name), uid, run, 2, shard, number)
+    assert made != attempt_name(Key("shop", name), uid, RunPlace(run + 1, 1), shard, number)
+    assert made != attempt_name(Key("shop", name), uid, RunPlace(run, 2), shard, number)
+    assert made != attempt_name(Key("shop", name), uid, RunPlace(run, 1, "another"), shard, number)

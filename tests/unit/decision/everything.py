@@ -638,7 +638,7 @@ def _records_that_a_pod_ran(o: Observation, old: Phase, new: Phase, decision: De
         or o.job.deleted_at
     ):
         return ""
-    mine = [a for a in o.attempts if (a.run, a.epoch) == (run.number, run.epoch)]
+    mine = [a for a in o.attempts if a.place == run.place]
     ran = bool(o.results) or any(
         a.state in (State.RUNNING, State.SUCCEEDED) or a.started_at is not None for a in mine
     )

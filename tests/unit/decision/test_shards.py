@@ -119,6 +119,12 @@ def test_the_state_of_a_shard(counts: AttemptCounts, seen_attempt: Attempt | Non
     assert place(world((counts,), *attempts), 0) == wanted
 
 
+def test_an_attempt_at_another_run_with_the_same_number_is_ignored() -> None:
+    """After etcd was restored: the uid of the run differs."""
+    assert place(world((AttemptCounts(1),), attempt(State.SUCCEEDED)), 0) == "done"
+    assert place(world((AttemptCounts(1),), attempt(State.SUCCEEDED, run_uid="another")), 0) == "absent"
+
+
 def test_a_result_in_the_store_ends_a_shard_whatever_became_of_its_pod() -> None:
     o = world((AttemptCounts(3),), attempt(State.FAILED, COUNTED, number=3), results={0: Summary(3)})
     assert place(o, 0) == "done"

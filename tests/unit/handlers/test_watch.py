@@ -10,6 +10,7 @@ import pytest
 from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
 from imagejob_operator.api.imagejob import Identity, Key, attempt_name
 from imagejob_operator.api.imagestore import ImageStore
+from imagejob_operator.api.status import RunPlace
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.watch_monitor import SeenVersions
 from imagejob_operator.controller.workqueue import WorkQueue
@@ -56,7 +57,7 @@ class Bench:
         counts = dict.fromkeys((LABEL_RUN, LABEL_EPOCH, LABEL_SHARD, LABEL_ATTEMPT), "1")
         metadata = {
             "namespace": "shop",
-            "name": attempt_name(KEY, "u1", 1, 1, 1, 1),
+            "name": attempt_name(KEY, "u1", RunPlace(1, 1), 1, 1),
             "uid": "p1",
             "resourceVersion": version,
             "creationTimestamp": "2026-01-01T12:00:00Z",

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from imagejob_contract.output import Format
+from imagejob_contract.output import Animation, Format, Output
+from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.headers import png_chunks, tiff_tags
@@ -279,6 +280,25 @@ def test_tiff_layouts_that_are_usual_are_not_refused():
     ]
     assert len(usual) == 4 * len(SUPPORTED)
     assert list(wrong(iter(usual))) == []
+
+
+def test_frames_of_16_bits_have_their_transparent_colour():
+    rows = rows_of(16, 3)
+    key = chunk(b"tRNS", struct.pack(">3H", *rows[0][2]))
+    still = png(rows, 16, RGB, chunk(b"acTL", struct.pack(">II", 2, 0)), control(0), key)
+    other = png(rows[::-1], 16, RGB)
+    second = control(1) + chunk(b"fdAT", struct.pack(">I", 2) + other[other.index(b"IDAT") + 4 : -16])
+    animated = still[:-12] + second + still[-12:]
+    way = Rendition(name="out", output=Output(format=Format.PNG, animation=Animation.ALL), steps=())
+    image = opened(make(animated, way)["out"])
+    for number, shown_rows in enumerate((rows, rows[::-1])):
+        image.seek(number)
+        right = transparent_case("", shown_rows, 16, RGB, rows[0][2]).right
+        assert image.convert("RGBA").getchannel("A").tobytes() == bytes(pixel[3] for pixel in right)
+
+
+def control(number: int) -> bytes:
+    return chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, WIDTH, HEIGHT, 0, 0, 1, 10, number, 0))
 
 
 def flat_cases() -> Iterator[Case]:

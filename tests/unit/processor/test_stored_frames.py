@@ -16,8 +16,9 @@ from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.notes import collecting
-from imagejob_processor.pixels import avif_boxes, gif_blocks
+from imagejob_processor.pixels import gif_blocks
 from imagejob_processor.pixels.resampling import PILLOW
+from imagejob_processor.rendering import iso_media
 from imagejob_processor.rendering.pipeline import render
 from unit.processor.images import limits, make
 
@@ -106,6 +107,21 @@ def test_an_image_larger_than_the_limit_is_refused_though_the_canvas_is_small():
     failure = refusal(gif_blocks.write_gif((3, 1), [*images, huge], 0), limits=limits(pixels=1_000_000))
     assert failure.code is ItemCode.TOO_LARGE
     assert "3600000000 pixels" in failure.message
+
+
+def test_images_beyond_the_canvas_count_together_against_the_limit():
+    large = Part(0, 0, np.full((100, 100, 4), RED, np.uint8))
+    data = written.gif(Written(3, 1, (TWO.parts[0], large, large)))
+    assert rows(data, limits=limits(pixels=20_003)) == [[RED, RED, RED]]
+    failure = refusal(data, limits=limits(pixels=20_002))
+    assert failure.code is ItemCode.TOO_LARGE
+    assert "at least 20003 pixels in its frames in total" in failure.message
+
+
+@pytest.mark.parametrize("form", [Format.JPEG, Format.TIFF])
+def test_an_animation_whose_name_is_that_of_a_still_image_is_its_first_frame(form):
+    image = shown(make(written.gif(TWO), every(form))["out"].data)
+    assert len(image.frames) == 1
 
 
 def test_the_default_image_of_a_png_is_no_frame():
@@ -214,7 +230,7 @@ def test_any_boxes_of_an_avif_are_read(boxes):
     data = b""
     for kind, content in boxes:
         data = struct.pack(">I", 8 + len(content) + len(data)) + kind + content + data
-    assert avif_boxes.read_plays(data) >= 0
+    assert iso_media.read_plays(data) >= 0
 
 
 def test_an_avif_without_an_edit_is_endless_and_one_that_does_not_repeat_is_played_once():
@@ -224,5 +240,5 @@ def test_an_avif_without_an_edit_is_endless_and_one_that_does_not_repeat_is_play
     track = box(b"tkhd", bytes(20) + struct.pack(">I", 300) + bytes(60))
     for flags, once, plays in ((0, 100, 1), (1, 100, 3), (1, 200, 2), (1, 0, 0)):
         edit = box(b"edts", box(b"elst", bytes((0, 0, 0, flags)) + struct.pack(">III", 1, once, 0)))
-        assert avif_boxes.read_plays(box(b"moov", box(b"trak", track + edit))) == plays
-    assert avif_boxes.read_plays(box(b"moov", box(b"trak", track))) == 0
+        assert iso_media.read_plays(box(b"moov", box(b"trak", track + edit))) == plays
+    assert iso_media.read_plays(box(b"moov", box(b"trak", track))) == 0

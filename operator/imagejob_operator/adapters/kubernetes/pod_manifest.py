@@ -18,6 +18,7 @@ from imagejob_operator.naming.names import (
     LABEL_JOB,
     LABEL_MANAGED_BY,
     LABEL_RUN,
+    LABEL_RUN_UID,
     LABEL_SHARD,
     MANAGED_BY,
 )
@@ -70,10 +71,10 @@ def pod_manifest(
     """The Pod of one attempt; `remaining` is the time until the run's active deadline."""
     spec = whole_spec(job)
     assert job.status.run is not None  # noqa: S101
-    run, epoch = job.status.run.number, job.status.run.epoch
+    place = job.status.run.place
     template, queue = spec.execution.pod_template, spec.execution.queue_name
     resources = pod_resources(spec.renditions, item_limits(spec.limits), template.get("resources", {}))
-    name = attempt_name(job.key, job.uid, run, epoch, shard, number)
+    name = attempt_name(job.key, job.uid, place, shard, number)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -86,8 +87,9 @@ def pod_manifest(
                 LABEL_MANAGED_BY: MANAGED_BY,
                 LABEL_INSTALLATION: settings.installation,
                 LABEL_JOB: job.key.name,
-                LABEL_RUN: str(run),
-                LABEL_EPOCH: str(epoch),
+                LABEL_RUN: str(place.number),
+                LABEL_EPOCH: str(place.epoch),
+                LABEL_RUN_UID: place.uid,
                 LABEL_SHARD: str(shard),
                 LABEL_ATTEMPT: str(number),
             },

@@ -20,6 +20,7 @@ from imagejob_operator.adapters.kubernetes.container_status import (
 from imagejob_operator.adapters.kubernetes.pod_manifest import QUEUE_PREFIX
 from imagejob_operator.api.errors import Reason, bounded
 from imagejob_operator.api.imagejob import Identity, Key, attempt_name
+from imagejob_operator.api.status import RunPlace
 from imagejob_operator.decision.attempt import Attempt, Problem, State
 from imagejob_operator.naming.names import (
     API_VERSION,
@@ -28,6 +29,7 @@ from imagejob_operator.naming.names import (
     LABEL_EPOCH,
     LABEL_JOB,
     LABEL_RUN,
+    LABEL_RUN_UID,
     LABEL_SHARD,
 )
 
@@ -53,7 +55,8 @@ def read_attempt(pod: dict[str, Any]) -> tuple[Identity, Attempt] | None:
     if owner is None or not all(map(_COUNT.fullmatch, counts)):
         return None
     run, epoch, shard, number = map(int, counts)
-    if metadata["name"] != attempt_name(owner.key, owner.uid, run, epoch, shard, number):
+    place = RunPlace(run, epoch, labels.get(LABEL_RUN_UID, ""))
+    if metadata["name"] != attempt_name(owner.key, owner.uid, place, shard, number):
         return None
     state, problem = _state(pod)
     terminated = processor_state(pod, "terminated")
@@ -65,6 +68,7 @@ def read_attempt(pod: dict[str, Any]) -> tuple[Identity, Attempt] | None:
         shard=shard,
         number=number,
         epoch=epoch,
+        run_uid=place.uid,
         state=state,
         created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
         problem=problem,

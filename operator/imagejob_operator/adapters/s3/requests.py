@@ -99,7 +99,12 @@ class Requests:
                 except S3Error as error:
                     # A store without tags has none to copy.
                     refused = error.response.status == 501 or "x-amz-tagging" in (error.message or "")
-                    if tags or not refused:
+                    if tags and refused:
+                        request = call("CopyObject with x-amz-tagging", source.key, key)
+                        raise CallNotSupported(
+                            f"{request}: {bounded(str(error.message), MAX_TEXT)}"
+                        ) from error
+                    if not refused:
                         raise
                     self._tags = False
             return send().etag or ""

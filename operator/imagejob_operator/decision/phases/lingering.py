@@ -55,7 +55,7 @@ def _is_recorded(o: Observation, attempt: Attempt) -> bool:
     processing = o.job.status.at in (Phase.LAUNCHING, Phase.RUNNING) and o.job.deleted_at is None
     if attempt.state is State.SUCCEEDED or not processing or run is None or run.shards is None:
         return True
-    if (attempt.run, attempt.epoch) != (run.number, run.epoch) or attempt.shard >= run.shards.total:
+    if attempt.place != run.place or attempt.shard >= run.shards.total:
         return True
     counts = parse_attempts(run.shards.attempts, run.shards.total)[attempt.shard]
     return counts.lost or attempt.number < counts.launches

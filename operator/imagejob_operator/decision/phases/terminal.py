@@ -14,6 +14,7 @@ from imagejob_operator.api.status import (
     VALIDATED,
     ItemCounts,
     OutputCounts,
+    RunPlace,
     RunStatus,
     Status,
     error_status,
@@ -122,10 +123,10 @@ def _removed(o: Observation, phase: Phase) -> list[Attempt]:
 
 def _last_failed(o: Observation) -> set[str]:
     """The last failed attempt of each shard."""
-    last: dict[tuple[int, int, int], Attempt] = {}
+    last: dict[tuple[RunPlace, int], Attempt] = {}
     for attempt in sorted(o.attempts, key=lambda a: a.number):
         if attempt.state is State.FAILED:
-            last[attempt.run, attempt.epoch, attempt.shard] = attempt
+            last[attempt.place, attempt.shard] = attempt
     return {a.name for a in last.values()}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from imagejob_contract.result import MAX_MESSAGE_CHARACTERS, ItemError
 from imagejob_operator.api.errors import Code, Failure, Reason, bounded
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
-from imagejob_operator.api.status import MAX_FAILURES, FailedItem, ItemCounts
+from imagejob_operator.api.status import MAX_COUNT, MAX_FAILURES, FailedItem, ItemCounts
 from imagejob_operator.decision.operation import Clean, Cleaned, ItemResults, Publish, Published
 from imagejob_operator.documents.report import Report, ReportItem, encode_report
 from imagejob_operator.documents.results import ItemOutcome
@@ -25,7 +25,7 @@ from imagejob_operator.operations.publishing.report import (
 from imagejob_operator.operations.reports import committed_report
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.object_store import ObjectStore, StoreError
-from imagejob_operator.validation.keys import InvalidKey, KeyCollision
+from imagejob_operator.validation.keys import MAX_KEY_BYTES, InvalidKey, KeyCollision
 
 
 async def publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Published:
@@ -131,7 +131,8 @@ def item_results(items: Sequence[ReportItem]) -> ItemResults:
 
 
 def _failed_item(source: str, error: ItemError) -> FailedItem:
-    return FailedItem(source, error.code.value, bounded(error.message, MAX_MESSAGE_CHARACTERS))
+    message = bounded(error.message, MAX_MESSAGE_CHARACTERS)
+    return FailedItem(source[:MAX_KEY_BYTES], error.code.value, message)
 
 
 def _check_failures(results: ItemResults, tolerated: int) -> None:
@@ -148,4 +149,4 @@ def _check_failures(results: ItemResults, tolerated: int) -> None:
 
 
 def _published(report: Report, cleaned: bool) -> Published:
-    return Published(report.objects, report.bytes, item_results(report.items), cleaned)
+    return Published(report.objects, min(report.bytes, MAX_COUNT), item_results(report.items), cleaned)
