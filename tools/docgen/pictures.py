@@ -22,8 +22,8 @@ Measured at commit {commit} on {date} with Pillow {pillow} and libvips {libvips}
 {rows}
 
 Differences are in levels of 255. The limits of a PNG of the full size are {exactMean} for the mean and
-{exactMost} for the 99th percentile. The limits for the mean of a thumbnail are {thumbnails}. GIF has 256
-colours.
+{exactMost} for the 99th percentile. The limits for the mean of a thumbnail are
+{thumbnails}. GIF has 256 colours.
 
 ## Refused
 

@@ -43,7 +43,7 @@ def gif(frames: int) -> bytes:
     return head + frame * frames + b";"
 
 
-def lying_jpeg(side: int) -> bytes:
+def false_jpeg(side: int) -> bytes:
     """A small JPEG whose header has the size `side` x `side`."""
     data = bytearray(file(photo(), "JPEG"))
     at = data.index(b"\xff\xc0")
@@ -95,11 +95,11 @@ def jpeg_xl(side: int, *, boxed: bool = False) -> bytes:
     return start + b"".join(struct.pack(">I", 8 + len(content)) + kind + content for kind, content in boxes)
 
 
-def lying_heic(said: tuple[int, int], coded: int = 64) -> bytes:
+def false_heic(claimed: tuple[int, int], coded: int = 64) -> bytes:
     """An HEIC that says one size in its boxes and has another in its pixels, which are square."""
     data = bytearray(file(Image.new("RGB", (coded, coded), "red"), "HEIF", quality=20))
     at = data.index(b"ispe") + 8
-    data[at : at + 8] = struct.pack(">II", *said)
+    data[at : at + 8] = struct.pack(">II", *claimed)
     return bytes(data)
 
 

@@ -106,7 +106,7 @@ REFUSED = [
     pytest.param(lambda: bombs.gif(10_000), TOO_LARGE, "frames", "100", id="GIF of 10,000 frames"),
     pytest.param(lambda: bombs.webp_animation(200), TOO_LARGE, "200 frames", "100", id="WebP of 200 frames"),
     pytest.param(
-        lambda: bombs.lying_jpeg(60_000), TOO_LARGE, "3600000000 pixels", "20000000", id="lying JPEG"
+        lambda: bombs.false_jpeg(60_000), TOO_LARGE, "3600000000 pixels", "20000000", id="lying JPEG"
     ),
     pytest.param(lambda: bombs.jpeg_xl(1 << 30), TOO_LARGE, f"{1 << 60} pixels", "20000000", id="JPEG XL"),
     pytest.param(
@@ -117,7 +117,7 @@ REFUSED = [
         id="boxed JPEG XL",
     ),
     pytest.param(
-        lambda: bombs.lying_heic((65_536, 65_536)), TOO_LARGE, f"{1 << 32} pixels", "20000000", id="HEIC"
+        lambda: bombs.false_heic((65_536, 65_536)), TOO_LARGE, f"{1 << 32} pixels", "20000000", id="HEIC"
     ),
     pytest.param(lambda: bytes(9 << 20), TOO_LARGE, f"{9 << 20} bytes", f"{8 << 20}", id="too many bytes"),
 ]
@@ -139,14 +139,14 @@ def test_a_bomb_is_refused_with_code_value_and_limit(supervisor, make, code, val
 @pytest.mark.parametrize(
     "make",
     [
-        pytest.param(lambda: bombs.lying_heic((64, 64), coded=4096), id="more pixels than it says"),
-        pytest.param(lambda: bombs.lying_heic((4000, 4000)), id="fewer pixels than it says"),
+        pytest.param(lambda: bombs.false_heic((64, 64), coded=4096), id="more pixels than it says"),
+        pytest.param(lambda: bombs.false_heic((4000, 4000)), id="fewer pixels than it says"),
         pytest.param(lambda: bombs.tiled_heic(256, 256, (65_535, 65_535)), id="65,536 tiles"),
         pytest.param(lambda: bombs.tiled_heic(2, 2, (30_000, 30_000)), id="four tiles of 30,000 x 30,000"),
         pytest.param(lambda: bombs.jpeg_xl(4000), id="JPEG XL without pixels"),
     ],
 )
-def test_a_heic_or_jpeg_xl_that_lies_ends_within_the_limits(make):
+def test_a_false_header_of_a_heic_or_jpeg_xl_ends_within_the_limits(make):
     supervisor = limited()
     try:
         failure = outcome(supervisor, make())
@@ -254,7 +254,7 @@ def test_a_jpeg_that_says_more_than_it_has_costs_no_more_than_it_says():
     """The decoder fills the rest with grey without an error."""
     supervisor = limited()
     try:
-        assert outcome(supervisor, bombs.lying_jpeg(4400)) is None
+        assert outcome(supervisor, bombs.false_jpeg(4400)) is None
         assert peak(supervisor) <= MEMORY
     finally:
         supervisor.close()

@@ -102,7 +102,9 @@ async def test_an_image_that_cannot_be_had_launches_nothing(objects: dict[str, b
     assert manifest_key(PREFIX) not in store.objects
 
 
-@pytest.mark.parametrize("key", ["../other/logo.png", "/logo.png", "a//b.png", ".imagejob/x.png", "a\n.png"])
+@pytest.mark.parametrize(
+    "key", ["../other/logo.png", "a/../../other/logo.png", "./logo.png", ".imagejob/x.png", ""]
+)
 def test_no_key_leads_out_of_the_jail(key: str) -> None:
     raw = {"source": SOURCE, "renditions": marked(key)}
     with pytest.raises(InvalidSpec, match=r"watermark\.image"):
