@@ -1,6 +1,6 @@
 """The colours of a source as an ICC profile, whatever form its format gives them.
 
-PNG: the first of the chunks cICP, iCCP, sRGB, and gAMA with cHRM, as in browsers. AVIF and HEIC: a profile,
+PNG: the first of the chunks cICP, iCCP, sRGB, and gAMA, as in browsers. AVIF and HEIC: a profile,
 or code points (nclx). All others: a profile. The EXIF tags ColorSpace and InteroperabilityIndex do not count:
 browsers ignore them.
 """
@@ -32,6 +32,9 @@ _PRIMARIES: dict[int, Chromaticities] = {
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0, 17: 2.6}
 """All other transfer functions that are not HDR are displayed like sRGB."""
 
+_SRGB_GAMMA, _SAME_GAMMA = 1 / 2.2, 0.001
+"""The gamma that editors write for sRGB, and what differs less; browsers take it for sRGB if it is alone."""
+
 _HDR = {16: "PQ", 18: "HLG"}
 
 
@@ -61,9 +64,9 @@ def _png_colours(data: bytes, image: Image.Image, profile: bytes | None) -> tupl
     if found is not None or profile is not None or "srgb" in image.info:
         return found, profile
     gamma, chromaticities = image.info.get("gamma"), image.info.get("chromaticity")
-    if not gamma or not chromaticities:
+    if not gamma or (not chromaticities and abs(gamma - _SRGB_GAMMA) < _SAME_GAMMA):
         return None, None
-    return None, matrix_profile(chromaticities, 1 / gamma)
+    return None, matrix_profile(chromaticities or BT709, 1 / gamma)
 
 
 def _cicp(data: bytes) -> Nclx | None:

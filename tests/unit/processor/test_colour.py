@@ -202,7 +202,8 @@ def test_a_profile_goes_before_code_points() -> None:
 PNG_CHUNKS = {
     "gAMA with cHRM": ((gama(1.8), chrm(SPACES["ProPhoto"])), SPACES["ProPhoto"]),
     "gAMA with the primaries of sRGB": ((gama(1.0), chrm(SRGB)), SPACES["linear"]),
-    "gAMA alone": ((gama(1.0),), SRGB),
+    "gAMA alone": ((gama(1.0),), SPACES["linear"]),
+    "gAMA of sRGB alone": ((gama(2.2),), SRGB),
     "cHRM alone": ((chrm(SPACES["ProPhoto"]),), SRGB),
     "sRGB before gAMA": ((chunk(b"sRGB", b"\0"), gama(1.0), chrm(SPACES["ProPhoto"])), SRGB),
     "cICP": ((cicp(12, 13),), SPACES["Display P3"]),
