@@ -6,9 +6,9 @@ export PYTHONDONTWRITEBYTECODE := 1
 export PATH := $(PATH):/usr/sbin:/sbin
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
-MEASURED := failures chaos chaos-cluster failover
+MEASURED := failures chaos chaos-cluster failover pictures
 
-.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs bench bench-images bench-failover soak lock clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ chaos-cluster: $(STAMP) ## a hundred kills of the operator on a real cluster; KI
 
 docs: $(STAMP) ## generate the pages, with the newest measurements in out/
 	@$(PYTHON) -m docgen $(wildcard $(MEASURED:%=out/%.json))
+
+pictures: $(STAMP) ## hundreds of image files through every output format, compared with libvips (10 minutes)
+	@PYTHONPATH=tools:tests $(PYTHON) -m pictures
 
 bench: $(STAMP) ## benchmarks, as ratios
 	@$(PYTHON) -m pytest bench -q

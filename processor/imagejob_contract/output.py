@@ -29,8 +29,8 @@ FORMATS: tuple[Format, ...] = tuple(form for form in Format if form is not Forma
 class Metadata(enum.StrEnum):
     """Which EXIF and XMP is kept; IPTC never is.
 
-    Strip keeps nothing, KeepCopyright the EXIF tags Artist and Copyright, Keep everything that describes the
-    image, including its location.
+    Strip keeps nothing, KeepCopyright the creator and the copyright, Keep everything, including the location
+    and maker notes.
     """
 
     STRIP = "Strip"

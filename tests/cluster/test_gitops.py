@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from kubernetes import client
 
 from architecture.test_gitops import MANIFESTS, PAGE, merged
@@ -39,8 +39,8 @@ class Repository:
         self._cluster = cluster
         self.manifest = copy.deepcopy(manifest)
         self.manifest["metadata"] |= {"name": f"git-{uuid.uuid4().hex[:8]}", "namespace": namespace}
-        self._file = folder / "manifest.yaml"
-        self._file.write_text(yaml.safe_dump(self.manifest))
+        self._file = folder / "manifest.json"
+        self._file.write_text(json.dumps(self.manifest))
 
     def kubectl(self, *arguments: str) -> tuple[int, str]:
         done = self._cluster.kubectl(*arguments, "-f", str(self._file))

@@ -38,7 +38,7 @@ from imagejob_operator.operations.processing.results import read_staged
 from imagejob_operator.operations.publishing.publish import publish
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import StoreDenied
-from imagejob_operator.validation.keys import InvalidKey, check_relative_key
+from imagejob_operator.validation.keys import InvalidKey, check_key
 from imagejob_processor.storage import Store
 
 pytestmark = [pytest.mark.store, pytest.mark.timeout(120)]
@@ -74,23 +74,20 @@ ODD = [
     "日本語/写真.jpg",
     "picture \U0001f5bc.jpg",
     "nbsp\u00a0zero\u200bwidth.jpg",
+    "new\nline.jpg",
+    "tab\tand\x01control\x7f.jpg",
     LONG + "z" * (512 - len(LONG)),
 ]
 EMPTY = "empty.jpg"
 REFUSED = [
-    "/leading.jpg",
-    "trailing/",
-    "double//slash.jpg",
     "../climbs.jpg",
     "a/../climbs.jpg",
     "a/./dot.jpg",
     ".",
-    "new\nline.jpg",
-    "tab\t.jpg",
     "null\x00.jpg",
-    "delete\x7f.jpg",
-    "x" * 513,
+    "x" * 1025,
     ".imagejob-staging/x",
+    "/.imagejob/x",
 ]
 """No server is ever asked about these."""
 
@@ -189,7 +186,8 @@ async def test_odd_keys_by_listing_and_no_folders(place: Place) -> None:
 async def test_odd_keys_by_a_list(place: Place) -> None:
     keys = stored(place, ODD)
     lines = [
-        key if number % 2 else msgspec.json.encode({"key": key}).decode() for number, key in enumerate(keys)
+        key if number % 2 and "\n" not in key else msgspec.json.encode({"key": key}).decode()
+        for number, key in enumerate(keys)
     ]
     place.upload("lists/odd list+%.ndjson", "\r\n".join(lines).encode())
     assert await run(place, {"list": {"key": "lists/odd list+%.ndjson"}}, "{index}-{rendition}.{ext}") == keys
@@ -212,7 +210,7 @@ async def test_a_key_that_one_server_takes_for_a_version(place: Place) -> None:
 @pytest.mark.parametrize("key", REFUSED, ids=repr)
 def test_keys_out_of_the_jail_reach_no_server(key: str) -> None:
     with pytest.raises(InvalidKey):
-        check_relative_key(key, "field")
+        check_key(key, "field")
 
 
 def test_every_odd_key_has_an_output_of_its_own() -> None:

@@ -17,12 +17,15 @@ from docgen.chaos import SECTIONS, chaos
 from docgen.errors import errors
 from docgen.monitoring import monitoring
 from docgen.pages import api, failures, phases
+from docgen.pictures import pictures
 from docgen.soaking import soak
 
 ROOT = Path(__file__).resolve().parents[2]
 USERS, ADMINISTRATORS, EVIDENCE = (ROOT / "docs" / part for part in ("users", "administrators", "evidence"))
 FOLDER = EVIDENCE / "measured"
-MEASURED, IMAGES, SOAK = (FOLDER / f"{name}.json" for name in ("failures", "bench-images", "soak"))
+MEASURED, IMAGES, PICTURES, SOAK = (
+    FOLDER / f"{name}.json" for name in ("failures", "bench-images", "pictures", "soak")
+)
 CRASHES = {name: FOLDER / name for name in SECTIONS}
 
 
@@ -42,6 +45,7 @@ def pages() -> dict[Path, str]:
         EVIDENCE / "failures.md": failures(json.loads(MEASURED.read_text())),
         EVIDENCE / "chaos.md": chaos(crashes),
         EVIDENCE / "bench-images.md": bench_images(json.loads(IMAGES.read_text())),
+        EVIDENCE / "pictures.md": pictures(json.loads(PICTURES.read_text())),
         EVIDENCE / "soak.md": soak(json.loads(SOAK.read_text())),
     }
 

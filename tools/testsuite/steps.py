@@ -84,7 +84,7 @@ STEPS = (
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True),
     Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True, group="tool"),
     Step("processor", "test", _pytest("tests/unit/processor"), group="tool"),
-    Step("golden", "test", _pytest("tests/golden"), group="tool"),
+    Step("golden", "test", _pytest("tests/golden", "tests/pictures"), group="tool"),
     Step("alerts", "test", _pytest("tests/alerts"), group="tool"),
     *(_cluster_step("cluster-up", "up", name) for name in CLUSTERS),
     *(_cluster_step("images", "images", name) for name in CLUSTERS),

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from imagejob_contract.wire import Wire
 from imagejob_operator.api.output_headers import Headers, check_headers
-from imagejob_operator.validation.keys import check_prefix, check_template
+from imagejob_operator.validation.keys import check_chosen_prefix, check_template
 
 ObjectName = Annotated[str, Meta(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z")]
 """The name of a Kubernetes object."""
@@ -46,6 +46,6 @@ class Destination(Wire, frozen=True):
     def check(self) -> None:
         """Check what the schema cannot; raises InvalidKey or InvalidHeaders."""
         if self.prefix:
-            check_prefix(self.prefix, "spec.destination.prefix")
+            check_chosen_prefix(self.prefix, "spec.destination.prefix")
         check_template(self.key_template, "spec.destination.keyTemplate")
         check_headers(self.headers)

@@ -14,7 +14,7 @@ from imagejob_operator.api.destination import ObjectName
 from imagejob_operator.api.imagejob import Key, parsed
 from imagejob_operator.api.sources import SecretRef
 from imagejob_operator.api.status import Condition, Stanza
-from imagejob_operator.validation.keys import InvalidKey, check_prefix
+from imagejob_operator.validation.keys import InvalidKey, check_chosen_prefix
 from imagejob_operator.validation.schema_errors import explain
 
 ENDPOINT = r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?\Z"
@@ -168,7 +168,7 @@ def parse_store_spec(raw: object) -> StoreSpec:
     for field, prefix in (("prefix", spec.prefix), ("staging", spec.staging)):
         if prefix:
             try:
-                check_prefix(prefix, f"spec.{field}")
+                check_chosen_prefix(prefix, f"spec.{field}")
             except InvalidKey as error:
                 raise InvalidStore(str(error)) from None
             if not prefix.endswith("/"):

@@ -10,7 +10,7 @@ from msgspec import Meta
 from imagejob_contract.wire import Wire
 from imagejob_operator.api.destination import ObjectName
 from imagejob_operator.validation.globs import matcher
-from imagejob_operator.validation.keys import check_prefix, check_relative_key, is_reserved
+from imagejob_operator.validation.keys import check_key, check_name, check_prefix, is_reserved
 from imagejob_operator.validation.urls import MAX_URL_CHARACTERS, InvalidURL, name_of, parse_url
 
 Key = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -70,7 +70,7 @@ class UrlSource(Wire, frozen=True):
                 f"{field}: the path of {url.shown!r} must end with a file name, such as a.jpg: outputs are "
                 "named after it"
             )
-        check_relative_key(name, f"{field}: the file name of {url.shown!r}")
+        check_name(name, f"{field}: the file name of {url.shown!r}")
 
 
 class InlineFile(Wire, frozen=True):
@@ -82,7 +82,7 @@ class InlineFile(Wire, frozen=True):
     def check(self, position: int) -> None:
         """Check the name; raises InvalidSource or InvalidKey."""
         field = f"spec.source.inline[{position}].name"
-        check_relative_key(self.name, field)
+        check_name(self.name, field)
         if "/" in self.name:
             raise InvalidSource(f"{field}: {self.name!r} must not contain '/'")
 
@@ -115,11 +115,11 @@ class Source(Wire, frozen=True):
                 f"spec.source: exactly one of {', '.join(kinds)} must be set, found {found or 'none'}"
             )
         for position, key in enumerate(self.keys or ()):
-            check_relative_key(key, f"spec.source.keys[{position}]")
+            check_key(key, f"spec.source.keys[{position}]")
         if self.match:
             check_prefix(self.match.prefix, "spec.source.match.prefix")
         if self.list:
-            check_relative_key(self.list.key, "spec.source.list.key")
+            check_key(self.list.key, "spec.source.list.key")
         for position, source in enumerate(self.urls or ()):
             source.check(position)
         for position, file in enumerate(self.inline or ()):

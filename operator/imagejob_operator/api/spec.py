@@ -24,7 +24,7 @@ from imagejob_operator.api.errors import bounded
 from imagejob_operator.api.output_headers import InvalidHeaders
 from imagejob_operator.api.sources import InvalidSource, Source
 from imagejob_operator.validation.complexity import TooComplex, check_complexity
-from imagejob_operator.validation.keys import InvalidKey, check_relative_key
+from imagejob_operator.validation.keys import InvalidKey, check_key
 from imagejob_operator.validation.pod_resources import TooSmall, check_capacity
 from imagejob_operator.validation.pod_template import InvalidPodTemplate, check_pod_template
 from imagejob_operator.validation.schema_errors import explain
@@ -195,7 +195,7 @@ def _check_renditions(renditions: tuple[Rendition, ...]) -> None:
         if names.count(name) > 1:
             raise InvalidSpec(f"spec.renditions: duplicate name {name!r}; names must be unique")
     for key in watermark_image_keys(renditions):
-        check_relative_key(key, "spec.renditions: watermark.image")
+        check_key(key, "spec.renditions: watermark.image")
     for number, rendition in enumerate(renditions):
         for where, text in violations(rendition):
             raise InvalidSpec(f"spec.renditions[{number}]{where}: {text}")

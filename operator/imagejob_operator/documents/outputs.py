@@ -14,10 +14,7 @@ from imagejob_contract.source_format import UnknownExtension, for_source
 from imagejob_operator.api.output_headers import Headers
 from imagejob_operator.api.sources import Source
 from imagejob_operator.api.spec import Spec
-from imagejob_operator.validation.keys import InvalidKey, KeyCollision, check_segments
-
-MAX_OUTPUT_KEY_BYTES = 1024
-"""S3's limit on a key."""
+from imagejob_operator.validation.keys import InvalidKey, KeyCollision, check_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +74,10 @@ def planned_outputs(spec: Spec, items: Iterable[PlannedItem]) -> list[list[Plann
 
 
 def _outputs_of(spec: Spec, item: PlannedItem) -> Iterator[PlannedOutput]:
-    folder, _, name = item.source.removeprefix(spec.source.folder).rpartition("/")
-    folder, stem = f"{folder}/" if folder else "", name.rpartition(".")[0] or name
+    relative = item.source.removeprefix(spec.source.folder)
+    folder = relative[: relative.rfind("/") + 1]
+    name = relative.removeprefix(folder)
+    stem = name.rpartition(".")[0] or name
     for declared in spec.renditions:
         try:
             rendition = for_source(declared, item.source)
@@ -92,12 +91,7 @@ def _outputs_of(spec: Spec, item: PlannedItem) -> Iterator[PlannedOutput]:
             rendition=rendition.name,
             ext=EXTENSIONS[rendition.output.format],
         )
-        if (length := len(key.encode())) > MAX_OUTPUT_KEY_BYTES:
-            raise InvalidKey(
-                f"spec.destination.keyTemplate: the output key {key[:80]!r}... of {item.source!r} has "
-                f"{length} bytes; at most {MAX_OUTPUT_KEY_BYTES} are allowed; shorten prefix or keyTemplate"
-            )
-        check_segments(key, "spec.destination.keyTemplate")
+        check_key(key, f"spec.destination.keyTemplate: the output key of {item.source[:80]!r}")
         yield PlannedOutput(item, rendition, key, spec.destination.headers)
 
 

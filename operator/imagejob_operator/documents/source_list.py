@@ -8,7 +8,7 @@ import msgspec
 
 from imagejob_contract.wire import Wire
 from imagejob_operator.api.errors import Code, Failure, Reason
-from imagejob_operator.validation.keys import InvalidKey, check_relative_key
+from imagejob_operator.validation.keys import InvalidKey, check_key
 
 MAX_LISTED = 100_000
 """Items of one list."""
@@ -64,7 +64,7 @@ def _read_line(line: bytes, where: str) -> str:
             source = listed if isinstance(listed, str) else listed.key
         else:
             source = line.decode()
-        check_relative_key(source, where)
+        check_key(source, where)
     except UnicodeDecodeError:
         text = f"{where}: {line[:60]!r} is not UTF-8"
     except msgspec.DecodeError as error:

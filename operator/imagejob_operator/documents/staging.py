@@ -14,8 +14,8 @@ MAX_ITEMS = 100_000
 """Items of one run."""
 ITEMS_PER_PART = 1000
 """A manifest with more items is written in parts of this many."""
-MAX_PART_BYTES = MAX_MANIFEST_BYTES = 8 * 1024 * 1024
-"""More than a part, or a manifest without parts, needs with keys of 512 characters."""
+MAX_PART_BYTES = MAX_MANIFEST_BYTES = 16 * 1024 * 1024
+"""More than a part, or a manifest without parts, needs if its keys have 1,024 control characters each."""
 
 URLS_SLACK = timedelta(minutes=10)
 """URLs outlive the run by a minute, and by more if they are signed just before its deadline."""

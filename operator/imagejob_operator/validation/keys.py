@@ -1,4 +1,9 @@
-"""Validation of keys that users write, which are relative to the namespace's prefix and cannot leave it."""
+"""Validation of keys that users write, which are relative to the namespace's prefix and cannot leave it.
+
+The key of an object may be whatever S3 takes, except segments that HTTP clients and servers resolve.
+Names that a user chooses also have no empty segments and no control characters: MinIO refuses the first, and
+few programs can read the second.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,15 @@ import re
 
 from imagejob_operator.naming.names import RESERVED_ROOTS
 
-MAX_KEY_CHARACTERS = 512
+MAX_KEY_BYTES = 1024
+"""S3's limit on a key in UTF-8. The schema has a limit of 512 characters on the keys in a spec."""
+MAX_SHOWN = 100
+"""Characters of a key in a message."""
 TEMPLATE_VARIABLES = ("dir", "stem", "name", "index", "rendition", "ext")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CLIMBS = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)")
+_DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|\Z)")
+_EMPTY = re.compile(r"//|/\Z")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
 class InvalidKey(ValueError):
@@ -20,43 +30,43 @@ class KeyCollision(ValueError):
     """Two outputs have the same key; the message names both."""
 
 
-def check_relative_key(key: str, field: str) -> None:
-    """Check length and form of a key; raises InvalidKey."""
-    if not key or len(key) > MAX_KEY_CHARACTERS:
+def check_key(key: str, field: str) -> None:
+    """Check a key that an object may have; raises InvalidKey."""
+    shown = repr(key if len(key) <= MAX_SHOWN else f"{key[:MAX_SHOWN]}…")
+    size = len(key.encode(errors="surrogatepass"))
+    if not 1 <= size <= MAX_KEY_BYTES:
+        raise InvalidKey(f"{field}: {shown} must have 1 to {MAX_KEY_BYTES} bytes in UTF-8, found {size}")
+    if "\0" in key or _SURROGATES.search(key):
+        raise InvalidKey(f"{field}: {shown} must not contain NUL or half of a surrogate pair; remove it")
+    if _DOTS.search(key):
+        rule = "must not have a '.' or '..' segment, which HTTP clients and servers resolve"
+        raise InvalidKey(f"{field}: {shown} {rule}")
+    if is_reserved(key):
+        root = key.lstrip("/").partition("/")[0]
         raise InvalidKey(
-            f"{field}: {key[:60]!r} must have 1 to {MAX_KEY_CHARACTERS} characters, found {len(key)}"
+            f"{field}: {shown} is in {root}/, which is reserved for the operator; choose another key"
         )
-    check_segments(key, field)
 
 
-def check_segments(key: str, field: str) -> None:
-    """Check the form of a key of any length; raises InvalidKey."""
-    if key.startswith("/"):
-        raise InvalidKey(f"{field}: {key!r} must not start with '/'; keys are relative to the namespace")
-    if _CONTROL.search(key):
-        raise InvalidKey(f"{field}: {key!r} must not contain control characters; remove them")
-    if _CLIMBS.search(key):
-        raise InvalidKey(f"{field}: {key!r} must not have an empty, '.' or '..' segment; remove it")
-    check_reserved(key, field)
+def check_name(name: str, field: str) -> None:
+    """Check a name that a user chooses; raises InvalidKey."""
+    if name.startswith("/"):
+        raise InvalidKey(f"{field}: {name!r} must not start with '/'; keys are relative to the namespace")
+    if _CONTROL.search(name):
+        raise InvalidKey(f"{field}: {name!r} must not contain control characters; remove them")
+    if _EMPTY.search(name):
+        raise InvalidKey(f"{field}: {name!r} must not have an empty segment; remove it")
+    check_key(name, field)
 
 
 def is_reserved(key: str) -> bool:
-    """Whether a key is in a folder of the operator."""
-    return key.partition("/")[0] in RESERVED_ROOTS
-
-
-def check_reserved(key: str, field: str) -> None:
-    """Raise InvalidKey if a key is in a folder of the operator."""
-    if is_reserved(key):
-        root = key.partition("/")[0]
-        raise InvalidKey(
-            f"{field}: {key!r} is in {root}/, which is reserved for the operator; choose another key"
-        )
+    """Whether a key is in a folder of the operator; a store on a file system ignores leading slashes."""
+    return key.lstrip("/").partition("/")[0] in RESERVED_ROOTS
 
 
 def check_prefix(prefix: str, field: str) -> None:
-    """Check a prefix, a key that may end with '/'; raises InvalidKey."""
-    check_relative_key(prefix.removesuffix("/") if len(prefix) <= MAX_KEY_CHARACTERS else prefix, field)
+    """Check a prefix of keys that objects have; raises InvalidKey."""
+    check_key(prefix, field)
     for root in RESERVED_ROOTS:
         if f"{root}/".startswith(prefix):
             raise InvalidKey(
@@ -65,10 +75,16 @@ def check_prefix(prefix: str, field: str) -> None:
             )
 
 
+def check_chosen_prefix(prefix: str, field: str) -> None:
+    """Check a prefix that a user chooses, a name that may end with '/'; raises InvalidKey."""
+    check_name(prefix.removesuffix("/"), field)
+    check_prefix(prefix, field)
+
+
 def check_template(template: str, field: str) -> None:
     """Raise InvalidKey if a key template has other variables or braces, or results in invalid keys."""
     if not re.fullmatch(f"([^{{}}]|[{{]({'|'.join(TEMPLATE_VARIABLES)})[}}])*", template):
         known = ", ".join("{" + variable + "}" for variable in TEMPLATE_VARIABLES)
         raise InvalidKey(f"{field}: {template!r}: only the variables {known} and no other braces are allowed")
     sample = template.format(dir="d/", stem="s", name="n", index="0", rendition="r", ext="e")
-    check_relative_key(sample, field)
+    check_name(sample, field)

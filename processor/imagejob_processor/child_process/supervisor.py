@@ -26,7 +26,7 @@ from imagejob_processor.rendering.encoded import EncodedRendition
 COMMAND = (sys.executable, "-P", "-m", "imagejob_processor.child_process.child")
 START_SECONDS = 60.0
 MEMORY_ENVIRONMENT = {
-    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
     "PYTHONDONTWRITEBYTECODE": "1",

@@ -57,6 +57,7 @@ def encode_animation(
     if len(frames.images) == 1:
         return encode.encode(first, output, metadata)
     durations = rounded_durations(frames.durations, form)
+    kept = metadata.select(form, output.metadata, first.size)
     images, plays = _in_one_mode(frames.images), _at_most(frames.plays, _MAX_PLAYS, form, "plays")
     if form is Format.GIF:
         repeats = None if plays == 1 else max(0, plays - 1)
@@ -65,16 +66,15 @@ def encode_animation(
         "save_all": True,
         "append_images": [encode.to_format(image, output) for image in images[1:]],
         "duration": durations,
-        **metadata.options(form, output.metadata),
     }
     if form is Format.AVIF:
         # Chromium takes the samples of an animation for limited range, whatever the file says.
         options["range"] = "limited"
-        return avif_boxes.with_plays(encode.encode_with(images[0], output, options), plays)
+        return avif_boxes.with_plays(encode.encode_with(images[0], output, kept, options), plays)
     # Partial frames lose the alpha flag, so that some decoders fill transparent pixels with black.
     if form is Format.WEBP and images[0].mode == "RGBA":
         options |= {"kmin": 1, "kmax": 1}
-    return encode.encode_with(images[0], output, {**options, "loop": plays})
+    return encode.encode_with(images[0], output, kept, {**options, "loop": plays})
 
 
 def shown_milliseconds(stored: float) -> float:

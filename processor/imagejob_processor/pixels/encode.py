@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
+from types import MappingProxyType
 from typing import Any
 
 from PIL import Image
@@ -18,7 +19,7 @@ from imagejob_processor.limits import MAX_SIDES
 from imagejob_processor.notes import note
 from imagejob_processor.pixels.canvas import flatten
 from imagejob_processor.pixels.geometry import Size
-from imagejob_processor.pixels.metadata import NO_METADATA, SourceMetadata
+from imagejob_processor.pixels.metadata import NO_METADATA, KeptMetadata, SourceMetadata
 
 DEFAULT_QUALITIES = {Format.JPEG: 82, Format.WEBP: 80, Format.AVIF: 60}
 MIN_QUALITY = 10
@@ -63,20 +64,23 @@ def encode(image: Image.Image, output: Output, metadata: SourceMetadata = NO_MET
     Raises:
         ItemFailure: IMG_009, the size target cannot be reached.
     """
-    return encode_with(image, output, metadata.options(output.format, output.metadata))
+    return encode_with(image, output, metadata.select(output.format, output.metadata, image.size))
 
 
-def encode_with(image: Image.Image, output: Output, options: dict[str, Any]) -> bytes:
+def encode_with(
+    image: Image.Image, output: Output, kept: KeptMetadata, options: Mapping[str, Any] = MappingProxyType({})
+) -> bytes:
     """Encode an image as `encode` does, with further options of Pillow's encoder."""
     form = output.format
     if form in _WRITERS:
         importlib.import_module(_WRITERS[form])
     image = to_format(image, output)
+    more = {**options, **kept.options(form)}
 
     def at(quality: int) -> bytes:
         file = BytesIO()
-        image.save(file, form.upper(), **_options(output, quality, grey=image.mode == "L"), **options)
-        return file.getvalue()
+        image.save(file, form.upper(), **_options(output, quality, grey=image.mode == "L"), **more)
+        return kept.complete(form, file.getvalue())
 
     return encode_to_size(output, at)
 

@@ -1,100 +1,151 @@
-"""Metadata of a source (EXIF and XMP), and what of it an output may keep.
+"""Metadata of a source, and what of it an output keeps: EXIF and XMP, byte for byte.
 
-XMP is copied unchanged. EXIF is written again from known tags, without orientation (the image is upright),
-thumbnail, maker notes and tags about how the source was stored.
+What was applied to the pixels is not left to be applied again: orientation and colour space. What an output
+cannot hold is noted. IPTC and extended XMP are never kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from imagejob_contract.output import Format, Metadata
+from imagejob_processor.notes import note
+from imagejob_processor.pixels import exif, tiff_metadata, xmp
+from imagejob_processor.pixels.geometry import Size
+from imagejob_processor.pixels.metadata_source import find_metadata
 
-MAX_BYTES = 60_000
-"""Size limit of EXIF and of XMP that are kept: that of a JPEG segment, for every format."""
-
-_COPYRIGHT = (ExifTags.Base.Artist, ExifTags.Base.Copyright)
-_MAIN_IFD = (
-    *_COPYRIGHT,
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-)
-_DROPPED = (ExifTags.Base.MakerNote, ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight, 0xA005)
+MAX_BYTES = 1024 * 1024
+"""Size limit of EXIF and of XMP that are kept."""
+_LIMITS = {
+    ("EXIF", Format.JPEG): 65_527,
+    ("XMP", Format.JPEG): 65_504,
+    ("EXIF", Format.GIF): 0,
+    ("XMP", Format.GIF): 0,
+}
+"""Where the limit of the format is lower."""
+_MAX_READ_BYTES = 4 * MAX_BYTES
+"""Above this, a thumbnail cannot be the reason why it is too large."""
+_EXIF_PREFIX = b"Exif\0\0"
 _XMP_IN_PNG = "XML:com.adobe.xmp"
 
 
 @dataclass(frozen=True)
-class SourceMetadata:
-    """EXIF and XMP of one source, ready to be written; empty if there is nothing to keep.
+class Part:
+    """The EXIF or the XMP of a source; empty if there is none, None where it is corrupt.
 
     Attributes:
-        exif: All tags that may be kept, with the Exif and GPS IFDs.
-        main_ifd: Only those of the main IFD.
-        copyright: Only Artist and Copyright.
-        xmp: As in the source.
+        name: EXIF or XMP.
+        length: Its bytes in the source.
+        whole: All of it.
+        copyright: What `KeepCopyright` keeps of it.
     """
 
-    exif: bytes = b""
-    main_ifd: bytes = b""
-    copyright: bytes = b""
-    xmp: bytes = b""
+    name: str
+    length: int = 0
+    whole: bytes | None = b""
+    copyright: bytes | None = b""
 
-    def options(self, output: Format, metadata: Metadata) -> dict[str, Any]:
-        """Return the options of Pillow's encoder that write what `metadata` keeps."""
-        # With compression, Pillow writes TIFF by libtiff, without XMP and IFDs.
-        all_tags = self.main_ifd if output is Format.TIFF else self.exif
-        exif = {Metadata.KEEP: all_tags, Metadata.KEEP_COPYRIGHT: self.copyright}.get(metadata, b"")
-        xmp = self.xmp if metadata is Metadata.KEEP else b""
-        options: dict[str, Any] = {"exif": exif} if exif else {}
-        if not xmp:
-            return options
-        if output is Format.PNG:
+    def kept(self, output: Format, metadata: Metadata) -> bytes:
+        """Return what an output keeps, and note what it cannot hold."""
+        if metadata is Metadata.STRIP:
+            return b""
+        most = _LIMITS.get((self.name, output), MAX_BYTES)
+        wanted = self.whole if metadata is Metadata.KEEP else self.copyright
+        kept = next((part for part in (wanted, self.copyright) if part and len(part) <= most), b"")
+        if wanted is not None and len(wanted) <= most:
+            return wanted
+        reason = f"{output} holds at most {most} bytes" if most else f"{output} holds none"
+        done = "was reduced to the copyright" if kept else "was dropped"
+        note(f"{self.name} of {self.length} bytes {done}: {'it is corrupt' if wanted is None else reason}")
+        return kept
+
+
+@dataclass(frozen=True)
+class SourceMetadata:
+    """EXIF and XMP of one source."""
+
+    exif: Part = Part("EXIF")
+    xmp: Part = Part("XMP")
+
+    def select(self, output: Format, metadata: Metadata, size: Size) -> KeptMetadata:
+        """Return what an output of this format and size keeps."""
+        block = self.exif.kept(output, metadata)
+        return KeptMetadata(exif.sized(block, size) if block else b"", self.xmp.kept(output, metadata))
+
+
+@dataclass(frozen=True)
+class KeptMetadata:
+    """The EXIF block and the XMP packet of one output; empty if there is none."""
+
+    exif: bytes
+    xmp: bytes
+
+    def options(self, output: Format) -> dict[str, Any]:
+        """Return the options of Pillow's encoder that write it."""
+        if output is Format.TIFF:
+            return {}
+        options: dict[str, Any] = {}
+        if self.exif:
+            options["exif"] = (_EXIF_PREFIX if output is Format.JPEG else b"") + self.exif
+        if self.xmp and output is Format.PNG:
             from PIL import PngImagePlugin
 
-            text = PngImagePlugin.PngInfo()
-            text.add_itxt(_XMP_IN_PNG, xmp.decode("utf-8", "replace"))
-            return {**options, "pnginfo": text}
-        return options if output is Format.TIFF else {**options, "xmp": xmp}
+            options["pnginfo"] = PngImagePlugin.PngInfo()
+            options["pnginfo"].add_itxt(_XMP_IN_PNG, self.xmp)
+        elif self.xmp:
+            options["xmp"] = self.xmp
+        return options
+
+    def complete(self, output: Format, data: bytes) -> bytes:
+        """Return the encoded file with what `options` cannot write."""
+        if output is not Format.TIFF or not (self.exif or self.xmp):
+            return data
+        return tiff_metadata.with_metadata(data, self.exif, self.xmp)
 
 
 NO_METADATA = SourceMetadata()
 
 
-def read_metadata(image: Image.Image) -> SourceMetadata:
-    """Read the metadata of an image that is not decoded yet, without parts that are broken or too large."""
-    xmp = image.info.get("xmp", b"")
-    xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
+def read_metadata(data: bytes, image: Image.Image) -> SourceMetadata:
+    """Read the metadata of a source that is not decoded yet, and note what is never kept."""
     try:
-        exif = image.getexif()
-        parts = (
-            _select(exif, _MAIN_IFD, with_ifds=True),
-            _select(exif, _MAIN_IFD, with_ifds=False),
-            _select(exif, _COPYRIGHT, with_ifds=False),
-            xmp,
-        )
-    except Exception:  # noqa: BLE001 - broken EXIF does not fail an image that decodes
-        return SourceMetadata(xmp=xmp if len(xmp) <= MAX_BYTES else b"")
-    return SourceMetadata(*(part if len(part) <= MAX_BYTES else b"" for part in parts))
+        found = find_metadata(data, image, MAX_BYTES)
+    except Exception:  # noqa: BLE001 - broken metadata does not fail an image that decodes
+        note("EXIF and XMP were dropped: they are corrupt")
+        return NO_METADATA
+    if found.iptc:
+        note(f"IPTC of {found.iptc} bytes was dropped: only EXIF and XMP are kept")
+    if found.extended_xmp:
+        note(f"extended XMP of {found.extended_xmp} bytes was dropped: only the main packet is kept")
+    return SourceMetadata(
+        _part("EXIF", found.exif, _upright, exif.copyright_of),
+        _part("XMP", found.xmp, _upright_packet, xmp.copyright_of),
+    )
 
 
-def _select(source: Image.Exif, tags: tuple[int, ...], *, with_ifds: bool) -> bytes:
-    """Write EXIF with the given tags, and optionally with the Exif and GPS IFDs."""
-    selected = Image.Exif()
-    for tag in tags:
-        if tag in source:
-            selected[tag] = source[tag]
-    if with_ifds:
-        exif_ifd = source.get_ifd(ExifTags.IFD.Exif)
-        gps_ifd = source.get_ifd(ExifTags.IFD.GPSInfo)
-        if kept := {tag: value for tag, value in exif_ifd.items() if tag not in _DROPPED}:
-            selected.get_ifd(ExifTags.IFD.Exif).update(kept)
-        if gps_ifd:
-            selected.get_ifd(ExifTags.IFD.GPSInfo).update(gps_ifd)
-    found = bool(selected) or bool(selected._ifds)
-    return selected.tobytes() if found else b""
+def _part(
+    name: str, found: bytes, whole: Callable[[bytes], bytes], copyright_of: Callable[[bytes], bytes]
+) -> Part:
+    return Part(name, len(found), _read(found, whole), _read(found, copyright_of)) if found else Part(name)
+
+
+def _upright_packet(packet: bytes) -> bytes:
+    if b"\0" in packet.rstrip(b"\0"):
+        raise ValueError("it is not UTF-8")
+    return xmp.upright(packet)
+
+
+def _upright(block: bytes) -> bytes:
+    """Return the block without its orientation, also without that of an XMP packet in it."""
+    return xmp.upright(exif.upright(block)) if len(block) <= _MAX_READ_BYTES else block
+
+
+def _read(found: bytes, read: Callable[[bytes], bytes]) -> bytes | None:
+    try:
+        return read(found)
+    except Exception:  # noqa: BLE001 - broken metadata does not fail an image that decodes
+        return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from PIL import ExifTags, Image
 
+from imagejob_processor.pixels import xmp
 from imagejob_processor.pixels.geometry import Box, Size
 
 _TRANSPOSITIONS = {
@@ -22,11 +23,17 @@ _TRANSPOSITIONS = {
 
 
 def read_orientation(image: Image.Image) -> int:
-    """Read the orientation; 1 if there is none or it is invalid."""
-    if image.format in ("TIFF", "HEIF", "JXL"):
+    """Read the orientation, of XMP if EXIF has none; 1 if there is none or it is invalid."""
+    if image.format in ("HEIF", "JXL") or ExifTags.Base.Orientation in getattr(image, "tag_v2", ()):
         return 1
     try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+        exif = image.getexif()
+        packet = image.info.get("xmp", b"")
+        value = exif.get(ExifTags.Base.Orientation) or xmp.orientation(packet)
+        if image.format == "TIFF":
+            # Or Pillow applies that of XMP as well, but does not turn the size that it reports.
+            image.info.pop("xmp", None)
+            exif.pop(ExifTags.Base.Orientation, None)
     except Exception:  # noqa: BLE001 - broken EXIF does not fail an image that decodes
         return 1
     return value if isinstance(value, int) and value in _TRANSPOSITIONS else 1

@@ -139,7 +139,10 @@ def _differs(upper: Image.Image, lower: Image.Image, colour: tuple[int, int, int
 
 def _open_again(header: Header, image: Image.Image) -> Image.Image:
     """Open the file once more: reading the EXIF of `image` may have decoded it."""
-    return Image.open(BytesIO(header.data), formats=(image.format or "",))
+    again = Image.open(BytesIO(header.data), formats=(image.format or "",))
+    # Pillow would apply the orientation in it to a TIFF.
+    again.info.pop("xmp", None)
+    return again
 
 
 def _strips(image: Image.Image) -> list[tuple[int, int, int, int]]:

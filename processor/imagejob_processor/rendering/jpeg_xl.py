@@ -10,17 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 from PIL import Image
 
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
+from imagejob_processor.notes import note
 from imagejob_processor.pixels.geometry import Size
 from imagejob_processor.rendering.iso_media import boxes
 
 CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 _ALPHA, _SPOT, _BLACK, _CFA = 0, 2, 4, 5
+_METADATA = {b"Exif": "EXIF", b"xml ": "XMP"}
+_COMPRESSED = "compressed_metadata"
 _PREMULTIPLIED = {"RGBA": "RGBa", "LA": "La"}
 _MAX_EXTRA_CHANNELS = 64
 _SIDE = ((9, 1), (13, 1), (18, 1), (30, 1))
@@ -79,14 +83,22 @@ def open_jpeg_xl(data: bytes, header: Header) -> Image.Image:
     return image
 
 
-def _metadata(data: bytes) -> dict[str, bytes]:
-    """Return EXIF and XMP that are not compressed, under Pillow's names."""
-    found: dict[str, bytes] = {}
+def note_compressed_metadata(image: Image.Image) -> None:
+    """Note that an image has metadata that cannot be read."""
+    for name, size in image.info.get(_COMPRESSED, {}).items():
+        note(f"{name} of {size} bytes was dropped: in JPEG XL, it cannot be read if it is compressed")
+
+
+def _metadata(data: bytes) -> dict[str, Any]:
+    """Return EXIF and XMP that are not compressed, under Pillow's names, and the sizes of others."""
+    found: dict[str, Any] = {}
     for kind, content in _boxes(data):
         if kind == b"Exif" and len(content) > 4:
             found.setdefault("exif", content[4 + int.from_bytes(content[:4], "big") :])
         elif kind == b"xml ":
             found.setdefault("xmp", content)
+        elif kind == b"brob" and content[:4] in _METADATA:
+            found.setdefault(_COMPRESSED, {})[_METADATA[content[:4]]] = len(content) - 4
     return found
 
 

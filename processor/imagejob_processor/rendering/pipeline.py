@@ -32,7 +32,7 @@ from imagejob_processor.pixels.geometry import Box, Size, full_box, map_box
 from imagejob_processor.pixels.metadata import NO_METADATA, read_metadata
 from imagejob_processor.pixels.resampling import PILLOW, Engine
 from imagejob_processor.pixels.turbojpeg import Planes
-from imagejob_processor.rendering import animation, jpeg_planes
+from imagejob_processor.rendering import animation, jpeg_planes, jpeg_xl
 from imagejob_processor.rendering.encoded import EncodedRendition
 from imagejob_processor.rendering.image_facts import image_facts_of
 from imagejob_processor.rendering.plan import Branch, Plan, make_plan, naming_step
@@ -76,7 +76,9 @@ def render(
         return
     keeps = any(rendition.output.metadata is not Metadata.STRIP for rendition in renditions)
     # Before the decode, which may discard it.
-    metadata = read_metadata(source.image) if keeps else NO_METADATA
+    metadata = read_metadata(data, source.image) if keeps else NO_METADATA
+    if keeps:
+        jpeg_xl.note_compressed_metadata(source.image)
     frame = animation.decode_first_frame(source, limits)
     if frame is None:
         frame = decode(source, plan.draft, limits)

@@ -182,7 +182,13 @@ def _open(name: str, data: bytes, limits: ItemLimits) -> Image.Image:
         with decoder_errors(name, limits, _memory_needed(data, header.size)):
             return open_jpeg_xl(data, header)
     _import_plugin(name)
-    return Image.open(BytesIO(data), formats=[name])
+    try:
+        return Image.open(BytesIO(data), formats=[name])
+    except Exception:
+        if name != "AVIF" or b"Exif" not in data:
+            raise
+    # Broken EXIF fails the whole file in libavif and Pillow; an item of an unknown type is not read.
+    return Image.open(BytesIO(data.replace(b"Exif", b"skip", 1)), formats=[name])
 
 
 def _import_plugin(name: str) -> None:

@@ -92,7 +92,7 @@ CASES = (
         "sidecar-never-ends-and-pod-is-kept",
         "an injected sidecar never ends, and finished Pods are kept",
         "Succeeded",
-        within=15,
+        within=45,
         job=job(retention={"pods": "Always"}),
         broken=sidecar(NEVER_ENDS),
         then=kept_pod_is_ended,

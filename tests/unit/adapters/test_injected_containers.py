@@ -8,16 +8,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fakes.build import later
+from fakes.build import SPEC, job, later, status
 from imagejob_contract.result import Summary
 from imagejob_operator.adapters.kubernetes.container_status import MAX_EVIDENCE
+from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings, pod_manifest
 from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
 from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.attempt import Attempt, State
+from imagejob_operator.validation.pod_template_policy import PodTemplatePolicy
 from unit.adapters.test_pod_status import MOMENT, pod
 
 RUNS = {"running": {"startedAt": MOMENT}}
@@ -77,21 +81,21 @@ class Row:
         other = {"name": "proxy", "resources": {"limits": {"memory": "7Mi"}}}
         mine = {"name": "processor", "state": PROCESSOR[self.processor]}
         theirs = {"name": "proxy", "state": OTHERS[self.other]}
-        status: dict[str, Any] = {"phase": self.phase}
+        found: dict[str, Any] = {"phase": self.phase}
         match self.kind:
             case "native":
                 made["spec"]["initContainers"] = [{**other, "restartPolicy": "Always"}]
-                status |= {
+                found |= {
                     "containerStatuses": [mine],
                     "initContainerStatuses": [{**theirs, "started": True}],
                 }
             case "first":
                 made["spec"]["containers"] = [other, processor]
-                status["containerStatuses"] = [theirs, mine]
+                found["containerStatuses"] = [theirs, mine]
             case _:
                 made["spec"]["containers"] = [processor, other]
-                status["containerStatuses"] = [mine, theirs]
-        return {**made, "status": status}
+                found["containerStatuses"] = [mine, theirs]
+        return {**made, "status": found}
 
 
 ROWS = [
@@ -188,14 +192,14 @@ def test_a_reader_that_does_not_ask_the_processor_is_found(planted: Read) -> Non
 # --- what keeps the processor from starting -----------------------------------------------------------------
 
 
-def initial(*containers: dict[str, Any], native: bool = False, **status: Any) -> dict[str, Any]:
+def initial(*containers: dict[str, Any], native: bool = False, **more: Any) -> dict[str, Any]:
     """A Pod that has not got to its processor, by the statuses of its init containers."""
     made = pod()
     policy = {"restartPolicy": "Always"} if native else {}
     made["spec"]["initContainers"] = [{"name": one["name"], **policy} for one in containers]
     mine = {"name": "processor", "state": waits("PodInitializing")}
     whole = {"phase": "Pending", "containerStatuses": [mine], "initContainerStatuses": list(containers)}
-    return {**made, "status": {**whole, **status}}
+    return {**made, "status": {**whole, **more}}
 
 
 BLOCKED = {
@@ -283,3 +287,33 @@ def test_a_pod_that_was_evicted_after_its_processor_had_succeeded_has_succeeded(
     evicted = Row("Failed", "done", "last", "failed").pod()
     evicted["status"] |= {"reason": "Evicted", "conditions": [{"type": "DisruptionTarget", "status": "True"}]}
     assert read(evicted).state is State.SUCCEEDED
+
+
+# --- Pods without a sidecar ---------------------------------------------------------------------------------
+
+WITHOUT = {
+    "labels": ("sidecar.istio.io/inject", "false", PodTemplatePolicy(labels=("sidecar.istio.io/inject",))),
+    "annotations": (
+        "linkerd.io/inject",
+        "disabled",
+        PodTemplatePolicy(annotations=("linkerd.io/inject",)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("field", "key", "value", "allowed"), [(f, *rest) for f, rest in WITHOUT.items()])
+def test_a_template_keeps_the_sidecar_of_a_mesh_out_if_its_key_is_allowed(
+    field: str, key: str, value: str, allowed: PodTemplatePolicy
+) -> None:
+    template = {field: {key: value}}
+    page = (Path(__file__).parents[3] / "docs" / "users" / "pods.md").read_text()
+    assert f"{field}: {{{key}: " in page
+    assert key in PodTemplatePolicy().refusal(template)
+    assert allowed.refusal(template) == ""
+    of = job(status(Phase.RUNNING), {**SPEC, "execution": {"podTemplate": template}})
+    made = pod_manifest(PodSettings("i", "image:1", allowed=allowed), of, 0, 1, later(60) - later(0))
+    assert made["metadata"][field][key] == value
+
+
+def test_kubectl_shows_the_log_of_the_processor() -> None:
+    assert pod()["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"] == "processor"

@@ -14,6 +14,7 @@ from imagejob_processor.errors import ItemFailure
 from imagejob_processor.headers.read import read_header
 from unit.processor.handmade import chunk, png, tiff_of
 from unit.processor.images import file, jpeg, made, photo
+from unit.processor.profiles import D65, P3, Space, rgb_profile
 
 ROWS = [[(5, 6, 7), (250, 6, 7)]]
 LETTERS = bytes(range(32, 127)) * 13000
@@ -213,3 +214,15 @@ def test_other_kinds_of_jpeg_are_named(data, named):
     failure = refusal(data)
     assert failure.code is ItemCode.UNSUPPORTED_FORMAT
     assert failure.message == f"{named} is not supported; use a JPEG with 8 bits per sample"
+
+
+def test_a_large_profile_is_applied():
+    """Padded to more than what Pillow inflates."""
+    small = rgb_profile(Space(D65, P3, None))
+    large = struct.pack(">I", len(small) + (3 << 20)) + small[4:] + bytes(3 << 20)
+    rows = [[(200, 30, 30)] * 3]
+    one, other = (
+        pixels(png(rows, 8, 2, chunk(b"iCCP", b"p\0\0" + zlib.compress(profile))))
+        for profile in (small, large)
+    )
+    assert one == other != [(200, 30, 30, 255)] * 3

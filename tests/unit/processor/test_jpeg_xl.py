@@ -7,11 +7,15 @@ import sys
 import pytest
 from PIL import ExifTags, Image
 
+from imagejob_contract.output import Format, Metadata, Output
+from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
+from imagejob_processor.notes import collecting
 from imagejob_processor.pixels import orientation
 from imagejob_processor.pixels.metadata import read_metadata
 from imagejob_processor.rendering.jpeg_xl import CONTAINER, read_jpeg_xl_header
+from imagejob_processor.rendering.pipeline import render
 from imagejob_processor.rendering.source import open_source
 from unit.processor.images import LIMITS, difference, file, limits, made, photo, stored
 
@@ -140,9 +144,19 @@ def test_exif_and_xmp_of_the_container_are_read() -> None:
     exif[ExifTags.Base.Artist] = "Ada"
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
     data = contained(stored("JXL"), box(b"Exif", bytes(4) + exif.tobytes()[6:]), box(b"xml ", xmp))
-    metadata = read_metadata(open_source(data, LIMITS).image)
-    assert b"Ada" in metadata.copyright
-    assert metadata.xmp == xmp
+    metadata = read_metadata(data, open_source(data, LIMITS).image)
+    assert b"Ada" in (metadata.exif.copyright or b"")
+    assert metadata.xmp.whole == xmp
+
+
+@pytest.mark.parametrize("metadata", Metadata)
+def test_compressed_metadata_is_noted_where_it_was_to_be_kept(metadata: Metadata) -> None:
+    """As cjxl writes it."""
+    way = Rendition(name="out", output=Output(format=Format.PNG, metadata=metadata))
+    with collecting() as notes:
+        list(render(TRANSCODED_JPEG, (way,), LIMITS))
+    text = "EXIF of 42 bytes was dropped: in JPEG XL, it cannot be read if it is compressed"
+    assert notes == ([] if metadata is Metadata.STRIP else [text])
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,7 @@ def test_the_child_knows_no_url(supervise, monkeypatch):
     with open(f"/proc/{supervisor.pid}/environ", "rb") as environment:
         content = environment.read()
     assert b"TOPSECRET" not in content
-    assert b"MALLOC_ARENA_MAX=2" in content
+    assert b"MALLOC_ARENA_MAX=1" in content
 
 
 def test_a_large_source_goes_through(supervise):

@@ -25,7 +25,7 @@ from imagejob_operator.operations.publishing.report import (
 from imagejob_operator.operations.reports import committed_report
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.object_store import ObjectStore, StoreError
-from imagejob_operator.validation.keys import MAX_KEY_CHARACTERS, InvalidKey, KeyCollision
+from imagejob_operator.validation.keys import MAX_KEY_BYTES, InvalidKey, KeyCollision
 
 
 async def publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Published:
@@ -132,7 +132,7 @@ def item_results(items: Sequence[ReportItem]) -> ItemResults:
 
 def _failed_item(source: str, error: ItemError) -> FailedItem:
     message = bounded(error.message, MAX_MESSAGE_CHARACTERS)
-    return FailedItem(source[:MAX_KEY_CHARACTERS], error.code.value, message)
+    return FailedItem(source[:MAX_KEY_BYTES], error.code.value, message)
 
 
 def _check_failures(results: ItemResults, tolerated: int) -> None:

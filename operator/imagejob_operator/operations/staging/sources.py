@@ -32,6 +32,7 @@ from imagejob_operator.ports.object_store import (
     StoreDenied,
     StoredObject,
 )
+from imagejob_operator.validation.keys import InvalidKey, check_key
 from imagejob_operator.validation.urls import name_of, parse_url
 
 MAX_COPY_BYTES = 5 * 1024**3
@@ -180,11 +181,18 @@ async def _matching(store: ObjectStore, root: str, match: MatchSource) -> list[S
 
     def matching(page: Sequence[StoredObject]) -> list[StoredSource]:
         named = ((stored.key.removeprefix(root), stored) for stored in page)
-        return [StoredSource(name, stored) for name, stored in named if name[-1:] != "/" and selects(name)]
+        sources = [StoredSource(name, it) for name, it in named if name[-1:] != "/" and selects(name)]
+        for source in sources:
+            check_key(source.name, "spec.source.match: the key of an object")
+        return sources
 
     found: list[StoredSource] = []
     async for page in in_pages(store.walk(root + match.prefix), MATCHED_AT_ONCE):
-        found += await compute(matching, page)
+        try:
+            found += await compute(matching, page)
+        except InvalidKey as error:
+            text = f"{error}; exclude it by a glob"
+            raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, text)) from None
         if len(found) > match.max_items:
             raise _failed(
                 Reason.TOO_MANY_ITEMS,
