@@ -73,6 +73,7 @@ CLUSTER_MODULES = (KUBERNETES, PAUSE, COREDNS)
 ALL_MODULES = (*CLUSTER_MODULES, MINIO, VERSITYGW)
 
 KWOK = Module("kwok", (("kwok", "sigs.k8s.io/kwok/cmd/kwok"),), minutes=2)
+# Estimated from its number of packages.
 SEAWEEDFS = Module("seaweedfs", (("weed", "github.com/seaweedfs/seaweedfs/weed"),), minutes=7)
 ON_REQUEST = (KWOK, SEAWEEDFS)
 """What neither a cluster nor `make test` needs: built when it is asked for by name."""
