@@ -75,12 +75,22 @@ def encode_with(
     if form in _WRITERS:
         importlib.import_module(_WRITERS[form])
     image = to_format(image, output)
-    more = {**options, **kept.options(form)}
 
-    def at(quality: int) -> bytes:
-        file = BytesIO()
+    def save(quality: int) -> bytes:
+        file, more = BytesIO(), {**options, **kept.options(form)}
         image.save(file, form.upper(), **_options(output, quality, grey=image.mode == "L"), **more)
         return kept.complete(form, file.getvalue())
+
+    def at(quality: int) -> bytes:
+        nonlocal kept
+        try:
+            return save(quality)
+        except Exception:
+            if form is not Format.AVIF or not kept.exif:
+                raise
+        # Pillow and libavif parse EXIF, and do not accept all that is broken.
+        kept = kept.without_exif()
+        return save(quality)
 
     return encode_to_size(output, at)
 

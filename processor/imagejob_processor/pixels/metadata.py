@@ -100,6 +100,11 @@ class KeptMetadata:
             options["xmp"] = self.xmp
         return options
 
+    def without_exif(self) -> KeptMetadata:
+        """Return the rest, for an encoder that does not accept the EXIF."""
+        note(f"EXIF of {len(self.exif)} bytes was dropped: it is corrupt")
+        return KeptMetadata(b"", self.xmp)
+
     def complete(self, output: Format, data: bytes) -> bytes:
         """Return the encoded file with what `options` cannot write."""
         if output is not Format.TIFF or not (self.exif or self.xmp):
