@@ -26,10 +26,12 @@ def main() -> int:
     mutants = Mutants(Path("build") / "mutants")
     mutants.prepare()
     mutants.generate()
-    names = mutants.names()
+    names = every = mutants.names()
     if options.count != "all":
         sampler = random.Random(options.seed)  # noqa: S311  (a reproducible sample)
         names = sampler.sample(names, min(int(options.count), len(names)))
+    sys.stdout.write(f"{len(names)} of {len(every)} mutants, seed {options.seed}\n")
+    sys.stdout.flush()
     mutants.run(names)
     survivors = {name: mutants.change(name) for name in mutants.survivors(names)}
     tally = Tally.of(names, survivors, harmless(HARMLESS.read_text()))

@@ -72,6 +72,8 @@ class Mutants:
     def change(self, name: str) -> str:
         """The changed lines of a mutant: those before with `-`, those after with `+`."""
         shown = self._mutmut("show", name)
+        if shown.returncode:
+            raise RuntimeError(f"mutmut does not show {name}:\n{shown.stdout[-5000:]}")
         lines = [
             line for line in shown.stdout.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
         ]
