@@ -86,9 +86,9 @@ def encode_with(
         try:
             return save(quality)
         except Exception:
-            if form is not Format.AVIF or not kept.exif:
+            if form not in (Format.AVIF, Format.TIFF) or not kept.exif:
                 raise
-        # Pillow and libavif parse EXIF, and do not accept all that is broken.
+        # Pillow and libavif parse this EXIF, and do not accept all that is broken.
         kept = kept.without_exif()
         return save(quality)
 

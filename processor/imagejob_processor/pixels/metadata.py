@@ -6,8 +6,10 @@ cannot hold is noted. IPTC and extended XMP are never kept.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 from PIL import Image
@@ -106,10 +108,17 @@ class KeptMetadata:
         return KeptMetadata(b"", self.xmp)
 
     def complete(self, output: Format, data: bytes) -> bytes:
-        """Return the encoded file with what `options` cannot write."""
+        """Return the encoded file with what `options` cannot write.
+
+        Raises:
+            Exception: The EXIF is so broken that a TIFF with its tags cannot be opened.
+        """
         if output is not Format.TIFF or not (self.exif or self.xmp):
             return data
-        return tiff_metadata.with_metadata(data, self.exif, self.xmp)
+        made = tiff_metadata.with_metadata(data, self.exif, self.xmp)
+        with warnings.catch_warnings(action="ignore"):
+            Image.open(BytesIO(made), formats=["TIFF"])
+        return made
 
 
 NO_METADATA = SourceMetadata()

@@ -6,7 +6,7 @@ import warnings
 import zlib
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -244,7 +244,10 @@ def with_broken_exif(origin: str, block: bytes) -> bytes:
     st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.binary(min_size=1, max_size=6)), max_size=4),
     st.integers(0, len(WHOLE)),
 )
-@settings(max_examples=60, phases=[Phase.generate])
+@settings(max_examples=60, phases=[Phase.explicit, Phase.generate])
+@example(
+    "AVIF", [(158, b"\xd8\x04\xc6\x11\x88%"), (150, b"D\xa6r"), (67, b"t"), (178, b"c\xe5\xad\xd2C")], 271
+)
 def test_broken_exif_fails_no_item_and_leaves_no_orientation(origin, changes, cut):
     broken = bytearray(WHOLE)
     for at, content in changes:
