@@ -32,6 +32,7 @@ from imagejob_operator.ports.launcher import Refused
 
 GATED = Problem(Reason.START_DEADLINE_EXCEEDED, "Scheduling is blocked due to non-empty scheduling gates")
 """What a Pod says of itself while a queue holds it back."""
+NO_ORDER = Problem(Reason.CRASHED, "the staging with its order was deleted", counted=False)
 
 Work = Callable[[MemoryStore, Order], Summary]
 
@@ -327,10 +328,14 @@ class MemoryCluster:
 
     def _enact(self, running: _Running, scene: Scene) -> None:
         summary = None
-        if scene.work:
+        if work := scene.work:
             store = self.store.behind(running.order_url)
-            data = store.objects[key_of(running.order_url)].data
-            summary = scene.work(store, msgspec.json.decode(data, type=Order))
+            order = store.objects.get(key_of(running.order_url))
+            if order is None:
+                running.scenes.clear()
+                scene = Scene(0, State.FAILED, NO_ORDER)
+            else:
+                summary = work(store, msgspec.json.decode(order.data, type=Order))
         ended = scene.state in (State.SUCCEEDED, State.FAILED)
         running.attempt = replace(
             running.attempt,

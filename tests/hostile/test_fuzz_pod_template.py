@@ -16,7 +16,12 @@ from imagejob_operator.validation.pod_template_policy import NOTHING_ALLOWED, Po
 SOME = PodTemplatePolicy(
     ("team", "billing.example.com/*"), ("billing.example.com/code",), ("robot",), ("batch",), ("sandboxed",)
 )
-OWN_PREFIXES = ("imagejob.dev/", "app.kubernetes.io/managed-by", "cluster-autoscaler.kubernetes.io/")
+OWN_PREFIXES = (
+    "imagejob.dev/",
+    "app.kubernetes.io/managed-by",
+    "cluster-autoscaler.kubernetes.io/",
+    "kubectl.kubernetes.io/default-container",
+)
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,

@@ -174,12 +174,10 @@ def test_denied_is_not_expired_but_for_the_order(store, script):
     script.answers["/a"] = [Answer(403, b"<Code>AccessDenied</Code><Message>Access Denied</Message>")]
     with pytest.raises(OrderExpired):
         store.get_order(script.url("/a"))
-    for ask in (
-        lambda: store.get_source(script.url("/a"), "", 10),
-        lambda: store.put_result(script.url("/a"), b"{}"),
-    ):
-        with pytest.raises(StoreUnavailable, match="HTTP 403 AccessDenied"):
-            ask()
+    with pytest.raises(ItemFailure, match="IMG_011: the store refused the source: HTTP 403 AccessDenied"):
+        store.get_source(script.url("/a"), "", 10)
+    with pytest.raises(StoreUnavailable, match="HTTP 403 AccessDenied"):
+        store.put_result(script.url("/a"), b"{}")
 
 
 @pytest.mark.parametrize("answer", [Answer(404), Answer(307), Answer(400)])

@@ -138,9 +138,12 @@ def decide_terminal(o: Observation) -> Decision:
     """Finish a deferred cleaning, release the finalizer, start a new run, apply the retention."""
     status = o.job.status
     run = status.run or RunStatus()
-    if not isinstance(o.job.spec, InvalidSpec) and o.job.spec.run.id != run.id:
-        return _next_run(o, run)
     operation, progress = _deferred_cleaning(o)
+    if not isinstance(o.job.spec, InvalidSpec) and o.job.spec.run.id != run.id:
+        if operation is None and end_event(o):
+            # While the finalizer is there, a crash does not lose the Event.
+            return Decision(next_status(o, status), release(o))
+        return _next_run(o, run)
     if operation and isinstance(progress, Cleaned):
         status = msgspec.structs.replace(status, report=operation.report or status.report)
         return Decision(next_status(o, status, cleaned=True))
