@@ -14,12 +14,13 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes import client
 
 from cluster.conftest import GROUP, PLURAL, ROOT, VERSION
 from cluster.crd_cases import KEYS
@@ -143,6 +144,10 @@ def test_400_suspended_jobs_of_512_kib(cluster: Any, namespace: str, tmp_path: P
     def create(number: int) -> None:
         objects.create_namespaced_custom_object(*place, large_job(number))
 
+    def delete(number: int) -> None:
+        with suppress(client.exceptions.NotFoundException):
+            objects.delete_namespaced_custom_object(*place, f"large-{number}")
+
     try:
         with operator(cluster.kubeconfig, namespace, log) as idle:
             idle.wait_for(0)
@@ -162,6 +167,7 @@ def test_400_suspended_jobs_of_512_kib(cluster: Any, namespace: str, tmp_path: P
     finally:
         with operator(cluster.kubeconfig, namespace, log):
             # With an operator, in case that one of them has its finalizer.
-            objects.delete_collection_namespaced_custom_object(*place)
+            with ThreadPoolExecutor(4) as threads:
+                list(threads.map(delete, range(JOBS)))
             left = ("get", PLURAL, "--namespace", namespace, "--output=name", "--chunk-size=20")
             wait_until(lambda: not cluster.kubectl(*left).stdout, "all jobs are deleted")

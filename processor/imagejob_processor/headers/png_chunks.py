@@ -62,14 +62,15 @@ def read_png(data: bytes) -> Header:
         ItemFailure: IMG_001, a chunk that matters is broken. IMG_002, the profile is too large. IMG_003, the
             file is for iOS only.
     """
-    reader, pieces, start = _Reader(), list[bytes | memoryview](), 0
+    reader, needed, start = _Reader(), bytearray(), 0
     for chunk in _chunks(data):
         replacement = reader.read(chunk)
         if replacement is not None:
-            pieces += [memoryview(data)[start : chunk.start], replacement]
+            needed += memoryview(data)[start : chunk.start]
+            needed += replacement
             start = chunk.end
-    needed = b"".join([*pieces, memoryview(data)[start:]]) if pieces else data
-    return Header(needed, Samples(clear=reader.clear), reader.profile)
+    kept = bytes(needed + memoryview(data)[start:]) if start else data
+    return Header(kept, Samples(clear=reader.clear), reader.profile)
 
 
 class _Reader:

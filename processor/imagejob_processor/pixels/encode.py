@@ -195,9 +195,12 @@ def _with_palette(image: Image.Image, colours: int, *, alpha: bool) -> Image.Ima
 
 
 def _quantize(image: Image.Image, colours: int) -> Image.Image:
-    """Quantize with a palette from at most a megapixel: the memory for its search grows with the colours."""
+    """Quantize; with too many colours, by a palette from at most a megapixel.
+
+    The memory for the search of a palette grows with the colours.
+    """
     excess = math.ceil(math.sqrt(image.width * image.height / _PALETTE_PIXELS))
-    if excess <= 1:
+    if excess <= 1 or image.getcolors(colours):
         return image.quantize(colours, method=Image.Quantize.MEDIANCUT)
     small = image.reduce(excess).convert("RGB").quantize(colours, method=Image.Quantize.MEDIANCUT)
     return image.convert("RGB").quantize(palette=small, dither=Image.Dither.NONE)

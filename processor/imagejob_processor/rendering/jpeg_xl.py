@@ -23,6 +23,7 @@ from imagejob_processor.rendering.iso_media import boxes
 CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 _ALPHA, _SPOT, _BLACK, _CFA = 0, 2, 4, 5
+_TIFF = (b"II*\0", b"MM\0*")
 _METADATA = {b"Exif": "EXIF", b"xml ": "XMP"}
 _COMPRESSED = "compressed_metadata"
 _PREMULTIPLIED = {"RGBA": "RGBa", "LA": "La"}
@@ -94,7 +95,9 @@ def _metadata(data: bytes) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind, content in _boxes(data):
         if kind == b"Exif" and len(content) > 4:
-            found.setdefault("exif", content[4 + int.from_bytes(content[:4], "big") :])
+            # Some writers leave out the offset of the block.
+            offset = 0 if content[:4] in _TIFF else 4 + int.from_bytes(content[:4], "big")
+            found.setdefault("exif", content[offset:])
         elif kind == b"xml ":
             found.setdefault("xmp", content)
         elif kind == b"brob" and content[:4] in _METADATA:

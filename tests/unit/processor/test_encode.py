@@ -100,6 +100,14 @@ def test_a_palette_has_so_many_colours_at_most(colours, form, clear):
         assert len(data) < len(written(source, form)[0])
 
 
+@pytest.mark.parametrize("form", [Format.PNG, Format.GIF])
+def test_a_large_picture_of_few_colours_keeps_them(form):
+    image = Image.new("RGB", (1001, 1001), "white")
+    image.paste((255, 0, 0), (0, 8, 1001, 9))
+    image.paste((0, 0, 255), (8, 0, 9, 1001))
+    assert worst(written(image, form, colors=256)[1], image) == 0
+
+
 @pytest.mark.parametrize("colours", [2, 16, 255])
 @pytest.mark.parametrize("form", [Format.PNG, Format.GIF])
 def test_the_palette_of_a_large_picture_is_as_good(colours, form):

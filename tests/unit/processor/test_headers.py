@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
+import tracemalloc
 import zlib
 from collections.abc import Sequence
 
@@ -75,6 +76,16 @@ def test_a_png_with_chunks_that_are_not_needed(extra, after):
 def test_a_png_without_such_chunks_is_not_copied():
     data = file(photo())
     assert read_header("PNG", data).data is data
+
+
+def test_many_chunks_that_are_not_needed_cost_no_memory():
+    data = png([[(0,)]], 8, 0, chunk(b"prVt", b"") * 20_000)
+    tracemalloc.start()
+    kept = read_header("PNG", data).data
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(kept) < 100
+    assert peak < 100_000
 
 
 def test_a_profile_bomb_is_refused_and_not_ignored():

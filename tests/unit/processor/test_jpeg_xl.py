@@ -139,11 +139,12 @@ def test_the_orientation_in_exif_alone_does_not_count() -> None:
     assert difference(made(data), made(stored("JXL"))) == 0
 
 
-def test_exif_and_xmp_of_the_container_are_read() -> None:
+@pytest.mark.parametrize("offset", [bytes(4), b""], ids=["with-offset", "without"])
+def test_exif_and_xmp_of_the_container_are_read(offset: bytes) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Artist] = "Ada"
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
-    data = contained(stored("JXL"), box(b"Exif", bytes(4) + exif.tobytes()[6:]), box(b"xml ", xmp))
+    data = contained(stored("JXL"), box(b"Exif", offset + exif.tobytes()[6:]), box(b"xml ", xmp))
     metadata = read_metadata(data, open_source(data, LIMITS).image)
     assert b"Ada" in (metadata.exif.copyright or b"")
     assert metadata.xmp.whole == xmp
