@@ -78,5 +78,5 @@ lock: $(STAMP) ## update the lock files from pyproject.toml
 	  -o locks/$$part.txt || exit 1; done
 
 clean: ## stop the clusters of this tree and remove build results
-	@test ! -x $(PYTHON) || for name in demo test test-2; do $(PYTHON) -m localcluster down --name $$name; done
+	@test ! -x $(PYTHON) || { $(PYTHON) -m localcluster down --name demo; $(PYTHON) -m localcluster down --name test; }
 	@rm -rf .venv build out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +17,7 @@ from time import monotonic
 from typing import IO
 from xml.etree import ElementTree
 
-from testsuite.steps import Step, choose
+from testsuite.steps import CLUSTER, Step, choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,6 @@ class Outcome:
 def run_step(step: Step, environment: Mapping[str, str], output: IO[bytes] | None = None) -> Outcome:
     """Run one step; its output goes to the terminal, or into `output`."""
     started = monotonic()
-    if step.cluster:
-        environment = {**environment, "IMAGEJOB_TEST_CLUSTER": step.cluster}
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder) / "counts.xml"
         command = [*step.command, f"--junitxml={counts}"] if step.counts_tests else list(step.command)
@@ -58,28 +56,24 @@ def run_step(step: Step, environment: Mapping[str, str], output: IO[bytes] | Non
 
 
 def run_group(steps: Sequence[Step], environment: Mapping[str, str]) -> list[Outcome]:
-    """Run steps in parallel; the output of a single step is streamed, others are shown when they end.
-
-    Steps on the same cluster run one after the other.
-    """
+    """Run steps in parallel; the output of a single step is streamed, others are shown when they end."""
     for step in steps:
         say(f"\n== {step.name}: {' '.join(step.command[1:])}\n")
     if len(steps) == 1:
         return [run_step(steps[0], environment)]
 
-    def run_in_sequence(lane: Sequence[Step]) -> None:
-        for step in lane:
-            with tempfile.TemporaryFile() as output:
-                outcomes[step.name] = run_step(step, environment, output)
-                output.seek(0)
-                say(f"\n-- output of {step.name}:\n{output.read().decode(errors='replace')}")
+    def one(step: Step) -> tuple[Outcome, str]:
+        with tempfile.TemporaryFile() as output:
+            outcome = run_step(step, environment, output)
+            output.seek(0)
+            return outcome, output.read().decode(errors="replace")
 
     outcomes: dict[str, Outcome] = {}
-    lanes: dict[str, list[Step]] = {}
-    for step in steps:
-        lanes.setdefault(step.cluster or step.name, []).append(step)
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        list(pool.map(run_in_sequence, lanes.values()))
+    with ThreadPoolExecutor(len(steps)) as pool:
+        for ended in as_completed([pool.submit(one, step) for step in steps]):
+            outcome, text = ended.result()
+            outcomes[outcome.step.name] = outcome
+            say(f"\n-- output of {outcome.step.name}:\n{text}")
     return [outcomes[step.name] for step in steps]
 
 
@@ -122,12 +116,13 @@ def main() -> int:
     reason = missing_rights()
     steps = choose(options.only)
     left_out = [step for step in steps if step.needs_cluster and reason]
+    environment = {**os.environ, "IMAGEJOB_TEST_CLUSTER": CLUSTER}
     outcomes: list[Outcome] = []
     started = monotonic()
     wanted = [step for step in steps if step not in left_out]
     for _, group in groupby(wanted, key=lambda step: step.group or step.name):
-        outcomes += run_group(list(group), os.environ)
-        if outcomes[-1].failure and not outcomes[-1].step.counts_tests and outcomes[-1].step.needs_cluster:
+        outcomes += run_group(list(group), environment)
+        if outcomes[-1].failure and outcomes[-1].step.name in ("build", "cluster-up", "images"):
             break
     sys.stdout.write("\n" + table(outcomes, monotonic() - started, left_out, reason) + "\n")
     failed = [o.step.name for o in outcomes if o.failure]

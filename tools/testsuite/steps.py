@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 PYTHON = sys.executable
-CLUSTERS = ("test", "test-2")
-"""Clusters of the suite: tests on one of them run beside those on the other."""
-
-DISRUPTIVE = tuple(
-    f"tests/e2e/test_{subject}.py"
-    for subject in (
-        "failover",
-        "hostile",
-        "killed_at_random",
-        "numbers",
-        "operator_killed",
-        "restore",
-        "silent_watch",
-        "store_down",
-    )
-)
-"""Tests that stop the operator, the store or the control plane, and wait for their recovery."""
+CLUSTER = "test"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step; `tier` is the value of `--only`.
 
-    Consecutive steps of the same `group` run in parallel; those on the same `cluster` run in sequence.
+    Consecutive steps of the same `group` run in parallel.
     """
 
     name: str
@@ -38,7 +22,6 @@ class Step:
     command: tuple[str, ...]
     needs_cluster: bool = False
     group: str = ""
-    cluster: str = ""
 
     @property
     def counts_tests(self) -> bool:
@@ -48,17 +31,6 @@ class Step:
 
 def _pytest(*arguments: str) -> tuple[str, ...]:
     return (PYTHON, "-m", "pytest", "-q", "--no-header", *arguments)
-
-
-def _on(cluster: str, step: Step) -> Step:
-    return replace(step, needs_cluster=True, group="clusters", cluster=cluster)
-
-
-def _cluster_step(name: str, command: str, cluster: str) -> Step:
-    """A step that brings a cluster up, loads its images or takes it down."""
-    call = (PYTHON, "-m", "localcluster", command, "--name", cluster)
-    number = CLUSTERS.index(cluster) + 1
-    return Step(f"{name}-{number}", "e2e", call, needs_cluster=True, cluster=cluster)
 
 
 STEPS = (
@@ -78,7 +50,7 @@ STEPS = (
         ),
         group="code",
     ),
-    Step("scale", "test", _pytest("tests/scale"), group="memory"),
+    Step("scale", "test", _pytest("tests/scale")),
     Step("chaos", "test", _pytest("tests/chaos"), group="memory"),
     Step("hostile", "test", _pytest("tests/hostile"), group="memory"),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True),
@@ -86,13 +58,14 @@ STEPS = (
     Step("processor", "test", _pytest("tests/unit/processor"), group="tool"),
     Step("golden", "test", _pytest("tests/golden", "tests/pictures"), group="tool"),
     Step("alerts", "test", _pytest("tests/alerts"), group="tool"),
-    *(_cluster_step("cluster-up", "up", name) for name in CLUSTERS),
-    *(_cluster_step("images", "images", name) for name in CLUSTERS),
-    _on(CLUSTERS[0], Step("contract", "test", _pytest("tests/contract"))),
-    _on(CLUSTERS[0], Step("e2e", "e2e", _pytest("tests/e2e", *(f"--ignore={path}" for path in DISRUPTIVE)))),
-    _on(CLUSTERS[1], Step("cluster", "test", _pytest("tests/cluster"))),
-    _on(CLUSTERS[1], Step("disruption", "e2e", _pytest(*DISRUPTIVE))),
-    *(_cluster_step("cluster-down", "down", name) for name in CLUSTERS),
+    Step("cluster-up", "e2e", (PYTHON, "-m", "localcluster", "up", "--name", CLUSTER), needs_cluster=True),
+    Step("images", "e2e", (PYTHON, "-m", "localcluster", "images", "--name", CLUSTER), needs_cluster=True),
+    Step("contract", "test", _pytest("tests/contract"), needs_cluster=True, group="served"),
+    Step("cluster", "test", _pytest("tests/cluster"), needs_cluster=True, group="served"),
+    Step("e2e", "e2e", _pytest("tests/e2e"), needs_cluster=True),
+    Step(
+        "cluster-down", "e2e", (PYTHON, "-m", "localcluster", "down", "--name", CLUSTER), needs_cluster=True
+    ),
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from testsuite.__main__ import Outcome, main, missing_rights, read_counts, run_group, run_step, table
-from testsuite.steps import DISRUPTIVE, STEPS, Step, choose
+from testsuite.steps import STEPS, Step, choose
 
 TESTS = Step("tests", "check", (sys.executable, "-m", "pytest", "-q"))
 
@@ -64,37 +64,13 @@ def test_a_group_runs_side_by_side_and_each_output_stays_whole(
     assert "b begins\nb ends\n" in printed
 
 
-def test_steps_on_one_cluster_run_in_sequence_and_know_its_name(tmp_path: Path) -> None:
-    """The first step on "a" waits for the one on "b"; the second on "a" fails if the first still runs."""
-    script = (
-        "import os, pathlib, time\n"
-        "cluster = os.environ['IMAGEJOB_TEST_CLUSTER']\n"
-        "own, awaited, needed = (pathlib.Path(part) for part in {!r})\n"
-        "assert own.name[0] == cluster\n"
-        "while not awaited.exists(): time.sleep(0.01)\n"
-        "assert needed.exists()\n"
-        "own.touch()\n"
-    )
-
-    def step(name: str, awaited: str, needed: str) -> Step:
-        places = [str(tmp_path / part) for part in (name, awaited, needed)]
-        return Step(name, "e2e", (sys.executable, "-c", script.format(places)), cluster=name[0])
-
-    outcomes = run_group([step("a1", "b1", ""), step("b1", "", ""), step("a2", "", "a1")], {})
-    assert [o.exit_code for o in outcomes] == [0, 0, 0]
-
-
-def test_the_tests_that_disrupt_a_cluster_exist() -> None:
-    assert all(Path(path).exists() for path in DISRUPTIVE)
-
-
 def test_no_file_counts_nothing(tmp_path: Path) -> None:
     assert read_counts(tmp_path / "none.xml") == (0, 0)
 
 
 def test_the_table_names_what_was_left_out() -> None:
     text = table([Outcome(TESTS, 1.5, 0, tests=3)], 1.5, [STEPS[-1]], "needs root")
-    assert "skipped: cluster-down-2 (needs root)" in text
+    assert "skipped: cluster-down (needs root)" in text
 
 
 def test_steps_left_out_fail_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:
