@@ -1,7 +1,7 @@
 """The chunks of a PNG: what a decoder needs is kept, and the rest is left out before anything is inflated.
 
-A text that is not needed cannot fail a picture, be it large or broken. The transparent colour is made one
-that Pillow compares with the samples it decodes.
+A large or broken text chunk that is not needed does not fail the image. The transparent colour is replaced by
+the value that Pillow compares with the samples it decodes.
 """
 
 from __future__ import annotations
