@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 PYTHON = sys.executable
-CLUSTER = "test"
+CLUSTER = os.environ.get("IMAGEJOB_TEST_CLUSTER", "test")
+"""The name of the cluster that the suite makes and removes."""
 
 
 @dataclass(frozen=True, slots=True)
