@@ -90,6 +90,12 @@ def condition(job: Job, kind: str) -> str:
     return next((c["status"] for c in found if c["type"] == kind), "")
 
 
+def reason(job: Job) -> str:
+    """The reason of the condition Ready, which `kubectl get` shows."""
+    found: Iterable[dict[str, str]] = job.get("status", {}).get("conditions", [])
+    return next((c["reason"] for c in found if c["type"] == "Ready"), "")
+
+
 def ended(job: Job) -> bool:
     seen = job.get("status", {}).get("observedGeneration") == job["metadata"]["generation"]
     return seen and condition(job, "Finished") == "True"

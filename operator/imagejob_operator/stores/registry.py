@@ -236,7 +236,7 @@ class StoreRegistry:
     def _source(self, job: ImageJob) -> OpenedStore | None:
         """The store with the run's staging, in which it started; None is the operator's own."""
         run = job.status.run
-        if job.status.at is not Phase.PENDING and run is not None:
+        if run is not None and run.epoch:
             return self._open(Key(job.key.namespace, run.store.name), run.store.uid) if run.store else None
         reference = None if isinstance(job.spec, InvalidSpec) else job.spec.store_ref
         return self._open_by_name(job, reference.name) if reference else None

@@ -206,7 +206,8 @@ class _JobsByPhase(Collector):
             status = job.status
             place = (status.at.value, status.error.code if status.error else "")
             by_phase[place] = by_phase.get(place, 0) + 1
-            if status.at not in TERMINAL and status.at is not Phase.SUSPENDED:
+            ended = status.at in TERMINAL or (status.run and status.run.finished_at)
+            if not ended and status.at is not Phase.SUSPENDED:
                 oldest = max(oldest, _age(job, datetime.now(UTC)).total_seconds())
         jobs = GaugeMetricFamily("imagejob_jobs", "ImageJobs by phase and code.", labels=["phase", "code"])
         for labels, count in by_phase.items():

@@ -41,6 +41,8 @@ class Cleaning:
     """None while live attempts may still end: they get half of the budget."""
     progress: Progress | None
     requeue_at: datetime
+    deadline: datetime
+    """When the budget is spent."""
     deferral: Deferral | None
     """Set when the budget is spent."""
 
@@ -64,6 +66,7 @@ def clean_within_budget(o: Observation, operation: Clean, since: datetime) -> Cl
         operation=None if waits else operation,
         progress=progress,
         requeue_at=min(moments),
+        deadline=deadline,
         deferral=deferral(o, progress) if o.now >= deadline else None,
     )
 

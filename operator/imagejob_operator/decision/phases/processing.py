@@ -76,7 +76,6 @@ def _finish(o: Observation, view: Survey, counts: ItemCounts) -> Decision:
         with_attempts(o.job.status, view, parallelism=0),
         phase=Phase.PUBLISHING.value,
         items=counts,
-        progress=f"{counts.finished}/{counts.total}",
     )
     return Decision(next_status(o, status))
 
@@ -86,7 +85,7 @@ def _with_progress(status: Status, counts: ItemCounts) -> Status:
     before = status.items or ItemCounts()
     if counts.finished - before.finished < max(1.0, counts.total * PROGRESS_STEP):
         return status
-    return msgspec.structs.replace(status, items=counts, progress=f"{counts.finished}/{counts.total}")
+    return msgspec.structs.replace(status, items=counts)
 
 
 def _launches(o: Observation, view: Survey) -> tuple[tuple[Action, ...], datetime | None]:
