@@ -29,6 +29,7 @@ from imagejob_operator.naming.prefixes import (
 )
 from imagejob_operator.ports.imagestores import NotUsable
 from imagejob_operator.ports.object_store import (
+    BucketMissing,
     CallNotSupported,
     ObjectStore,
     StoreDenied,
@@ -116,10 +117,10 @@ class StoreRegistry:
             return Readiness(error.reason, str(error))
         except CallNotSupported as error:
             return Readiness(StoreReason.CALL_NOT_SUPPORTED, str(error))
+        except BucketMissing as error:
+            return Readiness(StoreReason.BUCKET_NOT_FOUND, str(error))
         except StoreDenied as error:
-            missing = "NoSuchBucket" in str(error)
-            reason = StoreReason.BUCKET_NOT_FOUND if missing else StoreReason.CREDENTIALS_REFUSED
-            return Readiness(reason, f"the store denied the request: {error}")
+            return Readiness(StoreReason.CREDENTIALS_REFUSED, f"the store denied the request: {error}")
         except StoreError as error:
             return Readiness(StoreReason.UNREACHABLE, str(error))
 

@@ -191,7 +191,7 @@ REFUSALS = (
     Case(
         "bucket-gone",
         "the bucket does not exist",
-        "JOB_002/AccessDenied",
+        "JOB_002/BucketNotFound",
         evidence=("NoSuchBucket",),
         job=job(source=PHOTOS),
         broken=lambda b: b.store(refused(404, "NoSuchBucket"), "list", about="/photos/"),

@@ -8,7 +8,7 @@ import pytest
 
 from fakes.build import SPEC
 from fakes.clock import START
-from fakes.scripts import never_running, well
+from fakes.scripts import badly, never_running, well
 from fakes.world import KEY, World
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.phase import TERMINAL
@@ -104,6 +104,19 @@ async def test_a_failed_run_does_not_show_what_it_did_not_publish() -> None:
     assert status.items
     assert (status.phase, status.progress, status.staging) == ("Failed", "0/2", None)
     assert (status.items.succeeded, status.items.failed) == (1, 1)
+
+
+async def test_pods_that_cannot_use_the_store_are_retried_after_growing_pauses_and_it_shows() -> None:
+    world = World(script=badly(Problem(Reason.STORE_UNREACHABLE, "pod-1 could not use the store: 503")))
+    world.create(execution={"itemsPerPod": 50, "retriesPerShard": 3})
+    await at(world, "Running")
+    await world.run(until=lambda: shown(world)[0] == "StoreUnreachable", within=30)
+    assert shown(world)[1] == "pod-1 could not use the store: 503"
+    await world.run()
+    error = world.job.status.error
+    assert error
+    assert (error.code, error.reason, error.fault) == ("JOB_005", "StoreUnreachable", "Storage")
+    assert world.clock() - START > timedelta(seconds=10 + 20 + 40)
 
 
 async def test_a_namespace_that_is_admitted_within_the_grace_is_served() -> None:

@@ -14,7 +14,13 @@ from imagejob_operator.decision.operation import Broken, Clean, Cleaned, Progres
 
 CLOSED = (Reason.STORE_NOT_FOUND, Reason.STORE_NOT_READY)
 """The operator has no credentials for the store: its ImageStore is gone, or not ready."""
-DEFERRALS = (*CLOSED, Reason.ACCESS_DENIED, Reason.STORE_UNAVAILABLE, Reason.DEADLINE_EXCEEDED)
+DEFERRALS = (
+    *CLOSED,
+    Reason.ACCESS_DENIED,
+    Reason.BUCKET_NOT_FOUND,
+    Reason.STORE_UNAVAILABLE,
+    Reason.DEADLINE_EXCEEDED,
+)
 """All reasons of a deferral; the last one is that cleaning took longer than its budget."""
 
 FIRST_TRY = timedelta(seconds=10)
