@@ -39,6 +39,7 @@ add rule inet outage input tcp dport 9000 reject with tcp reset
 """
 CHANGED_SETTINGS = (
     "IMAGEJOB_PROCESSOR_IMAGE",
+    "IMAGEJOB_STORE_BUCKET",
     "IMAGEJOB_STORE_ENDPOINT",
     "IMAGEJOB_ALLOWED_ENDPOINTS",
     "IMAGEJOB_START_GRACE_SECONDS",
