@@ -72,9 +72,9 @@ def next_status(o: Observation, wanted: Status, note: Note = "", cleaned: bool |
 
 
 def _progress(status: Status) -> str:
-    """Items with outputs, of all items of a staged run; one that has failed has only those it skipped."""
+    """Items with outputs, of all items of a run; one that has failed has only those it skipped."""
     run, items = status.run, status.items
-    if items is None or run is None or run.shards is None:
+    if items is None or run is None or run.outcome == VALIDATED:
         return ""
     return f"{items.skipped + (0 if status.error else items.succeeded)}/{items.total}"
 
