@@ -175,9 +175,8 @@ _ITEM = msgspec.json.Decoder(ItemResult)
 
 
 class Summary(Wire, frozen=True):
-    """The termination message of a Pod: counts of its items, or why it stored no result."""
+    """The termination message of a Pod that stored its result: counts of its items."""
 
     succeeded: Count = 0
     failed: Count = 0
     skipped: Count = 0
-    error: Message = ""

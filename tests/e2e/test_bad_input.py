@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from e2e.world import Shop, image_job, verdict
+from e2e.world import Shop, image_job, reason, verdict
 
 
 def test_one_bad_image_among_good_ones(shop: Shop) -> None:
@@ -49,7 +49,10 @@ def test_a_missing_source_launches_nothing(shop: Shop) -> None:
     assert created == []
 
 
-def test_a_namespace_without_the_label_is_not_served(shop: Shop) -> None:
+def test_a_namespace_is_served_once_it_has_the_label(shop: Shop) -> None:
     shop.world.kubectl("label", "namespace", shop.name, "imagejob.dev/store-")
-    name = shop.apply(image_job({"keys": ["photos/china.jpg"]}))
-    assert verdict(shop.await_end(name)) == ("Failed", "JOB_001", "NotPermitted")
+    name = shop.apply(image_job({"keys": shop.upload_photos("china.jpg")}))
+    shop.await_job(name, lambda job: reason(job) == "NotPermitted", "it waits for the label")
+    assert "NotPermitted" in shop.world.kubectl("get", "imagejobs", "-n", shop.name)
+    shop.world.kubectl("label", "namespace", shop.name, "imagejob.dev/store=default")
+    assert verdict(shop.await_end(name)) == ("Succeeded", "", "")

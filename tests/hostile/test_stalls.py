@@ -34,6 +34,7 @@ from imagejob_operator.controller.store_access import StoreAccess
 from imagejob_operator.controller.watch_monitor import SeenVersions
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.decision.decide import decide
+from imagejob_operator.decision.observation import Admission
 from imagejob_operator.handlers.watch import WatchHandlers
 from imagejob_operator.operations.staging.sources import find_sources
 
@@ -70,7 +71,7 @@ class Bench:
         )
         labels: Any = {}
         access = StoreAccess(labels, {}, clock)
-        access._admitted["shop"] = clock() + timedelta(hours=1)
+        access._known["shop"] = Admission(True), clock() + timedelta(hours=1)
         run: Any = None
         runner = OperationRunner(run, queue.add, clock, no_jitter)
         self.observer = Observer(self.cache, runner, RunMemories(no_jitter), access, POLICY, clock)

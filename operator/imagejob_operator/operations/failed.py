@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from imagejob_operator.api.errors import Failure
+from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.decision.operation import ItemResults
+from imagejob_operator.ports.object_store import BucketMissing, StoreDenied
 
 
 class OperationFailed(Exception):
@@ -15,3 +16,12 @@ class OperationFailed(Exception):
         self.transient = transient
         self.results: ItemResults | None = None
         """What became of the items, if their results were verified before the failure."""
+
+
+def denied(code: Code, text: str, error: StoreDenied) -> Failure:
+    """The failure of a call that the store denied: of its rights, or because there is no bucket."""
+    if isinstance(error, BucketMissing):
+        reason = Reason.BUCKET_NOT_FOUND
+    else:
+        reason = Reason.DESTINATION_DENIED if code is Code.PUBLISH else Reason.ACCESS_DENIED
+    return Failure(code, reason, f"{text}: {error}")

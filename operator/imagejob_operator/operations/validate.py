@@ -18,7 +18,7 @@ from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.decision.operation import Validate, Validated
 from imagejob_operator.decision.shards import items_per_pod
 from imagejob_operator.documents.report import ReportCheck, ReportError, encode_report
-from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.failed import OperationFailed, denied
 from imagejob_operator.operations.publishing.report import make_report, outputs_at
 from imagejob_operator.operations.staging.plan import plan_items
 from imagejob_operator.ports.clock import Clock
@@ -61,8 +61,8 @@ async def validate(
     try:
         await store.put(operation.report, encode_report(report), "application/json")
     except StoreDenied as error:
-        text = f"the store denied write access to the report {operation.report!r}: {error}"
-        first = first or Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)
+        text = f"the store denied write access to the report {operation.report!r}"
+        first = first or denied(Code.PUBLISH, text, error)
     return Validated(run.count, first)
 
 
@@ -87,8 +87,8 @@ class _Checks:
         except InvalidSpec as error:
             raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
         except StoreDenied as error:
-            text = f"the store denied read access to the sources: {error}"
-            raise OperationFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
+            text = "the store denied read access to the sources"
+            raise OperationFailed(denied(Code.STAGING, text, error)) from None
         text = f"found {self.count} items; their output keys are unique"
         return text + (f"; {len(plan.skipped)} items are up to date" if plan.skipped else "")
 
@@ -96,8 +96,8 @@ class _Checks:
         try:
             uploads = await check_calls(self._store, self._prefix)
         except StoreDenied as error:
-            text = f"staged objects under {self._prefix!r}: {error}"
-            raise OperationFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
+            text = f"staged objects under {self._prefix!r}"
+            raise OperationFailed(denied(Code.STAGING, text, error)) from None
         return f"the store supports all calls; {uploads}"
 
     async def pods(self) -> str:
@@ -120,6 +120,6 @@ class _Checks:
         except ObjectChanged:
             pass
         except StoreDenied as error:
-            text = f"the store denied write access to outputs under {prefix!r}: {error}"
-            raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
+            text = f"the store denied write access to outputs under {prefix!r}"
+            raise OperationFailed(denied(Code.PUBLISH, text, error)) from None
         return f"outputs can be written under {prefix!r}"

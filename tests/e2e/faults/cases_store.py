@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from e2e.faults.arena import BUDGET
+from e2e.faults.arena import BUDGET, GRACE
 from e2e.faults.bench import Bench, Case, job
 from e2e.faults.store_faults import (
     cut,
@@ -60,7 +60,8 @@ CREATION = (
         "namespace-not-admitted",
         "the namespace lacks the label that the operator's store asks for",
         "JOB_001/NotPermitted",
-        evidence=("imagejob.dev/store=default", "kubectl label namespace"),
+        within=GRACE,
+        evidence=("imagejob.dev/store=default", "kubectl label namespace", "(waited "),
         broken=unlabel,
     ),
     Case(
@@ -190,7 +191,7 @@ REFUSALS = (
     Case(
         "bucket-gone",
         "the bucket does not exist",
-        "JOB_002/AccessDenied",
+        "JOB_002/BucketNotFound",
         evidence=("NoSuchBucket",),
         job=job(source=PHOTOS),
         broken=lambda b: b.store(refused(404, "NoSuchBucket"), "list", about="/photos/"),

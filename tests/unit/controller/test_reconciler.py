@@ -29,7 +29,7 @@ from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.documents.report import read_report
 from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.ports.imagejobs import Conflict, InvalidObject, Rejected, Unavailable
-from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
+from imagejob_operator.ports.object_store import BucketMissing, StoreDenied, StoreUnavailable
 
 HAPPY = ["Staging", "Launching", "Running", "Publishing", "Succeeded"]
 AWAY = StoreUnavailable("the store cannot be reached")
@@ -532,7 +532,7 @@ async def test_what_was_deleted_while_no_operator_ran_is_still_cleaned() -> None
     ("error", "reason"),
     [
         (AWAY, Reason.STORE_UNAVAILABLE),
-        (StoreDenied("NoSuchBucket"), Reason.ACCESS_DENIED),
+        (BucketMissing("NoSuchBucket"), Reason.BUCKET_NOT_FOUND),
         (StoreDenied("InvalidAccessKeyId"), Reason.ACCESS_DENIED),
     ],
     ids=["down", "bucket", "keys"],

@@ -11,6 +11,7 @@ from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import SpecHead, tolerated_failures
 from imagejob_operator.api.status import ItemCounts, Status
 from imagejob_operator.decision.action import Action, DeliverOrder, Launch, ReadEvents
+from imagejob_operator.decision.attempt import Problem
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.phases.compensation import abort_run
 from imagejob_operator.decision.phases.starting import (
@@ -54,7 +55,14 @@ def decide_processing(o: Observation, spec: SpecHead) -> Decision:
     moments = [m for m in (wait.requeue_at, retry_at, read_at, o.job.ends_by(o.now)) if m]
     moments += [moment for moment in stuck_at((*view.running, *view.waiting)) if moment > o.now]
     moments += view.backoff.values()
-    return Decision(next_status(o, status, note=wait.note), actions, requeue_at=min(moments))
+    note = wait.note or _away_from_store(o, view) or ""
+    return Decision(next_status(o, status, note=note), actions, requeue_at=min(moments))
+
+
+def _away_from_store(o: Observation, view: Survey) -> Problem | None:
+    """Why the Pod of a shard in backoff could not use the store: an outage may last, and should be seen."""
+    problems = (a.problem for a in o.attempts if a.shard in view.backoff and a.problem)
+    return next((one for one in problems if one.reason is Reason.STORE_UNREACHABLE), None)
 
 
 def _too_many_lost(o: Observation, spec: SpecHead, view: Survey, counts: ItemCounts) -> Failure | None:
@@ -76,7 +84,6 @@ def _finish(o: Observation, view: Survey, counts: ItemCounts) -> Decision:
         with_attempts(o.job.status, view, parallelism=0),
         phase=Phase.PUBLISHING.value,
         items=counts,
-        progress=f"{counts.finished}/{counts.total}",
     )
     return Decision(next_status(o, status))
 
@@ -86,7 +93,7 @@ def _with_progress(status: Status, counts: ItemCounts) -> Status:
     before = status.items or ItemCounts()
     if counts.finished - before.finished < max(1.0, counts.total * PROGRESS_STEP):
         return status
-    return msgspec.structs.replace(status, items=counts, progress=f"{counts.finished}/{counts.total}")
+    return msgspec.structs.replace(status, items=counts)
 
 
 def _launches(o: Observation, view: Survey) -> tuple[tuple[Action, ...], datetime | None]:

@@ -17,7 +17,7 @@ from imagejob_operator.documents.report import ReportItem, ReportOutput
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import output_prefix
 from imagejob_operator.operations.concurrency import for_each
-from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.failed import OperationFailed, denied
 from imagejob_operator.operations.object_metadata import CONTENT, RUN, final_headers, writer_of
 from imagejob_operator.operations.staging.existing_outputs import overwrite_refused
 from imagejob_operator.ports.object_store import (
@@ -85,8 +85,8 @@ async def _publish(
             headers = final_headers(job, destination.headers, final)
             there = await store.copy(output.staged, job.outputs_prefix + final.key, headers)
     except StoreDenied as error:
-        text = f"the store denied write access to the output {final.key!r} of {output.source!r}: {error}"
-        raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
+        text = f"the store denied write access to the output {final.key!r} of {output.source!r}"
+        raise OperationFailed(denied(Code.PUBLISH, text, error)) from None
     except ChecksumMismatch as error:
         text = f"the output {final.key!r} of {output.source!r} does not match its result: {error}"
         raise OperationFailed(Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)) from None

@@ -45,7 +45,7 @@ async def clean(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clea
     report = None
     if operation.report:
         report = await committed_report(store, job, operation.report)
-        if report is None and operation.prefixes:
+        if report is None:
             await report_failure(store, clock, job, operation)
     for prefix in operation.prefixes:
         await store.delete_prefix(prefix)

@@ -98,7 +98,7 @@ def make_report(
 async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clean) -> None:
     """Write the report of a run that did not succeed, with the outputs that it had published."""
     items: list[ReportItem] = []
-    if isinstance(job.spec, Spec):
+    if isinstance(job.spec, Spec) and operation.prefixes:
         try:
             manifest, skipped = await read_staged(store, operation.prefixes[0])
             items = [ReportItem(staged.source, staged.size) for staged in manifest.items]
