@@ -98,6 +98,13 @@ _SUCCESS = (
         prepare=lambda arena: arena.store.archived.add("shop/uploads/a.jpg"),
     ),
     Scenario(
+        "a source is missing and its item may fail",
+        {
+            "source": {"keys": ["uploads/a.jpg", "uploads/none.jpg"]},
+            "failurePolicy": {"maxFailedItems": 1},
+        },
+    ),
+    Scenario(
         "all sources are archived",
         {"failurePolicy": {"maxFailedItems": 2}},
         prepare=lambda arena: arena.store.archived.update({"shop/uploads/a.jpg", "shop/uploads/b.png"}),

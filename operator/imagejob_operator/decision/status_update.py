@@ -162,7 +162,13 @@ def outcome_text(outcome: str, items: ItemCounts) -> str:
         failed = f"{items.failed} of {items.total} items failed"
         return f"{failed}, which spec.failurePolicy allows; the report lists them"
     if outcome == VALIDATED:
-        return f"no problems were found in {items.total} items; no object was staged and no Pod was created"
+        found = f"no problems were found in {items.total} items"
+        if items.failed:
+            found = (
+                f"{items.failed} of {items.total} sources cannot be staged, which spec.failurePolicy allows; "
+                "the report lists them"
+            )
+        return f"{found}; no object was staged and no Pod was created"
     return ""
 
 

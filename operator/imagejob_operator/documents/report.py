@@ -74,11 +74,12 @@ class Totals(Wire, frozen=True, omit_defaults=False):
 
 
 class ReportCheck(Wire, frozen=True):
-    """One check of a validation, whether it passed, and what it found."""
+    """One check of a validation, whether it passed, what it found, and the items that would fail."""
 
     name: str
     passed: bool
     message: str
+    items: tuple[ReportItem, ...] = ()
 
 
 class ReportError(Wire, frozen=True):

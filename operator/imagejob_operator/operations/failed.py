@@ -1,9 +1,12 @@
-"""The exception of an operation after which the job cannot continue."""
+"""The exception of an operation after which the job cannot continue, and the failures of single items."""
 
 from __future__ import annotations
 
-from imagejob_operator.api.errors import Failure
+from imagejob_contract.result import MAX_MESSAGE_CHARACTERS, ItemError
+from imagejob_operator.api.errors import Failure, bounded
+from imagejob_operator.api.status import FailedItem
 from imagejob_operator.decision.operation import ItemResults
+from imagejob_operator.validation.keys import MAX_KEY_BYTES
 
 
 class OperationFailed(Exception):
@@ -15,3 +18,9 @@ class OperationFailed(Exception):
         self.transient = transient
         self.results: ItemResults | None = None
         """What became of the items, if their results were verified before the failure."""
+
+
+def failed_item(source: str, error: ItemError) -> FailedItem:
+    """A failed item as the status shows it."""
+    message = bounded(error.message, MAX_MESSAGE_CHARACTERS)
+    return FailedItem(source[:MAX_KEY_BYTES], error.code.value, message)

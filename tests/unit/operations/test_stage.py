@@ -99,8 +99,6 @@ async def test_inline_files_are_written() -> None:
 @pytest.mark.parametrize(
     ("present", "source", "more", "wanted"),
     [
-        (["uploads/a.jpg"], KEYS, {},
-         "JOB_002/SourceNotFound: spec.source.keys: there is no object 'uploads/b.png'"),
         ([], MATCH, {}, "JOB_002/SourceEmpty: spec.source.match: no object under 'shop/uploads/'"),
         (["uploads/1", "uploads/2"], {"match": {"prefix": "uploads/", "maxItems": 1}}, {},
          "JOB_002/TooManyItems: spec.source.match: the objects that match under 'uploads/' exceed"),
@@ -111,7 +109,7 @@ async def test_inline_files_are_written() -> None:
          "JOB_001/KeyCollision: spec.destination: the output 'uploads/a-web.webp' would overwrite a source"),
         ([], {"inline": [{"name": "a", "data": "AAA="}]}, {"destination": {"keyTemplate": "{stem}/x"}}, ""),
     ],
-    ids=["missing", "empty", "too-many", "collision", "overwrites-source", "inline-fine"],
+    ids=["empty", "too-many", "collision", "overwrites-source", "inline-fine"],
 )  # fmt: skip
 async def test_what_cannot_be_staged_is_reported(
     present: list[str], source: dict[str, Any], more: dict[str, Any], wanted: str
@@ -222,7 +220,7 @@ async def test_what_a_store_cannot_copy_in_one_request_is_read_where_it_is() -> 
 
 
 async def test_a_source_deleted_while_it_is_staged_fails_its_item() -> None:
-    """Its Pod finds that it is gone; see test_refused_sources.py for other refusals."""
+    """See test_refused_sources.py for other refusals."""
     store = store_with("uploads/a.jpg", "uploads/b.png")
 
     async def delete(operation: str, about: str, done: bool) -> None:
@@ -231,6 +229,8 @@ async def test_a_source_deleted_while_it_is_staged_fails_its_item() -> None:
 
     store.hooks.install(delete)
     done = await staged(store, KEYS)
-    assert (done.items, done.objects) == (2, 1)
+    assert (done.items, done.objects, done.failed) == (2, 1, 1)
+    assert [(failure.item, failure.code) for failure in done.failures] == [("uploads/a.jpg", "IMG_010")]
     manifest = read_manifest(store.objects[manifest_key(PREFIX)].data)
-    assert [item.key for item in manifest.items] == ["shop/uploads/a.jpg", ""]
+    assert [item.error.code if item.error else "" for item in manifest.items] == ["IMG_010", ""]
+    assert await staged(store, KEYS) == done, "it is read from the manifest"

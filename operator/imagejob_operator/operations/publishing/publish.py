@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imagejob_contract.result import MAX_MESSAGE_CHARACTERS, ItemError
-from imagejob_operator.api.errors import Code, Failure, Reason, bounded
+from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.status import MAX_COUNT, MAX_FAILURES, FailedItem, ItemCounts
 from imagejob_operator.decision.operation import Clean, Cleaned, ItemResults, Publish, Published
@@ -13,7 +12,7 @@ from imagejob_operator.documents.report import Report, ReportItem, encode_report
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.operations.concurrency import compute
-from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.failed import OperationFailed, failed_item
 from imagejob_operator.operations.processing.results import all_outcomes, invalid, read_staged
 from imagejob_operator.operations.publishing.copy_outputs import publish_outputs
 from imagejob_operator.operations.publishing.report import (
@@ -25,7 +24,7 @@ from imagejob_operator.operations.publishing.report import (
 from imagejob_operator.operations.reports import committed_report
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.object_store import ObjectStore, StoreError
-from imagejob_operator.validation.keys import MAX_KEY_BYTES, InvalidKey, KeyCollision
+from imagejob_operator.validation.keys import InvalidKey, KeyCollision
 
 
 async def publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Published:
@@ -90,7 +89,7 @@ async def _verify_all(
         for result in (outcome.result for outcome in outcomes if outcome.result.error):
             failed += 1
             if result.error and len(failures) < MAX_FAILURES:
-                failures.append(_failed_item(manifest.items[result.index].source, result.error))
+                failures.append(failed_item(manifest.items[result.index].source, result.error))
     total = len(manifest.items)
     counts = ItemCounts(total + len(skipped), total - failed, failed, len(skipped))
     return ItemResults(counts, tuple(failures))
@@ -123,16 +122,11 @@ async def _commit(store: ObjectStore, job: ImageJob, key: str, report: Report) -
 
 def item_results(items: Sequence[ReportItem]) -> ItemResults:
     """Count the items of a run."""
-    failures = [_failed_item(item.source, item.error) for item in items if item.error]
+    failures = [failed_item(item.source, item.error) for item in items if item.error]
     skipped = sum(1 for item in items if item.skipped)
     total, failed = len(items), len(failures)
     counts = ItemCounts(total, succeeded=total - failed - skipped, failed=failed, skipped=skipped)
     return ItemResults(counts, tuple(failures[:MAX_FAILURES]))
-
-
-def _failed_item(source: str, error: ItemError) -> FailedItem:
-    message = bounded(error.message, MAX_MESSAGE_CHARACTERS)
-    return FailedItem(source[:MAX_KEY_BYTES], error.code.value, message)
 
 
 def _check_failures(results: ItemResults, tolerated: int) -> None:
