@@ -271,6 +271,18 @@ async def test_too_many_failed_items_fail_the_run_with_their_counts() -> None:
     assert run.store.keys("shop/catalog/") == [], "nothing is published"
 
 
+async def test_the_failure_says_what_succeeded_and_how_to_publish_it() -> None:
+    run = Run()
+    await run.process(0, failing=("uploads/a.jpg",))
+    await run.process(1)
+    with pytest.raises(OperationFailed) as failed:
+        await run.publish()
+    assert failed.value.failure.message.startswith(
+        "1 of 2 items failed, but spec.failurePolicy.maxFailedItems allows only 0; 1 of 2 succeeded and are "
+        "not published; failurePolicy.maxFailedItems: 1 would publish them; first failure: uploads/a.jpg"
+    )
+
+
 async def test_failed_items_within_the_policy_are_counted_also_when_publishing_again() -> None:
     run = Run()
     await run.process(0, 1, failing=("uploads/a.jpg",))

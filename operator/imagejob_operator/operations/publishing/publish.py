@@ -131,14 +131,20 @@ def item_results(items: Sequence[ReportItem]) -> ItemResults:
 
 def _check_failures(results: ItemResults, tolerated: int) -> None:
     """Fail with JOB_005/ItemsFailed if more items failed than are tolerated."""
-    failed, total = results.counts.failed, results.counts.total
+    counts, failed = results.counts, results.counts.failed
     if failed <= tolerated:
         return
     first = results.failures[0]
     text = (
-        f"{failed} of {total} items failed, but spec.failurePolicy.maxFailedItems allows only {tolerated}; "
-        f"first failure: {first.item}: {first.code} {first.message}"
+        f"{failed} of {counts.total} items failed, but spec.failurePolicy.maxFailedItems allows only "
+        f"{tolerated}; "
     )
+    if counts.succeeded:
+        text += (
+            f"{counts.succeeded} of {counts.total} succeeded and are not published; "
+            f"failurePolicy.maxFailedItems: {failed} would publish them; "
+        )
+    text += f"first failure: {first.item}: {first.code} {first.message}"
     raise OperationFailed(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, text))
 
 
