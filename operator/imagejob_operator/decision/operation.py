@@ -93,6 +93,8 @@ class Staged:
     """How many of the items could not be staged: their Pods report them as failed."""
     failures: tuple[FailedItem, ...] = ()
     """The first ones of them, as many as the status shows."""
+    note: str = ""
+    """What is surprising about the spec, though valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ class Published:
     bytes: int
     results: ItemResults
     cleaned: bool
+    overwrote: str = ""
+    """Which output of another ImageJob was replaced; empty if none was found."""
 
 
 @dataclass(frozen=True, slots=True)

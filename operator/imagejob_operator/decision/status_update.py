@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -33,6 +34,9 @@ _MILESTONES: dict[str, tuple[Phase, str]] = {
 _ORDER = [Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING, Phase.PUBLISHING, Phase.SUCCEEDED]
 
 
+NO_REMARKS: Mapping[str, str] = {}
+
+
 class _Fact(NamedTuple):
     """A condition without its times."""
 
@@ -42,8 +46,16 @@ class _Fact(NamedTuple):
     message: str = ""
 
 
+OVERWROTE = "Overwrote"
+"""True if a run has replaced an output of another ImageJob, which its message names."""
+
+
 def next_status(
-    o: Observation, wanted: Status, note: str | Failure = "", cleaned: bool | str | None = None
+    o: Observation,
+    wanted: Status,
+    note: str | Failure = "",
+    cleaned: bool | str | None = None,
+    remarks: Mapping[str, str] = NO_REMARKS,
 ) -> Status:
     """Complete a wanted status; raises IllegalMove if its phase may not follow the current one."""
     before, now = o.job.status, o.now.replace(microsecond=0)
@@ -62,7 +74,9 @@ def next_status(
         error=None if phase in (Phase.PENDING, Phase.SUCCEEDED) else wanted.error,
     )
     note = note or undeleted(o)
-    return with_conditions(complete, before, now, note, cleaned, launched=o.launched(run))
+    if o.launched(run):
+        remarks = {**remarks, "Launched": ""}
+    return with_conditions(complete, before, now, note, cleaned, remarks)
 
 
 def undeleted(o: Observation) -> str:
@@ -85,13 +99,13 @@ def with_conditions(
     now: datetime,
     note: str | Failure = "",
     cleaned: bool | str | None = None,
-    launched: bool = False,
+    remarks: Mapping[str, str] = NO_REMARKS,
 ) -> Status:
     """The status with all its conditions; the times of unchanged conditions are taken from `before`.
 
     `note` is what the job waits for, its last transient failure, or a Pod that is left. `cleaned` is True if
-    staging is known to be empty, else why it is not; None if that was not tried. `launched` is set if a Pod
-    is known to have run.
+    staging is known to be empty, else why it is not; None if that was not tried. `remarks` are conditions
+    that are True whatever the phase, with their messages, which stay.
     """
     same = before.run and status.run and _place(before.run) == _place(status.run)
     kept = {c.type: c for c in before.conditions} if same else {}
@@ -100,7 +114,7 @@ def with_conditions(
         kept = {kind: kept[kind] for kind in ("Accepted", "StagingCleaned") if kind in kept}
     facts = _summary(status, note)
     for kind, (since, code) in _MILESTONES.items():
-        reached = _reached(status, since) or (kind == "Launched" and launched)
+        reached = _reached(status, since) or kind in remarks
         held = reached or (kind in kept and kept[kind].status == "True")
         own = status.error is not None and status.error.code == code
         # A milestone stays True, with two exceptions: a collision of keys shows only in the listing, and
@@ -108,11 +122,18 @@ def with_conditions(
         if status.error and own and (kind in ("Accepted", "Processed") or not held):
             facts.append(_Fact(kind, "False", status.error.reason, status.error.message))
         elif held:
-            facts.append(_Fact(kind, "True", kind))
+            facts.append(_Fact(kind, "True", kind, _remark(kind, remarks, kept)))
+    if remark := _remark(OVERWROTE, remarks, kept):
+        facts.append(_Fact(OVERWROTE, "True", "OtherImageJob", remark))
     facts.extend(_cleaning(status, kept.get("StagingCleaned"), cleaned))
     unchanged = {(c.type, c.status): c.last_transition_time for c in before.conditions}
     made = [Condition(*fact, unchanged.get(fact[:2], now), status.observed_generation) for fact in facts]
     return msgspec.structs.replace(status, conditions=tuple(made))
+
+
+def _remark(kind: str, remarks: Mapping[str, str], kept: Mapping[str, Condition]) -> str:
+    before = kept[kind].message if kind in kept and kept[kind].status == "True" else ""
+    return bounded(remarks.get(kind, "")) or before
 
 
 def _reached(status: Status, since: Phase) -> bool:

@@ -90,6 +90,14 @@ class ReportError(Wire, frozen=True):
     message: str
 
 
+class ReplacedOutput(Wire, frozen=True):
+    """The first output that replaced one of another ImageJob; `job` is its name, if that is known."""
+
+    key: str
+    writer: str
+    job: str = ""
+
+
 class Report(Wire, frozen=True, omit_defaults=False):
     """The report of one run."""
 
@@ -108,6 +116,7 @@ class Report(Wire, frozen=True, omit_defaults=False):
     checks: tuple[ReportCheck, ...] = ()
     """The checks of a run in mode Validate, which has no items."""
     totals: Totals = Totals()
+    overwrote: ReplacedOutput | None = None
 
     @property
     def objects(self) -> int:

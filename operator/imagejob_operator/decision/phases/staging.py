@@ -77,4 +77,5 @@ def _plan_shards(o: Observation, spec: SpecHead, staged: Staged) -> Decision:
     )
     planned = replace(o, job=replace(o.job, status=status), attempts=())
     first = survey(planned, spec.execution.retries_per_shard)
-    return Decision(next_status(o, with_attempts(status, first, spec.execution.parallelism)))
+    launching = with_attempts(status, first, spec.execution.parallelism)
+    return Decision(next_status(o, launching, remarks={"Staged": staged.note} if staged.note else {}))

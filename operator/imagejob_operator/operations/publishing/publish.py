@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.status import MAX_COUNT, MAX_FAILURES, FailedItem, ItemCounts
@@ -15,6 +17,7 @@ from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed, failed_item
 from imagejob_operator.operations.processing.results import all_outcomes, invalid, read_staged
 from imagejob_operator.operations.publishing.copy_outputs import publish_outputs
+from imagejob_operator.operations.publishing.overwritten import Overwritten, overwrote_text
 from imagejob_operator.operations.publishing.report import (
     make_report,
     outputs_at,
@@ -58,8 +61,9 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: P
     try:
         _check_failures(results, operation.tolerated)
         items: list[ReportItem] = []
+        overwritten = Overwritten(job)
         async for outcomes in all_outcomes(store, job, manifest, operation.prefix, operation.lost):
-            items += await _publish_batch(store, job, manifest, operation.prefix, outcomes)
+            items += await _publish_batch(store, job, manifest, operation.prefix, outcomes, overwritten)
         items += skipped
         if item_results(items) != results:
             raise invalid("the results of the Pods were changed while their outputs were published")
@@ -68,6 +72,7 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: P
             text = f"the run exceeded {limit} before all outputs were published"
             raise OperationFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
         report = await compute(make_report, job, clock(), "Succeeded", items, outputs_at(store, job))
+        report = msgspec.structs.replace(report, overwrote=await overwritten.named(store))
         del items
         return await _commit(store, job, operation.report, report)
     except OperationFailed as error:
@@ -96,7 +101,12 @@ async def _verify_all(
 
 
 async def _publish_batch(
-    store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str, outcomes: Sequence[ItemOutcome]
+    store: ObjectStore,
+    job: ImageJob,
+    manifest: Manifest,
+    prefix: str,
+    outcomes: Sequence[ItemOutcome],
+    overwritten: Overwritten,
 ) -> list[ReportItem]:
     """Publish the outputs of some items; their entries in the report."""
     spec = whole_spec(job)
@@ -104,7 +114,7 @@ async def _publish_batch(
         items = await compute(report_items, spec, manifest, outcomes)
     except (InvalidKey, KeyCollision) as error:
         raise invalid(f"the manifest of the staged items is of another spec: {error}") from None
-    return await publish_outputs(store, job, spec, prefix, outcomes, items)
+    return await publish_outputs(store, job, prefix, outcomes, items, overwritten)
 
 
 async def _commit(store: ObjectStore, job: ImageJob, key: str, report: Report) -> Report:
@@ -149,4 +159,5 @@ def _check_failures(results: ItemResults, tolerated: int) -> None:
 
 
 def _published(report: Report, cleaned: bool) -> Published:
-    return Published(report.objects, min(report.bytes, MAX_COUNT), item_results(report.items), cleaned)
+    written, results = min(report.bytes, MAX_COUNT), item_results(report.items)
+    return Published(report.objects, written, results, cleaned, overwrote_text(report.overwrote))

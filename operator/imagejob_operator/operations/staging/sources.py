@@ -193,7 +193,9 @@ async def _matching(store: ObjectStore, root: str, match: MatchSource) -> list[S
         return sources
 
     found: list[StoredSource] = []
+    checked = 0
     async for page in in_pages(store.walk(root + match.prefix), MATCHED_AT_ONCE):
+        checked += sum(not stored.key.endswith("/") for stored in page)
         try:
             found += await compute(matching, page)
         except InvalidKey as error:
@@ -206,12 +208,19 @@ async def _matching(store: ObjectStore, root: str, match: MatchSource) -> list[S
                 f"({match.max_items}); narrow the globs or raise maxItems",
             )
     if not found:
-        raise _failed(
-            Reason.SOURCE_EMPTY,
-            f"spec.source.match: no object under {root + match.prefix!r} matches include and exclude; "
-            "correct the prefix or the globs",
-        )
+        raise _failed(Reason.SOURCE_EMPTY, _nothing_matches(match, root + match.prefix, checked))
     return found
+
+
+def _nothing_matches(match: MatchSource, prefix: str, checked: int) -> str:
+    if not checked:
+        return f"spec.source.match: no object exists under {prefix!r}; upload objects or correct the prefix"
+    of_names = next((glob for glob in match.include if "/" not in glob), "")
+    advice = f"use '**/{of_names}' instead of {of_names!r}" if of_names else "correct them"
+    return (
+        f"spec.source.match: none of {checked} objects under {prefix!r} matches include and exclude; globs "
+        f"match the whole key, not only the name: {advice}"
+    )
 
 
 async def _listed(store: ObjectStore, root: str, key: str, prefix: str) -> list[FoundSource]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
+from imagejob_operator.api.spec import Spec, prefix_notes
 from imagejob_operator.api.status import MAX_FAILURES
 from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.decision.unstaged import item_error
@@ -24,7 +25,7 @@ async def stage(
     """Stage all sources of a job; continues with what the prefix already has."""
     spec, prefix = whole_spec(job), operation.prefix
     try:
-        return _staged(await manifest_head(store, prefix))
+        return _staged(await manifest_head(store, prefix), spec)
     except ObjectMissing:
         pass
     plan = await plan_items(store, job, spec, prefix)
@@ -44,7 +45,7 @@ async def stage(
         watermark_images=await copy_watermark_images(store, prefix, plan.watermark_images),
     )
     await write_manifest(store, prefix, manifest, plan.skipped)
-    return _staged(manifest)
+    return _staged(manifest, spec)
 
 
 async def _stage_items(
@@ -96,7 +97,7 @@ async def _copies(run: StagingRun, count: int) -> dict[str, StoredObject]:
     return found
 
 
-def _staged(manifest: Manifest) -> Staged:
+def _staged(manifest: Manifest, spec: Spec) -> Staged:
     failures = [failed_item(item.source, item.error) for item in manifest.failures if item.error]
     return Staged(
         items=manifest.count,
@@ -105,4 +106,5 @@ def _staged(manifest: Manifest) -> Staged:
         skipped=manifest.skipped,
         failed=manifest.failed,
         failures=tuple(failures),
+        note=prefix_notes(spec),
     )
