@@ -50,7 +50,7 @@ STEPS = (
         ),
         group="code",
     ),
-    Step("scale", "test", _pytest("tests/scale")),
+    Step("scale", "test", _pytest("tests/scale", "tests/mutants")),
     Step("chaos", "test", _pytest("tests/chaos"), group="memory"),
     Step("hostile", "test", _pytest("tests/hostile"), group="memory"),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True),
