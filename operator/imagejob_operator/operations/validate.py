@@ -20,9 +20,10 @@ from imagejob_operator.decision.operation import Validate, Validated
 from imagejob_operator.decision.shards import items_per_pod
 from imagejob_operator.decision.unstaged import item_error, too_many_unstaged
 from imagejob_operator.documents.report import ReportCheck, ReportError, ReportItem, encode_report
+from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed, failed_item
 from imagejob_operator.operations.publishing.report import make_report, outputs_at
-from imagejob_operator.operations.staging.plan import plan_items
+from imagejob_operator.operations.staging.plan import Plan, plan_items
 from imagejob_operator.operations.staging.sources import UnstagedSource
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.launcher import Launcher, Refused
@@ -98,11 +99,7 @@ class _Checks:
         try:
             plan = await plan_items(self._store, self._job, self._spec)
             self.count = len(plan.items) + len(plan.skipped)
-            self.unstaged = tuple(
-                ReportItem(source.name, 0, error=item_error(source.failure))
-                for _, source in plan.items
-                if isinstance(source, UnstagedSource)
-            )
+            self.unstaged = await compute(_unstaged, plan)
             items_per_pod(self._spec.execution, len(plan.items))
         except InvalidSpec as error:
             raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
@@ -149,3 +146,9 @@ class _Checks:
             text = f"the store denied write access to outputs under {prefix!r}: {error}"
             raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
         return f"outputs can be written under {prefix!r}"
+
+
+def _unstaged(plan: Plan) -> tuple[ReportItem, ...]:
+    """The items of a plan that cannot be staged, with their errors."""
+    sources = [source for _, source in plan.items if isinstance(source, UnstagedSource)]
+    return tuple(ReportItem(source.name, 0, error=item_error(source.failure)) for source in sources)

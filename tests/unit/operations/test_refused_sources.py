@@ -65,11 +65,10 @@ def expected(states: tuple[str, ...], tolerated: int) -> str:
     return " ".join(map(str, codes)) if len(failed) <= tolerated else REASONS[failed[0]]
 
 
-async def differences() -> list[str]:
-    """The states of three sources, in all combinations, that do not end as they should."""
-    found = []
-    for states, tolerated in itertools.product(itertools.combinations_with_replacement(CODES, 3), (0, 1, 3)):
-        names = ["a", "b", "c"]
+async def difference() -> str:
+    """The first states of two sources, of all combinations, that do not end as they should."""
+    for first, second, tolerated in itertools.product(CODES, CODES, (0, 1)):
+        states, names = (first, second), ["a", "b"]
         world = world_of(dict(zip(names, states, strict=True)))
         ended = await outcome(world, names, tolerated)
         failures = [(failure.item, failure.code) for failure in world.job.status.failures]
@@ -80,12 +79,12 @@ async def differences() -> list[str]:
         ]
         codes = [(source, code) for source, code in reported(world).items() if code]
         if ended != expected(states, tolerated) or world.staged() or not failures == named == codes:
-            found.append(f"{states}, {tolerated} tolerated: {ended}")
-    return found
+            return f"{states}, {tolerated} tolerated: {ended}"
+    return ""
 
 
-async def test_every_combination_of_three_sources() -> None:
-    assert await differences() == []
+async def test_every_combination_of_two_sources() -> None:
+    assert await difference() == ""
 
 
 @pytest.mark.parametrize("planted", ["fails the run", "never fails the run"])
@@ -100,7 +99,7 @@ async def test_a_planted_bug_is_found(monkeypatch: pytest.MonkeyPatch, planted: 
         monkeypatch.setattr(
             "imagejob_operator.decision.phases.staging.too_many_unstaged", lambda *arguments: None
         )
-    assert await differences() != []
+    assert await difference()
 
 
 async def test_too_many_end_the_run_before_it_has_pods_and_all_are_named() -> None:

@@ -7,6 +7,7 @@ which copies it to a key, where an object may be `present` from an earlier try, 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Sequence
@@ -160,7 +161,8 @@ class UnstagedSource:
     at_once: ClassVar[int] = AT_ONCE
 
     async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedObject:
-        """Fail."""
+        """Fail, after a pause for other tasks: a run may have 100,000 of them."""
+        await asyncio.sleep(0)
         raise OperationFailed(self.failure)
 
 
