@@ -45,6 +45,9 @@ class ItemCode(enum.StrEnum):
     OUTPUT_TOO_LARGE = "IMG_009"
     SOURCE_MISSING = "IMG_010"
     SOURCE_REFUSED = "IMG_011"
+    SOURCE_UNREACHABLE = "IMG_012"
+    CHECKSUM_MISMATCH = "IMG_013"
+    BLOCKED_ADDRESS = "IMG_014"
 
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]

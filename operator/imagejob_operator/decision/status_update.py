@@ -40,6 +40,9 @@ _MILESTONES: dict[str, tuple[Phase, str]] = {
 _ORDER = [Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING, Phase.PUBLISHING, Phase.SUCCEEDED]
 
 
+NO_REMARKS: Mapping[str, str] = {}
+
+
 class _Fact(NamedTuple):
     """A condition without its times."""
 
@@ -49,7 +52,17 @@ class _Fact(NamedTuple):
     message: str = ""
 
 
-def next_status(o: Observation, wanted: Status, note: Note = "", cleaned: bool | str | None = None) -> Status:
+OVERWROTE = "Overwrote"
+"""True if a run has replaced an output of another ImageJob, which its message names."""
+
+
+def next_status(
+    o: Observation,
+    wanted: Status,
+    note: Note = "",
+    cleaned: bool | str | None = None,
+    remarks: Mapping[str, str] = NO_REMARKS,
+) -> Status:
     """Complete a wanted status; raises IllegalMove if its phase may not follow the current one."""
     before, now = o.job.status, o.now.replace(microsecond=0)
     phase = wanted.at
@@ -68,7 +81,9 @@ def next_status(o: Observation, wanted: Status, note: Note = "", cleaned: bool |
     )
     complete = msgspec.structs.replace(complete, progress=_progress(complete))
     note = note or undeleted(o)
-    return with_conditions(complete, before, now, note, cleaned, launched=o.launched(run))
+    if o.launched(run):
+        remarks = {**remarks, "Launched": ""}
+    return with_conditions(complete, before, now, note, cleaned, remarks)
 
 
 def _progress(status: Status) -> str:
@@ -99,12 +114,12 @@ def with_conditions(
     now: datetime,
     note: Note = "",
     cleaned: bool | str | None = None,
-    launched: bool = False,
+    remarks: Mapping[str, str] = NO_REMARKS,
 ) -> Status:
     """The status with all its conditions; the times of unchanged conditions are taken from `before`.
 
     `cleaned` is True if staging is known to be empty, else why it is not; None if that was not tried.
-    `launched` is set if a Pod is known to have run.
+    `remarks` are conditions that are True whatever the phase, with their messages, which stay.
     """
     same = before.run and status.run and _place(before.run) == _place(status.run)
     kept = {c.type: c for c in before.conditions} if same else {}
@@ -113,7 +128,7 @@ def with_conditions(
         kept = {kind: kept[kind] for kind in ("Accepted", "StagingCleaned") if kind in kept}
     facts = _deleting(note, kept) if status.at is Phase.DELETING else _summary(status, note)
     for kind, (since, code) in _MILESTONES.items():
-        reached = _reached(status, since) or (kind == "Launched" and launched)
+        reached = _reached(status, since) or kind in remarks
         held = reached or (kind in kept and kept[kind].status == "True")
         own = status.error is not None and status.error.code == code
         # A milestone stays True, with two exceptions: a collision of keys shows only in the listing, and
@@ -121,13 +136,20 @@ def with_conditions(
         if status.error and own and (kind in ("Accepted", "Processed") or not held):
             facts.append(_Fact(kind, "False", status.error.reason, status.error.message))
         elif held:
-            facts.append(_Fact(kind, "True", kind))
+            facts.append(_Fact(kind, "True", kind, _remark(kind, remarks, kept)))
+    if remark := _remark(OVERWROTE, remarks, kept):
+        facts.append(_Fact(OVERWROTE, "True", "OtherImageJob", remark))
     facts.extend(_cleaning(status, kept.get("StagingCleaned"), cleaned))
     unchanged = {(c.type, c.status): c.last_transition_time for c in before.conditions}
     made = [Condition(*fact, unchanged.get(fact[:2], now), status.observed_generation) for fact in facts]
     emptied = any(fact.type == "StagingCleaned" and fact.status == "True" for fact in facts)
     staging = None if emptied else status.staging
     return msgspec.structs.replace(status, staging=staging, conditions=tuple(made))
+
+
+def _remark(kind: str, remarks: Mapping[str, str], kept: Mapping[str, Condition]) -> str:
+    before = kept[kind].message if kind in kept and kept[kind].status == "True" else ""
+    return bounded(remarks.get(kind, "")) or before
 
 
 def _reached(status: Status, since: Phase) -> bool:
@@ -200,7 +222,13 @@ def outcome_text(outcome: str, items: ItemCounts) -> str:
         failed = f"{items.failed} of {items.total} items failed"
         return f"{failed}, which spec.failurePolicy allows; the report lists them"
     if outcome == VALIDATED:
-        return f"no problems were found in {items.total} items; no object was staged and no Pod was created"
+        found = f"no problems were found in {items.total} items"
+        if items.failed:
+            found = (
+                f"{items.failed} of {items.total} sources cannot be staged, which spec.failurePolicy allows; "
+                "the report lists them"
+            )
+        return f"{found}; no object was staged and no Pod was created"
     return ""
 
 

@@ -19,13 +19,14 @@ from imagejob_operator.api.imagestore_status import Readiness, StoreReason
 from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
 from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.decision.observation import StoreView, StoreViews
-from imagejob_operator.naming.names import REPORT_ROOT, STAGING_ROOT
+from imagejob_operator.naming.names import STAGING_ROOT
 from imagejob_operator.naming.prefixes import (
     CLUSTER_UID_LENGTH,
     installation_of,
     job_staging_prefix,
     namespace_prefix,
     own_staging_prefix,
+    reports_folder,
 )
 from imagejob_operator.ports.imagestores import NotUsable
 from imagejob_operator.ports.object_store import (
@@ -190,7 +191,7 @@ class StoreRegistry:
         namespace = job.key.namespace
         source = self._source(job)
         staging = f"{self._staging}{namespace}/"
-        reports = f"{REPORT_ROOT}/{namespace}/"
+        reports = reports_folder(namespace)
         roots = (staging, reports, *self._renamed_staging(job))
         parts = [self._part(source, root, f"{_staging(source)}{root}") for root in roots]
         user = namespace_prefix(namespace)

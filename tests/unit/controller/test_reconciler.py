@@ -71,7 +71,7 @@ async def test_outputs_carry_their_type_and_their_run() -> None:
     blob = world.store.objects["shop/catalog/uploads/a-web.webp"]
     assert blob.headers.content_type == "image/webp"
     metadata = blob.headers.metadata
-    assert sorted(metadata) == ["imagejob-content", "imagejob-image", "imagejob-run"]
+    assert sorted(metadata) == ["imagejob-content", "imagejob-image", "imagejob-job", "imagejob-run"]
     assert metadata["imagejob-run"] == run.uid
     output = report(world)["items"][0]["outputs"][0]
     assert metadata["imagejob-content"] == output["content"]

@@ -208,6 +208,7 @@ def operations(
                 Staged(2, 2, 10),
                 Staged(1, 1, 5, skipped=1),
                 Staged(0, 0, 0, skipped=2),
+                Staged(2, 1, 5, failed=1, failures=(FailedItem("a", "IMG_010", "there is no object"),)),
             ],
         ),
         Phase.PUBLISHING: (

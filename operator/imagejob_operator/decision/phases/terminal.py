@@ -32,7 +32,7 @@ from imagejob_operator.decision.phases.cleaning import (
     stop_all,
     stop_moments,
 )
-from imagejob_operator.decision.status_update import next_status, outcome_text
+from imagejob_operator.decision.status_update import OVERWROTE, next_status, outcome_text
 
 EVENT_LIFETIME = timedelta(hours=1)
 """How long an API server keeps Events by default; later, an Event of the same name would be a second one."""
@@ -44,6 +44,7 @@ def finish_run(
     phase: Phase,
     failure: Failure | None = None,
     cleaned: bool | str | None = None,
+    overwrote: str = "",
 ) -> Decision:
     """Write the terminal phase, then record its Event; a finalizer is released only after that."""
     wanted = msgspec.structs.replace(status, phase=phase.value)
@@ -54,7 +55,8 @@ def finish_run(
     # A finalizer that is released next takes the Event with it, so that a crash before does not lose it.
     event = () if o.job.guarded and cleaned is True else (_final_event(wanted),)
     actions = (*stop(o, _removed(o, phase)), *event)
-    return Decision(next_status(o, wanted, cleaned=cleaned), actions)
+    ended = next_status(o, wanted, cleaned=cleaned, remarks={OVERWROTE: overwrote})
+    return Decision(ended, actions)
 
 
 def release(o: Observation, deferred: Reason | None = None) -> tuple[Action, ...]:
