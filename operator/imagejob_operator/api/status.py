@@ -122,7 +122,10 @@ class ErrorStatus(Stanza, frozen=True, omit_defaults=False):
 
 
 class ItemCounts(Stanza, frozen=True, omit_defaults=False):
-    """Counts of the items of finished shards; `total` is all items of the run."""
+    """Counts of the items that are done; `total` is all items of the run.
+
+    While Pods are running, they are what these report; in the end, the verified results.
+    """
 
     total: Count = 0
     succeeded: Count = 0

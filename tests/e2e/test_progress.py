@@ -1,0 +1,58 @@
+"""What people see of a run while it is going on."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from itertools import pairwise
+
+from kubernetes import watch
+
+from demo import photos
+from e2e.world import GROUP, LARGE, PLURAL, VERSION, Shop, ended, image_job, phase, verdict
+
+MOST = 6.5
+"""Seconds between two changes: five, and the time to read and to write."""
+
+
+def test_the_progress_moves_every_five_seconds(shop: Shop, large_photo: bytes) -> None:
+    keys = shop.upload_copies(large_photo, 120)
+    execution = {"itemsPerPod": 40, "parallelism": 3}
+    name = shop.apply(image_job({"keys": keys}, renditions=[LARGE], execution=execution))
+    shop.await_phase(name, "Running")
+    moments, shown = [time.monotonic()], [0]
+    stream = watch.Watch().stream(
+        shop.world.objects.list_namespaced_custom_object,
+        *(GROUP, VERSION, shop.name, PLURAL),
+        field_selector=f"metadata.name={name}",
+        timeout_seconds=220,
+    )
+    with closing(stream):
+        for event in stream:
+            job = event["object"]
+            if phase(job) != "Running":
+                break
+            done = int(job["status"]["progress"].partition("/")[0])
+            if done > shown[-1]:
+                moments.append(time.monotonic())
+                shown.append(done)
+    assert shown == sorted(shown)
+    assert len(shown) > 3
+    # The first counts come after five seconds in Running and the first item.
+    assert max(after - before for before, after in pairwise(moments[1:])) <= MOST, shown
+    job = shop.await_end(name, seconds=220)
+    assert verdict(job) == ("Succeeded", "", "")
+    assert job["status"]["progress"] == "120/120"
+
+
+def test_a_short_run_writes_no_more_than_its_steps(shop: Shop) -> None:
+    since = shop.world.audit.mark()
+    for key in ("china.jpg", "flower.jpg"):
+        shop.upload(f"photos/{key}", photos.photo("china.jpg"))
+    name = shop.apply(image_job({"match": {"prefix": "photos/"}}, execution={"itemsPerPod": 50}))
+    assert ended(shop.await_end(name))
+    shop.await_clean()
+    writes = shop.world.audit.writes(since, namespace=shop.name)
+    mine = [w for w in writes if w.resource in ("imagejobs", "imagejobs/status", "events")]
+    # Finalizer on and off, five phases, one Event.
+    assert len(mine) <= 8, [str(write) for write in mine]
