@@ -122,7 +122,11 @@ class Process:
             operator.queues.jobs.add(job.key)
         if operator.settings.sweep_mode is not Mode.OFF:
             operator.garbage_schedule.start()
-        await operator.elector.renew()
+        watching = asyncio.create_task(operator.store_watch.run())
+        try:
+            await operator.elector.renew()
+        finally:
+            watching.cancel()
 
     async def drain(self) -> None:
         """Stop all work and release the Lease; a second call has no effect."""

@@ -35,6 +35,7 @@ from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.reconciler import Reconciler
 from imagejob_operator.controller.run_memory import RunMemories
 from imagejob_operator.controller.store_access import StoreAccess
+from imagejob_operator.controller.store_watch import StoreWatch
 from imagejob_operator.controller.watch_monitor import WatchMonitor
 from imagejob_operator.controller.workqueue import Queues
 from imagejob_operator.decision.observation import Policy
@@ -119,6 +120,8 @@ class Operator:
             settings.pod_template,
         )
         self.operations = OperationRunner(operations, self.queues.jobs.add, now)
+        registry, wake = self.stores, self.queues.jobs.add
+        self.store_watch = StoreWatch(registry.stores_to_sweep, self.cache.jobs, wake, self._staging_folder)
         self.reconciler = self._build_reconciler()
         self.imagestore_reconciler = ImageStoreReconciler(
             self.stores, self.clients.image_stores, self.cache, self.queues, now, self.elector.is_leader
@@ -159,7 +162,8 @@ class Operator:
             start_grace=timedelta(seconds=self.settings.start_grace_seconds),
         )
         access = StoreAccess(jobs, self.settings.namespace_selector, now, self.stores.views)
-        observer = Observer(self.cache, self.operations, memories, access, policy, now)
+        away = self.store_watch.away
+        observer = Observer(self.cache, self.operations, memories, access, policy, now, away)
         attempts = AttemptActions(self.clients.launcher, self.stores, self.cache, now)
         executor = Executor(jobs, attempts, self.operations, memories, self.metrics, now)
         is_leader = self.elector.is_leader

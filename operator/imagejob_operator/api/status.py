@@ -270,6 +270,11 @@ def error_status(failure: Failure) -> ErrorStatus:
     )
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 item`, `2 items`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def duration_text(span: timedelta) -> str:
     """A duration such as `1h2m3s`, `1m3s` or `2s`."""
     seconds = max(0, int(span.total_seconds()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -27,6 +27,8 @@ class Observer:
     stores: StoreAccess
     policy: Policy
     clock: Clock
+    store_away: Callable[[ImageJob], str] = lambda job: ""
+    """Why the store of a job does not answer; empty if it does."""
 
     async def observe(self, job: ImageJob) -> Observation:
         """Everything that the decision may know about the job now."""
@@ -48,6 +50,8 @@ class Observer:
             operation=operation,
             progress=progress,
             operation_since=self.operations.started_at(job.key),
+            recorded=dict(memory.recorded),
+            store_away=self.store_away(job),
             count_every=self._count_every(job, attempts),
         )
 

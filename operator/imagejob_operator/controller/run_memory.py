@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -33,6 +34,8 @@ class RunMemory:
     refusal_counts: dict[int, int] = field(default_factory=dict)
     remarks: dict[str, Remark] = field(default_factory=dict)
     finalizer_refused: Refusal | None = None
+    recorded: Counter[str] = field(default_factory=Counter)
+    """Events of the steps of the run in all its epochs, by reason."""
 
     def refuse(self, shard: int, problem: Problem, now: datetime, least_pause: float | None = None) -> None:
         """The launcher refused the shard; it is launched again after a pause."""
@@ -100,6 +103,8 @@ class RunMemories:
         if known and known[0] == place:
             return known[1]
         memory = RunMemory(self._random)
+        if known and run and known[0][0] == job.uid and known[0][1] and known[0][1].number == run.number:
+            memory.recorded = known[1].recorded
         if job.status.at not in TERMINAL:
             self._by_key[job.key] = (place, memory)
         return memory

@@ -109,6 +109,10 @@ class Observation:
     progress: Progress | None = None
     operation_since: datetime | None = None
     """When this process started the operation."""
+    recorded: Mapping[str, int] = field(default_factory=dict)
+    """How many times this process has recorded Events of the steps of the run, by reason."""
+    store_away: str = ""
+    """Why the store of the run does not answer; empty if it does."""
     count_every: timedelta = COUNT_EVERY
     """The least time between two readings of the progress of this job; longer if many jobs are running."""
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from imagejob_operator.api.errors import Failure, bounded
+from imagejob_operator.api.errors import Code, Failure, Reason, bounded
 from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase, check_move
 from imagejob_operator.api.status import (
     PARTIAL,
@@ -16,12 +16,15 @@ from imagejob_operator.api.status import (
     ItemCounts,
     RunStatus,
     Status,
+    counted,
     duration_text,
 )
 from imagejob_operator.decision.observation import Observation
 
 RECONCILING = "Reconciling"
 """True while a job is under way; its reason is the phase, or the reason of the last transient failure."""
+STORE_AWAY = "the object store does not answer"
+"""The beginning of the message of a job whose store is away."""
 
 _MILESTONES: dict[str, tuple[Phase, str]] = {
     # condition: (the phase from which it is True, the code that makes it False)
@@ -61,8 +64,16 @@ def next_status(
         run=run,
         error=None if phase in (Phase.PENDING, Phase.SUCCEEDED) else wanted.error,
     )
-    note = note or undeleted(o)
+    note = note or _store_away(o, phase) or undeleted(o)
     return with_conditions(complete, before, now, note, cleaned, launched=o.launched(run))
+
+
+def _store_away(o: Observation, phase: Phase) -> Failure | None:
+    """Why a run that needs its store waits for it; None if the store answers."""
+    if not o.store_away or phase in TERMINAL or phase in (Phase.PENDING, Phase.SUSPENDED):
+        return None
+    text = f"{STORE_AWAY}: {o.store_away}; the run continues when it answers"
+    return Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, text)
 
 
 def undeleted(o: Observation) -> str:
@@ -159,10 +170,11 @@ def _joined(text: str, note: str | Failure) -> str:
 def outcome_text(outcome: str, items: ItemCounts) -> str:
     """The message of a success with an outcome; empty for a plain one."""
     if outcome == PARTIAL:
-        failed = f"{items.failed} of {items.total} items failed"
+        failed = f"{items.failed} of {counted(items.total, 'item')} failed"
         return f"{failed}, which spec.failurePolicy allows; the report lists them"
     if outcome == VALIDATED:
-        return f"no problems were found in {items.total} items; no object was staged and no Pod was created"
+        checked = counted(items.total, "item")
+        return f"no problems were found in {checked}; no object was staged and no Pod was created"
     return ""
 
 

@@ -775,5 +775,7 @@ def end_in_a_frozen_world(o: Observation, decide: Decide, most: int = 300) -> tu
             moments += [now + timedelta(seconds=30)] if decision.actions else []
             assert moments, f"waits forever in {o.job.status.phase}"
             now = max(min(moments), now + timedelta(milliseconds=50))
-        o = replace(o, job=of, now=now, operation=operation, progress=progress)
+        steps = [a.reason for a in decision.actions if isinstance(a, RecordEvent) and a.step]
+        recorded = {**o.recorded, **{reason: o.recorded.get(reason, 0) + 1 for reason in steps}}
+        o = replace(o, job=of, now=now, operation=operation, progress=progress, recorded=recorded)
     raise AssertionError(f"no end in sight in {o.job.status.phase} at {o.now}")
