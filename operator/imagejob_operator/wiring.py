@@ -36,6 +36,7 @@ from imagejob_operator.controller.reconciler import Reconciler
 from imagejob_operator.controller.run_memory import RunMemories
 from imagejob_operator.controller.store_access import StoreAccess
 from imagejob_operator.controller.store_watch import StoreWatch
+from imagejob_operator.controller.unserved import UnservedJobs
 from imagejob_operator.controller.watch_monitor import WatchMonitor
 from imagejob_operator.controller.workqueue import Queues
 from imagejob_operator.decision.observation import Policy
@@ -122,6 +123,7 @@ class Operator:
         self.operations = OperationRunner(operations, self.queues.jobs.add, now)
         registry, wake = self.stores, self.queues.jobs.add
         self.store_watch = StoreWatch(registry.stores_to_sweep, self.cache.jobs, wake, self._staging_folder)
+        self.unserved = UnservedJobs(clients.jobs, self.cache, settings.job_class, now)
         self.reconciler = self._build_reconciler()
         self.imagestore_reconciler = ImageStoreReconciler(
             self.stores, self.clients.image_stores, self.cache, self.queues, now, self.elector.is_leader
@@ -129,6 +131,7 @@ class Operator:
         self.garbage_schedule = self._build_garbage_schedule()
         schedule, is_leader = self.garbage_schedule, self.elector.is_leader
         self.metrics.watch(self.cache.jobs, is_leader, self.queues, schedule.sweeps)
+        self.metrics.watch_unserved(lambda: len(self.cache.unserved(now())) if is_leader() else 0)
         tasks = (schedule.failure,)
         lister = self.clients.metadata_lister
         self.watch_monitor = WatchMonitor(lister, self.cache, self.queues, tasks, self.namespaces)

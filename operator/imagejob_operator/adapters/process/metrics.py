@@ -43,6 +43,8 @@ class Metrics:
             "1 if the operator can read a watched namespace; the whole cluster has an empty name.",
             ["watched_namespace"],
         )
+        name, text = "imagejob_unserved_jobs", "ImageJobs of other classes without a status for 30 seconds."
+        self._unserved = gauge(name, text)
         self._depth = gauge("imagejob_workqueue_depth", "Number of keys waiting in a work queue.", ["queue"])
         self._reconciles = counter("imagejob_reconcile", "Reconciles of ImageJobs by result.", ["result"])
         self._reconcile_duration = histogram(
@@ -80,6 +82,10 @@ class Metrics:
             self._depth.labels(queue.name).set_function(partial(len, queue))
         self.registry.register(_JobsByPhase(lambda: jobs() if is_leader() else ()))
         self.registry.register(_GarbageByStore(lambda: sweeps() if is_leader() else ()))
+
+    def watch_unserved(self, count: Callable[[], int]) -> None:
+        """Read at each scrape how many jobs of other classes have had no status for long."""
+        self._unserved.set_function(count)
 
     def namespace_available(self, name: str, available: bool) -> None:
         """A watched namespace was read, or could not be read."""
