@@ -112,7 +112,7 @@ def _unserved(job: dict[str, Any]) -> str:
     asked = f"an operator with the class {name!r}" if name else "an operator without a class"
     wrong = f"; is spec.class {name!r} right" if name else "; is spec.class missing"
     seconds = UNSERVED_AFTER.total_seconds()
-    return f"no operator has looked at it for {seconds:.0f} s: is {asked} running in this cluster{wrong}?"
+    return f"no operator has handled it for {seconds:.0f} s: is {asked} running in this cluster{wrong}?"
 
 
 def finished(job: dict[str, Any]) -> bool | None:

@@ -55,7 +55,7 @@ class UnservedJobs:
     async def _report(self, job: ImageJob) -> None:
         served = f"the class {self.job_class!r}" if self.job_class else "ImageJobs without a class"
         text = (
-            f"no operator has looked at this ImageJob for 30 s; the one that reports it serves {served}; "
+            f"no operator has handled this ImageJob for 30 s; the one that reports it serves {served}; "
             "check spec.class, and whether an operator with that class is running"
         )
         try:

@@ -162,7 +162,7 @@ def test_a_job_that_no_operator_serves_is_named(
 ) -> None:
     world.job = fresh(40, **{"class": "prodution"})
     main(command)
-    text = "Pending  no operator has looked at it for 30 s: is an operator with the class 'prodution' running"
+    text = "Pending  no operator has handled it for 30 s: is an operator with the class 'prodution' running"
     assert f"{text} in this cluster; is spec.class 'prodution' right?\n" in capsys.readouterr().out
 
 
@@ -172,7 +172,7 @@ def test_a_job_without_a_class_that_no_operator_serves(
     world.job = fresh(40)
     main(["status", "a"])
     assert capsys.readouterr().out == (
-        "Pending  no operator has looked at it for 30 s: is an operator without a class running in this "
+        "Pending  no operator has handled it for 30 s: is an operator without a class running in this "
         "cluster; is spec.class missing?\n"
     )
 
@@ -188,4 +188,4 @@ def test_following_says_it_as_soon_as_it_is_so(world: World, capsys: pytest.Capt
     main(["follow", "a", "--timeout", "6"])
     lines = [line.split("  ")[1:] for line in capsys.readouterr().out.splitlines()]
     assert lines[0][-1] == "Pending"
-    assert lines[1][-1].startswith("no operator has looked at it")
+    assert lines[1][-1].startswith("no operator has handled it")

@@ -44,7 +44,7 @@ async def test_a_job_without_a_status_is_reported_once() -> None:
     assert bench.cluster.hooks.count("announce") == 1
     (event,) = bench.cluster.events.values()
     assert (event.warning, event.reason) == (True, "NotServed")
-    assert event.message.startswith("no operator has looked at this ImageJob for 30 s; the one that reports")
+    assert event.message.startswith("no operator has handled this ImageJob for 30 s; the one that reports")
     assert "serves the class 'gpu'; check spec.class" in event.message
 
 
