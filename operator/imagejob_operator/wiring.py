@@ -173,10 +173,12 @@ class Operator:
         return Reconciler(self.cache, self.queues.jobs, observer, executor, self.metrics, is_leader)
 
     def _build_garbage_schedule(self) -> GarbageSchedule:
+        days = self.settings.report_retention_days
         policy = GarbagePolicy(
             staging_folder=self._staging_folder,
             mode=self.settings.sweep_mode,
             interval=self.settings.sweep_interval_seconds,
+            report_retention=timedelta(days=days) if days else None,
         )
         is_leader = self.elector.is_leader
 

@@ -53,8 +53,9 @@ async def validate(
             failure = error.failure
             first = first or failure
             checks.append(ReportCheck(name, False, f"{failure.code} {failure.reason}: {failure.message}"))
+    outcome = "Failed" if first else "Validated"
     report = msgspec.structs.replace(
-        make_report(job, clock(), "Failed" if first else "Validated", (), outputs_at(store, job)),
+        make_report(job, clock(), outcome, (), outputs_at(store, job), operation.prefix),
         checks=tuple(checks),
         error=ReportError(first.code, first.reason, first.message) if first else None,
     )
