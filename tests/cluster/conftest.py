@@ -121,17 +121,18 @@ def _localcluster(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The cluster that IMAGEJOB_TEST_KUBECONFIG names, or the local cluster `test`.
+    """The cluster that IMAGEJOB_TEST_KUBECONFIG names, or a local cluster (IMAGEJOB_TEST_CLUSTER, or `test`).
 
     A local cluster that was up already stays up; one that was started here ends here.
     """
     kubeconfig = os.environ.get("IMAGEJOB_TEST_KUBECONFIG", "")
+    name = os.environ.get("IMAGEJOB_TEST_CLUSTER", "test")
     started, local = False, not kubeconfig
     if local:
-        if _localcluster("status", "--name", "test").returncode != 0:
-            assert _localcluster("up", "--name", "test").returncode == 0, "the local cluster did not start"
+        if _localcluster("status", "--name", name).returncode != 0:
+            assert _localcluster("up", "--name", name).returncode == 0, "the local cluster did not start"
             started = True
-        kubeconfig = _localcluster("kubeconfig", "--name", "test").stdout.strip()
+        kubeconfig = _localcluster("kubeconfig", "--name", name).stdout.strip()
     kubectl = shutil.which("kubectl") or str(Path(_localcluster("bin").stdout.strip()) / "kubectl")
     api = config.new_client_from_config(kubeconfig)
     made = Cluster(kubeconfig, kubectl, api)
@@ -145,7 +146,7 @@ def cluster() -> Iterator[Cluster]:
     finally:
         api.close()
         if started:
-            _localcluster("down", "--name", "test")
+            _localcluster("down", "--name", name)
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,8 @@ from imagejob_operator.stores.connector import Connector
 from imagejob_operator.stores.registry import OwnStore, StoreRegistry
 
 KEY = Key("shop", "spring")
+HANGS_AFTER = 30.0
+"""Seconds without any progress of an operation, which computes in threads, on a busy machine."""
 MOST_STEPS = 3000
 
 
@@ -244,9 +246,8 @@ class World:
             return
         tasks = operator.running_operations()
         if tasks:
-            waiting = asyncio.wait(
-                tasks, return_when=asyncio.FIRST_COMPLETED, timeout=0.02 if self.hanging else 5
-            )
+            seconds = 0.02 if self.hanging else HANGS_AFTER
+            waiting = asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=seconds)
             if await self._survive(waiting) != (set(), set(tasks)):
                 return
             assert self.hanging, f"an operation hangs: {self.where()}"

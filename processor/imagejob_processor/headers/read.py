@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagejob_processor.headers.bmp_layout import check_bmp
 from imagejob_processor.headers.header import Header
 from imagejob_processor.headers.jpeg_frame import check_jpeg
 from imagejob_processor.headers.png_chunks import read_png
@@ -21,4 +22,6 @@ def read_header(name: str, data: bytes) -> Header:
             return read_tiff(data)
         case "JPEG":
             check_jpeg(data)
+        case "BMP":
+            check_bmp(data)
     return Header(data)

@@ -11,7 +11,7 @@ from PIL import Image, ImageChops
 
 from imagejob_contract.output import Format, Output
 from imagejob_processor.notes import note
-from imagejob_processor.pixels import avif_boxes, encode, gif_blocks
+from imagejob_processor.pixels import avif_boxes, encode, gif_blocks, palette
 from imagejob_processor.pixels.gif_blocks import GifImage
 from imagejob_processor.pixels.metadata import NO_METADATA, SourceMetadata
 
@@ -141,7 +141,7 @@ def _gif_image(image: Image.Image, output: Output) -> GifImage:
     """Encode one frame; one with alpha has a transparent colour, since some readers clear it with that."""
     file = BytesIO()
     if image.mode == "RGBA":
-        reduced = encode.with_transparent_colour(image, output.colors or encode.ALL_COLOURS)
+        reduced = palette.with_transparent_colour(image, output.colors or palette.ALL_COLOURS)
     else:
         reduced = encode.to_format(image, output)
     reduced.save(file, "GIF", optimize=False, interlace=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from types import MappingProxyType
@@ -16,18 +15,16 @@ from imagejob_contract.recipe import Rendition
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.limits import MAX_SIDES
-from imagejob_processor.notes import note
 from imagejob_processor.pixels.canvas import flatten
 from imagejob_processor.pixels.geometry import Size
 from imagejob_processor.pixels.metadata import NO_METADATA, KeptMetadata, SourceMetadata
+from imagejob_processor.pixels.palette import ALL_COLOURS, with_palette
 
 DEFAULT_QUALITIES = {Format.JPEG: 82, Format.WEBP: 80, Format.AVIF: 60}
 MIN_QUALITY = 10
 """The lowest quality that is tried to reach a size target."""
 
 _CHROMA = {Chroma.FULL: "4:4:4", Chroma.HALF: "4:2:2", Chroma.QUARTER: "4:2:0"}
-ALL_COLOURS = 256
-_PALETTE_PIXELS = 1_000_000
 
 # Imported when first needed, to save memory and time.
 _WRITERS = {
@@ -171,7 +168,7 @@ def _converted(image: Image.Image, output: Output) -> Image.Image:
     if output.compression is Compression.NEAR_LOSSLESS:
         return _to_even_samples(image)
     if form is Format.GIF or output.colors is not None:
-        return _with_palette(image, output.colors or ALL_COLOURS, alpha=form is not Format.GIF)
+        return with_palette(image, output.colors or ALL_COLOURS, alpha=form is not Format.GIF)
     return image
 
 
@@ -181,43 +178,6 @@ def _to_even_samples(image: Image.Image) -> Image.Image:
     if image.mode != "RGBA":
         return image.point(rounded * len(image.getbands()))
     return image.point(rounded * 3 + list(range(256)))
-
-
-def _with_palette(image: Image.Image, colours: int, *, alpha: bool) -> Image.Image:
-    """Reduce to at most `colours` colours; GIF has binary transparency, PNG an alpha channel."""
-    if image.mode != "RGBA":
-        return _quantize(image, colours)
-    if alpha:
-        return image.quantize(colours, method=Image.Quantize.FASTOCTREE)
-    if image.getchannel("A").getextrema() == (255, 255):
-        return _quantize(image.convert("RGB"), colours)
-    return with_transparent_colour(image, colours)
-
-
-def _quantize(image: Image.Image, colours: int) -> Image.Image:
-    """Quantize; with too many colours, by a palette from at most a megapixel.
-
-    The memory for the search of a palette grows with the colours.
-    """
-    excess = math.ceil(math.sqrt(image.width * image.height / _PALETTE_PIXELS))
-    if excess <= 1 or image.getcolors(colours):
-        return image.quantize(colours, method=Image.Quantize.MEDIANCUT)
-    small = image.reduce(excess).convert("RGB").quantize(colours, method=Image.Quantize.MEDIANCUT)
-    return image.convert("RGB").quantize(palette=small, dither=Image.Dither.NONE)
-
-
-def with_transparent_colour(image: Image.Image, colours: int) -> Image.Image:
-    """Quantize RGBA with one transparent entry, for pixels that are less than half opaque."""
-    opacity = image.getchannel("A")
-    if any(opacity.histogram()[1:255]):
-        note("partial transparency was dropped: each pixel of a GIF is transparent or opaque")
-    reduced = _quantize(image.convert("RGB"), colours - 1)
-    palette = reduced.getpalette() or []
-    clear = len(palette) // 3
-    reduced.putpalette([*palette, 0, 0, 0])
-    reduced.paste(clear, mask=opacity.point([255 * (value < 128) for value in range(256)]))
-    reduced.info["transparency"] = clear
-    return reduced
 
 
 def _without_info(image: Image.Image) -> Image.Image:

@@ -11,6 +11,9 @@ Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right, bottom; may be between pixels."""
 
 
+_STRIP_PIXELS = 1 << 18
+
+
 class StepImpossible(Exception):
     """An operation cannot be applied to this image; the caller adds the rendition and the step."""
 
@@ -34,3 +37,10 @@ def map_box(box: Box, origin: Box, frame: Box) -> Box:
     right = frame[2] - (origin[2] - box[2]) * scale_x
     bottom = frame[3] - (origin[3] - box[3]) * scale_y
     return (left, top, right, bottom)
+
+
+def strips(size: Size) -> list[tuple[int, int, int, int]]:
+    """Return boxes of whole rows that cover an image, so that what is made of each needs little memory."""
+    width, height = size
+    rows = max(1, _STRIP_PIXELS // width)
+    return [(0, top, width, min(top + rows, height)) for top in range(0, height, rows)]

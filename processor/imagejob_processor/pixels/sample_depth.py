@@ -17,6 +17,7 @@ from PIL import Image, ImageChops, ImageFile
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.headers.header import PLAIN, Header, Samples
+from imagejob_processor.pixels.geometry import strips
 
 _DIRECT = ("L", "LA", "RGB", "RGBA", "CMYK", "LAB")
 _CONVERTED = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
@@ -25,7 +26,6 @@ _DEEP = re.compile(r"(RGB|RGBA|RGBa|RGBX|CMYK);16([BLN])")
 _GREY_ALPHA, _PREMULTIPLIED = "LA;16B", "RGBa"
 _OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _DEEP_FORMATS = ("PNG", "TIFF")
-_STRIP_PIXELS = 1 << 18
 
 
 def decode_samples(header: Header, image: Image.Image) -> Image.Image:
@@ -57,7 +57,7 @@ def decode_samples(header: Header, image: Image.Image) -> Image.Image:
     second.load()
     clear = header.samples.clear
     opacity = Image.new("L", image.size, 255) if clear else None
-    for box in _strips(image):
+    for box in strips(image.size):
         upper, lower = image.crop(box), second.crop(box)
         near = _nearest(upper, lower)
         if deep[1] == _PREMULTIPLIED:
@@ -114,7 +114,7 @@ def _grey_opacity(wide: Image.Image, transparent: int) -> Image.Image:
 def _merge_grey_alpha(image: Image.Image) -> Image.Image:
     """Round 16-bit grey with alpha, decoded with its four bytes as RGBA."""
     made = Image.new("LA", image.size)
-    for box in _strips(image):
+    for box in strips(image.size):
         grey, grey_low, alpha, alpha_low = image.crop(box).split()
         made.paste(Image.merge("LA", (_nearest(grey, grey_low), _nearest(alpha, alpha_low))), box)
     return made
@@ -143,12 +143,6 @@ def _open_again(header: Header, image: Image.Image) -> Image.Image:
     # Pillow would apply the orientation in it to a TIFF.
     again.info.pop("xmp", None)
     return again
-
-
-def _strips(image: Image.Image) -> list[tuple[int, int, int, int]]:
-    """Return boxes of whole rows, so that intermediate images stay small."""
-    rows = max(1, _STRIP_PIXELS // image.width)
-    return [(0, top, image.width, min(top + rows, image.height)) for top in range(0, image.height, rows)]
 
 
 def _rawmode(image: Image.Image) -> str:

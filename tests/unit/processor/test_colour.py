@@ -3,6 +3,7 @@
 import base64
 import struct
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
@@ -15,6 +16,7 @@ from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.pixels import colour
 from imagejob_processor.pixels.matrix_profile import BT709, matrix_profile
+from imagejob_processor.rendering import colour_space
 from unit.processor.images import file, made, photo, resized
 from unit.processor.profiles import (
     D65,
@@ -278,3 +280,52 @@ def test_a_profile_made_from_numbers_is_that_of_its_space() -> None:
         assert ImageCms.ImageCmsProfile(BytesIO(profile)).profile.xcolor_space == "RGB "
         image = colour.to_srgb(Image.fromarray(COLOURS), profile)
         assert delta_e(image, shown(COLOURS.astype(float), space)) < 1
+
+
+# --- planted bugs: each is one that was, or that could come back ---
+
+
+def named_srgb(profile: bytes | None, mode: str) -> object:
+    """Whether a profile is skipped for its name."""
+    return None if profile and b"sRGB" in profile.replace(b"\0", b"") else TRANSFORM(profile, mode)
+
+
+TRANSFORM = colour._transform
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "bug", "found_by"),
+    [
+        pytest.param(
+            colour, "_transform", named_srgb,
+            lambda: test_the_name_of_a_profile_does_not_count("sRGB", "linear"),
+            id="a profile is skipped for its name",
+        ),
+        pytest.param(
+            colour, "_transform", lambda profile, mode: None,
+            lambda: test_a_profile_is_applied("PNG", "Display P3"),
+            id="no profile is applied",
+        ),
+        pytest.param(
+            colour_space, "matrix_profile", lambda points, gamma: matrix_profile(BT709, gamma),
+            lambda: test_code_points_are_applied("HEIF", (12, 13), SPACES["Display P3"]),
+            id="code points without their primaries",
+        ),
+        pytest.param(
+            colour_space, "matrix_profile", lambda points, gamma: matrix_profile(points, None),
+            lambda: test_code_points_are_applied("HEIF", (1, 8), SPACES["linear"]),
+            id="code points without their gamma",
+        ),
+        pytest.param(
+            colour_space, "_HDR", {}, lambda: test_hdr_is_refused_by_name("PNG", 16, "PQ"),
+            id="HDR is taken for SDR",
+        ),
+    ],
+)  # fmt: skip
+def test_a_planted_bug_is_found(
+    place: object, name: str, bug: object, found_by: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found_by()
+    monkeypatch.setattr(place, name, bug)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        found_by()

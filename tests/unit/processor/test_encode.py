@@ -108,6 +108,20 @@ def test_a_large_picture_of_few_colours_keeps_them(form):
     assert worst(written(image, form, colors=256)[1], image) == 0
 
 
+@pytest.mark.parametrize("size", [(16, 16), (1200, 900)])
+def test_few_colours_of_any_transparency_stay_exact(size):
+    image = Image.new("RGBA", size)
+    image.paste((200, 30, 30, 1), (0, 0, size[0], 2))
+    for column in range(16):
+        for row in range(4, 16):
+            image.putpixel((column, row), (column * 17, row * 3, 251, row * 17))
+    data, made = written(image, Format.PNG, colors=256)
+    assert made.mode == "P"
+    assert made.convert("RGBA").tobytes() == image.tobytes()
+    assert written(image, Format.PNG, colors=16)[1].convert("RGBA").tobytes() != image.tobytes()
+    assert data == written(image, Format.PNG, colors=256)[0]
+
+
 @pytest.mark.parametrize("colours", [2, 16, 255])
 @pytest.mark.parametrize("form", [Format.PNG, Format.GIF])
 def test_the_palette_of_a_large_picture_is_as_good(colours, form):

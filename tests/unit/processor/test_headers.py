@@ -13,7 +13,7 @@ import pytest
 from imagejob_contract.result import ItemCode
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.headers.read import read_header
-from unit.processor.handmade import chunk, png, tiff_of
+from unit.processor.handmade import bmp, chunk, png, tiff_of
 from unit.processor.images import file, jpeg, made, photo
 from unit.processor.profiles import D65, P3, Space, rgb_profile
 
@@ -225,6 +225,45 @@ def test_other_kinds_of_jpeg_are_named(data, named):
     failure = refusal(data)
     assert failure.code is ItemCode.UNSUPPORTED_FORMAT
     assert failure.message == f"{named} is not supported; use a JPEG with 8 bits per sample"
+
+
+def with_field(at: int, layout: str, value: int) -> bytes:
+    data = bytearray(bmp([[(1,)] * 9] * 9, 8, palette=[(i, i, i) for i in range(256)]))
+    struct.pack_into(layout, data, at, value)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        (
+            bmp([[(1,)] * 9], 16, masks=(0x7C00, 0x3E0, 0x1F, 0x8000)),
+            "BMP with 16-bit pixels and the masks 7C00, 3E0, 1F, 8000 (red, green, blue, alpha)",
+        ),
+        (
+            bmp([[(1,)] * 9], 16, masks=(0xF00, 0xF0, 0xF, 0xF000)),
+            "BMP with 16-bit pixels and the masks F00, F0, F, F000 (red, green, blue, alpha)",
+        ),
+        (
+            bmp([[(1,)] * 9], 32, masks=(0x3FF00000, 0xFFC00, 0x3FF, 0)),
+            "BMP with 32-bit pixels and the masks 3FF00000, FFC00, 3FF, 0 (red, green, blue, alpha)",
+        ),
+        (with_field(30, "<I", 4), "BMP with compression 4"),
+        (with_field(30, "<I", 6), "BMP with compression 6"),
+        (with_field(28, "<H", 2), "BMP with 2 bits per pixel"),
+    ],
+    ids=["1-5-5-5", "4-4-4-4", "10-10-10", "JPEG", "alpha bit fields", "2 bits"],
+)
+def test_other_kinds_of_bmp_are_named(data, named):
+    failure = refusal(data)
+    assert failure.code is ItemCode.UNSUPPORTED_FORMAT
+    assert failure.message == f"{named} is not supported; save it as PNG"
+
+
+@pytest.mark.parametrize("size", [14, 17, 18, 30, 53, 60])
+def test_a_bmp_whose_header_is_cut_off_is_truncated(size):
+    data = bmp([[(1,)] * 9], 16, masks=(0xF800, 0x7E0, 0x1F, 0))
+    assert refusal(data[:size]).code is ItemCode.UNDECODABLE
 
 
 def test_a_large_profile_is_applied():

@@ -2,6 +2,7 @@
 
 import struct
 import sys
+from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 from PIL import ExifTags, Image
 
 from imagejob_contract.result import ItemCode
+from imagejob_processor import limits as checks
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.pixels import orientation
-from imagejob_processor.rendering.iso_media import read_media
+from imagejob_processor.rendering import heif, source
+from imagejob_processor.rendering.heif import open_heif
+from imagejob_processor.rendering.iso_media import Media, read_media
 from unit.processor.images import difference, file, limits, made, photo, resized, stored
 
 LOSSLESS = {"quality": -1, "chroma": 444, "matrix_coefficients": 0}
@@ -134,3 +138,46 @@ def test_boxes_that_end_early_are_no_error_of_their_own(cut: int) -> None:
 
 def test_its_pixels_are_limited_like_those_of_other_formats() -> None:
     assert made(stored("HEIF"), limits=limits(pixels=64_000)).size == (320, 200)
+
+
+# --- planted bugs: each is one that was, or that could come back ---
+
+
+def thumbnail_instead(data: bytes, media: Media) -> Image.Image:
+    image = open_heif(data, media)
+    if b"thmb" not in data:
+        return image
+    small = image.resize((160, 100)).resize(image.size)
+    small.format = "HEIF"
+    return small
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "bug", "found_by"),
+    [
+        pytest.param(
+            orientation, "read_orientation", lambda image: 6, lambda: test_it_is_upright_once(6),
+            id="the orientation is applied twice",
+        ),
+        pytest.param(
+            source, "open_heif", thumbnail_instead, test_an_embedded_thumbnail_is_not_used,
+            id="the thumbnail instead of the image",
+        ),
+        pytest.param(
+            heif, "_CODECS", {},
+            lambda: test_other_codecs_are_named(b"j2k1", "HEIF with JPEG 2000 compression"),
+            id="a refusal without the name of the codec",
+        ),
+        pytest.param(
+            checks, "check_pixels", lambda *_: None, test_pixels_outside_of_the_cropped_part_count,
+            id="a bomb is decoded",
+        ),
+    ],
+)  # fmt: skip
+def test_a_planted_bug_is_found(
+    place: object, name: str, bug: object, found_by: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found_by()
+    monkeypatch.setattr(place, name, bug)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        found_by()
