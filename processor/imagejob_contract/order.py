@@ -97,7 +97,10 @@ class Upload(Wire, frozen=True):
 
 
 class Order(Wire, frozen=True):
-    """The work of one Pod. `result_url` is a presigned PUT, to be sent with `If-None-Match: *`."""
+    """The work of one Pod. `result_url` is a presigned PUT, to be sent with `If-None-Match: *`.
+
+    `progress_url` is a presigned PUT of exactly PROGRESS_BYTES; the Pod overwrites the object while it works.
+    """
 
     version: Literal[1]
     job: str
@@ -109,6 +112,7 @@ class Order(Wire, frozen=True):
     limits: ItemLimits
     upload: Upload
     result_url: str
+    progress_url: str
     watermark_images: tuple[OrderWatermark, ...] = ()
 
 

@@ -43,6 +43,7 @@ from fakes.scripts import (
     in_turn,
     lingering,
     never_running,
+    reporting,
     well,
     with_garbage,
     without_result,
@@ -120,6 +121,7 @@ _SUCCESS = (
     ),
     Scenario("sources by URL", {"source": {"urls": [{"url": "https://example.com/a.jpg"}]}}),
     Scenario("sources in the job itself", {"source": {"inline": [{"name": "logo.png", "data": "AAA="}]}}),
+    Scenario("Pods report their progress", {}, reporting(1, 1, 1)),
     Scenario("a Pod crashes once", ONE_POD, in_turn(badly(CRASHED), well())),
     Scenario("a Pod is drained", ONE_POD, in_turn(badly(DISRUPTED), well())),
     Scenario(

@@ -51,7 +51,20 @@ class Clean:
     report: str = ""
 
 
-Operation = Validate | Stage | Publish | Clean
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Read how many items the running attempts have done so far."""
+
+    prefix: str
+    attempts: tuple[tuple[int, int], ...]
+    """Shard and number of each."""
+    known: ItemCounts
+    """The items of shards that have ended."""
+    since: datetime
+    """When it was due: each reading is another operation."""
+
+
+Operation = Validate | Stage | Publish | Clean | Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +142,14 @@ class Cleaned:
     """Set if the run had been published before: its report says Succeeded."""
 
 
-Progress = Working | Broken | Validated | Staged | Published | Cleaned
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many items are done, by what the running attempts report. They are not trusted."""
+
+    counts: ItemCounts
+
+
+Progress = Working | Broken | Validated | Staged | Published | Cleaned | Counted
 
 
 def last_failure(progress: Progress | None) -> Failure | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from imagejob_operator.api.errors import Failure, bounded
+from imagejob_operator.api.errors import Code, Failure, Reason, bounded
 from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase, check_move
 from imagejob_operator.api.status import (
     PARTIAL,
@@ -17,6 +17,7 @@ from imagejob_operator.api.status import (
     ItemCounts,
     RunStatus,
     Status,
+    counted,
     duration_text,
 )
 from imagejob_operator.decision.attempt import Problem
@@ -29,6 +30,8 @@ RECONCILING = "Reconciling"
 """True while a job is under way; its reason is the phase, or the reason of what the job waits for."""
 MAX_SUMMARY = 120
 """Maximum length of the message of Ready where another condition has all of it: `kubectl get` shows it."""
+STORE_AWAY = "the object store does not answer"
+"""The beginning of the message of a job whose store is away."""
 
 _MILESTONES: dict[str, tuple[Phase, str]] = {
     # condition: (the phase from which it is True, the code that makes it False)
@@ -80,7 +83,7 @@ def next_status(
         error=None if phase in (Phase.PENDING, Phase.SUCCEEDED) else wanted.error,
     )
     complete = msgspec.structs.replace(complete, progress=_progress(complete))
-    note = note or undeleted(o)
+    note = note or _store_away(o, phase) or undeleted(o)
     if o.launched(run):
         remarks = {**remarks, "Launched": ""}
     return with_conditions(complete, before, now, note, cleaned, remarks)
@@ -92,6 +95,14 @@ def _progress(status: Status) -> str:
     if items is None or run is None or run.outcome == VALIDATED:
         return ""
     return f"{items.skipped + (0 if status.error else items.succeeded)}/{items.total}"
+
+
+def _store_away(o: Observation, phase: Phase) -> Failure | None:
+    """Why a run that needs its store waits for it; None if the store answers."""
+    if not o.store_away or phase in TERMINAL or phase in (Phase.PENDING, Phase.SUSPENDED):
+        return None
+    text = f"{STORE_AWAY}: {o.store_away}; the run continues when it answers"
+    return Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, text)
 
 
 def undeleted(o: Observation) -> str:
@@ -219,15 +230,13 @@ def _joined(text: str, note: Note) -> str:
 def outcome_text(outcome: str, items: ItemCounts) -> str:
     """The message of a success with an outcome; empty for a plain one."""
     if outcome == PARTIAL:
-        failed = f"{items.failed} of {items.total} items failed"
+        failed = f"{items.failed} of {counted(items.total, 'item')} failed"
         return f"{failed}, which spec.failurePolicy allows; the report lists them"
     if outcome == VALIDATED:
-        found = f"no problems were found in {items.total} items"
+        found = f"no problems were found in {counted(items.total, 'item')}"
         if items.failed:
-            found = (
-                f"{items.failed} of {items.total} sources cannot be staged, which spec.failurePolicy allows; "
-                "the report lists them"
-            )
+            failed = f"{items.failed} of {counted(items.total, 'source')} cannot be staged"
+            found = f"{failed}, which spec.failurePolicy allows; the report lists them"
         return f"{found}; no object was staged and no Pod was created"
     return ""
 

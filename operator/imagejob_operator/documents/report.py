@@ -111,6 +111,8 @@ class Report(Wire, frozen=True, omit_defaults=False):
     """Identifies the run, as `status.run.uid` and the `imagejob-run` metadata of its outputs."""
     outputs_at: str = ""
     """Where the keys of the outputs begin: store, bucket and prefix; empty if the store was not open."""
+    operator: str = ""
+    """The installation and the cluster of the operator that wrote it, as in the prefix of its staging."""
     items: tuple[ReportItem, ...] = ()
     error: ReportError | None = None
     checks: tuple[ReportCheck, ...] = ()
@@ -147,6 +149,20 @@ class _Undecoded(Report, frozen=True):
     """A report with the bytes of its items."""
 
     items: tuple[msgspec.Raw, ...] = ()  # type: ignore[assignment]
+
+
+class _Origin(msgspec.Struct, frozen=True):
+    """Only who wrote a report."""
+
+    operator: str = ""
+
+
+def read_origin(data: bytes) -> str:
+    """The operator that wrote a report; empty if it is not one."""
+    try:
+        return decode(data, _Origin).operator
+    except msgspec.DecodeError:
+        return ""
 
 
 _ITEM = msgspec.json.Decoder(ReportItem)

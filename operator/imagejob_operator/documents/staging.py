@@ -105,6 +105,16 @@ def result_key(prefix: str, shard: int) -> str:
     return f"{prefix}results/{shard}.json"
 
 
+def progress_prefix(prefix: str) -> str:
+    """Where running attempts write how many items they have done."""
+    return f"{prefix}progress/"
+
+
+def progress_name(shard: int, attempt: int) -> str:
+    """The name of the progress object of an attempt below `progress_prefix`; no two attempts share it."""
+    return f"{shard}-{attempt}"
+
+
 def read_manifest(data: bytes) -> Manifest:
     """Read a manifest; raises msgspec.DecodeError if it is not one."""
     return decode(data, Manifest)

@@ -31,6 +31,11 @@ def installation_of(prefix: str, folder: str) -> str:
     return found.removesuffix(f"-{cluster}") if found.endswith(f"-{cluster}") else ""
 
 
+def folder_of(prefix: str) -> str:
+    """The staging folder, see `staging_folder`, of a staging prefix."""
+    return prefix.removeprefix(f"{STAGING_ROOT}/").partition("/")[0]
+
+
 def own_staging_prefix(folder: str) -> str:
     """The prefix of all staging of one installation in one cluster; ends with '/'."""
     return f"{STAGING_ROOT}/{folder}/"
@@ -62,6 +67,11 @@ def reports_prefix(namespace: str, name: str) -> str:
 def report_key(namespace: str, name: str, uid: str, number: int, run_uid: str = "") -> str:
     """The key of the report of a run, which commits the run."""
     return f"{reports_prefix(namespace, name)}{uid[:8]}/{number}{_suffix(run_uid)}.json"
+
+
+def is_report(key: str) -> bool:
+    """Whether a key below REPORT_ROOT is that of a report."""
+    return key.endswith(".json")
 
 
 def _suffix(run_uid: str) -> str:

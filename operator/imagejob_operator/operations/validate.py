@@ -58,8 +58,9 @@ async def validate(
             first = first or failure
             text = f"{failure.code} {failure.reason}: {failure.message}"
             checks.append(ReportCheck(name, False, text, run.reported(name)))
+    outcome = "Failed" if first else "Validated"
     report = msgspec.structs.replace(
-        make_report(job, clock(), "Failed" if first else "Validated", (), outputs_at(store, job)),
+        make_report(job, clock(), outcome, (), outputs_at(store, job), operation.prefix),
         checks=tuple(checks),
         error=ReportError(first.code, first.reason, first.message) if first else None,
     )

@@ -19,7 +19,7 @@ from imagejob_operator.api.imagestore_status import Readiness, StoreReason
 from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
 from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.decision.observation import StoreView, StoreViews
-from imagejob_operator.naming.names import STAGING_ROOT
+from imagejob_operator.naming.names import REPORT_ROOT, STAGING_ROOT
 from imagejob_operator.naming.prefixes import (
     CLUSTER_UID_LENGTH,
     installation_of,
@@ -78,7 +78,7 @@ class StoreRegistry:
         """The uid of the ImageStore with a name."""
         self._readiness: dict[str, Readiness] = {}
         self._staging_of_all: dict[str, ObjectStore] = {}
-        """The staging of all namespaces in an open store, for the garbage collector only."""
+        """Staging and reports of all namespaces in an open store, for the garbage collector only."""
 
     def register(self, store: ImageStore) -> None:
         """The ImageStore exists; another one that had its name is gone."""
@@ -106,9 +106,9 @@ class StoreRegistry:
                 if known:
                     known.store.close()
                 self._opened[store.uid] = opened
-                root = f"{STAGING_ROOT}/"
-                part = self._part(opened, root, f"{opened.location.staging}{root}")
-                self._staging_of_all[store.uid] = ScopedStore([part])
+                roots = (f"{STAGING_ROOT}/", f"{REPORT_ROOT}/")
+                parts = [self._part(opened, root, f"{opened.location.staging}{root}") for root in roots]
+                self._staging_of_all[store.uid] = ScopedStore(parts)
             staging = f"{opened.location.staging}{self._staging}"
             async for _ in opened.store.folders(staging):
                 break

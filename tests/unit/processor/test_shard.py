@@ -75,6 +75,7 @@ def order(*urls: str) -> Order:
         limits=LIMITS,
         upload=Upload("u", "p/", {}, 100),
         result_url="r",
+        progress_url="p",
     )
 
 

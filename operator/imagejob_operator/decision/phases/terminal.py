@@ -17,6 +17,7 @@ from imagejob_operator.api.status import (
     RunPlace,
     RunStatus,
     Status,
+    counted,
     error_status,
     with_history,
 )
@@ -101,9 +102,14 @@ def _final_event(status: Status) -> RecordEvent:
     outputs, items = status.outputs or OutputCounts(), status.items or ItemCounts()
     parts = []
     if run.outcome != VALIDATED:
-        parts.append(f"{items.total} items, {outputs.objects} outputs, {outputs.bytes} bytes published")
+        published = (
+            counted(items.total, "item"),
+            counted(outputs.objects, "output"),
+            counted(outputs.bytes, "byte"),
+        )
+        parts.append(f"{', '.join(published)} published")
         if items.skipped:
-            parts.append(f"{items.skipped} items skipped: their outputs are up to date")
+            parts.append(f"{counted(items.skipped, 'item')} skipped, with outputs that are up to date")
     parts += filter(None, [outcome_text(run.outcome, items)])
     reason = run.outcome or Phase.SUCCEEDED.value
     return RecordEvent(warning=False, reason=reason, message="; ".join(parts), run=run.number)

@@ -71,7 +71,8 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: P
             limit = f"spec.execution.activeDeadlineSeconds ({spec.execution.active_deadline_seconds} s)"
             text = f"the run exceeded {limit} before all outputs were published"
             raise OperationFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
-        report = await compute(make_report, job, clock(), "Succeeded", items, outputs_at(store, job))
+        place = outputs_at(store, job)
+        report = await compute(make_report, job, clock(), "Succeeded", items, place, operation.prefix)
         report = msgspec.structs.replace(report, overwrote=await overwritten.named(store))
         del items
         return await _commit(store, job, operation.report, report)
