@@ -84,7 +84,7 @@ class Bench:
             CountingTelemetry(),
             self.clock,
             OperationLimits(lambda name, seconds: self.waits.append(name)),
-            *([allowed] if allowed else []),
+            allowed,
         )
 
     async def run(self, operation: Operation, phase: Phase = Phase.STAGING) -> object:
