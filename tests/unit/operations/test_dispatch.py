@@ -66,7 +66,7 @@ class Bench:
     """Operations on one job, and the names of the limiters that they pass."""
 
     def __init__(
-        self, wanted: dict[str, Any] | None = None, allowed: PodTemplatePolicy | None = None
+        self, wanted: dict[str, Any] | None = None, allowed: PodTemplatePolicy = NOTHING_ALLOWED
     ) -> None:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
