@@ -37,7 +37,7 @@ from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.limits import SMALL_PUBLISHING, SMALL_STAGING, OperationLimits, is_large
 from imagejob_operator.ports.imagejobs import Gone, Unavailable
 from imagejob_operator.ports.object_store import StoreUnavailable
-from imagejob_operator.validation.pod_template_policy import PodTemplatePolicy
+from imagejob_operator.validation.pod_template_policy import NOTHING_ALLOWED, PodTemplatePolicy
 
 REPORT = f"shop/imagejob-reports/spring/{UID}.json"
 STAGE, VALIDATE = Stage(PREFIX), Validate(PREFIX, REPORT)
