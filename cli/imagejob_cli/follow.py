@@ -39,7 +39,8 @@ def follow(cluster: Cluster, namespace: str, name: str, timeout: float, show: Ca
         opened = monotonic()
         # Includes changes while no watch was open.
         job = read_job(cluster, namespace, name)
-        left = max(1, min(30, int(timeout - (monotonic() - started))))
+        longest = 30 if job.get("status") else 5
+        left = max(1, min(longest, int(timeout - (monotonic() - started))))
         stream = watch.Watch().stream(
             cluster.api.list_namespaced_custom_object,
             GROUP,

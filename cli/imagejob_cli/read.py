@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from kubernetes import client, config
@@ -12,6 +13,8 @@ from urllib3.exceptions import HTTPError
 GROUP, VERSION, PLURAL = "imagejob.dev", "v1alpha1", "imagejobs"
 TIMEOUT = (5, 30)
 """Timeouts for connecting and reading, in seconds."""
+UNSERVED_AFTER = timedelta(seconds=30)
+"""An operator that runs writes the first status of a job within seconds."""
 
 EXIT_FAILED = 1
 EXIT_UNREACHABLE = 3
@@ -87,7 +90,7 @@ def summary(job: dict[str, Any]) -> str:
         words.append(f"{status['progress']} items")
     if error := status.get("error"):
         words.append(f"{error['code']} {error['reason']}: {error['message']}")
-    elif waiting := _waiting_for(status):
+    elif waiting := _waiting_for(status) or _unserved(job):
         words.append(waiting)
     return "  ".join(words)
 
@@ -95,6 +98,21 @@ def summary(job: dict[str, Any]) -> str:
 def _waiting_for(status: dict[str, Any]) -> str:
     conditions = status.get("conditions") or []
     return next((c.get("message", "") for c in conditions if c["type"] == "Ready"), "")
+
+
+def _unserved(job: dict[str, Any]) -> str:
+    """That no operator serves the job, if it has had no status for long; else empty."""
+    created = job["metadata"].get("creationTimestamp")
+    if (job.get("status") or {}).get("phase") or not created:
+        return ""
+    now = datetime.now(UTC)  # noqa: TID251  (the command line has no other clock)
+    if now - datetime.fromisoformat(created) < UNSERVED_AFTER:
+        return ""
+    name = (job.get("spec") or {}).get("class")
+    asked = f"an operator with the class {name!r}" if name else "an operator without a class"
+    wrong = f"; is spec.class {name!r} right" if name else "; is spec.class missing"
+    seconds = UNSERVED_AFTER.total_seconds()
+    return f"no operator has handled it for {seconds:.0f} s: is {asked} running in this cluster{wrong}?"
 
 
 def finished(job: dict[str, Any]) -> bool | None:

@@ -124,7 +124,12 @@ class Process:
             operator.queues.jobs.add(job.key)
         if operator.settings.sweep_mode is not Mode.OFF:
             operator.garbage_schedule.start()
-        await operator.elector.renew()
+        watching = [asyncio.create_task(watch.run()) for watch in (operator.store_watch, operator.unserved)]
+        try:
+            await operator.elector.renew()
+        finally:
+            for task in watching:
+                task.cancel()
 
     async def drain(self) -> None:
         """Stop all work and release the Lease; a second call has no effect."""

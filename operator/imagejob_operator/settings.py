@@ -60,6 +60,8 @@ class Settings:
     cleaning_budget_seconds: int = 60
     sweep_mode: Mode = Mode.DELETE
     sweep_interval_seconds: int = 900
+    report_retention_days: int | None = None
+    """How long reports stay after their ImageJob is gone; None for ever."""
     source_allowed_networks: tuple[Network, ...] = ()
     source_blocked_networks: tuple[Network, ...] = ()
     source_proxy: str = field(default="", repr=False)
@@ -102,6 +104,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         cleaning_budget_seconds=env.number("CLEANING_BUDGET_SECONDS", 60),
         sweep_mode=env.choice("SWEEP_MODE", Mode.DELETE),
         sweep_interval_seconds=env.number("SWEEP_INTERVAL_SECONDS", 900),
+        report_retention_days=_report_retention_days(env),
         source_allowed_networks=_networks(env, "SOURCE_ALLOWED_NETWORKS"),
         source_blocked_networks=_networks(env, "SOURCE_BLOCKED_NETWORKS"),
         source_proxy=_proxy(env),
@@ -222,6 +225,10 @@ def _label(word: str) -> tuple[str, str]:
             "label=value pairs, separated by commas, or * alone for every watched namespace",
         )
     return key.strip(), value.strip()
+
+
+def _report_retention_days(env: _Environment) -> int | None:
+    return env.number("REPORT_RETENTION_DAYS", 1) if env.get("REPORT_RETENTION_DAYS") else None
 
 
 def _networks(env: _Environment, name: str) -> tuple[Network, ...]:

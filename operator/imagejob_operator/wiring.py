@@ -36,6 +36,8 @@ from imagejob_operator.controller.reconciler import Reconciler
 from imagejob_operator.controller.run_memory import RunMemories
 from imagejob_operator.controller.store_access import StoreAccess
 from imagejob_operator.controller.store_probe import StoreProbe
+from imagejob_operator.controller.store_watch import StoreWatch
+from imagejob_operator.controller.unserved import UnservedJobs
 from imagejob_operator.controller.watch_monitor import WatchMonitor
 from imagejob_operator.controller.workqueue import Queues
 from imagejob_operator.decision.observation import Policy
@@ -122,6 +124,9 @@ class Operator:
             settings.pod_template,
         )
         self.operations = OperationRunner(operations, self.queues.jobs.add, now)
+        registry, wake = self.stores, self.queues.jobs.add
+        self.store_watch = StoreWatch(registry.stores_to_sweep, self.cache.jobs, wake, self._staging_folder)
+        self.unserved = UnservedJobs(clients.jobs, self.cache, settings.job_class, now)
         self.reconciler = self._build_reconciler()
         self.imagestore_reconciler = ImageStoreReconciler(
             self.stores, self.clients.image_stores, self.cache, self.queues, now, self.elector.is_leader
@@ -129,6 +134,7 @@ class Operator:
         self.garbage_schedule = self._build_garbage_schedule()
         schedule, is_leader = self.garbage_schedule, self.elector.is_leader
         self.metrics.watch(self.cache.jobs, is_leader, self.queues, schedule.sweeps)
+        self.metrics.watch_unserved(lambda: len(self.cache.unserved(now())) if is_leader() else 0)
         tasks = (schedule.failure,)
         lister = self.clients.metadata_lister
         self.watch_monitor = WatchMonitor(lister, self.cache, self.queues, tasks, self.namespaces)
@@ -162,17 +168,20 @@ class Operator:
             start_grace=timedelta(seconds=self.settings.start_grace_seconds),
         )
         access = StoreAccess(jobs, self.settings.namespace_selector, now, self.stores.views)
-        observer = Observer(self.cache, self.operations, memories, access, policy, now)
+        away = self.store_watch.away
+        observer = Observer(self.cache, self.operations, memories, access, policy, now, away)
         attempts = AttemptActions(self.clients.launcher, self.stores, self.cache, now)
         executor = Executor(jobs, attempts, self.operations, memories, self.metrics, now)
         is_leader = self.elector.is_leader
         return Reconciler(self.cache, self.queues.jobs, observer, executor, self.metrics, is_leader)
 
     def _build_garbage_schedule(self) -> GarbageSchedule:
+        days = self.settings.report_retention_days
         policy = GarbagePolicy(
             staging_folder=self._staging_folder,
             mode=self.settings.sweep_mode,
             interval=self.settings.sweep_interval_seconds,
+            report_retention=timedelta(days=days) if days else None,
         )
         is_leader = self.elector.is_leader
 

@@ -17,6 +17,8 @@ MAX_OUTPUT_BYTES = 512 * 1024 * 1024
 """Size limit of one output."""
 MAX_MESSAGE_CHARACTERS = 300
 """Length limit of every message in a result; the writer truncates longer ones."""
+PROGRESS_BYTES = 128
+"""The length of a progress object."""
 MAX_NOTES = 8
 MAX_NOTE_CHARACTERS = 200
 
@@ -45,6 +47,9 @@ class ItemCode(enum.StrEnum):
     OUTPUT_TOO_LARGE = "IMG_009"
     SOURCE_MISSING = "IMG_010"
     SOURCE_REFUSED = "IMG_011"
+    SOURCE_UNREACHABLE = "IMG_012"
+    CHECKSUM_MISMATCH = "IMG_013"
+    BLOCKED_ADDRESS = "IMG_014"
 
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -172,6 +177,18 @@ def decode_result(data: bytes, items: int, renditions: int) -> Result:
 
 
 _ITEM = msgspec.json.Decoder(ItemResult)
+
+
+class Progress(Wire, frozen=True):
+    """How many items of its shard a Pod has done so far."""
+
+    succeeded: Count = 0
+    failed: Count = 0
+
+
+def encode_progress(progress: Progress) -> bytes:
+    """The progress as it is stored: always of the same length, which the presigned URL may fix."""
+    return msgspec.json.encode(progress).ljust(PROGRESS_BYTES)
 
 
 class Summary(Wire, frozen=True):

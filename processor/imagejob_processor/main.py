@@ -32,6 +32,7 @@ from imagejob_processor.child_process.protocol import Setup
 from imagejob_processor.child_process.supervisor import Supervisor
 from imagejob_processor.errors import THE_ORDER, BadOrder, ItemFailure, PodFailure
 from imagejob_processor.logs import LOGGER, set_up_logs
+from imagejob_processor.progress import ProgressReport
 from imagejob_processor.shard import FinishedItem, Shard
 from imagejob_processor.storage import Store
 
@@ -156,9 +157,11 @@ def _process_items(order: Order, store: Store, decoders: Sequence[Supervisor]) -
     shard = Shard(order, store, decoders)
     results = []
     try:
-        for finished in shard.results():
-            results.append(finished.result)
-            _log_item(finished)
+        with ProgressReport(store, order.progress_url) as progress:
+            for finished in shard.results():
+                results.append(finished.result)
+                progress.add(finished.result)
+                _log_item(finished)
     finally:
         shard.close()
     seconds = round(time.monotonic() - started, 3)

@@ -1,4 +1,4 @@
-"""The four requests of a Pod to the object store, by presigned URL.
+"""The five requests of a Pod to the object store, by presigned URL.
 
 A response becomes the bytes that were asked for, or one of a few errors: the item failed, the order expired,
 the store is unavailable.
@@ -28,6 +28,8 @@ class Store:
         self, retry_policy: RetryPolicy | None = None, connections: int = 8, ca_bundle: str = ""
     ) -> None:
         self._transport = Transport(retry_policy, connections, ca_bundle)
+        once = RetryPolicy(tries=1, first_tries=1)
+        self._progress = Transport(once, connections=1, ca_bundle=ca_bundle)
 
     def get_order(self, url: str) -> bytes:
         """Fetch the order.
@@ -130,6 +132,15 @@ class Store:
         if response.status not in (200, 201, 204):
             raise StoreUnavailable(f"the store rejected the result: {response.describe()}")
         return True
+
+    def put_progress(self, url: str, data: bytes) -> None:
+        """Store the progress, with one try; what the store answers does not matter.
+
+        Raises:
+            PodFailure: No response.
+        """
+        headers = {"Content-Type": "application/json"}
+        self._progress.send("the progress", "PUT", url, lambda: data, headers)
 
 
 def _padded(data: bytes, length: int) -> Iterator[bytes]:

@@ -86,6 +86,7 @@ async def verbs_used() -> set[Rule]:
         await jobs.remove_finalizer(job)
         await jobs.write_status(job, Status(phase="Running", run=RunStatus(id="1", number=1)))
         await jobs.record_event(job, RecordEvent(warning=False, reason="Succeeded", message="", run=1))
+        await jobs.record_event(job, RecordEvent(False, reason="Suspended", message="", run=1, step=2))
         await jobs.delete(job)
         whole = await jobs.whole(job)
         attempt = await launcher.launch(whole, 0, 1, NOW + timedelta(hours=1))

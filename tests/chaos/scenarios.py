@@ -21,6 +21,7 @@ from chaos.steps import (
     launched,
     nothing_lingers,
     nothing_staged,
+    of_another_job,
     other_cluster_stages,
     other_cluster_sweeps,
     phase,
@@ -42,6 +43,7 @@ from fakes.scripts import (
     in_turn,
     lingering,
     never_running,
+    reporting,
     well,
     with_garbage,
     without_result,
@@ -98,6 +100,13 @@ _SUCCESS = (
         prepare=lambda arena: arena.store.archived.add("shop/uploads/a.jpg"),
     ),
     Scenario(
+        "a source is missing and its item may fail",
+        {
+            "source": {"keys": ["uploads/a.jpg", "uploads/none.jpg"]},
+            "failurePolicy": {"maxFailedItems": 1},
+        },
+    ),
+    Scenario(
         "all sources are archived",
         {"failurePolicy": {"maxFailedItems": 2}},
         prepare=lambda arena: arena.store.archived.update({"shop/uploads/a.jpg", "shop/uploads/b.png"}),
@@ -112,6 +121,7 @@ _SUCCESS = (
     ),
     Scenario("sources by URL", {"source": {"urls": [{"url": "https://example.com/a.jpg"}]}}),
     Scenario("sources in the job itself", {"source": {"inline": [{"name": "logo.png", "data": "AAA="}]}}),
+    Scenario("Pods report their progress", {}, reporting(1, 1, 1)),
     Scenario("a Pod crashes once", ONE_POD, in_turn(badly(CRASHED), well())),
     Scenario("a Pod is drained", ONE_POD, in_turn(badly(DISRUPTED), well())),
     Scenario(
@@ -146,6 +156,7 @@ _PUBLISHED = (
         to(overwrite="IfDifferent"),
         steps=[Step(finished("Succeeded"), upload("shop/uploads/a.jpg", b"another one")), *again()],
     ),
+    Scenario("outputs of another job are replaced", prepare=both(of_another_job(A), of_another_job(B))),
     Scenario("what was published stays", to(), prepare=fail(DENIED, "copy", "catalog/uploads/b")),
 )
 

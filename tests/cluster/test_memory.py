@@ -27,9 +27,9 @@ from cluster.crd_cases import KEYS
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
-JOBS = 200
+JOBS = 400
 FILES, FILE_BYTES = 8, 64 * 1024
-MAX_MIB = 140
+MAX_MIB = 200
 CLASS = "memory"
 PATIENCE = 240.0
 
@@ -136,7 +136,7 @@ def large_job(number: int) -> dict[str, Any]:
     return {**KEYS, "metadata": {"name": f"large-{number}"}, "spec": spec}
 
 
-def test_many_suspended_jobs_of_512_kib(cluster: Any, namespace: str, tmp_path: Path) -> None:
+def test_400_suspended_jobs_of_512_kib(cluster: Any, namespace: str, tmp_path: Path) -> None:
     """A tenant creates them to have the operator killed for its memory at each start."""
     log, objects = tmp_path / "operator.log", cluster.objects
     place = (GROUP, VERSION, namespace, PLURAL)

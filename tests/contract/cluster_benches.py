@@ -53,6 +53,8 @@ class MemoryBench:
 
     async def events(self, job: ImageJob) -> list[tuple[str, str]]:
         found = [event for (uid, _, _), event in self.cluster.events.items() if uid == job.uid]
+        steps = {(e.run, e.reason): e for uid, e in self.cluster.steps if uid == job.uid}
+        found += steps.values()
         return [("Warning" if event.warning else "Normal", event.reason) for event in found]
 
     async def attempts(self, job: ImageJob) -> dict[str, str]:

@@ -222,6 +222,16 @@ async def an_event_is_written_once_for_a_run_and_reason(bench: Bench) -> None:
 
 
 @check
+async def an_event_of_a_step_is_counted_and_hides_no_end(bench: Bench) -> None:
+    job = await fresh(bench)
+    for step in (1, 2, 3):
+        event = RecordEvent(True, "StoreUnavailable", f"away {step}", 1, step)
+        await bench.jobs.record_event(job, event)
+    await bench.jobs.record_event(job, RecordEvent(True, "StoreUnavailable", "JOB_002 away", 1))
+    assert await bench.events(job) == [("Warning", "StoreUnavailable")] * 2
+
+
+@check
 async def an_event_about_what_is_gone_holds_up_nothing(bench: Bench) -> None:
     job = await fresh(bench)
     await bench.user_deletes(job)

@@ -195,6 +195,7 @@ def make_order(bucket: Bucket, attempt: int = 1, *, expired: bool = False) -> Or
         limits=LIMITS,
         upload=bucket.upload(*(output_name(item.index, form.lower()) for item in items for form in Format)),
         result_url=bucket.signed("PUT", "stage/results/0.json"),
+        progress_url=bucket.signed("PUT", "stage/progress/0-1"),
     )
 
 

@@ -47,6 +47,9 @@ CHANGED_SETTINGS = (
 )
 """What tests set and take back."""
 
+STEPS = {"Staged", "Launched", "Suspended", "Resumed", "Retrying", "StoreUnavailable"}
+"""Reasons of Events that are recorded while a run is going on."""
+
 Job = dict[str, Any]
 
 
@@ -430,8 +433,15 @@ class Shop:
         read = self.world.core.read_namespaced_resource_quota
         until("the quota is in force", lambda: read("none", self.name).status.hard, 30)
 
+    def steps(self, name: str) -> list[client.CoreV1Event]:
+        """The operator's Events on the steps of the runs of a job."""
+        return [event for event in self._events(name) if _is_step(event)]
+
     def events(self, name: str = "") -> list[client.CoreV1Event]:
-        """The operator's Events on a job, or on all."""
+        """The operator's Events on a job, or on all, without those of steps, which only long runs have."""
+        return [event for event in self._events(name) if not _is_step(event)]
+
+    def _events(self, name: str) -> list[client.CoreV1Event]:
         one = f",involvedObject.name={name}" if name else ""
         found = self.world.core.list_namespaced_event(
             self.name, field_selector=f"involvedObject.kind=ImageJob{one}"
@@ -480,6 +490,11 @@ class Shop:
         except (MinioException, HTTPError) as error:
             lines.append(f"staging: {error}")
         return "\n".join(lines)
+
+
+def _is_step(event: client.CoreV1Event) -> bool:
+    """Whether an Event is about a step of a run; the message of a failure begins with its code."""
+    return event.reason in STEPS and not event.message.startswith("JOB_")
 
 
 def _without_noise(text: str) -> str:

@@ -95,6 +95,8 @@ class MemoryCluster:
         """How long a stopped attempt still lives."""
         self.namespaces: dict[str, dict[str, str]] = {"shop": {}}
         self.events: dict[tuple[str, int, str], RecordEvent] = {}
+        self.steps: list[tuple[str, RecordEvent]] = []
+        """Events of the steps of runs, which a crash may lose, with the uids of their jobs."""
         self.on_job: Callable[[str, ImageJob], None] = lambda kind, job: None
         self.on_attempt: Callable[[str, str, Key, Attempt], None] = lambda kind, uid, key, attempt: None
         self._bodies: dict[Key, dict[str, Any]] = {}
@@ -222,7 +224,10 @@ class MemoryCluster:
 
     async def record_event(self, job: ImageJob, event: RecordEvent) -> None:
         await self.hooks.before("announce", str(job.key))
-        self.events.setdefault((job.uid, event.run, event.reason), event)
+        if event.step:
+            self.steps.append((job.uid, event))
+        else:
+            self.events.setdefault((job.uid, event.run, event.reason), event)
         await self.hooks.after("announce", str(job.key))
 
     async def delete(self, job: ImageJob) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from fakes.memory_cluster import Scene, Script
+from fakes.memory_cluster import Scene, Script, Work
 from fakes.memory_store import MemoryStore, key_of
 from imagejob_contract.order import Order, Upload, output_name, padded_length
 from imagejob_contract.output import CONTENT_TYPES
@@ -15,8 +15,10 @@ from imagejob_contract.result import (
     ItemError,
     ItemResult,
     OutputRecord,
+    Progress,
     Result,
     Summary,
+    encode_progress,
     encode_result,
 )
 from imagejob_operator.api.errors import Reason
@@ -31,6 +33,9 @@ def do_order(store: MemoryStore, order: Order, failing: Collection[str] = ()) ->
     """What a processor Pod does with its order; items whose source is in `failing` fail."""
     items: list[ItemResult] = []
     for item in order.items:
+        if item.error:
+            items.append(ItemResult(item.index, error=item.error))
+            continue
         status, data = store.visit("GET", item.url, if_match=item.etag)
         if code := GONE.get(status):
             items.append(ItemResult(item.index, error=ItemError(code, "the source does not hold still")))
@@ -73,6 +78,25 @@ def well(start: float = 1, run: float = 2, failing: Collection[str] = ()) -> Scr
         return (Scene(start, State.RUNNING), Scene(run, State.SUCCEEDED, work=work))
 
     return script
+
+
+def reporting(*done: int, every: float = 5, start: float = 1, then: Sequence[Scene] | None = None) -> Script:
+    """Every attempt reports so many items that are done, and then does its order, or what is given."""
+
+    def script(shard: int, number: int) -> Sequence[Scene]:
+        reports = [Scene(every, State.RUNNING, work=_report(count)) for count in done]
+        end = then or (Scene(every, State.SUCCEEDED, work=do_order),)
+        return (Scene(start, State.RUNNING), *reports, *end)
+
+    return script
+
+
+def _report(done: int) -> Work:
+    def work(store: MemoryStore, order: Order) -> Summary:
+        assert store.visit("PUT", order.progress_url, encode_progress(Progress(succeeded=done)))[0] == 200
+        return Summary()
+
+    return work
 
 
 def badly(problem: Problem, run: float = 1, ran: bool = True) -> Script:

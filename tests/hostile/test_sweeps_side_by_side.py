@@ -143,4 +143,5 @@ def test_failures_that_a_tenant_causes_are_not_the_administrators(
     )
     metrics.moved(status(Phase.FAILING), job(failed))
     labels = {"phase": "Failed", "code": code.value, "reason": reason.value, "cause": cause}
+    labels["job_namespace"] = "shop"
     assert metrics.registry.get_sample_value("imagejob_finished_total", labels) == 1

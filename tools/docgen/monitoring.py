@@ -23,6 +23,8 @@ Only the leader counts jobs and sweeps. Labels are phases, codes, reasons, verbs
 namespaces, never names of jobs. The label `store` is `default` for the operator's own store, and namespace
 and name for an ImageStore; counters of runs have only `imagestore`. The label `cause` is `tenant` for
 failures that a user of the namespace can fix, those of its ImageStores included, else `installation`.
+The label `job_namespace` is the namespace of the jobs, for the first 100 namespaces that a replica counts;
+all others share `(other)`. (`namespace` is the one of the operator that is scraped.)
 `/metrics` also has the usual `process_*` metrics (memory, CPU, open files, start time).
 
 | metric | type | meaning |

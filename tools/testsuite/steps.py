@@ -35,6 +35,11 @@ def _pytest(*arguments: str) -> tuple[str, ...]:
     return (PYTHON, "-m", "pytest", "-q", "--no-header", *arguments)
 
 
+def _computing(*arguments: str) -> tuple[str, ...]:
+    """Tests that compute, and yield to those that wait for the cluster beside them."""
+    return ("nice", "-n", "5", *_pytest(*arguments))
+
+
 STEPS = (
     Step("format", "check", (PYTHON, "-m", "ruff", "format", "--check", "--quiet", ".")),
     Step("lint", "check", (PYTHON, "-m", "ruff", "check", "--quiet", ".")),
@@ -52,20 +57,19 @@ STEPS = (
         ),
         group="code",
     ),
-    Step("scale", "test", _pytest("tests/scale", "tests/mutants")),
-    Step("chaos", "test", _pytest("tests/chaos"), group="memory"),
-    Step("hostile", "test", _pytest("tests/hostile"), group="memory"),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True),
     Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True, group="tool"),
-    Step("golden", "test", _pytest("tests/golden", "tests/pictures"), group="tool"),
+    Step("hostile", "test", _pytest("tests/hostile"), group="tool"),
+    Step("scale", "test", _pytest("tests/scale", "tests/mutants"), group="tool"),
     Step("alerts", "test", _pytest("tests/alerts"), group="tool"),
     Step("cluster-up", "e2e", (PYTHON, "-m", "localcluster", "up", "--name", CLUSTER), needs_cluster=True),
     Step("images", "e2e", (PYTHON, "-m", "localcluster", "images", "--name", CLUSTER), needs_cluster=True),
     Step("contract", "test", _pytest("tests/contract"), needs_cluster=True, group="served"),
     Step("cluster", "test", _pytest("tests/cluster"), needs_cluster=True, group="served"),
-    # It computes while the tests beside it wait for the cluster, and yields to them.
-    Step("processor", "test", ("nice", "-n", "10", *_pytest("tests/unit/processor")), group="served"),
-    Step("e2e", "e2e", _pytest("tests/e2e"), needs_cluster=True),
+    Step("chaos", "test", _computing("tests/chaos"), group="served"),
+    Step("e2e", "e2e", _pytest("tests/e2e"), needs_cluster=True, group="e2e"),
+    Step("processor", "test", _computing("tests/unit/processor"), group="e2e"),
+    Step("golden", "test", _computing("tests/golden", "tests/pictures"), group="e2e"),
     Step(
         "cluster-down", "e2e", (PYTHON, "-m", "localcluster", "down", "--name", CLUSTER), needs_cluster=True
     ),

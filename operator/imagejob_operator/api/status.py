@@ -122,7 +122,10 @@ class ErrorStatus(Stanza, frozen=True, omit_defaults=False):
 
 
 class ItemCounts(Stanza, frozen=True, omit_defaults=False):
-    """Counts of the items of finished shards; `total` is all items of the run."""
+    """Counts of the items that are done; `total` is all items of the run.
+
+    While Pods are running, they are what these report; in the end, the verified results.
+    """
 
     total: Count = 0
     succeeded: Count = 0
@@ -265,6 +268,11 @@ def error_status(failure: Failure) -> ErrorStatus:
         retriable=failure.entry.retriable,
         runbook=failure.runbook,
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 item`, `2 items`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def duration_text(span: timedelta) -> str:

@@ -13,6 +13,8 @@ from imagejob_operator.decision.attempt import Attempt, Problem, Refusal, State,
 
 MIN_STOP_PAUSE, MAX_STOP_PAUSE = timedelta(seconds=1), timedelta(minutes=5)
 """The pause before a refused deletion of a Pod is repeated grows with the time since the first refusal."""
+UNSERVED_AFTER = timedelta(seconds=30)
+"""An operator writes the first status of its jobs within seconds."""
 
 
 def newer(version: str, than: str) -> bool:
@@ -29,6 +31,8 @@ class Cache:
         self._jobs: dict[Key, ImageJob] = {}
         self._foreign: set[str] = set()
         """Uids of jobs that other installations serve."""
+        self._unserved: dict[str, ImageJob] = {}
+        """Those of them without a status, by uid."""
         self._active: set[Identity] = set()
         """Jobs whose run has not ended."""
         self._attempts: dict[Identity, dict[str, Attempt]] = {}
@@ -48,8 +52,20 @@ class Cache:
         """Another installation serves the job; or that job is gone."""
         if gone:
             self._foreign.discard(uid)
+            self._unserved.pop(uid, None)
         else:
             self._foreign.add(uid)
+
+    def put_foreign(self, job: ImageJob) -> None:
+        """A job that another installation serves, if it has a status."""
+        if job.status.phase or job.deleted_at:
+            self._unserved.pop(job.uid, None)
+        else:
+            self._unserved[job.uid] = job
+
+    def unserved(self, now: datetime) -> list[ImageJob]:
+        """Jobs of other classes that have had no status for long: it seems that no operator has the class."""
+        return [job for job in self._unserved.values() if now - (job.created_at or now) >= UNSERVED_AFTER]
 
     def seen(self) -> set[str]:
         """The uids of all jobs that were seen, including those of other installations."""
@@ -76,7 +92,7 @@ class Cache:
 
     def drop_job(self, key: Key, uid: str) -> None:
         """The job is gone."""
-        self._foreign.discard(uid)
+        self.ignore_job(uid, gone=True)
         known = self._jobs.get(key)
         if known and known.uid == uid:
             del self._jobs[key]

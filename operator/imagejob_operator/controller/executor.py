@@ -16,7 +16,7 @@ import msgspec
 
 from imagejob_operator.api.errors import Reason, bounded
 from imagejob_operator.api.imagejob import ImageJob, Key
-from imagejob_operator.api.status import Status
+from imagejob_operator.api.status import RunStatus, Status
 from imagejob_operator.controller.attempt_actions import AttemptAction, AttemptActions
 from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.run_memory import RunMemories, RunMemory
@@ -131,15 +131,7 @@ class Executor:
             after = await self.jobs.write_status(job, shortened(status))
         if before.phase != status.phase:
             self.telemetry.moved(before, after)
-            error = status.error
-            extra = {
-                "job": str(job.key),
-                "uid": job.uid,
-                "phase": status.phase,
-                "code": error.code if error else "",
-                "reason": error.reason if error else "",
-            }
-            log.info("ImageJob %s is %s", job.key, status.phase, extra=extra)
+            log.info("ImageJob %s is %s", job.key, status.phase, extra=_described(job, status))
         return after
 
     def ensure_operation(self, job: ImageJob, operation: Operation | None) -> None:
@@ -191,6 +183,8 @@ class Executor:
 
     async def _record_event(self, job: ImageJob, event: RecordEvent) -> None:
         """Record an Event with one attempt: it is for people, and nothing waits for it."""
+        if event.step:
+            self.memories.of(job).recorded[event.reason] += 1
         try:
             async with asyncio.timeout(EVENT_TIMEOUT):
                 await self.jobs.record_event(job, event)
@@ -208,6 +202,22 @@ class Executor:
             extra = {"job": str(job.key), "uid": job.uid, "reason": action.deferred.value}
             log.warning("finalizer released before staging was empty", extra=extra)
         return after
+
+
+def _described(job: ImageJob, status: Status) -> dict[str, str | int]:
+    """What a line of the log shows of a job that has moved to another phase."""
+    run, error, ready = status.run or RunStatus(), status.error, status.condition("Ready")
+    reason, detail = (ready.reason, ready.message) if ready else ("", "")
+    return {
+        "job": str(job.key),
+        "uid": job.uid,
+        "phase": status.phase,
+        "run": run.id,
+        "number": run.number,
+        "code": error.code if error else "",
+        "reason": error.reason if error else reason,
+        "detail": error.message if error else detail,
+    }
 
 
 def shortened(status: Status) -> Status:

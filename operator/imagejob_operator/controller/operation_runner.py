@@ -15,6 +15,7 @@ from imagejob_operator.backoff import Backoff
 from imagejob_operator.decision.operation import (
     Broken,
     Clean,
+    Count,
     Operation,
     Progress,
     Stage,
@@ -158,4 +159,4 @@ def _failure(operation: Operation, error: Exception) -> tuple[Failure, bool]:
 
 
 def _code(operation: Operation) -> Code:
-    return Code.STAGING if isinstance(operation, Validate | Stage | Clean) else Code.PUBLISH
+    return Code.STAGING if isinstance(operation, Validate | Stage | Clean | Count) else Code.PUBLISH

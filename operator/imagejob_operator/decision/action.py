@@ -54,12 +54,14 @@ class ReadEvents:
 
 @dataclass(frozen=True, slots=True)
 class RecordEvent:
-    """Record an Event, once per run and reason."""
+    """Record an Event, once per run and reason, or count it."""
 
     warning: bool
     reason: str
     message: str
     run: int
+    step: int = 0
+    """0 for the Event of an end; else it is about a step of the run, and counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,12 @@ from imagejob_operator.decision.phases.staging import decide_staging
 from imagejob_operator.decision.phases.suspended import decide_suspended, decide_suspended_unstarted, suspend
 from imagejob_operator.decision.phases.terminal import decide_terminal
 from imagejob_operator.decision.phases.validating import decide_validating
+from imagejob_operator.decision.run_events import with_step_events
 
 
 def decide(o: Observation) -> Decision:
     """Decide one reconcile of one job."""
-    return end_lingering(o, _decide(o))
+    return with_step_events(o, end_lingering(o, _decide(o)))
 
 
 def _decide(o: Observation) -> Decision:

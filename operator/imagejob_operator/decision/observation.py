@@ -16,6 +16,9 @@ from imagejob_operator.decision.attempt import Attempt, Refusal, Remark
 from imagejob_operator.decision.operation import Operation, Progress
 from imagejob_operator.naming.prefixes import job_staging_prefix, report_key, staging_prefix
 
+COUNT_EVERY = timedelta(seconds=5)
+"""The least time in Running before the progress is read, and between two readings: short runs have none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -106,6 +109,12 @@ class Observation:
     progress: Progress | None = None
     operation_since: datetime | None = None
     """When this process started the operation."""
+    recorded: Mapping[str, int] = field(default_factory=dict)
+    """How many times this process has recorded Events of the steps of the run, by reason."""
+    store_away: str = ""
+    """Why the store of the run does not answer; empty if it does."""
+    count_every: timedelta = COUNT_EVERY
+    """The least time between two readings of the progress of this job; longer if many jobs are running."""
 
     @property
     def report_key(self) -> str:

@@ -51,7 +51,20 @@ class Clean:
     report: str = ""
 
 
-Operation = Validate | Stage | Publish | Clean
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Read how many items the running attempts have done so far."""
+
+    prefix: str
+    attempts: tuple[tuple[int, int], ...]
+    """Shard and number of each."""
+    known: ItemCounts
+    """The items of shards that have ended."""
+    since: datetime
+    """When it was due: each reading is another operation."""
+
+
+Operation = Validate | Stage | Publish | Clean | Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +95,19 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """All sources are staged."""
+    """All sources are staged, or cannot be."""
 
     items: int
     objects: int
     bytes: int
     skipped: int = 0
     """Further items, whose outputs are up to date."""
+    failed: int = 0
+    """How many of the items could not be staged: their Pods report them as failed."""
+    failures: tuple[FailedItem, ...] = ()
+    """The first ones of them, as many as the status shows."""
+    note: str = ""
+    """What is surprising about the spec, though valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +116,10 @@ class Validated:
 
     items: int
     failure: Failure | None = None
+    failed: int = 0
+    """How many of the items could not be staged."""
+    failures: tuple[FailedItem, ...] = ()
+    """The first ones of them, as many as the status shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +130,8 @@ class Published:
     bytes: int
     results: ItemResults
     cleaned: bool
+    overwrote: str = ""
+    """Which output of another ImageJob was replaced; empty if none was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +142,14 @@ class Cleaned:
     """Set if the run had been published before: its report says Succeeded."""
 
 
-Progress = Working | Broken | Validated | Staged | Published | Cleaned
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many items are done, by what the running attempts report. They are not trusted."""
+
+    counts: ItemCounts
+
+
+Progress = Working | Broken | Validated | Staged | Published | Cleaned | Counted
 
 
 def last_failure(progress: Progress | None) -> Failure | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from imagejob_operator.api.errors import Failure, bounded
+from imagejob_operator.api.errors import Code, Failure, Reason, bounded
 from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase, check_move
 from imagejob_operator.api.status import (
     PARTIAL,
@@ -17,6 +17,7 @@ from imagejob_operator.api.status import (
     ItemCounts,
     RunStatus,
     Status,
+    counted,
     duration_text,
 )
 from imagejob_operator.decision.attempt import Problem
@@ -29,6 +30,8 @@ RECONCILING = "Reconciling"
 """True while a job is under way; its reason is the phase, or the reason of what the job waits for."""
 MAX_SUMMARY = 120
 """Maximum length of the message of Ready where another condition has all of it: `kubectl get` shows it."""
+STORE_AWAY = "the object store does not answer"
+"""The beginning of the message of a job whose store is away."""
 
 _MILESTONES: dict[str, tuple[Phase, str]] = {
     # condition: (the phase from which it is True, the code that makes it False)
@@ -40,6 +43,9 @@ _MILESTONES: dict[str, tuple[Phase, str]] = {
 _ORDER = [Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING, Phase.PUBLISHING, Phase.SUCCEEDED]
 
 
+NO_REMARKS: Mapping[str, str] = {}
+
+
 class _Fact(NamedTuple):
     """A condition without its times."""
 
@@ -49,7 +55,17 @@ class _Fact(NamedTuple):
     message: str = ""
 
 
-def next_status(o: Observation, wanted: Status, note: Note = "", cleaned: bool | str | None = None) -> Status:
+OVERWROTE = "Overwrote"
+"""True if a run has replaced an output of another ImageJob, which its message names."""
+
+
+def next_status(
+    o: Observation,
+    wanted: Status,
+    note: Note = "",
+    cleaned: bool | str | None = None,
+    remarks: Mapping[str, str] = NO_REMARKS,
+) -> Status:
     """Complete a wanted status; raises IllegalMove if its phase may not follow the current one."""
     before, now = o.job.status, o.now.replace(microsecond=0)
     phase = wanted.at
@@ -67,8 +83,10 @@ def next_status(o: Observation, wanted: Status, note: Note = "", cleaned: bool |
         error=None if phase in (Phase.PENDING, Phase.SUCCEEDED) else wanted.error,
     )
     complete = msgspec.structs.replace(complete, progress=_progress(complete))
-    note = note or undeleted(o)
-    return with_conditions(complete, before, now, note, cleaned, launched=o.launched(run))
+    note = note or _store_away(o, phase) or undeleted(o)
+    if o.launched(run):
+        remarks = {**remarks, "Launched": ""}
+    return with_conditions(complete, before, now, note, cleaned, remarks)
 
 
 def _progress(status: Status) -> str:
@@ -77,6 +95,14 @@ def _progress(status: Status) -> str:
     if items is None or run is None or run.outcome == VALIDATED:
         return ""
     return f"{items.skipped + (0 if status.error else items.succeeded)}/{items.total}"
+
+
+def _store_away(o: Observation, phase: Phase) -> Failure | None:
+    """Why a run that needs its store waits for it; None if the store answers."""
+    if not o.store_away or phase in TERMINAL or phase in (Phase.PENDING, Phase.SUSPENDED):
+        return None
+    text = f"{STORE_AWAY}: {o.store_away}; the run continues when it answers"
+    return Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, text)
 
 
 def undeleted(o: Observation) -> str:
@@ -99,12 +125,12 @@ def with_conditions(
     now: datetime,
     note: Note = "",
     cleaned: bool | str | None = None,
-    launched: bool = False,
+    remarks: Mapping[str, str] = NO_REMARKS,
 ) -> Status:
     """The status with all its conditions; the times of unchanged conditions are taken from `before`.
 
     `cleaned` is True if staging is known to be empty, else why it is not; None if that was not tried.
-    `launched` is set if a Pod is known to have run.
+    `remarks` are conditions that are True whatever the phase, with their messages, which stay.
     """
     same = before.run and status.run and _place(before.run) == _place(status.run)
     kept = {c.type: c for c in before.conditions} if same else {}
@@ -113,7 +139,7 @@ def with_conditions(
         kept = {kind: kept[kind] for kind in ("Accepted", "StagingCleaned") if kind in kept}
     facts = _deleting(note, kept) if status.at is Phase.DELETING else _summary(status, note)
     for kind, (since, code) in _MILESTONES.items():
-        reached = _reached(status, since) or (kind == "Launched" and launched)
+        reached = _reached(status, since) or kind in remarks
         held = reached or (kind in kept and kept[kind].status == "True")
         own = status.error is not None and status.error.code == code
         # A milestone stays True, with two exceptions: a collision of keys shows only in the listing, and
@@ -121,13 +147,20 @@ def with_conditions(
         if status.error and own and (kind in ("Accepted", "Processed") or not held):
             facts.append(_Fact(kind, "False", status.error.reason, status.error.message))
         elif held:
-            facts.append(_Fact(kind, "True", kind))
+            facts.append(_Fact(kind, "True", kind, _remark(kind, remarks, kept)))
+    if remark := _remark(OVERWROTE, remarks, kept):
+        facts.append(_Fact(OVERWROTE, "True", "OtherImageJob", remark))
     facts.extend(_cleaning(status, kept.get("StagingCleaned"), cleaned))
     unchanged = {(c.type, c.status): c.last_transition_time for c in before.conditions}
     made = [Condition(*fact, unchanged.get(fact[:2], now), status.observed_generation) for fact in facts]
     emptied = any(fact.type == "StagingCleaned" and fact.status == "True" for fact in facts)
     staging = None if emptied else status.staging
     return msgspec.structs.replace(status, staging=staging, conditions=tuple(made))
+
+
+def _remark(kind: str, remarks: Mapping[str, str], kept: Mapping[str, Condition]) -> str:
+    before = kept[kind].message if kind in kept and kept[kind].status == "True" else ""
+    return bounded(remarks.get(kind, "")) or before
 
 
 def _reached(status: Status, since: Phase) -> bool:
@@ -197,10 +230,14 @@ def _joined(text: str, note: Note) -> str:
 def outcome_text(outcome: str, items: ItemCounts) -> str:
     """The message of a success with an outcome; empty for a plain one."""
     if outcome == PARTIAL:
-        failed = f"{items.failed} of {items.total} items failed"
+        failed = f"{items.failed} of {counted(items.total, 'item')} failed"
         return f"{failed}, which spec.failurePolicy allows; the report lists them"
     if outcome == VALIDATED:
-        return f"no problems were found in {items.total} items; no object was staged and no Pod was created"
+        found = f"no problems were found in {counted(items.total, 'item')}"
+        if items.failed:
+            failed = f"{items.failed} of {counted(items.total, 'source')} cannot be staged"
+            found = f"{failed}, which spec.failurePolicy allows; the report lists them"
+        return f"{found}; no object was staged and no Pod was created"
     return ""
 
 

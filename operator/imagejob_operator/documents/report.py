@@ -74,11 +74,12 @@ class Totals(Wire, frozen=True, omit_defaults=False):
 
 
 class ReportCheck(Wire, frozen=True):
-    """One check of a validation, whether it passed, and what it found."""
+    """One check of a validation, whether it passed, what it found, and the items that would fail."""
 
     name: str
     passed: bool
     message: str
+    items: tuple[ReportItem, ...] = ()
 
 
 class ReportError(Wire, frozen=True):
@@ -87,6 +88,14 @@ class ReportError(Wire, frozen=True):
     code: str
     reason: str
     message: str
+
+
+class ReplacedOutput(Wire, frozen=True):
+    """The first output that replaced one of another ImageJob; `job` is its name, if that is known."""
+
+    key: str
+    writer: str
+    job: str = ""
 
 
 class Report(Wire, frozen=True, omit_defaults=False):
@@ -102,11 +111,14 @@ class Report(Wire, frozen=True, omit_defaults=False):
     """Identifies the run, as `status.run.uid` and the `imagejob-run` metadata of its outputs."""
     outputs_at: str = ""
     """Where the keys of the outputs begin: store, bucket and prefix; empty if the store was not open."""
+    operator: str = ""
+    """The installation and the cluster of the operator that wrote it, as in the prefix of its staging."""
     items: tuple[ReportItem, ...] = ()
     error: ReportError | None = None
     checks: tuple[ReportCheck, ...] = ()
     """The checks of a run in mode Validate, which has no items."""
     totals: Totals = Totals()
+    overwrote: ReplacedOutput | None = None
 
     @property
     def objects(self) -> int:
@@ -137,6 +149,20 @@ class _Undecoded(Report, frozen=True):
     """A report with the bytes of its items."""
 
     items: tuple[msgspec.Raw, ...] = ()  # type: ignore[assignment]
+
+
+class _Origin(msgspec.Struct, frozen=True):
+    """Only who wrote a report."""
+
+    operator: str = ""
+
+
+def read_origin(data: bytes) -> str:
+    """The operator that wrote a report; empty if it is not one."""
+    try:
+        return decode(data, _Origin).operator
+    except msgspec.DecodeError:
+        return ""
 
 
 _ITEM = msgspec.json.Decoder(ReportItem)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from imagejob_contract.result import ItemError
 from imagejob_contract.wire import Wire, decode
 from imagejob_operator.documents.watermark_images import WatermarkImage
 
@@ -34,6 +35,8 @@ class ManifestItem(Wire, frozen=True):
     """Identifies the bytes: the ETag of the source, or a hash."""
     key: str = ""
     """The key of the source, if Pods read that and not a copy."""
+    error: ItemError | None = None
+    """Why the source could not be staged: its Pod reports that without reading it."""
 
 
 class Manifest(Wire, frozen=True):
@@ -56,6 +59,10 @@ class Manifest(Wire, frozen=True):
     """Copies of the images that watermarks use."""
     skipped: int = 0
     """How many other items are skipped; their report items are beside the manifest."""
+    failed: int = 0
+    """How many items could not be staged."""
+    failures: tuple[ManifestItem, ...] = ()
+    """The first ones of them, as many as the status shows."""
 
 
 def manifest_key(prefix: str) -> str:
@@ -96,6 +103,16 @@ def output_prefix(prefix: str, shard: int, attempt: int) -> str:
 def result_key(prefix: str, shard: int) -> str:
     """The key of the result of a shard; the first one written counts."""
     return f"{prefix}results/{shard}.json"
+
+
+def progress_prefix(prefix: str) -> str:
+    """Where running attempts write how many items they have done."""
+    return f"{prefix}progress/"
+
+
+def progress_name(shard: int, attempt: int) -> str:
+    """The name of the progress object of an attempt below `progress_prefix`; no two attempts share it."""
+    return f"{shard}-{attempt}"
 
 
 def read_manifest(data: bytes) -> Manifest:

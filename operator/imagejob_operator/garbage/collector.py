@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.decision.garbage import (
@@ -35,6 +35,7 @@ from imagejob_operator.decision.garbage import (
     urls_end,
 )
 from imagejob_operator.documents.staging import MAX_MANIFEST_BYTES, manifest_key
+from imagejob_operator.garbage.reports import ReportCollector
 from imagejob_operator.namespaces import WatchedNamespaces, covers
 from imagejob_operator.naming.names import STAGING_ROOT
 from imagejob_operator.naming.prefixes import installation_of, own_staging_prefix
@@ -76,6 +77,8 @@ class GarbagePolicy:
     mode: Mode = Mode.DELETE
     interval: float = 900.0
     """Seconds from the start of one sweep to the start of the next; a longer sweep is cancelled."""
+    report_retention: timedelta | None = None
+    """How long reports stay after their ImageJob is gone; None for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,16 @@ class GarbageCollector:
             await self._sweep_page([job for job in page if job], page.count(None))
             async for page in in_pages(self._list_folders(), PAGE)
         ]
+        if self.policy.report_retention is not None and self.policy.mode is Mode.DELETE:
+            await self._sweep_reports(self.policy.report_retention)
         return replace(total(swept), foreign=others.foreign, installations=others.installations)
+
+    async def _sweep_reports(self, retention: timedelta) -> None:
+        folder = self.policy.staging_folder
+        reports = ReportCollector(
+            self.store, self.owners, self.telemetry, folder, retention, self.gate, self.namespaces
+        )
+        await reports.sweep(await self._read_clock())
 
     async def _sweep_page(self, jobs: list[StagedJob], unknown: int) -> Orphans:
         """Sweep some folders, after they were listed: staging first, then the owners, never the other way."""

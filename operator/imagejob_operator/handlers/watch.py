@@ -65,6 +65,8 @@ class WatchHandlers:
                 self.cache.ignore_job(uid, gone=True)
                 if self.cache.put_job(job):
                     self.queue.add(job.key)
+            else:
+                self.cache.put_foreign(job)
 
     async def on_pod(self, event: kopf.RawEvent, **_: Any) -> None:
         """Cache the attempt and queue its job."""

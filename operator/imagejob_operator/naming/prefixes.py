@@ -31,6 +31,11 @@ def installation_of(prefix: str, folder: str) -> str:
     return found.removesuffix(f"-{cluster}") if found.endswith(f"-{cluster}") else ""
 
 
+def folder_of(prefix: str) -> str:
+    """The staging folder, see `staging_folder`, of a staging prefix."""
+    return prefix.removeprefix(f"{STAGING_ROOT}/").partition("/")[0]
+
+
 def own_staging_prefix(folder: str) -> str:
     """The prefix of all staging of one installation in one cluster; ends with '/'."""
     return f"{STAGING_ROOT}/{folder}/"
@@ -49,14 +54,24 @@ def staging_prefix(folder: str, namespace: str, uid: str, number: int, epoch: in
     return f"{job_staging_prefix(folder, namespace, uid)}{number}-{epoch}{_suffix(run_uid)}/"
 
 
+def reports_folder(namespace: str) -> str:
+    """The prefix of the reports of a namespace, with a folder for each name of a job; ends with '/'."""
+    return f"{REPORT_ROOT}/{namespace}/"
+
+
 def reports_prefix(namespace: str, name: str) -> str:
     """The prefix of the reports of all ImageJobs with one name; ends with '/'."""
-    return f"{REPORT_ROOT}/{namespace}/{name}/"
+    return f"{reports_folder(namespace)}{name}/"
 
 
 def report_key(namespace: str, name: str, uid: str, number: int, run_uid: str = "") -> str:
     """The key of the report of a run, which commits the run."""
     return f"{reports_prefix(namespace, name)}{uid[:8]}/{number}{_suffix(run_uid)}.json"
+
+
+def is_report(key: str) -> bool:
+    """Whether a key below REPORT_ROOT is that of a report."""
+    return key.endswith(".json")
 
 
 def _suffix(run_uid: str) -> str:

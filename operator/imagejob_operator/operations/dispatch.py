@@ -7,10 +7,20 @@ from typing import assert_never
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
-from imagejob_operator.decision.operation import Clean, Operation, Progress, Publish, Stage, Validate
+from imagejob_operator.decision.operation import (
+    Clean,
+    Count,
+    Counted,
+    Operation,
+    Progress,
+    Publish,
+    Stage,
+    Validate,
+)
 from imagejob_operator.fairness import working_for
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.limits import OperationLimits, is_large
+from imagejob_operator.operations.processing.progress import count
 from imagejob_operator.operations.publishing.publish import clean, publish
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.stage import stage
@@ -18,6 +28,7 @@ from imagejob_operator.operations.validate import validate
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.imagejobs import Jobs, JobsError
 from imagejob_operator.ports.launcher import Launcher
+from imagejob_operator.ports.object_store import StoreError
 from imagejob_operator.ports.stores import Stores
 from imagejob_operator.ports.telemetry import Telemetry
 from imagejob_operator.validation.pod_template_policy import NOTHING_ALLOWED, PodTemplatePolicy
@@ -38,6 +49,13 @@ class Operations:
 
     async def __call__(self, job: ImageJob, operation: Operation) -> Progress:
         """Carry out one operation; raises OperationFailed, or StoreError if it is to be retried."""
+        if isinstance(operation, Count):
+            # Short, and as many as the budget of all progress: it does not wait behind long operations.
+            try:
+                with working_for(job.key.namespace, "progress"):
+                    return await self._carry_out(job, operation)
+            except StoreError:
+                return Counted(operation.known)
         # Cleaning must not wait for staging in its own namespace.
         with working_for(job.key.namespace, "cleaning" if isinstance(operation, Clean) else "run"):
             async with self.limits.small.slot():
@@ -61,6 +79,8 @@ class Operations:
                 return await publish(store, self.clock, job, operation)
             case Clean():
                 return await clean(store, self.clock, job, operation)
+            case Count():
+                return await count(store, job, operation)
             case _:
                 assert_never(operation)
 

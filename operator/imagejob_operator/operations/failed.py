@@ -1,10 +1,13 @@
-"""The exception of an operation after which the job cannot continue."""
+"""The exception of an operation after which the job cannot continue, and the failures of single items."""
 
 from __future__ import annotations
 
-from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_contract.result import MAX_MESSAGE_CHARACTERS, ItemError
+from imagejob_operator.api.errors import Code, Failure, Reason, bounded
+from imagejob_operator.api.status import FailedItem
 from imagejob_operator.decision.operation import ItemResults
 from imagejob_operator.ports.object_store import BucketMissing, StoreDenied
+from imagejob_operator.validation.keys import MAX_KEY_BYTES
 
 
 class OperationFailed(Exception):
@@ -25,3 +28,9 @@ def denied(code: Code, text: str, error: StoreDenied) -> Failure:
     else:
         reason = Reason.DESTINATION_DENIED if code is Code.PUBLISH else Reason.ACCESS_DENIED
     return Failure(code, reason, f"{text}: {error}")
+
+
+def failed_item(source: str, error: ItemError) -> FailedItem:
+    """A failed item as the status shows it."""
+    message = bounded(error.message, MAX_MESSAGE_CHARACTERS)
+    return FailedItem(source[:MAX_KEY_BYTES], error.code.value, message)

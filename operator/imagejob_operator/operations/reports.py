@@ -9,7 +9,7 @@ import msgspec
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.documents.report import MAX_REPORT_BYTES, Report, read_report
-from imagejob_operator.naming.prefixes import reports_prefix
+from imagejob_operator.naming.prefixes import is_report, reports_prefix
 from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoredObject
@@ -23,6 +23,8 @@ async def recent_reports(store: ObjectStore, key: Key) -> AsyncIterator[Report]:
     """The newest reports, newest first; reports that cannot be read are skipped."""
     found: list[StoredObject] = []
     async for stored in store.walk(reports_prefix(key.namespace, key.name)):
+        if not is_report(stored.key):
+            continue
         found.append(stored)
         if len(found) == MOST_LISTED:
             break

@@ -71,7 +71,7 @@ class Jobs(Protocol):
         """Patch the job's status to `status`; the job after it."""
 
     async def record_event(self, job: ImageJob, event: RecordEvent) -> None:
-        """Write an Event about the job, unless it exists; a JobsError if it is refused."""
+        """Write an Event about the job unless it exists, or its count; a JobsError if it is refused."""
 
     async def delete(self, job: ImageJob) -> None:
         """Delete exactly this version of the job."""

@@ -116,6 +116,10 @@ class SignedPuts:
     signatures: Mapping[str, tuple[str, ...]]
     """By name: a signature for each length, in their order."""
 
+    def url_of(self, name: str, number: int = 0) -> str:
+        """The URL for the object with a name and the length with this number."""
+        return f"{self.url}{name}?{self.query}&X-Amz-Signature={self.signatures[name][number]}"
+
 
 class Stream(Protocol):
     """The bytes of one object."""

@@ -26,6 +26,7 @@ from imagejob_operator.naming.prefixes import (
     job_staging_prefix,
     namespace_prefix,
     own_staging_prefix,
+    reports_folder,
 )
 from imagejob_operator.ports.imagestores import NotUsable
 from imagejob_operator.ports.object_store import (
@@ -77,7 +78,7 @@ class StoreRegistry:
         """The uid of the ImageStore with a name."""
         self._readiness: dict[str, Readiness] = {}
         self._staging_of_all: dict[str, ObjectStore] = {}
-        """The staging of all namespaces in an open store, for the garbage collector only."""
+        """Staging and reports of all namespaces in an open store, for the garbage collector only."""
 
     def register(self, store: ImageStore) -> None:
         """The ImageStore exists; another one that had its name is gone."""
@@ -105,9 +106,9 @@ class StoreRegistry:
                 if known:
                     known.store.close()
                 self._opened[store.uid] = opened
-                root = f"{STAGING_ROOT}/"
-                part = self._part(opened, root, f"{opened.location.staging}{root}")
-                self._staging_of_all[store.uid] = ScopedStore([part])
+                roots = (f"{STAGING_ROOT}/", f"{REPORT_ROOT}/")
+                parts = [self._part(opened, root, f"{opened.location.staging}{root}") for root in roots]
+                self._staging_of_all[store.uid] = ScopedStore(parts)
             staging = f"{opened.location.staging}{self._staging}"
             async for _ in opened.store.folders(staging):
                 break
@@ -190,7 +191,7 @@ class StoreRegistry:
         namespace = job.key.namespace
         source = self._source(job)
         staging = f"{self._staging}{namespace}/"
-        reports = f"{REPORT_ROOT}/{namespace}/"
+        reports = reports_folder(namespace)
         roots = (staging, reports, *self._renamed_staging(job))
         parts = [self._part(source, root, f"{_staging(source)}{root}") for root in roots]
         user = namespace_prefix(namespace)

@@ -125,8 +125,18 @@ SOURCES = (
         "source-missing",
         "a key of `source.keys` is not there",
         "JOB_002/SourceNotFound",
-        evidence=("photos/none.jpg",),
+        evidence=("1 of 2 sources cannot be staged", "allows only 0: 'photos/none.jpg'", "IMG_010"),
         job=job(("photos/china.jpg", "photos/none.jpg")),
+    ),
+    Case(
+        "sources-missing-within-policy",
+        "two of three keys of `source.keys` are not there, and two items may fail",
+        "Succeeded/SucceededWithFailures",
+        within=10,
+        outputs=1,
+        job=job(
+            ("photos/none.jpg", "photos/china.jpg", "photos/no.jpg"), failurePolicy={"maxFailedItems": 2}
+        ),
     ),
     Case(
         "source-deleted-while-staging",
@@ -149,9 +159,9 @@ SOURCES = (
         "sources-archived",
         "all sources are in an archive class",
         "JOB_002/AccessDenied",
-        evidence=("photos/", "InvalidObjectState"),
+        evidence=("2 of 2 sources cannot be staged", "photos/", "InvalidObjectState"),
         photos=TWO,
-        job=job(source={"keys": [f"photos/{name}" for name in TWO]}, failurePolicy={"maxFailedItems": 2}),
+        job=job(source={"keys": [f"photos/{name}" for name in TWO]}, failurePolicy={"maxFailedItems": 1}),
         broken=lambda b: b.store(ARCHIVED, "copy", about="/photos/"),
     ),
     Case(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fakes.build import job, status
-from imagejob_operator.adapters.process.metrics import Metrics
+from imagejob_operator.adapters.process.metrics import MAX_NAMESPACES, OTHER_NAMESPACES, Metrics
 from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.phases.cleaning import DEFERRALS
 
@@ -18,3 +21,48 @@ def test_deferred_cleanings_are_counted_by_reason_from_zero(reason: Reason) -> N
     assert metrics.registry.get_sample_value(name, labels) == 0
     metrics.deferred(job(status(Phase.RUNNING)), reason)
     assert metrics.registry.get_sample_value(name, labels) == 1
+
+
+def of(namespace: str, phase: Phase) -> ImageJob:
+    found = job(status(phase))
+    return replace(found, key=Key(namespace, found.key.name))
+
+
+def test_ended_runs_are_counted_by_namespace() -> None:
+    metrics = Metrics()
+    for name in ("shop", "shop", "press"):
+        metrics.moved(status(Phase.PUBLISHING), of(name, Phase.SUCCEEDED))
+    found = series(metrics, "imagejob_finished_total")
+    assert {labels["job_namespace"]: value for labels, value in found} == {"shop": 2, "press": 1}
+
+
+def test_the_number_of_namespaces_with_series_of_their_own_is_bounded() -> None:
+    """Whatever number of namespaces there are, the rest of them share one series."""
+    metrics, jobs = Metrics(), [of(f"tenant-{n}", Phase.RUNNING) for n in range(3 * MAX_NAMESPACES)]
+    metrics.watch(lambda: jobs, lambda: True)
+    for one in jobs:
+        metrics.moved(status(Phase.PUBLISHING), of(one.key.namespace, Phase.SUCCEEDED))
+    finished = {
+        labels["job_namespace"]: value for labels, value in series(metrics, "imagejob_finished_total")
+    }
+    assert len(finished) == MAX_NAMESPACES + 1
+    assert finished[OTHER_NAMESPACES] == 2 * MAX_NAMESPACES
+    oldest = series(metrics, "imagejob_oldest_unfinished_seconds")
+    assert {labels["job_namespace"] for labels, _ in oldest} == finished.keys()
+
+
+def test_the_age_is_there_without_a_job() -> None:
+    metrics = Metrics()
+    metrics.watch(list, lambda: True)
+    assert series(metrics, "imagejob_oldest_unfinished_seconds") == [({"job_namespace": ""}, 0)]
+
+
+def test_jobs_without_an_operator_are_counted() -> None:
+    metrics = Metrics()
+    metrics.watch_unserved(lambda: 3)
+    assert series(metrics, "imagejob_unserved_jobs") == [({}, 3)]
+
+
+def series(metrics: Metrics, name: str) -> list[tuple[dict[str, str], float]]:
+    samples = (sample for family in metrics.registry.collect() for sample in family.samples)
+    return [(sample.labels, sample.value) for sample in samples if sample.name == name]

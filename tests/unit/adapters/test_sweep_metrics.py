@@ -71,6 +71,14 @@ def test_what_the_administrator_may_say() -> None:
             read_settings({**NEEDED, "IMAGEJOB_SWEEP_MODE": wrong})
 
 
+def test_how_long_reports_stay() -> None:
+    assert read_settings(NEEDED).report_retention_days is None
+    given = {**NEEDED, "IMAGEJOB_REPORT_RETENTION_DAYS": "30"}
+    assert read_settings(given).report_retention_days == 30
+    with pytest.raises(InvalidSettings, match="IMAGEJOB_REPORT_RETENTION_DAYS is '0'"):
+        read_settings({**NEEDED, "IMAGEJOB_REPORT_RETENTION_DAYS": "0"})
+
+
 def test_leader_jobs_and_queues_are_read_at_each_scrape() -> None:
     metrics, is_leader, queues = Metrics(), [False], Queues()
     metrics.watch(lambda: [job(status(Phase.RUNNING))], lambda: is_leader[0], queues)

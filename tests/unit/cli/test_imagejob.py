@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,46 @@ def test_follow_ends_after_its_timeout(world: World, capsys: pytest.CaptureFixtu
     world.job = job("Running")
     assert main(["follow", "a", "--timeout", "0.2"]) == 3
     assert "has not finished within" in capsys.readouterr().err
+
+
+def fresh(seconds: float, **spec: str) -> dict[str, Any]:
+    """A job without a status that was created so many seconds ago."""
+    created = datetime.now(UTC) - timedelta(seconds=seconds)
+    made = job("")
+    made["metadata"]["creationTimestamp"] = created.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {**made, "spec": spec, "status": {}}
+
+
+@pytest.mark.parametrize("command", [["status", "a"], ["follow", "a", "--timeout", "1"]])
+def test_a_job_that_no_operator_serves_is_named(
+    world: World, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    world.job = fresh(40, **{"class": "prodution"})
+    main(command)
+    text = "Pending  no operator has handled it for 30 s: is an operator with the class 'prodution' running"
+    assert f"{text} in this cluster; is spec.class 'prodution' right?\n" in capsys.readouterr().out
+
+
+def test_a_job_without_a_class_that_no_operator_serves(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.job = fresh(40)
+    main(["status", "a"])
+    assert capsys.readouterr().out == (
+        "Pending  no operator has handled it for 30 s: is an operator without a class running in this "
+        "cluster; is spec.class missing?\n"
+    )
+
+
+def test_a_job_that_was_just_created_is_pending(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.job = fresh(5, **{"class": "prodution"})
+    main(["status", "a"])
+    assert capsys.readouterr().out == "Pending\n"
+
+
+def test_following_says_it_as_soon_as_it_is_so(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.job = fresh(28)
+    main(["follow", "a", "--timeout", "6"])
+    lines = [line.split("  ")[1:] for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][-1] == "Pending"
+    assert lines[1][-1].startswith("no operator has handled it")

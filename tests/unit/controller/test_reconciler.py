@@ -71,7 +71,7 @@ async def test_outputs_carry_their_type_and_their_run() -> None:
     blob = world.store.objects["shop/catalog/uploads/a-web.webp"]
     assert blob.headers.content_type == "image/webp"
     metadata = blob.headers.metadata
-    assert sorted(metadata) == ["imagejob-content", "imagejob-image", "imagejob-run"]
+    assert sorted(metadata) == ["imagejob-content", "imagejob-image", "imagejob-job", "imagejob-run"]
     assert metadata["imagejob-run"] == run.uid
     output = report(world)["items"][0]["outputs"][0]
     assert metadata["imagejob-content"] == output["content"]
@@ -94,7 +94,8 @@ async def test_a_job_of_one_shard_takes_at_most_eleven_writes() -> None:
     ("world", "spec", "most"),
     [
         (World, {}, 40),
-        (lambda: World(script=well(run=3000)), {}, 60),
+        # Two for each reading of the progress, every five seconds.
+        (lambda: World(script=well(run=3000)), {}, 1250),
         (lambda: World(script=never_running(Problem(Reason.UNSCHEDULABLE, "0/3 nodes"))), {}, 60),
         (lambda: World(script=idle), {"execution": {"startDeadlineSeconds": 3000}}, 60),
     ],

@@ -53,6 +53,8 @@ from imagejob_operator.decision.operation import (
     Broken,
     Clean,
     Cleaned,
+    Count,
+    Counted,
     ItemResults,
     Operation,
     Progress,
@@ -208,7 +210,12 @@ def operations(
                 Staged(2, 2, 10),
                 Staged(1, 1, 5, skipped=1),
                 Staged(0, 0, 0, skipped=2),
+                Staged(2, 1, 5, failed=1, failures=(FailedItem("a", "IMG_010", "there is no object"),)),
             ],
+        ),
+        Phase.RUNNING: (
+            Count(PREFIX, ((0, 1),), ItemCounts(total=2), now - timedelta(seconds=4)),
+            [Counted(ItemCounts(total=2)), Counted(ItemCounts(total=2, succeeded=1))],
         ),
         Phase.PUBLISHING: (
             Publish(PREFIX, report, deadline),
@@ -543,6 +550,7 @@ def _operations_belong_to_the_phase(o: Observation, old: Phase, new: Phase, deci
         allowed = {
             Phase.VALIDATING: (Validate,),
             Phase.STAGING: (Stage,),
+            Phase.RUNNING: (Count,),
             Phase.PUBLISHING: (Publish,),
         }.get(old, ())
     else:
@@ -637,6 +645,21 @@ def _keeps_verified_results(o: Observation, old: Phase, new: Phase, decision: De
     return "" if kept else "does not show the results that were verified"
 
 
+def _counts_only_what_is_not_short(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    if not isinstance(decision.operation, Count) or decision.operation == o.operation:
+        return ""
+    last = o.operation.since if isinstance(o.operation, Count) else NOW
+    return "" if o.now >= last + timedelta(seconds=5) else "reads the progress too early"
+
+
+def _counts_never_go_back(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    before, after = o.job.status.items, decision.status.items
+    if old is not Phase.RUNNING or new is not Phase.RUNNING or before is None or after is None:
+        return ""
+    fine = before.finished <= after.finished <= after.total == before.total
+    return "" if fine else f"the counts became {after}"
+
+
 def _records_a_partial_success(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     if new is not Phase.SUCCEEDED or old is new:
         return ""
@@ -724,6 +747,8 @@ CHECKS = (
     _guarded_before_staging,
     _actions_belong_to_the_phase,
     _operations_belong_to_the_phase,
+    _counts_only_what_is_not_short,
+    _counts_never_go_back,
     _numbers_never_go_back,
     _staged_again_elsewhere,
     _follows_cancel_and_suspend,
@@ -769,5 +794,7 @@ def end_in_a_frozen_world(o: Observation, decide: Decide, most: int = 300) -> tu
             moments += [now + timedelta(seconds=30)] if decision.actions else []
             assert moments, f"waits forever in {o.job.status.phase}"
             now = max(min(moments), now + timedelta(milliseconds=50))
-        o = replace(o, job=of, now=now, operation=operation, progress=progress)
+        steps = [a.reason for a in decision.actions if isinstance(a, RecordEvent) and a.step]
+        recorded = {**o.recorded, **{reason: o.recorded.get(reason, 0) + 1 for reason in steps}}
+        o = replace(o, job=of, now=now, operation=operation, progress=progress, recorded=recorded)
     raise AssertionError(f"no end in sight in {o.job.status.phase} at {o.now}")

@@ -18,12 +18,12 @@ from fakes.build import NOW, PREFIX
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.api.spec import InvalidSpec
-from imagejob_operator.api.status import RunStatus, StagingStatus, error_status
+from imagejob_operator.api.status import ItemCounts, RunStatus, StagingStatus, error_status
 from imagejob_operator.decision.action import DeleteJob, Launch, ReleaseFinalizer, StopAttempt
 from imagejob_operator.decision.attempt import State
 from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.operation import Stage
+from imagejob_operator.decision.operation import Count, Stage
 from unit.decision.everything import (
     Decide,
     end_in_a_frozen_world,
@@ -301,6 +301,20 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         after(lambda o, d: replace(d, status=msgspec.structs.replace(d.status, phase="Staging"))),
         Phase.PENDING,
         "against the mode",
+    ),
+    "counts-early": (
+        after(lambda o, d: replace(d, operation=Count(PREFIX, ((0, 1),), ItemCounts(total=2), o.now))),
+        Phase.RUNNING,
+        "reads the progress too early",
+    ),
+    "counts-back": (
+        after(
+            lambda o, d: replace(
+                d, status=msgspec.structs.replace(d.status, items=ItemCounts(total=2, succeeded=3))
+            )
+        ),
+        Phase.RUNNING,
+        "the counts became",
     ),
     "other-operation": (after(lambda o, d: replace(d, operation=Stage(PREFIX))), Phase.RUNNING, "in Running"),
 }

@@ -7,6 +7,7 @@ from typing import Any
 import kopf
 import pytest
 
+from fakes.build import NOW
 from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
 from imagejob_operator.api.imagejob import Identity, Key, attempt_name
 from imagejob_operator.api.imagestore import ImageStore
@@ -99,6 +100,7 @@ async def test_a_job_of_another_class_is_seen_and_not_served(job_class: str, spe
     await bench.job("ADDED", **spec)
     assert (bench.cache.job(KEY), bench.queued) == (None, [])
     assert bench.cache.seen() == {"u1"}
+    assert len(bench.cache.unserved(NOW)) == 0, "its age is not known"
     assert bench.jobs.versions == {"u1": "1"}, "the watch is alive, whichever installation serves the job"
 
 

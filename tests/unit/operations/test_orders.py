@@ -20,13 +20,13 @@ from imagejob_contract.order import (
     output_name,
     padded_length,
 )
-from imagejob_contract.result import MAX_OUTPUT_BYTES
+from imagejob_contract.result import MAX_OUTPUT_BYTES, Progress, encode_progress
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Stage
-from imagejob_operator.documents.staging import input_key, output_prefix, result_key
+from imagejob_operator.documents.staging import input_key, output_prefix, progress_prefix, result_key
 from imagejob_operator.operations.processing.orders import lifetime, write_order
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.credentials import Credentials
@@ -125,3 +125,11 @@ async def test_the_largest_order_with_urls_for_outputs_can_be_read() -> None:
     upload = Upload(puts.url, "", {}, MAX_OUTPUT_BYTES, puts.query, dict(puts.signatures))
     store.close()
     assert len(msgspec.json.encode(upload)) < MAX_ORDER_BYTES / 4
+
+
+async def test_an_attempt_may_report_its_progress_and_nothing_longer() -> None:
+    store, _, order = await ordered(1, 2)
+    report = encode_progress(Progress(succeeded=1))
+    assert store.visit("PUT", order.progress_url, report)[0] == 200
+    assert store.objects[f"{progress_prefix(PREFIX)}1-2"].data == report
+    assert store.visit("PUT", order.progress_url, report + b" ")[0] == 403

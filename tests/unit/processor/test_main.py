@@ -55,6 +55,7 @@ def order(script: Script, items: int = 3) -> Order:
         limits=LIMITS,
         upload=Upload(f"{script.endpoint}/bucket", "stage/out/", fields, 1 << 20),
         result_url=script.url("/result"),
+        progress_url=script.url("/progress"),
     )
 
 

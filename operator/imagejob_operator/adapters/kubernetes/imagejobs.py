@@ -78,11 +78,20 @@ class KubeImageJobs:
     async def record_event(self, job: ImageJob, event: RecordEvent) -> None:
         """See the port; the name is derived from run and reason, so a second create conflicts."""
         now = self._clock().isoformat(timespec="seconds").replace("+00:00", "Z")
-        digest = hashlib.sha256(f"{job.uid}/{event.run}/{event.reason}".encode()).hexdigest()[:16]
+        # A step and an end may have the same reason.
+        place = f"{job.uid}/{event.run}/{'step/' if event.step else ''}{event.reason}"
+        name = f"{job.key.name}.{hashlib.sha256(place.encode()).hexdigest()[:16]}"
+        events = f"/api/v1/namespaces/{job.key.namespace}/events"
+        message = bounded(event.message, MAX_EVENT_MESSAGE)
+        if event.step > 1:
+            again = {"count": event.step, "lastTimestamp": now, "message": message}
+            with suppress(Gone), translated():
+                await self._http.request("PATCH", f"{events}/{name}", again, MERGE_PATCH)
+            return
         body = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{job.key.name}.{digest}", "namespace": job.key.namespace},
+            "metadata": {"name": name, "namespace": job.key.namespace},
             "involvedObject": {
                 "apiVersion": API_VERSION,
                 "kind": KIND,
@@ -93,7 +102,7 @@ class KubeImageJobs:
             },
             "type": "Warning" if event.warning else "Normal",
             "reason": event.reason,
-            "message": bounded(event.message, MAX_EVENT_MESSAGE),
+            "message": message,
             "firstTimestamp": now,
             "lastTimestamp": now,
             "count": 1,
@@ -102,7 +111,7 @@ class KubeImageJobs:
         }
         # It exists, or its namespace does not.
         with suppress(Conflict, Gone), translated():
-            await self._http.request("POST", f"/api/v1/namespaces/{job.key.namespace}/events", body)
+            await self._http.request("POST", events, body)
 
     async def delete(self, job: ImageJob) -> None:
         """See the port."""

@@ -29,11 +29,37 @@ STORES = ("default", "imagestore")
 _PHASE_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400)
 
 
+MAX_NAMESPACES = 100
+"""Namespaces with series of their own in each replica."""
+OTHER_NAMESPACES = "(other)"
+"""The label of all further ones; no namespace can have this name."""
+
+
+class NamespaceLabels:
+    """Values of the label `job_namespace`, not `namespace`, which is that of the operator that is scraped.
+
+    The first namespaces keep their names while the process lives, so the number of series is bounded.
+    """
+
+    def __init__(self, most: int = MAX_NAMESPACES) -> None:
+        self._most = most
+        self._named: set[str] = set()
+
+    def of(self, job: ImageJob) -> str:
+        """The label of a job's namespace."""
+        name = job.key.namespace
+        if name not in self._named and len(self._named) >= self._most:
+            return OTHER_NAMESPACES
+        self._named.add(name)
+        return name
+
+
 class Metrics:
     """All metrics of one operator, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._namespaces = NamespaceLabels()
         ProcessCollector(registry=self.registry)
         counter, gauge = partial(Counter, registry=self.registry), partial(Gauge, registry=self.registry)
         histogram = partial(Histogram, registry=self.registry, buckets=_CALL_BUCKETS)
@@ -45,12 +71,16 @@ class Metrics:
         )
         text = "1 if the operator's own store can be listed."
         self._store_usable = gauge("imagejob_store_usable", text)
+        name, text = "imagejob_unserved_jobs", "ImageJobs of other classes without a status for 30 seconds."
+        self._unserved = gauge(name, text)
         self._depth = gauge("imagejob_workqueue_depth", "Number of keys waiting in a work queue.", ["queue"])
         self._reconciles = counter("imagejob_reconcile", "Reconciles of ImageJobs by result.", ["result"])
         self._reconcile_duration = histogram(
             "imagejob_reconcile_duration_seconds", "Duration of a reconcile."
         )
-        self._finished = counter("imagejob_finished", "Ended runs.", ["phase", "code", "reason", "cause"])
+        self._finished = counter(
+            "imagejob_finished", "Ended runs.", ["phase", "code", "reason", "cause", "job_namespace"]
+        )
         name, text = "imagejob_phase_duration_seconds", "Time that runs spent in a phase."
         self._phase_seconds = histogram(name, text, ["phase"], buckets=_PHASE_BUCKETS)
         self._staged = counter("imagejob_staged_bytes", "Bytes copied into staging.")
@@ -80,8 +110,12 @@ class Metrics:
         self._leader.set_function(is_leader)
         for queue in queues:
             self._depth.labels(queue.name).set_function(partial(len, queue))
-        self.registry.register(_JobsByPhase(lambda: jobs() if is_leader() else ()))
+        self.registry.register(_JobsByPhase(lambda: jobs() if is_leader() else (), self._namespaces))
         self.registry.register(_GarbageByStore(lambda: sweeps() if is_leader() else ()))
+
+    def watch_unserved(self, count: Callable[[], int]) -> None:
+        """Read at each scrape how many jobs of other classes have had no status for long."""
+        self._unserved.set_function(count)
 
     def namespace_available(self, name: str, available: bool) -> None:
         """A watched namespace was read, or could not be read."""
@@ -104,9 +138,9 @@ class Metrics:
             self._phase_seconds.labels(before.phase).observe(max(0.0, span))
         if after.at in TERMINAL:
             error, outcome = after.error, after.run.outcome if after.run else ""
-            self._finished.labels(
-                after.phase, error.code if error else "", error.reason if error else outcome, _cause(job)
-            ).inc()
+            code, reason = (error.code, error.reason) if error else ("", outcome)
+            of = self._namespaces.of(job)
+            self._finished.labels(after.phase, code, reason, _cause(job), of).inc()
 
     def staged(self, size: int) -> None:
         """See the port."""
@@ -201,29 +235,34 @@ class _GarbageByStore(Collector):
 class _JobsByPhase(Collector):
     """Counts the jobs at each scrape."""
 
-    def __init__(self, jobs: Callable[[], Iterable[ImageJob]]) -> None:
+    def __init__(self, jobs: Callable[[], Iterable[ImageJob]], namespaces: NamespaceLabels) -> None:
         self._jobs = jobs
+        self._namespaces = namespaces
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """The jobs by phase and code, and the age of the oldest that has not ended."""
+        """The jobs by phase and code, and the age of the oldest that has not ended in each namespace."""
         by_phase: dict[tuple[str, str], int] = {}
-        oldest = 0.0
+        oldest: dict[str, float] = {}
         for job in self._jobs():
             status = job.status
             place = (status.at.value, status.error.code if status.error else "")
             by_phase[place] = by_phase.get(place, 0) + 1
             ended = status.at in TERMINAL or (status.run and status.run.finished_at)
             if not ended and status.at is not Phase.SUSPENDED:
-                oldest = max(oldest, _age(job, datetime.now(UTC)).total_seconds())
+                of, age = self._namespaces.of(job), _age(job, datetime.now(UTC)).total_seconds()
+                oldest[of] = max(oldest.get(of, 0.0), age)
         jobs = GaugeMetricFamily("imagejob_jobs", "ImageJobs by phase and code.", labels=["phase", "code"])
         for labels, count in by_phase.items():
             jobs.add_metric(list(labels), count)
         yield jobs
-        yield GaugeMetricFamily(
-            "imagejob_oldest_unfinished_seconds",
-            "Age of the oldest run that has not ended, without the time in which it was suspended or queued.",
-            value=oldest,
+        name = "imagejob_oldest_unfinished_seconds"
+        text = (
+            "Age of the oldest run that has not ended, without the time in which it was suspended or queued."
         )
+        ages = GaugeMetricFamily(name, text, labels=["job_namespace"])
+        for of, age in (oldest or {"": 0.0}).items():
+            ages.add_metric([of], age)
+        yield ages
 
 
 def _age(job: ImageJob, now: datetime) -> timedelta:

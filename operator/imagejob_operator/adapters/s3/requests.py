@@ -18,7 +18,7 @@ from urllib3.filepost import encode_multipart_formdata
 from imagejob_operator.adapters.s3 import headers as s3_headers
 from imagejob_operator.adapters.s3.connections import BoundedPool
 from imagejob_operator.adapters.s3.errors import MAX_TEXT, MISSING, call, of_code
-from imagejob_operator.adapters.s3.signing import Signer, put_url
+from imagejob_operator.adapters.s3.signing import Signer
 from imagejob_operator.adapters.s3.xml import InvalidAnswer, parse_xml
 from imagejob_operator.api.errors import bounded
 from imagejob_operator.ports.object_store import (
@@ -129,7 +129,7 @@ class Requests:
         """Check that the store takes a body of the length that is signed, and refuses another one."""
         request = call("PutObject with a signed Content-Length", f"{prefix}put")
         puts = self._signer.puts(prefix, ["put"], [1], MINUTES)
-        send = partial(self._http.request, "PUT", put_url(puts, "put", 0), retries=False)
+        send = partial(self._http.request, "PUT", puts.url_of("put"), retries=False)
         for body, accepted in ((b"x", True), (b"xx", False)):
             response = send(body=body)
             if (response.status < 300) is accepted:

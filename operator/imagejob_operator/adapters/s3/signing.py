@@ -89,11 +89,6 @@ class Signer:
         return min(lifetime, left, self._longest_url)
 
 
-def put_url(puts: SignedPuts, name: str, number: int) -> str:
-    """The URL for an object with a name and the length with this number."""
-    return f"{puts.url}{name}?{puts.query}&X-Amz-Signature={puts.signatures[name][number]}"
-
-
 def _signing_key(credentials: Credentials, now: datetime, region: str) -> bytes:
     key = f"AWS4{credentials.secret_key}".encode()
     for part in (f"{now:%Y%m%d}", region, "s3", "aws4_request"):

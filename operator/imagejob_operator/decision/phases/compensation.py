@@ -65,7 +65,8 @@ def decide_compensation(o: Observation) -> Decision:
     if cleaning.done:
         if committed := cleaning.done.committed:
             status = with_published(status, committed, operation.report)
-            return finish_run(o, status, Phase.SUCCEEDED, cleaned=True)
+            overwrote = committed.overwrote
+            return finish_run(o, status, Phase.SUCCEEDED, cleaned=True, overwrote=overwrote)
         status = msgspec.structs.replace(status, report=operation.report)
         return finish_run(o, status, target, cleaned=True)
     if cleaning.deferral:

@@ -11,7 +11,7 @@ from imagejob_operator.api.spec import SpecHead
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Progress, Publish, Stage, Validate, last_failure
 from imagejob_operator.decision.phases.cleaning import retry_moments
-from imagejob_operator.decision.status_update import RECONCILING, next_status
+from imagejob_operator.decision.status_update import RECONCILING, STORE_AWAY, next_status
 
 Work = Validate | Stage | Publish
 
@@ -22,7 +22,8 @@ def latest_failure(o: Observation, progress: Progress | None) -> Failure | None:
     code = Code.PUBLISH if o.job.status.at is Phase.PUBLISHING else Code.STAGING
     known = {reason.value: reason for of, reason in CATALOGUE if of is code}
     earlier = None
-    if recorded and recorded.reason in known:
+    passed = recorded and recorded.message.startswith(STORE_AWAY) and not o.store_away
+    if recorded and recorded.reason in known and not passed:
         earlier = Failure(code, known[recorded.reason], recorded.message)
     return last_failure(progress) or earlier
 

@@ -13,7 +13,9 @@ from imagejob_operator.api.status import ItemCounts, Status
 from imagejob_operator.decision.action import Action, DeliverOrder, Launch, ReadEvents
 from imagejob_operator.decision.attempt import Problem
 from imagejob_operator.decision.observation import Decision, Observation
+from imagejob_operator.decision.operation import Counted
 from imagejob_operator.decision.phases.compensation import abort_run
+from imagejob_operator.decision.phases.counting import count_done
 from imagejob_operator.decision.phases.starting import (
     check_queue,
     check_start,
@@ -47,16 +49,17 @@ def decide_processing(o: Observation, spec: SpecHead) -> Decision:
         return abort_run(o, wait.failure)
     if view.running or view.done or view.lost:
         status = msgspec.structs.replace(status, phase=Phase.RUNNING.value)
-    status = with_attempts(_with_progress(status, counts), view, spec.execution.parallelism)
+    operation, count_at = count_done(o, view, counts)
+    status = with_attempts(_with_progress(o, status, counts), view, spec.execution.parallelism)
     actions, retry_at = _launches(o, view)
     silent, read_at = silent_attempt(o, view)
     if silent:
         actions = (*actions, ReadEvents(silent))
-    moments = [m for m in (wait.requeue_at, retry_at, read_at, o.job.ends_by(o.now)) if m]
+    moments = [m for m in (wait.requeue_at, retry_at, read_at, count_at, o.job.ends_by(o.now)) if m]
     moments += [moment for moment in stuck_at((*view.running, *view.waiting)) if moment > o.now]
     moments += view.backoff.values()
     note = wait.note or _away_from_store(o, view) or ""
-    return Decision(next_status(o, status, note=note), actions, requeue_at=min(moments))
+    return Decision(next_status(o, status, note=note), actions, operation, min(moments))
 
 
 def _away_from_store(o: Observation, view: Survey) -> Problem | None:
@@ -88,11 +91,17 @@ def _finish(o: Observation, view: Survey, counts: ItemCounts) -> Decision:
     return Decision(next_status(o, status))
 
 
-def _with_progress(status: Status, counts: ItemCounts) -> Status:
-    """Take the new counts over if enough has changed to be worth a write."""
-    before = status.items or ItemCounts()
-    if counts.finished - before.finished < max(1.0, counts.total * PROGRESS_STEP):
+def _with_progress(o: Observation, status: Status, counts: ItemCounts) -> Status:
+    """Take the new counts over: after a reading, or if enough shards have ended to be worth a write.
+
+    The counts never decrease while the run goes on; a shard that is repeated reports fewer at first.
+    """
+    before = (status.items or ItemCounts()).finished
+    read = o.progress.counts if isinstance(o.progress, Counted) else ItemCounts()
+    enough = before + max(1.0, counts.total * PROGRESS_STEP)
+    if read.finished <= before and counts.finished < enough:
         return status
+    counts = max(counts, read, key=lambda known: known.finished)
     return msgspec.structs.replace(status, items=counts)
 
 

@@ -17,6 +17,7 @@ from imagejob_operator.api.status import (
     RunPlace,
     RunStatus,
     Status,
+    counted,
     error_status,
     with_history,
 )
@@ -32,7 +33,7 @@ from imagejob_operator.decision.phases.cleaning import (
     stop_all,
     stop_moments,
 )
-from imagejob_operator.decision.status_update import next_status, outcome_text
+from imagejob_operator.decision.status_update import OVERWROTE, next_status, outcome_text
 
 EVENT_LIFETIME = timedelta(hours=1)
 """How long an API server keeps Events by default; later, an Event of the same name would be a second one."""
@@ -44,6 +45,7 @@ def finish_run(
     phase: Phase,
     failure: Failure | None = None,
     cleaned: bool | str | None = None,
+    overwrote: str = "",
 ) -> Decision:
     """Write the terminal phase, then record its Event; a finalizer is released only after that."""
     wanted = msgspec.structs.replace(status, phase=phase.value)
@@ -54,7 +56,8 @@ def finish_run(
     # A finalizer that is released next takes the Event with it, so that a crash before does not lose it.
     event = () if o.job.guarded and cleaned is True else (_final_event(wanted),)
     actions = (*stop(o, _removed(o, phase)), *event)
-    return Decision(next_status(o, wanted, cleaned=cleaned), actions)
+    ended = next_status(o, wanted, cleaned=cleaned, remarks={OVERWROTE: overwrote})
+    return Decision(ended, actions)
 
 
 def release(o: Observation, deferred: Reason | None = None) -> tuple[Action, ...]:
@@ -99,9 +102,14 @@ def _final_event(status: Status) -> RecordEvent:
     outputs, items = status.outputs or OutputCounts(), status.items or ItemCounts()
     parts = []
     if run.outcome != VALIDATED:
-        parts.append(f"{items.total} items, {outputs.objects} outputs, {outputs.bytes} bytes published")
+        published = (
+            counted(items.total, "item"),
+            counted(outputs.objects, "output"),
+            counted(outputs.bytes, "byte"),
+        )
+        parts.append(f"{', '.join(published)} published")
         if items.skipped:
-            parts.append(f"{items.skipped} items skipped: their outputs are up to date")
+            parts.append(f"{counted(items.skipped, 'item')} skipped, with outputs that are up to date")
     parts += filter(None, [outcome_text(run.outcome, items)])
     reason = run.outcome or Phase.SUCCEEDED.value
     return RecordEvent(warning=False, reason=reason, message="; ".join(parts), run=run.number)

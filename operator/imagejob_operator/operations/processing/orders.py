@@ -15,11 +15,18 @@ from imagejob_contract.order import (
     Upload,
     output_name,
 )
-from imagejob_contract.result import MAX_OUTPUT_BYTES
+from imagejob_contract.result import MAX_OUTPUT_BYTES, PROGRESS_BYTES
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.spec import item_limits
 from imagejob_operator.decision.shards import shard_items
-from imagejob_operator.documents.staging import input_key, order_key, output_prefix, result_key
+from imagejob_operator.documents.staging import (
+    input_key,
+    order_key,
+    output_prefix,
+    progress_name,
+    progress_prefix,
+    result_key,
+)
 from imagejob_operator.documents.watermark_images import copy_key
 from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.manifest import JSON, items_of, manifest_head
@@ -47,6 +54,7 @@ async def write_order(
     indexes = shard_items(head.count, job.status.items_per_shard, shard)
     items = await items_of(store, prefix, head, indexes)
     names = [output_name(item.index, rendition.name) for item in items for rendition in spec.renditions]
+    reported = progress_name(shard, attempt)
     order = Order(
         version=1,
         job=str(job.key),
@@ -57,8 +65,9 @@ async def write_order(
             OrderItem(
                 index=item.index,
                 source=item.source,
-                url=store.sign_get(item.key or input_key(prefix, item.index), live),
+                url="" if item.error else store.sign_get(item.key or input_key(prefix, item.index), live),
                 etag=item.etag,
+                error=item.error,
             )
             for item in items
         ),
@@ -66,6 +75,9 @@ async def write_order(
         limits=item_limits(spec.limits),
         upload=await _upload(store, prefix, output_prefix(prefix, shard, attempt), names, live),
         result_url=store.sign_put(result_key(prefix, shard), live),
+        progress_url=store.sign_puts(progress_prefix(prefix), [reported], [PROGRESS_BYTES], live).url_of(
+            reported
+        ),
         watermark_images=tuple(
             OrderWatermark(image.key, store.sign_get(copy_key(prefix, position), live), image.etag)
             for position, image in enumerate(head.watermark_images)

@@ -18,7 +18,7 @@ from imagejob_operator.documents.report_summary import source_sets, totals
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.documents.watermark_images import identified
-from imagejob_operator.naming.prefixes import namespace_prefix
+from imagejob_operator.naming.prefixes import folder_of, namespace_prefix
 from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.results import known_outcomes, read_staged
@@ -75,9 +75,9 @@ def outputs_at(store: ObjectStore, job: ImageJob) -> str:
 
 
 def make_report(
-    job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem], place: str
+    job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem], place: str, staging: str
 ) -> Report:
-    """The report of the current run, with the error that the status names."""
+    """The report of the current run, whose staging has this prefix, with the error that the status names."""
     run, error = job.status.run, job.status.error
     items = [msgspec.structs.replace(item, srcset=source_sets(item.outputs)) for item in items]
     return Report(
@@ -88,6 +88,7 @@ def make_report(
         run_uid=run.uid if run else "",
         outcome=outcome,
         outputs_at=place,
+        operator=folder_of(staging),
         written_at=now,
         items=tuple(items),
         error=ReportError(error.code, error.reason, error.message) if error else None,
@@ -101,7 +102,7 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operat
     if isinstance(job.spec, Spec) and operation.prefixes:
         try:
             manifest, skipped = await read_staged(store, operation.prefixes[0])
-            items = [ReportItem(staged.source, staged.size) for staged in manifest.items]
+            items = [ReportItem(staged.source, staged.size, error=staged.error) for staged in manifest.items]
             async for outcomes in known_outcomes(store, job, manifest, operation.prefixes[0]):
                 found = await compute(report_items, job.spec, manifest, outcomes)
                 for one, item in zip(outcomes, found, strict=True):
@@ -112,7 +113,8 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operat
             items = []  # the staging is incomplete or of another spec
     cancelled = job.status.at in (Phase.CANCELLING, Phase.CANCELLED)
     outcome = "Cancelled" if cancelled else "Failed"
-    report = await compute(make_report, job, clock(), outcome, items, outputs_at(store, job))
+    place, staging = outputs_at(store, job), operation.prefixes[0]
+    report = await compute(make_report, job, clock(), outcome, items, place, staging)
     try:
         data = await compute(encode_report, report)
         await store.put_if_absent(operation.report, data, "application/json")
