@@ -9,9 +9,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-import msgspec
-
-from imagejob_contract.result import ExitCode, Summary
+from imagejob_contract.result import ExitCode
 from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.adapters.kubernetes.pod_manifest import CONTAINER, ORDER_ENTRY
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
@@ -95,14 +93,14 @@ class Actor:
             case Part.HOLD:
                 return
             case Part.CRASH_ONCE if metadata["labels"][LABEL_ATTEMPT] == "1":
-                code, said = ExitCode.INTERNAL, Summary(error="told to crash")
+                code, said = ExitCode.INTERNAL, "told to crash"
             case _:
                 loop = asyncio.get_running_loop()
                 code, said = await loop.run_in_executor(self._threads, do_part, self._store, url)
         terminated = {
             "exitCode": int(code),
             "reason": "Error" if code else "Completed",
-            "message": msgspec.json.encode(said).decode(),
+            "message": said,
             "startedAt": started,
             "finishedAt": _now(),
         }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 
+import msgspec
 from PIL import Image
 
 from imagejob_contract.order import Order
@@ -47,7 +48,7 @@ class _Painter:
         return self._made
 
 
-def do_part(store: Store, order_url: str) -> tuple[ExitCode, Summary]:
+def do_part(store: Store, order_url: str) -> tuple[ExitCode, str]:
     """Do the work of a processor; returns the exit code and the termination message."""
     try:
         order = read_order(store.get_order(order_url))
@@ -59,6 +60,7 @@ def do_part(store: Store, order_url: str) -> tuple[ExitCode, Summary]:
         result = Result(version=1, shard=order.shard, attempt=order.attempt, items=results)
         store.put_result(order.result_url, encode_result(result))
     except PodFailure as failure:
-        return failure.exit_code, Summary(error=str(failure))
+        return failure.exit_code, str(failure)
     failed = sum(result.error is not None for result in results)
-    return ExitCode.DONE, Summary(succeeded=len(results) - failed, failed=failed)
+    summary = Summary(succeeded=len(results) - failed, failed=failed)
+    return ExitCode.DONE, msgspec.json.encode(summary).decode()

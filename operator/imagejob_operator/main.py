@@ -81,6 +81,7 @@ class Process:
             queue.start(self.when_ready(queue, reconciler.reconcile))
         self._leading = asyncio.create_task(exit_on_error(self.lead(), EXIT_LEASE_LOST))
         monitoring = asyncio.create_task(exit_on_error(health.run(), EXIT_WATCH_STALLED))
+        probing = asyncio.create_task(operator.store_probe.run())
         try:
             await kopf.operator(
                 registry=self.registry(),
@@ -92,6 +93,7 @@ class Process:
             )
         finally:
             monitoring.cancel()
+            probing.cancel()
             stalls.stop()
             listing.cancel()
             await self.drain()

@@ -35,6 +35,7 @@ from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.reconciler import Reconciler
 from imagejob_operator.controller.run_memory import RunMemories
 from imagejob_operator.controller.store_access import StoreAccess
+from imagejob_operator.controller.store_probe import StoreProbe
 from imagejob_operator.controller.store_watch import StoreWatch
 from imagejob_operator.controller.unserved import UnservedJobs
 from imagejob_operator.controller.watch_monitor import WatchMonitor
@@ -44,7 +45,7 @@ from imagejob_operator.fairness import FairLimiter
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.garbage.schedule import GarbageSchedule
 from imagejob_operator.namespaces import WatchedNamespaces
-from imagejob_operator.naming.prefixes import staging_folder
+from imagejob_operator.naming.prefixes import own_staging_prefix, staging_folder
 from imagejob_operator.operations.dispatch import Operations
 from imagejob_operator.operations.limits import OperationLimits
 from imagejob_operator.operations.staging.download import Downloader
@@ -109,6 +110,8 @@ class Operator:
         self.clients = Clients(settings, configuration, self.metrics, self.elector.is_leader)
         self._staging_folder = staging_folder(settings.installation, cluster_uid)
         self.stores = self._build_stores()
+        staging = own_staging_prefix(self._staging_folder)
+        self.store_probe = StoreProbe(self.clients.store, staging, self.metrics.store_usable)
         clients, limits = self.clients, OperationLimits(self.metrics.waited)
         operations = Operations(
             clients.jobs,

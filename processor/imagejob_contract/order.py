@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from imagejob_contract.recipe import Rendition
+from imagejob_contract.result import ItemError
 from imagejob_contract.wire import Wire
 
 ORDER_URL_VARIABLE = "IMAGEJOB_ORDER_URL"
@@ -53,12 +54,16 @@ class ItemLimits(Wire, frozen=True):
 
 
 class OrderItem(Wire, frozen=True):
-    """One source image: its index in the run, its name, and its presigned URL."""
+    """One source image: its index in the run, its name, and its presigned URL.
+
+    A source that could not be staged has an `error` instead of a URL: the Pod only repeats it in its result.
+    """
 
     index: Annotated[int, msgspec.Meta(ge=0)]
     source: str
     url: str
     etag: str
+    error: ItemError | None = None
 
 
 class OrderWatermark(Wire, frozen=True):

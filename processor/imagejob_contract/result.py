@@ -47,6 +47,9 @@ class ItemCode(enum.StrEnum):
     OUTPUT_TOO_LARGE = "IMG_009"
     SOURCE_MISSING = "IMG_010"
     SOURCE_REFUSED = "IMG_011"
+    SOURCE_UNREACHABLE = "IMG_012"
+    CHECKSUM_MISMATCH = "IMG_013"
+    BLOCKED_ADDRESS = "IMG_014"
 
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -189,9 +192,8 @@ def encode_progress(progress: Progress) -> bytes:
 
 
 class Summary(Wire, frozen=True):
-    """The termination message of a Pod: counts of its items, or why it stored no result."""
+    """The termination message of a Pod that stored its result: counts of its items."""
 
     succeeded: Count = 0
     failed: Count = 0
     skipped: Count = 0
-    error: Message = ""

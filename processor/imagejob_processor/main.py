@@ -46,20 +46,18 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
         summary = run(environment)
     except PodFailure as failure:
         LOGGER.error("the Pod failed", extra={"cause": str(failure), "exitCode": int(failure.exit_code)})
-        _write_termination_message(Summary(error=str(failure)), environment)
+        _write_termination_message(str(failure).encode(), environment)
         return failure.exit_code
     except SystemExit as stop:
         LOGGER.warning("the Pod was terminated")
-        _write_termination_message(
-            Summary(error="terminated by SIGTERM before the result was stored"), environment
-        )
+        _write_termination_message(b"terminated by SIGTERM before the result was stored", environment)
         return stop.code if isinstance(stop.code, int) else ExitCode.INTERNAL
     except Exception:  # noqa: BLE001 - any error ends the Pod with a termination message
         LOGGER.exception("internal error")
-        text = "internal error in the processor; for details, see the log of the Pod"
-        _write_termination_message(Summary(error=text), environment)
+        text = b"internal error in the processor; for details, see the log of the Pod"
+        _write_termination_message(text, environment)
         return ExitCode.INTERNAL
-    _write_termination_message(summary, environment)
+    _write_termination_message(msgspec.json.encode(summary), environment)
     return ExitCode.DONE
 
 
@@ -197,12 +195,15 @@ def _store_result(order: Order, store: Store, results: tuple[ItemResult, ...]) -
         LOGGER.info("another attempt stored its result first", extra={"shard": order.shard})
 
 
-def _write_termination_message(summary: Summary, environment: Mapping[str, str]) -> None:
-    """Write the termination message, if there is a file for it: the kubelet creates the default one."""
+def _write_termination_message(message: bytes, environment: Mapping[str, str]) -> None:
+    """Write the termination message, if there is a file for it: the kubelet creates the default one.
+
+    After a success it is the summary; otherwise it is a text for people.
+    """
     override = environment.get(TERMINATION_LOG_VARIABLE)
     flags = os.O_WRONLY | os.O_TRUNC | (os.O_CREAT if override else 0)
     with (
         contextlib.suppress(OSError),
         open(override or TERMINATION_LOG, "wb", opener=lambda path, _: os.open(path, flags, 0o644)) as file,
     ):
-        file.write(msgspec.json.encode(summary))
+        file.write(message)

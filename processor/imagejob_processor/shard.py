@@ -136,6 +136,8 @@ class Shard:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _fetch(self, item: OrderItem) -> _FetchedSource:
+        if item.error:
+            raise ItemFailure(item.error.code, item.error.message)
         started = time.monotonic()
         data = self._store.get_source(item.url, item.etag, self._order.limits.item_bytes)
         record = SourceRecord(len(data), hashlib.sha256(data).hexdigest())

@@ -34,6 +34,7 @@ NAMES = {
     "ImageJobCleaningOverdue",
     "ImageJobCleaningDeferred",
     "ImageJobSweepsFail",
+    "ImageJobStoreUnusable",
     "ImageJobNamespaceUnavailable",
     "ImageJobOperatorAway",
     "ImageJobNoLeader",

@@ -21,6 +21,7 @@ from chaos.steps import (
     launched,
     nothing_lingers,
     nothing_staged,
+    of_another_job,
     other_cluster_stages,
     other_cluster_sweeps,
     phase,
@@ -99,6 +100,13 @@ _SUCCESS = (
         prepare=lambda arena: arena.store.archived.add("shop/uploads/a.jpg"),
     ),
     Scenario(
+        "a source is missing and its item may fail",
+        {
+            "source": {"keys": ["uploads/a.jpg", "uploads/none.jpg"]},
+            "failurePolicy": {"maxFailedItems": 1},
+        },
+    ),
+    Scenario(
         "all sources are archived",
         {"failurePolicy": {"maxFailedItems": 2}},
         prepare=lambda arena: arena.store.archived.update({"shop/uploads/a.jpg", "shop/uploads/b.png"}),
@@ -148,6 +156,7 @@ _PUBLISHED = (
         to(overwrite="IfDifferent"),
         steps=[Step(finished("Succeeded"), upload("shop/uploads/a.jpg", b"another one")), *again()],
     ),
+    Scenario("outputs of another job are replaced", prepare=both(of_another_job(A), of_another_job(B))),
     Scenario("what was published stays", to(), prepare=fail(DENIED, "copy", "catalog/uploads/b")),
 )
 

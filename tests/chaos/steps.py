@@ -10,12 +10,14 @@ from chaos.arena import KEY, Arena
 from chaos.scenario import Step
 from fakes.memory_owners import OTHER_CLUSTER, OTHER_FOLDER, GarbageCounts, MemoryOwners
 from fakes.memory_store import MemoryStore
+from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.attempt import Problem
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.naming.names import REPORT_ROOT, STAGING_ROOT
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_prefix
-from imagejob_operator.ports.object_store import StoreError, StoreUnavailable
+from imagejob_operator.operations.object_metadata import JOB, RUN, job_hash
+from imagejob_operator.ports.object_store import ObjectHeaders, StoreError, StoreUnavailable
 
 When = Callable[[Arena], bool]
 Do = Callable[[Arena], object]
@@ -127,6 +129,13 @@ def collected(arena: Arena) -> None:
 
 def upload(key: str, data: bytes) -> Do:
     return lambda arena: arena.store.set(key, data, "image/any")
+
+
+def of_another_job(key: str) -> Do:
+    """An output that another ImageJob wrote."""
+    metadata = {RUN: "0123", JOB: job_hash(Key("shop", "summer"))}
+    headers = ObjectHeaders("image/webp", metadata=metadata)
+    return lambda arena: arena.store.set(key, b"theirs", headers=headers)
 
 
 def both(first: Do, second: Do) -> Do:

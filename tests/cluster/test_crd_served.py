@@ -20,7 +20,17 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 FAILED = {
     "observedGeneration": 1,
     "phase": "Failed",
-    "progress": "3/4",
+    "progress": "0/4",
+    "items": {"total": 4, "succeeded": 3, "failed": 1, "skipped": 0},
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "False",
+            "reason": "ItemsFailed",
+            "message": "JOB_005: 1 of 4 items failed",
+            "lastTransitionTime": "2026-01-01T12:00:00Z",
+        }
+    ],
     "error": {"code": "JOB_005", "reason": "ItemsFailed", "message": "1 of 4 items failed"},
     "run": {"id": "1", "number": 1, "duration": "1m3s"},
     "outputs": {"objects": 6, "bytes": 600},
@@ -54,16 +64,17 @@ def rows(cluster: Any, namespace: str, *options: str) -> list[list[str]]:
 @pytest.mark.usefixtures("jobs")
 def test_columns(cluster: Any, namespace: str) -> None:
     heading, bad, new = rows(cluster, namespace)
-    assert heading == ["NAME", "PHASE", "PROGRESS", "CODE", "REASON", "AGE"]
-    assert bad[:5] == ["bad", "Failed", "3/4", "JOB_005", "ItemsFailed"]
+    assert heading == ["NAME", "PHASE", "PROGRESS", "FAILED", "REASON", "AGE", "MESSAGE"]
+    assert bad[:5] == ["bad", "Failed", "0/4", "1", "ItemsFailed"]
+    assert bad[6] == "JOB_005: 1 of 4 items failed"
     assert new[:5] == ["new", "", "", "", ""]
 
 
 @pytest.mark.usefixtures("jobs")
 def test_wide_columns(cluster: Any, namespace: str) -> None:
     heading, bad, _ = rows(cluster, namespace, "--output", "wide")
-    assert heading[6:] == ["RUN", "MESSAGE", "DURATION", "OUTPUTS"]
-    assert bad[6:] == ["1", "1 of 4 items failed", "1m3s", "6"]
+    assert heading[6:] == ["RUN", "CODE", "DURATION", "OUTPUTS", "MESSAGE"]
+    assert bad[6:] == ["1", "JOB_005", "1m3s", "6", "JOB_005: 1 of 4 items failed"]
 
 
 @pytest.mark.parametrize("name", ["imagejob", "ij", "imagejobs.imagejob.dev"])

@@ -9,7 +9,7 @@ import pytest
 
 from demo import photos
 from e2e.tenants import Tenant
-from e2e.world import LARGE, OperatorProcess, Shop, World, image_job, phase, until, verdict
+from e2e.world import LARGE, OperatorProcess, Shop, World, image_job, phase, reason, until, verdict
 
 BUDGET = 8
 
@@ -45,13 +45,22 @@ def test_down_when_a_job_is_deleted(shop: Shop, large_photo: bytes) -> None:
     assert shop.staging()
     with shop.world.store_outage():
         asked = shop.world.audit.mark()
-        shop.delete(name, seconds=3 * BUDGET)
+        shop.world.kubectl("delete", "imagejob", name, "-n", shop.name, "--wait=false")
+        shop.await_job(name, lambda job: phase(job) == "Deleting", "the deletion is a phase", 5)
+        named = shop.await_job(
+            name, lambda job: reason(job) == "StoreUnavailable", "what it waits for is named", 2 * BUDGET
+        )
+        assert phase(named) == "Deleting"
+        gone = ("wait", "--for=delete", f"imagejob/{name}", "-n", shop.name, f"--timeout={3 * BUDGET}s")
+        shop.world.kubectl(*gone, timeout=60)
         until("Pods and Secrets are gone", lambda: not shop.pods() + shop.secrets(), 30)
         assert [(e.type, e.reason) for e in shop.events(name)] == [("Warning", "CleaningDeferred")]
         released = [
             w for w in shop.world.audit.writes(asked, namespace=shop.name) if w.resource == "imagejobs"
         ]
         assert [w.verb for w in released] == ["patch"]
+        shown = [w for w in shop.world.audit.writes(asked, namespace=shop.name) if "status" in w.resource]
+        assert len(shown) <= 4, "a status is written when something new is known"
     # The staged objects are still there; the garbage collector deletes them, here the test does.
     store = shop.world.store
     for key in shop.staging():

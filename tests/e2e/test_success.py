@@ -71,8 +71,8 @@ def test_real_photos_become_renditions(shop: Shop) -> None:
     assert [(e.type, e.reason, e.count) for e in shop.await_events(name)] == [("Normal", "Succeeded", 1)]
 
     table = shop.world.kubectl("get", "imagejobs", "-n", shop.name).splitlines()
-    assert table[0].split() == ["NAME", "PHASE", "PROGRESS", "CODE", "REASON", "AGE"]
-    assert table[1].split()[:3] == ["job", "Succeeded", "3/3"]
+    assert table[0].split() == ["NAME", "PHASE", "PROGRESS", "FAILED", "REASON", "AGE", "MESSAGE"]
+    assert table[1].split()[:5] == ["job", "Succeeded", "3/3", "0", "Succeeded"]
 
 
 def test_sources_by_prefix_and_inline(shop: Shop) -> None:

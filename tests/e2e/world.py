@@ -39,6 +39,7 @@ add rule inet outage input tcp dport 9000 reject with tcp reset
 """
 CHANGED_SETTINGS = (
     "IMAGEJOB_PROCESSOR_IMAGE",
+    "IMAGEJOB_STORE_BUCKET",
     "IMAGEJOB_STORE_ENDPOINT",
     "IMAGEJOB_ALLOWED_ENDPOINTS",
     "IMAGEJOB_START_GRACE_SECONDS",
@@ -91,6 +92,12 @@ def image_job(source: Mapping[str, Any], name: str = "job", **spec: Any) -> Job:
 def condition(job: Job, kind: str) -> str:
     found: Iterable[dict[str, str]] = job.get("status", {}).get("conditions", [])
     return next((c["status"] for c in found if c["type"] == kind), "")
+
+
+def reason(job: Job) -> str:
+    """The reason of the condition Ready, which `kubectl get` shows."""
+    found: Iterable[dict[str, str]] = job.get("status", {}).get("conditions", [])
+    return next((c["reason"] for c in found if c["type"] == "Ready"), "")
 
 
 def ended(job: Job) -> bool:

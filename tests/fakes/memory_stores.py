@@ -17,7 +17,7 @@ from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.ports.credentials import Credentials, CredentialSource
 from imagejob_operator.ports.imagejobs import Conflict, Gone
 from imagejob_operator.ports.imagestores import NotUsable
-from imagejob_operator.ports.object_store import StoreDenied
+from imagejob_operator.ports.object_store import BucketMissing, StoreDenied
 from imagejob_operator.stores.allowed_endpoints import AllowedEndpoint
 
 ENDPOINT = "store.example"
@@ -141,7 +141,7 @@ class MemoryStores:
         bucket = self.buckets.get(name)
         if bucket is None:
             bucket = Bucket(MemoryStore(self._clock))
-            bucket.store.hooks.fail(StoreDenied("NoSuchBucket: there is none"), "folders")
+            bucket.store.hooks.fail(BucketMissing("NoSuchBucket: there is none"), "folders")
             bucket.keys = _Everybody()
         self.opened.append(LockedStore(bucket, credentials, self._clock))
         return self.opened[-1]

@@ -33,6 +33,9 @@ def do_order(store: MemoryStore, order: Order, failing: Collection[str] = ()) ->
     """What a processor Pod does with its order; items whose source is in `failing` fail."""
     items: list[ItemResult] = []
     for item in order.items:
+        if item.error:
+            items.append(ItemResult(item.index, error=item.error))
+            continue
         status, data = store.visit("GET", item.url, if_match=item.etag)
         if code := GONE.get(status):
             items.append(ItemResult(item.index, error=ItemError(code, "the source does not hold still")))

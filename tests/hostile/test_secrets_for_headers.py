@@ -17,8 +17,7 @@ from fakes.memory_web import MemoryWeb
 from fakes.telemetry import CountingTelemetry
 from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.decision.operation import Stage
-from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.stage import stage
 
@@ -42,27 +41,33 @@ class Server:
 async def sent(
     url: str, data: Mapping[str, str], annotations: Mapping[str, str] | None, **more: Any
 ) -> Mapping[str, str]:
-    """The headers that were sent to a URL; OperationFailed if the run was refused."""
+    """The headers that were sent to a URL."""
     web = MemoryWeb()
+    await staged(web, url, data, annotations, **more)
+    ((_, headers, _),) = web.asked
+    return headers
+
+
+async def staged(
+    web: MemoryWeb, url: str, data: Mapping[str, str], annotations: Mapping[str, str] | None, **more: Any
+) -> Staged:
     secrets: Any = KubeSecrets(Server(data, annotations))  # type: ignore[arg-type]
     of = job(
         status(Phase.STAGING),
         spec(source={"urls": [{"url": url, "headersSecretRef": {"name": "keys"}}]}),
     )
-    await stage(MemoryStore(), Downloader(web, secrets, **more), CountingTelemetry(), of, Stage(PREFIX))
-    ((_, headers, _),) = web.asked
-    return headers
+    downloader = Downloader(web, secrets, **more)
+    return await stage(MemoryStore(), downloader, CountingTelemetry(), of, Stage(PREFIX))
 
 
 async def refused(
     url: str, data: Mapping[str, str], annotations: Mapping[str, str] | None, **more: Any
 ) -> str:
-    """Why a run was refused; it is JOB_002/AccessDenied, at once, and shows nothing of the Secret."""
-    with pytest.raises(OperationFailed) as refusal:
-        await sent(url, data, annotations, **more)
-    failure = refusal.value.failure
-    assert f"{failure.code}/{failure.reason}" == "JOB_002/AccessDenied"
-    assert not refusal.value.transient
+    """Why a source was refused; it fails its item, at once, and shows nothing of the Secret."""
+    web = MemoryWeb()
+    [failure] = (await staged(web, url, data, annotations, **more)).failures
+    assert failure.code == "IMG_011"
+    assert web.asked == []
     assert not [word for pair in data.items() for word in pair if word in failure.message]
     return failure.message
 

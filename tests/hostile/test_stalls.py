@@ -7,6 +7,7 @@ machine make it longer.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -15,9 +16,11 @@ from typing import Any
 
 import pytest
 
-from fakes.build import POLICY
+from fakes.build import POLICY, PREFIX, SPEC
 from fakes.clock import ManualClock
 from fakes.memory_store import MemoryStore
+from fakes.memory_web import downloader
+from fakes.telemetry import CountingTelemetry
 from fakes.world import no_jitter
 from hostile import largest
 from hostile.loop_time import MOST_SECONDS, longest_callback
@@ -34,11 +37,15 @@ from imagejob_operator.controller.store_access import StoreAccess
 from imagejob_operator.controller.watch_monitor import SeenVersions
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.decision.decide import decide
+from imagejob_operator.decision.observation import Admission
+from imagejob_operator.decision.operation import Stage
 from imagejob_operator.handlers.watch import WatchHandlers
 from imagejob_operator.operations.staging.sources import find_sources
+from imagejob_operator.operations.staging.stage import stage
 
 KEY = Key("shop", "spring")
 LISTED = 20_000
+MISSING = 1000
 PHASES = ("", "Staging", "Launching", "Running", "Publishing", "Failing", "Failed", "Suspended")
 
 Attempt = Callable[[], Awaitable[None]]
@@ -70,7 +77,7 @@ class Bench:
         )
         labels: Any = {}
         access = StoreAccess(labels, {}, clock)
-        access._admitted["shop"] = clock() + timedelta(hours=1)
+        access._known["shop"] = Admission(True), clock() + timedelta(hours=1)
         run: Any = None
         runner = OperationRunner(run, queue.add, clock, no_jitter)
         self.observer = Observer(self.cache, runner, RunMemories(no_jitter), access, POLICY, clock)
@@ -164,18 +171,37 @@ async def test_matching_a_page_of_keys_that_are_made_for_the_globs(figures: list
     await best_of_three("two pages of keys and 32 globs", attempt, figures)
 
 
+def listed(count: int) -> list[str]:
+    return [f"{number:06d}/".ljust(500, "k") for number in range(count)]
+
+
 async def test_the_longest_list_of_sources(figures: list[str]) -> None:
     store = Remote()
-    lines = "\n".join(f"{number:06d}/".ljust(500, "k") for number in range(LISTED))
-    store.set("shop/list", lines.encode())
+    lines = listed(LISTED)
+    store.set("shop/list", "\n".join([*lines, lines[0]]).encode())
     job = sourced({"list": {"key": "list"}})
     spec = whole_spec(job)
 
     async def attempt() -> None:
-        with pytest.raises(Exception, match="there is no object"):
+        with pytest.raises(Exception, match="is a duplicate of line 1"):
             await find_sources(store, job, spec, "")
 
     await best_of_three(f"a list of {LISTED} sources", attempt, figures)
+
+
+async def test_many_sources_that_do_not_exist(figures: list[str]) -> None:
+    store = Remote()
+    store.set("shop/list", "\n".join(listed(MISSING)).encode())
+    body = largest.jobs()["keys"]
+    fields = {**body["spec"], "source": {"list": {"key": "list"}}, "destination": {"keyTemplate": "{index}"}}
+    job = parse_whole_job({**body, "spec": {**fields, "renditions": SPEC["renditions"]}})
+    prefixes = (f"{number}-{PREFIX}" for number in itertools.count())
+
+    async def attempt() -> None:
+        staged = await stage(store, downloader(), CountingTelemetry(), job, Stage(next(prefixes)))
+        assert (staged.items, staged.failed, len(staged.failures)) == (MISSING, MISSING, 10)
+
+    await best_of_three(f"{MISSING} sources that do not exist", attempt, figures)
 
 
 async def test_a_planted_stall_is_found() -> None:

@@ -104,7 +104,7 @@ async def test_a_finalizer_that_is_refused_for_a_while_is_no_failure(answer: Api
     fault = world.cluster.hooks.fail(translate(answer, json_patch=True), "add_finalizer")
     await world.run(until=lambda: world.cluster.hooks.count("add_finalizer") > 3)
     if answer.status != 409:
-        ready = world.job.status.condition("Ready")
+        ready = world.job.status.condition("Reconciling")
         assert ready
         assert answer.message in ready.message
     world.cluster.hooks.remove(fault)

@@ -18,7 +18,10 @@ to its runbook entry, which says how to diagnose and fix it.
 
 CODES = {
     Code.CREATION: "The job cannot be accepted. Nothing was launched.",
-    Code.STAGING: "A source cannot be staged. Nothing was launched.",
+    Code.STAGING: (
+        "The sources cannot be read, or more of them cannot be staged than `failurePolicy.maxFailedItems` "
+        "allows. Nothing was launched."
+    ),
     Code.LAUNCH: "Everything was staged, but no Pod started.",
     Code.NOT_FOUND: "The ImageJob does not exist. Only the command line reports this code (exit code 4).",
     Code.PROCESSING: "Pods ran, and more items failed than `failurePolicy.maxFailedItems` allows.",
@@ -37,8 +40,11 @@ _ITEMS = {
     ItemCode.TIMED_OUT: "processing took longer than `limits.itemTimeoutSeconds`",
     ItemCode.KILLED: "the decoding process died on this item, or every attempt at its shard failed",
     ItemCode.OUTPUT_TOO_LARGE: "the output exceeds a limit of its format, or `maxSize` cannot be reached",
-    ItemCode.SOURCE_MISSING: "the source, or its staged copy, does not exist any more",
-    ItemCode.SOURCE_REFUSED: "the store refused the source: archived, encrypted by its own key, or denied",
+    ItemCode.SOURCE_MISSING: "the source does not exist, or not any more",
+    ItemCode.SOURCE_REFUSED: "the source was refused: archived, encrypted by its own key, or access denied",
+    ItemCode.SOURCE_UNREACHABLE: "the source could not be downloaded from its web server",
+    ItemCode.CHECKSUM_MISMATCH: "the downloaded source does not have the expected SHA-256 digest",
+    ItemCode.BLOCKED_ADDRESS: "the URL of the source, or a redirect, points to a disallowed address or port",
 }
 
 

@@ -22,11 +22,16 @@ _PHASES = {
     Phase.FAILED: "terminal: `status.error` has the cause",
     Phase.CANCELLING: "the cancellation is recorded; Pods are deleted and staging is emptied",
     Phase.CANCELLED: "terminal: ended by `cancelRunID` or by a new `run.id`",
+    Phase.DELETING: "the ImageJob is being deleted; `Ready` has what it waits for, and until when",
 }
 
 _PHASES_INTRODUCTION = """\
 `status.phase` shows the progress of a run to people. Programs should read the conditions. If the report of a
 run was written before the run failed or was cancelled, `Failing` and `Cancelling` end as `Succeeded`.
+
+When an ImageJob is deleted, its phase is `Deleting` from any other phase, until its Pods and its staging are
+deleted. This takes at most the cleaning budget of the operator (60 seconds by default). An ImageJob that has
+nothing to clean is gone at once.
 """
 
 

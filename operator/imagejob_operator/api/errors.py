@@ -62,6 +62,7 @@ class Reason(enum.StrEnum):
     BLOCKED_ADDRESS = "BlockedAddress"
     SOURCE_UNREACHABLE = "SourceUnreachable"
     ACCESS_DENIED = "AccessDenied"
+    BUCKET_NOT_FOUND = "BucketNotFound"
     STORE_UNAVAILABLE = "StoreUnavailable"
     STAGING_DEADLINE_EXCEEDED = "StagingDeadlineExceeded"
     POD_REJECTED = "PodRejected"
@@ -77,6 +78,7 @@ class Reason(enum.StrEnum):
     OUT_OF_MEMORY = "OutOfMemory"
     CRASHED = "Crashed"
     NODE_LOST = "NodeLost"
+    STORE_UNREACHABLE = "StoreUnreachable"
     RESULTS_INVALID = "ResultsInvalid"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     DESTINATION_DENIED = "DestinationDenied"
@@ -110,6 +112,7 @@ JOB_002 ChecksumMismatch        User    final A downloaded source does not have 
 JOB_002 BlockedAddress          User    final A URL or a redirect points to a disallowed address or port.
 JOB_002 SourceUnreachable       User    retry A source could not be downloaded from its web server.
 JOB_002 AccessDenied            Storage final A store, a web server or a Secret denied access to a source.
+JOB_002 BucketNotFound          Storage final A bucket of the run does not exist.
 JOB_002 StoreNotFound           User    retry An ImageStore of the run was deleted before staging ended.
 JOB_002 StoreUnavailable        Storage retry The store was not available within `stagingDeadlineSeconds`.
 JOB_002 StagingDeadlineExceeded Storage retry Staging took longer than `stagingDeadlineSeconds`.
@@ -126,9 +129,11 @@ JOB_005 ItemsFailed             Image   final More items failed than `failurePol
 JOB_005 OutOfMemory             Image   final A Pod ran out of memory in every attempt.
 JOB_005 Crashed                 Cluster retry A Pod failed in every attempt.
 JOB_005 NodeLost                Cluster retry The Pods of a shard were disrupted or lost too often.
+JOB_005 StoreUnreachable        Storage retry A Pod could not use the store in every attempt.
 JOB_005 ResultsInvalid          Storage retry The result of a Pod is missing or invalid.
 JOB_006 DeadlineExceeded        Cluster retry The run took longer than `activeDeadlineSeconds`.
 JOB_007 DestinationDenied       Storage final The store denied write access to an output or to the report.
+JOB_007 BucketNotFound          Storage final The bucket of the outputs does not exist.
 JOB_007 StoreNotFound           User    retry An ImageStore of the run was deleted before publishing ended.
 JOB_007 StoreUnavailable        Storage retry The outputs could not be stored within `stagingDeadlineSeconds`.
 JOB_007 OverwriteRefused        User    final An output exists and `overwrite` is `Never`.

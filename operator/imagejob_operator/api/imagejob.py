@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, Spec, SpecHead, as_invalid, parse_spec
 from imagejob_operator.api.status import MAX_COUNT, RunPlace, RunStatus, Status, parse_status
 from imagejob_operator.naming.names import FINALIZER, OUTPUTS_ROOT
@@ -120,10 +121,10 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
     spec: Spec | InvalidSpec = parsed(parse_spec, body.get("spec", {}), as_invalid)
     raw_status = body["status"] if isinstance(body.get("status"), dict) else {}
     status = parsed(parse_status, raw_status, lambda _: _unreadable(raw_status))
-    if not _belongs_to(status, metadata["uid"]):
-        status = _unreadable(raw_status)
     finalizers = metadata.get("finalizers", [])
     deleted, created = metadata.get("deletionTimestamp"), metadata.get("creationTimestamp")
+    if not _belongs_to(status, metadata["uid"], deleted is not None):
+        status = _unreadable(raw_status)
     return ImageJob(
         key=Key(metadata["namespace"], metadata["name"]),
         uid=metadata["uid"],
@@ -154,13 +155,14 @@ def parsed(parse: Callable[[Any], P], raw: Any, otherwise: Callable[[Exception],
         return otherwise(error)
 
 
-def _belongs_to(status: Status, uid: str) -> bool:
-    """Whether a status was written for the object with this uid."""
+def _belongs_to(status: Status, uid: str, deleted: bool) -> bool:
+    """Whether a status was written for the object with this uid, deleted or not."""
     # An object restored from a backup has a new uid and may have the status of the original, which may still
-    # exist: its staging must not be deleted.
+    # exist, or was being deleted: its staging must not be deleted.
     staging, report = status.staging, status.report
     own_report = not report or f"/{uid[:8]}/" in report
-    return own_report and (staging is None or f"/{uid}/" in staging.prefix)
+    own_phase = deleted or status.at is not Phase.DELETING
+    return own_phase and own_report and (staging is None or f"/{uid}/" in staging.prefix)
 
 
 def _unreadable(raw_status: dict[str, Any]) -> Status:

@@ -1,7 +1,8 @@
 """The phases of a run and the allowed transitions between them.
 
 Failing and Cancelling record the intent and its first cause before the compensation starts. The staging of a
-suspended run is deleted; it is staged again later. Only a new run leaves a terminal phase.
+suspended run is deleted; it is staged again later. Only a new run leaves a terminal phase. A deletion may
+begin in any phase.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Phase(enum.StrEnum):
     FAILED = "Failed"
     CANCELLING = "Cancelling"
     CANCELLED = "Cancelled"
+    DELETING = "Deleting"
 
 
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
@@ -49,6 +51,8 @@ MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.CANCELLING: frozenset({Phase.CANCELLED, Phase.SUCCEEDED}),
     # A new run starts.
     **dict.fromkeys(TERMINAL, frozenset({Phase.PENDING})),
+    # Any phase may be followed by Deleting, which ends with the ImageJob.
+    Phase.DELETING: frozenset(),
 }
 
 
@@ -58,5 +62,5 @@ class IllegalMove(RuntimeError):
 
 def check_move(old: Phase, new: Phase) -> None:
     """Raise IllegalMove if the transition is not allowed; staying in a phase always is."""
-    if old != new and new not in MOVES[old]:
+    if old != new and new is not Phase.DELETING and new not in MOVES[old]:
         raise IllegalMove(f"invalid phase transition from {old} to {new}")

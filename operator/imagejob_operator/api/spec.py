@@ -189,6 +189,22 @@ def _check_together(spec: Spec) -> None:
         )
 
 
+def prefix_notes(spec: Spec) -> str:
+    """What is surprising about prefixes that do not end with '/'; empty if there are none."""
+    found = []
+    match, prefix = spec.source.match, spec.destination.prefix
+    if match and not match.prefix.endswith("/"):
+        found.append(
+            f"spec.source.match.prefix {match.prefix!r} does not end with '/': every key that begins with it "
+            f"matches, and {{dir}} is relative to {spec.source.folder!r}"
+        )
+    if prefix and not prefix.endswith("/"):
+        found.append(
+            f"spec.destination.prefix {prefix!r} does not end with '/': output keys go on in its last segment"
+        )
+    return "; ".join(found)
+
+
 def _check_renditions(renditions: tuple[Rendition, ...]) -> None:
     names = [rendition.name for rendition in renditions]
     for name in names:

@@ -116,11 +116,17 @@ class Executor:
         return current
 
     async def write_status(self, job: ImageJob, before: Status, status: Status) -> ImageJob:
-        """Write the status, a shorter one if the API server rejects it; the job after it."""
+        """Write the status, a shorter one if the API server rejects it; the job after it.
+
+        A deletion does not wait for a status that is rejected: the job is returned as it is.
+        """
         try:
             after = await self.jobs.write_status(job, status)
         except Rejected as rejection:
             extra = {"job": str(job.key), "error": str(rejection)}
+            if job.deleted_at is not None:
+                log.error("status of a deleted ImageJob rejected", extra=extra)
+                return job
             log.error("status rejected, writing a shorter one", extra=extra)
             after = await self.jobs.write_status(job, shortened(status))
         if before.phase != status.phase:

@@ -18,12 +18,11 @@ from imagejob_operator.decision.operation import (
     Count,
     Operation,
     Progress,
-    Publish,
     Stage,
     Validate,
     Working,
 )
-from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.failed import OperationFailed, denied
 from imagejob_operator.ports.clock import Clock, Random
 from imagejob_operator.ports.object_store import StoreDenied, StoreError
 from imagejob_operator.ports.stores import StoreNotOpen
@@ -152,14 +151,9 @@ def _failure(operation: Operation, error: Exception) -> tuple[Failure, bool]:
             return error.failure, True
         case StoreNotOpen(), _ if error.failure.reason is Reason.STORE_NOT_FOUND:
             return Failure(_code(operation), Reason.STORE_NOT_FOUND, str(error)), True
-        case StoreDenied(), Stage() | Validate():
-            text = f"the store denied the request: {error}"
-            return Failure(Code.STAGING, Reason.ACCESS_DENIED, text), False
-        case StoreDenied(), Publish():
-            text = f"the store denied the request: {error}"
-            return Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text), False
         case StoreDenied(), _:
-            return Failure(Code.STAGING, Reason.ACCESS_DENIED, str(error)), True
+            failure = denied(_code(operation), "the store denied the request", error)
+            return failure, isinstance(operation, Clean)
         case _:
             return Failure(_code(operation), Reason.STORE_UNAVAILABLE, str(error)), True
 

@@ -79,9 +79,11 @@ class Reconciler:
         after = await self.executor.act(job, decision.actions)
         self.cache.put_job(after)
         if decision.status != job.status:
-            after = await self.executor.write_status(after, job.status, decision.status)
-            self.cache.put_job(after)
-            self.queue.add(key)
+            written = await self.executor.write_status(after, job.status, decision.status)
+            self.cache.put_job(written)
+            if written is not after:
+                self.queue.add(key)
+            after = written
         self.executor.ensure_operation(after, decision.operation)
         closed = await self.executor.close(after, decision.actions)
         if closed is None:

@@ -12,7 +12,8 @@ from imagejob_operator.decision.observation import Admission, StoreViews
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.imagejobs import Gone, Jobs, JobsError
 
-ADMISSION_LIFETIME = timedelta(seconds=10)
+LIFETIMES = {True: timedelta(seconds=10), False: timedelta(seconds=2)}
+"""How long it is remembered that a namespace is admitted, or is not: the administrator may add the label."""
 
 
 @dataclass
@@ -23,7 +24,8 @@ class StoreAccess:
     selector: Mapping[str, str]
     clock: Clock
     views: Callable[[ImageJob], StoreViews] = lambda job: StoreViews()
-    _admitted: dict[str, datetime] = field(default_factory=dict, init=False)
+    _known: dict[str, tuple[Admission, datetime]] = field(default_factory=dict, init=False)
+    """By namespace, with the time until which it holds."""
 
     async def admission(self, job: ImageJob) -> Admission | None:
         """Whether the namespace may use the operator's own store.
@@ -33,8 +35,9 @@ class StoreAccess:
         if not isinstance(job.spec, InvalidSpec) and job.spec.store_ref is not None:
             return None
         namespace, now = job.key.namespace, self.clock()
-        if namespace in self._admitted and now < self._admitted[namespace] + ADMISSION_LIFETIME:
-            return Admission(True)
+        known = self._known.get(namespace)
+        if known and now < known[1]:
+            return known[0]
         try:
             labels = await self.jobs.namespace_labels(namespace)
         except Gone:
@@ -42,16 +45,16 @@ class StoreAccess:
         except JobsError:
             return None
         missing = [f"{k}={v}" for k, v in self.selector.items() if labels.get(k) != v]
-        if missing:
-            # Not remembered: the administrator may add the label at any moment.
-            return Admission(False, _not_admitted(namespace, missing))
+        admission = Admission(not missing, _not_admitted(namespace, missing))
         now = self.clock()
-        fresh = {name: at for name, at in self._admitted.items() if now < at + ADMISSION_LIFETIME}
-        self._admitted = {**fresh, namespace: now}
-        return Admission(True)
+        fresh = {name: known for name, known in self._known.items() if now < known[1]}
+        self._known = {**fresh, namespace: (admission, now + LIFETIMES[admission.admitted])}
+        return admission
 
 
 def _not_admitted(namespace: str, missing: list[str]) -> str:
+    if not missing:
+        return ""
     return (
         f"namespace {namespace!r} is not allowed to use the operator's store, because it does not have the "
         f"label {', '.join(missing)}; ask the administrator, or run: "

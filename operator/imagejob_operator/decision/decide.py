@@ -43,7 +43,7 @@ def _decide(o: Observation) -> Decision:
         return decide_compensation(o)
     if status.at in TERMINAL:
         return decide_terminal(o)
-    if status.at is Phase.SUSPENDED and status.staging is None:
+    if status.at is Phase.SUSPENDED and status.staging is None and not status.condition("StagingCleaned"):
         return decide_suspended_unstarted(o)
     if isinstance(spec, InvalidSpec):
         return refuse(o, Failure(Code.CREATION, Reason.INVALID_SPEC, str(spec)))

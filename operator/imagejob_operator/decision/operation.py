@@ -95,13 +95,19 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """All sources are staged."""
+    """All sources are staged, or cannot be."""
 
     items: int
     objects: int
     bytes: int
     skipped: int = 0
     """Further items, whose outputs are up to date."""
+    failed: int = 0
+    """How many of the items could not be staged: their Pods report them as failed."""
+    failures: tuple[FailedItem, ...] = ()
+    """The first ones of them, as many as the status shows."""
+    note: str = ""
+    """What is surprising about the spec, though valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,10 @@ class Validated:
 
     items: int
     failure: Failure | None = None
+    failed: int = 0
+    """How many of the items could not be staged."""
+    failures: tuple[FailedItem, ...] = ()
+    """The first ones of them, as many as the status shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +130,8 @@ class Published:
     bytes: int
     results: ItemResults
     cleaned: bool
+    overwrote: str = ""
+    """Which output of another ImageJob was replaced; empty if none was found."""
 
 
 @dataclass(frozen=True, slots=True)

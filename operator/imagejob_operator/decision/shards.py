@@ -58,6 +58,8 @@ MAX_DISRUPTIONS = 10
 
 BACKOFF = Backoff(timedelta(seconds=1), timedelta(seconds=10))
 """The pauses between two attempts at a shard."""
+STORE_BACKOFF = Backoff(timedelta(seconds=10), timedelta(minutes=5))
+"""The pauses after a Pod that could not use the store: an outage takes longer than a crash."""
 
 STUCK_AFTER = timedelta(seconds=60)
 """A Pod that still exists so long after it should be gone is on a dead node."""
@@ -124,9 +126,11 @@ def _ended_badly(attempt: Attempt | None, now: datetime) -> Problem | None:
 def _due_at(attempt: Attempt, had: AttemptCounts, now: datetime) -> datetime:
     """When the shard is retried: at once if the node is dead, or the end is in the future (another clock)."""
     ended = attempt.finished_at or attempt.created_at
-    if attempt.live or ended > now + BACKOFF.longest:
+    away = attempt.problem is not None and attempt.problem.reason is Reason.STORE_UNREACHABLE
+    backoff = STORE_BACKOFF if away else BACKOFF
+    if attempt.live or ended > now + backoff.longest:
         return now
-    return ended + BACKOFF.pause(had.launches)
+    return ended + backoff.pause(had.launches)
 
 
 def stuck_at(attempts: Sequence[Attempt]) -> list[datetime]:

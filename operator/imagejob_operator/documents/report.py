@@ -74,11 +74,12 @@ class Totals(Wire, frozen=True, omit_defaults=False):
 
 
 class ReportCheck(Wire, frozen=True):
-    """One check of a validation, whether it passed, and what it found."""
+    """One check of a validation, whether it passed, what it found, and the items that would fail."""
 
     name: str
     passed: bool
     message: str
+    items: tuple[ReportItem, ...] = ()
 
 
 class ReportError(Wire, frozen=True):
@@ -87,6 +88,14 @@ class ReportError(Wire, frozen=True):
     code: str
     reason: str
     message: str
+
+
+class ReplacedOutput(Wire, frozen=True):
+    """The first output that replaced one of another ImageJob; `job` is its name, if that is known."""
+
+    key: str
+    writer: str
+    job: str = ""
 
 
 class Report(Wire, frozen=True, omit_defaults=False):
@@ -109,6 +118,7 @@ class Report(Wire, frozen=True, omit_defaults=False):
     checks: tuple[ReportCheck, ...] = ()
     """The checks of a run in mode Validate, which has no items."""
     totals: Totals = Totals()
+    overwrote: ReplacedOutput | None = None
 
     @property
     def objects(self) -> int:

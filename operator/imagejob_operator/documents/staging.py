@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from imagejob_contract.result import ItemError
 from imagejob_contract.wire import Wire, decode
 from imagejob_operator.documents.watermark_images import WatermarkImage
 
@@ -34,6 +35,8 @@ class ManifestItem(Wire, frozen=True):
     """Identifies the bytes: the ETag of the source, or a hash."""
     key: str = ""
     """The key of the source, if Pods read that and not a copy."""
+    error: ItemError | None = None
+    """Why the source could not be staged: its Pod reports that without reading it."""
 
 
 class Manifest(Wire, frozen=True):
@@ -56,6 +59,10 @@ class Manifest(Wire, frozen=True):
     """Copies of the images that watermarks use."""
     skipped: int = 0
     """How many other items are skipped; their report items are beside the manifest."""
+    failed: int = 0
+    """How many items could not be staged."""
+    failures: tuple[ManifestItem, ...] = ()
+    """The first ones of them, as many as the status shows."""
 
 
 def manifest_key(prefix: str) -> str:

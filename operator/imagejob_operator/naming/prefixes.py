@@ -54,9 +54,14 @@ def staging_prefix(folder: str, namespace: str, uid: str, number: int, epoch: in
     return f"{job_staging_prefix(folder, namespace, uid)}{number}-{epoch}{_suffix(run_uid)}/"
 
 
+def reports_folder(namespace: str) -> str:
+    """The prefix of the reports of a namespace, with a folder for each name of a job; ends with '/'."""
+    return f"{REPORT_ROOT}/{namespace}/"
+
+
 def reports_prefix(namespace: str, name: str) -> str:
     """The prefix of the reports of all ImageJobs with one name; ends with '/'."""
-    return f"{REPORT_ROOT}/{namespace}/{name}/"
+    return f"{reports_folder(namespace)}{name}/"
 
 
 def report_key(namespace: str, name: str, uid: str, number: int, run_uid: str = "") -> str:

@@ -1,9 +1,13 @@
-"""The exception of an operation after which the job cannot continue."""
+"""The exception of an operation after which the job cannot continue, and the failures of single items."""
 
 from __future__ import annotations
 
-from imagejob_operator.api.errors import Failure
+from imagejob_contract.result import MAX_MESSAGE_CHARACTERS, ItemError
+from imagejob_operator.api.errors import Code, Failure, Reason, bounded
+from imagejob_operator.api.status import FailedItem
 from imagejob_operator.decision.operation import ItemResults
+from imagejob_operator.ports.object_store import BucketMissing, StoreDenied
+from imagejob_operator.validation.keys import MAX_KEY_BYTES
 
 
 class OperationFailed(Exception):
@@ -15,3 +19,18 @@ class OperationFailed(Exception):
         self.transient = transient
         self.results: ItemResults | None = None
         """What became of the items, if their results were verified before the failure."""
+
+
+def denied(code: Code, text: str, error: StoreDenied) -> Failure:
+    """The failure of a call that the store denied: of its rights, or because there is no bucket."""
+    if isinstance(error, BucketMissing):
+        reason = Reason.BUCKET_NOT_FOUND
+    else:
+        reason = Reason.DESTINATION_DENIED if code is Code.PUBLISH else Reason.ACCESS_DENIED
+    return Failure(code, reason, f"{text}: {error}")
+
+
+def failed_item(source: str, error: ItemError) -> FailedItem:
+    """A failed item as the status shows it."""
+    message = bounded(error.message, MAX_MESSAGE_CHARACTERS)
+    return FailedItem(source[:MAX_KEY_BYTES], error.code.value, message)

@@ -14,13 +14,17 @@ import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
-from imagejob_operator.api.spec import InvalidSpec, Spec
+from imagejob_operator.api.spec import InvalidSpec, Spec, prefix_notes
+from imagejob_operator.api.status import MAX_FAILURES
 from imagejob_operator.decision.operation import Validate, Validated
 from imagejob_operator.decision.shards import items_per_pod
-from imagejob_operator.documents.report import ReportCheck, ReportError, encode_report
-from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.decision.unstaged import item_error, too_many_unstaged
+from imagejob_operator.documents.report import ReportCheck, ReportError, ReportItem, encode_report
+from imagejob_operator.operations.concurrency import compute
+from imagejob_operator.operations.failed import OperationFailed, denied, failed_item
 from imagejob_operator.operations.publishing.report import make_report, outputs_at
-from imagejob_operator.operations.staging.plan import plan_items
+from imagejob_operator.operations.staging.plan import Plan, plan_items
+from imagejob_operator.operations.staging.sources import UnstagedSource
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.launcher import Launcher, Refused
 from imagejob_operator.ports.object_store import ObjectChanged, ObjectStore, StoreDenied
@@ -46,13 +50,14 @@ async def validate(
         ("destination", run.destination),
     ):
         try:
-            checks.append(ReportCheck(name, True, await check()))
+            checks.append(ReportCheck(name, True, await check(), run.reported(name)))
         except OperationFailed as error:
             if error.transient:
                 raise
             failure = error.failure
             first = first or failure
-            checks.append(ReportCheck(name, False, f"{failure.code} {failure.reason}: {failure.message}"))
+            text = f"{failure.code} {failure.reason}: {failure.message}"
+            checks.append(ReportCheck(name, False, text, run.reported(name)))
     outcome = "Failed" if first else "Validated"
     report = msgspec.structs.replace(
         make_report(job, clock(), outcome, (), outputs_at(store, job), operation.prefix),
@@ -62,9 +67,9 @@ async def validate(
     try:
         await store.put(operation.report, encode_report(report), "application/json")
     except StoreDenied as error:
-        text = f"the store denied write access to the report {operation.report!r}: {error}"
-        first = first or Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)
-    return Validated(run.count, first)
+        text = f"the store denied write access to the report {operation.report!r}"
+        first = first or denied(Code.PUBLISH, text, error)
+    return run.found(first)
 
 
 @dataclass(slots=True)
@@ -79,26 +84,44 @@ class _Checks:
     _ends_by: datetime
     count: int = 0
     """How many items were found."""
+    unstaged: tuple[ReportItem, ...] = ()
+    """Those that cannot be staged."""
+
+    def found(self, failure: Failure | None = None) -> Validated:
+        """What was found."""
+        first = [failed_item(item.source, item.error) for item in self.unstaged[:MAX_FAILURES] if item.error]
+        return Validated(self.count, failure, len(self.unstaged), tuple(first))
+
+    def reported(self, check: str) -> tuple[ReportItem, ...]:
+        """The items that the report lists with a check."""
+        return self.unstaged if check == "items" else ()
 
     async def items(self) -> str:
         try:
             plan = await plan_items(self._store, self._job, self._spec)
             self.count = len(plan.items) + len(plan.skipped)
+            self.unstaged = await compute(_unstaged, plan)
             items_per_pod(self._spec.execution, len(plan.items))
         except InvalidSpec as error:
             raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
         except StoreDenied as error:
-            text = f"the store denied read access to the sources: {error}"
-            raise OperationFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
+            text = "the store denied read access to the sources"
+            raise OperationFailed(denied(Code.STAGING, text, error)) from None
+        if failure := too_many_unstaged(self.found(), self.count, self._spec.failure_policy):
+            raise OperationFailed(failure)
         text = f"found {self.count} items; their output keys are unique"
-        return text + (f"; {len(plan.skipped)} items are up to date" if plan.skipped else "")
+        if self.unstaged:
+            text += f"; {len(self.unstaged)} of them cannot be staged, which spec.failurePolicy allows"
+        if plan.skipped:
+            text += f"; {len(plan.skipped)} items are up to date"
+        return "; ".join(filter(None, [text, prefix_notes(self._spec)]))
 
     async def staging(self) -> str:
         try:
             uploads = await check_calls(self._store, self._prefix)
         except StoreDenied as error:
-            text = f"staged objects under {self._prefix!r}: {error}"
-            raise OperationFailed(Failure(Code.STAGING, Reason.ACCESS_DENIED, text)) from None
+            text = f"staged objects under {self._prefix!r}"
+            raise OperationFailed(denied(Code.STAGING, text, error)) from None
         return f"the store supports all calls; {uploads}"
 
     async def pods(self) -> str:
@@ -121,6 +144,12 @@ class _Checks:
         except ObjectChanged:
             pass
         except StoreDenied as error:
-            text = f"the store denied write access to outputs under {prefix!r}: {error}"
-            raise OperationFailed(Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)) from None
+            text = f"the store denied write access to outputs under {prefix!r}"
+            raise OperationFailed(denied(Code.PUBLISH, text, error)) from None
         return f"outputs can be written under {prefix!r}"
+
+
+def _unstaged(plan: Plan) -> tuple[ReportItem, ...]:
+    """The items of a plan that cannot be staged, with their errors."""
+    sources = [source for _, source in plan.items if isinstance(source, UnstagedSource)]
+    return tuple(ReportItem(source.name, 0, error=item_error(source.failure)) for source in sources)

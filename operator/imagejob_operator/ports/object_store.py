@@ -26,7 +26,11 @@ class ChecksumMismatch(ObjectChanged):
 
 
 class StoreDenied(StoreError):
-    """The store refuses, because of credentials, a policy, or a missing bucket. A retry does not help."""
+    """The store refuses, because of credentials or a policy. A retry does not help."""
+
+
+class BucketMissing(StoreDenied):
+    """The bucket does not exist, or the store does not know the access key and hides which."""
 
 
 class ObjectRefused(StoreDenied):

@@ -26,9 +26,11 @@ from imagejob_operator.naming.prefixes import (
     job_staging_prefix,
     namespace_prefix,
     own_staging_prefix,
+    reports_folder,
 )
 from imagejob_operator.ports.imagestores import NotUsable
 from imagejob_operator.ports.object_store import (
+    BucketMissing,
     CallNotSupported,
     ObjectStore,
     StoreDenied,
@@ -116,10 +118,10 @@ class StoreRegistry:
             return Readiness(error.reason, str(error))
         except CallNotSupported as error:
             return Readiness(StoreReason.CALL_NOT_SUPPORTED, str(error))
+        except BucketMissing as error:
+            return Readiness(StoreReason.BUCKET_NOT_FOUND, str(error))
         except StoreDenied as error:
-            missing = "NoSuchBucket" in str(error)
-            reason = StoreReason.BUCKET_NOT_FOUND if missing else StoreReason.CREDENTIALS_REFUSED
-            return Readiness(reason, f"the store denied the request: {error}")
+            return Readiness(StoreReason.CREDENTIALS_REFUSED, f"the store denied the request: {error}")
         except StoreError as error:
             return Readiness(StoreReason.UNREACHABLE, str(error))
 
@@ -189,7 +191,7 @@ class StoreRegistry:
         namespace = job.key.namespace
         source = self._source(job)
         staging = f"{self._staging}{namespace}/"
-        reports = f"{REPORT_ROOT}/{namespace}/"
+        reports = reports_folder(namespace)
         roots = (staging, reports, *self._renamed_staging(job))
         parts = [self._part(source, root, f"{_staging(source)}{root}") for root in roots]
         user = namespace_prefix(namespace)
@@ -236,7 +238,7 @@ class StoreRegistry:
     def _source(self, job: ImageJob) -> OpenedStore | None:
         """The store with the run's staging, in which it started; None is the operator's own."""
         run = job.status.run
-        if job.status.at is not Phase.PENDING and run is not None:
+        if run is not None and run.epoch:
             return self._open(Key(job.key.namespace, run.store.name), run.store.uid) if run.store else None
         reference = None if isinstance(job.spec, InvalidSpec) else job.spec.store_ref
         return self._open_by_name(job, reference.name) if reference else None

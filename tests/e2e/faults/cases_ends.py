@@ -96,6 +96,14 @@ PUBLISHING = (
         broken=lambda b: b.store(refused(403, "AccessDenied"), "copy", about=FINAL),
     ),
     Case(
+        "destination-bucket-gone",
+        "the bucket of the outputs does not exist any more",
+        "JOB_007/BucketNotFound",
+        within=10,
+        evidence=("out/photos/china-thumb.jpg", "NoSuchBucket"),
+        broken=lambda b: b.store(refused(404, "NoSuchBucket"), "copy", about=FINAL),
+    ),
+    Case(
         "destination-fails",
         "the store answers 503 to writing to the destination",
         "JOB_007/StoreUnavailable",

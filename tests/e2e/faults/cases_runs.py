@@ -169,7 +169,7 @@ PROCESSING = (
     Case(
         "store-away-from-pods",
         "the store answers the operator and not the Pods",
-        "JOB_005/Crashed",
+        "JOB_005/StoreUnreachable",
         within=30,
         evidence=("a source", "503"),
         broken=lambda b: b.store(refused(503, "SlowDown"), "get", about="/in/", who="pod"),
@@ -177,9 +177,9 @@ PROCESSING = (
     Case(
         "result-refused",
         "the store takes no result",
-        "JOB_005/Crashed",
+        "JOB_005/StoreUnreachable",
         within=30,
-        evidence=("exit code 74",),
+        evidence=("could not use the store: the store rejected the result: HTTP 503",),
         broken=lambda b: b.store(refused(503, "SlowDown"), "put", about="/results/", who="pod"),
     ),
 )

@@ -66,6 +66,17 @@ URLS = (
         job=fetched("/gone/a.jpg"),
     ),
     Case(
+        "url-gone-within-policy",
+        "one of two web pages is gone, and one item may fail",
+        "Succeeded/SucceededWithFailures",
+        within=10,
+        outputs=1,
+        job=job(
+            source={"urls": [{"url": f"{PLACE}/gone/a.jpg"}, {"url": f"{PLACE}/china.jpg"}]},
+            failurePolicy={"maxFailedItems": 1},
+        ),
+    ),
+    Case(
         "url-denied",
         "a web server asks for a login",
         "JOB_002/AccessDenied",

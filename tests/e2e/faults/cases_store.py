@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from e2e.faults.arena import BUDGET
+from e2e.faults.arena import BUDGET, GRACE
 from e2e.faults.bench import Bench, Case, job
 from e2e.faults.store_faults import (
     cut,
@@ -60,7 +60,8 @@ CREATION = (
         "namespace-not-admitted",
         "the namespace lacks the label that the operator's store asks for",
         "JOB_001/NotPermitted",
-        evidence=("imagejob.dev/store=default", "kubectl label namespace"),
+        within=GRACE,
+        evidence=("imagejob.dev/store=default", "kubectl label namespace", "(waited "),
         broken=unlabel,
     ),
     Case(
@@ -124,8 +125,18 @@ SOURCES = (
         "source-missing",
         "a key of `source.keys` is not there",
         "JOB_002/SourceNotFound",
-        evidence=("photos/none.jpg",),
+        evidence=("1 of 2 sources cannot be staged", "allows only 0: 'photos/none.jpg'", "IMG_010"),
         job=job(("photos/china.jpg", "photos/none.jpg")),
+    ),
+    Case(
+        "sources-missing-within-policy",
+        "two of three keys of `source.keys` are not there, and two items may fail",
+        "Succeeded/SucceededWithFailures",
+        within=10,
+        outputs=1,
+        job=job(
+            ("photos/none.jpg", "photos/china.jpg", "photos/no.jpg"), failurePolicy={"maxFailedItems": 2}
+        ),
     ),
     Case(
         "source-deleted-while-staging",
@@ -148,9 +159,9 @@ SOURCES = (
         "sources-archived",
         "all sources are in an archive class",
         "JOB_002/AccessDenied",
-        evidence=("photos/", "InvalidObjectState"),
+        evidence=("2 of 2 sources cannot be staged", "photos/", "InvalidObjectState"),
         photos=TWO,
-        job=job(source={"keys": [f"photos/{name}" for name in TWO]}, failurePolicy={"maxFailedItems": 2}),
+        job=job(source={"keys": [f"photos/{name}" for name in TWO]}, failurePolicy={"maxFailedItems": 1}),
         broken=lambda b: b.store(ARCHIVED, "copy", about="/photos/"),
     ),
     Case(
@@ -190,7 +201,7 @@ REFUSALS = (
     Case(
         "bucket-gone",
         "the bucket does not exist",
-        "JOB_002/AccessDenied",
+        "JOB_002/BucketNotFound",
         evidence=("NoSuchBucket",),
         job=job(source=PHOTOS),
         broken=lambda b: b.store(refused(404, "NoSuchBucket"), "list", about="/photos/"),

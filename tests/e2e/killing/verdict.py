@@ -43,7 +43,8 @@ def objections(kind: Kind, seen: Seen, wanted: Mapping[str, str]) -> list[str]:
         found.append(f"it ended after run {run['number']} of id {run['id']}")
     if seen.job["metadata"].get("finalizers"):
         found.append("it still has a finalizer")
-    if seen.job["status"].get("staging") and not seen.report:
+    staged = any(c["type"] == "StagingCleaned" for c in seen.job["status"].get("conditions", []))
+    if staged and not seen.report:
         found.append("it has no report, though something was staged")
     if end[0] == "Succeeded":
         found += _success(kind, seen, wanted)

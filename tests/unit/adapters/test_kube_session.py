@@ -22,11 +22,13 @@ class Server:
 
     def __init__(self) -> None:
         self.received: list[str] = []
+        self.managers: list[str | None] = []
         self.asked, self.answers = asyncio.Event(), asyncio.Event()
 
     async def serve(self, request: web.Request) -> web.Response:
         self.received.append(request.method)
-        if request.query:
+        self.managers.append(request.query.get("fieldManager"))
+        if "watch" in request.query:
             self.asked.set()
             await self.answers.wait()
         return web.json_response({})
@@ -65,6 +67,13 @@ async def test_the_leader_writes() -> None:
     async with served(lambda: True) as (server, http):
         await http.request("POST", PODS)
         assert server.received == ["POST"]
+
+
+async def test_a_write_names_its_field_manager() -> None:
+    async with served(lambda: True) as (server, http):
+        for verb in ("POST", "PUT", "PATCH", "GET", "DELETE"):
+            await http.request(verb, PODS)
+        assert server.managers == ["imagejob-operator"] * 3 + [None] * 2
 
 
 async def test_a_write_that_waits_for_a_connection_meets_the_gate_when_it_has_one() -> None:

@@ -104,7 +104,12 @@ WAITING = {
 
 FAILED = {
     "exit-70": (ended(ExitCode.INTERNAL, message="boom"), Reason.CRASHED, True, "exit code 70: boom"),
-    "exit-74": (ended(ExitCode.RESULT_NOT_STORED), Reason.CRASHED, True, "exit code 74"),
+    "exit-74": (
+        ended(ExitCode.RESULT_NOT_STORED, message="the request for a source failed"),
+        Reason.STORE_UNREACHABLE,
+        True,
+        "could not use the store: the request for a source failed",
+    ),
     "exit-65": (ended(ExitCode.BAD_ORDER), Reason.CRASHED, True, "exit code 65"),
     "order-expired": (ended(ExitCode.ORDER_EXPIRED), Reason.CRASHED, False, "expired"),
     "terminated": (ended(143), Reason.NODE_LOST, False, "SIGTERM"),

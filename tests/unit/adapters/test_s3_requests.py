@@ -17,6 +17,7 @@ from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.object_store import (
+    BucketMissing,
     CallNotSupported,
     ObjectChanged,
     ObjectHeaders,
@@ -143,6 +144,14 @@ CALLS: dict[str, tuple[str, Callable[[S3Store], Awaitable[Any]]]] = {
     "copy": ("CopyObject 'shop/a.jpg' to 'staging/0'", lambda store: store.copy(SOURCE, "staging/0")),
     "DELETE": ("ListObjectsV2 'shop/'", lambda store: store.delete_prefix("shop/")),
 }
+
+
+async def test_a_bucket_that_does_not_exist_is_named(served: tuple[Server, S3Store]) -> None:
+    server, store = served
+    server.refuses = lambda *_: (404, "NoSuchBucket", "it is gone")
+    for send in (store.stat("shop/a.jpg"), store.delete_prefix("shop/"), store.copy(SOURCE, "staging/0")):
+        with pytest.raises(BucketMissing, match="NoSuchBucket"):
+            await send
 
 
 @pytest.mark.parametrize(

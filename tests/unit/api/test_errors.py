@@ -18,6 +18,7 @@ JOB_007 PUBLISH_FAILED      StoreNotFound          User    retriable
 JOB_002 STAGING_FAILED      SourceEmpty            User    final
 JOB_002 STAGING_FAILED      TooManyItems           User    final
 JOB_002 STAGING_FAILED      AccessDenied           Storage final
+JOB_002 STAGING_FAILED      BucketNotFound         Storage final
 JOB_002 STAGING_FAILED      StoreUnavailable       Storage retriable
 JOB_002 STAGING_FAILED      StagingDeadlineExceeded Storage retriable
 JOB_002 STAGING_FAILED      SourceTooLarge         User    final
@@ -37,9 +38,11 @@ JOB_005 PROCESSING_FAILED   ItemsFailed            Image   final
 JOB_005 PROCESSING_FAILED   OutOfMemory            Image   final
 JOB_005 PROCESSING_FAILED   Crashed                Cluster retriable
 JOB_005 PROCESSING_FAILED   NodeLost               Cluster retriable
+JOB_005 PROCESSING_FAILED   StoreUnreachable       Storage retriable
 JOB_005 PROCESSING_FAILED   ResultsInvalid         Storage retriable
 JOB_006 DEADLINE_EXCEEDED   DeadlineExceeded       Cluster retriable
 JOB_007 PUBLISH_FAILED      DestinationDenied      Storage final
+JOB_007 PUBLISH_FAILED      BucketNotFound         Storage final
 JOB_007 PUBLISH_FAILED      OverwriteRefused       User    final
 JOB_007 PUBLISH_FAILED      StoreUnavailable       Storage retriable
 JOB_008 JOB_CANCELLED       Cancelled              User    final

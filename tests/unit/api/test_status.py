@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes.build import NOW, later, status
+from fakes.build import NOW, job, later, status
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import (
@@ -42,11 +42,12 @@ Launching  | False/Progressing     | True        | -       | False    | Unknown
 Running    | False/Progressing     | True        | -       | False    | Unknown
 Publishing | False/Progressing     | True        | -       | False    | Unknown
 Suspended  | False/Suspended       | -           | -       | False    | Unknown
-Failing    | False/Progressing     | True        | -       | False    | Unknown
-Cancelling | False/Progressing     | True        | -       | False    | Unknown
+Failing    | False/QuotaExceeded   | True        | -       | False    | Unknown
+Cancelling | False/Superseded      | True        | -       | False    | Unknown
 Succeeded  | True/Succeeded        | -           | -       | True     | True
 Failed     | False/QuotaExceeded   | -           | True    | True     | False
-Cancelled  | False/Cancelled       | -           | True    | True     | False
+Cancelled  | False/Superseded      | -           | True    | True     | False
+Deleting   | False/Deleting        | True        | -       | False    | Unknown
 """
 ROWS = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().splitlines()]
 MILESTONES = {
@@ -208,6 +209,7 @@ def test_types_are_unique_and_generations_are_the_observed_one() -> None:
         (Phase.RUNNING, None, "-"),
         (Phase.FAILING, None, "False/InProgress"),
         (Phase.SUSPENDED, None, "False/InProgress"),
+        (Phase.DELETING, None, "False/InProgress"),
         (Phase.SUSPENDED, True, "True/Cleaned"),
         (Phase.FAILED, True, "True/Cleaned"),
         (
@@ -240,10 +242,10 @@ def test_notes_are_shown_while_the_run_is_active_and_bounded() -> None:
     ready = made.condition("Ready")
     assert ready
     assert ready.message.startswith("the store is away")
-    assert len(ready.message) == 1024
+    assert len(ready.message) == 120, "kubectl get shows it"
     reconciling = made.condition("Reconciling")
     assert reconciling
-    assert reconciling.reason == "Staging"
+    assert (reconciling.reason, len(reconciling.message)) == ("Staging", 1024)
 
 
 def test_a_retried_failure_is_a_reason() -> None:
@@ -251,9 +253,22 @@ def test_a_retried_failure_is_a_reason() -> None:
     made = with_conditions(status(Phase.STAGING), Status(), NOW, note=away)
     found = {c.type: (c.status, c.reason, c.message) for c in made.conditions if c.message}
     assert found == {
-        "Ready": ("False", "Progressing", away.message),
+        "Ready": ("False", "StoreUnavailable", away.message),
         "Reconciling": ("True", "StoreUnavailable", away.message),
     }
+
+
+@pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED], ids=str)
+def test_a_deletion_does_not_change_how_the_run_has_ended(phase: Phase) -> None:
+    before = at_phase(phase)
+    deleting = msgspec.structs.replace(before, phase="Deleting")
+    after = with_conditions(deleting, before, later(5), note="its Pods are being deleted")
+    for kind in ("Finished", "Succeeded"):
+        assert after.condition(kind) == before.condition(kind)
+    shown = {c.type: (c.status, c.reason, c.message) for c in after.conditions}
+    assert shown["Ready"] == ("False", "Deleting", "its Pods are being deleted")
+    assert shown["Reconciling"] == ("True", "Deleting", "its Pods are being deleted")
+    assert "Stalled" not in shown
 
 
 @given(st.sampled_from(Phase), st.text(max_size=30))
@@ -304,3 +319,10 @@ def test_the_history_holds_the_last_five_runs_newest_first() -> None:
 )
 def test_spans(seconds: float, text: str) -> None:
     assert duration_text(timedelta(seconds=seconds)) == text
+
+
+def test_a_restored_job_whose_original_was_being_deleted_starts_again() -> None:
+    before = at_phase(Phase.DELETING)
+    assert job(before, deleted_at=NOW).status.at is Phase.DELETING
+    restored = job(before).status
+    assert (restored.at, restored.run and restored.run.number) == (Phase.PENDING, 1)

@@ -17,7 +17,7 @@ from imagejob_operator.api.errors import CATALOGUE, Code, Reason
 from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.ports.imagejobs import Forbidden
-from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
+from imagejob_operator.ports.object_store import BucketMissing, StoreDenied, StoreUnavailable
 
 ELSEWHERE = {
     (Code.NOT_FOUND, Reason.JOB_NOT_FOUND): "the CLI's answer for a job that is not there",
@@ -28,6 +28,8 @@ ELSEWHERE = {
 URL = "https://pictures.example/a.jpg"
 AWAY = StoreUnavailable("the store cannot be reached")
 DENIED = StoreDenied("AccessDenied")
+NO_BUCKET = BucketMissing("NoSuchBucket")
+CUT_OFF = Problem(Reason.STORE_UNREACHABLE, "the Pod could not use the store")
 FORBIDDEN = Forbidden("admission webhook denied the request")
 ARCHIVED = {"destination": {"prefix": "catalog/", "storeRef": {"name": "media"}}}
 
@@ -107,6 +109,7 @@ CASES = [
     Case("JOB_002/BlockedAddress", url(), prepare=failing(Reason.BLOCKED_ADDRESS)),
     Case("JOB_002/SourceUnreachable", url(), prepare=failing(Reason.SOURCE_UNREACHABLE, transient=True)),
     Case("JOB_002/AccessDenied", prepare=lambda w: w.store.hooks.fail(DENIED, "stat")),
+    Case("JOB_002/BucketNotFound", prepare=lambda w: w.store.hooks.fail(NO_BUCKET, "stat")),
     Case("JOB_002/StoreNotFound", ARCHIVED, prepare=loses_its_store("copy", "in/")),
     Case("JOB_002/StoreUnavailable", prepare=lambda w: w.store.hooks.fail(AWAY, "copy")),
     Case(
@@ -126,9 +129,11 @@ CASES = [
     Case("JOB_005/OutOfMemory", script=badly(Problem(Reason.OUT_OF_MEMORY, "limit 1Gi"))),
     Case("JOB_005/Crashed", script=badly(Problem(Reason.CRASHED, "exit 70"))),
     Case("JOB_005/NodeLost", script=badly(Problem(Reason.NODE_LOST, "drained again", counted=False))),
+    Case("JOB_005/StoreUnreachable", script=badly(CUT_OFF)),
     Case("JOB_005/ResultsInvalid", script=ends_without_result),
     Case("JOB_006/DeadlineExceeded", {"execution": {"activeDeadlineSeconds": 30}}, script=well(run=500)),
     Case("JOB_007/DestinationDenied", prepare=lambda w: w.store.hooks.fail(DENIED, "copy", "shop/catalog/")),
+    Case("JOB_007/BucketNotFound", prepare=lambda w: w.store.hooks.fail(NO_BUCKET, "copy", "shop/catalog/")),
     Case("JOB_007/StoreNotFound", ARCHIVED, prepare=loses_its_store("get", ".imagejob/shop/")),
     Case("JOB_007/StoreUnavailable", prepare=lambda w: w.store.hooks.fail(AWAY, "copy", "shop/catalog/")),
     Case(

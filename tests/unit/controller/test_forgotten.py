@@ -12,7 +12,7 @@ from fakes.scripts import CRASHED, badly, in_turn, well
 from fakes.world import KEY, World
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.phase import TERMINAL
-from imagejob_operator.controller.store_access import ADMISSION_LIFETIME
+from imagejob_operator.controller.store_access import LIFETIMES
 from imagejob_operator.decision.attempt import Attempt
 from unit.controller.traces import traces
 
@@ -117,10 +117,10 @@ async def test_a_namespace_is_remembered_for_seconds_only() -> None:
     world.cluster.namespaces["other"] = {}
     world.create()
     await whole(world)
-    world.clock.advance(2 * ADMISSION_LIFETIME.total_seconds())
+    world.clock.advance(2 * LIFETIMES[True].total_seconds())
     late = world.cluster.create("late", SPEC, "other")
     await world.run(until=lambda: getattr(world.cluster.job(late.key), "status", late.status).at in TERMINAL)
-    assert set(world.operator.access._admitted) == {"other"}
+    assert set(world.operator.access._known) == {"other"}
 
 
 async def test_what_stays_is_found() -> None:

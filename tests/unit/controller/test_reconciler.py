@@ -29,7 +29,7 @@ from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.documents.report import read_report
 from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.ports.imagejobs import Conflict, InvalidObject, Rejected, Unavailable
-from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
+from imagejob_operator.ports.object_store import BucketMissing, StoreDenied, StoreUnavailable
 
 HAPPY = ["Staging", "Launching", "Running", "Publishing", "Succeeded"]
 AWAY = StoreUnavailable("the store cannot be reached")
@@ -71,7 +71,7 @@ async def test_outputs_carry_their_type_and_their_run() -> None:
     blob = world.store.objects["shop/catalog/uploads/a-web.webp"]
     assert blob.headers.content_type == "image/webp"
     metadata = blob.headers.metadata
-    assert sorted(metadata) == ["imagejob-content", "imagejob-image", "imagejob-run"]
+    assert sorted(metadata) == ["imagejob-content", "imagejob-image", "imagejob-job", "imagejob-run"]
     assert metadata["imagejob-run"] == run.uid
     output = report(world)["items"][0]["outputs"][0]
     assert metadata["imagejob-content"] == output["content"]
@@ -533,7 +533,7 @@ async def test_what_was_deleted_while_no_operator_ran_is_still_cleaned() -> None
     ("error", "reason"),
     [
         (AWAY, Reason.STORE_UNAVAILABLE),
-        (StoreDenied("NoSuchBucket"), Reason.ACCESS_DENIED),
+        (BucketMissing("NoSuchBucket"), Reason.BUCKET_NOT_FOUND),
         (StoreDenied("InvalidAccessKeyId"), Reason.ACCESS_DENIED),
     ],
     ids=["down", "bucket", "keys"],

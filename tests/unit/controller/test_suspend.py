@@ -42,11 +42,12 @@ def place(world: World) -> tuple[int, int]:
 async def test_a_suspended_run_leaves_nothing_and_goes_on_in_its_next_epoch(phase: str) -> None:
     world = World()
     world.create()
+    await at(world, phase)
+    before = world.job.status.staging
     await suspended_in(world, phase)
     assert world.staged() == []
     assert (world.job.status.progress, world.job.status.items) == ("", None)
-    assert world.job.status.error is None
-    before = world.job.status.staging
+    assert (world.job.status.error, world.job.status.staging) == (None, None)
     world.cluster.edit(KEY, suspend=False)
     await at(world, "Staging")
     after = world.job.status.staging
@@ -192,9 +193,10 @@ async def test_a_pod_that_will_not_end_is_not_taken_for_one_of_the_next_epoch() 
 async def test_nothing_is_written_where_a_deletion_has_begun(phase: str) -> None:
     world = World()
     world.create()
-    await suspended_in(world, phase)
+    await at(world, phase)
     staging = world.job.status.staging
     assert staging
+    await suspended_in(world, phase)
     world.cluster.edit(KEY, suspend=False)
     await world.run()
     about = [operation for operation, key in world.store.hooks.calls if key.startswith(staging.prefix)]

@@ -210,6 +210,7 @@ def operations(
                 Staged(2, 2, 10),
                 Staged(1, 1, 5, skipped=1),
                 Staged(0, 0, 0, skipped=2),
+                Staged(2, 1, 5, failed=1, failures=(FailedItem("a", "IMG_010", "there is no object"),)),
             ],
         ),
         Phase.RUNNING: (
@@ -282,6 +283,9 @@ def statuses(phase: Phase) -> dict[str, Status]:
         run = first.run and msgspec.structs.replace(first.run, queued_since=NOW)
         queued = {"queued": msgspec.structs.replace(first, run=run)}
         return queued | {name: recorded(phase, counts) for name, counts in COUNTS.items()}
+    if phase is Phase.DELETING:
+        deleted = {p.value: recorded(p, AttemptCounts(1)) for p in (Phase.PENDING, Phase.RUNNING, *TERMINAL)}
+        return {p: msgspec.structs.replace(s, phase=phase.value) for p, s in deleted.items()}
     current = recorded(phase, AttemptCounts(1))
     before = {"first": current, "tried-before": with_conditions(current, current, NOW, note=TRANSIENT)}
     if phase in (Phase.STAGING, Phase.VALIDATING, Phase.PUBLISHING):
@@ -320,7 +324,7 @@ def _observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
         for (spec_name, wanted), (life, (guarded, deleted)) in itertools.product(
             SPECS.items(), LIVES.items()
         ):
-            if not _matters(spec_name, state, phase):
+            if not _matters(spec_name, state, phase) or (phase is Phase.DELETING and deleted is None):
                 continue
             of = job(current, wanted, guarded=guarded, deleted_at=deleted)
             few = not processing or deleted is not None or spec_name not in ("same-run", "queued")
@@ -464,8 +468,20 @@ def _holds_deletion(o: Observation, old: Phase, new: Phase, decision: Decision) 
     return ""
 
 
+def _shows_a_deletion(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    released = any(isinstance(a, ReleaseFinalizer) for a in decision.actions)
+    if o.job.deleted_at is None or not o.job.guarded or released:
+        return "is Deleting without a deletion" if new is Phase.DELETING and old is not new else ""
+    ready = decision.status.condition("Ready")
+    if new is not Phase.DELETING or not ready or "is removed at" not in ready.message:
+        return "does not show what a deletion waits for"
+    before, after = o.job.status, decision.status
+    kept = (before.run, before.error, before.items) == (after.run, after.error, after.items)
+    return "" if kept else "a deletion changes what is known about the run"
+
+
 def _terminal_stays(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
-    if old not in TERMINAL or new is old:
+    if old not in TERMINAL or new in (old, Phase.DELETING):
         return ""
     changed = not isinstance(o.job.spec, InvalidSpec) and o.job.spec.run.id != "1"
     return "" if changed else f"leaves {old} within one run"
@@ -480,7 +496,7 @@ def _first_cause_stays(o: Observation, old: Phase, new: Phase, decision: Decisio
 
 def _errors_are_where_they_belong(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     fallen = new in COMPENSATING or new in (Phase.FAILED, Phase.CANCELLED)
-    if fallen != (decision.status.error is not None):
+    if new is not Phase.DELETING and fallen != (decision.status.error is not None):
         return f"{new} with error {decision.status.error}"
     return ""
 
@@ -571,7 +587,9 @@ def _follows_cancel_and_suspend(o: Observation, old: Phase, new: Phase, decision
     spec = o.job.spec
     if isinstance(spec, InvalidSpec) or o.job.deleted_at or old in TERMINAL or old in COMPENSATING:
         return ""
-    unbegun = old is Phase.PENDING or (old is Phase.SUSPENDED and o.job.status.staging is None)
+    cleaned = o.job.status.condition("StagingCleaned")
+    unstaged = o.job.status.staging is None and not cleaned
+    unbegun = old is Phase.PENDING or (old is Phase.SUSPENDED and unstaged)
     if spec.cancel_run_id == "1":
         ways = (Phase.PENDING, Phase.CANCELLED) if unbegun else (Phase.CANCELLING,)
         if old is Phase.VALIDATING:
@@ -596,7 +614,7 @@ def _stays_suspended_no_longer_than_asked(o: Observation, old: Phase, new: Phase
 
 def _keeps_its_history(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     before, after = o.job.status, decision.status
-    if old not in TERMINAL or new is old:
+    if old not in TERMINAL or new in (old, Phase.DELETING):
         return "" if after.history == before.history else f"changes its history in {old}"
     run = before.run or RunStatus()
     newest = after.history[0] if after.history else PastRun()
@@ -671,7 +689,7 @@ def _records_that_a_pod_ran(o: Observation, old: Phase, new: Phase, decision: De
 
 def _records_its_end(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
     run = decision.status.run
-    if run is None or new is Phase.PENDING or old is new:
+    if run is None or new in (Phase.PENDING, Phase.DELETING) or old is new:
         return ""
     wanted: tuple[datetime | None, str] = (None, "")
     if new in TERMINAL:
@@ -720,6 +738,7 @@ CHECKS = (
     _never_waits_forever,
     _holds_deadlines,
     _holds_deletion,
+    _shows_a_deletion,
     _terminal_stays,
     _first_cause_stays,
     _errors_are_where_they_belong,

@@ -217,6 +217,11 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         Phase.STAGING,
         "holds a deletion",
     ),
+    "deletes-unseen": (
+        after(lambda o, d: replace(d, status=o.job.status)),
+        Phase.RUNNING,
+        "does not show what a deletion waits for",
+    ),
     "undoes-too-soon": (
         after(lambda o, d: replace(d, operation=Stage(PREFIX))),
         Phase.STAGING,

@@ -31,7 +31,7 @@ def job(end: End = SUCCEEDED, number: int = 1, run_id: str = "", **metadata: Any
 def begun(end: End) -> dict[str, Any]:
     """A job that ended after something of it was staged."""
     ended = job(end)
-    return {**ended, "status": {**ended["status"], "staging": {"prefix": "staging/"}}}
+    return {**ended, "status": {**ended["status"], "conditions": [{"type": "StagingCleaned"}]}}
 
 
 def report(*names: str) -> dict[str, Any]:

@@ -163,7 +163,7 @@ async def test_nothing_left_to_do_is_a_success_without_pods() -> None:
     assert world.staged() == []
     events = [event.message for event in world.cluster.events.values()]
     assert events[-1] == (
-        "2 items, 0 outputs, 0 bytes published; 2 items skipped: their outputs are up to date"
+        "2 items, 0 outputs, 0 bytes published; 2 items skipped, with outputs that are up to date"
     )
 
 

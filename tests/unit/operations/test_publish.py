@@ -26,6 +26,7 @@ from imagejob_operator.documents.staging import output_prefix, result_key
 from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.orders import write_order
+from imagejob_operator.operations.publishing import overwritten
 from imagejob_operator.operations.publishing.publish import clean, publish
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import (
@@ -124,13 +125,18 @@ async def test_outputs_have_the_headers_that_are_wanted_and_always_their_own_typ
     assert found.metadata["imagejob-run"] == RUN_UID
 
 
-async def test_an_output_costs_one_call_to_publish() -> None:
+@pytest.mark.parametrize("checked", [0, 1, 1000])
+async def test_an_output_costs_one_call_to_publish_and_one_to_find_who_wrote_what_it_replaces(
+    monkeypatch: pytest.MonkeyPatch, checked: int
+) -> None:
+    monkeypatch.setattr(overwritten, "MAX_CHECKED", checked)
     run = await processed()
     before = len(run.store.hooks.calls)
     await run.publish()
-    calls = run.store.hooks.calls[before:]
-    assert [key for _, key in calls if "/out/" not in key and "catalog/" in key] == FINAL
-    assert not [key for operation, key in calls if operation == "stat"]
+    calls = [(name, key) for name, key in run.store.hooks.calls[before:] if key.startswith("shop/catalog/")]
+    assert sorted(key for name, key in calls if name == "copy") == FINAL
+    assert len([key for name, key in calls if name == "stat"]) == min(checked, len(FINAL))
+    assert {name for name, _ in calls} <= {"copy", "stat"}
 
 
 async def test_an_output_overwritten_since_it_was_listed_is_not_published() -> None:
@@ -269,6 +275,18 @@ async def test_too_many_failed_items_fail_the_run_with_their_counts() -> None:
     assert results.counts == ItemCounts(total=2, failed=2)
     assert [(f.item, f.code) for f in results.failures] == FAILED
     assert run.store.keys("shop/catalog/") == [], "nothing is published"
+
+
+async def test_the_failure_says_what_succeeded_and_how_to_publish_it() -> None:
+    run = Run()
+    await run.process(0, failing=("uploads/a.jpg",))
+    await run.process(1)
+    with pytest.raises(OperationFailed) as failed:
+        await run.publish()
+    assert failed.value.failure.message.startswith(
+        "1 of 2 items failed, but spec.failurePolicy.maxFailedItems allows only 0; 1 of 2 succeeded and are "
+        "not published; failurePolicy.maxFailedItems: 1 would publish them; first failure: uploads/a.jpg"
+    )
 
 
 async def test_failed_items_within_the_policy_are_counted_also_when_publishing_again() -> None:

@@ -83,20 +83,26 @@ async def test_a_list_that_changes_while_it_is_pinned_is_taken_again() -> None:
     [
         (b"", "JOB_002/SourceEmpty: spec.source.list: 'lists/spring' is empty"),
         (b"\n\n", "JOB_002/SourceEmpty"),
-        (b"uploads/a.jpg\nuploads/no.jpg\n",
-         "JOB_002/SourceNotFound: spec.source.list: line 2: there is no object 'uploads/no.jpg'"),
         (b"uploads/a.jpg\n../x\n", "JOB_001/InvalidSpec: spec.source.list: line 2 of 'lists/spring': '../x'"),
         (b'uploads/a.jpg\n"uploads/a.jpg"\n', "JOB_001/KeyCollision: spec.source.list: line 2 of 'lists/"),
         (b"uploads/a.jpg\n{\n", "JOB_001/InvalidSpec: spec.source.list: line 2 of 'lists/spring': '{'"),
         (b"\n".join(b"%d" % n for n in range(100_001)),
          "JOB_002/TooManyItems: spec.source.list: line 100001 of 'lists/spring': the list exceeds"),
     ],
-    ids=["empty", "blank", "missing", "climbs", "twice", "broken", "too-many"],
+    ids=["empty", "blank", "climbs", "twice", "broken", "too-many"],
 )  # fmt: skip
 async def test_an_error_names_its_line(lines: bytes, wanted: str) -> None:
     store = store_with(lines)
     assert (await refused(store)).startswith(wanted)
     assert not [key for key in store.keys(PREFIX) if "/in/" in key]
+
+
+async def test_a_key_without_an_object_is_a_failed_item_that_names_its_line() -> None:
+    store = store_with(b"uploads/a.jpg\nuploads/no.jpg\n")
+    [failure] = (await staged(store)).failures
+    assert (failure.item, failure.code) == ("uploads/no.jpg", "IMG_010")
+    assert failure.message.startswith("spec.source.list: line 2: there is no object 'uploads/no.jpg'")
+    assert sources(store) == ["uploads/a.jpg", "uploads/no.jpg"]
 
 
 async def test_no_output_takes_the_place_of_the_list() -> None:

@@ -91,12 +91,36 @@ async def test_a_checksum_covers_all_bytes() -> None:
     await bench.stage({"url": A, "sha256": good})
     other = Bench()
     other.web.pages[A] = b"another file"
-    error = await other.refused({"url": A, "sha256": good})
-    assert reason_of(error) == "JOB_002/ChecksumMismatch"
-    assert not error.transient
-    assert good in str(error)
-    assert "https://pictures.example/x/a%20b.jpg has the SHA-256 digest" in str(error)
-    assert other.store.keys() == []
+    done = await other.stage({"url": A, "sha256": good}, {"url": B})
+    assert (done.items, done.objects, done.failed) == (2, 1, 1)
+    [failure] = done.failures
+    assert (failure.item, failure.code) == ("a b.jpg", "IMG_013")
+    assert good in failure.message
+    assert "https://pictures.example/x/a%20b.jpg has the SHA-256 digest" in failure.message
+    assert input_key(PREFIX, 0) not in other.store.objects
+    assert other.store.objects[input_key(PREFIX, 1)].data == f"bytes of {B}".encode()
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        (Reason.SOURCE_NOT_FOUND, "IMG_010"),
+        (Reason.ACCESS_DENIED, "IMG_011"),
+        (Reason.SOURCE_TOO_LARGE, "IMG_002"),
+        (Reason.SOURCE_UNREACHABLE, "IMG_012"),
+        (Reason.BLOCKED_ADDRESS, "IMG_014"),
+    ],
+)
+async def test_one_that_cannot_be_downloaded_fails_its_item(reason: Reason, code: str) -> None:
+    world = World(well())
+    world.web.fail(A, FetchFailed(reason, "https://pictures.example/x/a%20b.jpg cannot be read"))
+    world.create(source={"urls": [{"url": A}, {"url": B}]}, failurePolicy={"maxFailedItems": 1})
+    await world.run()
+    assert world.job.status.phase == "Succeeded"
+    [failure] = world.job.status.failures
+    assert (failure.item, failure.code) == ("a b.jpg", code)
+    assert failure.message == "spec.source.urls: https://pictures.example/x/a%20b.jpg cannot be read"
+    assert world.store.keys("shop/catalog/") == ["shop/catalog/c-web.webp"]
 
 
 async def test_headers_come_from_the_secret_of_the_namespace() -> None:

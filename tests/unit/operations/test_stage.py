@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from fakes.build import PREFIX, job, spec, status
 from fakes.memory_store import MemoryStore, key_of
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
+from fakes.world import World
 from imagejob_contract.order import Order
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.operation import Stage, Staged
@@ -99,9 +101,19 @@ async def test_inline_files_are_written() -> None:
 @pytest.mark.parametrize(
     ("present", "source", "more", "wanted"),
     [
-        (["uploads/a.jpg"], KEYS, {},
-         "JOB_002/SourceNotFound: spec.source.keys: there is no object 'uploads/b.png'"),
-        ([], MATCH, {}, "JOB_002/SourceEmpty: spec.source.match: no object under 'shop/uploads/'"),
+        ([], MATCH, {}, "JOB_002/SourceEmpty: spec.source.match: no object exists under 'shop/uploads/'"),
+        (["uploads/a.jpg", "uploads/b.jpg", "uploads/folder/"],
+         {"match": {"prefix": "uploads/", "include": ["uploads/*.gif", "*.jpg"]}}, {},
+         "JOB_002/SourceEmpty: spec.source.match: none of 2 objects under 'shop/uploads/' matches include "
+         "and exclude; globs match the whole key, not only the name: use '**/*.jpg' instead of '*.jpg'"),
+        (["uploads/a.jpg"], {"match": {"prefix": "uploads/", "exclude": ["**/*"]}}, {},
+         "JOB_002/SourceEmpty: spec.source.match: none of 1 objects under 'shop/uploads/' matches"),
+        (["up/web/x.jpg", "up/web/web/x.jpg"], {"match": {"prefix": "up/web/"}},
+         {"destination": {"prefix": "up/"}},
+         "JOB_001/KeyCollision: spec.destination: the output 'up/web/x-web.webp' would be a source of the "
+         "next run, because it matches spec.source.match under 'up/web/'"),
+        (["up/web/x.jpg", "up/web/web/x.jpg"], {"match": {"prefix": "up/web/", "include": ["**/*.jpg"]}},
+         {"destination": {"prefix": "up/"}}, ""),
         (["uploads/1", "uploads/2"], {"match": {"prefix": "uploads/", "maxItems": 1}}, {},
          "JOB_002/TooManyItems: spec.source.match: the objects that match under 'uploads/' exceed"),
         (["uploads/a.jpg", "uploads/b.png"], KEYS, {"destination": {"keyTemplate": "{rendition}"}},
@@ -111,7 +123,8 @@ async def test_inline_files_are_written() -> None:
          "JOB_001/KeyCollision: spec.destination: the output 'uploads/a-web.webp' would overwrite a source"),
         ([], {"inline": [{"name": "a", "data": "AAA="}]}, {"destination": {"keyTemplate": "{stem}/x"}}, ""),
     ],
-    ids=["missing", "empty", "too-many", "collision", "overwrites-source", "inline-fine"],
+    ids=["empty", "globs", "excluded", "leads-back", "leads-back-unmatched", "too-many", "collision",
+         "overwrites-source", "inline-fine"],
 )  # fmt: skip
 async def test_what_cannot_be_staged_is_reported(
     present: list[str], source: dict[str, Any], more: dict[str, Any], wanted: str
@@ -222,7 +235,7 @@ async def test_what_a_store_cannot_copy_in_one_request_is_read_where_it_is() -> 
 
 
 async def test_a_source_deleted_while_it_is_staged_fails_its_item() -> None:
-    """Its Pod finds that it is gone; see test_refused_sources.py for other refusals."""
+    """See test_refused_sources.py for other refusals."""
     store = store_with("uploads/a.jpg", "uploads/b.png")
 
     async def delete(operation: str, about: str, done: bool) -> None:
@@ -231,6 +244,39 @@ async def test_a_source_deleted_while_it_is_staged_fails_its_item() -> None:
 
     store.hooks.install(delete)
     done = await staged(store, KEYS)
-    assert (done.items, done.objects) == (2, 1)
+    assert (done.items, done.objects, done.failed) == (2, 1, 1)
+    assert [(failure.item, failure.code) for failure in done.failures] == [("uploads/a.jpg", "IMG_010")]
     manifest = read_manifest(store.objects[manifest_key(PREFIX)].data)
-    assert [item.key for item in manifest.items] == ["shop/uploads/a.jpg", ""]
+    assert [item.error.code if item.error else "" for item in manifest.items] == ["IMG_010", ""]
+    assert await staged(store, KEYS) == done, "it is read from the manifest"
+
+
+PREFIXES = {
+    "both end with a slash": ("uploads/", "catalog/", ""),
+    "neither does": (
+        "uploads/a",
+        "catalog/mine",
+        "spec.source.match.prefix 'uploads/a' does not end with '/': every key that begins with it matches, "
+        "and {dir} is relative to 'uploads/'; spec.destination.prefix 'catalog/mine' does not end with '/': "
+        "output keys go on in its last segment",
+    ),
+}
+
+
+@pytest.mark.parametrize(("prefix", "destination", "wanted"), PREFIXES.values(), ids=PREFIXES)
+async def test_a_prefix_without_a_slash_is_noted(prefix: str, destination: str, wanted: str) -> None:
+    more: dict[str, Any] = {
+        "source": {"match": {"prefix": prefix}},
+        "destination": {"prefix": destination},
+    }
+    world = World()
+    world.create(**more)
+    await world.run()
+    found = world.job.status.condition("Staged")
+    assert found
+    assert (found.status, found.message) == ("True", wanted)
+    validated = World()
+    validated.create(**more, run={"id": "1", "mode": "Validate"})
+    await validated.run()
+    report = json.loads(validated.store.objects[validated.job.status.report].data)
+    assert report["checks"][0]["message"].endswith(wanted or "their output keys are unique")

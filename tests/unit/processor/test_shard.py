@@ -7,7 +7,7 @@ import pytest
 
 from imagejob_contract.order import Order, OrderItem, Upload
 from imagejob_contract.output import Format
-from imagejob_contract.result import ItemCode
+from imagejob_contract.result import ItemCode, ItemError
 from imagejob_processor.child_process.supervisor import RenderedImage
 from imagejob_processor.errors import ItemFailure, StoreUnavailable
 from imagejob_processor.rendering.encoded import EncodedRendition
@@ -134,6 +134,17 @@ def test_a_failed_item_costs_itself_only(shard_of):
     shard = shard_of(order("0", "gone", "refused", "3"), Store(), [Decoder(), Decoder()])
     codes = [each.result.error and each.result.error.code for each in shard.results()]
     assert codes == [None, ItemCode.SOURCE_MISSING, ItemCode.WRITE_FAILED, None]
+
+
+def test_a_source_that_could_not_be_staged_is_reported_and_not_read(shard_of):
+    given = order("0", "", "2")
+    error = ItemError(ItemCode.SOURCE_MISSING, "there is no object")
+    unstaged = msgspec.structs.replace(given.items[1], error=error)
+    given = msgspec.structs.replace(given, items=(given.items[0], unstaged, given.items[2]))
+    store = Store()
+    results = [each.result for each in shard_of(given, store, [Decoder()]).results()]
+    assert [result.error for result in results] == [None, error, None]
+    assert sorted(store.fetched) == ["0", "2"]
 
 
 def test_what_ends_the_pod_comes_through(shard_of):

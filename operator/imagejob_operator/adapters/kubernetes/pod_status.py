@@ -187,6 +187,8 @@ def _failed(pod: dict[str, Any]) -> Problem:
             f"{name}: the presigned URL of its order (task description) had expired",
             counted=False,
         )
+    if exit_code == ExitCode.RESULT_NOT_STORED:
+        return Problem(Reason.STORE_UNREACHABLE, f"{name} could not use the store: {message}")
     if exit_code == SIGTERM_EXIT:
         return Problem(Reason.NODE_LOST, f"{name} was terminated by SIGTERM", counted=False)
     if exit_code is None:

@@ -11,6 +11,7 @@ import json
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any, cast
 
@@ -105,7 +106,7 @@ def open_session(
 
     return aiohttp.ClientSession(
         connector=_GatedConnector(gate, connections, context),
-        headers={"User-Agent": MANAGED_BY},  # also the field manager of our writes
+        headers={"User-Agent": MANAGED_BY},
         timeout=TIMEOUT,
         middlewares=(*middlewares, authenticate),
     )
@@ -139,8 +140,10 @@ class KubeHTTP:
         started, code = perf_counter(), "0"
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": content_type, "Accept": accept}
+        params = {"fieldManager": MANAGED_BY} if verb in ("POST", "PUT", "PATCH") else None
+        request = partial(self.session.request, params=params, data=data, headers=headers)
         try:
-            async with self.session.request(verb, self.server + path, data=data, headers=headers) as response:
+            async with request(verb, self.server + path) as response:
                 code = str(response.status)
                 answer = await response.read()
                 if response.status >= 300:

@@ -69,6 +69,8 @@ class Metrics:
             "1 if the operator can read a watched namespace; the whole cluster has an empty name.",
             ["watched_namespace"],
         )
+        text = "1 if the operator's own store can be listed."
+        self._store_usable = gauge("imagejob_store_usable", text)
         name, text = "imagejob_unserved_jobs", "ImageJobs of other classes without a status for 30 seconds."
         self._unserved = gauge(name, text)
         self._depth = gauge("imagejob_workqueue_depth", "Number of keys waiting in a work queue.", ["queue"])
@@ -118,6 +120,10 @@ class Metrics:
     def namespace_available(self, name: str, available: bool) -> None:
         """A watched namespace was read, or could not be read."""
         self._available.labels(name).set(available)
+
+    def store_usable(self, usable: bool) -> None:
+        """The operator's own store was checked."""
+        self._store_usable.set(usable)
 
     def reconcile(self, result: str, seconds: float) -> None:
         """See the port."""
@@ -241,7 +247,8 @@ class _JobsByPhase(Collector):
             status = job.status
             place = (status.at.value, status.error.code if status.error else "")
             by_phase[place] = by_phase.get(place, 0) + 1
-            if status.at not in TERMINAL and status.at is not Phase.SUSPENDED:
+            ended = status.at in TERMINAL or (status.run and status.run.finished_at)
+            if not ended and status.at is not Phase.SUSPENDED:
                 of, age = self._namespaces.of(job), _age(job, datetime.now(UTC)).total_seconds()
                 oldest[of] = max(oldest.get(of, 0.0), age)
         jobs = GaugeMetricFamily("imagejob_jobs", "ImageJobs by phase and code.", labels=["phase", "code"])

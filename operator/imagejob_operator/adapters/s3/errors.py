@@ -8,6 +8,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from imagejob_operator.adapters.s3.xml import InvalidAnswer
 from imagejob_operator.api.errors import bounded
 from imagejob_operator.ports.object_store import (
+    BucketMissing,
     CallNotSupported,
     ObjectChanged,
     ObjectMissing,
@@ -69,6 +70,8 @@ def of_code(code: str, status: int, message: str) -> type[StoreError]:
     """The error that an S3 code with an HTTP status means."""
     if code in MISSING:
         return ObjectMissing
+    if code == "NoSuchBucket":
+        return BucketMissing
     if code == "PreconditionFailed" or status == 412:
         return ObjectChanged
     if code in NOT_SUPPORTED or status == 501:

@@ -28,6 +28,7 @@ from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.fairness import FairLimiter, Waited, ignore
 from imagejob_operator.ports.credentials import CredentialSource
 from imagejob_operator.ports.object_store import (
+    BucketMissing,
     Gate,
     Halted,
     ObjectChanged,
@@ -91,7 +92,7 @@ class S3Store:
                     f"NoSuchBucket: bucket {self._bucket!r} does not exist, or the access key is unknown; "
                     "check the bucket and the credentials"
                 )
-                raise StoreDenied(text) from error
+                raise BucketMissing(text) from error
             raise
 
     async def walk(self, prefix: str) -> AsyncIterator[StoredObject]:

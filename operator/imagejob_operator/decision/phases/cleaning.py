@@ -14,7 +14,13 @@ from imagejob_operator.decision.operation import Broken, Clean, Cleaned, Progres
 
 CLOSED = (Reason.STORE_NOT_FOUND, Reason.STORE_NOT_READY)
 """The operator has no credentials for the store: its ImageStore is gone, or not ready."""
-DEFERRALS = (*CLOSED, Reason.ACCESS_DENIED, Reason.STORE_UNAVAILABLE, Reason.DEADLINE_EXCEEDED)
+DEFERRALS = (
+    *CLOSED,
+    Reason.ACCESS_DENIED,
+    Reason.BUCKET_NOT_FOUND,
+    Reason.STORE_UNAVAILABLE,
+    Reason.DEADLINE_EXCEEDED,
+)
 """All reasons of a deferral; the last one is that cleaning took longer than its budget."""
 
 FIRST_TRY = timedelta(seconds=10)
@@ -41,6 +47,8 @@ class Cleaning:
     """None while live attempts may still end: they get half of the budget."""
     progress: Progress | None
     requeue_at: datetime
+    deadline: datetime
+    """When the budget is spent."""
     deferral: Deferral | None
     """Set when the budget is spent."""
 
@@ -64,6 +72,7 @@ def clean_within_budget(o: Observation, operation: Clean, since: datetime) -> Cl
         operation=None if waits else operation,
         progress=progress,
         requeue_at=min(moments),
+        deadline=deadline,
         deferral=deferral(o, progress) if o.now >= deadline else None,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
@@ -9,10 +11,10 @@ from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import Status, duration_text, error_status
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.operation import Clean
-from imagejob_operator.decision.phases.cleaning import clean_within_budget, stop_live
+from imagejob_operator.decision.operation import Clean, last_failure
+from imagejob_operator.decision.phases.cleaning import Cleaning, clean_within_budget, stop_live
 from imagejob_operator.decision.phases.terminal import finish_run, release, with_published
-from imagejob_operator.decision.status_update import next_status
+from imagejob_operator.decision.status_update import next_status, undeleted
 
 
 def abort_run(o: Observation, failure: Failure, status: Status | None = None) -> Decision:
@@ -51,7 +53,7 @@ def wait_for_finalizer(o: Observation) -> Decision | None:
     refused = o.finalizer_refused
     if refused is None or o.now >= refused.retry_at:
         return None
-    return Decision(next_status(o, o.job.status, note=refused.problem.message), requeue_at=refused.retry_at)
+    return Decision(next_status(o, o.job.status, note=refused.problem), requeue_at=refused.retry_at)
 
 
 def decide_compensation(o: Observation) -> Decision:
@@ -63,7 +65,8 @@ def decide_compensation(o: Observation) -> Decision:
     if cleaning.done:
         if committed := cleaning.done.committed:
             status = with_published(status, committed, operation.report)
-            return finish_run(o, status, Phase.SUCCEEDED, cleaned=True)
+            overwrote = committed.overwrote
+            return finish_run(o, status, Phase.SUCCEEDED, cleaned=True, overwrote=overwrote)
         status = msgspec.structs.replace(status, report=operation.report)
         return finish_run(o, status, target, cleaned=True)
     if cleaning.deferral:
@@ -76,12 +79,23 @@ def decide_deleted(o: Observation) -> Decision:
     status = o.job.status
     if not o.job.guarded or o.job.deleted_at is None:
         return Decision(status)
-    operation = Clean(o.all_staged_prefixes)
-    cleaning = clean_within_budget(o, operation, o.job.deleted_at)
+    cleaning = clean_within_budget(o, Clean(o.all_staged_prefixes), o.job.deleted_at)
     if cleaning.done:
         return Decision(status, release(o))
     if why := cleaning.deferral:
         run = status.run.number if status.run else 0
         event = RecordEvent(warning=True, reason="CleaningDeferred", message=why.message, run=run)
         return Decision(status, (event, *release(o, why.reason)))
-    return Decision(status, stop_live(o), cleaning.operation, cleaning.requeue_at)
+    wanted = msgspec.structs.replace(status, phase=Phase.DELETING.value)
+    note = _waits_for(o, cleaning)
+    return Decision(next_status(o, wanted, note), stop_live(o), cleaning.operation, cleaning.requeue_at)
+
+
+def _waits_for(o: Observation, cleaning: Cleaning) -> str | Failure:
+    """What a deletion waits for, and until when: a time, since a countdown would be written each second."""
+    end = f"the finalizer is removed at {cleaning.deadline:%H:%M:%S} UTC at the latest"
+    if failure := last_failure(cleaning.progress):
+        return replace(failure, message=f"the staging cannot be emptied: {failure.message}; {end}")
+    if cleaning.operation:
+        return f"the staging is being emptied; {end}"
+    return f"{undeleted(o) or 'its Pods are being deleted'}; {end}"

@@ -99,15 +99,15 @@ def _check_stores(o: Observation, spec: SpecHead) -> Decision | None:
             "may use the operator's store; see the log of the operator"
         )
         failure = Failure(Code.CREATION, Reason.CLUSTER_REFUSED, text)
-        return _wait_or_refuse(o, f"waiting for the labels of namespace {name!r}", failure)
+        return _wait_or_refuse(o, failure)
     if o.admission and not o.admission.admitted:
-        return refuse(o, Failure(Code.CREATION, Reason.NOT_PERMITTED, o.admission.message))
+        return _wait_or_refuse(o, Failure(Code.CREATION, Reason.NOT_PERMITTED, o.admission.message))
     if unready := o.stores.failure:
-        return _wait_or_refuse(o, unready.message, unready)
+        return _wait_or_refuse(o, unready)
     return None
 
 
-def _wait_or_refuse(o: Observation, note: str, failure: Failure) -> Decision:
+def _wait_or_refuse(o: Observation, failure: Failure) -> Decision:
     """Wait for what may still become ready (GitOps applies in any order); after the grace, refuse the job.
 
     The grace starts with the first status: the job may have been created while there was no operator.
@@ -116,4 +116,6 @@ def _wait_or_refuse(o: Observation, note: str, failure: Failure) -> Decision:
     deadline = (o.job.status.phase_since or o.now) + grace
     if o.now >= deadline:
         return refuse(o, replace(failure, message=f"{failure.message} (waited {duration_text(grace)})"))
-    return Decision(next_status(o, o.job.status, note=note), requeue_at=min(deadline, o.now + RECHECK_STORES))
+    return Decision(
+        next_status(o, o.job.status, note=failure), requeue_at=min(deadline, o.now + RECHECK_STORES)
+    )

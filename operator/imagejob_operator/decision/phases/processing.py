@@ -11,6 +11,7 @@ from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import SpecHead, tolerated_failures
 from imagejob_operator.api.status import ItemCounts, Status
 from imagejob_operator.decision.action import Action, DeliverOrder, Launch, ReadEvents
+from imagejob_operator.decision.attempt import Problem
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Counted
 from imagejob_operator.decision.phases.compensation import abort_run
@@ -57,7 +58,14 @@ def decide_processing(o: Observation, spec: SpecHead) -> Decision:
     moments = [m for m in (wait.requeue_at, retry_at, read_at, count_at, o.job.ends_by(o.now)) if m]
     moments += [moment for moment in stuck_at((*view.running, *view.waiting)) if moment > o.now]
     moments += view.backoff.values()
-    return Decision(next_status(o, status, note=wait.note), actions, operation, min(moments))
+    note = wait.note or _away_from_store(o, view) or ""
+    return Decision(next_status(o, status, note=note), actions, operation, min(moments))
+
+
+def _away_from_store(o: Observation, view: Survey) -> Problem | None:
+    """Why the Pod of a shard in backoff could not use the store: an outage may last, and should be seen."""
+    problems = (a.problem for a in o.attempts if a.shard in view.backoff and a.problem)
+    return next((one for one in problems if one.reason is Reason.STORE_UNREACHABLE), None)
 
 
 def _too_many_lost(o: Observation, spec: SpecHead, view: Survey, counts: ItemCounts) -> Failure | None:
@@ -79,7 +87,6 @@ def _finish(o: Observation, view: Survey, counts: ItemCounts) -> Decision:
         with_attempts(o.job.status, view, parallelism=0),
         phase=Phase.PUBLISHING.value,
         items=counts,
-        progress=f"{counts.finished}/{counts.total}",
     )
     return Decision(next_status(o, status))
 
@@ -95,7 +102,7 @@ def _with_progress(o: Observation, status: Status, counts: ItemCounts) -> Status
     if read.finished <= before and counts.finished < enough:
         return status
     counts = max(counts, read, key=lambda known: known.finished)
-    return msgspec.structs.replace(status, items=counts, progress=f"{counts.finished}/{counts.total}")
+    return msgspec.structs.replace(status, items=counts)
 
 
 def _launches(o: Observation, view: Survey) -> tuple[tuple[Action, ...], datetime | None]:

@@ -31,7 +31,8 @@ def decide_publishing(o: Observation, spec: SpecHead) -> Decision:
     progress = o.progress_of(operation)
     if isinstance(progress, Published):
         status = with_published(status, progress, operation.report)
-        return finish_run(o, status, Phase.SUCCEEDED, cleaned=progress.cleaned)
+        cleaned, overwrote = progress.cleaned, progress.overwrote
+        return finish_run(o, status, Phase.SUCCEEDED, cleaned=cleaned, overwrote=overwrote)
     broken = progress if isinstance(progress, Broken) else None
     if broken and broken.retry_at is None:
         return abort_run(o, broken.failure, with_results(status, broken.results))

@@ -21,6 +21,7 @@ from imagejob_operator.decision.phases.deadlines import (
 )
 from imagejob_operator.decision.shards import items_per_pod, shard_count, survey, with_attempts
 from imagejob_operator.decision.status_update import next_status
+from imagejob_operator.decision.unstaged import too_many_unstaged
 
 
 def decide_staging(o: Observation, spec: SpecHead) -> Decision:
@@ -48,7 +49,10 @@ def wait_for_sources(o: Observation, spec: SpecHead, operation: Validate | Stage
 
 
 def _plan_shards(o: Observation, spec: SpecHead, staged: Staged) -> Decision:
-    """Record the shards and the first attempts; without items there is nothing to launch."""
+    """Record the shards and the first attempts, unless too many sources could not be staged.
+
+    Without items there is nothing to launch.
+    """
     try:
         per_shard = items_per_pod(spec.execution, staged.items)
     except InvalidSpec as error:
@@ -57,13 +61,21 @@ def _plan_shards(o: Observation, spec: SpecHead, staged: Staged) -> Decision:
     total = staged.items + staged.skipped
     status = msgspec.structs.replace(
         status,
+        staging=StagingStatus(o.staged_prefix, staged.objects, staged.bytes),
+        failures=staged.failures,
+    )
+    if failure := too_many_unstaged(staged, total, spec.failure_policy):
+        counts = ItemCounts(total, failed=staged.failed, skipped=staged.skipped)
+        return abort_run(o, failure, msgspec.structs.replace(status, items=counts))
+    status = msgspec.structs.replace(
+        status,
         phase=Phase.LAUNCHING.value if staged.items else Phase.PUBLISHING.value,
         run=msgspec.structs.replace(run, shards=ShardStatus(shard_count(staged.items, per_shard))),
         items_per_shard=per_shard,
         items=ItemCounts(total=total, skipped=staged.skipped),
-        progress=f"{staged.skipped}/{total}",
         staging=StagingStatus(o.staged_prefix, staged.objects, staged.bytes),
     )
     planned = replace(o, job=replace(o.job, status=status), attempts=())
     first = survey(planned, spec.execution.retries_per_shard)
-    return Decision(next_status(o, with_attempts(status, first, spec.execution.parallelism)))
+    launching = with_attempts(status, first, spec.execution.parallelism)
+    return Decision(next_status(o, launching, remarks={"Staged": staged.note} if staged.note else {}))

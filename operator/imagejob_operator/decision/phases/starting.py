@@ -31,7 +31,7 @@ class Wait:
 
     failure: Failure | None = None
     requeue_at: datetime | None = None
-    note: str = ""
+    note: str | Problem = ""
 
 
 def check_start(o: Observation, view: Survey, execution: ExecutionHead) -> Wait:
@@ -90,10 +90,9 @@ def _main_problem(
     return next(iter([*certain, *problems]), ("", None))
 
 
-def _note(problem: Problem) -> str:
-    """The message while the wait lasts; without a reason that says that the deadline has passed."""
-    unnamed = problem.reason is Reason.START_DEADLINE_EXCEEDED
-    return problem.message if unnamed else f"{problem.reason}: {problem.message}"
+def _note(problem: Problem) -> str | Problem:
+    """The problem while the wait lasts; without a reason that says that the deadline has passed."""
+    return problem.message if problem.reason is Reason.START_DEADLINE_EXCEEDED else problem
 
 
 def _remarked(remarks: Mapping[str, Remark], attempt: Attempt) -> Problem | None:

@@ -32,7 +32,6 @@ def suspend(o: Observation) -> Decision:
         run=run and msgspec.structs.replace(released(run, o.now), shards=None),
         items_per_shard=0,
         items=None,
-        progress="",
         failures=(),
     )
     return Decision(next_status(o, wanted, note=SUSPENDED))

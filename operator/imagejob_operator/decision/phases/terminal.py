@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import msgspec
 
-from imagejob_operator.api.errors import Failure, Reason
-from imagejob_operator.api.phase import TERMINAL, Phase
+from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import Compaction, InvalidSpec, KeepPods, Retention
 from imagejob_operator.api.status import (
     PARTIAL,
@@ -33,7 +33,7 @@ from imagejob_operator.decision.phases.cleaning import (
     stop_all,
     stop_moments,
 )
-from imagejob_operator.decision.status_update import next_status, outcome_text
+from imagejob_operator.decision.status_update import OVERWROTE, next_status, outcome_text
 
 EVENT_LIFETIME = timedelta(hours=1)
 """How long an API server keeps Events by default; later, an Event of the same name would be a second one."""
@@ -45,6 +45,7 @@ def finish_run(
     phase: Phase,
     failure: Failure | None = None,
     cleaned: bool | str | None = None,
+    overwrote: str = "",
 ) -> Decision:
     """Write the terminal phase, then record its Event; a finalizer is released only after that."""
     wanted = msgspec.structs.replace(status, phase=phase.value)
@@ -55,7 +56,8 @@ def finish_run(
     # A finalizer that is released next takes the Event with it, so that a crash before does not lose it.
     event = () if o.job.guarded and cleaned is True else (_final_event(wanted),)
     actions = (*stop(o, _removed(o, phase)), *event)
-    return Decision(next_status(o, wanted, cleaned=cleaned), actions)
+    ended = next_status(o, wanted, cleaned=cleaned, remarks={OVERWROTE: overwrote})
+    return Decision(ended, actions)
 
 
 def release(o: Observation, deferred: Reason | None = None) -> tuple[Action, ...]:
@@ -68,17 +70,14 @@ def end_event(o: Observation) -> tuple[Action, ...]:
     status = o.job.status
     ended = status.run.finished_at if status.run else None
     late = ended is None or o.now >= ended + EVENT_LIFETIME
-    return () if late or not o.job.guarded or status.at not in TERMINAL else (_final_event(status),)
+    return () if late or not o.job.guarded else (_final_event(status),)
 
 
 def with_results(status: Status, results: ItemResults | None) -> Status:
     """The status with the verified results of its items, if they are known."""
     if results is None:
         return status
-    counts = results.counts
-    return msgspec.structs.replace(
-        status, items=counts, progress=f"{counts.finished}/{counts.total}", failures=results.failures
-    )
+    return msgspec.structs.replace(status, items=results.counts, failures=results.failures)
 
 
 def with_published(status: Status, published: Published, report: str) -> Status:
@@ -99,7 +98,7 @@ def _final_event(status: Status) -> RecordEvent:
     run, error = status.run or RunStatus(), status.error
     if error:
         text = f"{error.code} {error.message}"
-        return RecordEvent(status.at is Phase.FAILED, error.reason, text, run.number)
+        return RecordEvent(error.code != Code.CANCELLED, error.reason, text, run.number)
     outputs, items = status.outputs or OutputCounts(), status.items or ItemCounts()
     parts = []
     if run.outcome != VALIDATED:
@@ -112,7 +111,7 @@ def _final_event(status: Status) -> RecordEvent:
         if items.skipped:
             parts.append(f"{counted(items.skipped, 'item')} skipped, with outputs that are up to date")
     parts += filter(None, [outcome_text(run.outcome, items)])
-    reason = run.outcome or status.at.value
+    reason = run.outcome or Phase.SUCCEEDED.value
     return RecordEvent(warning=False, reason=reason, message="; ".join(parts), run=run.number)
 
 

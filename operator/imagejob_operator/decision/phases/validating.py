@@ -21,7 +21,10 @@ def decide_validating(o: Observation, spec: SpecHead) -> Decision:
     if not isinstance(progress, Validated):
         return wait_for_sources(o, spec, operation, "the run was not validated")
     status = msgspec.structs.replace(
-        o.job.status, report=operation.report, items=ItemCounts(total=progress.items)
+        o.job.status,
+        report=operation.report,
+        items=ItemCounts(total=progress.items, failed=progress.failed),
+        failures=progress.failures,
     )
     if progress.failure:
         return finish_run(o, status, Phase.FAILED, progress.failure)

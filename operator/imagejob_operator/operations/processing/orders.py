@@ -65,8 +65,9 @@ async def write_order(
             OrderItem(
                 index=item.index,
                 source=item.source,
-                url=store.sign_get(item.key or input_key(prefix, item.index), live),
+                url="" if item.error else store.sign_get(item.key or input_key(prefix, item.index), live),
                 etag=item.etag,
+                error=item.error,
             )
             for item in items
         ),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imagejob_contract.result import MAX_MESSAGE_CHARACTERS, ItemError
-from imagejob_operator.api.errors import Code, Failure, Reason, bounded
+import msgspec
+
+from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.status import MAX_COUNT, MAX_FAILURES, FailedItem, ItemCounts
 from imagejob_operator.decision.operation import Clean, Cleaned, ItemResults, Publish, Published
@@ -13,9 +14,10 @@ from imagejob_operator.documents.report import Report, ReportItem, encode_report
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.operations.concurrency import compute
-from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.failed import OperationFailed, failed_item
 from imagejob_operator.operations.processing.results import all_outcomes, invalid, read_staged
 from imagejob_operator.operations.publishing.copy_outputs import publish_outputs
+from imagejob_operator.operations.publishing.overwritten import Overwritten, overwrote_text
 from imagejob_operator.operations.publishing.report import (
     make_report,
     outputs_at,
@@ -25,7 +27,7 @@ from imagejob_operator.operations.publishing.report import (
 from imagejob_operator.operations.reports import committed_report
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.object_store import ObjectStore, StoreError
-from imagejob_operator.validation.keys import MAX_KEY_BYTES, InvalidKey, KeyCollision
+from imagejob_operator.validation.keys import InvalidKey, KeyCollision
 
 
 async def publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Published:
@@ -45,7 +47,7 @@ async def clean(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clea
     report = None
     if operation.report:
         report = await committed_report(store, job, operation.report)
-        if report is None and operation.prefixes:
+        if report is None:
             await report_failure(store, clock, job, operation)
     for prefix in operation.prefixes:
         await store.delete_prefix(prefix)
@@ -59,8 +61,9 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: P
     try:
         _check_failures(results, operation.tolerated)
         items: list[ReportItem] = []
+        overwritten = Overwritten(job)
         async for outcomes in all_outcomes(store, job, manifest, operation.prefix, operation.lost):
-            items += await _publish_batch(store, job, manifest, operation.prefix, outcomes)
+            items += await _publish_batch(store, job, manifest, operation.prefix, outcomes, overwritten)
         items += skipped
         if item_results(items) != results:
             raise invalid("the results of the Pods were changed while their outputs were published")
@@ -70,6 +73,7 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: P
             raise OperationFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
         place = outputs_at(store, job)
         report = await compute(make_report, job, clock(), "Succeeded", items, place, operation.prefix)
+        report = msgspec.structs.replace(report, overwrote=await overwritten.named(store))
         del items
         return await _commit(store, job, operation.report, report)
     except OperationFailed as error:
@@ -91,14 +95,19 @@ async def _verify_all(
         for result in (outcome.result for outcome in outcomes if outcome.result.error):
             failed += 1
             if result.error and len(failures) < MAX_FAILURES:
-                failures.append(_failed_item(manifest.items[result.index].source, result.error))
+                failures.append(failed_item(manifest.items[result.index].source, result.error))
     total = len(manifest.items)
     counts = ItemCounts(total + len(skipped), total - failed, failed, len(skipped))
     return ItemResults(counts, tuple(failures))
 
 
 async def _publish_batch(
-    store: ObjectStore, job: ImageJob, manifest: Manifest, prefix: str, outcomes: Sequence[ItemOutcome]
+    store: ObjectStore,
+    job: ImageJob,
+    manifest: Manifest,
+    prefix: str,
+    outcomes: Sequence[ItemOutcome],
+    overwritten: Overwritten,
 ) -> list[ReportItem]:
     """Publish the outputs of some items; their entries in the report."""
     spec = whole_spec(job)
@@ -106,7 +115,7 @@ async def _publish_batch(
         items = await compute(report_items, spec, manifest, outcomes)
     except (InvalidKey, KeyCollision) as error:
         raise invalid(f"the manifest of the staged items is of another spec: {error}") from None
-    return await publish_outputs(store, job, spec, prefix, outcomes, items)
+    return await publish_outputs(store, job, prefix, outcomes, items, overwritten)
 
 
 async def _commit(store: ObjectStore, job: ImageJob, key: str, report: Report) -> Report:
@@ -124,30 +133,32 @@ async def _commit(store: ObjectStore, job: ImageJob, key: str, report: Report) -
 
 def item_results(items: Sequence[ReportItem]) -> ItemResults:
     """Count the items of a run."""
-    failures = [_failed_item(item.source, item.error) for item in items if item.error]
+    failures = [failed_item(item.source, item.error) for item in items if item.error]
     skipped = sum(1 for item in items if item.skipped)
     total, failed = len(items), len(failures)
     counts = ItemCounts(total, succeeded=total - failed - skipped, failed=failed, skipped=skipped)
     return ItemResults(counts, tuple(failures[:MAX_FAILURES]))
 
 
-def _failed_item(source: str, error: ItemError) -> FailedItem:
-    message = bounded(error.message, MAX_MESSAGE_CHARACTERS)
-    return FailedItem(source[:MAX_KEY_BYTES], error.code.value, message)
-
-
 def _check_failures(results: ItemResults, tolerated: int) -> None:
     """Fail with JOB_005/ItemsFailed if more items failed than are tolerated."""
-    failed, total = results.counts.failed, results.counts.total
+    counts, failed = results.counts, results.counts.failed
     if failed <= tolerated:
         return
     first = results.failures[0]
     text = (
-        f"{failed} of {total} items failed, but spec.failurePolicy.maxFailedItems allows only {tolerated}; "
-        f"first failure: {first.item}: {first.code} {first.message}"
+        f"{failed} of {counts.total} items failed, but spec.failurePolicy.maxFailedItems allows only "
+        f"{tolerated}; "
     )
+    if counts.succeeded:
+        text += (
+            f"{counts.succeeded} of {counts.total} succeeded and are not published; "
+            f"failurePolicy.maxFailedItems: {failed} would publish them; "
+        )
+    text += f"first failure: {first.item}: {first.code} {first.message}"
     raise OperationFailed(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, text))
 
 
 def _published(report: Report, cleaned: bool) -> Published:
-    return Published(report.objects, min(report.bytes, MAX_COUNT), item_results(report.items), cleaned)
+    written, results = min(report.bytes, MAX_COUNT), item_results(report.items)
+    return Published(report.objects, written, results, cleaned, overwrote_text(report.overwrote))

@@ -99,10 +99,10 @@ def make_report(
 async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clean) -> None:
     """Write the report of a run that did not succeed, with the outputs that it had published."""
     items: list[ReportItem] = []
-    if isinstance(job.spec, Spec):
+    if isinstance(job.spec, Spec) and operation.prefixes:
         try:
             manifest, skipped = await read_staged(store, operation.prefixes[0])
-            items = [ReportItem(staged.source, staged.size) for staged in manifest.items]
+            items = [ReportItem(staged.source, staged.size, error=staged.error) for staged in manifest.items]
             async for outcomes in known_outcomes(store, job, manifest, operation.prefixes[0]):
                 found = await compute(report_items, job.spec, manifest, outcomes)
                 for one, item in zip(outcomes, found, strict=True):

@@ -2,15 +2,16 @@
 
 Every kind has a `name`, which outputs are named after; a `size` and the `identity` of its bytes, an ETag or a
 hash, both empty if they are not known before a download; how many are staged `at_once`; and a method `stage`,
-which copies it to a key, where an object may be `present` from an earlier try.
+which copies it to a key, where an object may be `present` from an earlier try, or raises OperationFailed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from imagejob_operator.api.errors import Code, Failure, Reason
@@ -23,7 +24,6 @@ from imagejob_operator.naming.prefixes import namespace_prefix
 from imagejob_operator.operations.concurrency import AT_ONCE, compute, for_each, in_pages
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.staging.download import Downloader
-from imagejob_operator.operations.staging.refusals import Refusals
 from imagejob_operator.ports.object_store import (
     ObjectChanged,
     ObjectMissing,
@@ -54,7 +54,6 @@ class StagingRun:
     job: ImageJob
     spec: Spec
     prefix: str
-    refusals: Refusals = field(default_factory=Refusals)
 
     @property
     def by_reference(self) -> bool:
@@ -77,13 +76,8 @@ class StoredSource:
 
     @property
     def identity(self) -> str:
-        """Its ETag; empty if the store refused to tell."""
+        """Its ETag."""
         return self.stored.etag
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the store refused a request for it: its Pod reports why."""
-        return not self.stored.etag
 
     @property
     def size(self) -> int:
@@ -91,21 +85,19 @@ class StoredSource:
         return self.stored.size
 
     async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedObject:
-        """Copy it, unless the mode is Reference, the store refuses it, or it is too large."""
-        if run.by_reference or self.is_refused or self.size > min(run.max_bytes, MAX_COPY_BYTES):
+        """Copy it, unless the mode is Reference, or it is too large."""
+        if run.by_reference or self.size > min(run.max_bytes, MAX_COPY_BYTES):
             return self.stored, self.identity
         if present and (present.etag, present.size) == (self.stored.etag, self.size):
-            run.refusals.allow()
             return present, self.identity
         try:
-            staged = await self._copy(run.store, key)
-        except (ObjectRefused, ObjectMissing) as error:
-            run.refusals.refuse(self.name, error)
-            return self.stored, self.identity
+            return await self._copy(run.store, key)
+        except ObjectRefused as error:
+            raise OperationFailed(refused(error)) from None
+        except ObjectMissing as error:
+            raise _failed(Reason.SOURCE_NOT_FOUND, f"it was deleted while it was staged: {error}") from None
         except StoreDenied as error:
             raise type(error)(f"the source {self.name!r}: {error}") from None
-        run.refusals.allow()
-        return staged
 
     async def _copy(self, store: ObjectStore, key: str) -> StagedObject:
         try:
@@ -158,7 +150,23 @@ class InlineSource:
         return await run.store.put(key, self.data, "application/octet-stream"), self.identity
 
 
-FoundSource = StoredSource | WebSource | InlineSource
+@dataclass(frozen=True, slots=True)
+class UnstagedSource:
+    """A source that does not exist or that the store refuses, and why."""
+
+    name: str
+    failure: Failure
+    identity: ClassVar[str] = ""
+    size: ClassVar[int] = 0
+    at_once: ClassVar[int] = AT_ONCE
+
+    async def stage(self, run: StagingRun, key: str, present: StoredObject | None) -> StagedObject:
+        """Fail, after a pause for other tasks: a run may have 100,000 of them."""
+        await asyncio.sleep(0)
+        raise OperationFailed(self.failure)
+
+
+FoundSource = StoredSource | WebSource | InlineSource | UnstagedSource
 
 
 async def find_sources(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str) -> Sequence[FoundSource]:
@@ -187,7 +195,9 @@ async def _matching(store: ObjectStore, root: str, match: MatchSource) -> list[S
         return sources
 
     found: list[StoredSource] = []
+    checked = 0
     async for page in in_pages(store.walk(root + match.prefix), MATCHED_AT_ONCE):
+        checked += sum(not stored.key.endswith("/") for stored in page)
         try:
             found += await compute(matching, page)
         except InvalidKey as error:
@@ -200,15 +210,22 @@ async def _matching(store: ObjectStore, root: str, match: MatchSource) -> list[S
                 f"({match.max_items}); narrow the globs or raise maxItems",
             )
     if not found:
-        raise _failed(
-            Reason.SOURCE_EMPTY,
-            f"spec.source.match: no object under {root + match.prefix!r} matches include and exclude; "
-            "correct the prefix or the globs",
-        )
+        raise _failed(Reason.SOURCE_EMPTY, _nothing_matches(match, root + match.prefix, checked))
     return found
 
 
-async def _listed(store: ObjectStore, root: str, key: str, prefix: str) -> list[StoredSource]:
+def _nothing_matches(match: MatchSource, prefix: str, checked: int) -> str:
+    if not checked:
+        return f"spec.source.match: no object exists under {prefix!r}; upload objects or correct the prefix"
+    of_names = next((glob for glob in match.include if "/" not in glob), "")
+    advice = f"use '**/{of_names}' instead of {of_names!r}" if of_names else "correct them"
+    return (
+        f"spec.source.match: none of {checked} objects under {prefix!r} matches include and exclude; globs "
+        f"match the whole key, not only the name: {advice}"
+    )
+
+
+async def _listed(store: ObjectStore, root: str, key: str, prefix: str) -> list[FoundSource]:
     """The sources of `spec.source.list`, in the order of its lines.
 
     The list is copied to the staging at `prefix` first, and read from there: a second try has the same items
@@ -248,31 +265,31 @@ async def _copied_list(store: ObjectStore, root: str, key: str, prefix: str) -> 
     return copy
 
 
-async def _find(store: ObjectStore, root: str, named: list[tuple[str, str]]) -> list[StoredSource]:
+async def _find(store: ObjectStore, root: str, named: list[tuple[str, str]]) -> list[FoundSource]:
     """The objects with these keys; each comes with the field that names it."""
-    refusals = Refusals()
 
-    async def find(one: tuple[str, str]) -> StoredSource:
+    async def find(one: tuple[str, str]) -> FoundSource:
         where, key = one
         try:
-            found = await store.stat(root + key)
+            return StoredSource(key, await store.stat(root + key))
         except ObjectMissing:
-            raise no_object(where, root, key) from None
+            return UnstagedSource(key, no_object(where, root, key).failure)
         except ObjectRefused as error:
-            refusals.refuse(key, error)
-            return StoredSource(key, StoredObject(root + key, size=0, etag=""))
-        refusals.allow()
-        return StoredSource(key, found)
+            return UnstagedSource(key, refused(error))
 
-    sources = await for_each(named, find)
-    refusals.check()
-    return sources
+    return await for_each(named, find)
 
 
 def no_object(field: str, root: str, key: str) -> OperationFailed:
-    """The failure of a run whose `field` names an object that does not exist."""
+    """The failure of a `field` that names an object that does not exist."""
     text = f"{field}: there is no object {key!r} under {root!r}; upload it or correct the key"
     return _failed(Reason.SOURCE_NOT_FOUND, text)
+
+
+def refused(error: ObjectRefused) -> Failure:
+    """The failure of a source that the store refuses: archived, encrypted, or denied."""
+    text = f"the store refused the source: {error}; allow access to it, or restore it"
+    return Failure(Code.STAGING, Reason.ACCESS_DENIED, text)
 
 
 def _failed(reason: Reason, text: str) -> OperationFailed:

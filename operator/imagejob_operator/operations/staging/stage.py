@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
+from imagejob_operator.api.spec import Spec, prefix_notes
+from imagejob_operator.api.status import MAX_FAILURES
 from imagejob_operator.decision.operation import Stage, Staged
+from imagejob_operator.decision.unstaged import item_error
 from imagejob_operator.documents.staging import URLS_SLACK, Manifest, ManifestItem, input_key
 from imagejob_operator.operations.concurrency import for_each
+from imagejob_operator.operations.failed import OperationFailed, failed_item
 from imagejob_operator.operations.manifest import manifest_head, write_manifest
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.plan import plan_items
@@ -21,13 +25,14 @@ async def stage(
     """Stage all sources of a job; continues with what the prefix already has."""
     spec, prefix = whole_spec(job), operation.prefix
     try:
-        return _staged(await manifest_head(store, prefix))
+        return _staged(await manifest_head(store, prefix), spec)
     except ObjectMissing:
         pass
     plan = await plan_items(store, job, spec, prefix)
     items = await _stage_items(StagingRun(store, downloader, job, spec, prefix), telemetry, plan.items)
     started = job.status.run.counted_from if job.status.run else None
-    copies = [item.size for item in items if not item.key]
+    copies = [item.size for item in items if not item.key and not item.error]
+    failed = [item for item in items if item.error]
     manifest = Manifest(
         tuple(items),
         count=len(items),
@@ -35,16 +40,21 @@ async def stage(
         bytes=sum(copies),
         urls_until=job.ends_at_the_latest(started) + URLS_SLACK if started else None,
         skipped=len(plan.skipped),
+        failed=len(failed),
+        failures=tuple(failed[:MAX_FAILURES]),
         watermark_images=await copy_watermark_images(store, prefix, plan.watermark_images),
     )
     await write_manifest(store, prefix, manifest, plan.skipped)
-    return _staged(manifest)
+    return _staged(manifest, spec)
 
 
 async def _stage_items(
     run: StagingRun, telemetry: Telemetry, sources: list[tuple[int, FoundSource]]
 ) -> list[ManifestItem]:
-    """Stage each source; what was copied before is not copied again."""
+    """Stage each source; what was copied before is not copied again.
+
+    A source that cannot be staged, for a reason that is not transient, is an item with an error.
+    """
     if not sources:
         return []
     copies = {} if run.by_reference else await _copies(run, len(sources))
@@ -52,7 +62,13 @@ async def _stage_items(
     async def stage_item(one: tuple[int, tuple[int, FoundSource]]) -> ManifestItem:
         index, (place, source) = one
         key = input_key(run.prefix, index)
-        staged, identity = await source.stage(run, key, copies.get(key))
+        try:
+            staged, identity = await source.stage(run, key, copies.get(key))
+        except OperationFailed as error:
+            failure = None if error.transient else item_error(error.failure)
+            if failure is None:
+                raise
+            return ManifestItem(index, source.name, "", source.size, place, error=failure)
         copied = staged.key == key
         if copied:
             telemetry.staged(staged.size)
@@ -66,9 +82,7 @@ async def _stage_items(
             key="" if copied else staged.key,
         )
 
-    items = await for_each(enumerate(sources), stage_item, sources[0][1].at_once)
-    run.refusals.check()
-    return items
+    return await for_each(enumerate(sources), stage_item, sources[0][1].at_once)
 
 
 async def _copies(run: StagingRun, count: int) -> dict[str, StoredObject]:
@@ -83,7 +97,14 @@ async def _copies(run: StagingRun, count: int) -> dict[str, StoredObject]:
     return found
 
 
-def _staged(manifest: Manifest) -> Staged:
+def _staged(manifest: Manifest, spec: Spec) -> Staged:
+    failures = [failed_item(item.source, item.error) for item in manifest.failures if item.error]
     return Staged(
-        items=manifest.count, objects=manifest.copies, bytes=manifest.bytes, skipped=manifest.skipped
+        items=manifest.count,
+        objects=manifest.copies,
+        bytes=manifest.bytes,
+        skipped=manifest.skipped,
+        failed=manifest.failed,
+        failures=tuple(failures),
+        note=prefix_notes(spec),
     )

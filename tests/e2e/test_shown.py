@@ -1,0 +1,52 @@
+"""What `kubectl get` and the status show: what a job waits for, its outcome, and nothing that is not so."""
+
+from __future__ import annotations
+
+import json
+
+from e2e.world import NAMESPACE, OPERATOR, Shop, image_job, reason, until, verdict
+
+
+def row(shop: Shop) -> list[str]:
+    """PHASE, PROGRESS, FAILED and REASON of the only job."""
+    return shop.world.kubectl("get", "imagejobs", "-n", shop.name).splitlines()[1].split()[1:5]
+
+
+def test_kubectl_get_shows_what_a_job_waits_for_and_its_outcome(shop: Shop) -> None:
+    keys = shop.upload_photos("china.jpg")
+    shop.upload("photos/bad.jpg", b"this is no picture")
+    shop.set_quota(pods="0")
+    job = image_job({"keys": [*keys, "photos/bad.jpg"]}, failurePolicy={"maxFailedItems": 1})
+    name = shop.apply(job)
+    shop.await_job(name, lambda job: reason(job) == "QuotaExceeded", "the quota is the reason")
+    assert row(shop) == ["Launching", "0/2", "0", "QuotaExceeded"]
+    shop.world.core.delete_namespaced_resource_quota("none", shop.name)
+    assert verdict(shop.await_end(name, 90)) == ("Succeeded", "", "")
+    assert row(shop) == ["Succeeded", "1/2", "1", "SucceededWithFailures"]
+
+
+def test_a_failed_run_shows_nothing_as_published_or_staged(shop: Shop) -> None:
+    keys = shop.upload_photos("china.jpg")
+    shop.upload("photos/bad.jpg", b"this is no picture")
+    name = shop.apply(image_job({"keys": [*keys, "photos/bad.jpg"]}))
+    job = shop.await_end(name)
+    assert verdict(job) == ("Failed", "JOB_005", "ItemsFailed")
+    assert row(shop) == ["Failed", "0/2", "1", "ItemsFailed"]
+    assert "staging" not in job["status"]
+    words = ("get", "imagejob", name, "-n", shop.name, "-o", "json", "--show-managed-fields")
+    managed = json.loads(shop.world.kubectl(*words))["metadata"]["managedFields"]
+    assert {one["manager"] for one in managed if one.get("subresource") == "status"} == {OPERATOR}
+
+
+def test_the_operator_shows_that_its_store_cannot_be_used(shop: Shop) -> None:
+    def usable() -> bool:
+        pod = shop.world.pod_of(OPERATOR).metadata.name
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics"
+        return "imagejob_store_usable 1.0" in shop.world.kubectl("get", "--raw", path)
+
+    until("the store is usable", usable, 60)
+    with shop.world.operator_environment(IMAGEJOB_STORE_BUCKET="nope", IMAGEJOB_CLEANING_BUDGET_SECONDS="8"):
+        until("the bucket is missing", lambda: not usable(), 60)
+        name = shop.apply(image_job({"match": {"prefix": "photos/"}}))
+        assert verdict(shop.await_end(name)) == ("Failed", "JOB_002", "BucketNotFound")
+    until("the store is usable again", usable, 60)
