@@ -50,7 +50,13 @@ class Recorder:
         self._pods: dict[str, Any] = {}
 
     async def request(
-        self, verb: str, path: str, body: Any = None, content_type: str = "", accept: str = ""
+        self,
+        verb: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "",
+        accept: str = "",
+        only: Any = None,
     ) -> dict[str, Any]:
         plain = path.partition("?")[0]
         group = plain.split("/")[2] if plain.startswith("/apis/") else ""

@@ -21,7 +21,7 @@ def test_kubectl_get_shows_what_a_job_waits_for_and_its_outcome(shop: Shop) -> N
     shop.await_job(name, lambda job: reason(job) == "QuotaExceeded", "the quota is the reason")
     assert row(shop) == ["Launching", "0/2", "0", "QuotaExceeded"]
     shop.world.core.delete_namespaced_resource_quota("none", shop.name)
-    assert verdict(shop.await_end(name, 90)) == ("Succeeded", "", "")
+    assert verdict(shop.await_end(name, 90)) == ("Succeeded", "", "SucceededWithFailures")
     assert row(shop) == ["Succeeded", "1/2", "1", "SucceededWithFailures"]
 
 

@@ -55,6 +55,15 @@ def belongs_if_all_agree(pod: dict[str, Any]) -> None:
 @example(changed(("metadata", "namespace"), "other"))
 @example(changed(("metadata", "labels", LABEL_JOB), None))
 @example(changed(("metadata", "ownerReferences"), [{**OWNER, "name": "shop"}, OWNER]))
+@example(
+    {
+        "metadata": {
+            "name": "a",
+            "namespace": "shop",
+            "ownerReferences": [{"apiVersion": API_VERSION, "kind": KIND, "controller": True}],
+        }
+    }
+)
 def test_a_pod_belongs_to_a_job_if_all_agree(pod: dict[str, Any]) -> None:
     """Neither a forged Pod is taken for an attempt, nor an attempt overlooked."""
     belongs_if_all_agree(pod)

@@ -112,7 +112,7 @@ def test_any_pod_is_an_attempt_or_ignored(written: Any, counts: list[str]) -> No
         reconciled(parsed(SPEC, running), found[1])
 
 
-def test_half_of_the_generated_statuses_are_readable() -> None:
+def test_many_of_the_generated_statuses_are_readable() -> None:
     readable = []
 
     @given(objects.statuses())
@@ -120,10 +120,10 @@ def test_half_of_the_generated_statuses_are_readable() -> None:
         readable.append(parsed(SPEC, found).status.phase != "")
 
     count()
-    assert sum(readable) > len(readable) / 3
+    assert sum(readable) > len(readable) / 6
 
 
-def test_half_of_the_generated_specs_are_valid() -> None:
+def test_many_of_the_generated_specs_are_valid() -> None:
     """Otherwise the fuzzer tries the validation only."""
     valid = []
 
@@ -132,7 +132,7 @@ def test_half_of_the_generated_specs_are_valid() -> None:
         valid.append(isinstance(parsed(spec, {}).spec, Spec))
 
     count()
-    assert sum(valid) > len(valid) / 3
+    assert sum(valid) > len(valid) / 6
 
 
 def test_a_planted_bug_in_parsing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

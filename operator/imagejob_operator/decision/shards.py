@@ -72,10 +72,11 @@ def survey(o: Observation, retries: int) -> Survey:
     total = shards.total if shards else 0
     counts = parse_attempts(shards.attempts if shards else "", total)
     seen = [a for a in o.attempts if run and a.place == run.place and a.shard < total]
-    done: dict[int, Summary] = dict(o.results)
+    reported: dict[int, Summary] = dict(o.results)
     for attempt in seen:
         if attempt.state is State.SUCCEEDED:
-            done.setdefault(attempt.shard, attempt.summary or Summary())
+            reported.setdefault(attempt.shard, attempt.summary or Summary())
+    done = {shard: _limited(one, len(ordered_items(o.job.status, shard))) for shard, one in reported.items()}
     latest = {a.shard: a for a in seen if a.number == counts[a.shard].launches}
     lost: dict[int, Problem] = {}
     due: dict[int, AttemptCounts] = {}
@@ -109,6 +110,12 @@ def survey(o: Observation, retries: int) -> Survey:
         backoff=backoff,
         due=due,
     )
+
+
+def _limited(reported: Summary, items: int) -> Summary:
+    """What a Pod reports of its shard, which is not verified yet: at most its items."""
+    failed = min(reported.failed, items)
+    return Summary(min(reported.succeeded, items - failed), failed)
 
 
 def _ended_badly(attempt: Attempt | None, now: datetime) -> Problem | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason, bounded
-from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase, check_move
+from imagejob_operator.api.phase import COMPENSATING, FORWARD, TERMINAL, Phase, check_move
 from imagejob_operator.api.status import (
     PARTIAL,
     VALIDATED,
@@ -99,7 +99,7 @@ def _progress(status: Status) -> str:
 
 def _store_away(o: Observation, phase: Phase) -> Failure | None:
     """Why a run that needs its store waits for it; None if the store answers."""
-    if not o.store_away or phase in TERMINAL or phase in (Phase.PENDING, Phase.SUSPENDED):
+    if not o.store_away or phase not in (Phase.VALIDATING, *FORWARD) or phase is Phase.PENDING:
         return None
     text = f"{STORE_AWAY}: {o.store_away}; the run continues when it answers"
     return Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, text)

@@ -140,11 +140,15 @@ class Connector:
         assert spec.auth.secret_ref is not None  # noqa: S101  (checked when the spec was parsed)
         name = spec.auth.secret_ref.name
         found = await self.image_stores.secret(namespace, name)
-        access, secret = found.get("access-key", "").strip(), found.get("secret-key", "").strip()
-        if not access or not secret:
+        values = {key: found.get(key, "").strip() for key in ("access-key", "secret-key", "session-token")}
+        if not values["access-key"] or not values["secret-key"]:
             text = f"spec.auth.secretRef: the Secret {name!r} must have the keys access-key and secret-key"
             raise NotUsable(StoreReason.SECRET_INVALID, text)
-        return Credentials(access, secret, found.get("session-token", "").strip())
+        for key, value in values.items():
+            if not (value.isascii() and value.isprintable()):
+                text = f"spec.auth.secretRef: the key {key} of the Secret {name!r} must be printable ASCII"
+                raise NotUsable(StoreReason.SECRET_INVALID, text)
+        return Credentials(values["access-key"], values["secret-key"], values["session-token"])
 
 
 async def check_support(opened: OpenedStore, prefix: str) -> str:

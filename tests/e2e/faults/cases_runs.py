@@ -179,7 +179,7 @@ PROCESSING = (
         "the store takes no result",
         "JOB_005/StoreUnreachable",
         within=30,
-        evidence=("could not use the store: the store rejected the result: HTTP 503",),
+        evidence=("could not use the store: the request for the result failed", "HTTP 503"),
         broken=lambda b: b.store(refused(503, "SlowDown"), "put", about="/results/", who="pod"),
     ),
 )

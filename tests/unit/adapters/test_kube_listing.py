@@ -24,7 +24,7 @@ class Server:
         self.answers = answers
         self.asked: list[tuple[str, str, str]] = []
 
-    async def request(self, verb: str, path: str, accept: str = "") -> dict[str, Any]:
+    async def request(self, verb: str, path: str, accept: str = "", only: Any = None) -> dict[str, Any]:
         self.asked.append((verb, path, accept))
         answer = self.answers[path]
         if isinstance(answer, Exception):

@@ -35,9 +35,7 @@ class Server:
         self.answers = answers
         self.asked: list[tuple[str, str]] = []
 
-    async def request(
-        self, verb: str, path: str, body: object = None, content_type: str = "", accept: str = ""
-    ) -> dict[str, Any]:
+    async def request(self, verb: str, path: str, accept: str = "", only: Any = None) -> dict[str, Any]:
         assert verb == "GET"
         self.asked.append((path, accept))
         answer = self.answers[path] if path in self.answers else self.answers["other"]

@@ -77,6 +77,9 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815  (a name of the base class)
 
     def do_POST(self) -> None:
+        if "delete" in parse_qs(urlsplit(self.path).query, keep_blank_values=True):
+            self.answer(200, b"<DeleteResult></DeleteResult>")  # it deletes nothing
+            return
         self.script.objects["posted"] = self.body
         self.answer(204)
 
@@ -257,6 +260,18 @@ async def test_a_store_without_conditional_writes_is_asked_before_each(
         await store.put_if_match("none", b"4", "e", "text/plain")
     assert server.objects["new"] == b"3"
     assert sum("if-none-match" in headers for _, headers in server.asked) == 1
+
+
+async def test_a_store_that_deletes_nothing_is_asked_once(served: tuple[Server, S3Store]) -> None:
+    """It answers that it has deleted the objects, and lists them again."""
+    server, store = served
+    server.objects[""] = (
+        b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>p/a</Key><Size>1</Size>"
+        b"<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents></ListBucketResult>"
+    )
+    with pytest.raises(StoreUnavailable, match="still lists 'p/a' after it answered that it was deleted"):
+        await store.delete_prefix("p/")
+    assert (server.count("GET"), server.count("POST")) == (2, 1)
 
 
 # --- how Pods upload ---------------------------------------------------------------------------------------

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from fakes.build import SPEC
+from fakes.build import NOW, SPEC, attempt, job, seen, status
 from fakes.clock import START
 from fakes.scripts import badly, never_running, well
 from fakes.world import KEY, World
 from imagejob_operator.api.errors import Reason
-from imagejob_operator.api.phase import TERMINAL
-from imagejob_operator.decision.attempt import Problem
+from imagejob_operator.api.phase import TERMINAL, Phase
+from imagejob_operator.decision.attempt import Problem, State
+from imagejob_operator.decision.decide import decide
 from imagejob_operator.ports.imagejobs import Rejected
 from imagejob_operator.ports.object_store import StoreUnavailable
 
@@ -52,6 +54,15 @@ async def test_a_deletion_is_a_phase_that_names_what_it_waits_for_and_until_when
     writes = world.cluster.hooks.count("write_status")
     await world.run(until=lambda: world.cluster.job(KEY) is None)
     assert world.cluster.hooks.count("write_status") == writes, "nothing else became known"
+
+
+def test_a_deletion_that_waits_for_pods_says_that_its_store_is_away() -> None:
+    o = seen(job(status(Phase.RUNNING), deleted_at=NOW), attempt(State.RUNNING), now=NOW)
+    decision = decide(replace(o, store_away="no answer within 2.5 s"))
+    ready = decision.status.condition("Ready")
+    assert ready
+    assert (decision.status.phase, ready.reason) == ("Deleting", "StoreUnavailable")
+    assert "no answer within 2.5 s" in ready.message
 
 
 async def test_a_deletion_goes_on_in_the_next_process() -> None:

@@ -72,6 +72,16 @@ def test_active_deadline_of_an_operator_that_has_not_tried_itself() -> None:
     assert error.message.endswith("; last problem: the store cannot be reached")
 
 
+def test_active_deadline_names_what_the_run_waited_for() -> None:
+    text = "the order of the Pod cannot be written: AccessDenied"
+    current = with_conditions(status(Phase.LAUNCHING), status(Phase.LAUNCHING), NOW, note=text)
+    hurried = job(current, spec(execution={"activeDeadlineSeconds": 5}))
+    error = decide(seen(hurried, now=later(5))).status.error
+    assert error is not None
+    assert error.code == "JOB_006"
+    assert error.message.endswith(f"; last problem: {text}")
+
+
 def test_a_reason_that_no_staging_fails_with_is_no_evidence() -> None:
     other = Failure(Code.LAUNCH, Reason.QUOTA_EXCEEDED, "exceeded quota")
     hurried = job(tried_before(Phase.STAGING, other), spec(execution={"stagingDeadlineSeconds": 5}))

@@ -13,7 +13,9 @@ from imagejob_contract.result import Summary
 from imagejob_operator.api.errors import Code, Reason
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import Execution
+from imagejob_operator.api.status import parse_status, status_body
 from imagejob_operator.decision.attempt import Attempt, AttemptCounts, Problem, Refusal, Remark, State
+from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.observation import Observation
 from imagejob_operator.decision.phases.starting import check_start, silent_attempt
 from imagejob_operator.decision.shards import (
@@ -128,6 +130,31 @@ def test_an_attempt_at_another_run_with_the_same_number_is_ignored() -> None:
 def test_a_result_in_the_store_ends_a_shard_whatever_became_of_its_pod() -> None:
     o = world((AttemptCounts(3),), attempt(State.FAILED, COUNTED, number=3), results={0: Summary(3)})
     assert place(o, 0) == "done"
+
+
+@pytest.mark.parametrize(
+    ("reported", "wanted"),
+    [
+        (Summary(3), (3, 0)),
+        (Summary(7), (3, 0)),
+        (Summary(2**53), (3, 0)),
+        (Summary(2**53, 2**53), (0, 3)),
+        (Summary(3, 1), (2, 1)),
+        (Summary(1, 1, 2**53), (1, 1)),
+    ],
+)
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_pod_counts_at_most_the_items_of_its_shard(
+    reported: Summary, wanted: tuple[int, int], stored: bool
+) -> None:
+    """What a Pod reports is not verified before Publishing; the status must stay one that can be read."""
+    ended = replace(attempt(State.SUCCEEDED), summary=reported)
+    counts = (AttemptCounts(1),) * 4
+    o = world(counts, results={0: reported}) if stored else world(counts, ended)
+    found = count_items(o.job.status, survey(o, RETRIES))
+    assert (found.succeeded, found.failed) == wanted
+    written = decide(o).status
+    assert parse_status(status_body(written)) == written
 
 
 states = st.sampled_from(State)

@@ -387,6 +387,14 @@ def empty_secret(stores: MemoryStores) -> None:
     stores.secrets["shop", "keys"] = {"access-key": "a"}
 
 
+def odd_secret(stores: MemoryStores) -> None:
+    stores.secrets["shop", "keys"] = {"access-key": "a\nb", "secret-key": "s"}
+
+
+def odd_token(stores: MemoryStores) -> None:
+    stores.secrets["shop", "keys"] = {"access-key": "a", "secret-key": "s", "session-token": "ü"}
+
+
 def away(stores: MemoryStores) -> None:
     stores.bucket("shop").store.hooks.fail(StoreUnavailable("no answer"), "folders")
 
@@ -406,6 +414,8 @@ BUNDLE = {"tls": {"caBundleRef": {"name": "authority"}}}
         ({"tls": {"mode": "Disabled"}}, nothing, StoreReason.ENDPOINT_NOT_ALLOWED),
         ({"auth": {"secretRef": {"name": "none"}}}, nothing, StoreReason.SECRET_NOT_FOUND),
         ({}, empty_secret, StoreReason.SECRET_INVALID),
+        ({}, odd_secret, StoreReason.SECRET_INVALID),
+        ({}, odd_token, StoreReason.SECRET_INVALID),
         ({}, no_permission, StoreReason.NOT_PERMITTED),
         ({}, unknown_key, StoreReason.CREDENTIALS_REFUSED),
         ({"bucket": "nowhere"}, nothing, StoreReason.BUCKET_NOT_FOUND),

@@ -7,14 +7,40 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from imagejob_operator.adapters.kubernetes.answers import translated
 from imagejob_operator.adapters.kubernetes.session import METADATA_ONLY, KubeHTTP
+from imagejob_operator.naming.names import LABEL_JOB
 from imagejob_operator.ports.imagejobs import Gone, Unavailable
 
 PAGE = 10
 """Objects per request: each may have 1.5 MiB, and 20 times as much when the page is decoded."""
 METADATA_PAGE = 20
 """The same for metadata, of which only a part is decoded."""
+
+
+class _Labels(msgspec.Struct):
+    job: str = msgspec.field(default="", name=LABEL_JOB)
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    name: str
+    uid: str
+    resource_version: str
+    namespace: str = ""
+    labels: _Labels = msgspec.field(default_factory=_Labels)
+
+
+class _Item(msgspec.Struct):
+    metadata: _Metadata
+
+
+class MetadataList(msgspec.Struct):
+    """What is used of a list of metadata."""
+
+    metadata: dict[str, Any]
+    items: list[_Item] | None = None
 
 
 async def list_objects(
@@ -29,12 +55,12 @@ async def list_objects(
 
     All pages of a namespace are from the moment of the first one. `base` is the path of the API group.
     """
-    limit = METADATA_PAGE if accept == METADATA_ONLY else PAGE
+    limit, only = (METADATA_PAGE, MetadataList) if accept == METADATA_ONLY else (PAGE, None)
     query = f"?limit={limit}" + (f"&labelSelector={quote(selector)}" if selector else "")
     for place in [f"{base}/namespaces/{name}/{kind}" for name in namespaces] or [f"{base}/{kind}"]:
         token = ""
         while True:
-            page = await http.request("GET", f"{place}{query}{token}", accept=accept)
+            page = await http.request("GET", f"{place}{query}{token}", accept=accept, only=only)
             # The API server writes an empty list as null.
             for item in page["items"] or ():
                 yield item

@@ -93,10 +93,10 @@ def _owner(metadata: dict[str, Any], labels: dict[str, str]) -> Identity | None:
     if len(controllers) != 1:
         return None
     (owner,) = controllers
-    kind, name = (owner.get("apiVersion"), owner.get("kind")), owner.get("name")
-    if kind != (API_VERSION, KIND) or labels.get(LABEL_JOB) != name:
+    kind, name, uid = (owner.get("apiVersion"), owner.get("kind")), owner.get("name"), owner.get("uid")
+    if kind != (API_VERSION, KIND) or not name or not uid or labels.get(LABEL_JOB) != name:
         return None
-    return Identity(Key(metadata["namespace"], str(name)), owner["uid"])
+    return Identity(Key(metadata["namespace"], name), uid)
 
 
 def _started(terminated: dict[str, Any]) -> datetime | None:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from imagejob_operator.adapters.kubernetes.answers import ApiError, already_deleted, refusal, translate
 from imagejob_operator.adapters.kubernetes.container_status import MAX_EVIDENCE
 from imagejob_operator.adapters.kubernetes.listing import PAGE, list_objects
@@ -100,15 +102,12 @@ class PodLauncher:
         """See the port; the newest Event of the Pod, warnings first."""
         place = f"/api/v1/namespaces/{namespace}/events"
         try:
-            body = await self._http.request(
-                "GET", f"{place}?fieldSelector=involvedObject.uid%3D{attempt.uid}&limit={PAGE}"
-            )
+            query = f"fieldSelector=involvedObject.uid%3D{attempt.uid}&limit={PAGE}"
+            body = await self._http.request("GET", f"{place}?{query}", only=_Events)
         except ApiError as error:
             return bounded(f"the Events of the Pod cannot be read: {error.message}", MAX_EVIDENCE)
-        newest = max(body["items"], key=_rank, default=None)
-        if newest is None:
-            return ""
-        return bounded(f"{newest.get('reason', '')}: {newest.get('message', '')}", MAX_EVIDENCE)
+        newest = max(body["items"] or (), key=_rank, default=None)
+        return bounded(f"{newest['reason']}: {newest['message']}", MAX_EVIDENCE) if newest else ""
 
     async def stop(self, attempt: Attempt, namespace: str) -> None:
         """See the port; exactly this Pod, never a later one with its name."""
@@ -128,7 +127,26 @@ def _refused(error: ApiError) -> Refused:
     return Refused(refusal(error), error.retry_after)
 
 
+class _Created(msgspec.Struct, rename="camel"):
+    creation_timestamp: str
+
+
+class _Event(msgspec.Struct):
+    metadata: _Created
+    type: str = ""
+    reason: str = ""
+    message: str = ""
+    last: str | None = msgspec.field(default=None, name="lastTimestamp")
+    time: str | None = msgspec.field(default=None, name="eventTime")
+
+
+class _Events(msgspec.Struct):
+    """What is used of a list of Events: tenants may write their labels."""
+
+    items: list[_Event] | None = None
+
+
 def _rank(event: dict[str, Any]) -> tuple[bool, str]:
     """Warnings are greatest, then by time."""
-    moments = (event.get("lastTimestamp"), event.get("eventTime"), event["metadata"]["creationTimestamp"])
-    return event.get("type") == "Warning", next(moment for moment in moments if moment)
+    moments = (event["lastTimestamp"], event["eventTime"], event["metadata"]["creationTimestamp"])
+    return event["type"] == "Warning", next(moment for moment in moments if moment)

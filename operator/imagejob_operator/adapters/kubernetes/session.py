@@ -21,7 +21,7 @@ from kubernetes.aio import client, config
 
 from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.fairness import FairLimiter
-from imagejob_operator.naming.names import LABEL_JOB, MANAGED_BY
+from imagejob_operator.naming.names import MANAGED_BY
 from imagejob_operator.ports.object_store import Gate, always_open
 
 CONNECTIONS = 32
@@ -129,13 +129,23 @@ class KubeHTTP:
         body: object = None,
         content_type: str = "application/json",
         accept: str = "application/json",
+        only: type[msgspec.Struct] | None = None,
     ) -> dict[str, Any]:
-        """Send one request; the body of the response, or ApiError without a 2xx response."""
+        """Send one request; the body of the response, or ApiError without a 2xx response.
+
+        Of a list that users can make very large, the fields of `only` are decoded.
+        """
         async with self.calls.slot():
-            return await self._send(verb, path, body, content_type, accept)
+            return await self._send(verb, path, body, content_type, accept, only)
 
     async def _send(
-        self, verb: str, path: str, body: object, content_type: str, accept: str
+        self,
+        verb: str,
+        path: str,
+        body: object,
+        content_type: str,
+        accept: str,
+        only: type[msgspec.Struct] | None,
     ) -> dict[str, Any]:
         started, code = perf_counter(), "0"
         data = None if body is None else msgspec.json.encode(body)
@@ -148,7 +158,7 @@ class KubeHTTP:
                 answer = await response.read()
                 if response.status >= 300:
                     raise _error(response, answer)
-                return decode(answer, accept)
+                return decode(answer, only)
         except (TimeoutError, aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
             text = f"the API server did not respond: {type(error).__name__}"
             raise ApiError(0, "NoResponse", text) from error
@@ -156,33 +166,11 @@ class KubeHTTP:
             self.observe(verb, _kind(path), code, perf_counter() - started)
 
 
-class _Labels(msgspec.Struct):
-    job: str = msgspec.field(default="", name=LABEL_JOB)
-
-
-class _Metadata(msgspec.Struct, rename="camel"):
-    name: str
-    uid: str
-    resource_version: str
-    namespace: str = ""
-    labels: _Labels = msgspec.field(default_factory=_Labels)
-
-
-class _Item(msgspec.Struct):
-    metadata: _Metadata
-
-
-class _MetadataList(msgspec.Struct):
-    metadata: dict[str, Any]
-    items: list[_Item] | None = None
-
-
-def decode(answer: bytes, accept: str) -> dict[str, Any]:
-    """The body of a response; of a list of metadata only what is used: the rest may have megabytes."""
-    if accept == METADATA_ONLY:
-        answer_of_list: dict[str, Any] = msgspec.to_builtins(msgspec.json.decode(answer, type=_MetadataList))
-        return answer_of_list
-    return cast("dict[str, Any]", msgspec.json.decode(answer))
+def decode(answer: bytes, only: type[msgspec.Struct] | None = None) -> dict[str, Any]:
+    """The body of a response, or the fields of `only`."""
+    if only is None:
+        return cast("dict[str, Any]", msgspec.json.decode(answer))
+    return cast("dict[str, Any]", msgspec.to_builtins(msgspec.json.decode(answer, type=only)))
 
 
 def _error(response: aiohttp.ClientResponse, answer: bytes) -> ApiError:

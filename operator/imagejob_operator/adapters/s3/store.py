@@ -40,6 +40,7 @@ from imagejob_operator.ports.object_store import (
     StoreDenied,
     StoredObject,
     StoreError,
+    StoreUnavailable,
     always_open,
 )
 
@@ -188,7 +189,7 @@ class S3Store:
         """See the port."""
         if not prefix.endswith("/"):
             raise ValueError(f"a prefix to delete must end with '/': {prefix!r}")
-        deleted = 0
+        deleted, before = 0, ""
         while True:
             listing = partial(list_page, self._client, self._bucket, prefix, "", "", "")
             page = await self._run("list", call("ListObjectsV2", prefix), listing)
@@ -198,6 +199,11 @@ class S3Store:
                 raise Halted(
                     f"deleting {prefix} was stopped: this replica is not allowed to write at the moment"
                 )
+            if page.objects[0].key == before:
+                # A store that answers with success and deletes nothing would be asked forever.
+                text = f"the store still lists {before!r} after it answered that it was deleted"
+                raise StoreUnavailable(f"{call('DeleteObjects below', prefix)}: {text}")
+            before = page.objects[0].key
             delete = partial(self._delete, [stored.key for stored in page.objects])
             await self._run("delete", call("DeleteObjects below", prefix), delete)
             deleted += len(page.objects)

@@ -14,7 +14,7 @@ from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Clean, last_failure
 from imagejob_operator.decision.phases.cleaning import Cleaning, clean_within_budget, stop_live
 from imagejob_operator.decision.phases.terminal import finish_run, release, with_published
-from imagejob_operator.decision.status_update import next_status, undeleted
+from imagejob_operator.decision.status_update import STORE_AWAY, next_status, undeleted
 
 
 def abort_run(o: Observation, failure: Failure, status: Status | None = None) -> Decision:
@@ -94,7 +94,10 @@ def decide_deleted(o: Observation) -> Decision:
 def _waits_for(o: Observation, cleaning: Cleaning) -> str | Failure:
     """What a deletion waits for, and until when: a time, since a countdown would be written each second."""
     end = f"the finalizer is removed at {cleaning.deadline:%H:%M:%S} UTC at the latest"
-    if failure := last_failure(cleaning.progress):
+    failure = last_failure(cleaning.progress)
+    if failure is None and o.store_away:
+        failure = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, f"{STORE_AWAY}: {o.store_away}")
+    if failure:
         return replace(failure, message=f"the staging cannot be emptied: {failure.message}; {end}")
     if cleaning.operation:
         return f"the staging is being emptied; {end}"

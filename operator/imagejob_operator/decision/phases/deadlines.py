@@ -56,7 +56,9 @@ def active_deadline_exceeded(o: Observation, spec: SpecHead) -> Failure:
     )
     if o.job.status.progress:
         text += f"; progress {o.job.status.progress}"
+    waits = o.job.status.condition(RECONCILING)
     problem = next((a.problem.message for a in o.attempts if a.live and a.problem), "")
+    problem = problem or (waits.message if waits else "")
     if last := latest_failure(o, o.progress):
         problem = last.message
     if problem:

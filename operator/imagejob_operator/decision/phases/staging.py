@@ -73,7 +73,6 @@ def _plan_shards(o: Observation, spec: SpecHead, staged: Staged) -> Decision:
         run=msgspec.structs.replace(run, shards=ShardStatus(shard_count(staged.items, per_shard))),
         items_per_shard=per_shard,
         items=ItemCounts(total=total, skipped=staged.skipped),
-        staging=StagingStatus(o.staged_prefix, staged.objects, staged.bytes),
     )
     planned = replace(o, job=replace(o.job, status=status), attempts=())
     first = survey(planned, spec.execution.retries_per_shard)
