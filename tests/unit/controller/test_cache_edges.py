@@ -159,6 +159,23 @@ def test_when_a_run_ends_only_attempts_that_are_gone_are_forgotten() -> None:
     assert cache.attempts(OWNER) == ()
 
 
+def test_the_newest_state_of_an_attempt_is_kept_and_its_successor_takes_its_name() -> None:
+    cache, waiting, running = Cache(), attempt(State.WAITING), attempt(State.RUNNING)
+    cache.put_job(job(status(Phase.RUNNING)))
+    for one in (waiting, running):
+        cache.put_attempt(OWNER, one)
+        assert [known.state for known in cache.attempts(OWNER)] == [one.state]
+    cache.drop_attempt(OWNER, running)
+    cache.put_attempt(OWNER, replace(waiting, uid="another"))
+    assert [(known.uid, known.gone) for known in cache.attempts(OWNER)] == [("another", False)]
+
+
+def test_a_job_that_was_always_served_is_not_unserved() -> None:
+    cache = Cache()
+    cache.put_foreign(job(status(Phase.STAGING)))
+    assert cache.unserved(later(99)) == []
+
+
 # --- what a process learned --------------------------------------------------------------------------------
 
 
