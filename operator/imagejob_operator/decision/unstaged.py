@@ -25,7 +25,7 @@ NAMED = 3
 def item_error(failure: Failure) -> ItemError | None:
     """What the item of a source fails with; None if the failure is not about one source."""
     code = ITEM_CODES.get(failure.reason)
-    if failure.code is not Code.STAGING or code is None:
+    if code is None:
         return None
     return ItemError(code, bounded(failure.message, MAX_MESSAGE_CHARACTERS))
 
