@@ -28,16 +28,25 @@ def read(data: bytes) -> Samples:
     return found
 
 
+SRGB_GAMMA = 45_455
+"""What gAMA has for sRGB."""
+
+
 def other_picture(data: bytes) -> str:
     """Why libvips shows another picture than a browser; empty if it does not."""
     header = data[: data.find(b"IDAT")]
-    chunks = (b"gAMA" in header and b"cHRM" in header, *(name in header for name in (b"iCCP", b"sRGB")))
+    own_colours = any(name in header for name in (b"iCCP", b"sRGB"))
     if not data.startswith(b"\x89PNG"):
         return ""
     if b"acTL" in header and b"fcTL" not in header:
         return "PNG with a default image that is not part of its animation: libvips shows the default image"
-    if chunks == (True, False, False):
-        return "PNG with gAMA and cHRM: libvips ignores them"
+    if b"gAMA" in header and not own_colours:
+        start = header.index(b"gAMA") + 4
+        of_srgb = abs(int.from_bytes(header[start : start + 4], "big") - SRGB_GAMMA) < 100
+        if b"cHRM" in header:
+            return "PNG with gAMA and cHRM: libvips ignores them"
+        if not of_srgb:
+            return "PNG with a gAMA that is not that of sRGB: libvips ignores it"
     return ""
 
 

@@ -18,6 +18,7 @@ from pictures.reference import Samples
 FILES = {name: data for name, data in collect_scikit_image() if len(data) < 1_000_000}
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("engine", EngineName)
 def test_files_that_come_with_scikit_image(engine: EngineName) -> None:
     results = run(FILES.items(), engine)

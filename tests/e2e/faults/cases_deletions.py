@@ -100,7 +100,7 @@ CASES = (
         "Deleted",
         within=2 * BUDGET,
         deferred=True,
-        job=job(("photos/china.jpg", "photos/none.jpg")),
+        job=job(source={"match": {"prefix": "nothing/"}}),
         broken=lambda b: b.store(silence, "list", "delete", about=".imagejob-staging"),
         then=delete_in("Failing"),
     ),
