@@ -37,12 +37,13 @@ from imagejob_operator.decision.action import (
     AddFinalizer,
     DeleteJob,
     Launch,
+    ReadEvents,
     RecordEvent,
     ReleaseFinalizer,
     StopAttempt,
 )
 from imagejob_operator.decision.attempt import Problem, Refusal, State
-from imagejob_operator.decision.operation import Operation, Progress, Working
+from imagejob_operator.decision.operation import Operation, Progress, Stage, Working
 from imagejob_operator.ports.imagejobs import (
     Conflict,
     Forbidden,
@@ -307,3 +308,19 @@ def test_a_short_status_has_no_details() -> None:
     assert [condition.type for condition in short.conditions] == ["Ready", "Ready"]
     assert short.run == whole.run
     assert shortened(ended()).error is None
+
+
+async def test_the_events_of_an_attempt_are_read_into_the_memory_of_its_run() -> None:
+    bench = Bench()
+    waiting = attempt(State.WAITING)
+    bench.cluster.remarks[waiting.name] = "no node fits"
+    await bench.executor.act(bench.job, (ReadEvents(waiting),))
+    assert bench.memories.of(bench.job).remarks[waiting.uid].message == "no node fits"
+
+
+async def test_an_operation_runs_until_its_job_is_forgotten() -> None:
+    bench = Bench()
+    bench.executor.ensure_operation(bench.job, Stage(PREFIX))
+    assert bench.executor.operations.progress_of(KEY)[0] == Stage(PREFIX)
+    bench.executor.forget(KEY)
+    assert bench.executor.operations.progress_of(KEY) == (None, None)
