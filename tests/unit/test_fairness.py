@@ -66,4 +66,4 @@ async def test_the_time_that_was_waited_is_measured() -> None:
         await asyncio.sleep(0.02)
     (await second)()
     assert [name for name, _ in waits] == ["few", "few"]
-    assert waits[0][1] < 0.01 < waits[1][1]
+    assert waits[1][1] > max(0.01, waits[0][1])
