@@ -153,6 +153,9 @@ class StoreProxy:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        # What was aborted is closed in the next round of the loop.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     @contextmanager
     def rule(self, rule: Rule) -> Iterator[Rule]:
@@ -177,8 +180,10 @@ class StoreProxy:
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             writer.transport.abort()
         finally:
-            await _close(writer)
-            self._exchanges.discard(task)
+            try:
+                await _close(writer)
+            finally:
+                self._exchanges.discard(task)
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -233,6 +238,9 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(2):
             await writer.wait_closed()
     except (OSError, TimeoutError):
+        pass
+    finally:
+        # Also if the proxy stops meanwhile; a transport that is closed already stays so.
         writer.transport.abort()
 
 
