@@ -7,6 +7,7 @@ test creates them without bounds while the operator is down, so that it reads th
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import threading
@@ -208,6 +209,20 @@ class OperatorLease:
         return lease.holder_identity, lease.lease_transitions or 0, container.restart_count
 
 
+def replace_operator(world: World) -> None:
+    """Delete its Pod, and wait for another one: the Deployment does not know of it at once."""
+    before = world.pod_of(OPERATOR).metadata.name
+    world.core.delete_namespaced_pod(before, NAMESPACE)
+
+    def replaced() -> bool:
+        with contextlib.suppress(AssertionError):
+            pod = world.pod_of(OPERATOR)
+            return pod.metadata.name != before and any(c.ready for c in pod.status.container_statuses or ())
+        return False
+
+    until("another operator is ready", replaced, 60)
+
+
 def scale(world: World, replicas: int) -> None:
     world.kubectl("scale", "-n", NAMESPACE, f"deployment/{OPERATOR}", f"--replicas={replicas}")
     if replicas:
@@ -352,8 +367,7 @@ def test_no_hostile_object_stops_or_slows_another_tenant(
             fail(world, pod, hostile.name)
         ends = [verdict(shop.await_end(name, 120)) for name in first]
         assert lease.state() == begun
-        world.core.delete_namespaced_pod(world.pod_of(OPERATOR).metadata.name, NAMESPACE)
-        world.await_operator()
+        replace_operator(world)
         again = lease.state()
         assert again[0] != begun[0]
         ends += [verdict(shop.await_end(name, 120)) for name in honest(shop, range(HONEST // 2, HONEST))]
