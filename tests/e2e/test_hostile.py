@@ -7,7 +7,6 @@ test creates them without bounds while the operator is down, so that it reads th
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import threading
@@ -215,7 +214,7 @@ def replace_operator(world: World) -> None:
     world.core.delete_namespaced_pod(before, NAMESPACE)
 
     def replaced() -> bool:
-        with contextlib.suppress(AssertionError):
+        with suppress(AssertionError):
             pod = world.pod_of(OPERATOR)
             return pod.metadata.name != before and any(c.ready for c in pod.status.container_statuses or ())
         return False
