@@ -61,7 +61,7 @@ class Settings:
     sweep_mode: Mode = Mode.DELETE
     sweep_interval_seconds: int = 900
     report_retention_days: int | None = None
-    """How long reports stay after their ImageJob is gone; None for ever."""
+    """How long the reports of a deleted ImageJob are kept; None keeps them indefinitely."""
     source_allowed_networks: tuple[Network, ...] = ()
     source_blocked_networks: tuple[Network, ...] = ()
     source_proxy: str = field(default="", repr=False)

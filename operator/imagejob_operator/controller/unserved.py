@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, field
 
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.controller.cache import Cache
+from imagejob_operator.controller.cache import UNSERVED_AFTER, Cache
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.imagejobs import Jobs, JobsError
@@ -55,8 +55,8 @@ class UnservedJobs:
     async def _report(self, job: ImageJob) -> None:
         served = f"the class {self.job_class!r}" if self.job_class else "ImageJobs without a class"
         text = (
-            f"no operator has handled this ImageJob for 30 s; the one that reports it serves {served}; "
-            "check spec.class, and whether an operator with that class is running"
+            f"no operator has handled this ImageJob for {UNSERVED_AFTER.seconds} s; the one that reports it "
+            f"serves {served}; check spec.class, and whether an operator with that class is running"
         )
         try:
             await self.jobs.record_event(job, RecordEvent(True, NOT_SERVED, text, 0))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from imagejob_operator.naming.names import REPORT_ROOT
-from imagejob_operator.naming.prefixes import is_report
+from imagejob_operator.naming.prefixes import is_report, reports_prefix
 
 _NAMESPACE = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _NAME = r"[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?"
@@ -32,7 +32,7 @@ class ReportFolder:
     @property
     def prefix(self) -> str:
         """The folder, with its '/'."""
-        return f"{REPORT_ROOT}/{self.namespace}/{self.name}/{self.uid_start}/"
+        return f"{reports_prefix(self.namespace, self.name)}{self.uid_start}/"
 
     @property
     def tombstones(self) -> str:

@@ -76,7 +76,7 @@ def survey(o: Observation, retries: int) -> Survey:
     for attempt in seen:
         if attempt.state is State.SUCCEEDED:
             reported.setdefault(attempt.shard, attempt.summary or Summary())
-    done = {shard: _limited(one, len(ordered_items(o.job.status, shard))) for shard, one in reported.items()}
+    done = {shard: limited(one, len(ordered_items(o.job.status, shard))) for shard, one in reported.items()}
     latest = {a.shard: a for a in seen if a.number == counts[a.shard].launches}
     lost: dict[int, Problem] = {}
     due: dict[int, AttemptCounts] = {}
@@ -112,8 +112,8 @@ def survey(o: Observation, retries: int) -> Survey:
     )
 
 
-def _limited(reported: Summary, items: int) -> Summary:
-    """What a Pod reports of its shard, which is not verified yet: at most its items."""
+def limited(reported: Summary, items: int) -> Summary:
+    """What Pods report of so many items, which is not verified yet: at most these items."""
     failed = min(reported.failed, items)
     return Summary(min(reported.succeeded, items - failed), failed)
 

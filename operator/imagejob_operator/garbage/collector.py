@@ -78,7 +78,7 @@ class GarbagePolicy:
     interval: float = 900.0
     """Seconds from the start of one sweep to the start of the next; a longer sweep is cancelled."""
     report_retention: timedelta | None = None
-    """How long reports stay after their ImageJob is gone; None for ever."""
+    """How long the reports of a deleted ImageJob are kept; None keeps them indefinitely."""
 
 
 @dataclass(frozen=True, slots=True)

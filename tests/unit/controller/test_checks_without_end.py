@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from fakes.build import KEY, job, status
 from fakes.clock import ManualClock
+from fakes.endless import for_a_while
 from fakes.hooks import Gate
 from fakes.jumping_loop import run
 from fakes.log_lines import lines
@@ -36,13 +35,6 @@ AWAY = StoreUnavailable("no answer")
 @pytest.fixture(autouse=True)
 def _every_record(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-
-
-async def for_a_while(work: Coroutine[Any, Any, object], seconds: float) -> None:
-    """Let something run that has no end."""
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await work
 
 
 # --- stores ------------------------------------------------------------------------------------------------

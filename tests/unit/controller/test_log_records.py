@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
 
 import pytest
 
@@ -31,13 +29,6 @@ AWAY = StoreUnavailable("no answer")
 @pytest.fixture(autouse=True)
 def _every_record(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-
-
-async def for_a_while(work: Coroutine[Any, Any, object], seconds: float) -> None:
-    """Let something run that has no end."""
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await work
 
 
 # --- reconciles --------------------------------------------------------------------------------------------
