@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +17,7 @@ from time import monotonic
 from typing import IO
 from xml.etree import ElementTree
 
-from testsuite.steps import CLUSTER, Step, choose
+from testsuite.steps import Step, choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +49,54 @@ def run_step(step: Step, environment: Mapping[str, str], output: IO[bytes] | Non
         counts = Path(folder) / "counts.xml"
         command = [*step.command, f"--junitxml={counts}"] if step.counts_tests else list(step.command)
         ended = subprocess.run(
-            command, env=dict(environment), check=False, stdout=output, stderr=output and subprocess.STDOUT
+            command,
+            env={**environment, "IMAGEJOB_TEST_CLUSTER": step.cluster, "IMAGEJOB_TEST_KUBECONFIG": ""},
+            check=False,
+            stdout=output,
+            stderr=output and subprocess.STDOUT,
         )
         tests, skipped = read_counts(counts)
     return Outcome(step, monotonic() - started, ended.returncode, tests, skipped)
 
 
 def run_group(steps: Sequence[Step], environment: Mapping[str, str]) -> list[Outcome]:
-    """Run steps in parallel; the output of a single step is streamed, others are shown when they end."""
-    for step in steps:
-        say(f"\n== {step.name}: {' '.join(step.command[1:])}\n")
-    if len(steps) == 1:
-        return [run_step(steps[0], environment)]
+    """Run the lanes of a group in parallel.
 
-    def one(step: Step) -> tuple[Outcome, str]:
+    The output of a single step is streamed; that of others is shown when they end.
+    """
+
+    def one(step: Step) -> Outcome:
+        say(f"\n== {step.name}: {' '.join(step.command[1:])}\n")
+        if len(steps) == 1:
+            return run_step(step, environment)
         with tempfile.TemporaryFile() as output:
             outcome = run_step(step, environment, output)
             output.seek(0)
-            return outcome, output.read().decode(errors="replace")
+            say(f"\n-- output of {step.name}:\n{output.read().decode(errors='replace')}")
+            return outcome
 
-    outcomes: dict[str, Outcome] = {}
-    with ThreadPoolExecutor(len(steps)) as pool:
-        for ended in as_completed([pool.submit(one, step) for step in steps]):
-            outcome, text = ended.result()
-            outcomes[outcome.step.name] = outcome
-            say(f"\n-- output of {outcome.step.name}:\n{text}")
-    return [outcomes[step.name] for step in steps]
+    lanes: dict[str, list[Step]] = {}
+    for step in steps:
+        lanes.setdefault(step.lane or step.name, []).append(step)
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        ended = list(pool.map(lambda lane: run_lane(lane, one), lanes.values()))
+    outcomes = {outcome.step.name: outcome for lane in ended for outcome in lane}
+    return [outcomes[step.name] for step in steps if step.name in outcomes]
+
+
+def run_lane(steps: Sequence[Step], run: Callable[[Step], Outcome]) -> list[Outcome]:
+    """Run steps one after the other, until one fails that the others require."""
+    outcomes: list[Outcome] = []
+    for step in steps:
+        outcomes.append(run(step))
+        if stops(outcomes):
+            break
+    return outcomes
+
+
+def stops(outcomes: Sequence[Outcome]) -> bool:
+    """Return whether a step failed that the steps after it require."""
+    return any(outcome.failure and outcome.step.required for outcome in outcomes)
 
 
 def say(text: str) -> None:
@@ -116,13 +138,12 @@ def main() -> int:
     reason = missing_rights()
     steps = choose(options.only)
     left_out = [step for step in steps if step.needs_cluster and reason]
-    environment = {**os.environ, "IMAGEJOB_TEST_CLUSTER": CLUSTER}
     outcomes: list[Outcome] = []
     started = monotonic()
     wanted = [step for step in steps if step not in left_out]
     for _, group in groupby(wanted, key=lambda step: step.group or step.name):
-        outcomes += run_group(list(group), environment)
-        if outcomes[-1].failure and outcomes[-1].step.name in ("build", "cluster-up", "images"):
+        outcomes += run_group(list(group), os.environ)
+        if stops(outcomes):
             break
     sys.stdout.write("\n" + table(outcomes, monotonic() - started, left_out, reason) + "\n")
     failed = [o.step.name for o in outcomes if o.failure]

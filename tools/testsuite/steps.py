@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PYTHON = sys.executable
 CLUSTER = os.environ.get("IMAGEJOB_TEST_CLUSTER", "test")
-"""The name of the cluster that the suite makes and removes."""
+"""The name of the first cluster that the suite makes and removes."""
+SECOND = f"{CLUSTER}-2"
+"""The name of the second one: a cluster serves one test run at a time, and two runs take half the time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step; `tier` is the value of `--only`.
 
-    Consecutive steps of the same `group` run in parallel.
+    Consecutive steps of the same `group` run in parallel, except that those of one `lane` run in order.
     """
 
     name: str
@@ -24,6 +26,11 @@ class Step:
     command: tuple[str, ...]
     needs_cluster: bool = False
     group: str = ""
+    lane: str = ""
+    cluster: str = CLUSTER
+    """The cluster that its tests use."""
+    required: bool = False
+    """Whether the steps after it cannot run if it fails."""
 
     @property
     def counts_tests(self) -> bool:
@@ -37,7 +44,23 @@ def _pytest(*arguments: str) -> tuple[str, ...]:
 
 def _computing(*arguments: str) -> tuple[str, ...]:
     """Tests that compute, and yield to those that wait for the cluster beside them."""
-    return ("nice", "-n", "5", *_pytest(*arguments))
+    return ("nice", "-n", "10", *_pytest(*arguments))
+
+
+def _on(cluster: str, lane: str, *tests: Step) -> tuple[Step, ...]:
+    """Make a cluster, run tests on it, remove it."""
+
+    def local(name: str, words: str, required: bool = True) -> Step:
+        command = (PYTHON, "-m", "localcluster", words, "--name", cluster)
+        return Step(name, "e2e", command, True, "clusters", lane, cluster, required)
+
+    number = "" if cluster == CLUSTER else "-2"
+    return (
+        local(f"cluster-up{number}", "up"),
+        local(f"images{number}", "images"),
+        *(replace(test, needs_cluster=True, group="clusters", lane=lane, cluster=cluster) for test in tests),
+        local(f"cluster-down{number}", "down", required=False),
+    )
 
 
 STEPS = (
@@ -57,22 +80,26 @@ STEPS = (
         ),
         group="code",
     ),
-    Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True),
+    Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True, required=True),
     Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True, group="tool"),
     Step("hostile", "test", _pytest("tests/hostile"), group="tool"),
     Step("scale", "test", _pytest("tests/scale", "tests/mutants"), group="tool"),
     Step("alerts", "test", _pytest("tests/alerts"), group="tool"),
-    Step("cluster-up", "e2e", (PYTHON, "-m", "localcluster", "up", "--name", CLUSTER), needs_cluster=True),
-    Step("images", "e2e", (PYTHON, "-m", "localcluster", "images", "--name", CLUSTER), needs_cluster=True),
-    Step("contract", "test", _pytest("tests/contract"), needs_cluster=True, group="served"),
-    Step("cluster", "test", _pytest("tests/cluster"), needs_cluster=True, group="served"),
-    Step("chaos", "test", _computing("tests/chaos"), group="served"),
-    Step("e2e", "e2e", _pytest("tests/e2e"), needs_cluster=True, group="e2e"),
-    Step("processor", "test", _computing("tests/unit/processor"), group="e2e"),
-    Step("golden", "test", _computing("tests/golden", "tests/pictures"), group="e2e"),
-    Step(
-        "cluster-down", "e2e", (PYTHON, "-m", "localcluster", "down", "--name", CLUSTER), needs_cluster=True
+    *_on(
+        CLUSTER,
+        "jobs",
+        Step("cluster", "test", _pytest("tests/cluster")),
+        Step("e2e", "e2e", _pytest("tests/e2e", "--ignore=tests/e2e/outages")),
     ),
+    *_on(
+        SECOND,
+        "outages",
+        Step("contract", "test", _pytest("tests/contract")),
+        Step("outages", "e2e", _pytest("tests/e2e/outages")),
+    ),
+    Step("chaos", "test", _computing("tests/chaos"), group="clusters", lane="computing"),
+    Step("processor", "test", _computing("tests/unit/processor"), group="clusters", lane="computing"),
+    Step("golden", "test", _computing("tests/golden", "tests/pictures"), group="clusters", lane="images"),
 )
 
 

@@ -64,13 +64,37 @@ def test_a_group_runs_side_by_side_and_each_output_stays_whole(
     assert "b begins\nb ends\n" in printed
 
 
+def test_the_steps_of_a_lane_run_in_order(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    def step(name: str, lane: str) -> Step:
+        script = f"open({str(log)!r}, 'a').write({name!r})"
+        return Step(name, "check", (sys.executable, "-c", script), lane=lane)
+
+    outcomes = run_group([step("a", "one"), step("b", "one"), step("x", "two")], {})
+    assert [o.step.name for o in outcomes] == ["a", "b", "x"]
+    assert log.read_text().replace("x", "") == "ab"
+
+
+def test_nothing_runs_in_a_lane_after_a_required_step_failed() -> None:
+    up = Step("up", "e2e", ("false",), lane="one", required=True)
+    tests = Step("tests", "e2e", ("true",), lane="one")
+    other = Step("other", "e2e", ("true",), lane="two")
+    assert [o.step.name for o in run_group([up, tests, other], {})] == ["up", "other"]
+
+
+def test_each_cluster_is_used_by_one_lane() -> None:
+    lanes = {(step.cluster, step.lane) for step in STEPS if step.group == "clusters" and step.needs_cluster}
+    assert len(lanes) == len({cluster for cluster, _ in lanes}) == 2
+
+
 def test_no_file_counts_nothing(tmp_path: Path) -> None:
     assert read_counts(tmp_path / "none.xml") == (0, 0)
 
 
 def test_the_table_names_what_was_left_out() -> None:
     text = table([Outcome(TESTS, 1.5, 0, tests=3)], 1.5, [STEPS[-1]], "needs root")
-    assert "skipped: cluster-down (needs root)" in text
+    assert "skipped: golden (needs root)" in text
 
 
 def test_steps_left_out_fail_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:
