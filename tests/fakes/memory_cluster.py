@@ -23,7 +23,7 @@ from imagejob_contract.result import Summary
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_job, parse_whole_job
 from imagejob_operator.api.spec import InvalidSpec
-from imagejob_operator.api.status import RunPlace, Status, status_body
+from imagejob_operator.api.status import RunPlace, Status, parse_status, status_body
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.decision.attempt import Attempt, Problem, State
 from imagejob_operator.naming.names import API_VERSION, FINALIZER, KIND
@@ -214,6 +214,7 @@ class MemoryCluster:
         await self.hooks.before("write_status", str(job.key))
         self._expect(job)
         wanted = msgspec.json.decode(msgspec.json.encode(status_body(status)))
+        parse_status(wanted)  # the schema refuses what the operator could not read
         body = self._body(job.key)
         if body.get("status") == wanted:
             return parse_job(_copy(body))

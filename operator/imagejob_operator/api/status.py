@@ -22,7 +22,8 @@ _SPAN = r"[0-9]{1,3}(-[0-9]{1,3})?=[0-9]{1,3}(\+[0-9]{1,3})?x?"
 ATTEMPTS = rf"^({_SPAN}(,{_SPAN})*)?\Z"
 
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
-Seconds = Annotated[int, Meta(ge=0, le=2**31)]
+MAX_SECONDS = 2**31
+Seconds = Annotated[int, Meta(ge=0, le=MAX_SECONDS)]
 Moment = Annotated[datetime, Meta(tz=True)]
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -96,7 +97,7 @@ class RunStatus(Stanza, frozen=True):
     def queued_for(self, now: datetime) -> timedelta:
         """The total time in which a queue held the run."""
         held = now - self.queued_since if self.queued_since else timedelta()
-        return timedelta(seconds=self.queued_seconds) + held
+        return timedelta(seconds=self.queued_seconds) + max(timedelta(), held)
 
 
 class Condition(Stanza, frozen=True, omit_defaults=False):
@@ -273,6 +274,12 @@ def error_status(failure: Failure) -> ErrorStatus:
 def counted(number: int, noun: str) -> str:
     """A number with its noun: `1 item`, `2 items`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def added_seconds(seconds: int, since: datetime | None, now: datetime) -> int:
+    """The seconds plus those since a moment, at most MAX_SECONDS; a clock that was set back adds none."""
+    more = int((now - since).total_seconds()) if since else 0
+    return min(seconds + max(0, more), MAX_SECONDS)
 
 
 def duration_text(span: timedelta) -> str:

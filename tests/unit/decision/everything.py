@@ -29,6 +29,8 @@ from imagejob_operator.api.status import (
     Status,
     duration_text,
     error_status,
+    parse_status,
+    status_body,
 )
 from imagejob_operator.decision.action import (
     AddFinalizer,
@@ -732,7 +734,16 @@ def _ends_pods_that_outlast_their_processor(
     return ""
 
 
+def _can_be_read(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    try:
+        parse_status(status_body(decision.status))
+    except (ValueError, msgspec.ValidationError) as error:
+        return f"writes a status that cannot be read: {error}"
+    return ""
+
+
 CHECKS = (
+    _can_be_read,
     _ends_pods_that_outlast_their_processor,
     _legal,
     _never_waits_forever,

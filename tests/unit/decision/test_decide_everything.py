@@ -56,6 +56,16 @@ def test_every_decision_keeps_its_promises(phase: Phase, part: int) -> None:
 
 
 @pytest.mark.parametrize("phase", Phase, ids=str)
+def test_also_after_the_clock_was_set_back(phase: Phase) -> None:
+    found = [
+        (name, text)
+        for name, o in itertools.islice(observations(phase), 0, None, 11)
+        for text in faults(replace(o, now=o.now - timedelta(hours=1)), decide)
+    ]
+    assert not found, report(found)
+
+
+@pytest.mark.parametrize("phase", Phase, ids=str)
 def test_without_changes_the_writes_end(phase: Phase) -> None:
     for name, o in itertools.islice(observations(phase), 0, None, 7):
         try:
@@ -315,6 +325,15 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         ),
         Phase.RUNNING,
         "the counts became",
+    ),
+    "unreadable": (
+        after(
+            lambda o, d: replace(
+                d, status=msgspec.structs.replace(d.status, run=RunStatus(number=1, queued_seconds=-1))
+            )
+        ),
+        Phase.LAUNCHING,
+        "cannot be read",
     ),
     "other-operation": (after(lambda o, d: replace(d, operation=Stage(PREFIX))), Phase.RUNNING, "in Running"),
 }

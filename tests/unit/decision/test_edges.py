@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from fakes.build import NOW, PREFIX, attempt, job, later, seen, spec, status
 from imagejob_contract.result import Summary
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.status import Condition, FailedItem, Status
+from imagejob_operator.api.status import Condition, FailedItem, RunStatus, Status
 from imagejob_operator.decision.action import AddFinalizer
 from imagejob_operator.decision.attempt import Attempt, AttemptCounts, Problem, Refusal, State, as_gone
 from imagejob_operator.decision.decide import decide
@@ -208,6 +208,15 @@ def test_the_time_in_the_queue_is_added_up() -> None:
     assert released(after, later(99)) == after
 
 
+LONG_AGO = datetime(1980, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("now", "seconds"), [(later(-3600), 5), (datetime(2199, 1, 1, tzinfo=UTC), 2**31)])
+def test_the_time_in_the_queue_after_the_clock_was_set(now: datetime, seconds: int) -> None:
+    run = RunStatus(queued_since=NOW if now < NOW else LONG_AGO, queued_seconds=5)
+    assert released(run, now).queued_seconds == seconds
+
+
 # --- suspended ---------------------------------------------------------------------------------------------
 
 
@@ -229,6 +238,14 @@ def test_a_resumed_run_is_staged_again_in_its_next_epoch() -> None:
     assert found.status.staging
     assert found.status.staging.prefix.endswith("/1-2-00112233aabbccdd/")
     assert found.actions[0] == AddFinalizer()
+
+
+@pytest.mark.parametrize(("now", "seconds"), [(later(-3600), 0), (datetime(2199, 1, 1, tzinfo=UTC), 2**31)])
+def test_a_run_that_resumes_after_the_clock_was_set(now: datetime, seconds: int) -> None:
+    before = suspended("True", phase_since=NOW if now < NOW else LONG_AGO)
+    run = decide(seen(job(before, guarded=False), now=now)).status.run
+    assert run
+    assert run.suspended_seconds == seconds
 
 
 def test_a_suspended_run_waits() -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.spec import ExecutionHead
-from imagejob_operator.api.status import RunStatus, Status, duration_text
+from imagejob_operator.api.status import RunStatus, Status, added_seconds, duration_text
 from imagejob_operator.decision.attempt import Attempt, Problem, Refusal, Remark
 from imagejob_operator.decision.observation import Observation
 from imagejob_operator.decision.shards import Survey
@@ -142,7 +142,7 @@ def released(run: RunStatus, now: datetime) -> RunStatus:
     return msgspec.structs.replace(
         run,
         queued_since=None,
-        queued_seconds=int(run.queued_for(now).total_seconds()),
+        queued_seconds=added_seconds(run.queued_seconds, run.queued_since, now),
         released_at=now.replace(microsecond=0),
     )
 

@@ -6,7 +6,7 @@ import msgspec
 
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, SpecHead
-from imagejob_operator.api.status import RunStatus, StagingStatus
+from imagejob_operator.api.status import RunStatus, StagingStatus, added_seconds
 from imagejob_operator.decision.action import Action, AddFinalizer
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Clean, last_failure
@@ -85,8 +85,8 @@ def _resume(o: Observation) -> Decision:
     """Stage again, below a prefix that was never written to."""
     run = o.job.status.run or RunStatus()
     now, since = o.now.replace(microsecond=0), o.job.status.phase_since
-    spent = int((now - since).total_seconds()) if since else 0
-    run = msgspec.structs.replace(run, epoch=run.epoch + 1, suspended_seconds=run.suspended_seconds + spent)
+    spent = added_seconds(run.suspended_seconds, since, now)
+    run = msgspec.structs.replace(run, epoch=run.epoch + 1, suspended_seconds=spent)
     wanted = msgspec.structs.replace(
         o.job.status, phase=Phase.STAGING.value, run=run, staging=StagingStatus(prefix=o.staging_prefix(run))
     )
