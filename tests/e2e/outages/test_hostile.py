@@ -381,7 +381,8 @@ def test_no_hostile_object_stops_or_slows_another_tenant(
     assert lease.state() == again, "the Lease changed hands by itself, or the operator was restarted"
     assert len(lags) >= HONEST
     late, of = lags[int(len(lags) * 0.99)]
-    figures.append(f"beside hostile objects, {HONEST} jobs, status behind by at most: {late:.1f} s (p99, {of})")
+    behind = f"{late:.1f} s (p99 of {HONEST} jobs, {of})"
+    figures.append(f"beside hostile objects, status behind by at most: {behind}")
     assert late < FRESH, lags[-10:]
     wanted = {name: end for name, (_, end) in STORED.items()} | dict.fromkeys(FORGED, RESULTS)
     assert {name: verdict(hostile.await_end(name, 60)) for name in wanted} == wanted
