@@ -22,13 +22,17 @@ from testsuite.steps import Step, choose
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a step: seconds, exit code and counts of tests."""
+    """The result of a step: seconds, exit code, counts of tests, and its own seconds of CPU time.
+
+    Clusters outlive the steps that start them: their CPU time is not included.
+    """
 
     step: Step
     seconds: float
     exit_code: int
     tests: int = 0
     skipped: int = 0
+    cpu: float = 0.0
 
     @property
     def failure(self) -> str:
@@ -48,15 +52,17 @@ def run_step(step: Step, environment: Mapping[str, str], output: IO[bytes] | Non
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder) / "counts.xml"
         command = [*step.command, f"--junitxml={counts}"] if step.counts_tests else list(step.command)
-        ended = subprocess.run(
+        process = subprocess.Popen(
             command,
             env={**environment, "IMAGEJOB_TEST_CLUSTER": step.cluster, "IMAGEJOB_TEST_KUBECONFIG": ""},
-            check=False,
             stdout=output,
             stderr=output and subprocess.STDOUT,
         )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         tests, skipped = read_counts(counts)
-    return Outcome(step, monotonic() - started, ended.returncode, tests, skipped)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Outcome(step, monotonic() - started, process.returncode, tests, skipped, cpu)
 
 
 def run_group(steps: Sequence[Step], environment: Mapping[str, str]) -> list[Outcome]:
@@ -122,9 +128,13 @@ def missing_rights() -> str:
 
 def table(outcomes: Sequence[Outcome], total: float, left_out: Sequence[Step], reason: str) -> str:
     """Return the table of steps with their times."""
-    lines = [f"{'step':<14}{'seconds':>9}{'tests':>8}  result"]
-    lines += [f"{o.step.name:<14}{o.seconds:>9.1f}{o.tests or '':>8}  {o.failure or 'ok'}" for o in outcomes]
-    lines.append(f"{'total':<14}{total:>9.1f}{sum(o.tests for o in outcomes):>8}")
+    lines = [f"{'step':<14}{'seconds':>9}{'CPU':>8}{'tests':>8}  result"]
+    lines += [
+        f"{o.step.name:<14}{o.seconds:>9.1f}{o.cpu:>8.1f}{o.tests or '':>8}  {o.failure or 'ok'}"
+        for o in outcomes
+    ]
+    used, tests = sum(o.cpu for o in outcomes), sum(o.tests for o in outcomes)
+    lines.append(f"{'total':<14}{total:>9.1f}{used:>8.1f}{tests:>8}")
     if left_out:
         lines.append(f"skipped: {', '.join(step.name for step in left_out)} ({reason})")
     return "\n".join(lines)

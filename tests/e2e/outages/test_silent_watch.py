@@ -80,7 +80,9 @@ def quiet(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Qu
         ended = green.shop.await_end(name)
         # A span of time is what is measured here, so there is nothing to wait for but its end.
         threading.Event().wait(max(0, WINDOW - (time.monotonic() - begun)))
-        yield Quiet(deaf, ended, time.monotonic() - begun, world.audit.writes(since))
+        # The job was not served for a while: the other operator may report this with one Event.
+        writes = [write for write in world.audit.writes(since) if write.namespace != green.shop.name]
+        yield Quiet(deaf, ended, time.monotonic() - begun, writes)
 
 
 @pytest.mark.timeout(200, func_only=True)
