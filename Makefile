@@ -46,7 +46,7 @@ chaos: $(STAMP) ## the operator killed at every request of every scenario, in me
 	@PYTHONPATH=tools:tests $(PYTHON) -m chaos
 
 chaos-cluster: $(STAMP) ## a hundred kills of the operator on a real cluster; KILLS and SEED change it (15 minutes)
-	@IMAGEJOB_CHAOS_KILLS=$(or $(KILLS),100) IMAGEJOB_CHAOS_SEED=$(SEED) $(PYTHON) -m pytest -q --no-header tests/e2e/outages/test_killed_at_random.py
+	@IMAGEJOB_CHAOS_KILLS=$(or $(KILLS),100) IMAGEJOB_CHAOS_SEED=$(SEED) $(PYTHON) -m pytest -q --no-header tests/e2e/load/test_killed_at_random.py
 
 docs: $(STAMP) ## generate the pages, with the newest measurements in out/
 	@$(PYTHON) -m docgen $(wildcard $(MEASURED:%=out/%.json))
@@ -61,7 +61,7 @@ bench-images: $(STAMP) ## cost of an image, compared with pyvips and sharp (minu
 	@$(PYTHON) bench/images/run.py
 
 bench-failover: $(STAMP) ## 25 takeovers between two replicas in a burst of 200 ImageJobs (15 minutes)
-	@IMAGEJOB_FAILOVER_JOBS=200 IMAGEJOB_FAILOVER_ROUNDS=5 $(PYTHON) -m pytest -q --no-header tests/e2e/outages/test_failover.py
+	@IMAGEJOB_FAILOVER_JOBS=200 IMAGEJOB_FAILOVER_ROUNDS=5 $(PYTHON) -m pytest -q --no-header tests/e2e/load/test_failover.py
 
 browser: $(STAMP) ## animations and their outputs, frame by frame as Chromium shows them; SEEDS changes their number (a minute; needs Chromium)
 	@PYTHONPATH=tools:tests $(PYTHON) -m browser --seeds $(or $(SEEDS),10)

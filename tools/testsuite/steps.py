@@ -44,7 +44,7 @@ def _pytest(*arguments: str) -> tuple[str, ...]:
 
 def _computing(*arguments: str) -> tuple[str, ...]:
     """Tests that compute, and yield to those that wait for the cluster beside them."""
-    return ("nice", "-n", "10", *_pytest(*arguments))
+    return ("nice", "-n", "5", *_pytest(*arguments))
 
 
 def _on(cluster: str, lane: str, *tests: Step) -> tuple[Step, ...]:
@@ -87,15 +87,15 @@ STEPS = (
     Step("alerts", "test", _pytest("tests/alerts"), group="tool"),
     *_on(
         CLUSTER,
-        "jobs",
+        "load",
+        Step("load", "e2e", _pytest("tests/e2e/load")),
         Step("cluster", "test", _pytest("tests/cluster")),
-        Step("e2e", "e2e", _pytest("tests/e2e", "--ignore=tests/e2e/outages")),
     ),
     *_on(
         SECOND,
-        "outages",
+        "jobs",
         Step("contract", "test", _pytest("tests/contract")),
-        Step("outages", "e2e", _pytest("tests/e2e/outages")),
+        Step("e2e", "e2e", _pytest("tests/e2e", "--ignore=tests/e2e/load")),
     ),
     Step("chaos", "test", _computing("tests/chaos"), group="clusters", lane="computing"),
     Step("processor", "test", _computing("tests/unit/processor"), group="clusters", lane="computing"),
