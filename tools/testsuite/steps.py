@@ -43,8 +43,8 @@ def _pytest(*arguments: str) -> tuple[str, ...]:
 
 
 def _computing(*arguments: str) -> tuple[str, ...]:
-    """Tests that compute, and yield to those that wait for the cluster beside them."""
-    return ("nice", "-n", "5", *_pytest(*arguments))
+    """Tests that compute, and yield to those beside them that check times; they are slow then, and may be."""
+    return ("nice", "-n", "15", *_pytest("--timeout=300", *arguments))
 
 
 def _on(cluster: str, lane: str, *tests: Step) -> tuple[Step, ...]:
