@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 
-from fakes.build import PREFIX, SPEC, attempt, job, later, spec, status
+from fakes.build import NOW, PREFIX, SPEC, attempt, job, later, spec, status
 from fakes.clock import ManualClock
 from fakes.log_lines import lines
 from fakes.memory_cluster import MemoryCluster
@@ -247,6 +248,19 @@ async def test_a_pod_ends_at_its_deadline_and_its_order_is_readable_as_long_as_a
     url = bench.cluster.orders(bench.job.uid)[launched.name]
     assert (launched.shard, launched.number, bench.cluster.ends) == (0, 2, (later(600),))
     assert (key_of(url), until(url)) == (order_key(PREFIX, 0, 2), later(600 + 7200) + SLACK)
+
+
+async def test_the_time_in_a_queue_does_not_count_for_the_deadline_of_a_pod() -> None:
+    bench = Bench()
+    current = status(Phase.LAUNCHING)
+    run = msgspec.structs.replace(current.run, queued_since=NOW) if current.run else None
+    bench.job = job(msgspec.structs.replace(current, run=run), spec(execution=QUEUED))
+    await bench.staged()
+    bench.clock.advance(100)
+    await bench.act(LAUNCH)
+    ((_, launched),) = bench.cluster.attempts()
+    assert bench.cluster.ends == (later(700),)
+    assert until(bench.cluster.orders(bench.job.uid)[launched.name]) == later(600 + 7200) + SLACK
 
 
 async def test_the_counts_of_a_result_that_is_there_are_remembered() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from imagejob_contract.result import ItemCode, ItemError
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.status import FailedItem
+from imagejob_operator.api.status import FailedItem, Status
 from imagejob_operator.decision.attempt import Problem
 from imagejob_operator.decision.operation import Validate, Validated
 from imagejob_operator.documents.report import ReportCheck, ReportError, ReportItem, read_report
@@ -74,6 +75,14 @@ async def test_a_run_that_could_be_carried_out() -> None:
     assert report.outputs_at == "memory://bucket/shop/"
     assert bench.store.objects[REPORT].headers.content_type == "application/json"
     assert bench.cluster.ends == (later(600),)
+
+
+async def test_the_first_pod_of_a_run_that_has_not_started_ends_by_now() -> None:
+    bench = Bench(execution={"activeDeadlineSeconds": 600})
+    bench.job = replace(bench.job, status=Status(phase="Validating"))
+    bench.clock.advance(5)
+    await bench.found()
+    assert bench.cluster.ends == (later(605),)
 
 
 def refuse(problem: Problem) -> Callable[[Bench], object]:
