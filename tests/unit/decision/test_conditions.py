@@ -409,7 +409,7 @@ def test_an_overwritten_output_is_remembered() -> None:
     assert rows(at_phase(Phase.SUCCEEDED), "Overwrote") == []
 
 
-def test_what_a_milestone_said_while_it_was_false_is_forgotten() -> None:
+def test_what_a_milestone_showed_while_it_was_false_is_forgotten() -> None:
     before = at_phase(Phase.FAILING)
     assert rows(before, "Launched") == [("Launched", "False", "QuotaExceeded", "exceeded quota")]
     running = with_conditions(status(Phase.RUNNING), before, later(5))

@@ -101,7 +101,7 @@ def requeued(o: Observation, before: float | None = None) -> object:
     ("seconds", "before", "after"),
     [(0, None, LATE), (0, 9, 9), (0, 99, LATE), (LATE, None, None), (LATE, 99, 99), (LATE, 1, 1)],
 )
-def test_the_job_is_looked_at_again_when_its_pod_is_due(
+def test_the_job_is_checked_again_when_its_pod_is_due(
     seconds: float, before: float | None, after: float | None
 ) -> None:
     assert requeued(observed(DONE, seconds), before) == (None if after is None else later(after))

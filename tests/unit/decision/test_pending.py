@@ -118,7 +118,7 @@ def test_an_invalid_spec_ends_a_run_without_an_id() -> None:
 
 
 @pytest.mark.parametrize(("age", "requeue"), [(0, 5), (298, 300), (None, 8.9)])
-def test_a_store_that_is_not_ready_is_looked_at_again_until_the_grace_ends(
+def test_a_store_that_is_not_ready_is_checked_again_until_the_grace_ends(
     age: float | None, requeue: float
 ) -> None:
     current = msgspec.structs.replace(BEFORE, phase_since=None if age is None else NOW)
@@ -195,7 +195,7 @@ def test_staging_that_cannot_be_emptied_does_not_keep_a_run_suspended(
 
 
 @pytest.mark.parametrize(("pause", "requeue"), [(9, 9), (999, 300)])
-def test_a_suspended_run_whose_pod_was_not_deleted_is_looked_at_again(pause: int, requeue: int) -> None:
+def test_a_suspended_run_whose_pod_was_not_deleted_is_checked_again(pause: int, requeue: int) -> None:
     refusal = Refusal(Problem(Reason.POD_REJECTED, "denied"), NOW, later(pause))
     left = replace(attempt(State.RUNNING), stop_refused=refusal)
     current = msgspec.structs.replace(

@@ -191,7 +191,7 @@ def test_a_deferred_cleaning_writes_the_report_that_is_missing(
 
 
 @pytest.mark.parametrize(("seconds", "moments"), [(0, 99), (98, 99), (99, None)])
-def test_a_run_is_looked_at_again_when_its_retention_ends(seconds: float, moments: float | None) -> None:
+def test_a_run_is_checked_again_when_its_retention_ends(seconds: float, moments: float | None) -> None:
     wanted = spec(retention={"ttlSecondsAfterFinished": 99})
     found = decide(seen(job(ended(), wanted, guarded=False), now=later(seconds)))
     assert found.requeue_at == (None if moments is None else later(moments))
