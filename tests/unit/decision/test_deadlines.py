@@ -129,9 +129,7 @@ def test_a_run_without_conditions_has_not_failed_before() -> None:
     ("until", "progress", "requeue"),
     [(9, None, 9), (999, None, 300), (999, Broken(AWAY, later(5)), 5), (999, Broken(AWAY, NOW), 300)],
 )
-def test_when_an_operation_is_checked_again(
-    until: float, progress: Progress | None, requeue: float
-) -> None:
+def test_when_an_operation_is_checked_again(until: float, progress: Progress | None, requeue: float) -> None:
     o = seen(job(status(Phase.STAGING)), operation=Stage(PREFIX), progress=progress)
     found = run_operation(o, Stage(PREFIX), later(until))
     assert (found.operation, found.requeue_at) == (Stage(PREFIX), later(requeue))

@@ -1,4 +1,4 @@
-"""How a run ends: its status, its Event, what is left to clean, and when it is looked at again."""
+"""How a run ends: its status, its Event, what is left to clean, and when it is checked again."""
 
 from __future__ import annotations
 
