@@ -123,6 +123,7 @@ def test_other_phases_do_not_wait_for_the_store(phase: Phase) -> None:
 def launched(o: Observation) -> bool:
     condition = next_status(o, o.job.status).condition("Launched")
     assert o.launched(o.job.status.run) == (condition is not None)
+    assert condition is None or (condition.status, condition.message) == ("True", "")
     return condition is not None
 
 
