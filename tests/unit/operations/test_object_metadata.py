@@ -31,7 +31,7 @@ OF = job(status(Phase.PUBLISHING))
 DIGEST = "a" * 64
 
 
-def stored(size: int = 5, **metadata: str) -> StoredObject:
+def stored(metadata: dict[str, str], size: int = 5) -> StoredObject:
     return StoredObject("k", size, "etag", metadata=metadata)
 
 
@@ -53,7 +53,7 @@ def test_the_hash_of_a_job_is_short_and_its_own() -> None:
     ],
 )
 def test_the_other_job_whose_object_is_or_was_there(metadata: dict[str, str], other: str) -> None:
-    assert other_job(OF, stored(**metadata)) == other
+    assert other_job(OF, stored(metadata)) == other
 
 
 def test_the_writer_is_the_run() -> None:
@@ -67,12 +67,12 @@ OUTPUT = ReportOutput("", "a.webp", "", 5, 30, 20, DIGEST, "etag", "content")
 @pytest.mark.parametrize(
     ("one", "output"),
     [
-        (stored(**{FACTS: FACT, CONTENT: "content"}), OUTPUT),
-        (stored(6, **{FACTS: FACT, CONTENT: "content"}), None),
-        (stored(**{FACTS: FACT}), None),
-        (stored(**{CONTENT: "content"}), None),
-        (stored(**{FACTS: f"{FACT}0", CONTENT: "content"}), None),
-        (stored(), None),
+        (stored({FACTS: FACT, CONTENT: "content"}), OUTPUT),
+        (stored({FACTS: FACT, CONTENT: "content"}, 6), None),
+        (stored({FACTS: FACT}), None),
+        (stored({CONTENT: "content"}), None),
+        (stored({FACTS: f"{FACT}0", CONTENT: "content"}), None),
+        (stored({}), None),
     ],
     ids=["complete", "other-size", "no-content", "no-facts", "other-facts", "nothing"],
 )

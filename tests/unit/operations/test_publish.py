@@ -331,7 +331,7 @@ async def test_failed_items_within_the_policy_are_counted_also_when_publishing_a
     assert await run.publish(tolerated=1) == done
 
 
-MANY = [f"uploads/{n:02}.jpg" for n in range(12)]
+MANY = tuple(f"uploads/{n:02}.jpg" for n in range(12))
 
 
 @pytest.mark.parametrize("tolerated", [11, 10], ids=["published", "failed"])
