@@ -158,9 +158,10 @@ async def test_a_hanging_api_server_ends_the_holder_before_its_lease_does(electi
 
 @scenario
 async def test_a_renewal_does_not_last_longer_than_the_leadership(election: Election) -> None:
-    election.a.line.hooks.fail(Unavailable("503"))
+    fault = election.a.line.hooks.fail(Unavailable("503"))
     await asyncio.sleep(RENEW_DEADLINE - RETRY_PERIOD - TICK)
     assert not election.a.lost
+    election.a.line.hooks.remove(fault)
     election.a.hang()
     await election.until(lambda: bool(election.a.lost), RETRY_PERIOD + 2 * TICK)
 

@@ -353,6 +353,7 @@ async def test_what_was_published_is_known_by_its_report() -> None:
     done = await run.publish()
     size = sum(len(run.store.objects[key].data) for key in FINAL)
     assert done == Published(2, size, ItemResults(ItemCounts(2, 2)), cleaned=True)
+    assert run.store.objects[REPORT].headers.content_type == "application/json"
     report = read_report(run.store.objects[REPORT].data)
     assert (report.job, report.uid, report.run_id, report.run) == ("shop/spring", UID, "1", 1)
     assert (report.run_uid, report.outcome, report.written_at) == (RUN_UID, "Succeeded", run.clock())

@@ -23,6 +23,7 @@ from imagejob_operator.documents.report import ReportCheck, ReportError, ReportI
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.validate import PROBE, validate
 from imagejob_operator.ports.object_store import StoreDenied
+from imagejob_operator.ports.store_calls import NO_ETAG
 
 REPORT = "report.json"
 KEYS = ["uploads/a.jpg", "uploads/b.png"]
@@ -229,3 +230,18 @@ async def test_writing_is_checked_below_the_outputs_and_leaves_nothing() -> None
     probes = [call for call in bench.store.hooks.calls if PROBE in call[1]]
     assert probes == [("put_if_match", f"shop/catalog/{PROBE}none")]
     assert bench.store.keys() == [REPORT, *(f"shop/{key}" for key in KEYS)]
+
+
+async def test_an_object_that_does_not_exist_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    asked: list[tuple[object, ...]] = []
+
+    async def replaces(*call: object) -> str:
+        asked.append(call)
+        bench.store.set(str(call[0]), b"")
+        return ""
+
+    monkeypatch.setattr(bench.store, "put_if_match", replaces)
+    await bench.found()
+    assert asked == [(f"shop/catalog/{PROBE}none", b"", NO_ETAG, "application/octet-stream")]
+    assert bench.store.keys("shop/catalog/") == [], "a store that ignores conditions is cleaned"
