@@ -11,6 +11,7 @@ import msgspec
 
 from fakes.clock import START
 from fakes.memory_owners import FOLDER
+from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, Key, attempt_name, parse_whole_job
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import (
@@ -20,11 +21,13 @@ from imagejob_operator.api.status import (
     ShardStatus,
     StagingStatus,
     Status,
+    error_status,
     status_body,
 )
 from imagejob_operator.decision.attempt import Attempt, AttemptCounts, Problem, State, format_attempts
 from imagejob_operator.decision.observation import Admission, Observation, Policy
 from imagejob_operator.decision.operation import Operation, Progress
+from imagejob_operator.decision.status_update import with_conditions
 from imagejob_operator.naming.names import FINALIZER
 from imagejob_operator.naming.prefixes import staging_prefix
 
@@ -34,6 +37,8 @@ NOW = START
 RUN_UID = "00112233aabbccdd"
 PREFIX = staging_prefix(FOLDER, "shop", UID, 1, 1, RUN_UID)
 POLICY = Policy(FOLDER)
+CAUSE = error_status(Failure(Code.LAUNCH, Reason.QUOTA_EXCEEDED, "exceeded quota"))
+CANCEL = error_status(Failure(Code.CANCELLED, Reason.SUPERSEDED, "another run"))
 
 SPEC: dict[str, Any] = {
     "source": {"keys": ["uploads/a.jpg", "uploads/b.png"]},
@@ -70,6 +75,13 @@ def status(
         items=ItemCounts(items) if staged else None,
         staging=None if phase is Phase.VALIDATING else StagingStatus(PREFIX),
     )
+
+
+def at_phase(phase: Phase) -> Status:
+    """A status in a phase, with its error and its conditions."""
+    error = {Phase.FAILING: CAUSE, Phase.FAILED: CAUSE, Phase.CANCELLING: CANCEL, Phase.CANCELLED: CANCEL}
+    made = msgspec.structs.replace(status(phase), phase=phase.value, error=error.get(phase))
+    return with_conditions(made, Status(), NOW)
 
 
 def job(

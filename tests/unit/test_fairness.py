@@ -1,4 +1,4 @@
-"""Threads that are shared fairly behave like other threads: results, errors, cancellations, the end."""
+"""Slots that are shared fairly, and threads that behave like others: results, errors, cancellations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagejob_operator.fairness import FairExecutor, FairLimiter, working_for
+from imagejob_operator.fairness import FairExecutor, FairLimiter, FairQueue, working_for
 
 
 @pytest.fixture
@@ -67,3 +67,73 @@ async def test_the_time_that_was_waited_is_measured() -> None:
     (await second)()
     assert [name for name, _ in waits] == ["few", "few"]
     assert waits[1][1] > max(0.01, waits[0][1])
+
+
+def queue(slots: int, **waiting: str) -> FairQueue[str]:
+    made: FairQueue[str] = FairQueue(slots)
+    for flow, items in waiting.items():
+        for item in items:
+            made.add(flow, item)
+    return made
+
+
+def taken(of: FairQueue[str]) -> str:
+    found = []
+    while one := of.take():
+        found.append(one[1])
+    return "".join(found)
+
+
+def test_a_flow_takes_half_of_what_is_free() -> None:
+    of = queue(4, a="1234", b="5")
+    assert (taken(of), of.free) == ("152", 1)
+    assert of.next_flow() is None
+    of.release("b")
+    assert (of.next_flow(), of.free) == (None, 2)
+    of.release("a")
+    assert (taken(of), of.free) == ("3", 2)
+
+
+def test_the_flow_that_was_served_longest_ago_is_next() -> None:
+    of = queue(9, a="12", b="34", c="5")
+    assert taken(of) == "13524"
+
+
+def test_an_item_that_is_discarded_is_not_taken() -> None:
+    of = queue(9, a="12", b="3")
+    of.discard("a", "1")
+    of.discard("b", "3")
+    assert of.take() == ("a", "2")
+    assert of.take() is None
+
+
+def test_an_item_that_does_not_wait_is_discarded_without_effect() -> None:
+    of = queue(9, a="1")
+    of.discard("a", "2")
+    of.discard("b", "1")
+    assert taken(of) == "1"
+
+
+async def test_a_task_that_is_cancelled_while_it_waits_leaves_the_queue() -> None:
+    limiter = FairLimiter("few", 1)
+    release = await limiter.acquire()
+    waiting = asyncio.create_task(limiter.acquire())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    release()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    (await limiter.acquire())()
+    assert limiter._queue.free == 1
+
+
+async def test_a_task_that_is_cancelled_with_its_slot_gives_it_back() -> None:
+    limiter = FairLimiter("few", 1)
+    release = await limiter.acquire()
+    waiting = asyncio.create_task(limiter.acquire())
+    await asyncio.sleep(0)
+    release()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert limiter._queue.free == 1

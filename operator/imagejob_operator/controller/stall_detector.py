@@ -61,5 +61,5 @@ class StallDetector:
             due = self._due
             if time.monotonic() - due >= self._report_after and self._sample[0] != due:
                 frame = sys._current_frames().get(self._loop_thread)
-                frames = traceback.extract_stack(frame, limit=None)[-MAX_FRAMES:]
+                frames = traceback.extract_stack(frame)[-MAX_FRAMES:]
                 self._sample = due, " > ".join(f"{f.filename}:{f.lineno} {f.name}" for f in frames)

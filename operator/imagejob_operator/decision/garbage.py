@@ -138,10 +138,10 @@ def read_owner(body: Mapping[str, Any]) -> Owner:
     try:
         status = body.get("status") or {}
         run = status.get("run") or {}
-        number = msgspec.convert(run.get("number", 0), int, strict=True)
-        epoch = msgspec.convert(run.get("epoch", 0), int, strict=True)
-        run_uid = msgspec.convert(run.get("uid", ""), str, strict=True)
-        phase = msgspec.convert(status.get("phase", ""), str, strict=True)
+        number = msgspec.convert(run.get("number", 0), int)
+        epoch = msgspec.convert(run.get("epoch", 0), int)
+        run_uid = msgspec.convert(run.get("uid", ""), str)
+        phase = msgspec.convert(status.get("phase", ""), str)
     except (msgspec.ValidationError, AttributeError):
         return UNKNOWN_OWNER
     return Owner(number, epoch, phase, run_uid, released)

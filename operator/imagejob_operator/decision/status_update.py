@@ -80,7 +80,6 @@ def next_status(
         phase=phase.value,
         phase_since=now if moved else before.phase_since,
         run=run,
-        error=None if phase in (Phase.PENDING, Phase.SUCCEEDED) else wanted.error,
     )
     complete = msgspec.structs.replace(complete, progress=_progress(complete))
     note = note or _store_away(o, phase) or undeleted(o)

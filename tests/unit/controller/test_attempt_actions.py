@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 
-from fakes.build import PREFIX, SPEC, attempt, job, status
+from fakes.build import NOW, PREFIX, SPEC, attempt, job, later, spec, status
 from fakes.clock import ManualClock
 from fakes.log_lines import lines
 from fakes.memory_cluster import MemoryCluster
 from fakes.memory_store import MemoryStore, key_of
 from fakes.memory_web import downloader
 from fakes.telemetry import CountingTelemetry
-from imagejob_contract.result import Summary
+from imagejob_contract.result import (
+    ItemCode,
+    ItemError,
+    ItemResult,
+    OutputRecord,
+    Result,
+    Summary,
+    encode_result,
+)
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
@@ -21,9 +31,10 @@ from imagejob_operator.controller.attempt_actions import AttemptActions
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.run_memory import RunMemory
 from imagejob_operator.decision.action import DeliverOrder, Launch, StopAttempt
-from imagejob_operator.decision.attempt import Problem, Refusal, Remark, State
+from imagejob_operator.decision.attempt import Attempt, AttemptCounts, Problem, Refusal, Remark, State
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.documents.staging import order_key, result_key
+from imagejob_operator.operations.processing.orders import SLACK
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.imagejobs import Forbidden
 from imagejob_operator.ports.launcher import Refused
@@ -48,13 +59,27 @@ class OneStore:
 
 
 class Cluster(MemoryCluster):
-    """Remembers what came with each order."""
+    """Remembers what came with each call."""
 
     bundles: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    ends: tuple[datetime, ...] = ()
 
-    async def deliver(self, attempt: object, namespace: str, order_url: str, ca_bundle: str = "") -> None:
+    async def launch(self, job: ImageJob, shard: int, number: int, ends_by: datetime) -> Attempt:
+        self.ends += (ends_by,)
+        return await super().launch(job, shard, number, ends_by)
+
+    async def deliver(self, attempt: Attempt, namespace: str, order_url: str, ca_bundle: str = "") -> None:
         self.bundles += (ca_bundle,)
-        await super().deliver(attempt, namespace, order_url, ca_bundle)  # type: ignore[arg-type]
+        await super().deliver(attempt, namespace, order_url, ca_bundle)
+
+    async def remark(self, attempt: Attempt, namespace: str) -> str:
+        self.asked += (namespace,)
+        return await super().remark(attempt, namespace)
+
+    async def stop(self, attempt: Attempt, namespace: str) -> None:
+        self.asked += (namespace,)
+        await super().stop(attempt, namespace)
 
 
 class Bench:
@@ -163,6 +188,7 @@ async def test_a_stopped_attempt_is_being_deleted() -> None:
     bench.cache.put_attempt(bench.job.identity, running)
     await bench.act(StopAttempt(running))
     assert bench.cluster.hooks.calls == [("stop", running.name)]
+    assert bench.cluster.asked == ("shop",)
     assert [a.deleting for a in bench.cache.attempts(bench.job.identity)] == [True]
 
 
@@ -194,3 +220,58 @@ async def test_the_events_of_an_attempt_are_remembered_with_their_time() -> None
     bench.cluster.remarks[waiting.name] = "no node fits"
     await bench.actions.read_events(bench.job, waiting, bench.memory)
     assert bench.memory.remarks == {waiting.uid: Remark("no node fits", bench.clock())}
+    assert bench.cluster.asked == ("shop",)
+
+
+def until(url: str) -> datetime:
+    (found,) = parse_qs(urlsplit(url).query)["until"]
+    return datetime.fromisoformat(found)
+
+
+QUEUED = {"queueName": "team-a", "queueDeadlineSeconds": 7200, "activeDeadlineSeconds": 600}
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["launched", "delivered-again"])
+async def test_a_pod_ends_at_its_deadline_and_its_order_is_readable_as_long_as_a_queue_may_hold_it(
+    again: bool,
+) -> None:
+    bench = Bench()
+    bench.job = job(status(Phase.LAUNCHING), spec(execution=QUEUED))
+    await bench.staged()
+    bench.clock.advance(100)
+    if again:
+        waiting = await bench.cluster.launch(bench.job, 0, 2, later(600))
+        await bench.act(DeliverOrder(waiting, PREFIX))
+    else:
+        await bench.act(Launch(PREFIX, 0, 2))
+    ((_, launched),) = bench.cluster.attempts()
+    url = bench.cluster.orders(bench.job.uid)[launched.name]
+    assert (launched.shard, launched.number, bench.cluster.ends) == (0, 2, (later(600),))
+    assert (key_of(url), until(url)) == (order_key(PREFIX, 0, 2), later(600 + 7200) + SLACK)
+
+
+async def test_the_time_in_a_queue_does_not_count_for_the_deadline_of_a_pod() -> None:
+    bench = Bench()
+    current = status(Phase.LAUNCHING)
+    run = msgspec.structs.replace(current.run, queued_since=NOW) if current.run else None
+    bench.job = job(msgspec.structs.replace(current, run=run), spec(execution=QUEUED))
+    await bench.staged()
+    bench.clock.advance(100)
+    await bench.act(LAUNCH)
+    ((_, launched),) = bench.cluster.attempts()
+    assert bench.cluster.ends == (later(700),)
+    assert until(bench.cluster.orders(bench.job.uid)[launched.name]) == later(600 + 7200) + SLACK
+
+
+async def test_the_counts_of_a_result_that_is_there_are_remembered() -> None:
+    bench = Bench()
+    bench.job = job(status(Phase.LAUNCHING, counts=(AttemptCounts(1),) * 2, items=3, per_shard=2))
+    failed = ItemError(ItemCode.UNDECODABLE, "not an image")
+    output = OutputRecord("web", 1, 1, 1, "0" * 64)
+    items = (ItemResult(0, (output,)), ItemResult(1, error=failed))
+    bench.store.set(result_key(PREFIX, 0), encode_result(Result(1, 0, 1, items)))
+    bench.store.set(result_key(PREFIX, 1), encode_result(Result(1, 1, 1, (ItemResult(2, (output,)),))))
+    await bench.act(LAUNCH)
+    await bench.act(Launch(PREFIX, 1, 1))
+    assert bench.memory.results == {0: Summary(1, 1), 1: Summary(1, 0)}
+    assert bench.cluster.attempts() == []

@@ -152,8 +152,18 @@ async def test_a_hanging_api_server_ends_the_holder_before_its_lease_does(electi
     await election.lasts(RETRY_PERIOD)
     election.a.hang()
     await election.until(lambda: bool(election.a.lost), RENEW_DEADLINE + TICK)
-    assert "TimeoutError" in election.a.lost
+    assert election.a.lost == "the lease was not renewed before the deadline: TimeoutError"
     await election.until(lambda: election.leaders() == ["bb"], TAKEOVER)
+
+
+@scenario
+async def test_a_renewal_does_not_last_longer_than_the_leadership(election: Election) -> None:
+    fault = election.a.line.hooks.fail(Unavailable("503"))
+    await asyncio.sleep(RENEW_DEADLINE - RETRY_PERIOD - TICK)
+    assert not election.a.lost
+    election.a.line.hooks.remove(fault)
+    election.a.hang()
+    await election.until(lambda: bool(election.a.lost), RETRY_PERIOD + 2 * TICK)
 
 
 @scenario

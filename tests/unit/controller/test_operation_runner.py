@@ -6,20 +6,27 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+import pytest
+
 from fakes.build import KEY, NOW, job
 from fakes.clock import ManualClock
+from fakes.log_lines import lines
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, Key
+from imagejob_operator.api.status import ItemCounts
 from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.decision.operation import (
     Broken,
     Clean,
     Cleaned,
+    Count,
+    ItemResults,
     Operation,
     Progress,
     Publish,
     Stage,
     Staged,
+    Validate,
     Working,
 )
 from imagejob_operator.operations.failed import OperationFailed
@@ -27,6 +34,7 @@ from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 from imagejob_operator.ports.stores import StoreNotOpen
 
 STAGE, CLEAN, PUBLISH = Stage("p/"), Clean(("p/",)), Publish("p/", "r", NOW)
+VALIDATE, COUNT = Validate("p/", "r"), Count("p/", (), ItemCounts(), NOW)
 DONE = Staged(1, 1, 1)
 
 
@@ -113,39 +121,88 @@ async def test_operations_that_fail_together_are_not_retried_together() -> None:
     assert broken.retry_at == bench.clock() + timedelta(seconds=0.5)
 
 
-def broken_by(code: Code, reason: Reason) -> tuple[Code, Reason]:
-    return code, reason
+GONE = StoreNotOpen(Failure(Code.CREATION, Reason.STORE_NOT_FOUND, "it is gone"))
+UNREADY = StoreNotOpen(Failure(Code.CREATION, Reason.STORE_NOT_READY, "no credentials"))
+AWAY, DENIED = StoreUnavailable("503"), StoreDenied("403")
+NOTHING = Failure(Code.STAGING, Reason.SOURCE_EMPTY, "nothing")
+REFUSED = "the store denied the request: 403"
 
 
-async def verdict(operation: Operation, error: Exception) -> tuple[Code, Reason, bool]:
+@pytest.mark.parametrize(
+    ("operation", "error", "failure", "transient"),
+    [
+        (STAGE, AWAY, Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "503"), True),
+        (VALIDATE, AWAY, Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "503"), True),
+        (COUNT, AWAY, Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "503"), True),
+        (PUBLISH, AWAY, Failure(Code.PUBLISH, Reason.STORE_UNAVAILABLE, "503"), True),
+        (STAGE, DENIED, Failure(Code.STAGING, Reason.ACCESS_DENIED, REFUSED), False),
+        (PUBLISH, DENIED, Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, REFUSED), False),
+        (CLEAN, DENIED, Failure(Code.STAGING, Reason.ACCESS_DENIED, REFUSED), True),
+        (CLEAN, GONE, GONE.failure, True),
+        (CLEAN, UNREADY, UNREADY.failure, True),
+        (STAGE, GONE, Failure(Code.STAGING, Reason.STORE_NOT_FOUND, "it is gone"), True),
+        (PUBLISH, GONE, Failure(Code.PUBLISH, Reason.STORE_NOT_FOUND, "it is gone"), True),
+        (PUBLISH, UNREADY, Failure(Code.PUBLISH, Reason.STORE_UNAVAILABLE, "no credentials"), True),
+        (STAGE, RuntimeError("ours"), Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "ours"), True),
+        (STAGE, OperationFailed(NOTHING), NOTHING, False),
+        (STAGE, OperationFailed(NOTHING, transient=True), NOTHING, True),
+    ],
+    ids=str,
+)
+async def test_an_error_becomes_a_failure_of_its_operation(
+    operation: Operation, error: Exception, failure: Failure, transient: bool
+) -> None:
     bench = Bench(raising(error))
     bench.want(operation)
     await bench.idle()
-    broken = bench.progress()
-    assert isinstance(broken, Broken)
-    return broken.failure.code, broken.failure.reason, broken.retry_at is not None
+    retry_at = bench.clock() + timedelta(seconds=1) if transient else None
+    assert bench.progress() == Broken(failure, retry_at)
+    assert bench.woken == [KEY]
 
 
-async def test_errors_become_failures_of_their_operation() -> None:
-    away, denied = StoreUnavailable("x"), StoreDenied("x")
-    assert await verdict(STAGE, away) == (Code.STAGING, Reason.STORE_UNAVAILABLE, True)
-    assert await verdict(STAGE, denied) == (Code.STAGING, Reason.ACCESS_DENIED, False)
-    assert await verdict(PUBLISH, away) == (Code.PUBLISH, Reason.STORE_UNAVAILABLE, True)
-    assert await verdict(PUBLISH, denied) == (Code.PUBLISH, Reason.DESTINATION_DENIED, False)
-    assert await verdict(CLEAN, denied) == (Code.STAGING, Reason.ACCESS_DENIED, True)
-    gone = StoreNotOpen(Failure(Code.CREATION, Reason.STORE_NOT_FOUND, "it is gone"))
-    assert await verdict(CLEAN, gone) == (Code.CREATION, Reason.STORE_NOT_FOUND, True)
-    assert await verdict(STAGE, gone) == (Code.STAGING, Reason.STORE_NOT_FOUND, True)
-    assert await verdict(PUBLISH, gone) == (Code.PUBLISH, Reason.STORE_NOT_FOUND, True)
-    unready = StoreNotOpen(Failure(Code.CREATION, Reason.STORE_NOT_READY, "no credentials"))
-    assert await verdict(PUBLISH, unready) == (Code.PUBLISH, Reason.STORE_UNAVAILABLE, True)
-    assert await verdict(STAGE, RuntimeError("a fault of ours")) == (
-        Code.STAGING,
-        Reason.STORE_UNAVAILABLE,
-        True,
-    )
-    own = OperationFailed(Failure(Code.STAGING, Reason.SOURCE_EMPTY, "nothing"))
-    assert await verdict(STAGE, own) == (Code.STAGING, Reason.SOURCE_EMPTY, False)
+async def test_a_failure_keeps_the_results_that_were_verified() -> None:
+    error = OperationFailed(NOTHING)
+    error.results = ItemResults(ItemCounts(2, 1, 1))
+    bench = Bench(raising(error))
+    bench.want(PUBLISH)
+    await bench.idle()
+    assert bench.progress() == Broken(NOTHING, results=error.results)
+
+
+async def test_an_error_that_may_pass_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(raising(AWAY))
+    bench.want(STAGE)
+    await bench.idle()
+    extra = {"job": "shop/spring", "operation": "Stage", "error": "503"}
+    assert lines(caplog.records) == [("WARNING", "operation failed, retrying", extra)]
+
+
+async def test_an_error_of_the_operator_itself_is_logged_with_its_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench(raising(RuntimeError("ours")))
+    bench.want(STAGE)
+    await bench.idle()
+    first = ("ERROR", "operation failed unexpectedly", {"job": "shop/spring"})
+    assert lines(caplog.records)[0] == first
+    assert caplog.records[0].exc_info
+
+
+async def test_while_an_operation_is_tried_again_its_last_failure_is_known() -> None:
+    bench = Bench(raising(AWAY))
+    bench.want(STAGE)
+    await bench.idle()
+    bench.clock.advance(1)
+    bench.want(STAGE)
+    last = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "503")
+    assert bench.progress() == Working(last)
+    assert bench.operations.started_at(KEY) == NOW
+
+
+def test_a_job_without_an_operation() -> None:
+    bench = Bench(does_well)
+    assert bench.operations.started_at(KEY) is None
+    assert bench.operations.tasks() == []
 
 
 class SlowWrites:

@@ -13,6 +13,7 @@ import yaml
 from fakes.build import PREFIX, job, status
 from fakes.clock import START
 from fakes.jumping_loop import run
+from fakes.log_lines import lines
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.controller.leader_election import CALL_TIMEOUT
@@ -95,10 +96,14 @@ def test_last_writes_are_waited_for_side_by_side() -> None:
 
 
 @pytest.mark.parametrize("what", ["reconcile", "sweep", "operation"])
-def test_one_that_hangs_is_not_waited_for_longer_than_there_is_time(what: str) -> None:
+def test_one_that_hangs_is_not_waited_for_longer_than_there_is_time(
+    what: str, caplog: pytest.LogCaptureFixture
+) -> None:
     landed, seconds = ends(**{what: FOR_EVER})
     assert not landed, "no other may begin before the lease has expired"
     assert seconds == DRAIN_TIMEOUT
+    text = "shutdown: the last write has not completed; the lease is not released and will expire"
+    assert lines(caplog.records)[-1] == ("WARNING", text, {})
 
 
 def test_there_is_time_enough_to_release_the_lease() -> None:

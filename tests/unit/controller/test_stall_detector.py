@@ -8,7 +8,9 @@ import time
 
 import pytest
 
-from imagejob_operator.controller.stall_detector import StallDetector
+from fakes.log_lines import lines
+from imagejob_operator.controller import stall_detector
+from imagejob_operator.controller.stall_detector import MAX_FRAMES, PERIOD, StallDetector
 
 REPORT_AFTER = 0.1
 
@@ -45,6 +47,7 @@ async def test_a_planted_stall_is_measured_and_its_stack_is_logged(caplog: pytes
         assert max(await lags(stall=True)) >= 0.4
     reports = [record.__dict__ for record in caplog.records if "blocked" in record.getMessage()]
     assert any("planted_stall" in report["stack"] for report in reports)
+    assert max(report["stack"].count(" > ") for report in reports) == MAX_FRAMES - 1
     assert max(report["seconds"] for report in reports) >= 0.4
 
 
@@ -57,3 +60,68 @@ async def test_a_stopped_detector_measures_nothing_more() -> None:
     await asyncio.to_thread(detector._thread.join, 5)
     assert not detector._thread.is_alive()
     assert found == []
+
+
+class Time:
+    """A clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
+    made = Time()
+    monkeypatch.setattr(stall_detector, "time", made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("sampled_for", "stack"), [(100.0, "f.py:1 f"), (99.0, "not known")], ids=["this", "an-earlier-one"]
+)
+async def test_a_stall_is_logged_with_its_own_stack(
+    sampled_for: float, stack: str, clock: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = list[float]()
+    detector = StallDetector(found.append, 0.25)
+    try:
+        clock.now = 99.5
+        detector._beat()
+        detector._due = 100.0
+        clock.now = 100.24
+        detector._beat()
+        assert (lines(caplog.records), detector._due) == ([], 100.24 + PERIOD)
+        detector._due, detector._sample = 100.0, (sampled_for, "f.py:1 f")
+        clock.now = 100.25
+        detector._beat()
+    finally:
+        detector.stop()
+    assert found == [0, pytest.approx(0.24), 0.25]
+    extra = {"seconds": 0.25, "stack": stack}
+    assert lines(caplog.records) == [("WARNING", "the event loop was blocked", extra)]
+
+
+async def test_the_stack_of_a_stall_is_taken_once(clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = StallDetector(lambda lag: None, 0.25)
+    found: list[tuple[float, str]] = []
+
+    def next_check(seconds: float) -> bool:
+        assert seconds == PERIOD
+        found.append(detector._sample)
+        clock.now = (100.24, 100.25, 100.4, 100.5)[len(found) - 1]
+        return len(found) == 4
+
+    monkeypatch.setattr(detector._stopped, "wait", next_check)
+    detector._watch()
+    detector.stop()
+    first, second, third, fourth = found
+    assert (first, second) == ((0.0, ""), (0.0, ""))
+    assert third == fourth
+    assert third[0] == 100.0
+    frames = third[1].split(" > ")
+    assert "_watch" in frames[-1]
+    assert any(frame.startswith(f"{__file__}:") for frame in frames)
+    assert len(frames) == MAX_FRAMES

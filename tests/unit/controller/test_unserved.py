@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from fakes.build import NOW, job, later, status
 from fakes.clock import ManualClock
+from fakes.log_lines import lines
 from fakes.memory_cluster import MemoryCluster
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import Status
 from imagejob_operator.controller.cache import UNSERVED_AFTER, Cache
 from imagejob_operator.controller.unserved import MOST, UnservedJobs
+from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.ports.imagejobs import Forbidden
 
 
@@ -42,10 +46,32 @@ async def test_a_job_without_a_status_is_reported_once() -> None:
     for _ in range(3):
         await bench.unserved.check()
     assert bench.cluster.hooks.count("announce") == 1
+    assert list(bench.cluster.events.values()) == [RecordEvent(True, "NotServed", text("the class 'gpu'"), 0)]
+
+
+def text(served: str) -> str:
+    return (
+        f"no operator has handled this ImageJob for 30 s; the one that reports it serves {served}; check "
+        "spec.class, and whether an operator with that class is running"
+    )
+
+
+async def test_an_operator_without_a_class_reports_that(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    bench.unserved.job_class = ""
+    bench.cache.put_foreign(foreign())
+    bench.clock.advance(60)
+    fault = bench.cluster.hooks.fail(Forbidden("no"), "announce")
+    await bench.unserved.check()
+    extra = {"job": "shop/spring", "uid": "uid-0", "reason": "NotServed", "error": "no"}
+    assert lines(caplog.records) == [("WARNING", "Event could not be recorded", extra)]
+    bench.cluster.hooks.remove(fault)
+    bench.cache.drop_job(foreign().key, "uid-0")
+    await bench.unserved.check()
+    bench.cache.put_foreign(foreign())
+    await bench.unserved.check()
     (event,) = bench.cluster.events.values()
-    assert (event.warning, event.reason) == (True, "NotServed")
-    assert event.message.startswith("no operator has handled this ImageJob for 30 s; the one that reports")
-    assert "serves the class 'gpu'; check spec.class" in event.message
+    assert event.message == text("ImageJobs without a class")
 
 
 async def test_a_job_that_another_operator_serves_is_not() -> None:

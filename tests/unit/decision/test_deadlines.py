@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
 import pytest
 
 from fakes.build import NOW, PREFIX, job, later, seen, spec, status
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.spec import parse_spec
 from imagejob_operator.api.status import Status
 from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.operation import Broken, Progress, Stage, Working
-from imagejob_operator.decision.status_update import with_conditions
+from imagejob_operator.decision.phases.deadlines import latest_failure, retry_deadline, run_operation
+from imagejob_operator.decision.status_update import STORE_AWAY, Note, with_conditions
 
 AWAY = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "the store cannot be reached")
+DENIED = Failure(Code.STAGING, Reason.ACCESS_DENIED, "403")
+SILENT = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, f"{STORE_AWAY}: no answer")
 
 
 @pytest.mark.parametrize("progress", [Broken(AWAY, later(10)), Working(AWAY)])
@@ -22,7 +29,8 @@ def test_staging_deadline_with_a_store_that_is_away(progress: Progress) -> None:
     error = decision.status.error
     assert error is not None
     assert (error.code, error.reason) == ("JOB_002", "StoreUnavailable")
-    assert error.message.startswith("the store cannot be reached (stopped retrying after")
+    limit = "spec.execution.stagingDeadlineSeconds (5 s)"
+    assert error.message == f"the store cannot be reached (stopped retrying after {limit})"
 
 
 def test_staging_deadline_without_any_error() -> None:
@@ -88,3 +96,47 @@ def test_a_reason_that_no_staging_fails_with_is_no_evidence() -> None:
     error = decide(seen(hurried, now=later(5), operation=Stage(PREFIX), progress=Working())).status.error
     assert error is not None
     assert error.reason == "StagingDeadlineExceeded"
+
+
+@pytest.mark.parametrize(
+    ("phase", "note", "store_away", "progress", "found"),
+    [
+        (Phase.STAGING, "", "", None, None),
+        (Phase.STAGING, AWAY, "", None, AWAY),
+        (Phase.VALIDATING, AWAY, "", None, AWAY),
+        (Phase.PUBLISHING, AWAY, "", None, replace(AWAY, code=Code.PUBLISH)),
+        (Phase.STAGING, AWAY, "", Broken(DENIED), DENIED),
+        (Phase.STAGING, AWAY, "", Working(), AWAY),
+        (Phase.STAGING, SILENT, "no answer", None, SILENT),
+        (Phase.STAGING, SILENT, "", None, None),
+        (Phase.STAGING, SILENT, "", Working(DENIED), DENIED),
+        (Phase.STAGING, Failure(Code.PUBLISH, Reason.OVERWRITE_REFUSED, "a.jpg"), "", None, None),
+    ],
+)
+def test_why_an_operation_failed_last(
+    phase: Phase, note: Note, store_away: str, progress: Progress | None, found: Failure | None
+) -> None:
+    current = status(phase)
+    o = seen(job(with_conditions(current, current, NOW, note=note)), store_away=store_away)
+    assert latest_failure(o, progress) == found
+
+
+def test_a_run_without_conditions_has_not_failed_before() -> None:
+    assert latest_failure(seen(job(status(Phase.STAGING))), None) is None
+
+
+@pytest.mark.parametrize(
+    ("until", "progress", "requeue"),
+    [(9, None, 9), (999, None, 300), (999, Broken(AWAY, later(5)), 5), (999, Broken(AWAY, NOW), 300)],
+)
+def test_when_an_operation_is_checked_again(until: float, progress: Progress | None, requeue: float) -> None:
+    o = seen(job(status(Phase.STAGING)), operation=Stage(PREFIX), progress=progress)
+    found = run_operation(o, Stage(PREFIX), later(until))
+    assert (found.operation, found.requeue_at) == (Stage(PREFIX), later(requeue))
+
+
+def test_the_retries_end_after_the_start_of_the_phase() -> None:
+    wanted = parse_spec(spec(execution={"stagingDeadlineSeconds": 5})).head
+    assert retry_deadline(seen(job(status(Phase.STAGING)), now=later(3)), wanted) == later(5)
+    without = msgspec.structs.replace(status(Phase.STAGING), phase_since=None)
+    assert retry_deadline(seen(job(without), now=later(3)), wanted) == later(8)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from fakes.build import NOW, SPEC, attempt, job, later, seen, status
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.status import Status
 from imagejob_operator.decision.action import StopAttempt
 from imagejob_operator.decision.attempt import Attempt, AttemptCounts, Problem, Refusal, State
 from imagejob_operator.decision.observation import Decision, Observation
@@ -88,3 +90,53 @@ def test_a_refused_deletion_is_repeated_after_its_pause() -> None:
 
 def test_a_pod_that_has_ended_stays() -> None:
     assert stopped(observed(replace(DONE, lingers=False), 3600)) == []
+
+
+def requeued(o: Observation, before: float | None = None) -> object:
+    wanted = Decision(o.job.status, requeue_at=None if before is None else later(before))
+    return end_lingering(o, wanted).requeue_at
+
+
+@pytest.mark.parametrize(
+    ("seconds", "before", "after"),
+    [(0, None, LATE), (0, 9, 9), (0, 99, LATE), (LATE, None, None), (LATE, 99, 99), (LATE, 1, 1)],
+)
+def test_the_job_is_checked_again_when_its_pod_is_due(
+    seconds: float, before: float | None, after: float | None
+) -> None:
+    assert requeued(observed(DONE, seconds), before) == (None if after is None else later(after))
+
+
+def test_a_pause_that_has_passed_is_not_waited_for() -> None:
+    refusal = Refusal(Problem(Reason.POD_REJECTED, "denied"), NOW, later(LATE))
+    assert requeued(observed(replace(DONE, stop_refused=refusal), LATE)) is None
+
+
+def test_without_the_time_of_its_end_its_start_counts() -> None:
+    one = replace(DONE, finished_at=None)
+    assert stopped(observed(one, LATE - 1)) == []
+    assert stopped(observed(one, LATE)) == [one]
+
+
+@pytest.mark.parametrize(
+    "one",
+    [replace(FAILED, shard=1), replace(FAILED, epoch=0), replace(FAILED, run=2), replace(FAILED, run_uid="")],
+    ids=["no-shard-of-the-run", "epoch", "run", "uid"],
+)
+def test_the_end_of_an_attempt_at_another_run_needs_no_record(one: Attempt) -> None:
+    assert stopped(observed(one, LATE)) == [one]
+
+
+@pytest.mark.parametrize(
+    "current",
+    [status(Phase.STAGING), msgspec.structs.replace(status(Phase.RUNNING), run=None)],
+    ids=["no-shards", "no-run"],
+)
+def test_without_shards_there_is_nothing_to_record(current: Status) -> None:
+    launching = msgspec.structs.replace(current, phase="Launching")
+    assert stopped(seen(job(launching), FAILED, now=later(LATE))) == [FAILED]
+
+
+def test_a_deleted_job_records_no_failure() -> None:
+    of = job(status(Phase.RUNNING), deleted_at=NOW)
+    assert stopped(seen(of, FAILED, now=later(LATE))) == [FAILED]

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
 import pytest
 
-from fakes.clock import ManualClock
+from fakes.clock import START, ManualClock
 from fakes.memory_owners import FOLDER, OTHER_FOLDER, GarbageCounts, MemoryOwners
 from fakes.memory_store import MemoryStore
 from fakes.world import World
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.decision.garbage import Mode
-from imagejob_operator.decision.report_garbage import ReportFolder, folder_of_report
+from imagejob_operator.decision.report_garbage import (
+    FoundReports,
+    ReportFolder,
+    Step,
+    folder_of_report,
+    next_step,
+    with_object,
+)
 from imagejob_operator.documents.report import read_report
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.namespaces import WatchedNamespaces
@@ -236,3 +244,48 @@ async def test_every_report_names_its_operator(begin: Callable[[World], object])
     await begin(world)  # type: ignore[misc]
     await world.run()
     assert read_report(world.store.objects[world.job.status.report].data).operator == FOLDER
+
+
+# --- what a listing shows of a folder ----------------------------------------------------------------------
+
+FOUND = FoundReports(ReportFolder("shop", "spring", UID[:8]))
+SMALL, LARGE = (report_key("shop", "spring", UID, number, "00112233aabbccdd") for number in (1, 2))
+TOMBSTONE = FOUND.folder.tombstone
+
+
+@pytest.mark.parametrize(
+    ("objects", "found"),
+    [
+        ([(SMALL, 5)], (SMALL, 5, None)),
+        ([(LARGE, 9), (SMALL, 5)], (SMALL, 5, None)),
+        ([(SMALL, 5), (LARGE, 9)], (SMALL, 5, None)),
+        ([(SMALL, 5), (LARGE, 5)], (SMALL, 5, None)),
+        ([(SMALL, 5), (TOMBSTONE, 1)], (SMALL, 5, START)),
+        ([(TOMBSTONE, 1), (SMALL, 5)], (SMALL, 5, START)),
+        ([(f"{FOUND.folder.prefix}other.txt", 1)], ("", 0, None)),
+    ],
+)
+def test_the_smallest_report_and_the_tombstone_are_remembered(
+    objects: list[tuple[str, int]], found: tuple[str, int, object]
+) -> None:
+    known = FOUND
+    for key, size in objects:
+        known = with_object(known, key, size, START)
+    assert (known.folder, known.smallest, known.size, known.gone_since) == (FOUND.folder, *found)
+
+
+@pytest.mark.parametrize(
+    ("found", "exists", "step"),
+    [
+        (FOUND, True, Step.KEEP),
+        (FOUND, False, Step.KEEP),
+        (replace(FOUND, smallest=SMALL), True, Step.KEEP),
+        (replace(FOUND, smallest=SMALL), False, Step.BURY),
+        (replace(FOUND, smallest=SMALL, gone_since=START), True, Step.RESTORE),
+        (replace(FOUND, smallest=SMALL, gone_since=START - MONTH), False, Step.DELETE),
+        (replace(FOUND, gone_since=START - MONTH), False, Step.DELETE),
+        (replace(FOUND, gone_since=START - MONTH + timedelta(seconds=1)), False, Step.KEEP),
+    ],
+)
+def test_what_is_due_for_a_folder(found: FoundReports, exists: bool, step: Step) -> None:
+    assert next_step(found, exists, START, MONTH) is step

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from fakes.build import PREFIX, at_phase, job, spec, status
+from fakes.clock import ManualClock
 from fakes.hooks import Hook
-from fakes.scripts import well
+from fakes.memory_store import MemoryStore, key_of
+from fakes.memory_web import downloader
+from fakes.scripts import do_order, well
+from fakes.telemetry import CountingTelemetry
 from fakes.world import KEY, World
+from imagejob_contract.order import Order
+from imagejob_contract.result import ItemCode, ItemError
+from imagejob_operator.api.phase import Phase
+from imagejob_operator.decision.operation import Clean, Stage
+from imagejob_operator.documents.report import ReportItem, read_report
+from imagejob_operator.operations.processing.orders import write_order
+from imagejob_operator.operations.publishing.report import make_report, report_failure
+from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
 
 A, B = "shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"
@@ -36,8 +51,8 @@ def outputs_of(world: World) -> dict[str, list[str]]:
     }
 
 
-async def next_run(world: World, **spec: Any) -> None:
-    world.cluster.edit(KEY, **spec)
+async def next_run(world: World, **fields: Any) -> None:
+    world.cluster.edit(KEY, **fields)
     await world.run(until=lambda: bool(world.job.status.run and world.job.status.run.id == "2"))
     await world.run()
 
@@ -115,3 +130,55 @@ async def test_a_store_that_forbids_to_look_keeps_neither_report_nor_staging() -
     await world.run()
     assert outputs_of(world) == {"uploads/a.jpg": [], "uploads/b.png": []}
     assert world.staged() == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "outcome"),
+    [(Phase.CANCELLING, "Cancelled"), (Phase.CANCELLED, "Cancelled"), (Phase.FAILING, "Failed")],
+)
+async def test_a_run_without_staging_has_a_report_without_items(phase: Phase, outcome: str) -> None:
+    store, clock = MemoryStore(), ManualClock()
+    of = job(at_phase(phase))
+    await report_failure(store, clock, of, Clean((PREFIX,), "report.json"))
+    wanted = make_report(of, clock(), outcome, (), "memory://bucket/shop/", PREFIX)
+    blob = store.objects["report.json"]
+    assert read_report(blob.data) == wanted
+    assert blob.headers.content_type == "application/json"
+
+
+async def test_sources_that_could_not_be_staged_are_in_the_report() -> None:
+    store, clock = MemoryStore(), ManualClock()
+    store.set("shop/uploads/a.jpg", b"bytes")
+    of = job(status(Phase.STAGING), spec(failurePolicy={"maxFailedItems": 1}))
+    await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
+    await report_failure(store, clock, job(at_phase(Phase.FAILING)), Clean((PREFIX,), "report.json"))
+    text = "spec.source.keys: there is no object 'uploads/b.png' under 'shop/'; upload it or correct the key"
+    assert read_report(store.objects["report.json"].data).items == (
+        ReportItem("uploads/a.jpg", 5),
+        ReportItem("uploads/b.png", 0, error=ItemError(ItemCode.SOURCE_MISSING, text)),
+    )
+
+
+async def test_a_store_that_is_away_is_asked_again_unless_it_is_that_of_the_outputs_alone() -> None:
+    elsewhere = {"destination": {"storeRef": {"name": "media"}}}
+    for fields, waits in (({}, True), (elsewhere, False)):
+        store, clock = MemoryStore(), ManualClock()
+        for key in ("a.jpg", "b.png"):
+            store.set(f"shop/uploads/{key}", b"bytes")
+        await stage(store, downloader(), CountingTelemetry(), job(status(Phase.STAGING)), Stage(PREFIX))
+        of = job(at_phase(Phase.FAILING), spec(**fields))
+        url = await write_order(store, of, PREFIX, 0, 1, timedelta(hours=1))
+        order = msgspec.json.decode(store.objects[key_of(url)].data, type=Order)
+        do_order(store, order)
+        store.hooks.fail(StoreUnavailable("away"), "list", about=of.outputs_prefix)
+        operation = Clean((PREFIX,), "report.json")
+        if waits:
+            with pytest.raises(StoreUnavailable):
+                await report_failure(store, clock, of, operation)
+            continue
+        await report_failure(store, clock, of, operation)
+        items = read_report(store.objects["report.json"].data).items
+        assert [(item.source, item.outputs) for item in items] == [
+            ("uploads/a.jpg", ()),
+            ("uploads/b.png", ()),
+        ]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
-from fakes.build import KEY, PREFIX, RUN_UID, UID, job, later, spec, status
+from fakes.build import CAUSE, KEY, PREFIX, RUN_UID, UID, job, later, spec, status
 from fakes.clock import ManualClock
+from fakes.memory_owners import FOLDER
 from fakes.memory_store import MemoryStore, key_of
 from fakes.memory_web import downloader
 from fakes.scripts import do_order
@@ -19,15 +22,25 @@ from imagejob_contract.result import ItemCode, ItemError, ItemResult, Result, de
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.status import ItemCounts, error_status
+from imagejob_operator.api.status import FailedItem, ItemCounts, error_status
 from imagejob_operator.decision.attempt import AttemptCounts
-from imagejob_operator.decision.operation import Clean, Publish, Published, Stage
+from imagejob_operator.decision.operation import Clean, ItemResults, Publish, Published, Stage
+from imagejob_operator.documents.report import (
+    Report,
+    ReportError,
+    ReportItem,
+    ReportOutput,
+    SourceSet,
+    read_report,
+)
 from imagejob_operator.documents.staging import output_prefix, result_key
 from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.object_metadata import CONTENT
 from imagejob_operator.operations.processing.orders import write_order
 from imagejob_operator.operations.publishing import overwritten
 from imagejob_operator.operations.publishing.publish import clean, publish
+from imagejob_operator.operations.publishing.report import make_report
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import (
     ChecksumMismatch,
@@ -37,23 +50,30 @@ from imagejob_operator.ports.object_store import (
 )
 
 REPORT = report_key(KEY.namespace, KEY.name, UID, 1, RUN_UID)
+SOURCES = ("uploads/a.jpg", "uploads/b.png")
 FINAL = ["shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"]
 
 
 class Run:
-    """A run whose Pods have ended: two shards of one item each."""
+    """A run whose Pods have ended: shards of one item each."""
 
-    def __init__(self, phase: Phase = Phase.PUBLISHING, **destination: Any) -> None:
+    def __init__(
+        self, phase: Phase = Phase.PUBLISHING, keys: Sequence[str] = SOURCES, **destination: Any
+    ) -> None:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
-        current = status(phase, counts=(AttemptCounts(1), AttemptCounts(1)), items=2, per_shard=1)
+        self.keys = keys
+        current = status(phase, counts=(AttemptCounts(1),) * len(keys), items=len(keys), per_shard=1)
         if phase is Phase.FAILING:
             cause = error_status(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, "1 of 2"))
             current = msgspec.structs.replace(current, error=cause)
-        self.job: ImageJob = job(current, spec(destination={"prefix": "catalog/", **destination}))
+        self.job: ImageJob = job(
+            current,
+            spec(source={"keys": [*keys]}, destination={"prefix": "catalog/", **destination}),
+        )
 
     async def process(self, *shards: int, failing: tuple[str, ...] = ()) -> None:
-        for key in ("uploads/a.jpg", "uploads/b.png"):
+        for key in self.keys:
             self.store.set(f"shop/{key}", key.encode())
         await stage(self.store, downloader(), CountingTelemetry(), self.job, Stage(PREFIX))
         for shard in shards:
@@ -164,8 +184,11 @@ async def test_an_output_that_does_not_match_its_result_makes_the_result_invalid
     with pytest.raises(OperationFailed) as caught:
         await run.publish()
     failure = caught.value.failure
-    assert (failure.code, failure.reason) == (Code.PROCESSING, Reason.RESULTS_INVALID)
-    assert "000000-web has the SHA-256 digest ab, expected 00" in failure.message
+    text = (
+        "the output 'catalog/uploads/a-web.webp' of 'uploads/a.jpg' does not match its result: 000000-web "
+        "has the SHA-256 digest ab, expected 00"
+    )
+    assert failure == Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)
     assert not caught.value.transient, "the Pod will not say anything else"
 
 
@@ -202,17 +225,21 @@ async def test_the_report_is_not_written_after_the_deadline() -> None:
     run.clock.advance(3600)
     with pytest.raises(OperationFailed) as failed:
         await run.publish()
-    assert failed.value.failure.code is Code.DEADLINE
+    text = "the run exceeded spec.execution.activeDeadlineSeconds (3600 s) before all outputs were published"
+    assert failed.value.failure == Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text)
     assert REPORT not in run.store.objects
 
 
 async def test_a_denied_output_names_its_key() -> None:
     run = await processed()
     run.store.hooks.fail(StoreDenied("AccessDenied"), "copy", about="a-web.webp")
-    with pytest.raises(
-        OperationFailed, match=r"write access to the output 'catalog/uploads/a-web\.webp' of 'uploads/a\.jpg'"
-    ):
+    with pytest.raises(OperationFailed) as failed:
         await run.publish()
+    text = (
+        "the store denied write access to the output 'catalog/uploads/a-web.webp' of 'uploads/a.jpg': "
+        "AccessDenied"
+    )
+    assert failed.value.failure == Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)
 
 
 async def test_a_run_that_fails_after_its_results_were_verified_still_has_their_counts() -> None:
@@ -233,8 +260,10 @@ async def test_a_report_of_another_run_is_not_taken_for_ours(another: dict[str, 
     await other.publish()
     theirs = {**other.report(), **another}
     run.store.set(REPORT, json.dumps(theirs).encode())
-    with pytest.raises(OperationFailed, match="another object already exists at"):
+    with pytest.raises(OperationFailed) as failed:
         await run.publish()
+    text = f"the report cannot be written: another object already exists at {REPORT!r}; delete it"
+    assert failed.value.failure == Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, text)
 
 
 @pytest.mark.parametrize(
@@ -269,8 +298,11 @@ async def test_too_many_failed_items_fail_the_run_with_their_counts() -> None:
     with pytest.raises(OperationFailed) as failed:
         await run.publish(lost=1, tolerated=1)
     failure, results = failed.value.failure, failed.value.results
-    assert (failure.code, failure.reason) == (Code.PROCESSING, Reason.ITEMS_FAILED)
-    assert "2 of 2 items failed, but spec.failurePolicy.maxFailedItems allows only 1" in failure.message
+    text = (
+        "2 of 2 items failed, but spec.failurePolicy.maxFailedItems allows only 1; first failure: "
+        "uploads/a.jpg: IMG_001 not an image"
+    )
+    assert failure == Failure(Code.PROCESSING, Reason.ITEMS_FAILED, text)
     assert results
     assert results.counts == ItemCounts(total=2, failed=2)
     assert [(f.item, f.code) for f in results.failures] == FAILED
@@ -283,9 +315,10 @@ async def test_the_failure_says_what_succeeded_and_how_to_publish_it() -> None:
     await run.process(1)
     with pytest.raises(OperationFailed) as failed:
         await run.publish()
-    assert failed.value.failure.message.startswith(
+    assert failed.value.failure.message == (
         "1 of 2 items failed, but spec.failurePolicy.maxFailedItems allows only 0; 1 of 2 succeeded and are "
-        "not published; failurePolicy.maxFailedItems: 1 would publish them; first failure: uploads/a.jpg"
+        "not published; failurePolicy.maxFailedItems: 1 would publish them; first failure: uploads/a.jpg: "
+        "IMG_001 not an image"
     )
 
 
@@ -296,6 +329,68 @@ async def test_failed_items_within_the_policy_are_counted_also_when_publishing_a
     assert done.results.counts == ItemCounts(total=2, succeeded=1, failed=1)
     assert [(f.item, f.code) for f in done.results.failures] == FAILED[:1]
     assert await run.publish(tolerated=1) == done
+
+
+MANY = tuple(f"uploads/{n:02}.jpg" for n in range(12))
+
+
+@pytest.mark.parametrize("tolerated", [11, 10], ids=["published", "failed"])
+async def test_the_first_ten_failures_are_shown(tolerated: int) -> None:
+    run = Run(keys=MANY)
+    await run.process(*range(12), failing=MANY[:11])
+    if tolerated == 11:
+        results: ItemResults | None = (await run.publish(tolerated=tolerated)).results
+    else:
+        with pytest.raises(OperationFailed) as failed:
+            await run.publish(tolerated=tolerated)
+        results = failed.value.results
+    shown = tuple(FailedItem(key, "IMG_001", "not an image") for key in MANY[:10])
+    assert results == ItemResults(ItemCounts(12, 1, 11), shown)
+
+
+async def test_what_was_published_is_known_by_its_report() -> None:
+    run = await processed()
+    done = await run.publish()
+    size = sum(len(run.store.objects[key].data) for key in FINAL)
+    assert done == Published(2, size, ItemResults(ItemCounts(2, 2)), cleaned=True)
+    assert run.store.objects[REPORT].headers.content_type == "application/json"
+    report = read_report(run.store.objects[REPORT].data)
+    assert (report.job, report.uid, report.run_id, report.run) == ("shop/spring", UID, "1", 1)
+    assert (report.run_uid, report.outcome, report.written_at) == (RUN_UID, "Succeeded", run.clock())
+    assert (report.outputs_at, report.operator) == ("memory://bucket/shop/", FOLDER)
+    assert (report.error, report.checks, report.overwrote) == (None, (), None)
+    assert (report.totals.items, report.totals.outputs, report.totals.output_bytes) == (2, 2, size)
+    output = report.items[0].outputs[0]
+    data = run.store.objects[FINAL[0]]
+    assert output == ReportOutput(
+        "web",
+        "catalog/uploads/a-web.webp",
+        "image/webp",
+        len(data.data),
+        1,
+        1,
+        hashlib.sha256(data.data).hexdigest(),
+        data.etag,
+        data.headers.metadata[CONTENT],
+    )
+    srcset = (SourceSet("image/webp", "catalog/uploads/a-web.webp 1w"),)
+    assert report.items[0] == ReportItem("uploads/a.jpg", len(b"uploads/a.jpg"), (output,), srcset=srcset)
+
+
+def test_a_report_without_a_run_and_with_an_error() -> None:
+    failed = msgspec.structs.replace(status(Phase.FAILING), run=None, error=CAUSE)
+    report = make_report(job(failed), later(1), "Failed", (), "s3://b/", PREFIX)
+    assert report == Report(
+        job="shop/spring",
+        uid=UID,
+        run_id="",
+        run=0,
+        outcome="Failed",
+        written_at=later(1),
+        outputs_at="s3://b/",
+        operator=FOLDER,
+        error=ReportError("JOB_003", "QuotaExceeded", "exceeded quota"),
+    )
 
 
 async def test_all_results_are_verified_before_the_first_output_is_copied() -> None:
@@ -320,8 +415,10 @@ async def test_a_result_that_changes_between_verification_and_publishing_fails_t
                 run.store.set(about, failed)
 
     run.store.hooks.install(another_result)
-    with pytest.raises(OperationFailed, match="were changed"):
+    with pytest.raises(OperationFailed) as caught:
         await run.publish()
+    text = "the results of the Pods were changed while their outputs were published"
+    assert caught.value.failure == Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)
     assert REPORT not in run.store.objects
 
 

@@ -57,7 +57,8 @@ async def test_each_is_fetched_in_its_order_and_named_by_its_url() -> None:
     done = await bench.stage({"url": A}, {"url": B})
     manifest = read_manifest(bench.store.objects[manifest_key(PREFIX)].data)
     assert [item.source for item in manifest.items] == ["a b.jpg", "c.jpg"]
-    assert bench.store.objects[input_key(PREFIX, 0)].data == f"bytes of {A}".encode()
+    first = bench.store.objects[input_key(PREFIX, 0)]
+    assert (first.data, first.headers.content_type) == (f"bytes of {A}".encode(), "application/octet-stream")
     assert manifest.items[1].etag == bench.store.objects[input_key(PREFIX, 1)].etag
     assert done.items == 2
     assert b"secret" not in bench.store.objects[manifest_key(PREFIX)].data

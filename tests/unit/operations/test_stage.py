@@ -96,6 +96,7 @@ async def test_inline_files_are_written() -> None:
     data = base64.b64encode(b"picture").decode()
     await staged(store, {"inline": [{"name": "logo.png", "data": data}]})
     assert store.objects[input_key(PREFIX, 0)].data == b"picture"
+    assert store.objects[input_key(PREFIX, 0)].headers.content_type == "application/octet-stream"
 
 
 @pytest.mark.parametrize(

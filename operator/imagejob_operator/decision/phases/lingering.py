@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.attempt import Attempt, State, parse_attempts
 from imagejob_operator.decision.observation import Decision, Observation
-from imagejob_operator.decision.phases.cleaning import stop
+from imagejob_operator.decision.phases.cleaning import stop, stop_moments
 
 LINGER = timedelta(seconds=15)
 """How long a Pod may outlast its processor: longer than a native sidecar, which the kubelet stops."""
@@ -31,13 +31,9 @@ def end_lingering(o: Observation, decision: Decision) -> Decision:
     due = [a for a in lingering if _due_at(a, o.now) <= o.now]
     stops = [action for action in stop(o, due) if action not in decision.actions]
     moments = [_due_at(a, o.now) for a in lingering if a not in due]
-    moments += [a.stop_refused.retry_at for a in due if a.stop_refused]
+    moments += stop_moments(replace(o, attempts=tuple(due)))
     moments += [decision.requeue_at] if decision.requeue_at else []
-    return replace(
-        decision,
-        actions=(*decision.actions, *stops),
-        requeue_at=min((moment for moment in moments if moment > o.now), default=decision.requeue_at),
-    )
+    return replace(decision, actions=(*decision.actions, *stops), requeue_at=min(moments, default=None))
 
 
 def _due_at(attempt: Attempt, now: datetime) -> datetime:

@@ -53,7 +53,7 @@ def decide_pending(o: Observation, spec: SpecHead) -> Decision:
     status = msgspec.structs.replace(o.job.status, run=run)
     if validates:
         # Without the finalizer: a validation leaves nothing to clean.
-        status = msgspec.structs.replace(status, phase=Phase.VALIDATING.value, staging=None)
+        status = msgspec.structs.replace(status, phase=Phase.VALIDATING.value)
         return Decision(next_status(o, status))
     staging = StagingStatus(prefix=o.staging_prefix(run))
     status = msgspec.structs.replace(status, phase=Phase.STAGING.value, staging=staging)
@@ -67,7 +67,7 @@ def _run_uid(o: Observation, run: RunStatus) -> str:
     """
     places = [(view.uid, view.location) for view in (o.stores.source, o.stores.destination) if view]
     facts = (o.job.uid, run.id, run.number, run.started_at, o.job.spec_hash, places)
-    return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()[:RUN_UID_LENGTH]
+    return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()[:RUN_UID_LENGTH]
 
 
 def refuse(o: Observation, failure: Failure) -> Decision:
@@ -86,7 +86,7 @@ def _finish_unstarted(o: Observation, phase: Phase, failure: Failure) -> Decisio
         number=before.number + 1,
         started_at=o.now.replace(microsecond=0),
     )
-    status = msgspec.structs.replace(o.job.status, run=run, staging=None)
+    status = msgspec.structs.replace(o.job.status, run=run)
     return finish_run(o, status, phase, failure)
 
 

@@ -20,7 +20,7 @@ async def find_watermark_images(store: ObjectStore, job: ImageJob, spec: Spec) -
     """All images that the watermarks of a job use, by their keys."""
     root = namespace_prefix(job.key.namespace)
 
-    async def find(key: str) -> StoredObject:
+    async def find(key: str) -> tuple[str, StoredObject]:
         try:
             stored = await store.stat(root + key)
         except ObjectMissing:
@@ -31,10 +31,9 @@ async def find_watermark_images(store: ObjectStore, job: ImageJob, spec: Spec) -
                 "smaller image"
             )
             raise _failed(Reason.SOURCE_TOO_LARGE, text)
-        return stored
+        return key, stored
 
-    keys = watermark_image_keys(spec.renditions)
-    return dict(zip(keys, await for_each(keys, find), strict=True))
+    return dict(await for_each(watermark_image_keys(spec.renditions), find))
 
 
 async def copy_watermark_images(
