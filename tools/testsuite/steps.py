@@ -42,6 +42,10 @@ def _pytest(*arguments: str) -> tuple[str, ...]:
     return (PYTHON, "-m", "pytest", "-q", "--no-header", *arguments)
 
 
+def _without(*folders: str) -> tuple[str, ...]:
+    return tuple(f"--ignore=tests/unit/{folder}" for folder in folders)
+
+
 def _computing(*arguments: str) -> tuple[str, ...]:
     """Tests that compute, and yield to those beside them that check times; they are slow then, and may be."""
     return ("nice", "-n", "15", *_pytest("--timeout=300", *arguments))
@@ -67,20 +71,19 @@ STEPS = (
     Step("format", "check", (PYTHON, "-m", "ruff", "format", "--check", "--quiet", ".")),
     Step("lint", "check", (PYTHON, "-m", "ruff", "check", "--quiet", ".")),
     Step("imports", "check", (str(Path(PYTHON).parent / "lint-imports"), "--no-cache")),
-    Step("types", "check", (PYTHON, "-m", "mypy"), group="code"),
-    Step("decision", "check", _pytest("tests/unit/decision"), group="code"),
+    Step("decision", "check", _pytest("tests/unit/decision", "-k", "not beyond"), group="code"),
+    Step("controller", "check", _pytest("tests/unit/controller"), group="code", lane="controller"),
+    Step("architecture", "check", _pytest("tests/architecture"), group="code", lane="controller"),
     Step(
         "unit",
         "check",
-        _pytest(
-            "tests/unit",
-            "tests/architecture",
-            "--ignore=tests/unit/decision",
-            "--ignore=tests/unit/processor",
-        ),
+        _pytest("tests/unit", *_without("decision", "controller", "processor")),
         group="code",
+        lane="unit",
     ),
+    Step("types", "check", (PYTHON, "-m", "mypy"), group="code", lane="unit"),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True, required=True),
+    Step("decision-all", "test", _pytest("tests/unit/decision", "-k", "beyond"), group="tool"),
     Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True, group="tool"),
     Step("hostile", "test", _pytest("tests/hostile"), group="tool"),
     Step("scale", "test", _pytest("tests/scale", "tests/mutants"), group="tool"),

@@ -30,7 +30,6 @@ from imagejob_operator.api.status import (
     duration_text,
     error_status,
     parse_status,
-    status_body,
 )
 from imagejob_operator.decision.action import (
     AddFinalizer,
@@ -735,8 +734,10 @@ def _ends_pods_that_outlast_their_processor(
 
 
 def _can_be_read(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    if decision.status is o.job.status:
+        return ""
     try:
-        parse_status(status_body(decision.status))
+        parse_status(msgspec.to_builtins(decision.status))
     except (ValueError, msgspec.ValidationError) as error:
         return f"writes a status that cannot be read: {error}"
     return ""
