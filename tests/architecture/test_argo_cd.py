@@ -61,3 +61,17 @@ def test_the_snippet_has_only_rules_of_the_form_that_is_tested() -> None:
 
 def test_conditions_of_an_earlier_generation_do_not_count() -> None:
     assert "if c.observedGeneration == obj.metadata.generation then" in snippet()
+
+
+def is_closed(lua: str) -> bool:
+    """Whether each block of the text has its end."""
+    return len(re.findall(r"\b(do|then)\b", lua)) == len(re.findall(r"\bend\b", lua))
+
+
+def test_the_blocks_of_the_snippet_are_closed() -> None:
+    assert is_closed(snippet())
+
+
+def test_a_block_that_is_not_closed_is_found() -> None:
+    loop = next(line for line in snippet().splitlines() if line.endswith(" do"))
+    assert not is_closed(f"{loop}\n{snippet()}")
