@@ -316,9 +316,8 @@ async def test_the_failure_says_what_succeeded_and_how_to_publish_it() -> None:
     with pytest.raises(OperationFailed) as failed:
         await run.publish()
     assert failed.value.failure.message == (
-        "1 of 2 items failed, but spec.failurePolicy.maxFailedItems allows only 0; 1 of 2 succeeded and are "
-        "not published; failurePolicy.maxFailedItems: 1 would publish them; first failure: uploads/a.jpg: "
-        "IMG_001 not an image"
+        "1 of 2 items failed, but spec.failurePolicy.maxFailedItems allows only 0; maxFailedItems: 1 would "
+        "publish the 1 that succeeded; first failure: uploads/a.jpg: IMG_001 not an image"
     )
 
 

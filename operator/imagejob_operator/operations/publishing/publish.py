@@ -151,10 +151,7 @@ def _check_failures(results: ItemResults, tolerated: int) -> None:
         f"{tolerated}; "
     )
     if counts.succeeded:
-        text += (
-            f"{counts.succeeded} of {counts.total} succeeded and are not published; "
-            f"failurePolicy.maxFailedItems: {failed} would publish them; "
-        )
+        text += f"maxFailedItems: {failed} would publish the {counts.succeeded} that succeeded; "
     text += f"first failure: {first.item}: {first.code} {first.message}"
     raise OperationFailed(Failure(Code.PROCESSING, Reason.ITEMS_FAILED, text))
 
