@@ -24,9 +24,8 @@ class OperationFailed(Exception):
 def denied(code: Code, text: str, error: StoreDenied) -> Failure:
     """The failure of a call that the store denied: of its rights, or because there is no bucket."""
     if isinstance(error, BucketMissing):
-        reason = Reason.BUCKET_NOT_FOUND
-    else:
-        reason = Reason.DESTINATION_DENIED if code is Code.PUBLISH else Reason.ACCESS_DENIED
+        return Failure(code, Reason.BUCKET_NOT_FOUND, str(error))
+    reason = Reason.DESTINATION_DENIED if code is Code.PUBLISH else Reason.ACCESS_DENIED
     return Failure(code, reason, f"{text}: {error}")
 
 

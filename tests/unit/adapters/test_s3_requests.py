@@ -182,7 +182,7 @@ async def test_errors_name_the_call_and_the_key(
         request = "HeadObject"  # without conditional writes, the store is asked whether the object exists
         return
     assert type(error.value) is kind
-    assert str(error.value).startswith(f"{request}: ")
+    assert str(error.value).endswith(f" ({request})")
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -178,16 +178,16 @@ async def test_a_watermark_image_that_changes_while_it_is_copied(error: Exceptio
 
 
 @pytest.mark.parametrize(
-    ("code", "error", "reason"),
+    ("code", "error", "reason", "text"),
     [
-        (Code.STAGING, StoreDenied("403"), Reason.ACCESS_DENIED),
-        (Code.PUBLISH, StoreDenied("403"), Reason.DESTINATION_DENIED),
-        (Code.STAGING, BucketMissing("403"), Reason.BUCKET_NOT_FOUND),
-        (Code.PUBLISH, BucketMissing("403"), Reason.BUCKET_NOT_FOUND),
+        (Code.STAGING, StoreDenied("403"), Reason.ACCESS_DENIED, "no access: 403"),
+        (Code.PUBLISH, StoreDenied("403"), Reason.DESTINATION_DENIED, "no access: 403"),
+        (Code.STAGING, BucketMissing("404"), Reason.BUCKET_NOT_FOUND, "404"),
+        (Code.PUBLISH, BucketMissing("404"), Reason.BUCKET_NOT_FOUND, "404"),
     ],
 )
-def test_a_call_that_is_denied(code: Code, error: StoreDenied, reason: Reason) -> None:
-    assert denied(code, "no access", error) == Failure(code, reason, "no access: 403")
+def test_a_call_that_is_denied(code: Code, error: StoreDenied, reason: Reason, text: str) -> None:
+    assert denied(code, "no access", error) == Failure(code, reason, text)
 
 
 def test_a_failed_item_is_bounded() -> None:

@@ -45,9 +45,12 @@ def _shown(key: str) -> str:
 
 
 def translate(error: Exception, request: str) -> StoreError:
-    """The port's error for a client's; messages name the request, see `call`, never a signed URL."""
+    """The port's error for a client's; messages name the request, see `call`, never a signed URL.
+
+    The cause comes first, since `kubectl get` shows the beginning of a message.
+    """
     kind, text = _translated(error)
-    return kind(f"{request}: {bounded(text, MAX_TEXT)}")
+    return kind(f"{bounded(text, MAX_TEXT)} ({request})")
 
 
 def _translated(error: Exception) -> tuple[type[StoreError], str]:
