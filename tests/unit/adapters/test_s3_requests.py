@@ -323,7 +323,7 @@ async def test_an_answer_that_says_nothing_about_forms_decides_nothing(
 async def test_a_store_that_ignores_the_signed_length_is_not_used(served: tuple[Server, S3Store]) -> None:
     server, store = served
     server.refuses, server.any_length = no_post(501, "NotImplemented"), True
-    with pytest.raises(CallNotSupported, match="signed Content-Length 'p/put': the store accepted another"):
+    with pytest.raises(CallNotSupported, match="accepted another length .PutObject with a signed"):
         await store.takes_forms("p/")
 
 
@@ -331,7 +331,7 @@ async def test_a_store_that_denies_writing_is_not_one_without_uploads(served: tu
     server, store = served
     server.refuses = lambda method, headers: (403, "AccessDenied", "no") if method != "GET" else None
     with pytest.raises(
-        ObjectRefused, match=r"PutObject with a signed Content-Length 'p/put': .* AccessDenied"
+        ObjectRefused, match=r"AccessDenied: no .PutObject with a signed Content-Length 'p/put'"
     ):
         await store.takes_forms("p/")
 

@@ -102,7 +102,7 @@ class Requests:
                     if tags and refused:
                         request = call("CopyObject with x-amz-tagging", source.key, key)
                         raise CallNotSupported(
-                            f"{request}: {bounded(str(error.message), MAX_TEXT)}"
+                            f"{bounded(str(error.message), MAX_TEXT)} ({request})"
                         ) from error
                     if not refused:
                         raise
@@ -110,7 +110,7 @@ class Requests:
             return send().etag or ""
         except ValueError as error:
             # S3 may answer 200 before it copies, and report the failure in the body.
-            text = f"{call('CopyObject', source.key, key)}: the store did not copy it completely"
+            text = f"the store did not copy it completely ({call('CopyObject', source.key, key)})"
             raise StoreUnavailable(text) from error
 
     def takes_forms(self, prefix: str) -> bool:
@@ -139,7 +139,7 @@ class Requests:
                 accepted and not isinstance(answer, CallNotSupported)
             ):
                 raise answer
-            wrong = f"{answer}" if accepted else f"{request}: the store accepted another length"
+            wrong = f"{answer}" if accepted else f"the store accepted another length ({request})"
             raise CallNotSupported(f"Pods cannot upload outputs: {before}; {wrong}")
 
     def _post(self, key: str, data: bytes) -> urllib3.BaseHTTPResponse:
@@ -165,7 +165,7 @@ def _answer(response: urllib3.BaseHTTPResponse, request: str) -> StoreError:
     """The error that a refusal means."""
     code, message = _error(response)
     text = bounded(f"the store returned HTTP {response.status} {code}: {message}".rstrip(" :"), MAX_TEXT)
-    return of_code(code, response.status, message)(f"{request}: {text}")
+    return of_code(code, response.status, message)(f"{text} ({request})")
 
 
 def _error(response: urllib3.BaseHTTPResponse) -> tuple[str, str]:

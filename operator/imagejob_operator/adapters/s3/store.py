@@ -202,7 +202,7 @@ class S3Store:
             if page.objects[0].key == before:
                 # A store that answers with success and deletes nothing would be asked forever.
                 text = f"the store still lists {before!r} after it answered that it was deleted"
-                raise StoreUnavailable(f"{call('DeleteObjects below', prefix)}: {text}")
+                raise StoreUnavailable(f"{text} ({call('DeleteObjects below', prefix)})")
             before = page.objects[0].key
             delete = partial(self._delete, [stored.key for stored in page.objects])
             await self._run("delete", call("DeleteObjects below", prefix), delete)
