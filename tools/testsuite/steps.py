@@ -46,11 +46,6 @@ def _without(*folders: str) -> tuple[str, ...]:
     return tuple(f"--ignore=tests/unit/{folder}" for folder in folders)
 
 
-def _computing(*arguments: str) -> tuple[str, ...]:
-    """Tests that compute, and yield to those beside them that check times; they are slow then, and may be."""
-    return ("nice", "-n", "15", *_pytest("--timeout=300", *arguments))
-
-
 def _on(cluster: str, lane: str, *tests: Step) -> tuple[Step, ...]:
     """Make a cluster, run tests on it, remove it."""
 
@@ -88,6 +83,9 @@ STEPS = (
     Step("hostile", "test", _pytest("tests/hostile"), group="tool"),
     Step("scale", "test", _pytest("tests/scale", "tests/mutants"), group="tool"),
     Step("alerts", "test", _pytest("tests/alerts"), group="tool"),
+    Step("chaos", "test", _pytest("tests/chaos"), group="computing", lane="processor"),
+    Step("processor", "test", _pytest("tests/unit/processor"), group="computing", lane="processor"),
+    Step("golden", "test", _pytest("tests/golden", "tests/pictures"), group="computing"),
     *_on(
         CLUSTER,
         "load",
@@ -100,9 +98,6 @@ STEPS = (
         Step("contract", "test", _pytest("tests/contract")),
         Step("e2e", "e2e", _pytest("tests/e2e", "--ignore=tests/e2e/load")),
     ),
-    Step("chaos", "test", _computing("tests/chaos"), group="clusters", lane="computing"),
-    Step("processor", "test", _computing("tests/unit/processor"), group="clusters", lane="computing"),
-    Step("golden", "test", _computing("tests/golden", "tests/pictures"), group="clusters", lane="images"),
 )
 
 
