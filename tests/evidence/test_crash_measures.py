@@ -71,7 +71,7 @@ def test_what_lacks_of_the_kills_is_found(change: dict[str, Any], lacking: str) 
         ({"takeovers": FAILOVER["takeovers"][:20]}, "takeovers"),
         ({"takeovers": [{"way": "killed", "lease": 1, "work": 20.1, "late": 0}]}, "a slow takeover"),
         ({"takeovers": [{"way": "stopped", "lease": 3.1, "work": 3.1, "late": 0}]}, "a slow takeover"),
-        ({"takeovers": [{"way": "frozen", "lease": 1, "work": 1, "late": 33}]}, "late writes"),
+        ({"takeovers": [{"way": "frozen", "lease": 1, "work": 1, "late": 3}]}, "late writes"),
         ({"takeovers": [{"way": "frozen", "lease": 1, "work": 1, "late": 0}]}, "stopped"),
     ],
 )
