@@ -10,6 +10,7 @@ import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason, bounded
 from imagejob_operator.api.phase import COMPENSATING, FORWARD, TERMINAL, Phase, check_move
+from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.api.status import (
     PARTIAL,
     VALIDATED,
@@ -76,7 +77,7 @@ def next_status(
         run = _finished(o, run)
     complete = msgspec.structs.replace(
         wanted,
-        observed_generation=o.job.generation,
+        observed_generation=_generation(o, run),
         phase=phase.value,
         phase_since=now if moved else before.phase_since,
         run=run,
@@ -86,6 +87,18 @@ def next_status(
     if o.launched(run):
         remarks = {**remarks, "Launched": ""}
     return with_conditions(complete, before, now, note, cleaned, remarks)
+
+
+def _generation(o: Observation, run: RunStatus | None) -> int:
+    """The generation that a status is based on.
+
+    While the run of an earlier `run.id` ends, it stays the earlier one: a client that waits for the current
+    generation to finish must not take the end of that run for the end of the new one.
+    """
+    spec, before = o.job.spec, o.job.status
+    if run is None or not run.id or isinstance(spec, InvalidSpec) or run.id == spec.run.id:
+        return o.job.generation
+    return before.observed_generation
 
 
 def _progress(status: Status) -> str:

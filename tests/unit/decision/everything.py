@@ -327,7 +327,7 @@ def _observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
         ):
             if not _matters(spec_name, state, phase) or (phase is Phase.DELETING and deleted is None):
                 continue
-            of = job(current, wanted, guarded=guarded, deleted_at=deleted)
+            of = job(current, wanted, guarded=guarded, deleted_at=deleted, generation=2)
             few = not processing or deleted is not None or spec_name not in ("same-run", "queued")
             brief = deleted or phase in COMPENSATING or phase is Phase.SUSPENDED
             moments = BUDGET_MOMENTS if brief else MOMENTS
@@ -743,8 +743,19 @@ def _can_be_read(o: Observation, old: Phase, new: Phase, decision: Decision) -> 
     return ""
 
 
+def _is_of_its_generation(o: Observation, old: Phase, new: Phase, decision: Decision) -> str:
+    if decision.status is o.job.status:
+        return ""
+    run, spec = decision.status.run, o.job.spec
+    earlier = run is not None and not isinstance(spec, InvalidSpec) and run.id not in ("", spec.run.id)
+    wanted = o.job.status.observed_generation if earlier else o.job.generation
+    found = decision.status.observed_generation
+    return "" if found == wanted else f"is based on generation {found} instead of {wanted}"
+
+
 CHECKS = (
     _can_be_read,
+    _is_of_its_generation,
     _ends_pods_that_outlast_their_processor,
     _legal,
     _never_waits_forever,

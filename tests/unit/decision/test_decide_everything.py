@@ -335,6 +335,15 @@ PLANTED: dict[str, tuple[Decide, Phase, str]] = {
         Phase.LAUNCHING,
         "cannot be read",
     ),
+    "ends-for-the-new-generation": (
+        after(
+            lambda o, d: replace(
+                d, status=msgspec.structs.replace(d.status, observed_generation=o.job.generation)
+            )
+        ),
+        Phase.CANCELLING,
+        "is based on generation 2 instead of 1",
+    ),
     "other-operation": (after(lambda o, d: replace(d, operation=Stage(PREFIX))), Phase.RUNNING, "in Running"),
 }
 

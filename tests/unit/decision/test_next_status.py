@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fakes.build import CAUSE, NOW, at_phase, attempt, job, later, seen, status
+from fakes.build import CAUSE, NOW, at_phase, attempt, job, later, seen, spec, status
 from imagejob_contract.result import Summary
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.phase import IllegalMove, Phase
@@ -44,6 +44,29 @@ def test_the_times_of_a_phase_and_of_the_end(
     assert (made.run.finished_at, made.run.duration) == (finished, "1m3s" if finished else "")
     times = {c.last_transition_time for c in made.conditions}
     assert times == ({NOW} if before is after else {NOW, later(63)})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "run", "generation"),
+    [
+        (Phase.RUNNING, Phase.CANCELLING, "2", 1),
+        (Phase.CANCELLING, Phase.CANCELLED, "2", 1),
+        (Phase.FAILING, Phase.FAILED, "2", 1),
+        (Phase.SUCCEEDED, Phase.SUCCEEDED, "2", 1),
+        (Phase.SUCCEEDED, Phase.SUCCEEDED, "1", 4),
+        (Phase.CANCELLED, Phase.PENDING, "2", 4),
+    ],
+)
+def test_the_end_of_an_earlier_run_is_not_that_of_the_new_generation(
+    before: Phase, after: Phase, run: str, generation: int
+) -> None:
+    """A client that waits for `Finished` of the current generation waits for the run that it asks for."""
+    current = at_phase(before)
+    ended = RunStatus(id="", number=1) if after is Phase.PENDING else current.run
+    wanted = msgspec.structs.replace(current, phase=after.value, run=ended)
+    made = next_status(seen(job(current, spec(run={"id": run}), generation=4), now=later(1)), wanted)
+    assert made.observed_generation == generation
+    assert {c.observed_generation for c in made.conditions} == {generation}
 
 
 def test_the_first_status_has_a_time() -> None:
