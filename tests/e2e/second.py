@@ -92,9 +92,9 @@ def admit(world: World, second: Second) -> None:
     binding = yaml.safe_load((repository() / "manifests" / "access" / "rolebinding.yaml").read_text())
     binding["subjects"][0]["namespace"] = second.home
     for other in second.others:
-        world.kubectl("create", "namespace", other)
+        world.core.create_namespace({"metadata": {"name": other}})
     for name in (second.shop.name, *second.others):
-        world.kubectl.apply(binding, "-n", name)
+        world.apply(binding, name)
 
 
 @contextmanager

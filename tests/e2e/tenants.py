@@ -16,10 +16,9 @@ from minio.deleteobjects import DeleteObject
 from minio.error import MinioException
 
 from demo.stack import MINIO, NAMESPACE, OPERATOR, store_keys
-from e2e.world import GROUP, VERSION, Shop, until
+from e2e.world import GROUP, STORES, VERSION, Shop, until
 
 SHIPPED = f"{MINIO}.{NAMESPACE}.svc.cluster.local:9000"
-STORES = "imagestores"
 
 
 class Tenant:
@@ -64,7 +63,7 @@ class Tenant:
 
     def apply(self, name: str = "media", **spec: Any) -> None:
         """Apply the ImageStore."""
-        self.shop.world.kubectl.apply(self.manifest(name, **spec), "-n", self.shop.name)
+        self.shop.world.apply(self.manifest(name, **spec), self.shop.name)
 
     def manifest(self, name: str = "media", **spec: Any) -> dict[str, Any]:
         """The ImageStore of the tenant's bucket."""
@@ -86,7 +85,7 @@ class Tenant:
         """The Secret with the current credentials."""
         data = {"access-key": self.access, "secret-key": self.secret}
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": data}
-        self.shop.world.kubectl.apply(body, "-n", self.shop.name)
+        self.shop.world.apply(body, self.shop.name)
         self.shop.own_secrets.add("keys")
 
     def permit(self) -> None:
@@ -106,7 +105,7 @@ class Tenant:
                 "subjects": [subject],
             },
         ):
-            self.shop.world.kubectl.apply(body, "-n", self.shop.name)
+            self.shop.world.apply(body, self.shop.name)
 
     def reason(self, name: str = "media") -> str:
         """The readiness of the ImageStore."""

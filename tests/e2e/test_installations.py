@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 
 import pytest
+from kubernetes import client
 
 from demo.stack import OPERATOR
 from e2e.second import Second, second_installation
@@ -70,7 +70,7 @@ def test_every_namespace_that_it_watches_is_served(world: World, blue: Second) -
     """None of them is admitted to the store, so an answer from each is soon there."""
     job = image_job({"keys": ["photos/none.jpg"]}, **{"class": "blue"})
     for name in blue.others:
-        world.kubectl.apply(job, "-n", name)
+        world.apply(job, name)
 
     def answers() -> list[str]:
         found = world.objects.list_cluster_custom_object(GROUP, VERSION, PLURAL)["items"]
@@ -82,9 +82,10 @@ def test_every_namespace_that_it_watches_is_served(world: World, blue: Second) -
 def test_a_namespace_that_denies_access_does_not_stop_the_others(world: World, blue: Second) -> None:
     """The administrator of one namespace removes the RoleBinding, another one deletes the namespace."""
     denied, deleted = blue.others[:2]
-    binding = world.kubectl("get", "rolebinding", "imagejob-operator", "-n", denied, "-o", "json")
-    world.kubectl("delete", "rolebinding", "imagejob-operator", "-n", denied)
-    world.kubectl("delete", "namespace", deleted)
+    rights = client.RbacAuthorizationV1Api(world.api)
+    binding = rights.read_namespaced_role_binding("imagejob-operator", denied)
+    rights.delete_namespaced_role_binding("imagejob-operator", denied)
+    world.core.delete_namespace(deleted)
     world.core.delete_namespaced_pod(blue.pod().metadata.name, blue.home)
     world.kubectl("rollout", "status", "-n", blue.home, f"deployment/{OPERATOR}", "--timeout=90s")
     keys = blue.shop.upload_photos("china.jpg")
@@ -93,11 +94,11 @@ def test_a_namespace_that_denies_access_does_not_stop_the_others(world: World, b
     assert verdict(blue.shop.await_end("beside", 60)) == ("Succeeded", "", "")
 
     waits = image_job({"keys": ["photos/none.jpg"]}, name="waits", **{"class": "blue"})
-    world.kubectl.apply(waits, "-n", denied)
+    world.apply(waits, denied)
     where = (GROUP, VERSION, denied, PLURAL, "waits")
     assert phase(world.objects.get_namespaced_custom_object(*where)) == ""
-    restored = {**json.loads(binding), "metadata": {"name": "imagejob-operator", "namespace": denied}}
-    world.kubectl.apply(restored, "-n", denied)
+    binding.metadata = client.V1ObjectMeta(name="imagejob-operator")
+    rights.create_namespaced_role_binding(denied, binding)
     until(
         "the namespace is served again",
         lambda: reason(world.objects.get_namespaced_custom_object(*where)) == "NotPermitted",

@@ -45,14 +45,13 @@ def test_down_when_a_job_is_deleted(shop: Shop, large_photo: bytes) -> None:
     assert shop.staging()
     with shop.world.store_outage():
         asked = shop.world.audit.mark()
-        shop.world.kubectl("delete", "imagejob", name, "-n", shop.name, "--wait=false")
+        shop.start_deletion(name)
         shop.await_job(name, lambda job: phase(job) == "Deleting", "the deletion is a phase", 5)
         named = shop.await_job(
             name, lambda job: reason(job) == "StoreUnavailable", "what it waits for is named", 2 * BUDGET
         )
         assert phase(named) == "Deleting"
-        gone = ("wait", "--for=delete", f"imagejob/{name}", "-n", shop.name, f"--timeout={3 * BUDGET}s")
-        shop.world.kubectl(*gone, timeout=60)
+        shop.await_gone(name, 3 * BUDGET)
         until("Pods and Secrets are gone", lambda: not shop.pods() + shop.secrets(), 30)
         assert [(e.type, e.reason) for e in shop.events(name)] == [("Warning", "CleaningDeferred")]
         released = [
@@ -77,7 +76,7 @@ def test_the_credentials_are_gone_when_a_job_is_deleted(shop: Shop) -> None:
         name = shop.apply(image_job({"keys": ["photos/china.jpg"]}, storeRef={"name": "media"}))
         shop.await_phase(name, "Launching")
         shop.world.core.delete_namespaced_secret("keys", shop.name)
-        shop.world.kubectl("delete", "imagestore", "media", "-n", shop.name)
+        shop.delete_store("media")
         operator = OperatorProcess(shop.world)
         operator.kill()
         operator.replace()

@@ -16,17 +16,17 @@ from typing import Any
 
 import pytest
 import urllib3
+from kubernetes.client import ApiException
 from urllib3.filepost import encode_multipart_formdata
 
 from demo import photos
 from e2e.attempts import ATTEMPTS, SECRET, Attempt
 from e2e.tenants import Tenant
 from e2e.world import GROUP, PLURAL, VERSION, Shop, World, condition, ended, image_job, until, verdict
-from localcluster.errors import ClusterError
 
 GRACE = 5
 SMALL = {"podTemplate": {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}}}
-REFUSALS = ("is invalid", "strict decoding", "unknown field")
+REFUSALS = ("is invalid", "field not declared in schema")
 TAKEN = "taken"
 """Name of the renditions that B makes."""
 
@@ -106,11 +106,11 @@ def attempted(two: Two, attempt: Attempt) -> str:
     try:
         if attempt.store is not None:
             store = two.own.manifest(name, **two.placed(attempt.store))
-            two.b.world.kubectl.apply(store, "-n", two.b.name)
+            two.b.world.apply(store, two.b.name)
             spec["storeRef"] = {"name": name}
         source = spec.pop("source")
-        two.b.world.kubectl.apply(image_job(source, name, **spec), "-n", two.b.name)
-    except ClusterError as error:
+        two.b.world.apply(image_job(source, name, **spec), two.b.name)
+    except ApiException as error:
         if not any(words in str(error) for words in REFUSALS):
             raise
         return "refused by the API server"

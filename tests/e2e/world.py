@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 from kubernetes import client, watch
+from kubernetes.dynamic import DynamicClient
 from minio.commonconfig import CopySource
 from minio.error import MinioException
 from urllib3.exceptions import HTTPError
@@ -28,8 +29,10 @@ from e2e.audit import Audit
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_folder
 from localcluster.commands import run
 from localcluster.errors import ClusterError
+from localcluster.paths import repository
 
 GROUP, VERSION, PLURAL = "imagejob.dev", "v1alpha1", "imagejobs"
+STORES = "imagestores"
 STAGING = ".imagejob-staging/"
 LEASE = "imagejob-demo"
 OUTAGE = """
@@ -59,7 +62,7 @@ def until(what: str, probe: Callable[[], object], seconds: float, tell: Callable
     while not probe():
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not within {seconds:.0f} s. {tell()}")
-        time.sleep(0.1)
+        time.sleep(0.2)
 
 
 # --- jobs ------------------------------------------------------------------------------------------------
@@ -157,6 +160,37 @@ class World:
             self._settings["IMAGEJOB_STORE_ENDPOINT"] = store_endpoint
             self._settings["IMAGEJOB_ALLOWED_ENDPOINTS"] = f"http://{store_endpoint}"
         self._audit_log = audit_log
+
+    @cached_property
+    def _dynamic(self) -> DynamicClient:
+        return DynamicClient(self.api)
+
+    @cached_property
+    def _tenant_objects(self) -> list[Job]:
+        """What the docs tell an administrator to apply in the namespace of a tenant."""
+        return list(yaml.safe_load_all(self.kubectl("kustomize", str(repository() / "manifests" / "tenant"))))
+
+    def apply(self, body: Mapping[str, Any], namespace: str = "") -> None:
+        """Server-side apply, without a kubectl process that discovers the API each time.
+
+        Raises:
+            client.ApiException: It is refused; an unknown field is as well.
+        """
+        resource = self._dynamic.resources.get(api_version=body["apiVersion"], kind=body["kind"])
+        resource.server_side_apply(
+            dict(body),
+            namespace=namespace or None,
+            field_manager="kubectl",
+            force_conflicts=True,
+            query_params=[("fieldValidation", "Strict")],
+        )
+
+    def create_namespace(self, name: str) -> None:
+        """Create a namespace that may use the store, as `demo.stack.prepare_namespace` does."""
+        metadata = {"name": name, "labels": stack.TENANT_LABELS}
+        self.core.create_namespace({"metadata": metadata})
+        for body in self._tenant_objects:
+            self.apply(body, name)
 
     @property
     def audit(self) -> Audit:
@@ -304,7 +338,7 @@ class Shop:
         """Buckets of its own, beside its part of the operator's."""
         self.own_secrets: set[str] = set()
         """Secrets that it brings itself."""
-        stack.prepare_namespace(world.kubectl, name)
+        world.create_namespace(name)
 
     # sources and outputs
 
@@ -358,7 +392,7 @@ class Shop:
 
     def apply(self, job: Job) -> str:
         """Apply a job; returns its name."""
-        self.world.kubectl.apply(job, "-n", self.name)
+        self.world.apply(job, self.name)
         name: str = job["metadata"]["name"]
         return name
 
@@ -397,9 +431,28 @@ class Shop:
 
     def delete(self, name: str, seconds: float = 60) -> None:
         """Delete a job and wait until it no longer exists."""
-        self.world.kubectl("delete", "imagejob", name, "-n", self.name, "--wait=false")
-        words = ("wait", "--for=delete", f"imagejob/{name}", "-n", self.name, f"--timeout={seconds:.0f}s")
-        self.world.kubectl(*words, timeout=seconds + 30)
+        self.start_deletion(name)
+        self.await_gone(name, seconds)
+
+    def start_deletion(self, name: str) -> None:
+        """Delete a job; its finalizer keeps it until the operator has cleaned up."""
+        self.world.objects.delete_namespaced_custom_object(GROUP, VERSION, self.name, PLURAL, name)
+
+    def delete_store(self, name: str) -> None:
+        """Delete an ImageStore; nothing keeps it."""
+        self.world.objects.delete_namespaced_custom_object(GROUP, VERSION, self.name, STORES, name)
+
+    def await_gone(self, name: str, seconds: float) -> None:
+        """Wait until a job no longer exists."""
+
+        def gone() -> bool:
+            try:
+                self.get(name)
+            except client.ApiException as error:
+                return error.status == 404
+            return False
+
+        until(f"imagejob/{name} is gone", gone, seconds)
 
     # what is left
 

@@ -33,6 +33,9 @@ MINIO = "minio"
 DEPLOYMENTS = {"operator": OPERATOR, "processor": "", "minio": MINIO}
 """The Deployment of each image."""
 
+TENANT_LABELS = {"imagejob.dev/store": "default", "pod-security.kubernetes.io/enforce": "restricted"}
+"""A namespace that may use the operator's store, and whose Pods are restricted."""
+
 ROLLOUT_SECONDS = 180
 
 
@@ -116,8 +119,8 @@ def diagnostics(kubectl: Kubectl, deployment: str = OPERATOR, lines: int = 20) -
 
 def prepare_namespace(kubectl: Kubectl, name: str) -> None:
     """Create a namespace that may use the store, restricted, with the shipped NetworkPolicy."""
-    labels = {"imagejob.dev/store": "default", "pod-security.kubernetes.io/enforce": "restricted"}
-    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    metadata = {"name": name, "labels": TENANT_LABELS}
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     kubectl("apply", "-n", name, "-k", str(repository() / "manifests" / "tenant"))
 
 

@@ -123,6 +123,8 @@ class Case:
     """What is broken, for the table."""
     ends: str
     """`CODE/Reason`, or Succeeded, or `Succeeded/Outcome`, or Deleted."""
+    over: Callable[[Job], bool] = ended
+    """Whether the run has ended whose end is expected."""
     within: float = 5
     """Seconds: the grace or deadline that decides; a Pod's whole run where none does."""
     evidence: tuple[str, ...] = ()
@@ -160,7 +162,7 @@ def play(arena: Arena, case: Case) -> Outcome:
         if case.ends == "Deleted":
             seconds, found = _await_deletion(shop, name, begun, case.limit), None
         else:
-            found = shop.await_job(name, ended, "condition Finished", case.limit + 60)
+            found = shop.await_job(name, case.over, "condition Finished", case.limit + 60)
             seconds = time.monotonic() - begun
         return _look(case, bench, name, found, seconds)
     except Exception as error:
@@ -173,8 +175,7 @@ def play(arena: Arena, case: Case) -> Outcome:
 
 
 def _await_deletion(shop: Shop, name: str, begun: float, limit: float) -> float:
-    words = ("wait", "--for=delete", f"imagejob/{name}", "-n", shop.name, f"--timeout={limit + 60:.0f}s")
-    shop.world.kubectl(*words, timeout=limit + 90)
+    shop.await_gone(name, limit + 60)
     return time.monotonic() - begun
 
 

@@ -19,7 +19,7 @@ def delete_in(wanted: str) -> Any:
         bench.reach(name, wanted)
         for fault in bench.faults_on_delete:
             bench.store(fault)
-        bench.shop.world.kubectl("delete", "imagejob", name, "-n", bench.shop.name, "--wait=false")
+        bench.shop.start_deletion(name)
 
     return then
 

@@ -13,7 +13,7 @@ from e2e.faults.bench import Bench, Case, job
 from e2e.faults.cases_pods import quota
 from e2e.faults.cases_runs import corrupt, held_source
 from e2e.faults.store_faults import cut, held, lost_answer, refused
-from e2e.world import GROUP, PLURAL, VERSION, until
+from e2e.world import GROUP, PLURAL, VERSION, Job, condition, ended, until
 
 FINAL = "media/{ns}/out/"
 """Where outputs are published: about this, only publishing asks."""
@@ -38,6 +38,13 @@ def released_past_deadline(wanted: str) -> Callable[[Bench, str], None]:
         bench.released.set()
 
     return then
+
+
+def earlier_run_over(job: Job) -> bool:
+    """Whether run 1 has ended, which is not the end of the generation that asks for run 2."""
+    over = condition(job, "Finished") == "True" and job["status"]["run"]["number"] == 1
+    assert not (over and ended(job)), "the end of run 1 is reported for the generation that asks for run 2"
+    return over
 
 
 def within_deadline(seconds: int, **fields: Any) -> dict[str, Any]:
@@ -228,6 +235,7 @@ OWN = (
         broken=held_source,
         # The next run rests at once, so that nothing but this end is seen.
         then=lambda b, name: change(b, name, run={"id": "2"}, suspend=True),
+        over=earlier_run_over,
     ),
     Case(
         "own-status-refused",

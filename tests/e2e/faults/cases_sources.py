@@ -47,13 +47,12 @@ def permit_secret(bench: Bench, origins: str) -> None:
     metadata = {"metadata": {"name": "web"}}
     annotated = {"name": "web", "annotations": {HEADER_ORIGINS: origins}}
     secret = {"Authorization": "Bearer open-sesame"}
-    where = ("-n", bench.shop.name)
-    apply = bench.shop.world.kubectl.apply
+    apply, namespace = bench.shop.world.apply, bench.shop.name
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": annotated, "stringData": secret}
-    apply(placed(body, bench.shop.world.pictures), *where)
-    apply({"apiVersion": f"{rbac}/v1", "kind": "Role", **metadata, "rules": [rule]}, *where)
+    apply(placed(body, bench.shop.world.pictures), namespace)
+    apply({"apiVersion": f"{rbac}/v1", "kind": "Role", **metadata, "rules": [rule]}, namespace)
     binding = {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", **metadata, "roleRef": role}
-    apply({**binding, "subjects": [account]}, *where)
+    apply({**binding, "subjects": [account]}, namespace)
     bench.ghosts.add("web")
 
 

@@ -80,7 +80,7 @@ def taken_away(bench: Bench, name: str) -> None:
     """The namespace is deleted, its Secret and its ImageStore before its job."""
     bench.shop.await_phase(name, "Launching")
     bench.core.delete_namespaced_secret("keys", bench.shop.name)
-    bench.shop.world.kubectl("delete", "imagestore", "media", "-n", bench.shop.name)
+    bench.shop.delete_store("media")
     bench.core.delete_namespace(bench.shop.name)
 
 
@@ -103,7 +103,7 @@ def delete_store_in(wanted: str) -> Callable[[Bench, str], None]:
 
     def then(bench: Bench, name: str) -> None:
         bench.reach(name, wanted)
-        bench.shop.world.kubectl("delete", "imagestore", "media", "-n", bench.shop.name)
+        bench.shop.delete_store("media")
         bench.released.set()
 
     return then

@@ -25,7 +25,7 @@ from e2e.world import Job, World, verdict
 from imagejob_operator.api.errors import CATALOGUE
 from localcluster.cluster import Status
 
-AT_ONCE = 12
+AT_ONCE = 10
 HIDDEN = ("token=hidden", "open-sesame")
 """Words in the queries of URLs, and in a Secret with headers."""
 ENOUGH = 40

@@ -24,7 +24,6 @@ from kubernetes import client, watch
 
 from demo.stack import NAMESPACE, OPERATOR
 from e2e.world import GROUP, LARGE, LEASE, PLURAL, VERSION, Job, Shop, World, image_job, until, verdict
-from localcluster.errors import ClusterError
 from localcluster.paths import repository
 
 HONEST = 20
@@ -88,10 +87,11 @@ def older_crd(world: World, namespace: str) -> Iterator[None]:
 
 
 def admits_exponents(world: World, namespace: str) -> bool:
-    body = yaml.safe_dump(image_job({"keys": ["a.jpg"]}, "probe", **pod_with(memory="1e9999999999999999999")))
+    body = image_job({"keys": ["a.jpg"]}, "probe", **pod_with(memory="1e9999999999999999999"))
+    create = world.objects.create_namespaced_custom_object
     try:
-        world.kubectl("create", "--dry-run=server", "-n", namespace, "-f", "-", stdin=body)
-    except ClusterError:
+        create(GROUP, VERSION, namespace, PLURAL, body, dry_run="All")
+    except client.ApiException:
         return False
     return True
 
@@ -308,7 +308,7 @@ def hostile(world: World) -> Iterator[Shop]:
 def stray(world: World) -> Iterator[str]:
     """A namespace that the operator does not serve."""
     name = f"e2e-stray-{uuid.uuid4().hex[:6]}"
-    world.kubectl("create", "namespace", name)
+    world.core.create_namespace({"metadata": {"name": name}})
     yield name
     world.core.delete_namespace(name)
 
@@ -353,7 +353,7 @@ def test_no_hostile_object_stops_or_slows_another_tenant(
                 source = {"source": slow, **spec}
                 body = image_job(source.pop("source"), name, **source)
                 hostile.apply(body)
-                world.kubectl.apply(body, "-n", stray)
+                world.apply(body, stray)
     finally:
         scale(world, 1)
     begun = lease.state()
