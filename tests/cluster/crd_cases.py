@@ -597,8 +597,15 @@ SPEC: list[Case] = [
     case(
         "spec.source.inline[0].data",
         "pattern",
-        ["A", "AB", "ABC", "ABC=D", "A===", "QU_-", "QUJD\n", "QUJD QUJD"],
+        ["ABC=D", "A===", "QU_-", "QUJD\n", "QUJD QUJD", "=QUJ", "===="],
         ["QUJD", "QUI=", "QQ==", "+/+/"],
+        base=INLINE,
+    ),
+    rule(
+        "spec.source.inline[0].data",
+        "its length is not a multiple of 4",
+        ["A", "AB", "ABC", "AB=", "QUJDQ==", "=", "=="],
+        ["QUJD", "QUI=", "QQ=="],
         base=INLINE,
     ),
     # renditions

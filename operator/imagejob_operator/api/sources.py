@@ -16,7 +16,9 @@ from imagejob_operator.validation.urls import MAX_URL_CHARACTERS, InvalidURL, na
 Key = Annotated[str, Meta(min_length=1, max_length=512)]
 Glob = Annotated[str, Meta(min_length=1, max_length=256)]
 
-BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z"
+BASE64 = r"^[A-Za-z0-9+/]*={0,2}\Z"
+BASE64_GROUP = 4
+"""What matches the pattern is base64 if its length is a multiple of this."""
 
 
 class InvalidSource(ValueError):
@@ -80,11 +82,16 @@ class InlineFile(Wire, frozen=True):
     data: Annotated[str, Meta(min_length=1, max_length=87384, pattern=BASE64)]
 
     def check(self, position: int) -> None:
-        """Check the name; raises InvalidSource or InvalidKey."""
-        field = f"spec.source.inline[{position}].name"
-        check_name(self.name, field)
+        """Check the name and the length of the data; raises InvalidSource or InvalidKey."""
+        field = f"spec.source.inline[{position}]"
+        check_name(self.name, f"{field}.name")
         if "/" in self.name:
-            raise InvalidSource(f"{field}: {self.name!r} must not contain '/'")
+            raise InvalidSource(f"{field}.name: {self.name!r} must not contain '/'")
+        if len(self.data) % BASE64_GROUP:
+            raise InvalidSource(
+                f"{field}.data: {len(self.data)} characters are not complete base64, whose length is a "
+                f"multiple of {BASE64_GROUP}; encode the file again with base64 -w0"
+            )
 
 
 class Source(Wire, frozen=True):
