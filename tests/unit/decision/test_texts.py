@@ -279,10 +279,19 @@ def test_too_many_sources_that_cannot_be_staged(failed: int, names: str) -> None
     found = too_many_unstaged(unstaged(failed), 9, FailurePolicy(max_failed_items=failed - 1))
     text = (
         f"{failed} of 9 sources cannot be staged, but spec.failurePolicy.maxFailedItems allows only "
-        f"{failed - 1}: {names}; first failure: IMG_011 archived"
+        f"{failed - 1}; maxFailedItems: {failed} would process the other {9 - failed}; not staged: {names}; "
+        "first failure: IMG_011 archived"
     )
     assert found == Failure(Code.STAGING, Reason.ACCESS_DENIED, text)
     assert too_many_unstaged(unstaged(failed), 9, FailurePolicy(max_failed_items=failed)) is None
+
+
+def test_no_policy_helps_if_no_source_can_be_staged() -> None:
+    found = too_many_unstaged(unstaged(9), 9, FailurePolicy())
+    assert found
+    assert found.message.startswith(
+        "9 of 9 sources cannot be staged, but spec.failurePolicy.maxFailedItems allows only 0; not staged: "
+    )
 
 
 @pytest.mark.parametrize(
