@@ -76,7 +76,10 @@ def test_a_store_that_may_not_be_used_is_waited_for_and_then_refused(
 ) -> None:
     waiting = Status(phase="Pending", phase_since=NOW)
     found = decided(waiting, at=299, **more)
-    assert (found.status.at, ready(found)) == (Phase.PENDING, (reason, text))
+    until = f"{later(300):%Y-%m-%dT%H:%M:%SZ}"
+    waits = f"{text} (the operator waits until {until})"
+    assert (found.status.at, ready(found)) == (Phase.PENDING, (reason, waits))
+    assert ready(decided(Status(), at=0, **more)) == (reason, waits), "the first status says it too"
     assert found.requeue_at == later(300)
     assert decided(waiting, at=10, **more).requeue_at == later(15)
     late = decided(waiting, at=300, **more)
