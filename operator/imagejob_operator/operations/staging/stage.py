@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
-from imagejob_operator.api.spec import Spec, prefix_notes
 from imagejob_operator.api.status import MAX_FAILURES
 from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.decision.unstaged import item_error, stopped_retrying
@@ -25,7 +24,7 @@ async def stage(
     """Stage all sources of a job; continues with what the prefix already has."""
     spec, prefix = whole_spec(job), operation.prefix
     try:
-        return _staged(await manifest_head(store, prefix), spec)
+        return _staged(await manifest_head(store, prefix))
     except ObjectMissing:
         pass
     plan = await plan_items(store, job, spec, prefix)
@@ -43,10 +42,11 @@ async def stage(
         skipped=len(plan.skipped),
         failed=len(failed),
         failures=tuple(failed[:MAX_FAILURES]),
+        note=plan.note,
         watermark_images=await copy_watermark_images(store, prefix, plan.watermark_images),
     )
     await write_manifest(store, prefix, manifest, plan.skipped)
-    return _staged(manifest, spec)
+    return _staged(manifest)
 
 
 async def _stage_items(
@@ -107,7 +107,7 @@ async def _copies(run: StagingRun, count: int) -> dict[str, StoredObject]:
     return found
 
 
-def _staged(manifest: Manifest, spec: Spec) -> Staged:
+def _staged(manifest: Manifest) -> Staged:
     failures = [failed_item(item.source, item.error) for item in manifest.failures if item.error]
     return Staged(
         items=manifest.count,
@@ -116,5 +116,5 @@ def _staged(manifest: Manifest, spec: Spec) -> Staged:
         skipped=manifest.skipped,
         failed=manifest.failed,
         failures=tuple(failures),
-        note=prefix_notes(spec),
+        note=manifest.note,
     )
