@@ -90,8 +90,10 @@ def summary(job: dict[str, Any]) -> str:
         words.append(f"{status['progress']} items")
     if error := status.get("error"):
         words.append(f"{error['code']} {error['reason']}: {error['message']}")
-    elif waiting := _waiting_for(status) or _unserved(job):
+    elif waiting := _waiting_for(status):
         words.append(waiting)
+    if unserved := _unserved(job):
+        words.append(unserved)
     return "  ".join(words)
 
 
@@ -101,18 +103,34 @@ def _waiting_for(status: dict[str, Any]) -> str:
 
 
 def _unserved(job: dict[str, Any]) -> str:
-    """That no operator serves the job, if it has had no status for long; else empty."""
-    created = job["metadata"].get("creationTimestamp")
-    if (job.get("status") or {}).get("phase") or not created:
-        return ""
+    """What no operator has handled for long: the job, its deletion or its new run; else empty."""
+    what, since = _unhandled(job)
     now = datetime.now(UTC)  # noqa: TID251  (the command line has no other clock)
-    if now - datetime.fromisoformat(created) < UNSERVED_AFTER:
+    if not since or now - datetime.fromisoformat(since) < UNSERVED_AFTER:
         return ""
     name = (job.get("spec") or {}).get("class")
     asked = f"an operator with the class {name!r}" if name else "an operator without a class"
     wrong = f"; is spec.class {name!r} right" if name else "; is spec.class missing"
     seconds = UNSERVED_AFTER.total_seconds()
-    return f"no operator has handled it for {seconds:.0f} s: is {asked} running in this cluster{wrong}?"
+    return f"no operator has handled {what} for {seconds:.0f} s: is {asked} running in this cluster{wrong}?"
+
+
+def _unhandled(job: dict[str, Any]) -> tuple[str, str]:
+    """What the status does not show yet, and since when; empty if it shows all."""
+    metadata, spec, status = job["metadata"], job.get("spec") or {}, job.get("status") or {}
+    if not status.get("phase"):
+        return "it", metadata.get("creationTimestamp") or ""
+    if status["phase"] == "Deleting":
+        return "", ""
+    if deleted := metadata.get("deletionTimestamp"):
+        # Without a finalizer of an operator, the deletion waits for somebody else.
+        waits = any(name.startswith(f"{GROUP}/") for name in metadata.get("finalizers") or [])
+        return ("its deletion", str(deleted)) if waits else ("", "")
+    wanted, current = (spec.get("run") or {}).get("id"), (status.get("run") or {}).get("id")
+    if wanted == current or status.get("observedGeneration") == metadata.get("generation"):
+        return "", ""
+    writes = [entry for entry in metadata.get("managedFields") or [] if not entry.get("subresource")]
+    return f"the new run {wanted!r}", max((entry.get("time") or "" for entry in writes), default="")
 
 
 def finished(job: dict[str, Any]) -> bool | None:

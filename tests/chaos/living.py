@@ -21,6 +21,7 @@ from fakes.memory_lease import LeaseLine
 from fakes.memory_owners import FOLDER, ClusterOwners
 from fakes.memory_web import MemoryWeb
 from fakes.world import Operator, World
+from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.controller.imagestores import ImageStoreReconciler
 from imagejob_operator.controller.leader_election import LeaderElector, LeaseLost
@@ -28,6 +29,7 @@ from imagejob_operator.controller.workqueue import Queues, WorkQueue
 from imagejob_operator.decision.observation import Policy
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.garbage.schedule import GarbageSchedule
+from imagejob_operator.ports.downloads import FetchFailed
 
 EXIT_KILLED = 9
 EXIT_LOST = 3
@@ -48,6 +50,8 @@ class Setup:
     sweeps: bool = False
     sweep_every: float = 900.0
     """Seconds."""
+    unreachable: tuple[str, ...] = ()
+    """URLs whose server answers 503."""
     name: str = "operator-1"
     bug: Callable[[Living], None] = no_bug
 
@@ -70,7 +74,10 @@ class Living(Operator):
         cluster: Any = _Cluster(link)
         stores: Any = RemoteStores(link)
         self.store = stores.own
-        super().__init__(cluster, stores, MemoryWeb(), setup.policy, setup.selector, WorkQueue())
+        web = MemoryWeb()
+        for url in setup.unreachable:
+            web.fail(url, FetchFailed(Reason.SOURCE_UNREACHABLE, f"{url} returned HTTP 503", transient=True))
+        super().__init__(cluster, stores, web, setup.policy, setup.selector, WorkQueue())
         self.queues = Queues(self.queue)
         link.on_event = self._seen
         self.elector = LeaderElector(Remote(link, "lease", LeaseLine), setup.name, lambda: link.now)

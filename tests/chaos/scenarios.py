@@ -53,6 +53,7 @@ from imagejob_operator.decision.attempt import Problem, State
 from imagejob_operator.ports.object_store import StoreDenied
 
 A, B = "shop/catalog/uploads/a-web.webp", "shop/catalog/uploads/b-web.webp"
+AWAY = "https://example.com/away.jpg"
 ONE_POD = {"execution": {"itemsPerPod": 50}}
 NO_A = well(failing=["uploads/a.jpg"])
 SLOW_START = 30
@@ -120,6 +121,15 @@ _SUCCESS = (
         prepare=upload("shop/lists/spring", b"uploads/b.png\nuploads/a.jpg\n"),
     ),
     Scenario("sources by URL", {"source": {"urls": [{"url": "https://example.com/a.jpg"}]}}),
+    Scenario(
+        "a web server stays away and its item may fail",
+        {
+            "source": {"urls": [{"url": AWAY}, {"url": "https://example.com/b.jpg"}]},
+            "failurePolicy": {"maxFailedItems": 1},
+            "execution": {"stagingDeadlineSeconds": 30, "itemsPerPod": 50},
+        },
+        setup=Setup(unreachable=(AWAY,)),
+    ),
     Scenario("sources in the job itself", {"source": {"inline": [{"name": "logo.png", "data": "AAA="}]}}),
     Scenario("Pods report their progress", {}, reporting(1, 1, 1)),
     Scenario("a Pod crashes once", ONE_POD, in_turn(badly(CRASHED), well())),
@@ -187,6 +197,14 @@ _FAILURES = (
         {"execution": {"stagingDeadlineSeconds": 30}},
         prepare=fail_until(1e9, "copy", "/in/"),
         names_last_error=True,
+    ),
+    Scenario(
+        "a web server stays away",
+        {
+            "source": {"urls": [{"url": AWAY}, {"url": "https://example.com/b.jpg"}]},
+            "execution": {"stagingDeadlineSeconds": 30},
+        },
+        setup=Setup(unreachable=(AWAY,)),
     ),
     # The other Pod must not run before the refusal is known, or there is something to report of it.
     Scenario("a Pod is refused for good", script=well(start=SLOW_START), prepare=refuse(REJECTED, 1)),

@@ -69,8 +69,9 @@ def test_a_missing_source_launches_nothing(shop: Shop) -> None:
     assert verdict(job) == ("Failed", "JOB_002", "SourceNotFound")
     message = job["status"]["error"]["message"]
     assert message.startswith(
-        "2 of 3 sources cannot be staged, but spec.failurePolicy.maxFailedItems allows only 0: "
-        "'photos/lost.jpg', 'photos/lost2.jpg'; first failure: IMG_010"
+        "2 of 3 sources cannot be staged, but spec.failurePolicy.maxFailedItems allows only 0; "
+        "maxFailedItems: 2 would process the other 1; not staged: 'photos/lost.jpg', "
+        "'photos/lost2.jpg'; first failure: IMG_010"
     )
     assert [one["item"] for one in job["status"]["failures"]] == LOST
     assert [item["source"] for item in shop.report(job)["items"] if "error" in item] == LOST

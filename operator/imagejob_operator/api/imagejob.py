@@ -54,6 +54,8 @@ class ImageJob:
     """The status as read, from which patches are computed."""
     spec_hash: str = ""
     """A hash of the whole spec, also where only its head is kept; empty if it is invalid."""
+    downloads: bool = False
+    """Whether its sources are on web servers, also where only the head of the spec is kept."""
     finalizer_at: int | None = None
     """The position of our finalizer; None if it has none of ours."""
     finalizer_count: int = 0
@@ -134,6 +136,7 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
         status=status,
         raw_status=raw_status,
         spec_hash=parsed(_hash_of, spec, lambda error: ""),
+        downloads=isinstance(spec, Spec) and spec.source.urls is not None,
         finalizer_at=finalizers.index(FINALIZER) if FINALIZER in finalizers else None,
         finalizer_count=len(finalizers),
         deleted_at=datetime.fromisoformat(deleted) if deleted else None,

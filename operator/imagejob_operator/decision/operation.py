@@ -18,6 +18,8 @@ class Stage:
     """Copy the sources into `prefix`, the manifest last."""
 
     prefix: str
+    last_try: bool = False
+    """Whether a source that its web server does not deliver now is a failed item: there is no retry."""
 
 
 @dataclass(frozen=True, slots=True)

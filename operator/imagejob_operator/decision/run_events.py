@@ -14,7 +14,7 @@ from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
 from imagejob_operator.api.status import ItemCounts, RunStatus, StagingStatus, Status, counted
 from imagejob_operator.decision.action import RecordEvent
-from imagejob_operator.decision.attempt import Attempt, parse_attempts
+from imagejob_operator.decision.attempt import parse_attempts
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.status_update import RECONCILING
 
@@ -73,18 +73,23 @@ def _retried(o: Observation, before: Status, run: RunStatus) -> str:
     old, new = before.run.shards if before.run else None, run.shards
     if old is None or new is None or before.run is None or before.run.place != run.place:
         return ""
-    pairs = zip(parse_attempts(old.attempts, new.total), parse_attempts(new.attempts, new.total), strict=True)
+    had_before = parse_attempts(old.attempts, new.total)
+    pairs = zip(had_before, parse_attempts(new.attempts, new.total), strict=True)
     shards = [n for n, (had, has) in enumerate(pairs) if 0 < had.launches < has.launches]
     if not shards:
         return ""
     more = f", and {counted(len(shards) - 1, 'other shard')}" if shards[1:] else ""
-    return f"shard {shards[0]} is processed again{more}: {_problem(o, shards[0])}"
+    why = _problem(o, run, shards[0], had_before[shards[0]].launches)
+    return f"shard {shards[0]} is processed again{more}: {why}"
 
 
-def _problem(o: Observation, shard: int) -> str:
-    failed = [a for a in o.attempts if a.shard == shard and a.problem]
-    last: Attempt | None = max(failed, key=lambda attempt: attempt.number, default=None)
-    return f"{last.problem.reason}: {last.problem.message}" if last and last.problem else "its Pod is gone"
+def _problem(o: Observation, run: RunStatus, shard: int, number: int) -> str:
+    """Why the last attempt at a shard failed; earlier attempts may still be there, and say nothing of it."""
+    own = (run.place, shard, number)
+    last = next((a for a in o.attempts if (a.place, a.shard, a.number) == own), None)
+    if last is None:
+        return "its Pod is gone"
+    return f"{last.problem.reason}: {last.problem.message}" if last.problem else "its Pod failed"
 
 
 def _unavailable(before: Status, after: Status) -> str:

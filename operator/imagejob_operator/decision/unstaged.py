@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from imagejob_contract.result import MAX_MESSAGE_CHARACTERS, ItemCode, ItemError
 from imagejob_operator.api.errors import Code, Failure, Reason, bounded
-from imagejob_operator.api.spec import FailurePolicy, tolerated_failures
+from imagejob_operator.api.spec import FailurePolicy, SpecHead, tolerated_failures
 from imagejob_operator.decision.operation import Staged, Validated
 
 ITEM_CODES = {
@@ -30,6 +32,12 @@ def item_error(failure: Failure) -> ItemError | None:
     return ItemError(code, bounded(failure.message, MAX_MESSAGE_CHARACTERS))
 
 
+def stopped_retrying(failure: Failure, spec: SpecHead) -> Failure:
+    """The last failure of an operation, or of one source, after the retry deadline."""
+    limit = f"spec.execution.stagingDeadlineSeconds ({spec.execution.staging_deadline_seconds} s)"
+    return replace(failure, message=f"{failure.message} (stopped retrying after {limit})")
+
+
 def too_many_unstaged(found: Staged | Validated, total: int, policy: FailurePolicy) -> Failure | None:
     """The failure of a run with more unstaged sources than may fail; its reason is that of the first one."""
     tolerated = tolerated_failures(policy, total)
@@ -39,6 +47,9 @@ def too_many_unstaged(found: Staged | Validated, total: int, policy: FailurePoli
     more = f" and {found.failed - len(names)} more" if found.failed > len(names) else ""
     text = (
         f"{found.failed} of {total} sources cannot be staged, but spec.failurePolicy.maxFailedItems allows "
-        f"only {tolerated}: {', '.join(names)}{more}; first failure: {first.code} {first.message}"
+        f"only {tolerated}; "
     )
+    if others := total - found.failed:
+        text += f"maxFailedItems: {found.failed} would process the other {others}; "
+    text += f"not staged: {', '.join(names)}{more}; first failure: {first.code} {first.message}"
     return Failure(Code.STAGING, _REASONS[ItemCode(first.code)], text)

@@ -63,6 +63,8 @@ class Manifest(Wire, frozen=True):
     """How many items could not be staged."""
     failures: tuple[ManifestItem, ...] = ()
     """The first ones of them, as many as the status shows."""
+    note: str = ""
+    """What is surprising about the spec, though valid."""
 
 
 def manifest_key(prefix: str) -> str:

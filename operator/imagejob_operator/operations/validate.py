@@ -14,7 +14,7 @@ import msgspec
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
-from imagejob_operator.api.spec import InvalidSpec, Spec, prefix_notes
+from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.api.status import MAX_FAILURES
 from imagejob_operator.decision.operation import Validate, Validated
 from imagejob_operator.decision.shards import items_per_pod
@@ -114,7 +114,7 @@ class _Checks:
             text += f"; {len(self.unstaged)} of them cannot be staged, which spec.failurePolicy allows"
         if plan.skipped:
             text += f"; {len(plan.skipped)} items are up to date"
-        return "; ".join(filter(None, [text, prefix_notes(self._spec)]))
+        return "; ".join(filter(None, [text, plan.note]))
 
     async def staging(self) -> str:
         try:

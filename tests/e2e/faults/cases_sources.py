@@ -188,10 +188,22 @@ URLS = (
     Case(
         "url-silent",
         "a web server takes the request and says nothing",
-        "JOB_002/StagingDeadlineExceeded",
-        within=5,
-        evidence=("stagingDeadlineSeconds (5 s)",),
+        "JOB_002/SourceUnreachable",
+        within=15,
+        evidence=("did not respond", "stopped retrying after", "stagingDeadlineSeconds (5 s)"),
         job=fetched("/silent/a.jpg", hurried=True),
+    ),
+    Case(
+        "url-silent-within-policy",
+        "one of two web pages is never sent, and one item may fail",
+        "Succeeded/SucceededWithFailures",
+        within=20,
+        outputs=1,
+        job=job(
+            source={"urls": [{"url": f"{PLACE}/silent/a.jpg"}, {"url": f"{PLACE}/china.jpg"}]},
+            failurePolicy={"maxFailedItems": 1},
+            execution=HURRIED,
+        ),
     ),
     Case(
         "url-busy",

@@ -125,7 +125,11 @@ SOURCES = (
         "source-missing",
         "a key of `source.keys` is not there",
         "JOB_002/SourceNotFound",
-        evidence=("1 of 2 sources cannot be staged", "allows only 0: 'photos/none.jpg'", "IMG_010"),
+        evidence=(
+            "1 of 2 sources cannot be staged",
+            "maxFailedItems: 1 would process the other 1",
+            "IMG_010",
+        ),
         job=job(("photos/china.jpg", "photos/none.jpg")),
     ),
     Case(

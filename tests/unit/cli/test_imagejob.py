@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from imagejob_cli.main import main
+from imagejob_operator.naming.names import FINALIZER
 
 
 def job(phase: str, generation: int = 1, **status: Any) -> dict[str, Any]:
@@ -181,6 +182,59 @@ def test_a_job_that_was_just_created_is_pending(world: World, capsys: pytest.Cap
     world.job = fresh(5, **{"class": "prodution"})
     main(["status", "a"])
     assert capsys.readouterr().out == "Pending\n"
+
+
+def ago(seconds: float) -> str:
+    moment = datetime.now(UTC) - timedelta(seconds=seconds)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+NO_OPERATOR = "for 30 s: is an operator without a class running in this cluster; is spec.class missing?"
+
+
+@pytest.mark.parametrize(
+    ("phase", "seconds", "shown"),
+    [
+        ("Running", 40, f"Running  no operator has handled its deletion {NO_OPERATOR}\n"),
+        ("Failed", 40, f"Failed  no operator has handled its deletion {NO_OPERATOR}\n"),
+        ("Running", 5, "Running\n"),
+        ("Deleting", 40, "Deleting\n"),
+    ],
+)
+def test_a_deletion_that_no_operator_handles_is_named(
+    world: World, capsys: pytest.CaptureFixture[str], phase: str, seconds: float, shown: str
+) -> None:
+    world.job = job(phase)
+    world.job["metadata"] |= {"deletionTimestamp": ago(seconds), "finalizers": [FINALIZER]}
+    main(["status", "a"])
+    assert capsys.readouterr().out == shown
+    world.job["metadata"]["finalizers"] = ["foregroundDeletion"]
+    main(["status", "a"])
+    assert capsys.readouterr().out == f"{phase}\n"
+
+
+@pytest.mark.parametrize(
+    ("run", "seconds", "more"),
+    [
+        ("2", 40, f"  no operator has handled the new run '2' {NO_OPERATOR}"),
+        ("2", 5, ""),
+        ("1", 40, ""),
+    ],
+)
+def test_a_new_run_that_no_operator_handles_is_named(
+    world: World, capsys: pytest.CaptureFixture[str], run: str, seconds: float, more: str
+) -> None:
+    world.job = {**job("Succeeded", 2, run={"id": "1"}), "spec": {"run": {"id": run}}}
+    world.job["metadata"]["managedFields"] = [
+        {"manager": "kubectl", "time": ago(seconds)},
+        {"manager": "imagejob-operator", "subresource": "status", "time": ago(1)},
+    ]
+    main(["status", "a"])
+    assert capsys.readouterr().out == f"Succeeded{more}\n"
+    handled = job("Succeeded", 1, run={"id": "1"})
+    world.job = {**handled, "spec": world.job["spec"], "metadata": {**world.job["metadata"], "generation": 1}}
+    main(["status", "a"])
+    assert capsys.readouterr().out == "Succeeded\n"
 
 
 def test_following_says_it_as_soon_as_it_is_so(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,6 +74,7 @@ from imagejob_operator.naming.prefixes import job_staging_prefix, report_key
 Decide = Callable[[Observation], Decision]
 
 CAUSE = error_status(Failure(Code.STAGING, Reason.SOURCE_NOT_FOUND, "the first cause"))
+UNREACHABLE = Failure(Code.STAGING, Reason.SOURCE_UNREACHABLE, "HTTP 503")
 TRANSIENT = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "the store is away")
 TOO_MANY = Failure(Code.PROCESSING, Reason.ITEMS_FAILED, "1 of 2 items failed")
 PERMANENT = Failure(Code.PUBLISH, Reason.DESTINATION_DENIED, "the store refuses")
@@ -94,6 +95,7 @@ SPECS = {
     "validated": spec(run={"mode": "Validate"}),
     "queued": spec(execution={"queueName": "team-a"}),
     "stored": spec(storeRef={"name": "media"}),
+    "downloads": spec(source={"urls": [{"url": "https://a.example/a.jpg"}]}),
 }
 ASKED = ("suspended", "cancelled", "another-cancelled")
 """Specs that ask for something which no deadline has a say in."""
@@ -197,6 +199,9 @@ def sights(current: Status, few: bool) -> dict[str, Seen]:
     )
 
 
+LAST_TRY = Stage(PREFIX, last_try=True)
+
+
 def operations(
     phase: Phase, now: datetime, deleted: bool
 ) -> dict[str, tuple[Operation | None, Progress | None]]:
@@ -248,6 +253,17 @@ def operations(
         "no-operation": (None, None),
         "other-operation": (Clean(("elsewhere/",)), Cleaned()),
         **{name: (operation, progress) for name, progress in progresses.items()},
+    }
+
+
+def downloads(now: datetime) -> dict[str, tuple[Operation | None, Progress | None]]:
+    """How the last try at sources on web servers may stand, and a failure before it that leads to it."""
+    return {
+        "unreachable": (Stage(PREFIX), Broken(UNREACHABLE, now + timedelta(seconds=5))),
+        "last-try": (LAST_TRY, Working()),
+        "last-try-resting": (LAST_TRY, Broken(TRANSIENT, now + timedelta(seconds=5))),
+        "last-try-permanent": (LAST_TRY, Broken(PERMANENT)),
+        "last-try-done": (LAST_TRY, Staged(2, 1, 5, failed=1, failures=(FailedItem("a", "IMG_012", "503"),))),
     }
 
 
@@ -305,6 +321,8 @@ def _matters(spec_name: str, state: str, phase: Phase) -> bool:
     """Whether a spec is read in a phase that a job may be in."""
     if spec_name == "validated":
         return phase in (Phase.PENDING, Phase.VALIDATING)
+    if spec_name == "downloads":
+        return phase is Phase.STAGING
     if spec_name == "queued":
         return phase in (Phase.LAUNCHING, Phase.RUNNING) and state in ("first", "queued")
     return state != "queued" or spec_name in ("next-run", *ASKED)
@@ -333,6 +351,8 @@ def _observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
             moments = BUDGET_MOMENTS if brief else MOMENTS
             if spec_name in ASKED and not brief:
                 moments = {name: MOMENTS[name] for name in ("at-once", "long-after")}
+            if of.downloads:
+                moments = {**moments, "end-of-the-last-try": 1300}
             for moment, seconds in moments.items():
                 yield from (
                     ("/".join((state, spec_name, life, moment, name)), o)
@@ -342,13 +362,14 @@ def _observations(phase: Phase) -> Iterator[tuple[str, Observation]]:
 
 def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterator[tuple[str, Observation]]:
     phase = of.status.at
+    found = operations(phase, now, of.deleted_at is not None)
+    if of.downloads:
+        found |= downloads(now)
     admissions = ADMISSIONS if phase is Phase.PENDING else {"": (None, StoreViews())}
     for (sight_name, sight), (admission_name, (admission, stores)), (
         operation_name,
         (operation, progress),
-    ) in itertools.product(
-        seen_there.items(), admissions.items(), operations(phase, now, of.deleted_at is not None).items()
-    ):
+    ) in itertools.product(seen_there.items(), admissions.items(), found.items()):
         if sight.attempt and (stores.source or stores.destination):
             continue  # attempts that are there change nothing of what a store does
         attempts = (sight.attempt,) if sight.attempt else ()
@@ -370,6 +391,10 @@ def _worlds(of: ImageJob, seen_there: dict[str, Seen], now: datetime) -> Iterato
                     finalizer_refused=refused,
                 ),
                 stores=stores,
+                # A last try begins at the deadline, or when an operator is there again.
+                operation_since=max(now - timedelta(seconds=700), later(600))
+                if operation == LAST_TRY
+                else None,
             ),
         )
 
@@ -425,7 +450,7 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
         late = bool(held) and age >= timedelta(seconds=86400)
         return "missed the queue deadline" if late and new is not Phase.FAILING else ""
     looking = old in (Phase.STAGING, Phase.VALIDATING) and not isinstance(o.progress, Staged | Validated)
-    if looking and age >= timedelta(seconds=600):
+    if looking and age >= timedelta(seconds=600) and not _may_try_last(o, decision):
         wants = "the staging deadline"
     published = isinstance(o.progress, Published) and isinstance(o.operation, Publish)
     counted = age - timedelta(seconds=run.queued_seconds if run else 0)
@@ -449,6 +474,15 @@ def _holds_deadlines(o: Observation, old: Phase, new: Phase, decision: Decision)
     ):
         return "cleans for longer than the cleaning budget"
     return ""
+
+
+def _may_try_last(o: Observation, decision: Decision) -> bool:
+    """Whether sources on web servers have their last try: ten minutes of this process, less of retries."""
+    if not o.job.downloads or decision.operation != LAST_TRY:
+        return False
+    begun = o.operation_since if o.operation == LAST_TRY else o.now
+    resting = o.operation == LAST_TRY and isinstance(o.progress, Broken)
+    return begun is not None and o.now < begun + timedelta(minutes=1 if resting else 10)
 
 
 def _begins(o: Observation, decision: Decision) -> bool:
@@ -807,6 +841,7 @@ def end_in_a_frozen_world(o: Observation, decide: Decide, most: int = 300) -> tu
         if decision.status.at in TERMINAL:
             return decision.status.at, o.now
         operation, progress = decision.operation, Working() if decision.operation else None
+        since = o.operation_since if operation == o.operation else o.now
         added = AddFinalizer() in decision.actions
         of = replace(o.job, status=decision.status)
         if added:
@@ -820,4 +855,5 @@ def end_in_a_frozen_world(o: Observation, decide: Decide, most: int = 300) -> tu
         steps = [a.reason for a in decision.actions if isinstance(a, RecordEvent) and a.step]
         recorded = {**o.recorded, **{reason: o.recorded.get(reason, 0) + 1 for reason in steps}}
         o = replace(o, job=of, now=now, operation=operation, progress=progress, recorded=recorded)
+        o = replace(o, operation_since=since)
     raise AssertionError(f"no end in sight in {o.job.status.phase} at {o.now}")

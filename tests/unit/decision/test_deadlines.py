@@ -13,7 +13,7 @@ from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import parse_spec
 from imagejob_operator.api.status import Status
 from imagejob_operator.decision.decide import decide
-from imagejob_operator.decision.operation import Broken, Progress, Stage, Working
+from imagejob_operator.decision.operation import Broken, Progress, Stage, Staged, Working
 from imagejob_operator.decision.phases.deadlines import latest_failure, retry_deadline, run_operation
 from imagejob_operator.decision.status_update import STORE_AWAY, Note, with_conditions
 
@@ -46,6 +46,66 @@ def test_a_retry_does_not_change_the_message() -> None:
     resting = decide(seen(waiting, now=later(1), operation=Stage(PREFIX), progress=Broken(AWAY, later(2))))
     again = decide(seen(waiting, now=later(1), operation=Stage(PREFIX), progress=Working(AWAY)))
     assert again.status == resting.status
+
+
+UNREACHABLE = Failure(Code.STAGING, Reason.SOURCE_UNREACHABLE, "https://a.example/a.jpg returned HTTP 503")
+LAST = Stage(PREFIX, last_try=True)
+URLS = spec(source={"urls": [{"url": "https://a.example/a.jpg"}]}, execution={"stagingDeadlineSeconds": 5})
+
+
+@pytest.mark.parametrize(
+    ("progress", "operation"),
+    [
+        (None, LAST),
+        (Working(), LAST),
+        (Broken(UNREACHABLE, later(6)), LAST),
+        (Working(UNREACHABLE), LAST),
+        (Working(AWAY), LAST),
+        (Broken(AWAY, later(6)), LAST),
+        (Broken(UNREACHABLE), None),
+    ],
+)
+def test_at_the_deadline_sources_on_web_servers_have_a_last_try(
+    progress: Progress | None, operation: Stage | None
+) -> None:
+    before = Stage(PREFIX) if progress else None
+    decision = decide(
+        seen(job(status(Phase.STAGING), URLS), now=later(5), operation=before, progress=progress)
+    )
+    assert decision.operation == operation
+    assert decision.status.phase == ("Staging" if operation else "Failing")
+
+
+def test_an_operator_that_was_down_at_the_deadline_tries_once_more() -> None:
+    for failure in (UNREACHABLE, AWAY):
+        decision = decide(seen(job(tried_before(Phase.STAGING, failure), URLS), now=later(1000)))
+        assert (decision.operation, decision.status.phase) == (LAST, "Staging")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "progress", "reason"),
+    [
+        (459, Broken(AWAY, later(469)), ""),
+        (460, Broken(AWAY, later(470)), "StoreUnavailable"),
+        (999, Working(AWAY), ""),
+        (1000, Working(AWAY), "StoreUnavailable"),
+        (1000, Working(), "StagingDeadlineExceeded"),
+        (600, Broken(DENIED), "AccessDenied"),
+    ],
+)
+def test_the_last_try_ends(seconds: float, progress: Progress, reason: str) -> None:
+    of = job(status(Phase.STAGING), URLS)
+    o = seen(of, now=later(seconds), operation=LAST, progress=progress)
+    decision = decide(replace(o, operation_since=later(400)))
+    assert (decision.status.error.reason if decision.status.error else "") == reason
+    assert decision.operation == (None if reason else LAST)
+
+
+@pytest.mark.parametrize("operation", [Stage(PREFIX), LAST])
+def test_what_was_staged_at_the_deadline_counts(operation: Stage) -> None:
+    of = job(status(Phase.STAGING), URLS)
+    decision = decide(seen(of, now=later(5), operation=operation, progress=Staged(2, 2, 10)))
+    assert decision.status.phase == "Launching"
 
 
 def tried_before(phase: Phase, why: Failure) -> Status:

@@ -165,8 +165,15 @@ def endless(o: Observation, d: Decision, **fields: Any) -> Decision:
 
 OTHER = error_status(Failure(Code.CREATION, Reason.INVALID_SPEC, "a later cause"))
 
+
+def tries_for_ever(o: Observation) -> Decision:
+    """Forgets since when the last try has been going on."""
+    return decide(replace(o, operation_since=o.now))
+
+
 PLANTED: dict[str, tuple[Decide, Phase, str]] = {
     "no-staging-deadline": (patient, Phase.STAGING, "missed the staging deadline"),
+    "no-end-of-the-last-try": (tries_for_ever, Phase.STAGING, "missed the staging deadline"),
     "no-start-deadline": (unpunctual, Phase.LAUNCHING, "missed the start deadline"),
     "no-queue-deadline": (queueing, Phase.LAUNCHING, "missed the queue deadline"),
     "pods-outlast": (kept, Phase.RUNNING, "lets a Pod outlast its processor"),

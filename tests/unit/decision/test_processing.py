@@ -280,6 +280,20 @@ def test_a_shard_that_rests_because_of_its_store_is_named(problem: Problem, foun
     assert waits(run(other, rests, counts=(ONCE, ONCE))) == found
 
 
+def test_the_last_attempt_says_why_a_shard_rests() -> None:
+    first = attempt(State.FAILED, AWAY, finished=NOW)
+    again = Problem(Reason.STORE_UNREACHABLE, "no route to host")
+    second = attempt(State.FAILED, again, number=2, finished=NOW)
+    assert waits(run(first, second, counts=(AttemptCounts(2),))) == ("StoreUnreachable", "no route to host")
+    crashed = attempt(State.FAILED, CRASHED, number=2, finished=NOW)
+    assert waits(run(first, crashed, counts=(AttemptCounts(2),))) == ("Running", "")
+
+
+def test_an_attempt_at_an_earlier_run_says_nothing() -> None:
+    earlier = attempt(State.FAILED, AWAY, run=7, finished=NOW)
+    assert waits(run(earlier, attempt(State.FAILED, CRASHED, finished=NOW))) == ("Running", "")
+
+
 def test_the_wait_for_a_first_pod_is_named_before_it() -> None:
     rests = attempt(State.FAILED, AWAY, finished=later(10))
     pending = attempt(State.WAITING, Problem(Reason.UNSCHEDULABLE, "0/3 nodes"), shard=1)

@@ -159,11 +159,13 @@ def test_the_last_problem_of_the_shard_is_named() -> None:
         attempt(State.FAILED, Problem(Reason.OUT_OF_MEMORY, "too big"), number=2),
         attempt(State.FAILED, CRASHED, number=1),
         attempt(State.FAILED, CRASHED, number=9, shard=1),
-        attempt(State.FAILED, number=3),
+        attempt(State.FAILED, CRASHED, number=2, run=7),
     ]
-    (found,) = events(run(3, 1), run(4, 1), 0, *attempts)
-    assert isinstance(found, RecordEvent)
-    assert found.message == "shard 0 is processed again: OutOfMemory: too big"
+    for number, text in ((2, "OutOfMemory: too big"), (3, "its Pod failed"), (4, GONE)):
+        third = attempt(State.FAILED, number=3)
+        (found,) = events(run(number, 1), run(number + 1, 1), 0, third, *attempts)
+        assert isinstance(found, RecordEvent)
+        assert found.message == f"shard 0 is processed again: {text}"
 
 
 AWAY = Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "the store is away")

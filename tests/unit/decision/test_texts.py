@@ -76,7 +76,10 @@ def test_a_store_that_may_not_be_used_is_waited_for_and_then_refused(
 ) -> None:
     waiting = Status(phase="Pending", phase_since=NOW)
     found = decided(waiting, at=299, **more)
-    assert (found.status.at, ready(found)) == (Phase.PENDING, (reason, text))
+    until = f"{later(300):%Y-%m-%dT%H:%M:%SZ}"
+    waits = f"{text} (the operator waits until {until})"
+    assert (found.status.at, ready(found)) == (Phase.PENDING, (reason, waits))
+    assert ready(decided(Status(), at=0, **more)) == (reason, waits), "the first status says it too"
     assert found.requeue_at == later(300)
     assert decided(waiting, at=10, **more).requeue_at == later(15)
     late = decided(waiting, at=300, **more)
@@ -279,10 +282,19 @@ def test_too_many_sources_that_cannot_be_staged(failed: int, names: str) -> None
     found = too_many_unstaged(unstaged(failed), 9, FailurePolicy(max_failed_items=failed - 1))
     text = (
         f"{failed} of 9 sources cannot be staged, but spec.failurePolicy.maxFailedItems allows only "
-        f"{failed - 1}: {names}; first failure: IMG_011 archived"
+        f"{failed - 1}; maxFailedItems: {failed} would process the other {9 - failed}; not staged: {names}; "
+        "first failure: IMG_011 archived"
     )
     assert found == Failure(Code.STAGING, Reason.ACCESS_DENIED, text)
     assert too_many_unstaged(unstaged(failed), 9, FailurePolicy(max_failed_items=failed)) is None
+
+
+def test_no_policy_helps_if_no_source_can_be_staged() -> None:
+    found = too_many_unstaged(unstaged(9), 9, FailurePolicy())
+    assert found
+    assert found.message.startswith(
+        "9 of 9 sources cannot be staged, but spec.failurePolicy.maxFailedItems allows only 0; not staged: "
+    )
 
 
 @pytest.mark.parametrize(

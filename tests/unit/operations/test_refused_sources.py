@@ -109,7 +109,8 @@ async def test_too_many_end_the_run_before_it_has_pods_and_all_are_named() -> No
     error, items = world.job.status.error, world.job.status.items
     assert error
     assert error.message.startswith(
-        "12 of 14 sources cannot be staged, but spec.failurePolicy.maxFailedItems allows only 11: "
+        "12 of 14 sources cannot be staged, but spec.failurePolicy.maxFailedItems allows only 11; "
+        "maxFailedItems: 12 would process the other 2; not staged: "
         "'uploads/02.jpg', 'uploads/03.jpg', 'uploads/04.jpg' and 9 more; first failure: IMG_010 "
         "spec.source.keys: there is no object 'uploads/02.jpg'"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -201,6 +202,93 @@ async def test_a_server_that_stays_away_fails_at_the_deadline_for_its_own_reason
     assert "returned HTTP 503" in error.message
     assert "stopped retrying after spec.execution.stagingDeadlineSeconds (60 s)" in error.message
     assert world.staged() == []
+
+
+async def late(most: int, *, urls: tuple[str, ...] = (B, A), **more: Any) -> World:
+    """A run whose first URL is not delivered by its server until the deadline, and later."""
+    world = World(well())
+    world.web.fail(B, AWAY)
+    policy = {"failurePolicy": {"maxFailedItems": most}, "execution": {"stagingDeadlineSeconds": 60}}
+    source = {"urls": [{"url": url} for url in urls]}
+    world.create(**{"source": source, **policy, **more})
+    return world
+
+
+async def test_at_the_deadline_one_that_its_server_does_not_deliver_fails_its_item() -> None:
+    world = await late(1)
+    seconds = await world.run()
+    status = world.job.status
+    assert (status.phase, status.run and status.run.outcome) == ("Succeeded", "SucceededWithFailures")
+    assert 60 <= seconds < 80
+    [failure] = status.failures
+    assert (failure.item, failure.code) == ("c.jpg", "IMG_012")
+    assert failure.message == (
+        "spec.source.urls: https://pictures.example/c.jpg returned HTTP 503 "
+        "(stopped retrying after spec.execution.stagingDeadlineSeconds (60 s))"
+    )
+    report = json.loads(world.store.objects[status.report].data)
+    assert [item["error"]["code"] if item.get("error") else "" for item in report["items"]] == ["IMG_012", ""]
+    assert world.store.keys("shop/catalog/") == ["shop/catalog/a b-web.webp"]
+    assert world.staged() == []
+
+
+async def test_the_others_do_not_wait_for_a_server_that_does_not_answer() -> None:
+    bench = Bench()
+    bench.web.fail(B, AWAY)
+    error = await bench.refused({"url": B}, {"url": A})
+    assert (reason_of(error), error.transient) == ("JOB_002/SourceUnreachable", True)
+    assert input_key(PREFIX, 1) in bench.store.objects
+
+
+async def test_more_than_the_policy_allows_fail_the_run_at_the_deadline() -> None:
+    world = await late(0)
+    await world.run()
+    assert world.error() == "JOB_002/SourceUnreachable"
+    error = world.job.status.error
+    assert error
+    assert error.message.startswith("1 of 2 sources cannot be staged, but spec.failurePolicy.maxFailedItems")
+    assert world.staged() == []
+
+
+async def test_all_of_them_may_fail() -> None:
+    world = await late(1, urls=(B,))
+    await world.run()
+    status = world.job.status
+    assert (status.phase, status.run and status.run.outcome) == ("Succeeded", "SucceededWithFailures")
+    assert status.items
+    assert (status.items.total, status.items.failed) == (1, 1)
+
+
+async def test_a_store_that_is_away_at_the_deadline_fails_the_run() -> None:
+    world = await late(2)
+    world.store.hooks.fail(StoreUnavailable("no answer"), "put", about="/in/")
+    seconds = await world.run()
+    assert world.error() == "JOB_002/StoreUnavailable"
+    assert 60 <= seconds < 60 + 60 + 20
+
+
+async def test_a_secret_that_never_comes_fails_its_item() -> None:
+    world = await late(1, source={"urls": [{"url": B, "headersSecretRef": {"name": "web"}}, {"url": A}]})
+    await world.run()
+    assert [(failure.item, failure.code) for failure in world.job.status.failures] == [("c.jpg", "IMG_011")]
+    assert world.job.status.phase == "Succeeded"
+
+
+@pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
+async def test_its_item_fails_once_wherever_the_operator_dies(after_effect: bool) -> None:
+    async def run(world: World) -> None:
+        world.web.fail(B, AWAY)
+        world.create(
+            source={"urls": [{"url": B}, {"url": A}]},
+            execution={"itemsPerPod": 50, "stagingDeadlineSeconds": 5},
+            failurePolicy={"maxFailedItems": 1},
+        )
+        await world.run()
+
+    async for world, where in killed_everywhere(after_effect, run):
+        assert [failure.code for failure in world.job.status.failures] == ["IMG_012"], where
+        assert world.store.keys("shop/catalog/") == ["shop/catalog/a b-web.webp"], where
+        assert world.staged() == [], where
 
 
 @pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])

@@ -281,3 +281,44 @@ async def test_a_prefix_without_a_slash_is_noted(prefix: str, destination: str, 
     await validated.run()
     report = json.loads(validated.store.objects[validated.job.status.report].data)
     assert report["checks"][0]["message"].endswith(wanted or "their output keys are unique")
+
+
+INCLUDE = "spec.source.match.include:"
+GLOBS = {
+    "each selects a source": (["**/*.jpg", "**/*.png"], [], ""),
+    "one selects none": (
+        ["**/*.jpg", "*.png", "**/*.gif"],
+        [],
+        f"{INCLUDE} no source matches '*.png', '**/*.gif'; globs match the whole key, not only the name",
+    ),
+    "the sources of one are excluded": (
+        ["**/*.jpg", "**/*.png"],
+        ["**/b.*"],
+        f"{INCLUDE} no source matches '**/*.png'; globs match the whole key, not only the name",
+    ),
+    "an exclude glob may match nothing": (["**/*.jpg"], ["**/*.gif"], ""),
+}
+
+
+@pytest.mark.parametrize("last", ["uploads/a.jpg", "uploads/z.jpg"])
+@pytest.mark.parametrize(("include", "exclude", "wanted"), GLOBS.values(), ids=GLOBS)
+async def test_a_glob_that_selects_nothing_beside_others_is_noted(
+    include: list[str], exclude: list[str], wanted: str, last: str
+) -> None:
+    store = store_with("uploads/b.png", *(f"uploads/{number:03d}.jpg" for number in range(150)), last)
+    source = {"match": {"prefix": "uploads/", "include": include, "exclude": exclude}}
+    done = await staged(store, source)
+    assert done.note == wanted
+    assert await staged(store, source) == done, "it is read from the manifest"
+
+
+async def test_a_validation_notes_it_too() -> None:
+    world = World()
+    match = {"prefix": "uploads/", "include": ["**/*.jpg", "**/*.png", "*.gif"]}
+    world.create(source={"match": match}, run={"id": "1", "mode": "Validate"})
+    await world.run()
+    report = json.loads(world.store.objects[world.job.status.report].data)
+    found = report["checks"][0]["message"]
+    assert found.startswith(
+        f"found 2 items; their output keys are unique; {INCLUDE} no source matches '*.gif';"
+    )

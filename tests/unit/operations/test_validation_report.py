@@ -209,7 +209,8 @@ async def test_sources_that_cannot_be_staged_are_listed_with_their_check(allowed
     if allowed == 1:
         text = (
             "JOB_002 SourceNotFound: 2 of 4 sources cannot be staged, but spec.failurePolicy.maxFailedItems "
-            f"allows only 1: 'c.jpg', 'd.jpg'; first failure: IMG_010 {MISSING[0]}"
+            f"allows only 1; maxFailedItems: 2 would process the other 2; not staged: 'c.jpg', 'd.jpg'; "
+            f"first failure: IMG_010 {MISSING[0]}"
         )
     assert (found.failure is None) == (allowed == 2)
     assert bench.checks() == [ReportCheck("items", allowed == 2, text, items), *GOOD[1:]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from imagejob_operator.api.errors import CATALOGUE, Code, Failure, Reason
@@ -32,12 +31,6 @@ def retry_deadline(o: Observation, spec: SpecHead) -> datetime:
     """Until when the operation of a phase is retried."""
     started = o.job.status.phase_since or o.now
     return started + timedelta(seconds=spec.execution.staging_deadline_seconds)
-
-
-def stopped_retrying(failure: Failure, spec: SpecHead) -> Failure:
-    """The last failure of an operation, after its retry deadline."""
-    limit = f"spec.execution.stagingDeadlineSeconds ({spec.execution.staging_deadline_seconds} s)"
-    return replace(failure, message=f"{failure.message} (stopped retrying after {limit})")
 
 
 def run_operation(o: Observation, operation: Work, until: datetime) -> Decision:

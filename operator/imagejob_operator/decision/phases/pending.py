@@ -116,6 +116,6 @@ def _wait_or_refuse(o: Observation, failure: Failure) -> Decision:
     deadline = (o.job.status.phase_since or o.now) + grace
     if o.now >= deadline:
         return refuse(o, replace(failure, message=f"{failure.message} (waited {duration_text(grace)})"))
-    return Decision(
-        next_status(o, o.job.status, note=failure), requeue_at=min(deadline, o.now + RECHECK_STORES)
-    )
+    until = f"{deadline:%Y-%m-%dT%H:%M:%SZ}"
+    note = replace(failure, message=f"{failure.message} (the operator waits until {until})")
+    return Decision(next_status(o, o.job.status, note=note), requeue_at=min(deadline, o.now + RECHECK_STORES))

@@ -64,7 +64,16 @@ def decide_processing(o: Observation, spec: SpecHead) -> Decision:
 
 def _away_from_store(o: Observation, view: Survey) -> Problem | None:
     """Why the Pod of a shard in backoff could not use the store: an outage may last, and should be seen."""
-    problems = (a.problem for a in o.attempts if a.shard in view.backoff and a.problem)
+    run = o.job.status.run
+    latest = (
+        a
+        for a in o.attempts
+        if run
+        and a.place == run.place
+        and a.shard in view.backoff
+        and a.number == view.counts[a.shard].launches
+    )
+    problems = (a.problem for a in latest if a.problem)
     return next((one for one in problems if one.reason is Reason.STORE_UNREACHABLE), None)
 
 

@@ -12,9 +12,9 @@ from imagejob_operator.decision.phases.deadlines import (
     active_deadline_exceeded,
     retry_deadline,
     run_operation,
-    stopped_retrying,
 )
 from imagejob_operator.decision.phases.terminal import finish_run, with_published, with_results
+from imagejob_operator.decision.unstaged import stopped_retrying
 
 
 def decide_publishing(o: Observation, spec: SpecHead) -> Decision:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -17,28 +18,43 @@ from imagejob_operator.decision.phases.deadlines import (
     latest_failure,
     retry_deadline,
     run_operation,
-    stopped_retrying,
 )
 from imagejob_operator.decision.shards import items_per_pod, shard_count, survey, with_attempts
 from imagejob_operator.decision.status_update import next_status
-from imagejob_operator.decision.unstaged import too_many_unstaged
+from imagejob_operator.decision.unstaged import stopped_retrying, too_many_unstaged
+
+LAST_TRY = timedelta(minutes=10)
+"""How long the last try at sources on web servers may take: 256 silent ones take 7 minutes."""
+LAST_RETRIES = timedelta(minutes=1)
+"""How long it is repeated after errors of the store."""
 
 
 def decide_staging(o: Observation, spec: SpecHead) -> Decision:
-    """Stage the sources."""
+    """Stage the sources; after the deadline, those on web servers have one last try."""
     operation = Stage(o.staged_prefix)
+    last_try = replace(operation, last_try=True)
+    if o.operation == last_try:
+        operation = last_try
     progress = o.progress_of(operation)
     if isinstance(progress, Staged):
         return _plan_shards(o, spec, progress)
-    return wait_for_sources(o, spec, operation, "the sources were not staged")
+    deadline = retry_deadline(o, spec)
+    permanent = isinstance(progress, Broken) and progress.retry_at is None
+    if operation == last_try:
+        most = LAST_RETRIES if isinstance(progress, Broken) else LAST_TRY
+        deadline = (o.operation_since or deadline) + most
+    elif o.job.downloads and o.now >= deadline and not permanent:
+        return run_operation(o, last_try, o.now + LAST_TRY)
+    return wait_for_sources(o, spec, operation, deadline, "the sources were not staged")
 
 
-def wait_for_sources(o: Observation, spec: SpecHead, operation: Validate | Stage, overdue: str) -> Decision:
+def wait_for_sources(
+    o: Observation, spec: SpecHead, operation: Validate | Stage, deadline: datetime, overdue: str
+) -> Decision:
     """Wait until the sources are staged or checked; a permanent failure or the deadline is JOB_002."""
     progress = o.progress_of(operation)
     if isinstance(progress, Broken) and progress.retry_at is None:
         return abort_run(o, progress.failure)
-    deadline = retry_deadline(o, spec)
     if o.now < deadline:
         return run_operation(o, operation, deadline)
     if last := latest_failure(o, progress):

@@ -9,6 +9,7 @@ from imagejob_operator.api.spec import SpecHead
 from imagejob_operator.api.status import VALIDATED, ItemCounts, RunStatus
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Validate, Validated
+from imagejob_operator.decision.phases.deadlines import retry_deadline
 from imagejob_operator.decision.phases.staging import wait_for_sources
 from imagejob_operator.decision.phases.terminal import finish_run
 
@@ -19,7 +20,7 @@ def decide_validating(o: Observation, spec: SpecHead) -> Decision:
     operation = Validate(prefix=o.staging_prefix(run), report=o.report_key)
     progress = o.progress_of(operation)
     if not isinstance(progress, Validated):
-        return wait_for_sources(o, spec, operation, "the run was not validated")
+        return wait_for_sources(o, spec, operation, retry_deadline(o, spec), "the run was not validated")
     status = msgspec.structs.replace(
         o.job.status,
         report=operation.report,

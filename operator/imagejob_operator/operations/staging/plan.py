@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.spec import Spec
+from imagejob_operator.api.sources import MatchSource
+from imagejob_operator.api.spec import Spec, prefix_notes
 from imagejob_operator.documents.outputs import PlannedItem, check_sources_stay, planned_outputs
 from imagejob_operator.documents.report import ReportItem
 from imagejob_operator.documents.watermark_images import identified
@@ -15,9 +16,10 @@ from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.reports import unpublished_before
 from imagejob_operator.operations.staging.existing_outputs import Candidate, skip_unchanged
-from imagejob_operator.operations.staging.sources import FoundSource, find_sources
+from imagejob_operator.operations.staging.sources import MATCHED_AT_ONCE, FoundSource, find_sources
 from imagejob_operator.operations.staging.watermark_images import find_watermark_images
 from imagejob_operator.ports.object_store import ObjectStore, StoredObject
+from imagejob_operator.validation.globs import matcher
 from imagejob_operator.validation.keys import InvalidKey, KeyCollision
 
 MAX_OUTPUTS = 320_000
@@ -33,6 +35,12 @@ class Plan:
     skipped: list[ReportItem]
     watermark_images: dict[str, StoredObject]
     """By key, as they were found."""
+    note: str = ""
+    """What is surprising about the spec, though valid."""
+
+
+Matches = Callable[[str], bool]
+"""Whether a key matches a glob."""
 
 
 async def plan_items(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str = "") -> Plan:
@@ -48,7 +56,35 @@ async def plan_items(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str 
     if spec.run.items == "Failed":
         items = await _only_unpublished(store, job, items)
     items, skipped = await skip_unchanged(store, job, spec, items)
-    return Plan([(item.place, item.source) for item in items], skipped, watermark_images)
+    note = "; ".join(filter(None, [prefix_notes(spec), await _useless_globs(spec.source.match, sources)]))
+    return Plan([(item.place, item.source) for item in items], skipped, watermark_images, note)
+
+
+async def _useless_globs(match: MatchSource | None, sources: Sequence[FoundSource]) -> str:
+    """Which of several include globs select no source; empty if there are none."""
+    if match is None or len(match.include) < 2:
+        return ""
+    useless: Mapping[str, Matches] = await compute(_by_glob, match.include)
+    for start in range(0, len(sources), MATCHED_AT_ONCE):
+        useless = await compute(_unmatched, useless, sources[start : start + MATCHED_AT_ONCE])
+    if not useless:
+        return ""
+    globs = ", ".join(map(repr, useless))
+    return (
+        f"spec.source.match.include: no source matches {globs}; globs match the whole key, not only the name"
+    )
+
+
+def _by_glob(globs: Sequence[str]) -> Mapping[str, Matches]:
+    return {glob: matcher((glob,), ()) for glob in globs}
+
+
+def _unmatched(globs: Mapping[str, Matches], sources: Sequence[FoundSource]) -> Mapping[str, Matches]:
+    return {
+        glob: matches
+        for glob, matches in globs.items()
+        if not any(matches(source.name) for source in sources)
+    }
 
 
 def _candidates(spec: Spec, sources: Sequence[FoundSource]) -> list[Candidate]:

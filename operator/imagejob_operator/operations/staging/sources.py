@@ -54,6 +54,8 @@ class StagingRun:
     job: ImageJob
     spec: Spec
     prefix: str
+    last_try: bool = False
+    """Whether a source that cannot be staged now is a failed item, though a retry might succeed."""
 
     @property
     def by_reference(self) -> bool:

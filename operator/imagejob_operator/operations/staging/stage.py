@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
-from imagejob_operator.api.spec import Spec, prefix_notes
 from imagejob_operator.api.status import MAX_FAILURES
 from imagejob_operator.decision.operation import Stage, Staged
-from imagejob_operator.decision.unstaged import item_error
+from imagejob_operator.decision.unstaged import item_error, stopped_retrying
 from imagejob_operator.documents.staging import URLS_SLACK, Manifest, ManifestItem, input_key
 from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.operations.failed import OperationFailed, failed_item
@@ -25,11 +24,12 @@ async def stage(
     """Stage all sources of a job; continues with what the prefix already has."""
     spec, prefix = whole_spec(job), operation.prefix
     try:
-        return _staged(await manifest_head(store, prefix), spec)
+        return _staged(await manifest_head(store, prefix))
     except ObjectMissing:
         pass
     plan = await plan_items(store, job, spec, prefix)
-    items = await _stage_items(StagingRun(store, downloader, job, spec, prefix), telemetry, plan.items)
+    run = StagingRun(store, downloader, job, spec, prefix, operation.last_try)
+    items = await _stage_items(run, telemetry, plan.items)
     started = job.status.run.counted_from if job.status.run else None
     copies = [item.size for item in items if not item.key and not item.error]
     failed = [item for item in items if item.error]
@@ -42,10 +42,11 @@ async def stage(
         skipped=len(plan.skipped),
         failed=len(failed),
         failures=tuple(failed[:MAX_FAILURES]),
+        note=plan.note,
         watermark_images=await copy_watermark_images(store, prefix, plan.watermark_images),
     )
     await write_manifest(store, prefix, manifest, plan.skipped)
-    return _staged(manifest, spec)
+    return _staged(manifest)
 
 
 async def _stage_items(
@@ -53,21 +54,25 @@ async def _stage_items(
 ) -> list[ManifestItem]:
     """Stage each source; what was copied before is not copied again.
 
-    A source that cannot be staged, for a reason that is not transient, is an item with an error.
+    A source that cannot be staged is an item with an error. If a retry may succeed, and this is not the last
+    try, the first such error is raised after all other sources are staged: none waits for a slow web server.
     """
     if not sources:
         return []
     copies = {} if run.by_reference else await _copies(run, len(sources))
 
-    async def stage_item(one: tuple[int, tuple[int, FoundSource]]) -> ManifestItem:
+    async def stage_item(one: tuple[int, tuple[int, FoundSource]]) -> ManifestItem | OperationFailed:
         index, (place, source) = one
         key = input_key(run.prefix, index)
         try:
             staged, identity = await source.stage(run, key, copies.get(key))
         except OperationFailed as error:
-            failure = None if error.transient else item_error(error.failure)
+            late = error.transient and run.last_try
+            failure = item_error(stopped_retrying(error.failure, run.spec) if late else error.failure)
             if failure is None:
                 raise
+            if error.transient and not run.last_try:
+                return error
             return ManifestItem(index, source.name, "", source.size, place, error=failure)
         copied = staged.key == key
         if copied:
@@ -82,7 +87,12 @@ async def _stage_items(
             key="" if copied else staged.key,
         )
 
-    return await for_each(enumerate(sources), stage_item, sources[0][1].at_once)
+    items: list[ManifestItem] = []
+    for result in await for_each(enumerate(sources), stage_item, sources[0][1].at_once):
+        if isinstance(result, OperationFailed):
+            raise result
+        items.append(result)
+    return items
 
 
 async def _copies(run: StagingRun, count: int) -> dict[str, StoredObject]:
@@ -97,7 +107,7 @@ async def _copies(run: StagingRun, count: int) -> dict[str, StoredObject]:
     return found
 
 
-def _staged(manifest: Manifest, spec: Spec) -> Staged:
+def _staged(manifest: Manifest) -> Staged:
     failures = [failed_item(item.source, item.error) for item in manifest.failures if item.error]
     return Staged(
         items=manifest.count,
@@ -106,5 +116,5 @@ def _staged(manifest: Manifest, spec: Spec) -> Staged:
         skipped=manifest.skipped,
         failed=manifest.failed,
         failures=tuple(failures),
-        note=prefix_notes(spec),
+        note=manifest.note,
     )
