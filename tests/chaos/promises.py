@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from chaos.plan import Request
 from fakes.memory_owners import OTHER_FOLDER
 from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.status import RunStatus
 from imagejob_operator.decision.attempt import Attempt
+from imagejob_operator.naming.names import REPORT_ROOT
 
 if TYPE_CHECKING:
     from chaos.arena import Arena
@@ -63,6 +65,9 @@ class Promises:
         job = self._arena.job
         if job is None or job.deleted_at:
             return
-        staging = job.status.staging
-        if job.status.at in FORWARD and staging and request.about.endswith(staging.prefix):
+        staging, run = job.status.staging, job.status.run or RunStatus()
+        # A status that is held back may still say Running; the report is the commit point.
+        committed = self._arena.somewhere(f"-{run.uid}.json", REPORT_ROOT)
+        of_the_run = staging and request.about.endswith(staging.prefix)
+        if job.status.at in FORWARD and of_the_run and not committed:
             self.wrongs.append(f"staging was deleted under a run that is {job.status.phase}")

@@ -184,6 +184,11 @@ class World:
         assert found is not None, "the job is gone"
         return found
 
+    @property
+    def phase(self) -> str:
+        """The phase as the operator sees it, which does not write each phase at once."""
+        return self.operator.reconciler.statuses.current(self.job).status.at.value
+
     def ended(self) -> bool:
         found = self.cluster.job(KEY)
         return found is None or (found.status.at in TERMINAL and not found.guarded)

@@ -132,7 +132,7 @@ async def test_a_pod_of_the_run_that_was_taken_back_does_no_work_of_the_new_run(
     etcd.back_up()
     world.clock.advance(60)
     world.cluster.edit(KEY, run={"id": "2"})
-    await world.run(lambda: world.job.status.at is Phase.PUBLISHING)
+    await world.run(lambda: world.phase == Phase.PUBLISHING)
     old = {attempt.uid for _, attempt in world.cluster.attempts()}
     assert old
     world.clock.advance(60)
@@ -159,7 +159,7 @@ async def test_staging_of_the_run_that_was_taken_back_is_not_used(change: Change
     etcd.back_up()
     world.clock.advance(60)
     world.cluster.edit(KEY, run={"id": "2"})
-    await world.run(lambda: world.job.status.at is Phase.PUBLISHING)
+    await world.run(lambda: world.phase == Phase.PUBLISHING)
     old = dict(world.store.objects)
     assert any(key.startswith(STAGING_ROOT) and "/results/" in key for key in old)
     await etcd.restore()
@@ -195,7 +195,7 @@ async def test_a_backup_of_a_run_under_way_goes_on_with_it() -> None:
     world = World()
     etcd = Etcd(world)
     world.create()
-    await world.run(lambda: world.job.status.at is Phase.PUBLISHING)
+    await world.run(lambda: world.phase == Phase.PUBLISHING)
     etcd.back_up()
     await ended(world, 1)
     await etcd.restore()

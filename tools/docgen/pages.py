@@ -28,6 +28,7 @@ _PHASES = {
 _PHASES_INTRODUCTION = """\
 `status.phase` shows the progress of a run to people. Programs should read the conditions. If the report of a
 run was written before the run failed or was cancelled, `Failing` and `Cancelling` end as `Succeeded`.
+`Running` and `Publishing` are shown if they last longer than a second.
 
 When an ImageJob is deleted, its phase is `Deleting` from any other phase, until its Pods and its staging are
 deleted. This takes at most the cleaning budget of the operator (60 seconds by default). An ImageJob that has

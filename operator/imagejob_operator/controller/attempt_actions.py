@@ -15,12 +15,14 @@ from imagejob_operator.decision.attempt import Attempt, Problem, Remark
 from imagejob_operator.decision.shards import ordered_items
 from imagejob_operator.documents.results import InvalidResult, summarise
 from imagejob_operator.documents.staging import order_key
+from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.operations.processing.orders import lifetime, write_order
 from imagejob_operator.operations.processing.results import shard_result
+from imagejob_operator.operations.reports import committed_report
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.imagejobs import JobsError
 from imagejob_operator.ports.launcher import Launcher, Refused
-from imagejob_operator.ports.object_store import ObjectMissing, StoreError
+from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoreError
 from imagejob_operator.ports.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -91,7 +93,14 @@ class AttemptActions:
             return
         ends_by = job.ends_by(self._clock())
         live = lifetime(self._clock(), job.ends_at_the_latest(self._clock()))
-        url = await write_order(store, job, prefix, shard, number, live)
+        try:
+            url = await write_order(store, job, prefix, shard, number, live)
+        except ObjectMissing:
+            if not await _published(store, job):
+                raise
+            # Publishing adopts the report.
+            memory.results[shard] = Summary()
+            return
         attempt = await self._launcher.launch(job, shard, number, ends_by)
         self._cache.put_attempt(job.identity, attempt)
         await self._deliver(job, attempt, url)
@@ -107,3 +116,12 @@ class AttemptActions:
     async def _deliver(self, job: ImageJob, attempt: Attempt, url: str) -> None:
         await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.ca_bundle(job))
         self._cache.delivered(job.identity, attempt)
+
+
+async def _published(store: ObjectStore, job: ImageJob) -> bool:
+    """Whether an earlier process has published the run and emptied its staging, and its status is older."""
+    run = job.status.run
+    if run is None:
+        return False
+    key = report_key(job.key.namespace, job.key.name, job.uid, run.number, run.uid)
+    return await committed_report(store, job, key) is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import assert_never
 
@@ -129,10 +129,14 @@ class Executor:
                 return job
             log.error("status rejected, writing a shorter one", extra=extra)
             after = await self.jobs.write_status(job, shortened(status))
-        if before.phase != status.phase:
-            self.telemetry.moved(before, after)
-            log.info("ImageJob %s is %s", job.key, status.phase, extra=_described(job, status))
+        self.moved(before, replace(after, status=status))
         return after
+
+    def moved(self, before: Status, job: ImageJob) -> None:
+        """Count and log that the job has moved to another phase, if it has."""
+        if before.phase != job.status.phase:
+            self.telemetry.moved(before, job)
+            log.info("ImageJob %s is %s", job.key, job.status.phase, extra=_described(job))
 
     def ensure_operation(self, job: ImageJob, operation: Operation | None) -> None:
         """Run exactly this operation for the job."""
@@ -204,8 +208,9 @@ class Executor:
         return after
 
 
-def _described(job: ImageJob, status: Status) -> dict[str, str | int]:
+def _described(job: ImageJob) -> dict[str, str | int]:
     """What a line of the log shows of a job that has moved to another phase."""
+    status = job.status
     run, error, ready = status.run or RunStatus(), status.error, status.condition("Ready")
     reason, detail = (ready.reason, ready.message) if ready else ("", "")
     return {

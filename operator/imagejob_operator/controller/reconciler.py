@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from time import perf_counter
 
 from imagejob_operator.api.imagejob import ImageJob, Key
@@ -13,6 +13,7 @@ from imagejob_operator.api.phase import TERMINAL
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.executor import Executor
 from imagejob_operator.controller.observer import Observer
+from imagejob_operator.controller.status_buffer import StatusBuffer
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.observation import Decision
@@ -39,6 +40,7 @@ class Reconciler:
     executor: Executor
     telemetry: Telemetry
     is_leader: Gate = always_open
+    statuses: StatusBuffer = field(default_factory=StatusBuffer)
 
     async def reconcile(self, key: Key) -> None:
         """Reconcile one job if this replica is the leader; errors requeue the key."""
@@ -68,32 +70,40 @@ class Reconciler:
         finally:
             self.telemetry.reconcile(result, perf_counter() - started)
 
-    async def _reconcile(self, key: Key, job: ImageJob | None) -> None:
-        if job is None:
+    async def _reconcile(self, key: Key, written: ImageJob | None) -> None:
+        if written is None:
             self._drop(key, None)
             return
+        job = self.statuses.current(written)
         observation = await self.observer.observe(job)
         decision = decide(observation)
         if not self.is_leader():
             return
         after = await self.executor.act(job, decision.actions)
-        self.cache.put_job(after)
-        if decision.status != job.status:
-            written = await self.executor.write_status(after, job.status, decision.status)
-            self.cache.put_job(written)
-            if written is not after:
-                self.queue.add(key)
-            after = written
+        if after is not job:
+            self.cache.put_job(after)
+        held = self.statuses.hold(written, decision, observation.now)
+        if held is not None:
+            after = replace(after, status=decision.status)
+            self.executor.moved(job.status, after)
+        else:
+            if decision.status != written.status:
+                after = await self.executor.write_status(after, job.status, decision.status)
+                self.cache.put_job(after)
+            self.statuses.forget(key)
+        if after.status != job.status:
+            self.queue.add(key)
         self.executor.ensure_operation(after, decision.operation)
         closed = await self.executor.close(after, decision.actions)
         if closed is None:
             self._drop(key, job)
             return
-        self.cache.put_job(closed)
-        self._requeue(closed, decision, observation.now)
+        if closed is not after:
+            self.cache.put_job(closed)
+        self._requeue(closed, decision, observation.now, held)
 
-    def _requeue(self, job: ImageJob, decision: Decision, now: datetime) -> None:
-        pauses: list[float] = []
+    def _requeue(self, job: ImageJob, decision: Decision, now: datetime, held: timedelta | None) -> None:
+        pauses = [] if held is None else [held.total_seconds()]
         if decision.requeue_at:
             pauses.append((decision.requeue_at - now).total_seconds())
         if job.status.at in TERMINAL:
@@ -110,4 +120,5 @@ class Reconciler:
         if job:
             self.cache.drop_job(key, job.uid)
         self.queue.forget(key)
+        self.statuses.forget(key)
         self.executor.forget(key)

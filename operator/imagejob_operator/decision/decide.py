@@ -6,6 +6,7 @@ One module per phase. No phase waits forever: it moves on, or names the time at 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import COMPENSATING, TERMINAL, Phase
@@ -56,10 +57,10 @@ def _decide_started(o: Observation, spec: SpecHead) -> Decision:
     """A run that has started: first what its user asks for, then its deadline, then its phase."""
     status = o.job.status
     if status.run is not None and status.run.id == spec.cancel_run_id:
-        return abort_run(o, cancelled(status.run.id))
+        return abort_run(_caught_up(o, spec), cancelled(status.run.id))
     if status.run is None or status.run.id != spec.run.id:
         text = f"spec.run.id was changed to {spec.run.id!r}: this run ends and the new one starts"
-        return abort_run(o, Failure(Code.CANCELLED, Reason.SUPERSEDED, text))
+        return abort_run(_caught_up(o, spec), Failure(Code.CANCELLED, Reason.SUPERSEDED, text))
     if status.at is Phase.SUSPENDED:
         return decide_suspended(o, spec)
     if spec.suspend and not isinstance(o.progress, Published):
@@ -67,6 +68,14 @@ def _decide_started(o: Observation, spec: SpecHead) -> Decision:
     if status.at is not Phase.PUBLISHING and o.now >= o.job.ends_by(o.now):
         return abort_run(o, active_deadline_exceeded(o, spec))
     return _FORWARD[status.at](o, spec)
+
+
+def _caught_up(o: Observation, spec: SpecHead) -> Observation:
+    """The observation with the phase that the Pods have reached, which may not be written yet."""
+    if o.job.status.at not in (Phase.LAUNCHING, Phase.RUNNING):
+        return o
+    reached = decide_processing(o, spec).status
+    return replace(o, job=replace(o.job, status=reached)) if reached.at is Phase.PUBLISHING else o
 
 
 _FORWARD: dict[Phase, Callable[[Observation, SpecHead], Decision]] = {

@@ -28,7 +28,7 @@ async def test_a_follower_asks_nothing_and_writes_nothing_and_goes_on_when_it_le
 async def test_a_gate_that_closes_ends_all_turns(wanted: str) -> None:
     world = World()
     world.create()
-    await world.run(until=lambda: world.phases[-1:] == [wanted])
+    await world.run(until=lambda: world.cluster.job(KEY) is not None and world.phase == wanted)
     calls = len(world.cluster.hooks.calls)
     world.operator.is_leader = False
     world.operator.queue.add(KEY)
@@ -47,3 +47,20 @@ async def test_a_reconcile_does_not_act_if_leadership_is_lost_while_it_observes(
     world.create()
     await world.run(until=lambda: not world.operator.is_leader)
     assert [operation for operation, _ in world.cluster.hooks.calls] == ["namespace"]
+
+
+async def test_a_status_that_is_held_back_is_not_flushed_without_the_lease() -> None:
+    world = World()
+    world.create()
+    await world.run(until=lambda: world.phase == "Running")
+    assert world.job.status.phase == "Launching"
+    calls = len(world.cluster.hooks.calls)
+    world.operator.is_leader = False
+    world.clock.advance(5)
+    assert world.operator.queue.release_due()
+    await world.run(until=lambda: not world.operator.queue.ready)
+    assert len(world.cluster.hooks.calls) == calls
+    await world.restart()
+    await world.run(until=lambda: world.job.status.phase == "Running")
+    await world.run()
+    assert world.job.status.phase == "Succeeded"

@@ -56,14 +56,14 @@ async def whole(world: World) -> None:
 
 def deleted_when(phase: str) -> Life:
     async def life(world: World) -> None:
-        await world.run(until=lambda: world.job.status.at == phase)
+        await world.run(until=lambda: world.phase == phase)
 
     return life
 
 
 def cancelled_when(phase: str) -> Life:
     async def life(world: World) -> None:
-        await world.run(until=lambda: world.job.status.phase == phase)
+        await world.run(until=lambda: world.phase == phase)
         world.cluster.edit(KEY, cancelRunID="1")
         await world.run()
 

@@ -31,7 +31,7 @@ async def saved_in(phase: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The status of a job in a phase, as a backup has it, and the objects in its staging."""
     world = World()
     world.create()
-    await world.run(until=lambda: world.job.status.phase == phase)
+    await world.run(until=lambda: world.phase == phase)
     staged = {key: world.store.objects[key].data for key in world.staged()}
     return msgspec.json.decode(msgspec.json.encode(status_body(world.job.status))), staged
 

@@ -110,5 +110,5 @@ async def test_events_that_are_refused_are_not_tried_for_ever(error: Exception) 
     world = World(script=well(run=30))
     world.cluster.hooks.fail(error, "announce")
     world.create(**ONE_POD)
-    await world.run(until=lambda: world.job.status.phase == "Publishing")
+    await world.run(until=lambda: world.phase == "Publishing")
     assert world.cluster.hooks.count("announce") == 2

@@ -17,7 +17,7 @@ AWAY = StoreUnavailable("the store cannot be reached")
 
 
 async def at(world: World, phase: str) -> None:
-    await world.run(until=lambda: world.job.status.phase == phase)
+    await world.run(until=lambda: world.phase == phase)
 
 
 def is_clean(world: World) -> bool:
@@ -207,7 +207,7 @@ async def test_a_run_that_was_committed_unseen_has_succeeded_when_it_goes_on() -
     world = World()
     world.create()
     await world.run(until=lambda: any(key.startswith(".imagejob/") for key in world.store.objects))
-    assert world.job.status.phase == "Publishing"
+    assert world.phase == "Publishing"
     world.cluster.edit(KEY, suspend=True)
     await world.restart()
     await at(world, "Suspended")

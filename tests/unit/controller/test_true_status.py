@@ -23,7 +23,7 @@ AWAY = StoreUnavailable("the store cannot be reached")
 
 
 async def at(world: World, phase: str) -> None:
-    await world.run(until=lambda: world.job.status.phase == phase)
+    await world.run(until=lambda: world.phase == phase)
 
 
 def shown(world: World, kind: str = "Ready") -> tuple[str, str]:

@@ -52,11 +52,12 @@ def test_a_run_that_fails_records_its_event_unless_its_finalizer_is_released_nex
     running = attempt(State.RUNNING)
     o = seen(job(failing, guarded=guarded), running, now=later(9))
     found = finish_run(o, failing, Phase.FAILED, FAILURE, cleaned)
-    assert found.actions == (StopAttempt(running), *events)
+    assert found.actions == events, "Pods are removed when the end is written"
     made = found.status
     assert (made.at, made.error) == (Phase.FAILED, error_status(FAILURE))
     assert made.run
     assert (made.run.finished_at, made.run.duration) == (later(9), "9s")
+    assert StopAttempt(running) in decide(replace(o, job=replace(o.job, status=made))).actions
 
 
 @pytest.mark.parametrize(

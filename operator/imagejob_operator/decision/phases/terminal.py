@@ -47,7 +47,7 @@ def finish_run(
     cleaned: bool | str | None = None,
     overwrote: str = "",
 ) -> Decision:
-    """Write the terminal phase, then record its Event; a finalizer is released only after that."""
+    """Write the terminal phase, then record its Event; Pods and finalizer are removed only after that."""
     wanted = msgspec.structs.replace(status, phase=phase.value)
     if failure:
         wanted = msgspec.structs.replace(wanted, error=error_status(failure))
@@ -55,9 +55,7 @@ def finish_run(
         wanted = _succeeded(wanted)
     # A finalizer that is released next takes the Event with it, so that a crash before does not lose it.
     event = () if o.job.guarded and cleaned is True else (_final_event(wanted),)
-    actions = (*stop(o, _removed(o, phase)), *event)
-    ended = next_status(o, wanted, cleaned=cleaned, remarks={OVERWROTE: overwrote})
-    return Decision(ended, actions)
+    return Decision(next_status(o, wanted, cleaned=cleaned, remarks={OVERWROTE: overwrote}), event)
 
 
 def release(o: Observation, deferred: Reason | None = None) -> tuple[Action, ...]:
