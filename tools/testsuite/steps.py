@@ -7,11 +7,16 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from localcluster.paths import cache_root
+
 PYTHON = sys.executable
 CLUSTER = os.environ.get("IMAGEJOB_TEST_CLUSTER", "test")
 """The name of the first cluster that the suite makes and removes."""
 SECOND = f"{CLUSTER}-2"
 """The name of the second one: a cluster serves one test run at a time, and two runs take half the time."""
+
+TYPES_CACHE = cache_root() / "mypy"
+"""Outside the tree, so that a clean checkout does not check the types of libraries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ STEPS = (
         group="code",
         lane="unit",
     ),
-    Step("types", "check", (PYTHON, "-m", "mypy"), group="code", lane="unit"),
+    Step("types", "check", (PYTHON, "-m", "mypy", f"--cache-dir={TYPES_CACHE}"), group="code", lane="unit"),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True, required=True),
     Step("golden", "test", _pytest("tests/golden", "tests/pictures"), group="computing", lane="golden"),
     Step("hostile", "test", _pytest("tests/hostile"), group="computing", lane="golden"),
