@@ -38,11 +38,26 @@ def test_a_failed_run_shows_nothing_as_published_or_staged(shop: Shop) -> None:
     assert {one["manager"] for one in managed if one.get("subresource") == "status"} == {OPERATOR}
 
 
+def metrics(shop: Shop) -> str:
+    """The metrics of the operator."""
+    pod = shop.world.pod_of(OPERATOR).metadata.name
+    return shop.world.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics")
+
+
+def test_the_metric_of_ends_names_the_namespace(shop: Shop) -> None:
+    shop.await_end(shop.apply(image_job({"keys": ["photos/none.jpg"]})))
+    mine = f'job_namespace="{shop.name}"'
+
+    def counted() -> bool:
+        lines = metrics(shop).splitlines()
+        return any(line.startswith("imagejob_finished_total{") and mine in line for line in lines)
+
+    until("the end is counted for the namespace", counted, 10)
+
+
 def test_the_operator_shows_that_its_store_cannot_be_used(shop: Shop) -> None:
     def usable() -> bool:
-        pod = shop.world.pod_of(OPERATOR).metadata.name
-        path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics"
-        return "imagejob_store_usable 1.0" in shop.world.kubectl("get", "--raw", path)
+        return "imagejob_store_usable 1.0" in metrics(shop)
 
     until("the store is usable", usable, 60)
     with shop.world.operator_environment(IMAGEJOB_STORE_BUCKET="nope", IMAGEJOB_CLEANING_BUDGET_SECONDS="8"):
