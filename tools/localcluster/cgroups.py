@@ -15,6 +15,12 @@ from localcluster.waiting import wait_for
 MOUNTED = Path("/sys/fs/cgroup")
 SYSTEM = "system"
 WANTED = ("cpu", "cpuset", "memory", "pids", "io", "hugetlb")
+SHARES = 16384
+"""CPU shares of the components; the Pods of a machine with two CPUs have 2048.
+
+On other clusters the control plane has machines of its own. Here Pods that compute would leave it a third of
+the CPU time.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ class ClusterCgroup:
                 for child in (group, group / SYSTEM):
                     for setting in ("cpuset.cpus", "cpuset.mems"):
                         (child / setting).write_text((child.parent / setting).read_text())
+            _prefer(group / SYSTEM)
 
     def entrances(self) -> list[Path]:
         """Return the files that take the number of a process to be ours."""
@@ -115,6 +122,15 @@ class ClusterCgroup:
 def of_cluster(name: str) -> ClusterCgroup:
     """Return the cgroup of the cluster of that name."""
     return ClusterCgroup(f"imagejob-{name}")
+
+
+def _prefer(group: Path) -> None:
+    """Let the components have CPU time before the Pods."""
+    if (group / "cpu.shares").exists():
+        (group / "cpu.shares").write_text(str(SHARES))
+    elif (group / "cpu.weight").exists():
+        # The kubelet's conversion from shares, which are 2 to 262144, to weights, which are 1 to 10000.
+        (group / "cpu.weight").write_text(str(1 + (SHARES - 2) * 9999 // 262142))
 
 
 def _enable_controllers(group: Path) -> None:
