@@ -35,34 +35,34 @@ def kill(bench: Bench, name: str) -> None:
 
 ASK = "administrator to add it to IMAGEJOB_POD_ALLOWED_"
 FORBIDDEN = (
-    ("label", "label", {"labels": {"app": "web"}}, ("'app' is not allowed", f"{ASK}LABELS")),
+    ("label", "a label", {"labels": {"app": "web"}}, ("'app' is not allowed", f"{ASK}LABELS")),
     (
         "annotation",
-        "annotation",
+        "an annotation",
         {"annotations": {"vault.hashicorp.com/agent-inject": "true"}},
         ("'vault.hashicorp.com/agent-inject' is not allowed", f"{ASK}ANNOTATIONS"),
     ),
     (
         "profile",
-        "security profile",
+        "a security profile",
         {"annotations": {"container.apparmor.security.beta.kubernetes.io/processor": "unconfined"}},
         ("is never allowed",),
     ),
     (
         "account",
-        "service account",
+        "a service account",
         {"serviceAccountName": "robot"},
         ("'robot' is not allowed", f"{ASK}SERVICE_ACCOUNTS"),
     ),
     (
         "priority",
-        "priority of the cluster itself",
+        "a priority of the cluster itself",
         {"priorityClassName": "system-node-critical"},
         ("'system-node-critical' is never allowed",),
     ),
     (
         "runtime",
-        "runtime class",
+        "a runtime class",
         {"runtimeClassName": "host"},
         ("'host' is not allowed", f"{ASK}RUNTIME_CLASSES"),
     ),
@@ -99,7 +99,7 @@ PROCESSING = (
     *(
         Case(
             f"template-{name}",
-            f"the template has a {words} that the administrator does not allow",
+            f"the template has {words} that the administrator does not allow",
             "JOB_001/InvalidSpec",
             within=10,
             evidence=("spec.execution.podTemplate.", *evidence),
