@@ -126,6 +126,9 @@ def _unhandled(job: dict[str, Any]) -> tuple[str, str]:
         # Without a finalizer of an operator, the deletion waits for somebody else.
         waits = any(name.startswith(f"{GROUP}/") for name in metadata.get("finalizers") or [])
         return ("its deletion", str(deleted)) if waits else ("", "")
+    if status["phase"] in ("Cancelling", "Failing"):
+        # An operator ends the earlier run first.
+        return "", ""
     wanted, current = (spec.get("run") or {}).get("id"), (status.get("run") or {}).get("id")
     if wanted == current or status.get("observedGeneration") == metadata.get("generation"):
         return "", ""

@@ -16,7 +16,13 @@ from imagejob_operator.controller.executor import ATTEMPTS_SECONDS
 from imagejob_operator.controller.workqueue import MAX_RECONCILE_SECONDS, RECONCILE_SECONDS, Queues
 from imagejob_operator.documents.staging import MAX_PART_BYTES
 from imagejob_operator.fairness import COMPUTING_THREADS
-from imagejob_operator.operations.limits import LARGE_CLEANINGS, LARGE_OPERATIONS, OPERATIONS
+from imagejob_operator.operations.limits import (
+    CLEANINGS,
+    DOWNLOADS,
+    LARGE_CLEANINGS,
+    LARGE_OPERATIONS,
+    OPERATIONS,
+)
 from imagejob_operator.stores.registry import CHECK_SECONDS
 
 PAGE = Path(__file__).parents[2] / "docs/contributors/decisions/0022-fair-shares.md"
@@ -35,6 +41,8 @@ def test_the_page_lists_the_slots() -> None:
         "computing": COMPUTING_THREADS,
         "token_exchanges": _THREADS._max_workers,
         "operations": OPERATIONS,
+        "cleanings": CLEANINGS,
+        "download_operations": DOWNLOADS,
         "large_operations": LARGE_OPERATIONS,
         "large_cleanings": LARGE_CLEANINGS,
     }

@@ -124,8 +124,8 @@ class Model(RuleBasedStateMachine):
             return
         job = self.world.cluster.job(KEY)
         # A suspension or a deletion may come while outputs are copied, and the last copy lands.
-        if job and job.status.at in (Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING):
-            self.wrongs.append(f"{about} was written in {job.status.phase}")
+        if job and self.world.phase in (Phase.PENDING, Phase.STAGING, Phase.LAUNCHING, Phase.RUNNING):
+            self.wrongs.append(f"{about} was written in {self.world.phase}")
 
     @invariant()
     def nothing_is_wrong(self) -> None:

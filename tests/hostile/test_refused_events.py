@@ -9,6 +9,7 @@ from fakes.scripts import CRASHED, badly, well
 from fakes.world import KEY, World
 from imagejob_operator.adapters.kubernetes.answers import ApiError, translate
 from imagejob_operator.api.phase import TERMINAL
+from imagejob_operator.api.status import Condition
 from imagejob_operator.ports.object_store import StoreUnavailable
 
 BUSY = translate(ApiError(429, "TooManyRequests", "limit reached on type Namespace", 1.0))
@@ -48,13 +49,16 @@ async def test_pods_that_may_not_be_deleted_do_not_hold_up_a_success(refusal: Ap
     world.cluster.hooks.fail(translate(refusal), "stop")
     await world.run(until=lambda: world.job.status.at in TERMINAL, within=600)
     assert world.job.status.phase == "Succeeded"
-    await world.run(within=600)
-    ready = world.job.status.condition("Ready")
-    assert ready
-    assert ready.status == "True"
     name = world.cluster.attempts()[0][1].name
-    assert name in ready.message
-    assert refusal.message in ready.message
+
+    def ready() -> Condition:
+        found = world.job.status.condition("Ready")
+        assert found
+        return found
+
+    await world.run(until=lambda: name in ready().message, within=600)
+    assert ready().status == "True"
+    assert refusal.message in ready().message
     assert world.staged() == []
 
 

@@ -25,7 +25,7 @@ async def renamed(phase: Phase) -> World:
     """A world in which the installation got another name while its job was in a phase."""
     world = World(policy=POLICY)
     world.create()
-    await world.run(until=lambda: world.job.status.at is phase)
+    await world.run(until=lambda: world.phase == phase)
     assert world.staged()
     world.policy = RENAMED
     await world.restart()

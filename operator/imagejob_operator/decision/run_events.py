@@ -46,7 +46,8 @@ def _steps(o: Observation, after: Status, run: RunStatus) -> Iterator[RecordEven
             if condition and condition.status == "True" and not o.recorded.get(reason):
                 yield event(reason, message)
     if after.at is Phase.SUSPENDED and before.at not in (Phase.SUSPENDED, Phase.PENDING):
-        yield event("Suspended", f"suspended in phase {before.at}; its Pods and its staging are deleted")
+        gone = "" if before.at is Phase.VALIDATING else "; its Pods and its staging are deleted"
+        yield event("Suspended", f"suspended in phase {before.at}{gone}")
     if before.at is Phase.SUSPENDED and after.at is Phase.STAGING:
         yield event("Resumed", "the sources are staged again")
     if retried := _retried(o, before, run):

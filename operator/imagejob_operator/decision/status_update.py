@@ -77,7 +77,7 @@ def next_status(
         run = _finished(o, run)
     complete = msgspec.structs.replace(
         wanted,
-        observed_generation=_generation(o, run),
+        observed_generation=_generation(o, run, phase),
         phase=phase.value,
         phase_since=now if moved else before.phase_since,
         run=run,
@@ -89,16 +89,16 @@ def next_status(
     return with_conditions(complete, before, now, note, cleaned, remarks)
 
 
-def _generation(o: Observation, run: RunStatus | None) -> int:
+def _generation(o: Observation, run: RunStatus | None, phase: Phase) -> int:
     """The generation that a status is based on.
 
     While the run of an earlier `run.id` ends, it stays the earlier one: a client that waits for the current
     generation to finish must not take the end of that run for the end of the new one.
     """
     spec, before = o.job.spec, o.job.status
-    if run is None or not run.id or isinstance(spec, InvalidSpec) or run.id == spec.run.id:
+    if phase not in (*COMPENSATING, *TERMINAL) or run is None or isinstance(spec, InvalidSpec):
         return o.job.generation
-    return before.observed_generation
+    return o.job.generation if run.id == spec.run.id else before.observed_generation
 
 
 def _progress(status: Status) -> str:

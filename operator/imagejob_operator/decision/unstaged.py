@@ -49,7 +49,7 @@ def too_many_unstaged(found: Staged | Validated, total: int, policy: FailurePoli
         f"{found.failed} of {total} sources cannot be staged, but spec.failurePolicy.maxFailedItems allows "
         f"only {tolerated}; "
     )
-    if others := total - found.failed:
+    if others := found.items - found.failed:
         text += f"maxFailedItems: {found.failed} would process the other {others}; "
     text += f"not staged: {', '.join(names)}{more}; first failure: {first.code} {first.message}"
     return Failure(Code.STAGING, _REASONS[ItemCode(first.code)], text)

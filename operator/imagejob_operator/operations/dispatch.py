@@ -58,7 +58,7 @@ class Operations:
                 return Counted(operation.known)
         # Cleaning must not wait for staging in its own namespace.
         with working_for(job.key.namespace, "cleaning" if isinstance(operation, Clean) else "run"):
-            async with self.limits.small.slot():
+            async with self.limits.small(job, operation).slot():
                 whole = await self._whole(job, operation)
                 if not is_large(whole, operation):
                     return await self._carry_out(whole, operation)

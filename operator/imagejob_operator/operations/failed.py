@@ -13,10 +13,12 @@ from imagejob_operator.validation.keys import MAX_KEY_BYTES
 class OperationFailed(Exception):
     """The job cannot continue. Only a `transient` failure is retried, until the deadline of its phase."""
 
-    def __init__(self, failure: Failure, transient: bool = False) -> None:
+    def __init__(self, failure: Failure, transient: bool = False, silent: bool = False) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.transient = transient
+        self.silent = silent
+        """Whether a web server did not respond at all."""
         self.results: ItemResults | None = None
         """What became of the items, if their results were verified before the failure."""
 

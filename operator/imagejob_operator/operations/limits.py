@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.spec import Spec
-from imagejob_operator.decision.operation import Clean, Operation, Publish
+from imagejob_operator.decision.operation import Clean, Operation, Publish, Stage
 from imagejob_operator.documents.source_list import MAX_LISTED
 from imagejob_operator.fairness import FairLimiter, Waited, ignore
 
-OPERATIONS = 32
+OPERATIONS = 24
+CLEANINGS = 8
+"""Cleanings of at most 5,000 outputs: nothing that runs for long delays them."""
+DOWNLOADS = 16
+"""Stagings from web servers, which may be silent: nothing else waits for them."""
 LARGE_OPERATIONS = 2
 """Each may take 270 MiB; a namespace has at most one of them."""
 LARGE_CLEANINGS = 1
@@ -23,9 +27,17 @@ class OperationLimits:
     """Divides the operations that may run at the same time between namespaces."""
 
     def __init__(self, waited: Waited = ignore) -> None:
-        self.small = FairLimiter("operations", OPERATIONS, waited)
+        self._small = FairLimiter("operations", OPERATIONS, waited)
+        self._cleanings = FairLimiter("cleanings", CLEANINGS, waited)
+        self._downloads = FairLimiter("download_operations", DOWNLOADS, waited)
         self._large = FairLimiter("large_operations", LARGE_OPERATIONS, waited)
         self._large_cleanings = FairLimiter("large_cleanings", LARGE_CLEANINGS, waited)
+
+    def small(self, job: ImageJob, operation: Operation) -> FairLimiter:
+        """The limiter that an operation passes first."""
+        if isinstance(operation, Clean):
+            return self._cleanings
+        return self._downloads if job.downloads and isinstance(operation, Stage) else self._small
 
     def large(self, operation: Operation) -> FairLimiter:
         """The limiter of a large operation."""

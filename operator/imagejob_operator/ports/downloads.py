@@ -12,12 +12,14 @@ from imagejob_operator.api.errors import Reason
 class FetchFailed(Exception):
     """A download failed; the message has the URL without its query, and no secret."""
 
-    def __init__(self, reason: Reason, message: str, transient: bool = False) -> None:
+    def __init__(self, reason: Reason, message: str, transient: bool = False, silent: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
         """BlockedAddress, SourceUnreachable, SourceNotFound, AccessDenied or SourceTooLarge."""
         self.transient = transient
         """Whether a retry may succeed."""
+        self.silent = silent
+        """Whether the server did not respond at all, so that it would not for another URL either."""
 
 
 class Downloads(Protocol):

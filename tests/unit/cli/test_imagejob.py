@@ -213,6 +213,17 @@ def test_a_deletion_that_no_operator_handles_is_named(
     assert capsys.readouterr().out == f"{phase}\n"
 
 
+@pytest.mark.parametrize("phase", ["Cancelling", "Failing"])
+def test_a_new_run_waits_for_the_end_of_the_earlier_one(
+    world: World, capsys: pytest.CaptureFixture[str], phase: str
+) -> None:
+    """Its cleaning may take a minute."""
+    world.job = {**job(phase, 2, run={"id": "1"}), "spec": {"run": {"id": "2"}}}
+    world.job["metadata"]["managedFields"] = [{"manager": "kubectl", "time": ago(40)}]
+    main(["status", "a"])
+    assert capsys.readouterr().out == f"{phase}\n"
+
+
 @pytest.mark.parametrize(
     ("run", "seconds", "more"),
     [

@@ -781,7 +781,8 @@ def _is_of_its_generation(o: Observation, old: Phase, new: Phase, decision: Deci
     if decision.status is o.job.status:
         return ""
     run, spec = decision.status.run, o.job.spec
-    earlier = run is not None and not isinstance(spec, InvalidSpec) and run.id not in ("", spec.run.id)
+    earlier = run is not None and not isinstance(spec, InvalidSpec) and run.id != spec.run.id
+    earlier = earlier and new in (*COMPENSATING, *TERMINAL)
     wanted = o.job.status.observed_generation if earlier else o.job.generation
     found = decision.status.observed_generation
     return "" if found == wanted else f"is based on generation {found} instead of {wanted}"

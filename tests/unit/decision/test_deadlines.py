@@ -85,12 +85,12 @@ def test_an_operator_that_was_down_at_the_deadline_tries_once_more() -> None:
 @pytest.mark.parametrize(
     ("seconds", "progress", "reason"),
     [
-        (459, Broken(AWAY, later(469)), ""),
-        (460, Broken(AWAY, later(470)), "StoreUnavailable"),
-        (999, Working(AWAY), ""),
-        (1000, Working(AWAY), "StoreUnavailable"),
-        (1000, Working(), "StagingDeadlineExceeded"),
-        (600, Broken(DENIED), "AccessDenied"),
+        (579, Broken(AWAY, later(589)), ""),
+        (580, Broken(AWAY, later(590)), "StoreUnavailable"),
+        (579, Working(AWAY), ""),
+        (580, Working(AWAY), "StoreUnavailable"),
+        (580, Working(), "StagingDeadlineExceeded"),
+        (500, Broken(DENIED), "AccessDenied"),
     ],
 )
 def test_the_last_try_ends(seconds: float, progress: Progress, reason: str) -> None:

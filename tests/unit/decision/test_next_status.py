@@ -55,6 +55,8 @@ def test_the_times_of_a_phase_and_of_the_end(
         (Phase.SUCCEEDED, Phase.SUCCEEDED, "2", 1),
         (Phase.SUCCEEDED, Phase.SUCCEEDED, "1", 4),
         (Phase.CANCELLED, Phase.PENDING, "2", 4),
+        (Phase.SUSPENDED, Phase.SUSPENDED, "2", 4),
+        (Phase.SUSPENDED, Phase.PENDING, "2", 4),
     ],
 )
 def test_the_end_of_an_earlier_run_is_not_that_of_the_new_generation(
@@ -62,7 +64,9 @@ def test_the_end_of_an_earlier_run_is_not_that_of_the_new_generation(
 ) -> None:
     """A client that waits for `Finished` of the current generation waits for the run that it asks for."""
     current = at_phase(before)
-    ended = RunStatus(id="", number=1) if after is Phase.PENDING else current.run
+    ended = (
+        RunStatus(id="", number=1) if before is Phase.CANCELLED and after is Phase.PENDING else current.run
+    )
     wanted = msgspec.structs.replace(current, phase=after.value, run=ended)
     made = next_status(seen(job(current, spec(run={"id": run}), generation=4), now=later(1)), wanted)
     assert made.observed_generation == generation

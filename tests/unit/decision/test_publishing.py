@@ -169,7 +169,7 @@ def test_too_many_sources_that_cannot_be_staged_fail_the_run() -> None:
     made = planned(Staged(items=7, objects=6, bytes=99, skipped=2, failed=1, failures=failures))
     text = (
         "1 of 9 sources cannot be staged, but spec.failurePolicy.maxFailedItems allows only 0; "
-        "maxFailedItems: 1 would process the other 8; not staged: 'a.jpg'; first failure: IMG_010 no object"
+        "maxFailedItems: 1 would process the other 6; not staged: 'a.jpg'; first failure: IMG_010 no object"
     )
     assert (made.at, made.error) == (
         Phase.FAILING,

@@ -127,7 +127,7 @@ async def test_only_a_cleaning_with_a_report_needs_the_spec(operation: Clean, re
     assert await bench.run(operation, Phase.FAILING) == Cleaned()
     assert bench.cluster.hooks.count("whole") == reads
     assert bench.store.keys(PREFIX) == []
-    assert bench.waits == ["operations"]
+    assert bench.waits == ["cleanings"]
 
 
 async def test_large_cleanings_have_a_limiter_of_their_own() -> None:
@@ -145,8 +145,27 @@ async def test_the_slots_of_the_large_are_few(operation: Operation, limiter: str
     waits: list[str] = []
     limiters = OperationLimits(lambda name, seconds: waits.append(name))
     assert limiters.large(operation)._queue.free == slots
-    assert limiters.small._queue.free == 32
     async with limiters.large(operation).slot():
+        assert waits == [limiter]
+
+
+@pytest.mark.parametrize(
+    ("operation", "downloads", "limiter", "slots"),
+    [
+        (STAGE, False, "operations", 24),
+        (STAGE, True, "download_operations", 16),
+        (PUBLISH, True, "operations", 24),
+        (CLEAN, True, "cleanings", 8),
+    ],
+)
+async def test_downloads_and_cleanings_have_slots_of_their_own(
+    operation: Operation, downloads: bool, limiter: str, slots: int
+) -> None:
+    waits: list[str] = []
+    limits = OperationLimits(lambda name, seconds: waits.append(name))
+    found = limits.small(replace(Bench().job, downloads=downloads), operation)
+    assert found._queue.free == slots
+    async with found.slot():
         assert waits == [limiter]
 
 

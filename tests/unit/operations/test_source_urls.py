@@ -20,6 +20,7 @@ from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.documents.staging import input_key, manifest_key, read_manifest
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.staging.download import MAX_DOWNLOAD_BYTES
+from imagejob_operator.operations.staging.sources import WebSource
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.downloads import FetchFailed
 from imagejob_operator.ports.object_store import StoreUnavailable
@@ -34,11 +35,12 @@ class Bench:
         self.store = MemoryStore()
         self.web = MemoryWeb()
         self.secrets = MemorySecrets()
+        self.last_try = False
 
     async def stage(self, *urls: dict[str, Any], **more: Any) -> Staged:
         of = job(status(Phase.STAGING), spec(source={"urls": list(urls)}, **more))
         fetching = downloader(self.web, self.secrets)
-        return await stage(self.store, fetching, CountingTelemetry(), of, Stage(PREFIX))
+        return await stage(self.store, fetching, CountingTelemetry(), of, Stage(PREFIX, self.last_try))
 
     async def refused(self, *urls: dict[str, Any], **more: Any) -> OperationFailed:
         with pytest.raises(OperationFailed) as refusal:
@@ -240,6 +242,57 @@ async def test_the_others_do_not_wait_for_a_server_that_does_not_answer() -> Non
     assert input_key(PREFIX, 1) in bench.store.objects
 
 
+def silent(bench: Bench, *hosts: str) -> list[dict[str, str]]:
+    """One image on each of these servers, which do not respond."""
+    urls = [f"https://{host}/{number}.jpg" for number, host in enumerate(hosts)]
+    for url in urls:
+        error = FetchFailed(Reason.SOURCE_UNREACHABLE, f"{url} did not respond", transient=True, silent=True)
+        bench.web.fail(url, error)
+    return [{"url": url} for url in urls]
+
+
+@pytest.mark.parametrize("last_try", [False, True])
+async def test_a_server_that_does_not_respond_is_asked_once_in_a_try(last_try: bool) -> None:
+    bench = Bench()
+    bench.last_try = last_try
+    urls = [*silent(bench, *["silent.example"] * 40), {"url": A}]
+    if last_try:
+        done = await bench.stage(*urls)
+        assert (done.items, done.objects, done.failed) == (41, 1, 40)
+        assert done.failures[9].message.startswith(
+            "spec.source.urls: https://silent.example/9.jpg was not tried again: its server did not respond "
+            "for another URL (stopped retrying"
+        )
+    else:
+        error = await bench.refused(*urls)
+        assert error.failure.message == "spec.source.urls: https://silent.example/0.jpg did not respond"
+    assert len([url for url, _, _ in bench.web.asked if "silent" in url]) <= 6
+    assert input_key(PREFIX, 40) in bench.store.objects
+
+
+@pytest.mark.parametrize(("last_try", "most"), [(False, 2), (True, 7)])
+async def test_a_try_ends_soon_after_its_first_error(
+    monkeypatch: pytest.MonkeyPatch, last_try: bool, most: int
+) -> None:
+    """Each of 40 servers takes 10 seconds not to respond."""
+    bench = Bench()
+    bench.last_try = last_try
+    monkeypatch.setattr("imagejob_operator.operations.staging.one_try._seconds", lambda: 10.0 * asked())
+    monkeypatch.setattr(WebSource, "at_once", 1)
+
+    def asked() -> int:
+        return len(bench.web.asked)
+
+    urls = silent(bench, *(f"{number}.example" for number in range(40)))
+    if last_try:
+        done = await bench.stage(*urls)
+        assert (done.items, done.failed) == (40, 40)
+        assert "was not tried again: other downloads failed or took too long" in done.failures[9].message
+    else:
+        await bench.refused(*urls)
+    assert asked() == most
+
+
 async def test_more_than_the_policy_allows_fail_the_run_at_the_deadline() -> None:
     world = await late(0)
     await world.run()
@@ -264,7 +317,7 @@ async def test_a_store_that_is_away_at_the_deadline_fails_the_run() -> None:
     world.store.hooks.fail(StoreUnavailable("no answer"), "put", about="/in/")
     seconds = await world.run()
     assert world.error() == "JOB_002/StoreUnavailable"
-    assert 60 <= seconds < 60 + 60 + 20
+    assert 60 + 180 <= seconds < 60 + 180 + 20
 
 
 async def test_a_secret_that_never_comes_fails_its_item() -> None:

@@ -23,10 +23,8 @@ from imagejob_operator.decision.shards import items_per_pod, shard_count, survey
 from imagejob_operator.decision.status_update import next_status
 from imagejob_operator.decision.unstaged import stopped_retrying, too_many_unstaged
 
-LAST_TRY = timedelta(minutes=10)
-"""How long the last try at sources on web servers may take: 256 silent ones take 7 minutes."""
-LAST_RETRIES = timedelta(minutes=1)
-"""How long it is repeated after errors of the store."""
+LAST_TRY = timedelta(minutes=3)
+"""How long the last try at sources on web servers may take, with retries after errors of the store."""
 
 
 def decide_staging(o: Observation, spec: SpecHead) -> Decision:
@@ -41,8 +39,7 @@ def decide_staging(o: Observation, spec: SpecHead) -> Decision:
     deadline = retry_deadline(o, spec)
     permanent = isinstance(progress, Broken) and progress.retry_at is None
     if operation == last_try:
-        most = LAST_RETRIES if isinstance(progress, Broken) else LAST_TRY
-        deadline = (o.operation_since or deadline) + most
+        deadline = (o.operation_since or deadline) + LAST_TRY
     elif o.job.downloads and o.now >= deadline and not permanent:
         return run_operation(o, last_try, o.now + LAST_TRY)
     return wait_for_sources(o, spec, operation, deadline, "the sources were not staged")

@@ -44,7 +44,7 @@ class Downloader:
                 data = await stack.enter_async_context(self.downloads.fetch(source.url, headers, limit))
             except FetchFailed as error:
                 failure = Failure(Code.STAGING, error.reason, f"spec.source.urls: {error}")
-                raise OperationFailed(failure, error.transient) from None
+                raise OperationFailed(failure, error.transient, error.silent) from None
             await _check_sha256(source, data)
             yield data
 

@@ -22,6 +22,8 @@ from imagejob_operator.ports.object_store import ObjectStore, StoredObject
 from imagejob_operator.validation.globs import matcher
 from imagejob_operator.validation.keys import InvalidKey, KeyCollision
 
+SHOWN_GLOBS = 3
+"""Globs of at most 256 characters: a message has 1,024."""
 MAX_OUTPUTS = 320_000
 """Of one run: 10,000 items in 32 renditions, or 100,000 in 3; its report names each of them."""
 
@@ -69,9 +71,10 @@ async def _useless_globs(match: MatchSource | None, sources: Sequence[FoundSourc
         useless = await compute(_unmatched, useless, sources[start : start + MATCHED_AT_ONCE])
     if not useless:
         return ""
-    globs = ", ".join(map(repr, useless))
+    more = f" and {len(useless) - SHOWN_GLOBS} more" if len(useless) > SHOWN_GLOBS else ""
     return (
-        f"spec.source.match.include: no source matches {globs}; globs match the whole key, not only the name"
+        "spec.source.match.include: globs match the whole key, not only the name, and exclude removes keys; "
+        f"no source is left for {', '.join(map(repr, [*useless][:SHOWN_GLOBS]))}{more}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagejob_contract.result import ItemError
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.status import MAX_FAILURES
 from imagejob_operator.decision.operation import Stage, Staged
@@ -11,6 +12,7 @@ from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.operations.failed import OperationFailed, failed_item
 from imagejob_operator.operations.manifest import manifest_head, write_manifest
 from imagejob_operator.operations.staging.download import Downloader
+from imagejob_operator.operations.staging.one_try import OneTry
 from imagejob_operator.operations.staging.plan import plan_items
 from imagejob_operator.operations.staging.sources import FoundSource, StagingRun
 from imagejob_operator.operations.staging.watermark_images import copy_watermark_images
@@ -55,25 +57,24 @@ async def _stage_items(
     """Stage each source; what was copied before is not copied again.
 
     A source that cannot be staged is an item with an error. If a retry may succeed, and this is not the last
-    try, the first such error is raised after all other sources are staged: none waits for a slow web server.
+    try, the first such error is raised in the end.
     """
     if not sources:
         return []
     copies = {} if run.by_reference else await _copies(run, len(sources))
+    this = OneTry(run.last_try)
 
-    async def stage_item(one: tuple[int, tuple[int, FoundSource]]) -> ManifestItem | OperationFailed:
+    async def stage_item(one: tuple[int, tuple[int, FoundSource]]) -> ManifestItem:
         index, (place, source) = one
         key = input_key(run.prefix, index)
         try:
+            if key not in copies:
+                this.check(source)
             staged, identity = await source.stage(run, key, copies.get(key))
         except OperationFailed as error:
-            late = error.transient and run.last_try
-            failure = item_error(stopped_retrying(error.failure, run.spec) if late else error.failure)
-            if failure is None:
-                raise
-            if error.transient and not run.last_try:
-                return error
-            return ManifestItem(index, source.name, "", source.size, place, error=failure)
+            if error.transient:
+                this.failed(source, error)
+            return ManifestItem(index, source.name, "", source.size, place, error=_item_error(run, error))
         copied = staged.key == key
         if copied:
             telemetry.staged(staged.size)
@@ -87,12 +88,18 @@ async def _stage_items(
             key="" if copied else staged.key,
         )
 
-    items: list[ManifestItem] = []
-    for result in await for_each(enumerate(sources), stage_item, sources[0][1].at_once):
-        if isinstance(result, OperationFailed):
-            raise result
-        items.append(result)
+    items = await for_each(enumerate(sources), stage_item, sources[0][1].at_once)
+    if this.first_error is not None and not run.last_try:
+        raise this.first_error
     return items
+
+
+def _item_error(run: StagingRun, error: OperationFailed) -> ItemError:
+    """The error of the item; one that is not about a single source is raised."""
+    found = item_error(stopped_retrying(error.failure, run.spec) if error.transient else error.failure)
+    if found is None:
+        raise error
+    return found
 
 
 async def _copies(run: StagingRun, count: int) -> dict[str, StoredObject]:
