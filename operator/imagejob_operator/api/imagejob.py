@@ -111,6 +111,21 @@ def parse_job(body: dict[str, Any]) -> ImageJob:
     return replace(job, spec=job.spec.head) if isinstance(job.spec, Spec) else job
 
 
+def with_metadata(job: ImageJob, metadata: dict[str, Any]) -> ImageJob:
+    """The job after a write that was guarded by its resource version, which left all else as it was."""
+    finalizers = metadata.get("finalizers", [])
+    return replace(
+        job,
+        resource_version=metadata["resourceVersion"],
+        finalizer_at=_place(finalizers),
+        finalizer_count=len(finalizers),
+    )
+
+
+def _place(finalizers: list[str]) -> int | None:
+    return finalizers.index(FINALIZER) if FINALIZER in finalizers else None
+
+
 def whole_spec(job: ImageJob) -> Spec:
     """The spec of an accepted job that was read as a whole."""
     assert isinstance(job.spec, Spec)  # noqa: S101  (operations and launches read the whole job first)
@@ -137,7 +152,7 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
         raw_status=raw_status,
         spec_hash=parsed(_hash_of, spec, lambda error: ""),
         downloads=isinstance(spec, Spec) and spec.source.urls is not None,
-        finalizer_at=finalizers.index(FINALIZER) if FINALIZER in finalizers else None,
+        finalizer_at=_place(finalizers),
         finalizer_count=len(finalizers),
         deleted_at=datetime.fromisoformat(deleted) if deleted else None,
         created_at=datetime.fromisoformat(created) if created else None,

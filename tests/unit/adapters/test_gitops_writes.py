@@ -7,7 +7,6 @@ from typing import Any
 from fakes.build import NOW, job, status
 from imagejob_operator.adapters.kubernetes.imagejobs import KubeImageJobs
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.naming.names import API_VERSION, KIND
 
 OBJECT = "/apis/imagejob.dev/v1alpha1/namespaces/shop/imagejobs/"
 
@@ -18,11 +17,14 @@ class Recording:
     def __init__(self) -> None:
         self.writes: list[tuple[str, Any]] = []
 
-    async def request(self, verb: str, path: str, body: Any = None, content_type: str = "") -> dict[str, Any]:
+    async def request(
+        self, verb: str, path: str, body: Any = None, content_type: str = "", accept: str = ""
+    ) -> dict[str, Any]:
         assert verb == "PATCH"
+        assert accept.startswith("application/json;as=PartialObjectMetadata;")
         self.writes.append((path, body))
         metadata = {"name": "a", "namespace": "shop", "uid": "u", "resourceVersion": "8", "generation": 1}
-        return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": {}}
+        return {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata}
 
 
 def written_fields(path: str, body: Any) -> set[str]:

@@ -91,10 +91,10 @@ class HttpDownloads:
         except FetchFailed as error:
             # An error of the resolver or the socket does not contain the URL.
             text = str(error) if url.shown in str(error) else f"{url.shown}: {error}"
-            raise FetchFailed(error.reason, text, error.transient) from None
+            raise FetchFailed(error.reason, text, error.transient, error.silent) from None
         except TimeoutError:
             raise _unreachable(
-                url, "did not respond, or took too long to send the file", transient=True
+                url, "did not respond, or took too long to send the file", transient=True, silent=True
             ) from None
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             raise _unreachable(url, f"has an untrusted TLS certificate ({type(error).__name__})") from None
@@ -113,8 +113,9 @@ class HttpDownloads:
                 url, "was not received completely: the connection was closed early", transient=True
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            silent = isinstance(error, aiohttp.ClientConnectionError | OSError)
             raise _unreachable(
-                url, f"could not be downloaded ({type(error).__name__})", transient=True
+                url, f"could not be downloaded ({type(error).__name__})", transient=True, silent=silent
             ) from None
 
     async def _follow(self, first: URL, headers: Mapping[str, str], body: _Body) -> bytes:
@@ -223,5 +224,5 @@ def _next(first: URL, url: URL, response: aiohttp.ClientResponse) -> URL:
         raise FetchFailed(Reason.BLOCKED_ADDRESS, text) from None
 
 
-def _unreachable(url: URL, problem: str, transient: bool = False) -> FetchFailed:
-    return FetchFailed(Reason.SOURCE_UNREACHABLE, f"{url.shown} {problem}", transient)
+def _unreachable(url: URL, problem: str, transient: bool = False, silent: bool = False) -> FetchFailed:
+    return FetchFailed(Reason.SOURCE_UNREACHABLE, f"{url.shown} {problem}", transient, silent)

@@ -70,7 +70,9 @@ class GuardedResolver(AbstractResolver):
                 if unknown
                 else f"the DNS lookup of {host} failed temporarily"
             )
-            raise FetchFailed(Reason.SOURCE_UNREACHABLE, text, transient=not unknown) from None
+            raise FetchFailed(
+                Reason.SOURCE_UNREACHABLE, text, transient=not unknown, silent=not unknown
+            ) from None
 
     async def close(self) -> None:
         """Stop the threads; lookups under way end by the resolver's timeouts."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from imagejob_operator.adapters.kubernetes.answers import translated
-from imagejob_operator.adapters.kubernetes.session import KubeHTTP
+from imagejob_operator.adapters.kubernetes.session import METADATA_OF_ONE, KubeHTTP
 from imagejob_operator.api.errors import bounded
-from imagejob_operator.api.imagejob import ImageJob, Key, parse_job, parse_whole_job
+from imagejob_operator.api.imagejob import ImageJob, Key, parse_whole_job, with_metadata
 from imagejob_operator.api.status import Status, status_body
 from imagejob_operator.decision.action import RecordEvent
 from imagejob_operator.naming.names import API_VERSION, FINALIZER, GROUP, KIND, MANAGED_BY, PLURAL, VERSION
@@ -63,17 +64,21 @@ class KubeImageJobs:
             {**change, "path": f"/metadata/finalizers{change['path']}"},
         ]
         with translated(json_patch=True):
-            return parse_job(await self._http.request("PATCH", _path(job.key), patch, JSON_PATCH))
+            answer = await self._http.request("PATCH", _path(job.key), patch, JSON_PATCH, METADATA_OF_ONE)
+        return with_metadata(job, answer["metadata"])
 
     async def write_status(self, job: ImageJob, status: Status) -> ImageJob:
         """See the port."""
         path = f"{_path(job.key)}/status"
+        body = status_body(status)
         patch = {
             "metadata": {"resourceVersion": job.resource_version, "uid": job.uid},
-            "status": difference(job.raw_status, status_body(status)),
+            "status": difference(job.raw_status, body),
         }
         with translated():
-            return parse_job(await self._http.request("PATCH", path, patch, MERGE_PATCH))
+            # The object may have a megabyte, and nothing but its version is new.
+            answer = await self._http.request("PATCH", path, patch, MERGE_PATCH, METADATA_OF_ONE)
+        return replace(with_metadata(job, answer["metadata"]), status=status, raw_status=body)
 
     async def record_event(self, job: ImageJob, event: RecordEvent) -> None:
         """See the port; the name is derived from run and reason, so a second create conflicts."""

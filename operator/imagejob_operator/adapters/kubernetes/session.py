@@ -30,6 +30,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
 MAX_RETRY_AFTER = 60.0
 """Seconds; a server that asks for a longer pause is asked again after this one."""
 
+METADATA_OF_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Asks for nothing but the metadata of an object."""
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """Asks for a list of objects with nothing but their metadata."""
 
