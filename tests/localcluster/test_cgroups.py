@@ -11,10 +11,10 @@ from localcluster.cgroups import ClusterCgroup
 
 @pytest.mark.parametrize(
     ("hierarchy", "setting", "usual", "wanted"),
-    [("cpu", "cpu.shares", "1024", "16384"), ("", "cpu.weight", "100", "625")],
+    [("cpu", "cpu.shares", "1024", "2048"), ("", "cpu.weight", "100", "79")],
     ids=["version 1", "version 2"],
 )
-def test_components_have_cpu_time_before_pods(
+def test_components_have_as_much_cpu_time_as_pods(
     tmp_path: Path, hierarchy: str, setting: str, usual: str, wanted: str
 ) -> None:
     """The kernel makes the files with the folder; here they are there before."""

@@ -15,11 +15,11 @@ from localcluster.waiting import wait_for
 MOUNTED = Path("/sys/fs/cgroup")
 SYSTEM = "system"
 WANTED = ("cpu", "cpuset", "memory", "pids", "io", "hugetlb")
-SHARES = 16384
-"""CPU shares of the components; the Pods of a machine with two CPUs have 2048.
+SHARES = 2048
+"""CPU shares of the components, as many as the Pods of a machine with two CPUs have.
 
-On other clusters the control plane has machines of its own. Here Pods that compute would leave it a third of
-the CPU time.
+On other clusters the control plane has machines of its own. Here, Pods that compute would leave it a third of
+the CPU time with the usual shares; with many more, a busy API server would starve the operator.
 """
 
 
@@ -125,7 +125,7 @@ def of_cluster(name: str) -> ClusterCgroup:
 
 
 def _prefer(group: Path) -> None:
-    """Let the components have CPU time before the Pods."""
+    """Let the components have as much CPU time as the Pods."""
     if (group / "cpu.shares").exists():
         (group / "cpu.shares").write_text(str(SHARES))
     elif (group / "cpu.weight").exists():

@@ -67,6 +67,12 @@ def _on(cluster: str, lane: str, *tests: Step) -> tuple[Step, ...]:
     )
 
 
+def _beside(name: str, *arguments: str) -> Step:
+    """Tests that compute, in the CPU time that the clusters leave."""
+    command = ("nice", "-n", "19", *_pytest(*arguments))
+    return Step(name, "test", command, group="clusters", lane="beside")
+
+
 STEPS = (
     Step("format", "check", (PYTHON, "-m", "ruff", "format", "--check", "--quiet", ".")),
     Step("lint", "check", (PYTHON, "-m", "ruff", "check", "--quiet", ".")),
@@ -83,27 +89,10 @@ STEPS = (
     ),
     Step("types", "check", (PYTHON, "-m", "mypy", f"--cache-dir={TYPES_CACHE}"), group="code", lane="unit"),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True, required=True),
-    Step("golden", "test", _pytest("tests/golden", "tests/pictures"), group="computing", lane="golden"),
-    Step("hostile", "test", _pytest("tests/hostile"), group="computing", lane="golden"),
-    Step("chaos", "test", _pytest("tests/chaos"), group="computing", lane="processor"),
-    Step("processor", "test", _pytest("tests/unit/processor"), group="computing", lane="processor"),
-    Step(
-        "decision-all",
-        "test",
-        _pytest("tests/unit/decision", "-k", "beyond"),
-        group="computing",
-        lane="processor",
-    ),
-    Step(
-        "tool",
-        "test",
-        _pytest("tests/localcluster"),
-        needs_cluster=True,
-        group="computing",
-        lane="tool",
-    ),
-    Step("scale", "test", _pytest("tests/scale", "tests/mutants"), group="computing", lane="tool"),
-    Step("alerts", "test", _pytest("tests/alerts"), group="computing", lane="tool"),
+    Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True, group="tool", lane="tool"),
+    Step("chaos", "test", _pytest("tests/chaos"), group="tool"),
+    Step("scale", "test", _pytest("tests/scale", "tests/mutants"), group="tool", lane="scale"),
+    Step("alerts", "test", _pytest("tests/alerts"), group="tool", lane="scale"),
     *_on(
         CLUSTER,
         "load",
@@ -116,6 +105,10 @@ STEPS = (
         Step("contract", "test", _pytest("tests/contract")),
         Step("e2e", "e2e", _pytest("tests/e2e", "--ignore=tests/e2e/load")),
     ),
+    _beside("processor", "tests/unit/processor"),
+    _beside("golden", "tests/golden", "tests/pictures"),
+    _beside("hostile", "tests/hostile"),
+    _beside("decision-all", "tests/unit/decision", "-k", "beyond"),
 )
 
 
