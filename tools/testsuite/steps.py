@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,10 +70,10 @@ def _on(cluster: str, lane: str, *tests: Step) -> tuple[Step, ...]:
     )
 
 
-def _beside(name: str, *arguments: str) -> Step:
-    """Tests that compute, in the CPU time that the clusters leave."""
-    command = ("nice", "-n", "19", *_pytest(*arguments))
-    return Step(name, "test", command, group="clusters", lane="beside")
+def _beside(name: str, lane: str, *arguments: str) -> Step:
+    """Tests that compute, in the CPU time that no process of the clusters needs."""
+    idle = ("chrt", "--idle", "0") if shutil.which("chrt") else ("nice", "-n", "19")
+    return Step(name, "test", (*idle, *_pytest(*arguments)), group="clusters", lane=lane)
 
 
 STEPS = (
@@ -109,10 +110,10 @@ STEPS = (
         Step("contract", "test", _pytest("tests/contract")),
         Step("e2e", "e2e", _pytest("tests/e2e", "--ignore=tests/e2e/load")),
     ),
-    _beside("processor", "tests/unit/processor"),
-    _beside("golden", "tests/golden", "tests/pictures"),
-    _beside("hostile", "tests/hostile"),
-    _beside("decision-all", "tests/unit/decision", "-k", "beyond"),
+    _beside("processor", "processor", "tests/unit/processor"),
+    _beside("decision-all", "processor", "tests/unit/decision", "-k", "beyond"),
+    _beside("golden", "golden", "tests/golden", "tests/pictures"),
+    _beside("hostile", "golden", "tests/hostile"),
 )
 
 

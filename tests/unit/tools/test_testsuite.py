@@ -94,7 +94,7 @@ def test_no_file_counts_nothing(tmp_path: Path) -> None:
 
 def test_the_table_names_what_was_left_out() -> None:
     text = table([Outcome(TESTS, 1.5, 0, tests=3)], 1.5, [STEPS[-1]], "needs root")
-    assert "skipped: decision-all (needs root)" in text
+    assert "skipped: hostile (needs root)" in text
 
 
 def test_steps_left_out_fail_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:
