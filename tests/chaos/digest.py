@@ -45,7 +45,10 @@ def digest(arena: Arena) -> Digest:
         "orphans": staged,
         # Kubernetes collects the Pods of a job that is gone, also one that was made too late.
         "pods": sorted(
-            (a.name, a.state.value) for uid, a in arena.cluster.attempts() if job and uid == job.uid
+            # Names have a hash of the run, which depends on the time.
+            (f"{a.run}-{a.epoch}-{a.shard}-{a.number}", a.state.value)
+            for uid, a in arena.cluster.attempts()
+            if job and uid == job.uid
         ),
         "events": sorted(
             (e.reason, e.warning, e.run) for (uid, _, _), e in arena.cluster.events.items() if uid
