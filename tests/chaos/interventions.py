@@ -93,7 +93,12 @@ INTERVENTIONS: tuple[Scenario, ...] = (
         steps=[Step(phase("Validating"), delete), wait(gone)],
         prepare=never_validated,
     ),
-    Scenario("deleted in Failing", script=NO_A, steps=[Step(phase("Failing"), delete), wait(gone)]),
+    Scenario(
+        "deleted in Failing",
+        script=NO_A,
+        steps=[Step(phase("Failing"), delete), wait(gone)],
+        prepare=never_compensated,
+    ),
     Scenario("deleted in Failed", script=NO_A, steps=[Step(finished("Failed"), delete), wait(gone)]),
     Scenario(
         "deleted in Cancelling",

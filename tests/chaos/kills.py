@@ -14,9 +14,12 @@ from chaos.arena import Arena
 from chaos.digest import Digest, differences, digest, without_conditions, without_evidence
 from chaos.link import Call
 from chaos.plan import Killed, Plan, Request
+from chaos.remote_stores import TENANT_PREFIX
 from chaos.scenario import Scenario
 from fakes.memory_owners import FOLDER, ClusterOwners, GarbageCounts
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
+from imagejob_operator.naming.names import STAGING_ROOT
+from imagejob_operator.stores.scoped_store import Part, ScopedStore
 
 
 class Moment(enum.StrEnum):
@@ -173,12 +176,13 @@ def loses_event(base: Undisturbed, at: int) -> bool:
 
 
 def sweep_up(arena: Arena) -> None:
-    """Collect garbage after the last signed URL has expired."""
+    """Collect garbage in all buckets after the last signed URL has expired."""
     arena.clock.advance(timedelta(days=8).total_seconds())
-    collector = GarbageCollector(
-        arena.store, ClusterOwners(arena.cluster), GarbageCounts(), GarbagePolicy(FOLDER)
-    )
-    asyncio.run(collector.sweep())
+    owners = ClusterOwners(arena.cluster)
+    for name, bucket in arena.everywhere().items():
+        staging = f"{STAGING_ROOT}/"
+        store = ScopedStore([Part(staging, bucket, f"{TENANT_PREFIX}{staging}" if name else staging)])
+        asyncio.run(GarbageCollector(store, owners, GarbageCounts(), GarbagePolicy(FOLDER)).sweep())
 
 
 Point = tuple[Undisturbed, int, Moment]

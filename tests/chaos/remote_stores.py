@@ -15,6 +15,8 @@ from imagejob_operator.ports.object_store import StoredObject
 OWN = "store"
 """The operator's own store, as the target of a call."""
 TENANT = "bucket"
+TENANT_PREFIX = "here/"
+"""The prefix of every ImageStore."""
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from chaos.arena import Arena
 from chaos.interventions import SLOW
 from chaos.living import Setup
+from chaos.remote_stores import TENANT_PREFIX
 from chaos.scenario import Scenario, Step
 from chaos.steps import delete, gone, nothing_staged, phase, wait
 from fakes.memory_stores import image_store
@@ -21,7 +23,8 @@ def bucket(arena: Arena, name: str) -> Any:
     """A bucket and the ImageStore of it."""
     arena.stores.bucket(name, "key")
     arena.stores.secret_of("key")
-    arena.stores.declare(image_store(name, bucket=name, prefix="here/"))
+    uid = str(uuid5(NAMESPACE_OID, name))
+    arena.stores.declare(image_store(name, uid=uid, bucket=name, prefix=TENANT_PREFIX))
     return arena.stores.bucket(name).store
 
 
@@ -31,8 +34,8 @@ def with_stores(*names: str) -> Callable[[Arena], None]:
     def prepare(arena: Arena) -> None:
         for name in names:
             store = bucket(arena, name)
-            store.set("here/uploads/a.jpg", b"aaa", "image/any")
-            store.set("here/uploads/b.png", b"bb", "image/any")
+            store.set(f"{TENANT_PREFIX}uploads/a.jpg", b"aaa", "image/any")
+            store.set(f"{TENANT_PREFIX}uploads/b.png", b"bb", "image/any")
 
     return prepare
 
@@ -67,7 +70,9 @@ def taken_away(arena: Arena) -> None:
 def created_again(arena: Arena) -> None:
     """Another ImageStore of the same bucket."""
     arena.stores.secret_of("key")
-    arena.stores.declare(image_store("media", uid="another", bucket="media", prefix="here/"))
+    arena.stores.declare(
+        image_store("media", uid=str(uuid5(NAMESPACE_OID, "another")), bucket="media", prefix=TENANT_PREFIX)
+    )
 
 
 TENANTS: tuple[Scenario, ...] = (
