@@ -16,6 +16,7 @@ PACKAGES = {
     "operator/imagejob_operator",
     "processor/imagejob_processor",
     "processor/imagejob_contract",
+    "client/imagejob",
     "cli/imagejob_cli",
 }
 LONGEST = 300
@@ -110,7 +111,7 @@ def test_a_stray_import_is_found(copied: Path, module: str, line: str, contract:
 
 
 def modules(root: Path) -> Iterator[Path]:
-    for folder in ("operator", "processor", "cli", "tools"):
+    for folder in ("operator", "processor", "client", "cli", "tools"):
         yield from (path for path in sorted((root / folder).rglob("*.py")) if "gomod" not in path.parts)
 
 

@@ -1,0 +1,55 @@
+"""Every code and reason has a meaning and a remedy, and can be looked up."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from imagejob.catalogue import CODE_MEANINGS, ITEMS, REMEDIES, explain, explain_failure, known_words
+from imagejob_contract.result import ItemCode
+from imagejob_operator.api.errors import CATALOGUE, Code
+
+
+def test_every_code_reason_and_item_has_its_entry() -> None:
+    assert REMEDIES.keys() == CATALOGUE.keys()
+    assert set(CODE_MEANINGS) == set(Code)
+    assert {(item.code, item.name) for item in ITEMS.values()} == {(c.value, c.name) for c in ItemCode}
+
+
+def test_remedies_are_sentences_and_say_retry_where_a_retry_may_help() -> None:
+    for pair, remedy in REMEDIES.items():
+        assert re.fullmatch(r"[A-Z].{10,100}\.", remedy), pair
+        if re.search(r"\bretry\b", remedy, re.IGNORECASE):
+            assert CATALOGUE[pair].retriable or "then retry" in remedy, pair
+
+
+@pytest.mark.parametrize(
+    ("word", "titles"),
+    [
+        ("JOB_008", ["JOB_008 JOB_CANCELLED", "JOB_008 Cancelled", "JOB_008 Superseded"]),
+        ("job_002/sourcenotfound", ["JOB_002 SourceNotFound"]),
+        ("JOB_002 SourceNotFound", ["JOB_002 SourceNotFound"]),
+        ("StoreUnavailable", ["JOB_002 StoreUnavailable", "JOB_007 StoreUnavailable"]),
+        ("IMG_003", ["IMG_003 UNSUPPORTED_FORMAT"]),
+        ("unsupported_format", ["IMG_003 UNSUPPORTED_FORMAT"]),
+        ("Validated", ["Validated"]),
+        ("JOB_002/Crashed", []),
+        ("JOB_999", []),
+        ("", []),
+    ],
+)
+def test_words_can_be_looked_up(word: str, titles: list[str]) -> None:
+    assert [found.title for found in explain(word)] == titles
+
+
+def test_every_known_word_is_explained() -> None:
+    assert all(explain(word) for word in known_words())
+
+
+def test_a_reason_of_a_newer_operator_is_not_known() -> None:
+    assert explain_failure("JOB_002", "Enchanted") is None
+    assert explain_failure("JOB_099", "Crashed") is None
+    found = explain_failure("JOB_002", "SourceNotFound")
+    assert found
+    assert (found.fault, found.retriable) == ("User", False)
