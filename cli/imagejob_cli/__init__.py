@@ -1,1 +1,1 @@
-"""The `imagejob` command shows the status of an ImageJob."""
+"""The command line, `imagejob`, which is also the plug-in `kubectl imagejob`."""

@@ -1,63 +1,83 @@
-"""The command line: `imagejob status NAME`, `imagejob follow NAME`."""
+"""The commands, and what happens to their errors."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
+from typing import cast
 
-from imagejob_cli.follow import follow
-from imagejob_cli.read import EXIT_FAILED, CannotShow, connect, finished, read_job, summary
+import typer
+from typer.main import get_command
+
+from imagejob.errors import ImageJobError
+from imagejob_cli import exits, terminal
+from imagejob_cli.commands.change import cancel, resume, retry, suspend
+from imagejob_cli.commands.completion import VARIABLE, completion, prepare
+from imagejob_cli.commands.doctor import doctor
+from imagejob_cli.commands.explain import explain
+from imagejob_cli.commands.listing import list_jobs
+from imagejob_cli.commands.logs import logs
+from imagejob_cli.commands.status import status
+from imagejob_cli.commands.submit import submit
+from imagejob_cli.commands.validate import validate
+from imagejob_cli.commands.watch import watch
+from imagejob_cli.session import program
+
+EPILOG = (
+    "Exit codes: 0 success; 1 the run failed or was cancelled; 2 invalid usage or manifest; 3 cluster not "
+    "available, request refused, or timeout; 4 no such ImageJob (JOB_004)."
+)
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="imagejob",
-        description="Show the status of an ImageJob.",
-        epilog="Exit codes: 0 succeeded or not finished, 1 failed or cancelled, 2 invalid usage, "
-        "3 cluster not available or timeout, 4 ImageJob not found (JOB_004).",
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, text in (
-        ("status", "Show the current status."),
-        ("follow", "Watch the status until the run finishes."),
-    ):
-        command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("name", help="name of the ImageJob")
-        command.add_argument(
-            "-n", "--namespace", help="namespace of the ImageJob (default: the namespace of the context)"
-        )
-        command.add_argument(
-            "--kubeconfig", help="path to the kubeconfig file (default: the same as kubectl)"
-        )
-        command.add_argument("--context", help="context in the kubeconfig (default: the current context)")
-        if name == "follow":
-            command.add_argument(
-                "--timeout", type=float, default=3600.0, help="maximum time in seconds (default: 3600)"
-            )
-    return parser
+@app.callback(invoke_without_command=True, epilog=EPILOG)
+def _root(ctx: typer.Context) -> None:
+    """Run and follow ImageJobs, and find out why one failed."""
+    if ctx.invoked_subcommand is None:
+        terminal.write(ctx.get_help())
+
+
+app.command(short_help="Create ImageJobs from a manifest or from options.")(submit)
+app.command("list", short_help="List ImageJobs, and why each waits or failed.")(list_jobs)
+app.command(short_help="Show a job: phases, error with remedy, Pods, next step.")(status)
+app.command(short_help="Follow a run until it has finished.")(watch)
+app.command(short_help="Print the logs of the Pods of a job.")(logs)
+app.command(short_help="Start a new run of a job that has finished.")(retry)
+app.command(short_help="Cancel the active run.")(cancel)
+app.command(short_help="Suspend a job.")(suspend)
+app.command(short_help="Start a suspended run again.")(resume)
+app.command(short_help="Check a manifest on the API server, or by a run.")(validate)
+app.command(short_help="Explain a code, such as JOB_002 or ItemsFailed.")(explain)
+app.command(short_help="Check what ImageJobs need of the cluster.")(doctor)
+app.command(short_help="Print a script for the completion of a shell.")(completion)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code."""
-    options = build_parser().parse_args(arguments)
+    """Run a command; return its exit code. Errors are one line on standard error."""
+    prepare()
+    command = get_command(app)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        cluster = connect(options.kubeconfig, options.context)
-        namespace = options.namespace or cluster.namespace
-        if options.command == "follow":
-            succeeded = follow(cluster, namespace, options.name, options.timeout, _print)
-            return 0 if succeeded else EXIT_FAILED
-        job = read_job(cluster, namespace, options.name)
-        _print(summary(job))
-        return EXIT_FAILED if finished(job) is False else 0
-    except CannotShow as error:
-        sys.stderr.write(f"imagejob: {error}\n")
+        result = command.main(given, prog_name=program(), complete_var=VARIABLE, standalone_mode=False)
+    except ImageJobError as error:
+        terminal.warn(f"{program()}: {error}")
+        return exits.of_error(error)
+    except typer.TyperException as error:
+        context = cast("typer.Context | None", getattr(error, "ctx", None))
+        path = context.command_path if context else program()
+        terminal.warn(f"{program()}: {error.format_message()}\nsee: {path} --help")
         return error.exit_code
+    except typer.Abort:
+        return exits.INTERRUPTED
     except KeyboardInterrupt:
-        return 130
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+        return exits.INTERRUPTED
+    except (BrokenPipeError, SystemExit):
+        # The reader of the pipe, such as head, has ended; Typer exits then.
+        return 0
+    return result if isinstance(result, int) else 0

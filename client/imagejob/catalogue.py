@@ -181,7 +181,9 @@ def explain(word: str) -> list[Explanation]:
     for item in ITEMS.values():
         if wanted and wanted <= {item.code.lower(), item.name.lower()}:
             found.append(
-                Explanation(f"{item.code} {item.name}", f"{item.meaning.capitalize()}.", item.remedy)
+                Explanation(
+                    f"{item.code} {item.name}", f"{item.meaning[0].upper()}{item.meaning[1:]}.", item.remedy
+                )
             )
     for name, meaning in OTHER_REASONS.items():
         if wanted == {name.lower()}:

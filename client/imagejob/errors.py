@@ -79,7 +79,9 @@ def refusal(status: int, answer: bytes, what: str) -> ImageJobError:
     if status == 409:
         return Conflict(f"{what}: {message}")
     if status in (400, 422):
-        causes = (body.get("details") or {}).get("causes") or []
+        causes = [
+            c for c in (body.get("details") or {}).get("causes") or [] if c.get("field") != _NOT_CHECKED
+        ]
         fields = dict.fromkeys(str(cause["field"]) for cause in causes if cause.get("field"))
         return Invalid(_invalid(message, causes, what), tuple(fields))
     return Rejected(status, f"the API server rejected the request for {what}: {message} (HTTP {status})")
@@ -116,6 +118,9 @@ def _not_found(body: dict[str, Any], message: str, what: str) -> ImageJobError:
     return Rejected(404, message)
 
 
+_NOT_CHECKED = "<nil>"
+"""Field of a cause that only says that rules were not checked because of the other causes."""
+
 _RBAC = re.compile(r'User "([^"]+)" cannot (\w+) resource "([^"]+)"')
 
 
@@ -138,6 +143,6 @@ def _forbidden(message: str) -> Forbidden:
 
 def _invalid(message: str, causes: list[dict[str, Any]], what: str) -> str:
     if not causes:
-        return f"{what} is invalid: {message}"
+        return f"{what}: {message}"
     lines = [f"{cause.get('field') or 'manifest'}: {cause.get('message', '')}" for cause in causes]
     return f"{what} is invalid: " + "; ".join(dict.fromkeys(lines))

@@ -103,7 +103,8 @@ def check_kind(document: object, name: str = "the manifest") -> Manifest:
     found = (document.get("apiVersion"), document.get("kind"))
     if found != (API_VERSION, KIND):
         raise Invalid(
-            f"{name}: expected apiVersion {API_VERSION} and kind {KIND}, found {found[0]} and {found[1]}",
+            f"{name}: expected apiVersion {API_VERSION} and kind {KIND}, found {found[0]} and {found[1]}; "
+            "use kubectl for other objects",
             ("apiVersion" if found[0] != API_VERSION else "kind",),
         )
     metadata = document.get("metadata")

@@ -36,7 +36,7 @@ def watch_job(
             yield changed
             if changed.finished:
                 return
-    raise WaitTimeout(f"ImageJob {name!r} has not finished within {timeout:.0f} seconds")
+    raise WaitTimeout(f"ImageJob {name!r} has not finished within {timeout:g} seconds")
 
 
 def _changes(transport: Transport, path: str, job: ImageJob, left: float) -> Iterator[ImageJob]:

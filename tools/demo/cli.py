@@ -177,12 +177,12 @@ def next_run_id(job: dict[str, Any]) -> str:
 
 
 def follow(kubectl: Kubectl, name: str) -> None:
-    """Follow the job live with the project's own command.
+    """Watch the job with the project's own command.
 
     Raises:
         DemoError: It did not succeed; the message describes it.
     """
-    words = ["follow", name, "-n", NAMESPACE, "--kubeconfig", str(kubectl.kubeconfig)]
+    words = ["watch", name, "-n", NAMESPACE, "--kubeconfig", str(kubectl.kubeconfig)]
     say(f".venv/bin/imagejob {' '.join(words)}")
     command = [sys.executable, "-m", "imagejob_cli", *words, "--timeout", str(FOLLOW_SECONDS)]
     if subprocess.run(command, check=False).returncode:

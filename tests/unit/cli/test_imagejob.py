@@ -1,256 +1,171 @@
-"""The command line against a minimal API server."""
+"""Errors and exit codes of all commands, help, and the name of the program."""
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import re
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from imagejob_cli.main import main
-from imagejob_operator.naming.names import FINALIZER
+from fakes.transport import FakeTransport, error, job
+from imagejob import errors
+from imagejob_cli import exits
+from imagejob_cli.main import EPILOG, main
+from unit.cli.conftest import Run
 
-
-def job(phase: str, generation: int = 1, **status: Any) -> dict[str, Any]:
-    ended = phase in ("Succeeded", "Failed")
-    conditions = [
-        {"type": "Finished", "status": str(ended)},
-        {"type": "Succeeded", "status": {"Succeeded": "True", "Failed": "False"}.get(phase, "Unknown")},
-    ]
-    return {
-        "apiVersion": "imagejob.dev/v1alpha1",
-        "kind": "ImageJob",
-        "metadata": {"name": "a", "namespace": "shop", "generation": generation, "resourceVersion": "7"},
-        "status": {"observedGeneration": 1, "phase": phase, "conditions": conditions, **status},
-    }
+PAGE = Path(__file__).parents[3] / "docs" / "users" / "command-line.md"
+ON_A_JOB = ["status", "watch", "logs", "retry", "cancel", "suspend", "resume"]
+COMMANDS = ["submit", "list", *ON_A_JOB, "validate", "explain", "doctor", "completion"]
+"""In the order of the help."""
 
 
-FAILED = job(
-    "Failed", error={"code": "JOB_002", "reason": "SourceNotFound", "message": "no such object 'x.jpg'"}
-)
-
-
-class World:
-    """The state of the server: one job, and the events of a watch."""
-
-    def __init__(self) -> None:
-        self.job: dict[str, Any] | None = None
-        self.events: list[dict[str, Any]] = []
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    state = World()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if "watch=true" in self.path.lower():
-                body = "".join(json.dumps(event) + "\n" for event in state.events)
-                status = 200
-            elif state.job is None:
-                body, status = json.dumps({"kind": "Status", "reason": "NotFound", "code": 404}), 404
-            else:
-                body, status = json.dumps(state.job), 200
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body.encode())))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
-        "users": [{"name": "u", "user": {}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "shop"}}],
-    }
-    path = tmp_path / "kubeconfig"
-    path.write_text(yaml.safe_dump(config))
-    monkeypatch.setenv("KUBECONFIG", str(path))
-    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
-    yield state
-    server.shutdown()
-    server.server_close()
-
-
-def test_status_of_a_job_that_succeeded(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.job = job("Succeeded", progress="2/2")
-    assert main(["status", "a"]) == 0
-    assert capsys.readouterr().out == "Succeeded  2/2 items\n"
-
-
-def test_status_of_a_waiting_job_has_the_reason(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.job = job("Suspended")
-    world.job["status"]["conditions"] = [
-        {"type": "Ready", "status": "False", "message": "spec.suspend is true: nothing runs"}
-    ]
-    assert main(["status", "a"]) == 0
-    assert capsys.readouterr().out == "Suspended  spec.suspend is true: nothing runs\n"
-
-
-def test_status_of_a_failed_job_has_the_error_and_exits_with_1(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    world.job = FAILED
-    assert main(["status", "a"]) == 1
-    assert capsys.readouterr().out == "Failed  JOB_002 SourceNotFound: no such object 'x.jpg'\n"
-
-
-@pytest.mark.parametrize("command", ["status", "follow"])
-def test_no_such_job_is_job_004_and_exit_4(
-    world: World, capsys: pytest.CaptureFixture[str], command: str
-) -> None:
-    assert main([command, "a"]) == 4
-    printed = capsys.readouterr().err
-    assert "JOB_004 JobNotFound" in printed
-    assert "'a' in namespace 'shop'" in printed
-
-
-def test_no_kubeconfig_is_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["status", "a", "--kubeconfig", str(tmp_path / "none")]) == 3
-    assert "set KUBECONFIG" in capsys.readouterr().err
-
-
-def test_follow_shows_each_change_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.job = job("Staging")
-    world.events = [
-        {"type": "MODIFIED", "object": job("Running", progress="1/2")},
-        {"type": "MODIFIED", "object": job("Running", progress="1/2")},
-        {"type": "MODIFIED", "object": job("Succeeded", progress="2/2")},
-    ]
-    assert main(["follow", "a"]) == 0
-    lines = [line.split("s  ", 1)[1] for line in capsys.readouterr().out.splitlines()]
-    assert lines == ["Staging", "Running  1/2 items", "Succeeded  2/2 items"]
-
-
-def test_follow_a_newer_spec_is_not_ended_by_the_old_status(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    world.job = job("Succeeded", generation=2)
-    world.events = [{"type": "MODIFIED", "object": FAILED}]
-    assert main(["follow", "a"]) == 1
-
-
-def test_follow_ends_after_its_timeout(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.job = job("Running")
-    assert main(["follow", "a", "--timeout", "0.2"]) == 3
-    assert "has not finished within" in capsys.readouterr().err
-
-
-def fresh(seconds: float, **spec: str) -> dict[str, Any]:
-    """A job without a status that was created so many seconds ago."""
-    created = datetime.now(UTC) - timedelta(seconds=seconds)
-    made = job("")
-    made["metadata"]["creationTimestamp"] = created.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return {**made, "spec": spec, "status": {}}
-
-
-@pytest.mark.parametrize("command", [["status", "a"], ["follow", "a", "--timeout", "1"]])
-def test_a_job_that_no_operator_serves_is_named(
-    world: World, capsys: pytest.CaptureFixture[str], command: list[str]
-) -> None:
-    world.job = fresh(40, **{"class": "prodution"})
-    main(command)
-    text = "Pending  no operator has handled it for 30 s: is an operator with the class 'prodution' running"
-    assert f"{text} in this cluster; is spec.class 'prodution' right?\n" in capsys.readouterr().out
-
-
-def test_a_job_without_a_class_that_no_operator_serves(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    world.job = fresh(40)
-    main(["status", "a"])
-    assert capsys.readouterr().out == (
-        "Pending  no operator has handled it for 30 s: is an operator without a class running in this "
-        "cluster; is spec.class missing?\n"
+@pytest.mark.parametrize("command", ON_A_JOB)
+def test_no_such_job_is_job_004_and_exit_4(api: FakeTransport, run: Run, command: str) -> None:
+    done = run(command, "a")
+    assert (done.code, done.out) == (4, "")
+    assert done.err == (
+        "imagejob: JOB_004 JobNotFound: ImageJob 'a' in namespace 'shop' does not exist; list the existing "
+        "ones with: imagejob list\n"
     )
 
 
-def test_a_job_that_was_just_created_is_pending(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.job = fresh(5, **{"class": "prodution"})
-    main(["status", "a"])
-    assert capsys.readouterr().out == "Pending\n"
-
-
-def ago(seconds: float) -> str:
-    moment = datetime.now(UTC) - timedelta(seconds=seconds)
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-NO_OPERATOR = "for 30 s: is an operator without a class running in this cluster; is spec.class missing?"
+@pytest.mark.parametrize("command", [[name, "a"] for name in ON_A_JOB] + [["list"], ["doctor"]])
+def test_no_kubeconfig_is_no_traceback(run: Run, tmp_path: Path, command: list[str]) -> None:
+    done = run(*command, "--kubeconfig", str(tmp_path / "none"))
+    assert done.code == 3
+    assert f"no kubeconfig at {tmp_path}/none; set KUBECONFIG or --kubeconfig" in done.err + done.out
 
 
 @pytest.mark.parametrize(
-    ("phase", "seconds", "shown"),
+    ("raised", "code"),
     [
-        ("Running", 40, f"Running  no operator has handled its deletion {NO_OPERATOR}\n"),
-        ("Failed", 40, f"Failed  no operator has handled its deletion {NO_OPERATOR}\n"),
-        ("Running", 5, "Running\n"),
-        ("Deleting", 40, "Deleting\n"),
+        (errors.NotFound("x"), 4),
+        (errors.Unreachable("x"), 3),
+        (errors.NotInstalled("x"), 3),
+        (errors.Forbidden("x"), 3),
+        (errors.Rejected(500, "x"), 3),
+        (errors.WaitTimeout("x"), 3),
+        (errors.Invalid("x"), 2),
+        (errors.Conflict("x"), 2),
+        (errors.RunFailed("x"), 1),
     ],
+    ids=lambda value: type(value).__name__,
 )
-def test_a_deletion_that_no_operator_handles_is_named(
-    world: World, capsys: pytest.CaptureFixture[str], phase: str, seconds: float, shown: str
+def test_each_error_has_its_exit_code(
+    api: FakeTransport, run: Run, raised: errors.ImageJobError, code: int
 ) -> None:
-    world.job = job(phase)
-    world.job["metadata"] |= {"deletionTimestamp": ago(seconds), "finalizers": [FINALIZER]}
-    main(["status", "a"])
-    assert capsys.readouterr().out == shown
-    world.job["metadata"]["finalizers"] = ["foregroundDeletion"]
-    main(["status", "a"])
-    assert capsys.readouterr().out == f"{phase}\n"
+    api.answers["/apis/imagejob.dev/v1alpha1/namespaces/shop/imagejobs/a"] = raised
+    assert run("status", "a") == (code, "", "imagejob: x\n")
 
 
-@pytest.mark.parametrize("phase", ["Cancelling", "Failing"])
-def test_a_new_run_waits_for_the_end_of_the_earlier_one(
-    world: World, capsys: pytest.CaptureFixture[str], phase: str
-) -> None:
-    """Its cleaning may take a minute."""
-    world.job = {**job(phase, 2, run={"id": "1"}), "spec": {"run": {"id": "2"}}}
-    world.job["metadata"]["managedFields"] = [{"manager": "kubectl", "time": ago(40)}]
-    main(["status", "a"])
-    assert capsys.readouterr().out == f"{phase}\n"
+def test_every_error_of_the_client_was_tried() -> None:
+    named = {
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and kind.__module__ == errors.__name__
+    }
+    assert {kind.__name__ for kind in named} == {
+        *("ImageJobError", "NotFound", "Unreachable", "NotInstalled", "Forbidden", "Rejected", "WaitTimeout"),
+        *("Invalid", "Conflict", "RunFailed"),
+    }
 
 
 @pytest.mark.parametrize(
-    ("run", "seconds", "more"),
+    ("phase", "code"),
+    [("", 0), ("Running", 0), ("Suspended", 0), ("Succeeded", 0), ("Failed", 1), ("Cancelled", 1)],
+)
+def test_the_exit_code_of_status_is_that_of_the_run(
+    api: FakeTransport, run: Run, phase: str, code: int
+) -> None:
+    api.add(job("a", phase))
+    assert run("status", "a").code == code
+    assert run("status", "a", "-o", "name").code == code
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
     [
-        ("2", 40, f"  no operator has handled the new run '2' {NO_OPERATOR}"),
-        ("2", 5, ""),
-        ("1", 40, ""),
+        (["lst"], "imagejob: No such command 'lst'. Did you mean 'list'?\nsee: imagejob --help\n"),
+        (["status"], "imagejob: Missing argument 'NAME'.\nsee: imagejob status --help\n"),
+        (
+            ["list", "-o", "toml"],
+            "'toml' is not one of 'table', 'json', 'yaml', 'name'.\nsee: imagejob list --help\n",
+        ),
+        (
+            ["watch", "a", "--timeout", "soon"],
+            "Invalid value for '--timeout': Input should be a valid number",
+        ),
+        (["explain", "JOB_2"], "'JOB_2' is no known code or reason; did you mean JOB_002"),
+        (["explain", "xyzzy"], "codes are JOB_001 to JOB_008 and IMG_001 to IMG_014"),
     ],
 )
-def test_a_new_run_that_no_operator_handles_is_named(
-    world: World, capsys: pytest.CaptureFixture[str], run: str, seconds: float, more: str
+def test_invalid_usage_is_exit_2_and_one_hint(run: Run, words: list[str], shown: str) -> None:
+    done = run(*words)
+    assert (done.code, done.out) == (2, "")
+    assert shown in done.err
+
+
+def test_help_lists_the_commands_and_the_exit_codes(run: Run) -> None:
+    done = run("--help")
+    assert done.code == 0
+    assert re.findall(r"^  ([a-z]+)  ", done.out, re.MULTILINE) == COMMANDS
+    assert "4 no such" in done.out
+    assert run().out.strip() == done.out.strip()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_and_a_section_in_the_docs(run: Run, command: str) -> None:
+    assert f"Usage: imagejob {command}" in run(command, "--help").out
+    assert f"imagejob {command}" in PAGE.read_text()
+
+
+def test_the_exit_codes_are_documented() -> None:
+    rows = dict(re.findall(r"^\| (\d+) \| (.+) \|$", PAGE.read_text(), re.MULTILINE))
+    assert {int(code) for code in rows} == {
+        *(0, exits.FAILED, exits.USAGE, exits.CLUSTER, exits.NOT_FOUND, exits.INTERRUPTED)
+    }
+    assert all(f"{code} " in EPILOG for code in range(5))
+
+
+def test_as_a_plug_in_it_names_itself_so(
+    api: FakeTransport, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.job = {**job("Succeeded", 2, run={"id": "1"}), "spec": {"run": {"id": run}}}
-    world.job["metadata"]["managedFields"] = [
-        {"manager": "kubectl", "time": ago(seconds)},
-        {"manager": "imagejob-operator", "subresource": "status", "time": ago(1)},
-    ]
-    main(["status", "a"])
-    assert capsys.readouterr().out == f"Succeeded{more}\n"
-    handled = job("Succeeded", 1, run={"id": "1"})
-    world.job = {**handled, "spec": world.job["spec"], "metadata": {**world.job["metadata"], "generation": 1}}
-    main(["status", "a"])
-    assert capsys.readouterr().out == "Succeeded\n"
+    monkeypatch.setattr("sys.argv", ["/usr/bin/kubectl-imagejob"])
+    assert "Usage: kubectl imagejob list" in run("list", "--help").out
+    api.add(job("a", "Failed", error=error("JOB_003", "QuotaExceeded", "x", retriable=True)))
+    assert "kubectl imagejob retry a -n shop" in run("status", "a", "-n", "shop").out
 
 
-def test_following_says_it_as_soon_as_it_is_so(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.job = fresh(28)
-    main(["follow", "a", "--timeout", "6"])
-    lines = [line.split("  ")[1:] for line in capsys.readouterr().out.splitlines()]
-    assert lines[0][-1] == "Pending"
-    assert lines[1][-1].startswith("no operator has handled it")
+def test_an_interrupt_is_exit_130(api: FakeTransport, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeTransport, "request", interrupted)
+    assert run("list").code == 130
+
+
+def test_a_reader_that_ends_early_is_no_error() -> None:
+    program = "import sys; from imagejob_cli.main import main; sys.exit(main(['explain', 'JOB_005']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+def test_help_starts_without_what_only_a_cluster_needs() -> None:
+    program = (
+        "import sys; from imagejob_cli.main import main; main(['--help']); "
+        "sys.exit(any(name in sys.modules for name in ('kubernetes', 'urllib3', 'yaml', 'rich')))"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_main_returns_an_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "JOB_004"]) == 0
+    assert "imagejob list -A" in capsys.readouterr().out

@@ -1,0 +1,45 @@
+"""`imagejob doctor`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from imagejob_cli import options, terminal
+from imagejob_cli.description import Rows
+from imagejob_cli.diagnosis import Result, diagnose
+from imagejob_cli.exits import CLUSTER
+from imagejob_cli.session import connect
+
+_SYMBOLS = {Result.OK: ("✓", "green"), Result.NOT_OK: ("✗", "bold red"), Result.UNKNOWN: ("?", "yellow")}
+
+
+def doctor(
+    namespace: options.Namespace = None,
+    operator_namespace: Annotated[
+        str, typer.Option("--operator-namespace", metavar="NAMESPACE", help="Namespace of the operator.")
+    ] = "imagejob-system",
+    form: options.Form = options.Output.TABLE,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> int:
+    """Check what ImageJobs need: CRDs, operator, stores, the namespace, your rights, quotas.
+
+    What you may not read is reported as "not checked". Exit code 3 if something is not ok.
+    """
+    session = connect(namespace, context, kubeconfig)
+    findings = list(diagnose(session.client, operator_namespace))
+    if form is options.Output.TABLE:
+        for finding in findings:
+            symbol, style = _SYMBOLS[finding.result]
+            rows: Rows = [[terminal.styled(symbol, style), f"{finding.subject:<16}", finding.detail]]
+            if finding.remedy:
+                rows.append(["", "", terminal.styled(f"→ {finding.remedy}", "cyan")])
+            terminal.show(terminal.columns(rows))
+    else:
+        found = [asdict(finding) for finding in findings]
+        terminal.write(json.dumps(found, indent=2, ensure_ascii=False))
+    return CLUSTER if any(finding.result is Result.NOT_OK for finding in findings) else 0

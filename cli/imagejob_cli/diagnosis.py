@@ -1,0 +1,245 @@
+"""What ImageJobs need of a cluster, of a namespace and of the user, and whether it is there."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from imagejob.client import Client
+from imagejob.errors import Forbidden, ImageJobError, NotInstalled, Rejected
+from imagejob_cli.session import now
+from imagejob_operator.naming.names import GROUP, PLURAL, STORE_PLURAL, VERSION
+
+OPERATOR = "imagejob-operator"
+DEFAULT_SELECTOR = "imagejob.dev/store=default"
+RUNBOOK = "docs/administrators/runbook.md"
+RIGHTS = (
+    *((GROUP, PLURAL, "", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
+    ("", "pods", "", "list"),
+    ("", "pods", "log", "get"),
+)
+"""Group, resource, subresource and verb of what the commands do."""
+
+
+class Result(enum.StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    NOT_OK = "not ok"
+    UNKNOWN = "not checked"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check; `remedy` says what to do if it is not ok."""
+
+    subject: str
+    result: Result
+    detail: str
+    remedy: str = ""
+
+
+Check = Callable[[Client, str], Finding]
+
+
+def diagnose(client: Client, operator_namespace: str) -> Iterator[Finding]:
+    """Check everything, in the order in which one thing needs another.
+
+    Raises:
+        Unreachable: The API server does not answer, or rejects the credentials.
+    """
+    yield _server(client)
+    checks = (_crds, _operator, _operator_store, _namespace, _rights, _quota, _stores, _jobs)
+    for subject, check in zip(SUBJECTS, checks, strict=True):
+        try:
+            yield check(client, operator_namespace)
+        except Forbidden as error:
+            yield Finding(subject, Result.UNKNOWN, str(error))
+        except (NotInstalled, Rejected) as error:
+            yield Finding(subject, Result.UNKNOWN, f"the API server does not serve this: {error}"[:200])
+        except ImageJobError as error:
+            yield Finding(subject, Result.NOT_OK, str(error))
+
+
+SUBJECTS = (
+    "CRDs",
+    "operator",
+    "operator's store",
+    "namespace",
+    "rights",
+    "quota",
+    "ImageStores",
+    "ImageJobs",
+)
+
+
+def _read(client: Client, path: str, **params: str) -> dict[str, Any]:
+    return client.transport.request("GET", path, path, params)
+
+
+def _server(client: Client, _: str = "") -> Finding:
+    version = _read(client, "/version").get("gitVersion", "")
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    try:
+        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        review = client.transport.request("POST", path, "your own user name", {}, body)
+        user = review["status"]["userInfo"].get("username", "")
+    except ImageJobError:
+        user = ""
+    return Finding("API server", Result.OK, f"Kubernetes {version}" + (f", you are {user}" if user else ""))
+
+
+def _crds(client: Client, _: str) -> Finding:
+    remedy = f"ask an administrator to apply crds/ of the release; {RUNBOOK} has more"
+    try:
+        served = _read(client, f"/apis/{GROUP}/{VERSION}").get("resources") or []
+    except (NotInstalled, Rejected):
+        served = []
+    names = {resource["name"] for resource in served}
+    missing = [name for name in (PLURAL, STORE_PLURAL) if name not in names]
+    if missing:
+        return Finding(
+            "CRDs", Result.NOT_OK, f"{', '.join(missing)} in {GROUP}/{VERSION}: not installed", remedy
+        )
+    return Finding("CRDs", Result.OK, f"{PLURAL} and {STORE_PLURAL} in {GROUP}/{VERSION}")
+
+
+def _deployments(client: Client, namespace: str) -> list[dict[str, Any]]:
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    found: list[dict[str, Any]] = _read(client, path, labelSelector=f"app.kubernetes.io/name={OPERATOR}")[
+        "items"
+    ]
+    return found
+
+
+def _operator(client: Client, namespace: str) -> Finding:
+    found = _deployments(client, namespace)
+    if not found:
+        detail = f"no Deployment of it in namespace {namespace!r}"
+        return Finding(
+            "operator",
+            Result.NOT_OK,
+            detail,
+            "install the operator, or name its namespace: --operator-namespace",
+        )
+    ready = sum((d.get("status") or {}).get("readyReplicas", 0) for d in found)
+    wanted = sum((d.get("spec") or {}).get("replicas", 1) for d in found)
+    detail = f"{ready} of {wanted} replicas ready in namespace {namespace!r}"
+    remedy = f"kubectl describe pods -n {namespace} -l app.kubernetes.io/name={OPERATOR}"
+    return (
+        Finding("operator", Result.OK, detail)
+        if ready
+        else Finding("operator", Result.NOT_OK, detail, remedy)
+    )
+
+
+def _operator_store(client: Client, namespace: str) -> Finding:
+    path = f"/api/v1/namespaces/{namespace}/services/{OPERATOR}:http/proxy/metrics"
+    metrics = str(_read(client, path).get("text", ""))
+    value = re.search(r"^imagejob_store_usable (\S+)", metrics, re.MULTILINE)
+    if value is None:
+        return Finding("operator's store", Result.UNKNOWN, "the metrics of the operator do not name it")
+    if float(value[1]):
+        return Finding("operator's store", Result.OK, "the operator can list its staging")
+    remedy = (
+        f"see the log: kubectl logs -n {namespace} deployment/{OPERATOR}; {RUNBOOK}#the-store-is-unavailable"
+    )
+    return Finding("operator's store", Result.NOT_OK, "the operator cannot list its staging", remedy)
+
+
+def _selector(client: Client, namespace: str) -> str:
+    """Labels of the namespaces that may use the operator's store; empty if its settings cannot be read."""
+    try:
+        for deployment in _deployments(client, namespace):
+            for container in deployment["spec"]["template"]["spec"]["containers"]:
+                for source in container.get("envFrom") or []:
+                    name = (source.get("configMapRef") or {}).get("name")
+                    settings = (
+                        _read(client, f"/api/v1/namespaces/{namespace}/configmaps/{name}") if name else {}
+                    )
+                    if settings:
+                        chosen = (settings.get("data") or {}).get("IMAGEJOB_NAMESPACE_SELECTOR")
+                        return str(chosen or DEFAULT_SELECTOR)
+    except (ImageJobError, KeyError):
+        pass
+    return ""
+
+
+def _namespace(client: Client, operator_namespace: str) -> Finding:
+    name = client.namespace
+    labels = _read(client, f"/api/v1/namespaces/{name}")["metadata"].get("labels") or {}
+    selector = _selector(client, operator_namespace)
+    words = (selector or DEFAULT_SELECTOR).split(",")
+    wanted = [] if selector == "*" else [word.strip() for word in words if word.strip()]
+    missing = [word for word in wanted if labels.get(word.partition("=")[0]) != word.partition("=")[2]]
+    if not missing:
+        return Finding("namespace", Result.OK, f"{name!r} may use the operator's store")
+    label = f"kubectl label namespace {name} {' '.join(missing)}"
+    remedy = f"an administrator: {label}; or use an ImageStore (storeRef)"
+    if not selector:
+        detail = f"{name!r} does not have the usual label; the settings of the operator cannot be read"
+        return Finding("namespace", Result.UNKNOWN, detail, remedy)
+    return Finding("namespace", Result.NOT_OK, f"{name!r} may not use the operator's store", remedy)
+
+
+def _rights(client: Client, _: str) -> Finding:
+    denied = []
+    for group, resource, subresource, verb in RIGHTS:
+        attributes = {"namespace": client.namespace, "group": group, "resource": resource, "verb": verb}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {**attributes, "subresource": subresource}},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        answer = client.transport.request("POST", path, "your own rights", {}, review)
+        if not answer["status"].get("allowed"):
+            denied.append(f"{verb} {resource}" + (f"/{subresource}" if subresource else ""))
+    where = f"in namespace {client.namespace!r}"
+    if denied:
+        remedy = "ask an administrator for a RoleBinding to the ClusterRole edit"
+        return Finding("rights", Result.NOT_OK, f"you may not {', '.join(denied)} {where}", remedy)
+    return Finding("rights", Result.OK, f"you may use ImageJobs and read Pods {where}")
+
+
+def _quota(client: Client, _: str) -> Finding:
+    quotas = _read(client, f"/api/v1/namespaces/{client.namespace}/resourcequotas")["items"]
+    full = []
+    for quota in quotas:
+        status = quota.get("status") or {}
+        for resource, limit in (status.get("hard") or {}).items():
+            used = (status.get("used") or {}).get(resource, "0")
+            if used == limit:
+                full.append(f"{resource} of quota {quota['metadata']['name']!r} is {used} of {limit}")
+    if full:
+        remedy = "delete what is not needed, or ask an administrator to raise the quota"
+        return Finding("quota", Result.NOT_OK, "; ".join(full), remedy)
+    return Finding("quota", Result.OK, "no quota is used up" if quotas else "the namespace has none")
+
+
+def _stores(client: Client, _: str) -> Finding:
+    stores = _read(client, f"/apis/{GROUP}/{VERSION}/namespaces/{client.namespace}/{STORE_PLURAL}")["items"]
+    unready = []
+    for store in stores:
+        conditions = (store.get("status") or {}).get("conditions") or []
+        ready = next(
+            (c for c in conditions if c["type"] == "Ready"), {"message": "no operator has handled it"}
+        )
+        if ready.get("status") != "True":
+            unready.append(f"{store['metadata']['name']}: {ready.get('message') or ready.get('reason', '')}")
+    if unready:
+        remedy = "docs/administrators/stores.md has each reason"
+        return Finding("ImageStores", Result.NOT_OK, "; ".join(unready), remedy)
+    return Finding("ImageStores", Result.OK, f"{len(stores)} ready" if stores else "the namespace has none")
+
+
+def _jobs(client: Client, _: str) -> Finding:
+    jobs = client.list()
+    unserved = [(job.name, text) for job in jobs if (text := job.unserved(now()))]
+    if unserved:
+        names = ", ".join(name for name, _ in unserved[:5]) + (", …" if unserved[5:] else "")
+        return Finding("ImageJobs", Result.NOT_OK, f"not handled by any operator: {names}", unserved[0][1])
+    return Finding("ImageJobs", Result.OK, f"{len(jobs)}, all handled by an operator" if jobs else "none yet")

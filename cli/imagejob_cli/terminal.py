@@ -1,0 +1,148 @@
+"""Text on the terminal, or in a pipe: colours and line breaks only where a person reads it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+UNLIMITED = 100_000
+"""Columns of a pipe."""
+
+STYLES = {
+    "Succeeded": "green",
+    "SucceededWithFailures": "yellow",
+    "Failed": "bold red",
+    "Failing": "red",
+    "Cancelled": "yellow",
+    "Cancelling": "yellow",
+    "Suspended": "yellow",
+    "Deleting": "yellow",
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console; in a pipe it has no colours and breaks no lines. NO_COLOR is obeyed."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else UNLIMITED
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+def show(*renderables: RenderableType) -> None:
+    """Print to standard output; in a pipe without the spaces that fill a table."""
+    out = console()
+    with out.capture() as captured:
+        for renderable in renderables:
+            out.print(renderable)
+    text = captured.get()
+    write(
+        "\n".join(line.rstrip() for line in text.splitlines())
+        if not sys.stdout.isatty()
+        else text.rstrip("\n")
+    )
+
+
+def show_line(text: Text) -> None:
+    """Print one line, which the terminal breaks and not this program: a copy of it is whole."""
+    console().print(text, soft_wrap=True)
+
+
+def write(text: str) -> None:
+    """Print a line as it is."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def warn(text: str) -> None:
+    """Print a line to standard error."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def styled(text: str, style: str = "") -> Text:
+    """Text in a style; by default that of a phase, if it is one."""
+    from rich.text import Text
+
+    return Text(text, style=style or STYLES.get(text, ""))
+
+
+def columns(
+    rows: Sequence[Sequence[str | Text]], headings: Sequence[str] = (), *, cut_last: bool = False
+) -> Table:
+    """A table without lines; the last column is broken into lines, or with `cut_last` cut, at the edge."""
+    from rich.table import Table
+
+    table = Table(
+        box=None, show_header=bool(headings), header_style="dim", padding=(0, 2, 0, 0), pad_edge=False
+    )
+    cells = [[cell if not isinstance(cell, str) else styled(cell) for cell in row] for row in rows]
+    count = max((len(row) for row in cells), default=len(headings))
+    for number in range(count):
+        table.add_column(headings[number] if headings else "", no_wrap=number < count - 1, overflow="fold")
+    if cut_last:
+        texts = [[styled(heading) for heading in headings], *cells]
+        used = sum(2 + max(row[number].cell_len for row in texts) for number in range(count - 1))
+        for row in cells:
+            row[-1].truncate(max(20, console().width - used), overflow="ellipsis")
+    for row in cells:
+        table.add_row(*row)
+    return table
+
+
+def documents(bodies: Iterable[Mapping[str, Any]], form: str, *, as_list: bool) -> str:
+    """Resources as JSON or YAML, or their names as kubectl prints them."""
+    found = [dict(body) for body in bodies]
+    if form == "name":
+        return "\n".join(f"imagejob.imagejob.dev/{body['metadata']['name']}" for body in found)
+    whole: Mapping[str, Any] = found[0] if found and not as_list else _list(found)
+    if form == "json":
+        return json.dumps(whole, indent=2, ensure_ascii=False)
+    from imagejob.manifest import to_yaml
+
+    return to_yaml(whole).rstrip()
+
+
+def _list(bodies: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "List", "items": bodies}
+
+
+def short(span: timedelta) -> str:
+    """A duration as kubectl writes ages: 6s, 3m5s, 5h, 2d."""
+    seconds = max(0, int(span.total_seconds()))
+    if seconds < 120:
+        return f"{seconds}s"
+    minutes, hours = seconds // 60, seconds // 3600
+    if minutes < 10:
+        return f"{minutes}m{seconds % 60}s" if seconds % 60 else f"{minutes}m"
+    if minutes < 180:
+        return f"{minutes}m"
+    return f"{hours}h" if hours < 48 else f"{hours // 24}d"
+
+
+def size(count: int) -> str:
+    """Bytes in binary units: 3.1 MiB."""
+    value, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 item`, `2 items`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def clock(moment: datetime | None) -> str:
+    """The time of day on this machine."""
+    return moment.astimezone().strftime("%H:%M:%S") if moment else ""
