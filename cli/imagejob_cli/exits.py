@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagejob.errors import Conflict, ImageJobError, Invalid, NotFound, RunFailed
 from imagejob.job import ImageJob
 
-FAILED, USAGE, CLUSTER, NOT_FOUND, INTERRUPTED = 1, 2, 3, 4, 130
+FAILED, USAGE, CLUSTER, NOT_FOUND, BUG, INTERRUPTED = 1, 2, 3, 4, 70, 130
 
 _CODES: dict[type[ImageJobError], int] = {
     RunFailed: FAILED,

@@ -18,9 +18,15 @@ Change = Mapping[str, Any]
 def apply_change(
     session: Session, name: str, make: Callable[[ImageJob], Change], force: bool, done: str
 ) -> int:
-    """Change a job and print `done`; print only the change if a GitOps controller would revert it."""
+    """Change a job and print `done`; print only the change if a GitOps controller would revert it.
+
+    A change that the job has already is not made.
+    """
     job = session.client.get(name)
     change = make(job)
+    if _holds(change, job.body):
+        terminal.write(f"imagejob.imagejob.dev/{name} unchanged")
+        return 0
     owner = managed_by(job.body)
     if owner and not force:
         terminal.warn(
@@ -32,3 +38,12 @@ def apply_change(
     session.client.patch(name, change)
     terminal.write(f"imagejob.imagejob.dev/{name} {done}")
     return 0
+
+
+def _holds(change: object, body: object) -> bool:
+    """Whether an object has all values of a change; an absent one is the same as false."""
+    if not isinstance(change, Mapping):
+        return (change or None) == (body or None)
+    return all(
+        _holds(value, body.get(name) if isinstance(body, Mapping) else None) for name, value in change.items()
+    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
-from typing import cast
+from typing import Annotated, cast
 
 import typer
 from typer.main import get_command
@@ -23,6 +25,8 @@ from imagejob_cli.commands.validate import validate
 from imagejob_cli.commands.watch import watch
 from imagejob_cli.session import program
 
+TRACEBACK = "IMAGEJOB_TRACEBACK"
+"""Environment variable with which an internal error is printed with its traceback."""
 EPILOG = (
     "Exit codes: 0 success; 1 the run failed or was cancelled; 2 invalid usage or manifest; 3 cluster not "
     "available, request refused, or timeout; 4 no such ImageJob (JOB_004)."
@@ -36,8 +40,21 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        terminal.write(version("imagejob"))
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True, epilog=EPILOG)
-def _root(ctx: typer.Context) -> None:
+def _root(
+    ctx: typer.Context,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Run and follow ImageJobs, and find out why one failed."""
     if ctx.invoked_subcommand is None:
         terminal.write(ctx.get_help())
@@ -58,8 +75,16 @@ app.command(short_help="Check what ImageJobs need of the cluster.")(doctor)
 app.command(short_help="Print a script for the completion of a shell.")(completion)
 
 
+def _write_whatever_the_encoding() -> None:
+    """Print `?` for what a terminal that has not UTF-8 cannot show, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code. Errors are one line on standard error."""
+    _write_whatever_the_encoding()
     prepare()
     command = get_command(app)
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -73,11 +98,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path = context.command_path if context else program()
         terminal.warn(f"{program()}: {error.format_message()}\nsee: {path} --help")
         return error.exit_code
-    except typer.Abort:
-        return exits.INTERRUPTED
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
         return exits.INTERRUPTED
     except (BrokenPipeError, SystemExit):
         # The reader of the pipe, such as head, has ended; Typer exits then.
         return 0
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        terminal.warn(
+            f"{program()}: internal error: {type(error).__name__}: {error}; please report it with the "
+            f"traceback, which {TRACEBACK}=1 prints"
+        )
+        return exits.BUG
     return result if isinstance(result, int) else 0

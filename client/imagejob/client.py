@@ -15,8 +15,8 @@ from imagejob.watching import watch_job
 from imagejob_operator.naming.names import GROUP, LABEL_JOB, PLURAL, VERSION
 
 HOUR = 3600.0
-PAGE = "500"
-"""ImageJobs of one response to a listing."""
+PAGE = "100"
+"""ImageJobs of one response to a listing; each may have more than a megabyte."""
 CONTAINER = "processor"
 
 

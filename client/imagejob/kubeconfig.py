@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from imagejob.errors import Unreachable
 
@@ -107,18 +108,30 @@ def _access(config: Stanza, context: str | None, files: str) -> Access:
     namespace = chosen.get("namespace") or "default"
     if user.keys() - _READ_HERE - {"folder"}:
         return _by_library(files, name, namespace, cluster)
-    tls = _tls(cluster)
+    tls, server = _tls(cluster), cluster["server"].rstrip("/")
     _client_certificate(tls, user)
     return Access(
-        server=cluster["server"].rstrip("/"),
+        server=server,
         namespace=namespace,
         context=name,
         tls=tls,
         server_name=cluster.get("tls-server-name"),
-        proxy=cluster.get("proxy-url"),
+        proxy=cluster.get("proxy-url") or _proxy(server),
         authorization=_authorization(user),
         impersonate=_impersonation(user),
     )
+
+
+def _proxy(server: str) -> str | None:
+    """The proxy that HTTPS_PROXY and NO_PROXY name for a server; none for this machine."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from urllib.request import getproxies, proxy_bypass
+
+    url = urlsplit(server)
+    host = url.hostname or ""
+    local = host in ("localhost", "::1") or host.startswith("127.")
+    return None if local or proxy_bypass(host) else getproxies().get(url.scheme)
 
 
 def _tls(cluster: Stanza) -> ssl.SSLContext:
@@ -204,7 +217,7 @@ def _by_library(files: str, context: str, namespace: str, cluster: Stanza) -> Ac
         context=context,
         tls=tls,
         server_name=cluster.get("tls-server-name"),
-        proxy=cluster.get("proxy-url"),
+        proxy=cluster.get("proxy-url") or _proxy(str(loaded.host)),
         authorization=lambda: loaded.get_api_key_with_prefix("BearerToken") or "",
     )
 

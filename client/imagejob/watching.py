@@ -14,6 +14,8 @@ from imagejob.transport import Transport
 
 PAUSE = 1.0
 """Minimum interval of watches, in seconds."""
+PATIENCE = 30.0
+"""Seconds without an answer of the API server after which following a run fails."""
 LONGEST, LONGEST_UNSERVED = 30, 5
 """Maximum seconds of one watch; shorter before the first status, so that callers can report its absence."""
 
@@ -22,13 +24,19 @@ def watch_job(
     transport: Transport, read: Callable[[], ImageJob], path: str, name: str, timeout: float
 ) -> Iterator[ImageJob]:
     """Yield the job of `read` and each newer one until it has finished; see `Client.watch`."""
-    started, opened = monotonic(), -PAUSE
+    started, opened, answered = monotonic(), -PAUSE, -PATIENCE
     while (left := timeout - (monotonic() - started)) > 0:
         # Limits the rate of requests if watches end immediately.
         sleep(max(0.0, min(opened + PAUSE - monotonic(), left)))
         opened = monotonic()
         # Includes changes while no watch was open.
-        job = read()
+        try:
+            job = read()
+        except (Unreachable, Rejected):
+            if monotonic() - answered >= PATIENCE:
+                raise
+            continue
+        answered = monotonic()
         yield job
         if job.finished:
             return

@@ -93,6 +93,21 @@ STRAY = {
         "import imagejob_processor.errors",
         "the contract imports nothing of ours",
     ),
+    "client-uses-the-command-line": (
+        "client/imagejob/job.py",
+        "import imagejob_cli.session",
+        "the client does not know the command line",
+    ),
+    "client-uses-the-controller": (
+        "client/imagejob/job.py",
+        "import imagejob_operator.decision.shards",
+        "of the operator, clients use only what has no client",
+    ),
+    "operator-uses-the-client": (
+        f"{OPERATOR}/api/errors.py",
+        "import imagejob.errors",
+        "neither operator nor processor knows the client",
+    ),
     "a-module-of-no-layer": (f"{OPERATOR}/stray.py", "", INWARDS),
 }
 

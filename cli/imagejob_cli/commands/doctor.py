@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from dataclasses import asdict
 from typing import Annotated
@@ -14,6 +15,14 @@ from imagejob_cli.diagnosis import Result, diagnose
 from imagejob_cli.exits import CLUSTER
 from imagejob_cli.session import connect
 
+
+class Form(enum.StrEnum):
+    """Forms of the result."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 _SYMBOLS = {Result.OK: ("✓", "green"), Result.NOT_OK: ("✗", "bold red"), Result.UNKNOWN: ("?", "yellow")}
 
 
@@ -22,7 +31,7 @@ def doctor(
     operator_namespace: Annotated[
         str, typer.Option("--operator-namespace", metavar="NAMESPACE", help="Namespace of the operator.")
     ] = "imagejob-system",
-    form: options.Form = options.Output.TABLE,
+    form: Annotated[Form, typer.Option("-o", "--output", help="Form of the output.")] = Form.TABLE,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> int:
@@ -32,7 +41,7 @@ def doctor(
     """
     session = connect(namespace, context, kubeconfig)
     findings = list(diagnose(session.client, operator_namespace))
-    if form is options.Output.TABLE:
+    if form is Form.TABLE:
         for finding in findings:
             symbol, style = _SYMBOLS[finding.result]
             rows: Rows = [[terminal.styled(symbol, style), f"{finding.subject:<16}", finding.detail]]

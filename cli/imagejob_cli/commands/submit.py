@@ -120,10 +120,13 @@ def _simple(
 def _create(
     session: Session, manifests: list[Manifest], namespace: str | None, form: options.Output
 ) -> list[tuple[str, str]]:
-    created = [session.client.submit(manifest, namespace) for manifest in manifests]
-    if form is options.Output.TABLE:
-        for job in created:
+    created = []
+    for manifest in manifests:
+        job = session.client.submit(manifest, namespace)
+        created.append(job)
+        if form is options.Output.TABLE:
+            # At once: the next one may be refused.
             terminal.write(f"imagejob.imagejob.dev/{job.name} created in namespace {job.namespace}")
-    else:
+    if form is not options.Output.TABLE:
         terminal.write(terminal.documents([job.body for job in created], form, as_list=len(created) > 1))
     return [(job.namespace, job.name) for job in created]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fakes.transport import FakeTransport, error, job
+from fakes.transport import Body, FakeTransport, error, job
 from unit.cli.conftest import Run
 
 CASES = [
@@ -24,11 +24,17 @@ CASES = [
 ]
 
 
+def in_phase(phase: str) -> Body:
+    body = job("a", phase)
+    body["spec"]["suspend"] = phase == "Suspended"
+    return body
+
+
 @pytest.mark.parametrize(("words", "phase", "change", "done"), CASES)
 def test_a_verb_changes_the_job(
     api: FakeTransport, run: Run, words: list[str], phase: str, change: Any, done: str
 ) -> None:
-    api.add(job("a", phase))
+    api.add(in_phase(phase))
     assert run(*words) == (0, f"imagejob.imagejob.dev/a {done}\n", "")
     assert [body for *_, body in api.changes] == [{"spec": change}]
 
@@ -37,7 +43,7 @@ def test_a_verb_changes_the_job(
 def test_a_managed_job_is_left_alone_unless_forced(
     api: FakeTransport, run: Run, words: list[str], phase: str, change: Any, done: str
 ) -> None:
-    body = job("a", phase)
+    body = in_phase(phase)
     body["metadata"]["labels"] = {"kustomize.toolkit.fluxcd.io/name": "apps"}
     api.add(body)
     refused = run(*words)
@@ -65,6 +71,18 @@ def test_what_the_state_does_not_allow_is_exit_2(
     done = run(*words)
     assert done.code == 2
     assert shown in done.err
+    assert not api.changes
+
+
+@pytest.mark.parametrize(
+    ("words", "spec"),
+    [(["suspend", "a"], {"suspend": True}), (["resume", "a"], {}), (["cancel", "a"], {"cancelRunID": "1"})],
+)
+def test_a_change_that_was_made_before_is_not_made(
+    api: FakeTransport, run: Run, words: list[str], spec: Any
+) -> None:
+    api.add({**job("a", "Running"), "spec": spec})
+    assert run(*words) == (0, "imagejob.imagejob.dev/a unchanged\n", "")
     assert not api.changes
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -124,7 +126,7 @@ def test_each_command_has_help_and_a_section_in_the_docs(run: Run, command: str)
 def test_the_exit_codes_are_documented() -> None:
     rows = dict(re.findall(r"^\| (\d+) \| (.+) \|$", PAGE.read_text(), re.MULTILINE))
     assert {int(code) for code in rows} == {
-        *(0, exits.FAILED, exits.USAGE, exits.CLUSTER, exits.NOT_FOUND, exits.INTERRUPTED)
+        *(0, exits.FAILED, exits.USAGE, exits.CLUSTER, exits.NOT_FOUND, exits.BUG, exits.INTERRUPTED)
     }
     assert all(f"{code} " in EPILOG for code in range(5))
 
@@ -144,6 +146,34 @@ def test_an_interrupt_is_exit_130(api: FakeTransport, run: Run, monkeypatch: pyt
 
     monkeypatch.setattr(FakeTransport, "request", interrupted)
     assert run("list").code == 130
+
+
+def test_a_bug_is_one_line_unless_its_traceback_is_wanted(
+    api: FakeTransport, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.add({"kind": "ImageJob", "metadata": {"name": "a", "namespace": "shop", "creationTimestamp": 7}})
+    done = run("list")
+    assert (done.code, done.out) == (exits.BUG, "")
+    assert done.err.startswith("imagejob: internal error: TypeError: ")
+    assert "IMAGEJOB_TRACEBACK=1" in done.err
+    monkeypatch.setenv("IMAGEJOB_TRACEBACK", "1")
+    with pytest.raises(TypeError):
+        run("list")
+
+
+def test_the_version_is_that_of_the_distribution(run: Run) -> None:
+    assert run("--version") == (0, f"{version('imagejob')}\n", "")
+
+
+def test_a_terminal_without_utf_8_gets_other_characters() -> None:
+    program = (
+        "from imagejob_cli import terminal; from imagejob_cli.main import main; "
+        "main(['--version']); terminal.write('✓ ok')"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("? ok\n")
 
 
 def test_a_reader_that_ends_early_is_no_error() -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -86,20 +83,17 @@ def test_scripts_of_shells(run: Run, shell: str, word: str) -> None:
     assert "_IMAGEJOB_COMPLETE" in done.out
 
 
-def completed(words: str) -> list[str]:
-    asked = {
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(len(words.split()) - 1),
-        "_IMAGEJOB_COMPLETE": "complete_bash",
-    }
-    environment = {**os.environ, "KUBECONFIG": "/no/such/file", **asked}
-    command = [sys.executable, "-m", "imagejob_cli"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.stderr == ""
-    return done.stdout.split()
+def test_commands_options_and_codes_are_completed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/no/such/file")
+    monkeypatch.setenv("_IMAGEJOB_COMPLETE", "complete_bash")
 
+    def completed(words: str) -> list[str]:
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+        done = run()
+        assert (done.code, done.err) == (0, "")
+        return done.out.split()
 
-def test_commands_options_and_codes_are_completed() -> None:
     assert completed("imagejob sus") == ["suspend"]
     assert completed("imagejob list --all") == ["--all-namespaces"]
     assert completed("imagejob explain JOB_008") == ["JOB_008"]

@@ -116,6 +116,13 @@ def test_a_namespace_of_the_manifest_is_used_to_the_end(api: FakeTransport, run:
     assert "imagejob retry a -n x" in run("submit", "-", "--wait", stdin=to_yaml(elsewhere)).out
 
 
+def test_what_was_created_before_a_refusal_is_shown(api: FakeTransport, run: Run) -> None:
+    api.add(job("b"))
+    several = "---\n".join(to_yaml({**MANIFEST, "metadata": {"name": name}}) for name in "abc")
+    done = run("submit", "-", stdin=several)
+    assert (done.code, done.out) == (2, "imagejob.imagejob.dev/a created in namespace shop\n")
+
+
 def test_submit_in_other_forms(api: FakeTransport, run: Run, file: str) -> None:
     assert run("submit", file, "-o", "name").out == "imagejob.imagejob.dev/a\n"
     api.jobs.clear()

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from fakes.transport import FakeTransport, error, job
-from imagejob import Client, Conflict, Invalid, NotFound, RunFailed, WaitTimeout, build, rendition
+from fakes.transport import Body, FakeTransport, error, job
+from imagejob import (
+    Client,
+    Conflict,
+    Invalid,
+    NotFound,
+    RunFailed,
+    Unreachable,
+    WaitTimeout,
+    build,
+    rendition,
+)
 
 MANIFEST = build("new", source={"keys": ["a.jpg"]}, renditions=[rendition("thumb", "WebP", width=200)])
 
@@ -118,6 +129,42 @@ def test_wait_ends_after_its_timeout(client: Client, api: FakeTransport) -> None
     api.add(job("a", "Running"))
     with pytest.raises(WaitTimeout, match=r"'a' has not finished within 0.01 seconds"):
         client.wait("a", timeout=0.01)
+
+
+class Interrupted(FakeTransport):
+    """Does not answer for a while after the first request."""
+
+    left = 3
+
+    def request(self, *given: Any, **more: Any) -> Body:
+        if self.jobs["shop", "a"]["status"]["phase"] == "Running" and self.left < 3:
+            self.left -= 1
+            if self.left >= 0:
+                raise Unreachable("no route to host")
+            self.add(job("a", "Succeeded"))
+        elif self.left == 3:
+            self.left -= 1
+        return super().request(*given, **more)
+
+
+def test_following_outlives_a_restart_of_the_api_server() -> None:
+    api = Interrupted()
+    api.add(job("a", "Running"))
+    assert [seen.phase for seen in Client(api, "shop").watch("a")] == ["Running", "Succeeded"]
+
+
+def test_following_ends_if_the_api_server_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagejob.watching.PATIENCE", 0.0)
+    api = Interrupted()
+    api.add(job("a", "Running"))
+    with pytest.raises(Unreachable):
+        Client(api, "shop").wait("a")
+
+
+def test_a_server_that_never_answered_is_reported_at_once(api: FakeTransport, client: Client) -> None:
+    api.answers["/apis/imagejob.dev/v1alpha1/namespaces/shop/imagejobs/a"] = Unreachable("refused")
+    with pytest.raises(Unreachable):
+        client.wait("a")
 
 
 def test_a_failed_run_raises_only_if_asked(client: Client, api: FakeTransport) -> None:

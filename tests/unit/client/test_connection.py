@@ -18,6 +18,7 @@ import yaml
 
 from imagejob import Client, Forbidden, ImageJobError, Invalid, NotFound, NotInstalled, Rejected, Unreachable
 from imagejob.errors import Conflict
+from imagejob.kubeconfig import load
 
 PATH = "/apis/imagejob.dev/v1alpha1/namespaces/shop/imagejobs/a"
 
@@ -179,6 +180,36 @@ def test_an_invalid_kubeconfig_is_named(write: Any, content: Any, shown: str) ->
 def test_no_kubeconfig_is_named(write: Any, tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match=r"no kubeconfig at /.*/\.kube/config; set KUBECONFIG"):
         Client.connect()
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "cluster", "proxy"),
+    [
+        ("https://k8s.example", {}, None, None),
+        ("https://k8s.example", {"HTTPS_PROXY": "http://p:1"}, None, "http://p:1"),
+        ("https://k8s.example", {"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".example"}, None, None),
+        ("https://127.0.0.1:6443", {"HTTPS_PROXY": "http://p:1"}, None, None),
+        ("https://k8s.example", {"HTTPS_PROXY": "http://p:1"}, "http://q:2", "http://q:2"),
+    ],
+)
+def test_the_proxy_is_that_of_the_cluster_or_of_the_environment(
+    write: Any, monkeypatch: pytest.MonkeyPatch, url: str, environment: Any, cluster: Any, proxy: Any
+) -> None:
+    for name in (
+        "HTTPS_PROXY",
+        "https_proxy",
+        "NO_PROXY",
+        "no_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+        "all_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    content = kubeconfig(url)
+    content["clusters"][0]["cluster"]["proxy-url"] = cluster
+    assert load(write(content)).proxy == proxy
 
 
 def test_in_a_pod_the_service_account_is_used(

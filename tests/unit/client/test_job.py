@@ -6,10 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fakes.transport import Body, job
 from imagejob import ImageJob
 from imagejob.gitops import managed_by
+from imagejob_cli.timeline import timeline
+from imagejob_cli.watching import line_of
+from imagejob_operator.api.status import Status
 from imagejob_operator.naming.names import FINALIZER
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -47,6 +52,24 @@ def test_a_run_is_finished_if_its_status_is_of_the_spec(
 def test_what_a_newer_operator_writes_hides_only_itself() -> None:
     found = ImageJob(job("a", "Enchanting", items={"total": "many"}, progress="1/2", someday={"x": 1}))
     assert (found.phase, found.status.progress, found.items.total) == ("Enchanting", "1/2", 0)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+MEMBERS = st.sampled_from([*Status.__struct_encode_fields__, "other"])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.dictionaries(MEMBERS, JSON, max_size=6))
+def test_no_status_makes_a_job_unreadable(status: dict[str, Any]) -> None:
+    found = ImageJob({**job(), "status": status})
+    assert isinstance(found.status, Status)
+    assert timeline(found) == []
+    assert line_of(found).startswith(found.phase)
+    found.raise_if_failed()
 
 
 def test_a_job_that_no_operator_serves() -> None:

@@ -51,3 +51,10 @@ def test_the_code_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         exec(block, scope)
     assert capsys.readouterr().out == "2 images, r.json\nSucceeded 3 of 3\nx.png IMG_001 broken\n"
+
+
+def test_a_method_that_does_not_exist_is_found() -> None:
+    assert names("| `Client.connect(x)`, `vanish(name)` | does it |\n", r"`(?:Client\.)?(\w+)\(") == {
+        "connect",
+        "vanish",
+    }
