@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from imagejob.catalogue import ITEMS, Explanation, explain_failure
+from imagejob.catalogue import ITEMS, Explanation, explain_failure, explain_wait
 from imagejob.client import CONTAINER
 from imagejob.errors import ImageJobError
 from imagejob.gitops import managed_by
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 Rows = list[list["str | Text"]]
 
 _STATE_STYLES = {State.DONE: "green", State.ACTIVE: "cyan", State.FAILED: "red"}
+_PODS_FIRST = {"Failed": 0, "Unknown": 1, "Pending": 2, "Running": 3}
+MOST_PODS = 10
+"""Pods that are shown; those with problems come first."""
 _SHOWN_ELSEWHERE = {"Finished", "Succeeded", "Accepted", "Staged", "Launched", "Processed"}
 
 
@@ -32,6 +34,7 @@ def describe(session: Session, job: ImageJob) -> None:
         *_heading(job),
         *_section("", _steps(job)),
         *error_section(job),
+        *_waiting_section(job),
         *_section("FAILED ITEMS", failed_items(job)),
         *_section("CONDITIONS", _conditions(job)),
         *_section("PODS", _pods(session, job)),
@@ -110,6 +113,20 @@ def error_section(job: ImageJob) -> Iterator[RenderableType]:
     yield columns([["", *row] for row in rows])
 
 
+def _waiting_section(job: ImageJob) -> Iterator[RenderableType]:
+    """What a run waits for, if it would fail with that at a deadline; empty if it makes progress."""
+    waiting = job.condition("Reconciling")
+    entry = explain_wait(job.phase, waiting.reason) if waiting and not job.error else None
+    if waiting is None or entry is None:
+        return
+    rows: Rows = [["evidence", waiting.message], ["remedy", entry.remedy.replace("`", "")]]
+    rows.append(["fault", entry.fault])
+    rows.append(["runbook", entry.runbook])
+    yield styled("")
+    yield styled("").append(f"WAITING {waiting.reason}", style="bold yellow")
+    yield columns([["", styled(str(name), "dim"), text] for name, text in rows])
+
+
 def facts(entry: Explanation) -> list[tuple[str, str]]:
     """What the catalogue has on an error, with a name for each part."""
     helps = (
@@ -138,15 +155,22 @@ def failed_items(job: ImageJob) -> Rows:
 
 
 def _conditions(job: ImageJob) -> Rows:
+    waiting = job.condition("Reconciling")
+    explained = waiting is not None and explain_wait(job.phase, waiting.reason) is not None
     hidden = _SHOWN_ELSEWHERE | ({"Ready", "Stalled"} if job.error else set())
+    hidden |= {"Ready", "Reconciling"} if explained else set()
     return [[c.type, c.status, c.reason, c.message] for c in job.status.conditions if c.type not in hidden]
 
 
 def _pods(session: Session, job: ImageJob) -> Rows:
-    with contextlib.suppress(ImageJobError):
-        # A user may be allowed to read ImageJobs and not Pods.
-        return [_pod(pod) for pod in session.client.pods(job.name, job.namespace)]
-    return []
+    try:
+        pods = session.client.pods(job.name, job.namespace)
+    except ImageJobError:
+        return []  # a user may be allowed to read ImageJobs and not Pods
+    ranked = sorted(pods, key=lambda pod: _PODS_FIRST.get((pod.get("status") or {}).get("phase", ""), 9))
+    rows = [_pod(pod) for pod in ranked[:MOST_PODS]]
+    more = len(pods) - len(rows)
+    return [*rows, [f"and {more} more", "", "", ""]] if more else rows
 
 
 def _pod(pod: Mapping[str, Any]) -> list[str | Text]:

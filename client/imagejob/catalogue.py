@@ -6,7 +6,7 @@ reasons are those of the operator's own catalogue.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagejob_operator.api.errors import CATALOGUE, CODE_NAMES, Code, Failure, Reason
 
@@ -163,6 +163,28 @@ def explain_failure(code: str, reason: str) -> Explanation | None:
         retriable=entry.retriable,
         runbook=Failure(*pair, "").runbook,
     )
+
+
+_CODE_OF_PHASE = {
+    "Pending": Code.CREATION,
+    "Validating": Code.STAGING,
+    "Staging": Code.STAGING,
+    "Launching": Code.LAUNCH,
+    "Running": Code.LAUNCH,
+    "Publishing": Code.PUBLISH,
+}
+
+
+def explain_wait(phase: str, reason: str) -> Explanation | None:
+    """What a run waits for that is in a phase with this reason, and would fail with it; None if unknown."""
+    codes = [code for code, known in CATALOGUE if known == reason]
+    expected = _CODE_OF_PHASE.get(phase)
+    code = expected if expected in codes else next(iter(codes), None)
+    entry = explain_failure(code, reason) if code else None
+    if entry is None:
+        return None
+    remedy = entry.remedy.replace("; then retry.", ".").replace(", then retry.", ".")
+    return replace(entry, remedy=remedy, retriable=None)
 
 
 def explain(word: str) -> list[Explanation]:

@@ -140,12 +140,43 @@ NEXT
     )
 
 
+def test_pods_with_problems_are_shown_first(api: FakeTransport, run: Run) -> None:
+    def pod(number: int, phase: str) -> Body:
+        metadata = {"name": f"p{number}", "creationTimestamp": at(number)}
+        return {"metadata": metadata, "spec": {}, "status": {"phase": phase}}
+
+    api.add(job("a", "Running"))
+    phases = [*["Succeeded"] * 9, "Running", "Pending", "Failed"]
+    api.answers["/api/v1/namespaces/shop/pods"] = {"items": [pod(n, phase) for n, phase in enumerate(phases)]}
+    section = run("status", "a").out.partition("PODS\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in section[:4]] == ["p11", "p10", "p9", "p0"]
+    assert (len(section), section[-1].strip()) == (11, "and 2 more")
+
+
 def test_status_without_the_right_to_read_pods(api: FakeTransport, run: Run) -> None:
     from imagejob import Forbidden
 
     api.add(FAILED)
     api.answers["/api/v1/namespaces/shop/pods"] = Forbidden("no")
     assert "PODS" not in run("status", "spring").out
+
+
+def test_status_of_a_run_that_waits(api: FakeTransport, run: Run) -> None:
+    waits = {"reason": "QuotaExceeded", "message": "pods: used 10, limited to 10"}
+    conditions = [*milestones(1, 2), condition("Ready", "False", **waits), condition("Reconciling", **waits)]
+    api.add(job("a", "Launching", run={"startedAt": at(0)}, conditions=conditions))
+    out = run("status", "a").out
+    assert (
+        """
+WAITING QuotaExceeded
+  evidence  pods: used 10, limited to 10
+  remedy    Wait for other Pods, raise the quota, or lower podTemplate.resources.
+  fault     Cluster
+  runbook   https://imagejob.dev/docs/administrators/runbook#job_003-quotaexceeded
+"""
+        in out
+    )
+    assert "CONDITIONS" not in out
 
 
 def test_a_reason_that_this_version_does_not_know(api: FakeTransport, run: Run) -> None:

@@ -6,7 +6,15 @@ import re
 
 import pytest
 
-from imagejob.catalogue import CODE_MEANINGS, ITEMS, REMEDIES, explain, explain_failure, known_words
+from imagejob.catalogue import (
+    CODE_MEANINGS,
+    ITEMS,
+    REMEDIES,
+    explain,
+    explain_failure,
+    explain_wait,
+    known_words,
+)
 from imagejob_contract.result import ItemCode
 from imagejob_operator.api.errors import CATALOGUE, Code
 
@@ -45,6 +53,24 @@ def test_words_can_be_looked_up(word: str, titles: list[str]) -> None:
 
 def test_every_known_word_is_explained() -> None:
     assert all(explain(word) for word in known_words())
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "title"),
+    [
+        ("Pending", "StoreNotFound", "JOB_001 StoreNotFound"),
+        ("Staging", "StoreUnavailable", "JOB_002 StoreUnavailable"),
+        ("Publishing", "StoreUnavailable", "JOB_007 StoreUnavailable"),
+        ("Running", "Unschedulable", "JOB_003 Unschedulable"),
+        ("Running", "StoreUnreachable", "JOB_005 StoreUnreachable"),
+        ("Running", "Progressing", None),
+        ("Running", "Enchanted", None),
+    ],
+)
+def test_what_a_run_waits_for(phase: str, reason: str, title: str | None) -> None:
+    found = explain_wait(phase, reason)
+    assert (found.title if found else None) == title
+    assert found is None or "retry" not in found.remedy.replace("Retry when", "")
 
 
 def test_a_reason_of_a_newer_operator_is_not_known() -> None:
