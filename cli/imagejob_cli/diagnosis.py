@@ -56,7 +56,9 @@ def diagnose(client: Client, operator_namespace: str) -> Iterator[Finding]:
     for subject, check in zip(SUBJECTS, checks, strict=True):
         try:
             yield check(client, operator_namespace)
-        except (Forbidden, NotInstalled, Rejected) as error:
+        except Forbidden as error:
+            yield Finding(subject, Result.UNKNOWN, str(error).partition(": ask")[0])
+        except (NotInstalled, Rejected) as error:
             yield Finding(subject, Result.UNKNOWN, str(error))
         except ImageJobError as error:
             yield Finding(subject, Result.NOT_OK, str(error))

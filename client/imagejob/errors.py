@@ -131,14 +131,22 @@ def _forbidden(message: str) -> Forbidden:
     user, verb, resource = found.groups()
     namespace = re.search(r'in the namespace "([^"]+)"', message)
     where = f"in namespace {namespace[1]!r}" if namespace else "in all namespaces"
-    role = "imagejob-view" if verb in ("get", "list", "watch") else "imagejob-edit"
-    if not resource.startswith("imagejobs"):
-        role = "view"
     return Forbidden(
-        f"user {user!r} may not {verb} {resource} {where}: ask an administrator for the verb {verb!r}, "
-        f"which is in the ClusterRole {role!r}",
+        f"user {user!r} may not {verb} {resource} {where}: ask an administrator for the verb {verb!r}"
+        + _role(verb, resource),
         verb,
     )
+
+
+def _role(verb: str, resource: str) -> str:
+    """The role that has a verb, for resources of which that is certain."""
+    if resource.startswith(("imagejobs", "imagestores")):
+        role = "imagejob-view" if verb in ("get", "list", "watch") else "imagejob-edit"
+    elif resource in ("pods", "pods/log"):
+        role = "view"
+    else:
+        return ""
+    return f", which is in the ClusterRole {role!r}"
 
 
 def _invalid(message: str, causes: list[dict[str, Any]], what: str) -> str:

@@ -64,7 +64,7 @@ def submit(
 
     imagejob submit job.yaml --watch
 
-    imagejob submit --name thumbs --match-prefix uploads/ --width 200 --format WebP --prefix thumbs/
+    imagejob submit --name thumbs --match-prefix photos/ --width 200
     """
     if file:
         if name or keys or match_prefix:
