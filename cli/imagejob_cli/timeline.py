@@ -48,11 +48,11 @@ def timeline(job: ImageJob) -> list[Step]:
         return []
     steps: list[Step] = []
     validating = (job.spec.get("run") or {}).get("mode") == "Validate"
-    following = "Publishing"
-    for phase, kind in _MILESTONES:
+    milestones, following = (_MILESTONES[:1], "Validating") if validating else (_MILESTONES, "Publishing")
+    for phase, kind in milestones:
         condition = job.condition(kind)
-        if condition is None or condition.status != "True" or (validating and steps):
-            following = phase if not (validating and steps) else "Validating"
+        if condition is None or condition.status != "True":
+            following = phase
             break
         until = max(begun, condition.last_transition_time)
         steps.append(Step(phase, State.DONE, begun, until, _note(job, phase)))

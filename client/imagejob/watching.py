@@ -40,7 +40,7 @@ def watch_job(
         yield job
         if job.finished:
             return
-        for changed in _changes(transport, path, job, min(timeout - (monotonic() - started), timeout)):
+        for changed in _changes(transport, path, job, timeout - (monotonic() - started)):
             yield changed
             if changed.finished:
                 return
