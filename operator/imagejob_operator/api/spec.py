@@ -1,6 +1,6 @@
 """The spec of an ImageJob as a value, with the rules that a schema cannot express.
 
-A spec may be as large as the API server admits, so only its head is cached. The limits of the CRD are
+A spec may be as large as the API server admits, so only the head of a large one is cached. The limits of the CRD are
 repeated for objects that bypassed its schema (older CRD, restored backup).
 """
 
