@@ -1,20 +1,18 @@
-"""The command line: `imagejob status NAME`, `imagejob follow NAME`."""
+"""The command line: `imagejob status NAME`, `imagejob follow NAME`, `imagejob run FILE --store DIR`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-
-from imagejob_cli.follow import follow
-from imagejob_cli.read import EXIT_FAILED, CannotShow, connect, finished, read_job, summary
+from pathlib import Path
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="imagejob",
-        description="Show the status of an ImageJob.",
+        description="Show the status of an ImageJob, or run one on this machine.",
         epilog="Exit codes: 0 succeeded or not finished, 1 failed or cancelled, 2 invalid usage, "
         "3 cluster not available or timeout, 4 ImageJob not found (JOB_004).",
     )
@@ -36,12 +34,41 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--timeout", type=float, default=3600.0, help="maximum time in seconds (default: 3600)"
             )
+    text = "Run an ImageJob on this machine, without a cluster; needs the extra imagejob[local]."
+    command = commands.add_parser("run", help=text, description=text)
+    command.add_argument("manifest", type=Path, help="file with the ImageJob")
+    command.add_argument(
+        "--store",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder with the sources, into which outputs and the report are written",
+    )
+    command.add_argument(
+        "--allow-network",
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="network from which sources may be downloaded, besides public addresses",
+    )
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = build_parser().parse_args(arguments)
+    if options.command == "run":
+        from imagejob_local.command import run
+
+        return run(options.manifest, options.store, options.allow_network)
+    return _show(options)
+
+
+def _show(options: argparse.Namespace) -> int:
+    # Only these commands need the package kubernetes.
+    from imagejob_cli.follow import follow
+    from imagejob_cli.read import EXIT_FAILED, CannotShow, connect, finished, read_job, summary
+
     try:
         cluster = connect(options.kubeconfig, options.context)
         namespace = options.namespace or cluster.namespace

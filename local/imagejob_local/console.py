@@ -1,0 +1,113 @@
+"""What a run shows on the terminal: its phases, the items that fail, and a summary."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, TextIO
+
+from imagejob_operator.api.errors import Reason
+from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.status import Status
+from imagejob_operator.documents.report import Report, ReportCheck
+
+UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+class Console:
+    """Writes lines; it is the Telemetry of the operator's code, and reads the log of Pods."""
+
+    def __init__(self, place: str, output: TextIO | None = None) -> None:
+        """Messages of the operator show `place` instead of the namespace's part of the store."""
+        self._place = place
+        self._output = output or sys.stdout
+        self._started = monotonic()
+
+    def line(self, text: str) -> None:
+        """Show a line with the seconds since the start."""
+        self._write(f"{monotonic() - self._started:6.1f}s  {text}")
+
+    def _write(self, text: str) -> None:
+        self._output.write(text + "\n")
+        self._output.flush()
+
+    # --- Telemetry ---
+
+    def reconcile(self, result: str, seconds: float) -> None:
+        """See the port."""
+
+    def moved(self, before: Status, job: ImageJob) -> None:
+        """Show the phase, and the error of a run that fails."""
+        status = job.status
+        words = [status.phase]
+        if status.items and status.items.total:
+            words.append(f"{status.items.total} items")
+        if status.error:
+            words.append(f"{status.error.code} {status.error.reason}: {self._local(status.error.message, job)}")
+        self.line("  ".join(words))
+
+    def staged(self, size: int) -> None:
+        """See the port."""
+
+    def deferred(self, job: ImageJob, reason: Reason) -> None:
+        """See the port."""
+
+    # --- Pods ---
+
+    def pod_log(self, line: bytes) -> None:
+        """Show what the log of a Pod says about an item that failed, or about the Pod itself."""
+        try:
+            record: Any = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            self.line(f"Pod: {line.decode(errors='replace').rstrip()}")
+        elif record.get("message") == "item failed":
+            self.line(f"failed: {record.get('source')}  {record.get('code')}: {record.get('cause')}")
+        elif record.get("level") == "ERROR":
+            trace = str(record.get("exc_info") or "")
+            self.line(f"Pod: {record.get('message')}: {record.get('cause') or trace}")
+
+    # --- the end ---
+
+    def summary(self, job: ImageJob, report: Report | None, path: str) -> None:
+        """Show the totals of a run, and where its report is."""
+        for check in report.checks if report else ():
+            self._check(check, job)
+        totals = report.totals if report else None
+        rows = [("result", job.status.phase)]
+        if totals and not (report and report.checks):
+            succeeded = totals.items - totals.failed - totals.skipped
+            more = f"{succeeded} succeeded, {totals.failed} failed, {totals.skipped} up to date"
+            rows += [
+                ("items", f"{totals.items} ({more})"),
+                ("outputs", str(totals.outputs)),
+                ("bytes in", size_text(totals.source_bytes)),
+                ("bytes out", size_text(totals.output_bytes)),
+            ]
+        rows.append(("report", path or "none"))
+        for name, value in rows:
+            self._write(f"{name:<10} {value}")
+
+    def _check(self, check: ReportCheck, job: ImageJob) -> None:
+        self._write(f"{check.name:<12} {'ok' if check.passed else 'failed'}: {self._local(check.message, job)}")
+
+    def _local(self, message: str, job: ImageJob) -> str:
+        """A message with the folder instead of the namespace's part of the store."""
+        return re.sub(rf"(['\"]){re.escape(job.key.namespace)}/", rf"\g<1>{_escaped(self._place)}/", message)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\")
+
+
+def size_text(size: int) -> str:
+    """A number of bytes, such as `1.5 MiB (1572864 bytes)`."""
+    unit = next(((size / of, name) for of, name in UNITS if size >= of), None)
+    return f"{unit[0]:.1f} {unit[1]} ({size} bytes)" if unit else f"{size} bytes"
+
+
+Log = Callable[[bytes], None]
