@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import sys
-from collections.abc import Callable
+import traceback
 from time import monotonic
 from typing import Any, TextIO
 
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import Status
 from imagejob_operator.documents.report import Report, ReportCheck
 
@@ -25,6 +27,7 @@ class Console:
         self._place = place
         self._output = output or sys.stdout
         self._started = monotonic()
+        self._progress = ""
 
     def line(self, text: str) -> None:
         """Show a line with the seconds since the start."""
@@ -46,8 +49,18 @@ class Console:
         if status.items and status.items.total:
             words.append(f"{status.items.total} items")
         if status.error:
-            words.append(f"{status.error.code} {status.error.reason}: {self._local(status.error.message, job)}")
+            words.append(
+                f"{status.error.code} {status.error.reason}: {self._local(status.error.message, job)}"
+            )
         self.line("  ".join(words))
+
+    def progress(self, job: ImageJob) -> None:
+        """Show how many items are done, if more are than before."""
+        status = job.status
+        done = status.at is Phase.RUNNING and status.items and status.items.finished
+        if done and status.progress != self._progress:
+            self._progress = status.progress
+            self.line(f"Running  {self._progress} items")
 
     def staged(self, size: int) -> None:
         """See the port."""
@@ -93,11 +106,30 @@ class Console:
             self._write(f"{name:<10} {value}")
 
     def _check(self, check: ReportCheck, job: ImageJob) -> None:
-        self._write(f"{check.name:<12} {'ok' if check.passed else 'failed'}: {self._local(check.message, job)}")
+        self._write(
+            f"{check.name:<12} {'ok' if check.passed else 'failed'}: {self._local(check.message, job)}"
+        )
 
     def _local(self, message: str, job: ImageJob) -> str:
         """A message with the folder instead of the namespace's part of the store."""
         return re.sub(rf"(['\"]){re.escape(job.key.namespace)}/", rf"\g<1>{_escaped(self._place)}/", message)
+
+
+class ConsoleHandler(logging.Handler):
+    """Shows what the operator's code warns of, such as a step that is retried."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See the base class."""
+        text = record.getMessage()
+        if error := getattr(record, "error", ""):
+            text += f": {error}"
+        if record.exc_info:
+            text += f"\n{''.join(traceback.format_exception(*record.exc_info))}"
+        self._console.line(text)
 
 
 def _escaped(text: str) -> str:
@@ -108,6 +140,3 @@ def size_text(size: int) -> str:
     """A number of bytes, such as `1.5 MiB (1572864 bytes)`."""
     unit = next(((size / of, name) for of, name in UNITS if size >= of), None)
     return f"{unit[0]:.1f} {unit[1]} ({size} bytes)" if unit else f"{size} bytes"
-
-
-Log = Callable[[bytes], None]

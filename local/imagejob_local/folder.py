@@ -44,6 +44,8 @@ class Folder:
         """Whether the file system takes names that differ in case, or in Unicode form, for the same."""
         try:
             self._lock()
+            if (self.root / STAGING_ROOT).is_symlink():
+                raise FolderUnusable(f"--store: {self.root / STAGING_ROOT} is a symbolic link; delete it")
             self.clean()
             self._create_staging()
         except BaseException:
@@ -82,8 +84,6 @@ class Folder:
 
     def _create_staging(self) -> None:
         try:
-            if (self.root / STAGING_ROOT).is_symlink():
-                raise FolderUnusable(f"--store: {self.root / STAGING_ROOT} is a symbolic link; delete it")
             self.temporary.mkdir(parents=True)
         except OSError as error:
             text = f"--store: the folder {self.root} cannot be written: {error.strerror}"
@@ -104,8 +104,8 @@ class Folder:
             path /= segment
             if path.is_symlink():
                 raise ObjectRefused(
-                    f"{key!r}: {str(path)!r} is a symbolic link, which is not followed; replace it by what it "
-                    "leads to"
+                    f"{key!r}: {str(path)!r} is a symbolic link, which is not followed; replace it by "
+                    "what it leads to"
                 )
             if self.ignores_case:
                 self._check_case(key, path)
@@ -114,8 +114,8 @@ class Folder:
     def _check_case(self, key: str, path: Path) -> None:
         if os.path.lexists(path) and path.name not in os.listdir(path.parent):
             raise ObjectRefused(
-                f"{key!r}: {str(path.parent)!r} has a file or folder whose name differs from {path.name!r} only "
-                "in case or Unicode form, and its file system cannot hold both; choose another key"
+                f"{key!r}: {str(path.parent)!r} has a file or folder whose name differs from {path.name!r} "
+                "only in case or Unicode form, and its file system cannot hold both; choose another key"
             )
 
 

@@ -59,7 +59,7 @@ class FolderStore:
     async def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
         """See the port."""
         keys = self._keys(prefix)
-        while page := await compute(list, islice(keys, PAGE)):
+        while page := await compute(_page, keys):
             for found in await compute(self._listed, page):
                 yield found
 
@@ -226,6 +226,10 @@ def _transfer(stream: Stream, new: NewObject, source: StoredObject) -> None:
     if source.sha256 and new.etag != source.sha256:
         text = f"{source.key!r} has the SHA-256 digest {new.etag}, expected {source.sha256}"
         raise ChecksumMismatch(text)
+
+
+def _page(keys: Iterator[str]) -> list[str]:
+    return list(islice(keys, PAGE))
 
 
 def _entries(path: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Pods as child processes: see the port Launcher.
 
-A Pod is kept as the object that the API server would have. The launcher writes its status as a kubelet does, and
-the operator reads it as on a cluster.
+A Pod is kept as the object that the API server would have. The launcher writes its status as a kubelet does,
+and the operator reads it as on a cluster.
 """
 
 from __future__ import annotations

@@ -1,8 +1,14 @@
-"""Reads the manifest of an ImageJob, checks it as the API server and the operator do, and adapts it."""
+"""Reads a manifest with one ImageJob, checks it as the API server and the operator do, and adapts it.
+
+Other objects of the file are ignored, except Secrets with request headers.
+"""
 
 from __future__ import annotations
 
+import base64
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +17,7 @@ import yaml
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.spec import InvalidSpec, Spec, parse_spec
 from imagejob_operator.naming.names import API_VERSION, KIND
+from imagejob_operator.ports.secrets import Secret
 
 MAX_MANIFEST_BYTES = 3 * 1024 * 1024
 """The limit of the API server on a request."""
@@ -27,29 +34,41 @@ class InvalidManifest(ValueError):
     """The manifest cannot be run; the message names the file or the field, and says what to do."""
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """The ImageJob of a file, with the members that a run on one machine uses; raises InvalidManifest."""
-    body = _read(path)
-    for field, wanted in (("apiVersion", API_VERSION), ("kind", KIND)):
-        if body.get(field) != wanted:
-            raise InvalidManifest(f"{path}: {field} is {body.get(field)!r}; it must be {wanted!r}")
-    if unknown := sorted(map(str, body.keys() - _MEMBERS)):
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """An ImageJob with the members that a run on one machine uses, and the Secrets beside it by name."""
+
+    job: dict[str, Any]
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The ImageJob of a file; raises InvalidManifest."""
+    bodies = _read(path)
+    jobs = [body for body in bodies if body.get("kind") == KIND]
+    if len(jobs) != 1:
+        kinds = ", ".join(str(body.get("kind")) for body in bodies) or "no object"
+        raise InvalidManifest(f"{path} must have exactly one {KIND}; it has {kinds}")
+    (job,) = jobs
+    if job.get("apiVersion") != API_VERSION:
+        raise InvalidManifest(f"{path}: apiVersion is {job.get('apiVersion')!r}; it must be {API_VERSION!r}")
+    if unknown := sorted(map(str, job.keys() - _MEMBERS)):
         raise InvalidManifest(f"{path}: unknown field {unknown[0]!r}; remove it")
-    key = _key(body.get("metadata"))
+    key = _key(job.get("metadata"))
+    secrets = dict(_secret(body) for body in bodies if body.get("kind") == "Secret")
     try:
-        spec = parse_spec(body.get("spec", {}))
+        spec = parse_spec(job.get("spec", {}))
     except InvalidSpec as error:
         raise InvalidManifest(str(error)) from None
-    _check_runnable(spec)
-    return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "metadata": {"namespace": key.namespace, "name": key.name},
-        "spec": _adapted(body["spec"]),
-    }
+    _check_runnable(spec, secrets)
+    metadata = {"namespace": key.namespace, "name": key.name}
+    return Manifest(
+        {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": _adapted(job["spec"])},
+        secrets,
+    )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> list[dict[str, Any]]:
     try:
         with path.open("rb") as file:
             text = file.read(MAX_MANIFEST_BYTES + 1)
@@ -61,9 +80,9 @@ def _read(path: Path) -> dict[str, Any]:
         bodies = [body for body in yaml.load_all(text, _LOADER) if body is not None]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InvalidManifest(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if len(bodies) != 1 or not isinstance(bodies[0], dict):
-        raise InvalidManifest(f"{path} has {len(bodies)} documents; it must be one ImageJob")
-    return bodies[0]
+    if not all(isinstance(body, dict) for body in bodies):
+        raise InvalidManifest(f"{path}: each document must be an object with a kind")
+    return bodies
 
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -75,33 +94,46 @@ def _key(metadata: object) -> Key:
     name, namespace = metadata.get("name"), metadata.get("namespace", NAMESPACE)
     if not isinstance(name, str) or len(name) > MAX_NAME_CHARACTERS or not _NAME.fullmatch(name):
         raise InvalidManifest(
-            f"metadata.name: {name!r} must have 1 to {MAX_NAME_CHARACTERS} characters of a-z, 0-9, '-' and '.', "
-            "and each part between dots must start and end with a letter or digit"
+            f"metadata.name: {name!r} must have 1 to {MAX_NAME_CHARACTERS} characters of a-z, 0-9, '-' and "
+            "'.', and each part between dots must start and end with a letter or digit"
         )
     if not isinstance(namespace, str) or not _NAMESPACE.fullmatch(namespace):
         raise InvalidManifest(
-            f"metadata.namespace: {namespace!r} must have 1 to 63 characters of a-z, 0-9 and '-', and start and "
-            "end with a letter or digit"
+            f"metadata.namespace: {namespace!r} must have 1 to 63 characters of a-z, 0-9 and '-', and start "
+            "and end with a letter or digit"
         )
     return Key(namespace, name)
 
 
-def _check_runnable(spec: Spec) -> None:
+def _secret(body: dict[str, Any]) -> tuple[str, Secret]:
+    """The name of a Secret, and the Secret."""
+    try:
+        encoded, metadata = body.get("data") or {}, body["metadata"]
+        data = {name: base64.b64decode(value).decode() for name, value in encoded.items()}
+        data |= {name: str(value) for name, value in (body.get("stringData") or {}).items()}
+        annotations = {name: str(value) for name, value in (metadata.get("annotations") or {}).items()}
+        return str(metadata["name"]), Secret(data, annotations)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InvalidManifest(f"a Secret is invalid ({type(error).__name__}); correct it") from None
+
+
+def _check_runnable(spec: Spec, secrets: Mapping[str, Secret]) -> None:
     """Refuse what would change the outcome if it were ignored."""
-    for field, reference in (
+    for where, store in (
         ("spec.storeRef", spec.store_ref),
         ("spec.destination.storeRef", spec.destination.store_ref),
     ):
-        if reference:
+        if store:
             raise InvalidManifest(
-                f"{field}: the ImageStore {reference.name!r} is not available on one machine, where the folder "
-                f"of --store holds sources and outputs; remove {field}"
+                f"{where}: the ImageStore {store.name!r} is not available on one machine, where the folder "
+                f"of --store holds sources and outputs; remove {where}"
             )
     for position, source in enumerate(spec.source.urls or ()):
-        if secret := source.headers_secret_ref:
+        reference = source.headers_secret_ref
+        if reference and reference.name not in secrets:
             raise InvalidManifest(
-                f"spec.source.urls[{position}].headersSecretRef: the Secret {secret.name!r} is not available on "
-                "one machine; remove it, or download the file into the folder of --store"
+                f"spec.source.urls[{position}].headersSecretRef: there is no Secret {reference.name!r} in "
+                "the file; add it, as another document"
             )
     if spec.suspend:
         raise InvalidManifest("spec.suspend is true, so the run would not start; set it to false")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import mimetypes
 import os
 import secrets
@@ -48,15 +49,16 @@ class ObjectFiles:
         """Of files as they are now: each file is hashed once."""
 
     @contextlib.contextmanager
-    def open(self, key: str) -> Iterator[tuple[BinaryIO, StoredObject]]:
+    def open(self, key: str) -> Iterator[tuple[io.BufferedReader, StoredObject]]:
         """The bytes of an object, and what it is; ObjectMissing, or ObjectRefused."""
         try:
             descriptor = os.open(self.folder.path(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             raise explained(error, key) from None
+        if not modes.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ObjectMissing(f"{key!r} is no file")
         with open(descriptor, "rb") as file:
-            if not modes.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ObjectMissing(f"{key!r} is no file")
             etag = self._hash(file)
             found = os.fstat(descriptor)
             yield file, StoredObject(key, found.st_size, etag, datetime.fromtimestamp(found.st_mtime, UTC))
@@ -66,7 +68,7 @@ class ObjectFiles:
         with self.open(key) as (_, found):
             return replace(found, metadata=self.headers(found).metadata)
 
-    def _hash(self, file: BinaryIO) -> str:
+    def _hash(self, file: io.BufferedReader) -> str:
         state = _state(file)
         known = self._hashes.get(state)
         if known is None:
@@ -120,7 +122,7 @@ class NewObject:
         self._target = files.folder.path(key)
         self._path = files.folder.temporary / secrets.token_hex(8)
         self._hash = hashlib.sha256()
-        self._file = open(self._path, "xb")
+        self._file = open(self._path, "xb")  # noqa: SIM115  (closed by __exit__)
         self.size = 0
 
     def __enter__(self) -> NewObject:

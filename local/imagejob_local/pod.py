@@ -1,6 +1,7 @@
 """The process of a Pod: the processor, which ends with all its children when the run's process ends.
 
-Its standard input is a pipe that the run's process holds open. The kernel closes it, however that process ends.
+Its standard input is a pipe that the run's process holds open. The kernel closes it, however that process
+ends.
 """
 
 from __future__ import annotations

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from imagejob_local.console import Console
 from imagejob_local.folder import INSTALLATION, Folder
 from imagejob_local.folder_store import FolderStore
 from imagejob_local.imagejobs import OneImageJob
 from imagejob_local.launcher import ProcessLauncher
+from imagejob_local.manifest import Manifest
 from imagejob_local.object_server import ObjectServer
 from imagejob_local.signatures import Signer
-from imagejob_local.stores import NoSecrets, OneStore
+from imagejob_local.stores import FileSecrets, OneStore
 from imagejob_operator.adapters.http.downloads import HttpDownloads
 from imagejob_operator.api.imagejob import Identity, ImageJob
 from imagejob_operator.api.phase import TERMINAL
@@ -50,7 +50,7 @@ class LocalRun:
     """Runs one ImageJob from its manifest to a terminal phase."""
 
     def __init__(
-        self, manifest: Mapping[str, Any], folder: Folder, console: Console, allowed: Sequence[Network] = ()
+        self, manifest: Manifest, folder: Folder, console: Console, allowed: Sequence[Network] = ()
     ) -> None:
         """Sources may be downloaded from `allowed` networks, besides public addresses."""
         self._console = console
@@ -58,7 +58,7 @@ class LocalRun:
         self._interrupts = 0
         self._cache = Cache()
         self._queue = WorkQueue(workers=1)
-        self.job = OneImageJob(manifest, now)
+        self.job = OneImageJob(manifest.job, now)
         self.job.changed = self._job_changed
         signer = Signer(now)
         self.store = FolderStore(folder, signer)
@@ -68,9 +68,8 @@ class LocalRun:
         self._launcher.gone = self._attempt_gone
         self._downloads = HttpDownloads(SourceNetworks(tuple(allowed)))
         stores = OneStore(self.store)
-        work = Operations(
-            self.job, stores, self._launcher, Downloader(self._downloads, NoSecrets()), console, now
-        )
+        downloader = Downloader(self._downloads, FileSecrets(manifest.secrets))
+        work = Operations(self.job, stores, self._launcher, downloader, console, now)
         self._operations = OperationRunner(work, self._queue.add, now)
         memories, access = RunMemories(), StoreAccess(self.job, {}, now)
         observer = Observer(self._cache, self._operations, memories, access, Policy(INSTALLATION), now)
@@ -113,6 +112,7 @@ class LocalRun:
 
     def _job_changed(self, job: ImageJob) -> None:
         self._cache.put_job(job)
+        self._console.progress(job)
         if job.status.at in TERMINAL and job.status.run and job.status.run.finished_at:
             self._ended.set()
         self._queue.add(job.key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from imagejob_local.folder import STAGING
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.naming.prefixes import namespace_prefix, reports_folder
@@ -27,9 +29,14 @@ class OneStore:
         return ""
 
 
-class NoSecrets:
-    """There are none on one machine; manifests that name one are refused before."""
+class FileSecrets:
+    """The Secrets in the file of the ImageJob."""
+
+    def __init__(self, secrets: Mapping[str, Secret]) -> None:
+        self._secrets = secrets
 
     async def read(self, namespace: str, name: str) -> Secret:
         """See the port."""
-        raise SecretUnreadable(f"there is no Secret {name!r}: one machine has none")
+        if name not in self._secrets:
+            raise SecretUnreadable(f"there is no Secret {name!r} in the file of the ImageJob")
+        return self._secrets[name]

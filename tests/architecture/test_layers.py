@@ -17,6 +17,7 @@ PACKAGES = {
     "processor/imagejob_processor",
     "processor/imagejob_contract",
     "cli/imagejob_cli",
+    "local/imagejob_local",
 }
 LONGEST = 300
 VAGUE = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common|stuff|base)(_|$)")
@@ -92,6 +93,11 @@ STRAY = {
         "import imagejob_processor.errors",
         "the contract imports nothing of ours",
     ),
+    "a-run-on-one-machine-uses-kubernetes": (
+        "local/imagejob_local/run.py",
+        "import kubernetes",
+        "one machine needs no cluster",
+    ),
     "a-module-of-no-layer": (f"{OPERATOR}/stray.py", "", INWARDS),
 }
 
@@ -110,7 +116,7 @@ def test_a_stray_import_is_found(copied: Path, module: str, line: str, contract:
 
 
 def modules(root: Path) -> Iterator[Path]:
-    for folder in ("operator", "processor", "cli", "tools"):
+    for folder in ("operator", "processor", "cli", "local", "tools"):
         yield from (path for path in sorted((root / folder).rglob("*.py")) if "gomod" not in path.parts)
 
 
