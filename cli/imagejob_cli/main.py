@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -65,7 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    # Only these commands need the package kubernetes.
+    if find_spec("kubernetes") is None:
+        text = f"imagejob {options.command} needs the Python package kubernetes"
+        sys.stderr.write(f"imagejob: {text}; run: pip install 'imagejob[cli]'\n")
+        return 2
     from imagejob_cli.follow import follow
     from imagejob_cli.read import EXIT_FAILED, CannotShow, connect, finished, read_job, summary
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -23,6 +24,9 @@ def run(manifest: Path, store: Path, allowed_networks: Sequence[str] = ()) -> in
     Returns:
         0 if the run succeeded, 1 if it failed or was cancelled, 2 if an argument or the manifest is invalid.
     """
+    if os.name != "posix":
+        sys.stderr.write("imagejob: imagejob run works on Linux and macOS only\n")
+        return INVALID
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         text = f"imagejob run needs the Python package {missing[0]}; run: pip install 'imagejob[local]'"
         sys.stderr.write(f"imagejob: {text}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 import traceback
@@ -16,6 +17,8 @@ from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import Status
 from imagejob_operator.documents.report import Report, ReportCheck
 
+_CONTROL = re.compile(r"[^\n -~\u00a0-\U0010ffff]|[\ud800-\udfff]")
+"""Characters that a terminal may take as commands, or that it cannot show. Keys may have them."""
 UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -34,8 +37,13 @@ class Console:
         self._write(f"{monotonic() - self._started:6.1f}s  {text}")
 
     def _write(self, text: str) -> None:
-        self._output.write(text + "\n")
-        self._output.flush()
+        try:
+            self._output.write(_CONTROL.sub(lambda found: repr(found[0])[1:-1], text) + "\n")
+            self._output.flush()
+        except BrokenPipeError:
+            # The reader of a pipe has ended; the run goes on. Also what is still buffered goes nowhere.
+            with open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), self._output.fileno())
 
     # --- Telemetry ---
 

@@ -42,6 +42,8 @@ class Folder:
             raise FolderUnusable(f"--store: the folder {root} cannot be read: {error.strerror}") from None
         self.ignores_case = False
         """Whether the file system takes names that differ in case, or in Unicode form, for the same."""
+        self._names: dict[Path, frozenset[str]] = {}
+        """Names of files and folders as they are written, by folder; read again for one that is not found."""
         try:
             self._lock()
             if (self.root / STAGING_ROOT).is_symlink():
@@ -81,6 +83,11 @@ class Folder:
         except BlockingIOError:
             text = f"--store: another imagejob run uses the folder {self.root}; wait until it has ended"
             raise FolderUnusable(text) from None
+        except OSError as error:
+            text = (
+                f"--store: the folder {self.root} cannot be locked: {error.strerror}; use a local file system"
+            )
+            raise FolderUnusable(text) from None
 
     def _create_staging(self) -> None:
         try:
@@ -112,7 +119,10 @@ class Folder:
         return path
 
     def _check_case(self, key: str, path: Path) -> None:
-        if os.path.lexists(path) and path.name not in os.listdir(path.parent):
+        if path.name in self._names.get(path.parent, ()) or not os.path.lexists(path):
+            return
+        self._names[path.parent] = frozenset(os.listdir(path.parent))
+        if path.name not in self._names[path.parent]:
             raise ObjectRefused(
                 f"{key!r}: {str(path.parent)!r} has a file or folder whose name differs from {path.name!r} "
                 "only in case or Unicode form, and its file system cannot hold both; choose another key"

@@ -235,13 +235,18 @@ def _page(keys: Iterator[str]) -> list[str]:
 def _entries(path: Path) -> list[str]:
     """The names in a folder in the order of keys; those of folders end with '/'."""
     names: list[str] = []
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as found:
-        for entry in found:
-            folder = entry.is_dir(follow_symlinks=False)
-            file = entry.is_file(follow_symlinks=False) or entry.is_symlink()
-            with contextlib.suppress(UnicodeEncodeError):
-                entry.name.encode()
-                names += [f"{entry.name}/"] if folder else [entry.name] if file else []
+    try:
+        with os.scandir(path) as found:
+            for entry in found:
+                folder = entry.is_dir(follow_symlinks=False)
+                file = entry.is_file(follow_symlinks=False) or entry.is_symlink()
+                with contextlib.suppress(UnicodeEncodeError):
+                    entry.name.encode()
+                    names += [f"{entry.name}/"] if folder else [entry.name] if file else []
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise explained(error, str(path)) from None
     return sorted(names)
 
 

@@ -122,7 +122,10 @@ class NewObject:
         self._target = files.folder.path(key)
         self._path = files.folder.temporary / secrets.token_hex(8)
         self._hash = hashlib.sha256()
-        self._file = open(self._path, "xb")  # noqa: SIM115  (closed by __exit__)
+        try:
+            self._file = open(self._path, "xb")  # noqa: SIM115  (closed by __exit__)
+        except OSError as error:
+            raise explained(error, key, writing=True) from None
         self.size = 0
 
     def __enter__(self) -> NewObject:
@@ -134,7 +137,10 @@ class NewObject:
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise explained(error, self._key, writing=True) from None
         self._hash.update(data)
         self.size += len(data)
 

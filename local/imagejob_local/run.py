@@ -80,7 +80,9 @@ class LocalRun:
     async def run(self) -> ImageJob:
         """The job in its terminal phase; Interrupted if the user does not wait for it."""
         loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
+        # Those that are ignored, as by nohup, stay ignored.
+        handled = [one for one in STOP_SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
+        for number in handled:
             loop.add_signal_handler(number, self._interrupt)
         await self._server.start()
         try:
@@ -89,7 +91,7 @@ class LocalRun:
             await self._ended.wait()
         finally:
             await self._close()
-            for number in STOP_SIGNALS:
+            for number in handled:
                 loop.remove_signal_handler(number)
         if self._interrupts > 1:
             raise Interrupted

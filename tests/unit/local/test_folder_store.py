@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +22,7 @@ from imagejob_operator.ports.object_store import (
     ObjectHeaders,
     ObjectMissing,
     ObjectRefused,
+    StoreDenied,
     StoredObject,
 )
 from unit.local.local_bench import LocalBench, served
@@ -159,20 +162,22 @@ async def test_a_key_is_either_a_file_or_a_folder(bench: LocalBench) -> None:
             await bench.store.stat(key)
 
 
-async def test_names_that_clash_are_refused(bench: LocalBench, root: Path, tmp_path: Path) -> None:
-    """As on macOS: the file system gives the same file for both names."""
-    folder = Folder.__new__(Folder)
-    folder.root, folder.ignores_case = root, True
-    (root / "Photo.jpg").write_bytes(b"x")
-    assert folder.path("Photo.jpg") == root / "Photo.jpg"
-    assert folder.path("new.jpg") == root / "new.jpg"
-    os.link(root / "Photo.jpg", root / "photo.jpg")
+def test_names_that_clash_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exists_in_any_case(path: Path) -> bool:
+        """As on macOS, where both names are the same file."""
+        return path.name.lower() in (name.lower() for name in os.listdir(path.parent))
+
+    monkeypatch.setattr(os.path, "lexists", exists_in_any_case)
+    folder = Folder(tmp_path)
+    assert not folder.ignores_case
+    (tmp_path / "Photo.jpg").write_bytes(b"x")
     assert folder.path("photo.jpg")
-    listed = os.listdir
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "listdir", lambda path: [name for name in listed(path) if name != "photo.jpg"])
-        with pytest.raises(ObjectRefused, match=r"differs from 'photo\.jpg' only in case"):
-            folder.path("photo.jpg")
+    folder.ignores_case = True
+    with pytest.raises(ObjectRefused, match=r"differs from 'photo\.jpg' only in case"):
+        folder.path("photo.jpg")
+    for key in ("Photo.jpg", "new.jpg"):
+        assert folder.path(key) == tmp_path / key
+    folder.close()
 
 
 # --- one writer, whole objects -----------------------------------------------------------------------------
@@ -204,6 +209,29 @@ async def test_the_headers_of_a_file_that_was_replaced_do_not_count(bench: Local
     assert (await bench.store.stat("b.jpg")).metadata == {"imagejob-run": "7"}
     (root / "b.jpg").write_bytes(b"by hand")
     assert (await bench.store.stat("b.jpg")).metadata == {}
+
+
+async def test_errors_of_the_file_system_are_errors_of_the_store(
+    bench: LocalBench, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def elsewhere(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    (root / "a").mkdir()
+    for fail, text in ((full, "No space left"), (elsewhere, "is on another file system")):
+        monkeypatch.setattr(os, "replace", fail)
+        with pytest.raises(StoreDenied, match=rf"'a/b\.jpg'.*{text}"):
+            await bench.store.put("a/b.jpg", b"x", "image/jpeg")
+    shutil.rmtree(bench.files.folder.temporary)
+    with pytest.raises(StoreDenied, match="No such file"):
+        await bench.store.put("a/b.jpg", b"x", "image/jpeg")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", full)
+        with pytest.raises(StoreDenied, match="a': No space"):
+            await anext(bench.store.walk("a/"))
 
 
 async def test_a_failed_write_leaves_nothing(bench: LocalBench, root: Path) -> None:
