@@ -135,6 +135,11 @@ def _check_runnable(spec: Spec, secrets: Mapping[str, Secret]) -> None:
                 f"spec.source.urls[{position}].headersSecretRef: there is no Secret {reference.name!r} in "
                 "the file; add it, as another document"
             )
+    if spec.run.items == "Failed":
+        raise InvalidManifest(
+            "spec.run.items is Failed, but each run on one machine is the first one of its ImageJob; set it to "
+            "All, and spec.destination.overwrite to IfDifferent, which skips what is up to date"
+        )
     if spec.suspend:
         raise InvalidManifest("spec.suspend is true, so the run would not start; set it to false")
 

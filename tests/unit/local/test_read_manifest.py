@@ -64,6 +64,7 @@ def test_what_the_crd_refuses_is_refused(tmp_path: Path, case: Case) -> None:
         (with_spec(destination={"prefix": "../up/"}), "spec.destination.prefix"),
         (with_spec(source={"keys": ["a/../../b.jpg"]}), r"spec.source.keys\[0\]"),
         (with_spec(suspend=True), "spec.suspend is true"),
+        (with_spec(run={"items": "Failed"}), "spec.run.items is Failed, but each run"),
         (with_spec(storeRef={"name": "mine"}), "spec.storeRef: the ImageStore 'mine' is not available"),
         (with_spec(destination={"storeRef": {"name": "mine"}}), "spec.destination.storeRef: the ImageStore"),
         (
@@ -106,7 +107,10 @@ def test_a_manifest_needs_no_namespace(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.stem)
 def test_an_example_runs_or_says_why_not(path: Path) -> None:
-    refused = {"two-stores": "spec.storeRef: the ImageStore 'media'", "suspended": "spec.suspend is true"}
+    refused = {
+        "two-stores": "spec.storeRef: the ImageStore 'media'",
+        "suspended": "spec.suspend is true",
+    }
     if path.stem not in refused:
         assert read_manifest(path).job["kind"] == "ImageJob"
         return
