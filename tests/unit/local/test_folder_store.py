@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contract.store_checks import CHECKS, NEEDS, Check
 from imagejob_local.folder import Folder, FolderUnusable
@@ -90,6 +94,22 @@ async def test_no_key_leads_out_of_the_folder(bench: LocalBench, root: Path, key
     with pytest.raises(ObjectRefused, match="segment"):
         await bench.store.put(key, b"mine", "text/plain")
     assert secret.read_bytes() == b"secret"
+
+
+@given(st.lists(st.sampled_from(["..", ".", "", "a", "link", "file", "..a", "\0", "é" * 200]) | st.text()))
+def test_every_path_is_inside_and_real(segments: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as outer:
+        root = Path(outer) / "store"
+        (root / "a" / "a").mkdir(parents=True)
+        (root / "link").symlink_to(outer)
+        (root / "a" / "link").symlink_to("..")
+        (root / "file").touch()
+        folder = Folder(root)
+        with contextlib.suppress(ObjectRefused):
+            path = folder.path("/".join(segments))
+            assert path.is_relative_to(folder.root)
+            assert os.path.realpath(path) == str(path)
+        folder.close()
 
 
 @pytest.mark.parametrize("name", ["file.txt", "folder/secret.txt"])
