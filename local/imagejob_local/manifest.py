@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from imagejob_operator.api.imagejob import Key
-from imagejob_operator.api.spec import InvalidSpec, Spec, parse_spec
+from imagejob_operator.api.imagejob import Key, parsed
+from imagejob_operator.api.spec import InvalidSpec, Spec, as_invalid, parse_spec
 from imagejob_operator.naming.names import API_VERSION, KIND
 from imagejob_operator.ports.secrets import Secret
 
@@ -56,10 +56,9 @@ def read_manifest(path: Path) -> Manifest:
         raise InvalidManifest(f"{path}: unknown field {unknown[0]!r}; remove it")
     key = _key(job.get("metadata"))
     secrets = dict(_secret(body) for body in bodies if body.get("kind") == "Secret")
-    try:
-        spec = parse_spec(job.get("spec", {}))
-    except InvalidSpec as error:
-        raise InvalidManifest(str(error)) from None
+    spec = parsed(parse_spec, job.get("spec", {}), as_invalid)
+    if isinstance(spec, InvalidSpec):
+        raise InvalidManifest(str(spec))
     _check_runnable(spec, secrets)
     metadata = {"namespace": key.namespace, "name": key.name}
     return Manifest(
@@ -137,8 +136,8 @@ def _check_runnable(spec: Spec, secrets: Mapping[str, Secret]) -> None:
             )
     if spec.run.items == "Failed":
         raise InvalidManifest(
-            "spec.run.items is Failed, but each run on one machine is the first one of its ImageJob; set it to "
-            "All, and spec.destination.overwrite to IfDifferent, which skips what is up to date"
+            "spec.run.items is Failed, but each run on one machine is the first one of its ImageJob; set it "
+            "to All, and spec.destination.overwrite to IfDifferent, which skips what is up to date"
         )
     if spec.suspend:
         raise InvalidManifest("spec.suspend is true, so the run would not start; set it to false")

@@ -18,7 +18,9 @@ def end_with_parent() -> None:
     """Wait until standard input is closed, then kill the process group, which the Pod's process leads."""
     while os.read(0, 1):
         pass
-    os.killpg(0, signal.SIGKILL)
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -84,8 +84,8 @@ class LocalRun:
         handled = [one for one in STOP_SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
         for number in handled:
             loop.add_signal_handler(number, self._interrupt)
-        await self._server.start()
         try:
+            await self._server.start()
             self._queue.start(self._reconciler.reconcile)
             self._job_changed(self.job.current)
             await self._ended.wait()
