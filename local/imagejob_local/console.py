@@ -95,32 +95,37 @@ class Console:
     # --- the end ---
 
     def summary(self, job: ImageJob, report: Report | None, path: str) -> None:
-        """Show the totals of a run, and where its report is."""
-        for check in report.checks if report else ():
-            self._check(check, job)
-        totals = report.totals if report else None
-        rows = [("result", job.status.phase)]
-        if totals and not (report and report.checks):
-            succeeded = totals.items - totals.failed - totals.skipped
-            more = f"{succeeded} succeeded, {totals.failed} failed, {totals.skipped} up to date"
-            rows += [
-                ("items", f"{totals.items} ({more})"),
-                ("outputs", str(totals.outputs)),
-                ("bytes in", size_text(totals.source_bytes)),
-                ("bytes out", size_text(totals.output_bytes)),
-            ]
-        rows.append(("report", path or "none"))
-        for name, value in rows:
-            self._write(f"{name:<10} {value}")
-
-    def _check(self, check: ReportCheck, job: ImageJob) -> None:
-        self._write(
-            f"{check.name:<12} {'ok' if check.passed else 'failed'}: {self._local(check.message, job)}"
-        )
+        """Show the result of a run, what its report sums up, and where the report is."""
+        run = job.status.run
+        rows = [("result", (run.outcome if run else "") or job.status.phase)]
+        if report and report.checks:
+            rows += [(one.name, self._local(check_text(one), job)) for one in report.checks]
+        elif report:
+            rows += _totals(report)
+        for name, value in (*rows, ("report", path or "none")):
+            self._write(f"{name:<12} {value}")
 
     def _local(self, message: str, job: ImageJob) -> str:
         """A message with the folder instead of the namespace's part of the store."""
-        return re.sub(rf"(['\"]){re.escape(job.key.namespace)}/", rf"\g<1>{_escaped(self._place)}/", message)
+        part = rf"(['\"]){re.escape(job.key.namespace)}/"
+        return re.sub(part, lambda found: f"{found[1]}{self._place}/", message)
+
+
+def _totals(report: Report) -> list[tuple[str, str]]:
+    totals = report.totals
+    published = sum(1 for item in report.items if item.outputs and not item.skipped)
+    more = f"{published} published, {totals.failed} failed, {totals.skipped} up to date"
+    return [
+        ("items", f"{totals.items} ({more})"),
+        ("outputs", str(totals.outputs)),
+        ("bytes in", size_text(totals.source_bytes)),
+        ("bytes out", size_text(totals.output_bytes)),
+    ]
+
+
+def check_text(check: ReportCheck) -> str:
+    """What a check of a validation has found."""
+    return f"{'ok' if check.passed else 'failed'}: {check.message}"
 
 
 class ConsoleHandler(logging.Handler):
@@ -138,10 +143,6 @@ class ConsoleHandler(logging.Handler):
         if record.exc_info:
             text += f"\n{''.join(traceback.format_exception(*record.exc_info))}"
         self._console.line(text)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\")
 
 
 def size_text(size: int) -> str:

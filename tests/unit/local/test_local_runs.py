@@ -97,14 +97,14 @@ def test_keys(tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str]) -
     for text in (
         "Staging",
         "Succeeded",
-        "items      2 (2 succeeded",
-        "outputs    4",
+        "items        2 (2 published",
+        "outputs      4",
         str(written),
         str(read),
     ):
         assert text in shown
     (path,) = (store / ".imagejob").glob("*/*/*/*.json")
-    assert f"report     {path}" in shown
+    assert f"report       {path}" in shown
 
 
 def test_outputs_are_those_of_the_processor(tmp_path: Path, store: Path) -> None:
@@ -136,7 +136,7 @@ def test_match_and_if_different(tmp_path: Path, store: Path, capsys: pytest.Capt
     before = written(copied)
     assert run(job, copied) == 0
     assert written(copied) == before
-    assert "items      2 (0 succeeded, 0 failed, 2 up to date)" in capsys.readouterr().out
+    assert "items        2 (0 published, 0 failed, 2 up to date)" in capsys.readouterr().out
 
 
 def test_a_list(tmp_path: Path, store: Path) -> None:
@@ -208,7 +208,7 @@ def test_items_may_fail(tmp_path: Path, store: Path, capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert "failed: photos/broken.jpg  IMG_001" in shown
     assert "failed: photos/missing.jpg  IMG_010" in shown
-    assert "items      4 (2 succeeded, 2 failed" in shown
+    assert "items        4 (2 published, 2 failed" in shown
     codes = {item["source"]: item["error"]["code"] for item in report(store)["items"] if item.get("error")}
     assert codes == {"photos/broken.jpg": "IMG_001", "photos/missing.jpg": "IMG_010"}
 
@@ -344,6 +344,7 @@ def test_an_interrupt_cancels_the_run(tmp_path: Path, store: Path, number: signa
         code, shown = started.end()
         assert code == 1, shown
         assert "Cancelled" in shown
+        assert "items        2 (0 published" in shown
         assert report(store)["outcome"] == "Cancelled"
         assert staging(store) == []
         assert not (store / "out").exists()
