@@ -7,6 +7,7 @@ ETag that it names. So a user may replace any file at any time.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import mimetypes
@@ -27,7 +28,11 @@ from imagejob_operator.naming.names import REPORT_ROOT, STAGING_ROOT
 from imagejob_operator.ports.object_store import ObjectHeaders, ObjectMissing, StoredObject
 
 CHUNK = 1024 * 1024
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+"""Errors of file systems without hard links, such as exFAT. There, an empty file is seen for a moment."""
 DEFAULT_TYPE = "application/octet-stream"
+_TYPES = mimetypes.MimeTypes()
+"""Without the types that the machine adds: another one must read the same."""
 _State = tuple[int, ...]
 """What changes when a file is written: device, inode, size, and times."""
 
@@ -132,7 +137,8 @@ class NewObject:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # what was not written is reported already, and not needed
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> None:
@@ -159,23 +165,36 @@ class NewObject:
     def _commit(self, headers: ObjectHeaders, if_absent: bool) -> StoredObject | None:
         self._file.flush()
         self._target.parent.mkdir(parents=True, exist_ok=True)
-        if if_absent:
-            try:
-                os.link(self._path, self._target)
-            except FileExistsError:
-                return None
-            self._path.unlink()
-        else:
+        if not if_absent:
             os.replace(self._path, self._target)
+        elif not self._take():
+            return None
         self._files.keep_headers(self._key, self.etag, headers)
         # Its new name has changed a time of the file.
         self._files.remember_hash(self._file, self.etag)
         modified = datetime.fromtimestamp(os.fstat(self._file.fileno()).st_mtime, UTC)
         return StoredObject(self._key, self.size, self.etag, modified)
 
+    def _take(self) -> bool:
+        """Give the object its key unless there is one; whether it has the key now."""
+        try:
+            os.link(self._path, self._target)
+            self._path.unlink()
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            try:
+                self._target.touch(exist_ok=False)
+            except FileExistsError:
+                return False
+            os.replace(self._path, self._target)
+        return True
+
 
 def _implied_type(key: str) -> str:
-    return mimetypes.guess_type(key.rpartition("/")[2], strict=False)[0] or DEFAULT_TYPE
+    return _TYPES.guess_type(key.rpartition("/")[2], strict=False)[0] or DEFAULT_TYPE
 
 
 def _state(file: BinaryIO) -> _State:

@@ -210,6 +210,18 @@ async def test_put_if_absent_has_one_winner_of_many_writers(bench: LocalBench, r
     assert (root / "once").read_bytes() == bodies[wins.index(True)]
 
 
+async def test_put_if_absent_needs_no_hard_links(
+    bench: LocalBench, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    for name in ("put_if_absent_writes_once", "put_if_absent_has_one_winner_of_many"):
+        await CHECKS[name](bench)
+    assert list(bench.files.folder.temporary.iterdir()) == []
+
+
 async def test_an_etag_is_the_hash_of_the_bytes_as_they_are_now(bench: LocalBench, root: Path) -> None:
     first = await bench.store.put("a.jpg", b"one", "image/jpeg")
     (root / "a.jpg").write_bytes(b"two")
