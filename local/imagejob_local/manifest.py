@@ -21,12 +21,10 @@ from imagejob_operator.ports.secrets import Secret
 
 MAX_MANIFEST_BYTES = 3 * 1024 * 1024
 """The limit of the API server on a request."""
-MAX_NAME_CHARACTERS = 253
+MAX_NAME_CHARACTERS, MAX_NAMESPACE_CHARACTERS = 52, 63
 NAMESPACE = "default"
 """The namespace of a manifest that names none."""
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_NAMESPACE = re.compile(rf"(?=.{{1,63}}\Z){_LABEL}")
+_LABEL = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _MEMBERS = {"apiVersion", "kind", "metadata", "spec", "status"}
 
 
@@ -91,17 +89,16 @@ def _key(metadata: object) -> Key:
     if not isinstance(metadata, dict):
         raise InvalidManifest("metadata: it must be an object with a name")
     name, namespace = metadata.get("name"), metadata.get("namespace", NAMESPACE)
-    if not isinstance(name, str) or len(name) > MAX_NAME_CHARACTERS or not _NAME.fullmatch(name):
-        raise InvalidManifest(
-            f"metadata.name: {name!r} must have 1 to {MAX_NAME_CHARACTERS} characters of a-z, 0-9, '-' and "
-            "'.', and each part between dots must start and end with a letter or digit"
-        )
-    if not isinstance(namespace, str) or not _NAMESPACE.fullmatch(namespace):
-        raise InvalidManifest(
-            f"metadata.namespace: {namespace!r} must have 1 to 63 characters of a-z, 0-9 and '-', and start "
-            "and end with a letter or digit"
-        )
-    return Key(namespace, name)
+    for member, value, most in (
+        ("name", name, MAX_NAME_CHARACTERS),
+        ("namespace", namespace, MAX_NAMESPACE_CHARACTERS),
+    ):
+        if not isinstance(value, str) or len(value) > most or not _LABEL.fullmatch(value):
+            raise InvalidManifest(
+                f"metadata.{member}: {value!r} must have 1 to {most} characters of a-z, 0-9 and '-', and "
+                "start and end with a letter or digit"
+            )
+    return Key(str(namespace), str(name))
 
 
 def _secret(body: dict[str, Any]) -> tuple[str, Secret]:
