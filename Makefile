@@ -73,7 +73,7 @@ soak: $(STAMP) ## 5,000 ImageJobs on simulated nodes: the operator's memory must
 	@PYTHONPATH=tools:bench $(PYTHON) -m soak
 
 lock: $(STAMP) ## update the lock files from pyproject.toml
-	@for part in operator processor cli bench dev; do .venv/bin/uv pip compile --quiet --universal pyproject.toml --extra $$part \
+	@for part in operator processor cli local bench dev; do .venv/bin/uv pip compile --quiet --universal pyproject.toml --extra $$part \
 	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	  -o locks/$$part.txt || exit 1; done
 

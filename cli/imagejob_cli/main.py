@@ -19,6 +19,7 @@ from imagejob_cli.commands.doctor import doctor
 from imagejob_cli.commands.explain import explain
 from imagejob_cli.commands.listing import list_jobs
 from imagejob_cli.commands.logs import logs
+from imagejob_cli.commands.run import run
 from imagejob_cli.commands.status import status
 from imagejob_cli.commands.submit import submit
 from imagejob_cli.commands.validate import validate
@@ -61,6 +62,7 @@ def _root(
 
 
 app.command(short_help="Create ImageJobs from a manifest or from options.")(submit)
+app.command(short_help="Run an ImageJob on this machine, without a cluster.")(run)
 app.command("list", short_help="List ImageJobs, and why each waits or failed.")(list_jobs)
 app.command(short_help="Show a job: phases, error with remedy, Pods, next step.")(status)
 app.command(short_help="Follow a run until it has finished.")(watch)

@@ -192,8 +192,13 @@ class _Messages(logging.Handler):
 
 
 def _by_library(files: str, context: str, namespace: str, cluster: Stanza) -> Access:
-    from kubernetes import client, config
-
+    try:
+        from kubernetes import client, config
+    except ImportError:
+        raise ValueError(
+            f"the user in context {context!r} has a plug-in, for which the Python package kubernetes is "
+            "needed; run: pip install 'imagejob[cli]'"
+        ) from None
     loaded, messages = client.Configuration(), _Messages()
     logging.getLogger().addHandler(messages)
     try:

@@ -22,7 +22,9 @@ def cpus(root: Path = CGROUP) -> int:
         quota, period = _first(root / "cpu/cpu.cfs_quota_us"), _first(root / "cpu/cpu.cfs_period_us")
     if quota.isdecimal() and period.isdecimal() and int(period) > 0:
         return max(1, int(quota) // int(period))
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS
 
 
 def resident_bytes(pid: int, proc: Path = Path("/proc")) -> int:

@@ -19,18 +19,8 @@ STORE = ("ENDPOINT", "BUCKET", "REGION", "SECURE", "POD_ENDPOINT", "ADDRESSING",
 VARIABLES |= {f"{PREFIX}CLASS", *(f"{PREFIX}STORE_{name}" for name in STORE)}
 VARIABLES |= {f"{PREFIX}POD_ALLOWED_{name.upper()}" for name in PodTemplatePolicy.__dataclass_fields__}
 PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "contributors" / "staged-key.md"]
-FOLDERS = (
-    "operator",
-    "processor",
-    "client",
-    "cli",
-    "tools",
-    "tests",
-    "bench",
-    "manifests",
-    "crds",
-    "examples",
-)
+PACKAGES = ("operator", "processor", "client", "cli", "local")
+FOLDERS = (*PACKAGES, "tools", "tests", "bench", "manifests", "crds", "examples")
 BASES = [ROOT, ROOT / "operator" / "imagejob_operator"]
 
 

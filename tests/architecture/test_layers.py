@@ -18,6 +18,7 @@ PACKAGES = {
     "processor/imagejob_contract",
     "client/imagejob",
     "cli/imagejob_cli",
+    "local/imagejob_local",
 }
 LONGEST = 300
 VAGUE = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common|stuff|base)(_|$)")
@@ -108,6 +109,11 @@ STRAY = {
         "import imagejob.errors",
         "neither operator nor processor knows the client",
     ),
+    "a-run-on-one-machine-uses-kubernetes": (
+        "local/imagejob_local/run.py",
+        "import kubernetes",
+        "one machine needs no cluster",
+    ),
     "a-module-of-no-layer": (f"{OPERATOR}/stray.py", "", INWARDS),
 }
 
@@ -126,7 +132,7 @@ def test_a_stray_import_is_found(copied: Path, module: str, line: str, contract:
 
 
 def modules(root: Path) -> Iterator[Path]:
-    for folder in ("operator", "processor", "client", "cli", "tools"):
+    for folder in ("operator", "processor", "client", "cli", "local", "tools"):
         yield from (path for path in sorted((root / folder).rglob("*.py")) if "gomod" not in path.parts)
 
 

@@ -45,7 +45,7 @@ Identifiers are split into their words first: `RunEffort` and `run_effort` are "
 PLACES = (
     *("*.md", "Makefile", "Dockerfile", "pyproject.toml", "docs/**/*.md", "examples/*", "crds/*.yaml"),
     *("manifests/**/*.yaml", "operator/**/*.py", "processor/**/*.py", "client/**/*.py"),
-    *("cli/**/*.py", "tools/docgen/*.py", "tests/**/*.py", "tests/**/*.yaml"),
+    *("cli/**/*.py", "local/**/*.py", "tools/docgen/*.py", "tests/**/*.py", "tests/**/*.yaml"),
 )
 """Where they are searched. Generated pages are left out, since their sources are searched."""
 

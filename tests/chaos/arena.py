@@ -150,10 +150,10 @@ class Arena:
         keys = (found for store in self.everywhere().values() for found in store.objects)
         return any(found.endswith(end) and folder in found for found in keys)
 
-    def somewhere_in(self, folder: str, but: tuple[str, ...]) -> bool:
-        """Whether any bucket has an object below such a folder, except keys with these parts."""
+    def somewhere_in(self, folder: str, but: str) -> bool:
+        """Whether any bucket has an object below such a folder, except keys with this ending."""
         keys = (found for store in self.everywhere().values() for found in store.objects)
-        return any(folder in found and not any(part in found for part in but) for found in keys)
+        return any(folder in found and not found.endswith(but) for found in keys)
 
     def listing(self) -> Listing:
         """All objects, as a list request returns them."""

@@ -83,8 +83,12 @@ def ends_with(work: Any) -> Any:
     return lambda shard, number: (Scene(1, State.RUNNING), Scene(2, State.SUCCEEDED, work=work))
 
 
+LARGE = {"source": {"match": {"prefix": "uploads/", "exclude": [f"{n}{'x' * 200}" for n in range(12)]}}}
+"""A spec that is not kept whole, so that it is read again for each operation."""
+
 _SUCCESS = (
     Scenario("success"),
+    Scenario("success with a large spec", LARGE),
     Scenario("success in one Pod", ONE_POD),
     Scenario("success, one Pod at a time", {"execution": {"itemsPerPod": 1, "parallelism": 1}}),
     Scenario("success, the operator says how many items a Pod has", {"execution": {}}),
@@ -238,6 +242,21 @@ _FAILURES = (
     Scenario("the deadline passes", {"execution": {"activeDeadlineSeconds": 30}}, never_running(None)),
 )
 
+_LARGE = (
+    Scenario(
+        "superseded in Running, with a large spec",
+        LARGE,
+        script=SLOW,
+        steps=[Step(phase("Running"), edit(run={"id": "2"})), wait(finished("Succeeded"))],
+    ),
+    Scenario(
+        "deleted in Running, with a large spec",
+        LARGE,
+        script=SLOW,
+        steps=[Step(phase("Running"), delete), wait(gone)],
+    ),
+)
+
 _SWEPT = (
     Scenario(
         "cleaning takes longer than it may, and is done later",
@@ -272,6 +291,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *_PUBLISHED,
     *_AGAIN,
     *_FAILURES,
+    *_LARGE,
     *_SWEPT,
     *TENANTS,
     *INTERVENTIONS,

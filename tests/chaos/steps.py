@@ -29,7 +29,8 @@ OTHER_UID = "0000bbbb-1111-2222-3333-444455556666"
 def phase(name: str) -> When:
     """When the job is in this phase; in Staging and Publishing, when the first object was copied as well.
 
-    The status may still say Running while the run is publishing.
+    In Validating, when its report was tried: the objects of the check are deleted by then. The status may
+    still say Running while the run is publishing.
     """
     copied = {"Staging": "/in/000000", "Publishing": "catalog/uploads/a-web.webp"}.get(name, "")
     shown = ("Launching", "Running", name) if name == "Publishing" else (name,)
@@ -37,6 +38,8 @@ def phase(name: str) -> When:
     def holds(arena: Arena) -> bool:
         if arena.job is None or arena.job.status.phase not in shown:
             return False
+        if name == "Validating":
+            return any(f"{REPORT_ROOT}/" in request.about for request in arena.requests)
         return not copied or arena.somewhere(copied)
 
     return holds
@@ -83,12 +86,7 @@ def nothing_lingers(arena: Arena) -> bool:
 
 
 def nothing_staged(arena: Arena) -> bool:
-    """When no staging of a job is left.
-
-    A leader that was frozen in the check of an ImageStore may leave an object of the check, which is
-    collected when the last signed URL has expired.
-    """
-    return not arena.somewhere_in(f"{STAGING_ROOT}/", but=("/clock.txt", "/probe/"))
+    return not arena.somewhere_in(f"{STAGING_ROOT}/", but="/clock.txt")
 
 
 def theirs_untouched(arena: Arena) -> bool:

@@ -18,7 +18,7 @@ from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings, pod_
 from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
 from imagejob_operator.adapters.process.metrics import Metrics
 from imagejob_operator.api import imagejob, status
-from imagejob_operator.api.imagejob import ImageJob, parse_whole_job
+from imagejob_operator.api.imagejob import ImageJob, parse_whole_job, whole_if_small
 from imagejob_operator.api.imagestore import InvalidStore, StoreSpec, parse_store
 from imagejob_operator.api.imagestore_status import Readiness, StoreReason, store_status
 from imagejob_operator.api.spec import InvalidSpec, Spec
@@ -48,8 +48,12 @@ def reconciled(job: ImageJob, *attempts: Attempt) -> None:
 
 
 def launched(job: ImageJob, shard: int = 0, number: int = 1) -> None:
-    pod = pod_manifest(PodSettings("default", "image"), job, shard, number, timedelta(hours=1))
+    settings = PodSettings("default", "image")
+    pod = pod_manifest(settings, job, shard, number, timedelta(hours=1))
     json.dumps(pod)
+    if small := whole_if_small(job):
+        assert small == job
+        assert pod_manifest(settings, small, shard, number, timedelta(hours=1)) == pod
 
 
 RUNNING: dict[str, Any] = {"phase": "Running", "run": {"id": "1", "number": 1, "epoch": 1}}

@@ -86,7 +86,7 @@ STEPS = (
     Step(
         "unit",
         "check",
-        _pytest("tests/unit", *_without("decision", "controller", "processor")),
+        _pytest("tests/unit", *_without("decision", "controller", "local", "processor")),
         group="code",
         lane="unit",
     ),
@@ -96,6 +96,7 @@ STEPS = (
     Step("chaos", "test", _pytest("tests/chaos"), group="tool"),
     Step("scale", "test", _pytest("tests/scale", "tests/mutants"), group="tool", lane="scale"),
     Step("alerts", "test", _pytest("tests/alerts"), group="tool", lane="scale"),
+    Step("local", "test", _pytest("tests/unit/local"), group="tool", lane="scale"),
     *_on(
         CLUSTER,
         "load",

@@ -16,6 +16,8 @@ from imagejob_operator.api.status import MAX_COUNT, RunPlace, RunStatus, Status,
 from imagejob_operator.naming.names import FINALIZER, OUTPUTS_ROOT
 from imagejob_operator.naming.prefixes import namespace_prefix
 
+SMALL_SPEC_BYTES = 2048
+"""Size of the JSON of a spec that is kept whole, so that it is not read again for each operation."""
 P = TypeVar("P")
 Q = TypeVar("Q")
 
@@ -54,6 +56,8 @@ class ImageJob:
     """The status as read, from which patches are computed."""
     spec_hash: str = ""
     """A hash of the whole spec, also where only its head is kept; empty if it is invalid."""
+    small_spec: bytes = b""
+    """The JSON of the whole spec if it is valid and small; else empty."""
     downloads: bool = False
     """Whether its sources are on web servers, also where only the head of the spec is kept."""
     finalizer_at: int | None = None
@@ -111,6 +115,13 @@ def parse_job(body: dict[str, Any]) -> ImageJob:
     return replace(job, spec=job.spec.head) if isinstance(job.spec, Spec) else job
 
 
+def whole_if_small(job: ImageJob) -> ImageJob | None:
+    """The job with its whole spec; None if its spec is large or invalid, so that it must be read."""
+    if not job.small_spec:
+        return None
+    return replace(job, spec=msgspec.json.decode(job.small_spec, type=Spec))
+
+
 def with_metadata(job: ImageJob, metadata: dict[str, Any]) -> ImageJob:
     """The job after a write that was guarded by its resource version, which left all else as it was."""
     finalizers = metadata.get("finalizers", [])
@@ -138,6 +149,7 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
     spec: Spec | InvalidSpec = parsed(parse_spec, body.get("spec", {}), as_invalid)
     raw_status = body["status"] if isinstance(body.get("status"), dict) else {}
     status = parsed(parse_status, raw_status, lambda _: _unreadable(raw_status))
+    encoded = parsed(_encoded, spec, lambda error: b"")
     finalizers = metadata.get("finalizers", [])
     deleted, created = metadata.get("deletionTimestamp"), metadata.get("creationTimestamp")
     if not _belongs_to(status, metadata["uid"], deleted is not None):
@@ -150,7 +162,8 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
         spec=spec,
         status=status,
         raw_status=raw_status,
-        spec_hash=parsed(_hash_of, spec, lambda error: ""),
+        spec_hash=hashlib.sha256(encoded).hexdigest() if encoded else "",
+        small_spec=encoded if len(encoded) <= SMALL_SPEC_BYTES else b"",
         downloads=isinstance(spec, Spec) and spec.source.urls is not None,
         finalizer_at=_place(finalizers),
         finalizer_count=len(finalizers),
@@ -159,10 +172,8 @@ def parse_whole_job(body: dict[str, Any]) -> ImageJob:
     )
 
 
-def _hash_of(spec: Spec | InvalidSpec) -> str:
-    if isinstance(spec, InvalidSpec):
-        return ""
-    return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
+def _encoded(spec: Spec | InvalidSpec) -> bytes:
+    return b"" if isinstance(spec, InvalidSpec) else msgspec.json.encode(spec, order="deterministic")
 
 
 def parsed(parse: Callable[[Any], P], raw: Any, otherwise: Callable[[Exception], Q]) -> P | Q:

@@ -1,7 +1,7 @@
 """The spec of an ImageJob as a value, with the rules that a schema cannot express.
 
-A spec may be as large as the API server admits, so only its head is cached. The limits of the CRD are
-repeated for objects that bypassed its schema (older CRD, restored backup).
+A spec may be as large as the API server admits, so only the head of a large one is cached. The limits of the
+CRD are repeated for objects that bypassed its schema (older CRD, restored backup).
 """
 
 from __future__ import annotations

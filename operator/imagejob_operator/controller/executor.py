@@ -43,6 +43,7 @@ from imagejob_operator.ports.imagejobs import (
     JobsError,
     Rejected,
     Unavailable,
+    read_whole,
 )
 from imagejob_operator.ports.telemetry import Telemetry
 
@@ -156,7 +157,7 @@ class Executor:
         if not launches:
             return job
         try:
-            return await self.jobs.whole(job)
+            return await read_whole(self.jobs, job)
         except (Conflict, Gone):
             raise
         except JobsError as error:

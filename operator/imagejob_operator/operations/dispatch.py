@@ -26,7 +26,7 @@ from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.operations.validate import validate
 from imagejob_operator.ports.clock import Clock
-from imagejob_operator.ports.imagejobs import Jobs, JobsError
+from imagejob_operator.ports.imagejobs import Jobs, JobsError, read_whole
 from imagejob_operator.ports.launcher import Launcher
 from imagejob_operator.ports.object_store import StoreError
 from imagejob_operator.ports.stores import Stores
@@ -94,7 +94,7 @@ class Operations:
         if isinstance(operation, Clean) and not operation.report:
             return job
         try:
-            return await self.jobs.whole(job)
+            return await read_whole(self.jobs, job)
         except JobsError as error:
             text = f"the spec of the ImageJob cannot be read: {error}"
             failure = Failure(Code.STAGING, Reason.STAGING_DEADLINE_EXCEEDED, text)

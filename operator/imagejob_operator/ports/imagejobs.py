@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from imagejob_operator.api.imagejob import ImageJob
+from imagejob_operator.api.imagejob import ImageJob, whole_if_small
 from imagejob_operator.api.status import Status
 from imagejob_operator.decision.action import RecordEvent
 
@@ -50,6 +50,11 @@ def with_spec_of(job: ImageJob, found: ImageJob) -> ImageJob:
     if found.generation != job.generation:
         raise Conflict(f"the spec of {job.key} has changed")
     return replace(job, spec=found.spec)
+
+
+async def read_whole(jobs: Jobs, job: ImageJob) -> ImageJob:
+    """The job with its whole spec, which is read only if it is large; see `Jobs.whole`."""
+    return whole_if_small(job) or await jobs.whole(job)
 
 
 class Jobs(Protocol):

@@ -97,7 +97,8 @@ def _check_output_size(made: EncodedRendition, setup: Setup) -> None:
 
 def _limit_memory(address_space: int) -> None:
     """Set the kernel's limit, so that an allocation above it fails with `MemoryError`."""
-    if address_space <= 0:
+    # macOS counts what it shares between all processes, and refuses limits below that.
+    if address_space <= 0 or sys.platform == "darwin":
         return
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     limit = address_space if hard == resource.RLIM_INFINITY else min(address_space, hard)

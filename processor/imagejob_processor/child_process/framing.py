@@ -42,8 +42,8 @@ class Pipes:
         for pipe in (self._stdin, self._stdout, self._stderr):
             os.set_blocking(pipe, False)
         for pipe in (self._stdin, self._stdout):
-            # Fewer context switches; the kernel may refuse it.
-            with contextlib.suppress(OSError):
+            # Fewer context switches; the kernel may refuse it, and only Linux has it.
+            with contextlib.suppress(OSError, AttributeError):
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._stdout, selectors.EVENT_READ)

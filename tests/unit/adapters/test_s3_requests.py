@@ -176,7 +176,7 @@ async def test_errors_name_the_call_and_the_key(
     request, send = CALLS[call]
     with pytest.raises(StoreError) as error:
         await send(store)
-    if call in ("HEAD", "copy"):  # an answer to a HEAD has no code
+    if call == "HEAD":  # an answer to a HEAD has no code
         kind = ObjectRefused if status == 403 else kind
     if (call, status) == ("PUT if", 501):
         request = "HeadObject"  # without conditional writes, the store is asked whether the object exists
@@ -206,7 +206,7 @@ async def test_what_is_about_one_object_differs_from_what_is_about_the_store(
     served: tuple[Server, S3Store], code: str, message: str, kind: type[StoreError]
 ) -> None:
     server, store = served
-    server.refuses = lambda method, headers: None if method == "HEAD" else (400, code, message)
+    server.refuses = lambda *_: (400, code, message)
     with pytest.raises(StoreDenied) as error:
         await store.copy(SOURCE, "to")
     assert type(error.value) is kind
@@ -222,6 +222,23 @@ def lacking(*headers: str, message: str = "not implemented", status: int = 501) 
         return (status, "NotImplemented", f"{message}: {headers}") if found.keys() & {*headers} else None
 
     return refuses
+
+
+async def test_a_copy_is_one_request(served: tuple[Server, S3Store]) -> None:
+    server, store = served
+    copied = await store.copy(SOURCE, "to")
+    assert (copied.key, copied.size, copied.etag) == ("to", SOURCE.size, "e")
+    assert [method for method, _ in server.asked] == ["PUT"]
+
+
+async def test_a_bucket_that_is_there_is_not_looked_for_at_each_missing_object(
+    served: tuple[Server, S3Store],
+) -> None:
+    server, store = served
+    for key in ("shop/b.jpg", "shop/c.jpg", "shop/d.jpg"):
+        with pytest.raises(ObjectMissing):
+            await store.stat(key)
+    assert server.count("HEAD") == 4
 
 
 async def test_a_copy_takes_no_tags_along(served: tuple[Server, S3Store]) -> None:

@@ -1,15 +1,25 @@
 """Parsing of ImageJobs, including those of older and newer operators."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.build import SPEC, UID
-from imagejob_operator.api.imagejob import Key, attempt_name, parse_job
+from imagejob_operator.api.imagejob import (
+    SMALL_SPEC_BYTES,
+    ImageJob,
+    Key,
+    attempt_name,
+    parse_job,
+    parse_whole_job,
+    whole_if_small,
+)
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.spec import InvalidSpec
+from imagejob_operator.api.spec import InvalidSpec, Spec
 from imagejob_operator.api.status import RunPlace
 
 
@@ -29,6 +39,34 @@ def test_an_invalid_spec_is_a_value() -> None:
     job = parse_job(body(spec={}))
     assert isinstance(job.spec, InvalidSpec)
     assert "source" in str(job.spec)
+
+
+@pytest.mark.parametrize(
+    "example", sorted((Path(__file__).parents[3] / "examples").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_a_small_spec_is_kept_whole(example: Path) -> None:
+    for manifest in yaml.safe_load_all(example.read_text()):
+        if manifest["kind"] == "ImageJob":
+            made = body(spec=manifest["spec"])
+            cached, whole = parse_job(made), parse_whole_job(made)
+            assert not isinstance(cached.spec, Spec)
+            small = whole_if_small(cached)
+            assert small is None or small == whole
+
+
+@pytest.mark.parametrize(("more", "kept"), [(0, True), (1, False)])
+def test_a_spec_is_small_up_to_a_size(more: int, kept: bool) -> None:
+    def padded(length: int) -> ImageJob:
+        annotations = {"example.com/padding": "x" * length}
+        return parse_job(body(spec={**SPEC, "execution": {"podTemplate": {"annotations": annotations}}}))
+
+    length = SMALL_SPEC_BYTES - len(padded(0).small_spec) + more
+    assert (whole_if_small(padded(length)) is not None) == kept
+    assert padded(length).spec_hash
+
+
+def test_an_invalid_spec_is_not_kept() -> None:
+    assert whole_if_small(parse_job(body(spec={}))) is None
 
 
 def test_unknown_status_fields_are_ignored() -> None:

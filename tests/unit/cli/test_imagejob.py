@@ -19,7 +19,7 @@ from unit.cli.conftest import Run
 
 PAGE = Path(__file__).parents[3] / "docs" / "users" / "command-line.md"
 ON_A_JOB = ["status", "watch", "logs", "retry", "cancel", "suspend", "resume"]
-COMMANDS = ["submit", "list", *ON_A_JOB, "validate", "explain", "doctor", "completion"]
+COMMANDS = ["submit", "run", "list", *ON_A_JOB, "validate", "explain", "doctor", "completion"]
 """In the order of the help."""
 
 

@@ -177,6 +177,14 @@ def test_an_invalid_kubeconfig_is_named(write: Any, content: Any, shown: str) ->
     assert "Traceback" not in str(caught.value)
 
 
+def test_a_plug_in_needs_the_library(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    with pytest.raises(
+        Unreachable, match=r"package kubernetes is needed; run: pip install 'imagejob\[cli\]'"
+    ):
+        Client.connect(kubeconfig_file=write(kubeconfig("http://x", {"exec": PLUGIN})))
+
+
 def test_no_kubeconfig_is_named(write: Any, tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match=r"no kubeconfig at /.*/\.kube/config; set KUBECONFIG"):
         Client.connect()

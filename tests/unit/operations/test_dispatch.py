@@ -87,6 +87,11 @@ class Bench:
             allowed,
         )
 
+    def with_large_spec(self) -> Bench:
+        """The same as if its spec were too large to be kept."""
+        self.job = replace(self.job, small_spec=b"")
+        return self
+
     async def run(self, operation: Operation, phase: Phase = Phase.STAGING) -> object:
         current = status(phase, items=10, per_shard=10)
         return await self.operations(replace(self.job, status=current), operation)
@@ -105,6 +110,13 @@ async def test_a_stage_passes_the_small_limiter_alone() -> None:
     assert bench.waits == ["operations"]
 
 
+@pytest.mark.parametrize("operation", [STAGE, VALIDATE, CLEAN_WITH_REPORT])
+async def test_a_small_spec_is_not_read_again(operation: Operation) -> None:
+    bench = Bench()
+    await bench.run(operation)
+    assert bench.cluster.hooks.count("whole") == 0
+
+
 async def test_a_validation_is_carried_out() -> None:
     bench = Bench()
     done = await bench.run(VALIDATE, Phase.VALIDATING)
@@ -113,7 +125,7 @@ async def test_a_validation_is_carried_out() -> None:
 
 
 async def test_a_large_operation_waits_for_its_own_limiter_and_reads_its_spec_again() -> None:
-    bench = Bench(spec(source={"list": {"key": "list.txt"}}))
+    bench = Bench(spec(source={"list": {"key": "list.txt"}})).with_large_spec()
     bench.store.set("shop/list.txt", b"uploads/a.jpg\n")
     await bench.run(STAGE, Phase.VALIDATING)
     assert bench.waits == ["operations", "large_operations"]
@@ -122,7 +134,7 @@ async def test_a_large_operation_waits_for_its_own_limiter_and_reads_its_spec_ag
 
 @pytest.mark.parametrize(("operation", "reads"), [(CLEAN, 0), (CLEAN_WITH_REPORT, 1)])
 async def test_only_a_cleaning_with_a_report_needs_the_spec(operation: Clean, reads: int) -> None:
-    bench = Bench()
+    bench = Bench().with_large_spec()
     bench.store.set(f"{PREFIX}in/000000", b"copy")
     assert await bench.run(operation, Phase.FAILING) == Cleaned()
     assert bench.cluster.hooks.count("whole") == reads
@@ -195,7 +207,7 @@ async def test_a_count_of_a_store_that_is_not_open_is_what_is_known() -> None:
 async def test_a_spec_that_cannot_be_read_is_tried_again(
     operation: Operation, code: Code, reason: Reason, error: Exception
 ) -> None:
-    bench = Bench()
+    bench = Bench().with_large_spec()
     bench.cluster.hooks.fail(error, "whole")
     failed = await bench.failure(operation)
     assert failed.failure == Failure(code, reason, "the spec of the ImageJob cannot be read: 503")

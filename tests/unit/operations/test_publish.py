@@ -37,6 +37,7 @@ from imagejob_operator.documents.staging import output_prefix, result_key
 from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.object_metadata import CONTENT
+from imagejob_operator.operations.processing import results
 from imagejob_operator.operations.processing.orders import write_order
 from imagejob_operator.operations.publishing import overwritten
 from imagejob_operator.operations.publishing.publish import clean, publish
@@ -392,17 +393,27 @@ def test_a_report_without_a_run_and_with_an_error() -> None:
     )
 
 
-async def test_all_results_are_verified_before_the_first_output_is_copied() -> None:
+@pytest.mark.parametrize(("at_once", "times"), [(results.AT_ONCE, 1), (1, 2)])
+async def test_all_results_are_verified_before_the_first_output_is_copied(
+    monkeypatch: pytest.MonkeyPatch, at_once: int, times: int
+) -> None:
+    monkeypatch.setattr(results, "AT_ONCE", at_once)
     run = await processed()
     before = len(run.store.hooks.calls)
     await run.publish()
     calls = [call for call in run.store.hooks.calls[before:] if "/results/" in call[1] or call[0] == "copy"]
     both = [("get", result_key(PREFIX, 0)), ("get", result_key(PREFIX, 1))]
-    assert [*calls[:4]] == [*both, *both]
-    assert [operation for operation, _ in calls[4:]] == ["copy", "copy"]
+    first_copy = calls.index(next(call for call in calls if call[0] == "copy"))
+    assert calls[:2] == both
+    assert first_copy >= 2
+    assert [call for call in calls if call[0] == "get"] == both * times
+    assert [operation for operation, _ in calls].count("copy") == 2
 
 
-async def test_a_result_that_changes_between_verification_and_publishing_fails_the_run() -> None:
+async def test_a_result_that_changes_between_verification_and_publishing_fails_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(results, "AT_ONCE", 1)  # more than one batch, so each is read twice
     run = await processed()
     failed = encode_result(Result(1, 1, 1, (ItemResult(1, error=ItemError(ItemCode.UNDECODABLE, "")),)))
     reads: list[str] = []

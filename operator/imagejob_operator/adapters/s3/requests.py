@@ -12,7 +12,9 @@ from xml.etree import ElementTree
 import urllib3
 from minio import Minio
 from minio.commonconfig import REPLACE, CopySource
+from minio.datatypes import parse_copy_object
 from minio.error import S3Error
+from minio.helpers import DictType, genheaders
 from urllib3.filepost import encode_multipart_formdata
 
 from imagejob_operator.adapters.s3 import headers as s3_headers
@@ -83,35 +85,36 @@ class Requests:
 
         On AWS, a copy with tags needs the right to read them, which nothing else does.
         """
-        send = partial(
-            self._client.copy_object,
-            self._bucket,
-            key,
-            CopySource(self._bucket, source.key, match_etag=source.etag),
-            metadata=s3_headers.header_lines(headers) if headers else None,
-            metadata_directive=REPLACE if headers else None,
-        )
+        metadata = s3_headers.header_lines(headers) if headers else None
         tags = s3_headers.object_tags(headers) if headers and headers.tags else None
+        lines = CopySource(self._bucket, source.key, match_etag=source.etag).gen_copy_headers()
+        if headers:
+            lines["x-amz-metadata-directive"] = REPLACE
+        if self._tags or tags:
+            replaced = {**genheaders(metadata, None, tags, None, False), "x-amz-tagging-directive": REPLACE}
+            try:
+                return self._copy(source, key, {**lines, **replaced})
+            except S3Error as error:
+                # A store without tags has none to copy.
+                refused = error.response.status == 501 or "x-amz-tagging" in (error.message or "")
+                if tags and refused:
+                    request = call("CopyObject with x-amz-tagging", source.key, key)
+                    raise CallNotSupported(f"{bounded(str(error.message), MAX_TEXT)} ({request})") from error
+                if not refused:
+                    raise
+                self._tags = False
+        return self._copy(source, key, {**lines, **genheaders(metadata, None, None, None, False)})
+
+    def _copy(self, source: StoredObject, key: str, lines: DictType) -> str:
+        # `copy_object` of the client asks for the size of the source before each copy.
+        response = self._client._execute("PUT", self._bucket, key, headers=lines)
         try:
-            if self._tags or tags:
-                try:
-                    return send(tags=tags, tagging_directive=REPLACE).etag or ""
-                except S3Error as error:
-                    # A store without tags has none to copy.
-                    refused = error.response.status == 501 or "x-amz-tagging" in (error.message or "")
-                    if tags and refused:
-                        request = call("CopyObject with x-amz-tagging", source.key, key)
-                        raise CallNotSupported(
-                            f"{bounded(str(error.message), MAX_TEXT)} ({request})"
-                        ) from error
-                    if not refused:
-                        raise
-                    self._tags = False
-            return send().etag or ""
+            etag, _ = parse_copy_object(response)
         except ValueError as error:
             # S3 may answer 200 before it copies, and report the failure in the body.
             text = f"the store did not copy it completely ({call('CopyObject', source.key, key)})"
             raise StoreUnavailable(text) from error
+        return etag
 
     def takes_forms(self, prefix: str) -> bool:
         """Try the two ways in which Pods upload; CallNotSupported if there is none."""

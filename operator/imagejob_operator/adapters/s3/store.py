@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TypeVar
 
 from minio.datatypes import Object
@@ -47,6 +47,8 @@ from imagejob_operator.ports.object_store import (
 T = TypeVar("T")
 
 THREADS = 32
+BUCKET_SEEN = 1.0
+"""Seconds for which a bucket that was seen counts as existing: outputs are looked for before each copy."""
 Observe = Callable[[str, str, float], None]
 
 
@@ -70,6 +72,7 @@ class S3Store:
         pod_endpoint = location.pod_endpoint or location.endpoint
         self._signer = Signer(location, pod_endpoint, credentials, self._http)
         self._forms: bool | None = None
+        self._bucket_seen = -BUCKET_SEEN
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._calls = FairLimiter("store_calls", THREADS, waited)
 
@@ -88,13 +91,21 @@ class S3Store:
         try:
             return send()
         except S3Error as error:
-            if error.code in MISSING and not self._client.bucket_exists(self._bucket):
+            if error.code in MISSING and not self._bucket_exists():
                 text = (
                     f"NoSuchBucket: bucket {self._bucket!r} does not exist, or the access key is unknown; "
                     "check the bucket and the credentials"
                 )
                 raise BucketMissing(text) from error
             raise
+
+    def _bucket_exists(self) -> bool:
+        if monotonic() < self._bucket_seen + BUCKET_SEEN:
+            return True
+        exists = self._client.bucket_exists(self._bucket)
+        if exists:
+            self._bucket_seen = monotonic()
+        return exists
 
     async def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
         """See the port."""
@@ -164,7 +175,7 @@ class S3Store:
         if source.padded:
             # S3 copies whole objects, or parts of at least 5 MiB.
             return await self.put_from(key, self.reader(source), source, headers)
-        copy = partial(self._check_bucket, partial(self._requests.copy, source, key, headers))
+        copy = partial(self._requests.copy, source, key, headers)
         request = call("CopyObject", source.key, key)
         etag = await self._run("copy", request, copy, source.size / COPY_PACE)
         return StoredObject(key, source.size, etag, datetime.now(UTC))

@@ -6,7 +6,7 @@ only a few shards are in memory at a time.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
@@ -82,6 +82,25 @@ async def all_outcomes(
                 )
             batch += lost_outcomes(shard, _indexes(job, manifest, shard)) if outcomes is None else outcomes
         yield batch
+
+
+class OutcomesTwice:
+    """The outcomes of a run, to be gone through twice: a single batch is kept, several are read again."""
+
+    def __init__(self, read: Callable[[], AsyncIterator[list[ItemOutcome]]]) -> None:
+        self._read = read
+        self._single: list[ItemOutcome] | None = None
+
+    async def __aiter__(self) -> AsyncIterator[list[ItemOutcome]]:
+        """Each batch."""
+        if self._single is not None:
+            yield self._single
+            return
+        batches, last = 0, None
+        async for last in self._read():
+            batches += 1
+            yield last
+        self._single = last if batches == 1 else None
 
 
 async def known_outcomes(

@@ -15,7 +15,12 @@ from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed, failed_item
-from imagejob_operator.operations.processing.results import all_outcomes, invalid, read_staged
+from imagejob_operator.operations.processing.results import (
+    OutcomesTwice,
+    all_outcomes,
+    invalid,
+    read_staged,
+)
 from imagejob_operator.operations.publishing.copy_outputs import publish_outputs
 from imagejob_operator.operations.publishing.overwritten import Overwritten, overwrote_text
 from imagejob_operator.operations.publishing.report import (
@@ -56,13 +61,14 @@ async def clean(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clea
 
 async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Report:
     manifest, skipped = await read_staged(store, operation.prefix)
-    results = await _verify_all(store, job, manifest, operation, skipped)
+    batches = OutcomesTwice(lambda: all_outcomes(store, job, manifest, operation.prefix, operation.lost))
+    results = await _verify_all(batches, manifest, skipped)
     spec = whole_spec(job)
     try:
         _check_failures(results, operation.tolerated)
         items: list[ReportItem] = []
         overwritten = Overwritten(job)
-        async for outcomes in all_outcomes(store, job, manifest, operation.prefix, operation.lost):
+        async for outcomes in batches:
             items += await _publish_batch(store, job, manifest, operation.prefix, outcomes, overwritten)
         items += skipped
         if item_results(items) != results:
@@ -82,16 +88,12 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: P
 
 
 async def _verify_all(
-    store: ObjectStore,
-    job: ImageJob,
-    manifest: Manifest,
-    operation: Publish,
-    skipped: Sequence[ReportItem],
+    batches: OutcomesTwice, manifest: Manifest, skipped: Sequence[ReportItem]
 ) -> ItemResults:
     """Verify all results before the first output is published, and count the items."""
     failures: list[FailedItem] = []
     failed = 0
-    async for outcomes in all_outcomes(store, job, manifest, operation.prefix, operation.lost):
+    async for outcomes in batches:
         for result in (outcome.result for outcome in outcomes if outcome.result.error):
             failed += 1
             if result.error and len(failures) < MAX_FAILURES:
