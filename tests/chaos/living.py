@@ -146,11 +146,25 @@ def warm_up() -> None:
     asyncio.run(once())
 
 
+class _Unexpected(logging.Handler):
+    """Ends the operator at an exception that it did not expect: it retries what it may never succeed with."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(logging.ERROR)
+        self._connection = connection
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self._connection.send(Broke(f"{record.getMessage()}\n{traceback.format_exc()}"))
+            os._exit(1)
+
+
 def be_born(connection: Connection, setup: Setup, begun: Go) -> None:
     """The child process; it ends by `os._exit` only, so that no `finally` runs."""
     link = Link(connection, lambda: os._exit(EXIT_KILLED), begun.now, begun.wall)
     gc.disable()
-    logging.disable(logging.CRITICAL)
+    logging.disable(logging.WARNING)
+    logging.getLogger("imagejob_operator").addHandler(_Unexpected(connection))
     random.seed(0)
 
     async def whole() -> None:

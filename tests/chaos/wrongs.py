@@ -28,7 +28,7 @@ def no_answer(request: Request, retry_after: float | None = None) -> Exception |
     """The error of a request without a good response; None if there is none."""
     if request.target == "store":
         return StoreUnavailable("503 Slow Down")
-    if request.operation in ("launch", "deliver"):
+    if request.operation in ("launch", "rehearse", "deliver"):
         return Refused(Problem(Reason.START_DEADLINE_EXCEEDED, "the Pod cannot be created: 503"))
     if request.operation == "remark":
         return None

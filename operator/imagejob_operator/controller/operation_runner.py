@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from imagejob_operator.api.errors import Code, Failure, Reason
+from imagejob_operator.api.errors import Code, Failure, Reason, bounded
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.backoff import Backoff
 from imagejob_operator.decision.operation import (
@@ -154,8 +154,11 @@ def _failure(operation: Operation, error: Exception) -> tuple[Failure, bool]:
         case StoreDenied(), _:
             failure = denied(_code(operation), "the store denied the request", error)
             return failure, isinstance(operation, Clean)
-        case _:
+        case StoreError(), _:
             return Failure(_code(operation), Reason.STORE_UNAVAILABLE, str(error)), True
+        case _:
+            text = f"internal error of the operator, see its log: {type(error).__name__}: {error}"
+            return Failure(_code(operation), Reason.STORE_UNAVAILABLE, bounded(text)), True
 
 
 def _code(operation: Operation) -> Code:

@@ -51,6 +51,8 @@ class Clean:
 
     prefixes: tuple[str, ...]
     report: str = ""
+    operator: str = ""
+    """The operator's staging folder, which the report names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from imagejob_operator.decision.operation import Validate, Validated
 from imagejob_operator.decision.shards import items_per_pod
 from imagejob_operator.decision.unstaged import item_error, too_many_unstaged
 from imagejob_operator.documents.report import ReportCheck, ReportError, ReportItem, encode_report
+from imagejob_operator.naming.prefixes import folder_of
 from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed, denied, failed_item
 from imagejob_operator.operations.publishing.report import make_report, outputs_at
@@ -60,7 +61,7 @@ async def validate(
             checks.append(ReportCheck(name, False, text, run.reported(name)))
     outcome = "Failed" if first else "Validated"
     report = msgspec.structs.replace(
-        make_report(job, clock(), outcome, (), outputs_at(store, job), operation.prefix),
+        make_report(job, clock(), outcome, (), outputs_at(store, job), folder_of(operation.prefix)),
         checks=tuple(checks),
         error=ReportError(first.code, first.reason, first.message) if first else None,
     )

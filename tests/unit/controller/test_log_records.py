@@ -126,7 +126,9 @@ async def test_an_operation_that_fails(error: Exception, caplog: pytest.LogCaptu
     operations.ensure(job(), Stage("p/"))
     while not woken:
         await asyncio.sleep(0)
-    retrying = ("WARNING", "operation failed, retrying", {**JOB, "operation": "Stage", "error": "no answer"})
+    internal = "internal error of the operator, see its log: RuntimeError: no answer"
+    why = "no answer" if error is AWAY else internal
+    retrying = ("WARNING", "operation failed, retrying", {**JOB, "operation": "Stage", "error": why})
     unexpected = ("ERROR", "operation failed unexpectedly", JOB)
     wanted = [retrying] if error is AWAY else [unexpected, retrying]
     assert lines(caplog.records) == wanted

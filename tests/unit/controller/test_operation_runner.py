@@ -124,6 +124,7 @@ async def test_operations_that_fail_together_are_not_retried_together() -> None:
 GONE = StoreNotOpen(Failure(Code.CREATION, Reason.STORE_NOT_FOUND, "it is gone"))
 UNREADY = StoreNotOpen(Failure(Code.CREATION, Reason.STORE_NOT_READY, "no credentials"))
 AWAY, DENIED = StoreUnavailable("503"), StoreDenied("403")
+INTERNAL = "internal error of the operator, see its log: RuntimeError: ours"
 NOTHING = Failure(Code.STAGING, Reason.SOURCE_EMPTY, "nothing")
 REFUSED = "the store denied the request: 403"
 
@@ -143,7 +144,7 @@ REFUSED = "the store denied the request: 403"
         (STAGE, GONE, Failure(Code.STAGING, Reason.STORE_NOT_FOUND, "it is gone"), True),
         (PUBLISH, GONE, Failure(Code.PUBLISH, Reason.STORE_NOT_FOUND, "it is gone"), True),
         (PUBLISH, UNREADY, Failure(Code.PUBLISH, Reason.STORE_UNAVAILABLE, "no credentials"), True),
-        (STAGE, RuntimeError("ours"), Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, "ours"), True),
+        (STAGE, RuntimeError("ours"), Failure(Code.STAGING, Reason.STORE_UNAVAILABLE, INTERNAL), True),
         (STAGE, OperationFailed(NOTHING), NOTHING, False),
         (STAGE, OperationFailed(NOTHING, transient=True), NOTHING, True),
     ],

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from fakes.memory_cluster import Scene, idle
+from fakes.memory_owners import FOLDER
 from fakes.scripts import well
 from fakes.world import KEY, World
 from imagejob_operator.decision.attempt import State
@@ -270,6 +273,9 @@ async def test_a_suspended_run_is_cancelled_by_its_id() -> None:
     world.cluster.edit(KEY, cancelRunID="1")
     await world.run()
     assert world.error() == "JOB_008/Cancelled"
+    assert is_clean(world), "nothing was staged when it was cancelled"
+    report = json.loads(world.store.objects[world.job.status.report].data)
+    assert (report["outcome"], report["operator"]) == ("Cancelled", FOLDER)
 
 
 @pytest.mark.parametrize("suspend", [False, True])

@@ -9,7 +9,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from fakes.build import CANCEL, CAUSE, KEY, NOW, PREFIX, RUN_UID, UID, attempt, job, later, seen, spec, status
+from fakes.build import (
+    CANCEL,
+    CAUSE,
+    KEY,
+    NOW,
+    POLICY,
+    PREFIX,
+    RUN_UID,
+    UID,
+    attempt,
+    job,
+    later,
+    seen,
+    spec,
+    status,
+)
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import (
@@ -184,7 +199,7 @@ def test_a_deferred_cleaning_writes_the_report_that_is_missing(
     phase: Phase, report: str, wanted: str
 ) -> None:
     current = uncleaned(phase, report, None if phase is Phase.SUCCEEDED else CAUSE)
-    operation = Clean((PREFIX,), wanted)
+    operation = Clean((PREFIX,), wanted, POLICY.staging_folder if wanted else "")
     assert decide(seen(job(current, LASTING))).operation == operation
     found = decide(seen(job(current, LASTING), operation=operation, progress=Cleaned()))
     assert (found.status.report, found.status.staging) == (report or wanted, None)

@@ -15,7 +15,7 @@ from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import PastRun
 from imagejob_operator.documents.report import Report, ReportItem, ReportOutput, encode_report
-from imagejob_operator.naming.prefixes import report_key, reports_prefix
+from imagejob_operator.naming.prefixes import folder_of, report_key, reports_prefix
 from imagejob_operator.operations import reports
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.publishing.report import make_report
@@ -31,7 +31,7 @@ FIRST = report_key(KEY.namespace, KEY.name, UID, 1, RUN_UID)
 
 
 def made(outcome: str, *items: ReportItem, written: datetime = NOW) -> Report:
-    return make_report(job(at_phase(Phase.SUCCEEDED)), written, outcome, items, "s3://b/", PREFIX)
+    return make_report(job(at_phase(Phase.SUCCEEDED)), written, outcome, items, "s3://b/", folder_of(PREFIX))
 
 
 class Clock:

@@ -153,7 +153,7 @@ def output(item: Candidate, stored: StoredObject, **changed: Any) -> ReportOutpu
 def report(
     store: MemoryStore, *items: ReportItem, place: str = "memory://bucket/shop/", run: int = 1
 ) -> None:
-    made = make_report(job(at_phase(Phase.SUCCEEDED)), store._clock(), "Succeeded", items, place, "x/y/")
+    made = make_report(job(at_phase(Phase.SUCCEEDED)), store._clock(), "Succeeded", items, place, "y")
     store.set(report_key(KEY.namespace, KEY.name, UID, run, RUN_UID), encode_report(made))
 
 

@@ -136,11 +136,14 @@ async def test_a_store_that_forbids_to_look_keeps_neither_report_nor_staging() -
     ("phase", "outcome"),
     [(Phase.CANCELLING, "Cancelled"), (Phase.CANCELLED, "Cancelled"), (Phase.FAILING, "Failed")],
 )
-async def test_a_run_without_staging_has_a_report_without_items(phase: Phase, outcome: str) -> None:
+@pytest.mark.parametrize("prefixes", [(PREFIX,), ()])
+async def test_a_run_without_staging_has_a_report_without_items(
+    phase: Phase, outcome: str, prefixes: tuple[str, ...]
+) -> None:
     store, clock = MemoryStore(), ManualClock()
     of = job(at_phase(phase))
-    await report_failure(store, clock, of, Clean((PREFIX,), "report.json"))
-    wanted = make_report(of, clock(), outcome, (), "memory://bucket/shop/", PREFIX)
+    await report_failure(store, clock, of, Clean(prefixes, "report.json", "operator"))
+    wanted = make_report(of, clock(), outcome, (), "memory://bucket/shop/", "operator")
     blob = store.objects["report.json"]
     assert read_report(blob.data) == wanted
     assert blob.headers.content_type == "application/json"

@@ -34,7 +34,7 @@ from imagejob_operator.documents.report import (
     read_report,
 )
 from imagejob_operator.documents.staging import output_prefix, result_key
-from imagejob_operator.naming.prefixes import report_key
+from imagejob_operator.naming.prefixes import folder_of, report_key
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.object_metadata import CONTENT
 from imagejob_operator.operations.processing import results
@@ -379,7 +379,7 @@ async def test_what_was_published_is_known_by_its_report() -> None:
 
 def test_a_report_without_a_run_and_with_an_error() -> None:
     failed = msgspec.structs.replace(status(Phase.FAILING), run=None, error=CAUSE)
-    report = make_report(job(failed), later(1), "Failed", (), "s3://b/", PREFIX)
+    report = make_report(job(failed), later(1), "Failed", (), "s3://b/", folder_of(PREFIX))
     assert report == Report(
         job="shop/spring",
         uid=UID,

@@ -60,7 +60,7 @@ def decide_compensation(o: Observation) -> Decision:
     """Attempts end and staging is emptied, then the terminal phase is written."""
     status = o.job.status
     target = Phase.FAILED if status.at is Phase.FAILING else Phase.CANCELLED
-    operation = Clean(o.staged_prefixes, report=o.report_key)
+    operation = Clean(o.staged_prefixes, o.report_key, o.policy.staging_folder)
     cleaning = clean_within_budget(o, operation, status.phase_since or o.now)
     if cleaning.done:
         if committed := cleaning.done.committed:

@@ -177,7 +177,9 @@ def _deferred_cleaning(o: Observation) -> tuple[Clean | None, Progress | None]:
     if status.staging is None or cleaned is None or cleaned.status == "True":
         return None, None
     unreported = status.at is not Phase.SUCCEEDED and not status.report
-    operation = Clean(o.staged_prefixes, report=o.report_key if unreported else "")
+    operation = Clean(o.staged_prefixes)
+    if unreported:
+        operation = Clean(o.staged_prefixes, o.report_key, o.policy.staging_folder)
     return operation, o.progress_of(operation)
 
 

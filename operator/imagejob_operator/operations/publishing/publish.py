@@ -13,6 +13,7 @@ from imagejob_operator.decision.operation import Clean, Cleaned, ItemResults, Pu
 from imagejob_operator.documents.report import Report, ReportItem, encode_report
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
+from imagejob_operator.naming.prefixes import folder_of
 from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed, failed_item
 from imagejob_operator.operations.processing.results import (
@@ -77,8 +78,8 @@ async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: P
             limit = f"spec.execution.activeDeadlineSeconds ({spec.execution.active_deadline_seconds} s)"
             text = f"the run exceeded {limit} before all outputs were published"
             raise OperationFailed(Failure(Code.DEADLINE, Reason.DEADLINE_EXCEEDED, text))
-        place = outputs_at(store, job)
-        report = await compute(make_report, job, clock(), "Succeeded", items, place, operation.prefix)
+        place, operator = outputs_at(store, job), folder_of(operation.prefix)
+        report = await compute(make_report, job, clock(), "Succeeded", items, place, operator)
         report = msgspec.structs.replace(report, overwrote=await overwritten.named(store))
         del items
         return await _commit(store, job, operation.report, report)

@@ -18,7 +18,7 @@ from imagejob_operator.documents.report_summary import source_sets, totals
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.documents.watermark_images import identified
-from imagejob_operator.naming.prefixes import folder_of, namespace_prefix
+from imagejob_operator.naming.prefixes import namespace_prefix
 from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.processing.results import known_outcomes, read_staged
@@ -75,9 +75,9 @@ def outputs_at(store: ObjectStore, job: ImageJob) -> str:
 
 
 def make_report(
-    job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem], place: str, staging: str
+    job: ImageJob, now: datetime, outcome: str, items: Sequence[ReportItem], place: str, operator: str
 ) -> Report:
-    """The report of the current run, whose staging has this prefix, with the error that the status names."""
+    """The report of the current run by the operator with this staging folder, and the error of the status."""
     run, error = job.status.run, job.status.error
     items = [msgspec.structs.replace(item, srcset=source_sets(item.outputs)) for item in items]
     return Report(
@@ -88,7 +88,7 @@ def make_report(
         run_uid=run.uid if run else "",
         outcome=outcome,
         outputs_at=place,
-        operator=folder_of(staging),
+        operator=operator,
         written_at=now,
         items=tuple(items),
         error=ReportError(error.code, error.reason, error.message) if error else None,
@@ -113,8 +113,8 @@ async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operat
             items = []  # the staging is incomplete or of another spec
     cancelled = job.status.at in (Phase.CANCELLING, Phase.CANCELLED)
     outcome = "Cancelled" if cancelled else "Failed"
-    place, staging = outputs_at(store, job), operation.prefixes[0]
-    report = await compute(make_report, job, clock(), outcome, items, place, staging)
+    place = outputs_at(store, job)
+    report = await compute(make_report, job, clock(), outcome, items, place, operation.operator)
     try:
         data = await compute(encode_report, report)
         await store.put_if_absent(operation.report, data, "application/json")
