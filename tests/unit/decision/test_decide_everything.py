@@ -65,20 +65,22 @@ def test_also_after_the_clock_was_set_back(phase: Phase) -> None:
     assert not found, report(found)
 
 
+@pytest.mark.parametrize("step", [29, 7], ids=["sample", "beyond"])
 @pytest.mark.parametrize("phase", Phase, ids=str)
-def test_without_changes_the_writes_end(phase: Phase) -> None:
-    for name, o in itertools.islice(observations(phase), 0, None, 7):
+def test_without_changes_the_writes_end(phase: Phase, step: int) -> None:
+    for name, o in itertools.islice(observations(phase), 0, None, step):
         try:
             reconciles_until_settled(o, decide)
         except AssertionError as error:
             raise AssertionError(f"{name}: {error}") from None
 
 
+@pytest.mark.parametrize("step", [163, 41], ids=["sample", "beyond"])
 @pytest.mark.parametrize("phase", [p for p in Phase if p not in TERMINAL], ids=str)
-def test_a_job_whose_world_never_moves_again_still_ends(phase: Phase) -> None:
+def test_a_job_whose_world_never_moves_again_still_ends(phase: Phase, step: int) -> None:
     longest = NOW + timedelta(seconds=90000) + timedelta(seconds=3600 + 60 + 60)
     longest += timedelta(seconds=86400)  # the queue's own deadline
-    for name, o in itertools.islice(observations(phase), 0, None, 41):
+    for name, o in itertools.islice(observations(phase), 0, None, step):
         gone = o.job.deleted_at is not None and not o.job.guarded
         if not isinstance(o.job.spec, InvalidSpec) and o.job.spec.suspend and not o.job.deleted_at:
             continue  # it rests for as long as its user wants
