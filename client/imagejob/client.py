@@ -10,6 +10,7 @@ from imagejob import kubeconfig
 from imagejob.errors import Conflict
 from imagejob.job import ImageJob
 from imagejob.manifest import Manifest, check_kind
+from imagejob.names import checked_name, checked_namespace
 from imagejob.transport import HttpTransport, Transport
 from imagejob.watching import watch_job
 from imagejob_operator.naming.names import GROUP, LABEL_JOB, PLURAL, VERSION
@@ -29,7 +30,7 @@ class Client:
 
     def __init__(self, transport: Transport, namespace: str = "default") -> None:
         self.transport = transport
-        self.namespace = namespace
+        self.namespace = checked_namespace(namespace)
         """The default namespace."""
 
     @classmethod
@@ -53,7 +54,7 @@ class Client:
 
         Unknown fields are refused. Raises Conflict if the name exists.
         """
-        body = check_kind(copy.deepcopy(dict(manifest)))
+        body = copy.deepcopy(check_kind(manifest))
         metadata = body["metadata"]
         where = namespace or metadata.get("namespace") or self.namespace
         metadata["namespace"] = where
@@ -84,7 +85,7 @@ class Client:
             params["fieldSelector"] = f"status.phase={phase}"
         if labels:
             params["labelSelector"] = labels
-        path = _path("" if all_namespaces else namespace or self.namespace)
+        path = _path(None if all_namespaces else namespace or self.namespace)
         found: list[ImageJob] = []
         while True:
             page = self.transport.request("GET", path, "ImageJobs", params)
@@ -154,7 +155,8 @@ class Client:
     def pods(self, name: str, namespace: str | None = None) -> Sequence[Mapping[str, Any]]:
         """The Pods of a job that exist, the oldest first. Most are deleted when a run ends."""
         where = namespace or self.namespace
-        path = f"/api/v1/namespaces/{where}/pods"
+        path = f"/api/v1/namespaces/{checked_namespace(where)}/pods"
+        name = checked_name(name)
         found = self.transport.request("GET", path, "Pods", {"labelSelector": f"{LABEL_JOB}={name}"})["items"]
         return sorted(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
@@ -166,7 +168,7 @@ class Client:
         params = {"container": CONTAINER, **({"tailLines": str(tail)} if tail is not None else {})}
         if follow:
             params["follow"] = "true"
-        path = f"/api/v1/namespaces/{where}/pods/{pod}/log"
+        path = f"/api/v1/namespaces/{checked_namespace(where)}/pods/{checked_name(pod)}/log"
         return self.transport.lines(path, f"the log of Pod {pod!r}", params, HOUR if follow else 30.0)
 
 
@@ -200,9 +202,10 @@ def retry_change(job: ImageJob, failed_only: bool = False, run_id: str = "") -> 
     return {"spec": {"run": {"id": run_id or str(number), "items": "Failed" if failed_only else "All"}}}
 
 
-def _path(namespace: str, name: str = "") -> str:
-    where = f"/namespaces/{namespace}" if namespace else ""
-    return f"/apis/{GROUP}/{VERSION}{where}/{PLURAL}" + (f"/{name}" if name else "")
+def _path(namespace: str | None, name: str | None = None) -> str:
+    """The path of one ImageJob, or of those of one namespace or all; raises Invalid."""
+    where = "" if namespace is None else f"/namespaces/{checked_namespace(namespace)}"
+    return f"/apis/{GROUP}/{VERSION}{where}/{PLURAL}" + ("" if name is None else f"/{checked_name(name)}")
 
 
 def _what(name: str, namespace: str) -> str:

@@ -33,6 +33,12 @@ def build(
     Raises:
         Invalid: A value breaks a rule of the API; `fields` names it.
     """
+    if not isinstance(source, Mapping):
+        raise Invalid(
+            f"source: it is a mapping, such as {{'keys': [...]}}; found {source!r:.100}", ("source",)
+        )
+    if not isinstance(renditions, Sequence) or not all(isinstance(one, Mapping) for one in renditions):
+        raise Invalid(f"renditions: it is a list of mappings; found {renditions!r:.100}", ("renditions",))
     metadata: Manifest = {"name": name}
     if namespace:
         metadata["namespace"] = namespace
@@ -81,16 +87,9 @@ def parse(text: str, name: str = "the manifest") -> list[Manifest]:
     Raises:
         Invalid: It is not YAML, is empty, or has another object.
     """
-    import yaml
+    from imagejob.documents import load_documents
 
-    try:
-        loaded = list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        text = getattr(error, "problem", None) or " ".join(str(error).split())
-        raise Invalid(f"{name} is not valid YAML: {where}{text}") from None
-    documents = [document for document in loaded if document is not None]
+    documents = load_documents(text, name)
     if not documents:
         raise Invalid(f"{name} is empty; it must have an ImageJob")
     return [check_kind(document, name) for document in documents]
@@ -98,8 +97,9 @@ def parse(text: str, name: str = "the manifest") -> list[Manifest]:
 
 def check_kind(document: object, name: str = "the manifest") -> Manifest:
     """The document if it is an ImageJob with a name; raises Invalid if not."""
-    if not isinstance(document, dict):
+    if not isinstance(document, Mapping):
         raise Invalid(f"{name}: a manifest is a mapping, found {type(document).__name__}")
+    document = dict(document)
     found = (document.get("apiVersion"), document.get("kind"))
     if found != (API_VERSION, KIND):
         raise Invalid(

@@ -70,7 +70,14 @@ class HttpTransport:
             answer = json.loads(response.data)
         except ValueError:
             answer = response.data.decode(errors="replace")
-        return answer if isinstance(answer, dict) else {"text": str(answer)}
+        if isinstance(answer, dict):
+            return answer
+        if path.startswith("/apis/"):
+            raise Unreachable(
+                f"{self._access.server} did not answer as an API server does: {str(answer)[:100]!r}; "
+                "check the server in the kubeconfig, and proxies"
+            )
+        return {"text": str(answer)}
 
     def lines(self, path: str, what: str, params: Params, seconds: float) -> Generator[str, None, None]:
         """Stream a response; see `Transport`."""

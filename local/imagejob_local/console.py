@@ -17,7 +17,7 @@ from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import Status
 from imagejob_operator.documents.report import Report, ReportCheck
 
-_CONTROL = re.compile(r"[^\n -~\u00a0-\U0010ffff]|[\ud800-\udfff]")
+_CONTROL = re.compile(r"[^ -~\u00a0-\U0010ffff]|[\ud800-\udfff]")
 """Characters that a terminal may take as commands, or that it cannot show. Keys may have them."""
 UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
@@ -140,9 +140,10 @@ class ConsoleHandler(logging.Handler):
         text = record.getMessage()
         if error := getattr(record, "error", ""):
             text += f": {error}"
-        if record.exc_info:
-            text += f"\n{''.join(traceback.format_exception(*record.exc_info))}"
         self._console.line(text)
+        if record.exc_info:
+            for line in "".join(traceback.format_exception(*record.exc_info)).splitlines():
+                self._console.line(line)
 
 
 def size_text(size: int) -> str:

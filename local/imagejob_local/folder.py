@@ -11,7 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
-from imagejob_operator.naming.names import STAGING_ROOT
+from imagejob_operator.naming.names import REPORT_ROOT, STAGING_ROOT
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_folder
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectRefused, StoreDenied, StoreError
 
@@ -46,8 +46,9 @@ class Folder:
         """Names of files and folders as they are written, by folder; read again for one that is not found."""
         try:
             self._lock()
-            if (self.root / STAGING_ROOT).is_symlink():
-                raise FolderUnusable(f"--store: {self.root / STAGING_ROOT} is a symbolic link; delete it")
+            for own in (self.root / STAGING_ROOT, self.root / REPORT_ROOT):
+                if own.is_symlink():
+                    raise FolderUnusable(f"--store: {own} is a symbolic link; delete it")
             self.clean()
             self._create_staging()
         except BaseException:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from imagejob.documents import load_documents
+from imagejob.errors import Invalid
 from imagejob_operator.api.imagejob import Key, parsed
 from imagejob_operator.api.spec import InvalidSpec, Spec, as_invalid, parse_spec
 from imagejob_operator.naming.names import API_VERSION, KIND
@@ -74,15 +74,12 @@ def _read(path: Path) -> list[dict[str, Any]]:
     if len(text) > MAX_MANIFEST_BYTES:
         raise InvalidManifest(f"{path} has more than {MAX_MANIFEST_BYTES} bytes; use spec.source.list")
     try:
-        bodies = [body for body in yaml.load_all(text, _LOADER) if body is not None]
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InvalidManifest(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        bodies = load_documents(text, str(path))
+    except Invalid as error:
+        raise InvalidManifest(str(error)) from None
     if not all(isinstance(body, dict) for body in bodies):
         raise InvalidManifest(f"{path}: each document must be an object with a kind")
     return bodies
-
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _key(metadata: object) -> Key:

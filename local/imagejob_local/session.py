@@ -46,8 +46,8 @@ async def _run(manifest: Manifest, folder: Folder, networks: Sequence[Network]) 
     except Interrupted:
         console.line("stopped before the cancellation had ended; there is no report")
         return False
-    path = str(folder.root / job.status.report) if job.status.report else ""
-    console.summary(job, await _report(local.store, job), path)
+    report = await _report(local.store, job)
+    console.summary(job, report, str(folder.root / job.status.report) if report else "")
     return job.status.at is Phase.SUCCEEDED
 
 

@@ -31,6 +31,8 @@ def list_jobs(
     """List ImageJobs with their phase, their progress, and why they wait or failed."""
     session = connect(namespace, context, kubeconfig)
     jobs = session.client.list(all_namespaces=everywhere, phase=phase, labels=labels)
+    if form is options.Output.NAME and not jobs:
+        return 0
     if form is not options.Output.TABLE:
         terminal.write(terminal.documents((job.body for job in jobs), form, as_list=True))
     elif not jobs:

@@ -219,9 +219,9 @@ def test_logs_are_named_if_pods_are_kept(api: FakeTransport, run: Run) -> None:
 
 
 def test_the_next_command_has_the_options_of_this_one(api: FakeTransport, run: Run) -> None:
-    api.jobs["b c", "a"] = job("a", "Running")
-    words = ("-n", "b c", "--context", "prod", "--kubeconfig", "f")
-    assert "imagejob watch a -n 'b c' --context prod --kubeconfig f" in run("status", "a", *words).out
+    api.jobs["b", "a"] = job("a", "Running")
+    words = ("-n", "b", "--context", "p d", "--kubeconfig", "f")
+    assert "imagejob watch a -n b --context 'p d' --kubeconfig f" in run("status", "a", *words).out
 
 
 # --- timeline ----------------------------------------------------------------------------------------------
@@ -302,6 +302,9 @@ def test_the_symbols_of_steps_differ() -> None:
 def test_explain_shows_all_that_a_word_means(run: Run) -> None:
     assert run("explain", "storeunavailable").out.count("  runbook  ") == 2
     assert run("explain", "JOB_007/OverwriteRefused").out == run("explain", "JOB_007", "OverwriteRefused").out
+    assert run("explain", "JOB_007", "IMG_004").out == (
+        run("explain", "JOB_007").out + "\n" + run("explain", "IMG_004").out
+    )
     assert run("explain", "img_004").out == (
         "IMG_004 SOURCE_CHANGED\n"
         "  meaning  The source changed after it was staged.\n"

@@ -36,6 +36,11 @@ def test_only_failures_are_shown_of_the_log_of_a_pod() -> None:
     assert shown(b"[1]").endswith("s  Pod: [1]\n")
 
 
+def test_a_key_cannot_look_like_another_line() -> None:
+    line = record(message="item failed", source="a\n   0.9s  Succeeded.jpg", code="IMG_001", cause="no image")
+    assert shown(line).endswith("s  failed: a\\n   0.9s  Succeeded.jpg  IMG_001: no image\n")
+
+
 def test_a_key_cannot_control_the_terminal() -> None:
     key = "a\x1b[2Jb\r\u009bc\ud800é.jpg"
     line = record(level="WARNING", message="item failed", source=key, code="IMG_001", cause="")

@@ -300,9 +300,11 @@ def test_only_own_staging_is_deleted(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_used_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    (tmp_path / "linked").mkdir()
-    (tmp_path / "linked" / ".imagejob-staging").symlink_to(tmp_path)
-    for path, text in (("none", "create it"), ("file", "name a folder"), ("linked", "delete it")):
+    for name, own in (("linked", ".imagejob-staging"), ("reports", ".imagejob")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / own).symlink_to(tmp_path)
+    both = [("linked", "delete it"), ("reports", "delete it")]
+    for path, text in (("none", "create it"), ("file", "name a folder"), *both):
         with pytest.raises(FolderUnusable, match=text):
             Folder(tmp_path / path)
     assert (tmp_path / "file").exists()
