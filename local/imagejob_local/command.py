@@ -13,16 +13,20 @@ NEEDED = ("aiohttp", "msgspec", "PIL", "pillow_heif", "pillow_jxl", "pythonjsonl
 """Modules of the packages in the extra `local`."""
 
 
-def run(manifest: Path, store: Path, allowed_networks: Sequence[str] = ()) -> int:
+def run(
+    manifest: Path, store: Path, allowed_networks: Sequence[str] = (), gallery: Path | None = None
+) -> int:
     """Run an ImageJob on this machine, with a folder as its store.
 
     Args:
         manifest: The file with the ImageJob.
         store: The folder with the sources, into which outputs and the report are written.
         allowed_networks: From which sources may be downloaded, besides public addresses, in CIDR notation.
+        gallery: The HTML file to write, which shows the result of the run.
 
     Returns:
-        0 if the run succeeded, 1 if it failed or was cancelled, 2 if an argument or the manifest is invalid.
+        0 if the run succeeded, 1 if it failed or was cancelled or its gallery cannot be written, 2 if an
+        argument or the manifest is invalid.
     """
     if os.name != "posix":
         sys.stderr.write("imagejob: imagejob run works on Linux and macOS only\n")
@@ -32,12 +36,13 @@ def run(manifest: Path, store: Path, allowed_networks: Sequence[str] = ()) -> in
         sys.stderr.write(f"imagejob: {text}\n")
         return INVALID
     from imagejob_local.folder import FolderUnusable
+    from imagejob_local.gallery import GalleryUnusable
     from imagejob_local.manifest import InvalidManifest
     from imagejob_local.session import execute
 
     try:
-        return SUCCEEDED if execute(manifest, store, allowed_networks) else FAILED
-    except (InvalidManifest, FolderUnusable) as error:
+        return SUCCEEDED if execute(manifest, store, allowed_networks, gallery) else FAILED
+    except (InvalidManifest, FolderUnusable, GalleryUnusable) as error:
         sys.stderr.write(f"imagejob: {error}\n")
         return INVALID
     except KeyboardInterrupt:  # before the run has started

@@ -103,7 +103,11 @@ class Console:
         elif report:
             rows += _totals(report)
         for name, value in (*rows, ("report", path or "none")):
-            self._write(f"{name:<12} {value}")
+            self.row(name, value)
+
+    def row(self, name: str, value: str) -> None:
+        """Show a row of the summary."""
+        self._write(f"{name:<12} {value}")
 
     def _local(self, message: str, job: ImageJob) -> str:
         """A message with the folder instead of the namespace's part of the store."""

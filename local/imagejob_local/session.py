@@ -11,6 +11,7 @@ import msgspec
 
 from imagejob_local.console import Console, ConsoleHandler
 from imagejob_local.folder import Folder
+from imagejob_local.gallery import GalleryUnusable, check_gallery, write_gallery
 from imagejob_local.manifest import InvalidManifest, Manifest, read_manifest
 from imagejob_local.run import Interrupted, LocalRun
 from imagejob_operator.api.imagejob import ImageJob
@@ -20,12 +21,17 @@ from imagejob_operator.ports.object_store import ObjectStore, StoreError
 from imagejob_operator.validation.networks import Network, read_networks
 
 
-def execute(manifest: Path, store: Path, allowed_networks: Sequence[str]) -> bool:
-    """Run an ImageJob; whether it succeeded. Raises InvalidManifest or FolderUnusable."""
+def execute(manifest: Path, store: Path, allowed_networks: Sequence[str], gallery: Path | None) -> bool:
+    """Run an ImageJob; whether it succeeded, and its gallery was written if one is asked for.
+
+    Raises InvalidManifest, FolderUnusable or GalleryUnusable before the run begins.
+    """
     read, networks = read_manifest(manifest), _networks(allowed_networks)
+    if gallery:
+        check_gallery(gallery)
     folder = Folder(store)
     try:
-        return asyncio.run(_run(read, folder, networks))
+        return asyncio.run(_run(read, folder, networks, gallery))
     finally:
         folder.close()
 
@@ -37,7 +43,7 @@ def _networks(words: Sequence[str]) -> tuple[Network, ...]:
         raise InvalidManifest(f"--allow-network: {error}; use CIDR notation, such as 10.0.0.0/8") from None
 
 
-async def _run(manifest: Manifest, folder: Folder, networks: Sequence[Network]) -> bool:
+async def _run(manifest: Manifest, folder: Folder, networks: Sequence[Network], gallery: Path | None) -> bool:
     console = Console(str(folder.root))
     logging.getLogger("imagejob_operator").handlers[:] = [ConsoleHandler(console)]
     local = LocalRun(manifest, folder, console, networks)
@@ -48,7 +54,21 @@ async def _run(manifest: Manifest, folder: Folder, networks: Sequence[Network]) 
         return False
     report = await _report(local.store, job)
     console.summary(job, report, str(folder.root / job.status.report) if report else "")
-    return job.status.at is Phase.SUCCEEDED
+    written = _write_gallery(console, report, folder, gallery) if gallery else True
+    return job.status.at is Phase.SUCCEEDED and written
+
+
+def _write_gallery(console: Console, report: Report | None, folder: Folder, gallery: Path) -> bool:
+    """Write the gallery and show its path, or why there is none; whether it was written."""
+    if not report:
+        console.row("gallery", "none, because the run has no report")
+        return False
+    try:
+        console.row("gallery", str(write_gallery(report, folder, gallery)))
+    except GalleryUnusable as error:
+        console.row("gallery", f"none: {error}")
+        return False
+    return True
 
 
 async def _report(store: ObjectStore, job: ImageJob) -> Report | None:

@@ -19,7 +19,7 @@ STORE = ("ENDPOINT", "BUCKET", "REGION", "SECURE", "POD_ENDPOINT", "ADDRESSING",
 VARIABLES |= {f"{PREFIX}CLASS", *(f"{PREFIX}STORE_{name}" for name in STORE)}
 VARIABLES |= {f"{PREFIX}POD_ALLOWED_{name.upper()}" for name in PodTemplatePolicy.__dataclass_fields__}
 PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "contributors" / "staged-key.md"]
-PACKAGES = ("operator", "processor", "client", "cli", "local")
+PACKAGES = ("operator", "processor", "client", "cli", "local", "gallery")
 FOLDERS = (*PACKAGES, "tools", "tests", "bench", "manifests", "crds", "examples")
 BASES = [ROOT, ROOT / "operator" / "imagejob_operator"]
 

@@ -46,6 +46,7 @@ PLACES = (
     *("*.md", "Makefile", "Dockerfile", "pyproject.toml", "docs/**/*.md", "examples/*", "crds/*.yaml"),
     *("manifests/**/*.yaml", "operator/**/*.py", "processor/**/*.py", "client/**/*.py"),
     *("cli/**/*.py", "local/**/*.py", "tools/docgen/*.py", "tests/**/*.py", "tests/**/*.yaml"),
+    *("gallery/**/*.py", "gallery/**/*.js", "gallery/**/*.html"),
 )
 """Where they are searched. Generated pages are left out, since their sources are searched."""
 

@@ -23,6 +23,10 @@ def run(
             help="Network from which sources may be downloaded, besides public addresses; can be repeated.",
         ),
     ] = None,
+    gallery: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="HTML file to write, which shows the result of the run."),
+    ] = None,
 ) -> int:
     """Run an ImageJob on this machine, without a cluster.
 
@@ -30,4 +34,4 @@ def run(
     """
     from imagejob_local.command import run as run_here
 
-    return run_here(file, store, allow_network or [])
+    return run_here(file, store, allow_network or [], gallery)
