@@ -63,8 +63,9 @@ bench-images: $(STAMP) ## cost of an image, compared with pyvips and sharp (minu
 bench-failover: $(STAMP) ## 25 takeovers between two replicas in a burst of 200 ImageJobs (15 minutes)
 	@IMAGEJOB_FAILOVER_JOBS=200 IMAGEJOB_FAILOVER_ROUNDS=5 $(PYTHON) -m pytest -q --no-header tests/e2e/load/test_failover.py
 
-browser: $(STAMP) ## animations and their outputs, frame by frame as Chromium shows them; SEEDS changes their number (a minute; needs Chromium)
+browser: $(STAMP) ## animations as Chromium shows them, SEEDS changes their number; and the gallery (minutes; needs Chromium and npm)
 	@PYTHONPATH=tools:tests $(PYTHON) -m browser --seeds $(or $(SEEDS),10)
+	@$(PYTHON) -m pytest -q --no-header -rP tests/browser
 
 mutants: $(STAMP) ## changes to the code, one at a time, that the unit tests must notice; COUNT and SEED change the sample (15 minutes)
 	@$(PYTHON) -m mutants --count=$(or $(COUNT),200) --seed=$(or $(SEED),1)

@@ -112,9 +112,8 @@ def _shown(facts: dict[str, object], samples: bytes) -> Shown:
     return Shown(tuple(frames), tuple(milliseconds), plays)
 
 
-@contextlib.contextmanager
-def started() -> Iterator[Browser]:
-    """Start the browser, and stop it at the end.
+def command(profile: str, address: str) -> list[str]:
+    """The command that starts Chromium with a page, and with a port for its developer tools.
 
     Raises:
         FileNotFoundError: No Chromium is installed.
@@ -122,13 +121,20 @@ def started() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         raise FileNotFoundError(f"none of {', '.join(NAMES)} is installed")
+    return [program, *FLAGS, f"--user-data-dir={profile}", "--remote-debugging-port=0", address]
+
+
+@contextlib.contextmanager
+def started() -> Iterator[Browser]:
+    """Start the browser, and stop it at the end; raises FileNotFoundError."""
     browser = Browser()
     server = ThreadingHTTPServer(("127.0.0.1", 0), browser.handler())
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         address = f"http://127.0.0.1:{server.server_port}/"
-        command = [program, *FLAGS, f"--user-data-dir={profile}", "--remote-debugging-port=0", address]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command(profile, address), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         try:
             yield browser
         finally:
