@@ -275,7 +275,7 @@ class Started:
 
     def __init__(self, tmp_path: Path, store: Path) -> None:
         steps = [
-            {"resize": {"width": 6000, "height": 6000, "fit": "Outside"}},
+            {"resize": {"width": 5000, "height": 5000, "fit": "Outside"}},
             {"blur": {"radiusPixels": 250}},
         ]
         renditions = [{"name": "slow", "steps": steps, "output": {"format": "AVIF", "speed": 0}}]
