@@ -15,16 +15,19 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 
 OPERATOR = "system:serviceaccount:imagejob-system:imagejob-operator"
 OTHER = "system:serviceaccount:imagejob-system:other"
+MISSING = "no-such-object"
+"""So that a request fails, whether the user may make it or not: only errors have their headers."""
 SECONDS = 30.0
 Request = Callable[[client.ApiClient], object]
 
 
-def list_jobs(api: client.ApiClient) -> object:
-    return client.CustomObjectsApi(api).list_namespaced_custom_object(GROUP, VERSION, "default", PLURAL)
+def get_job(api: client.ApiClient) -> object:
+    objects = client.CustomObjectsApi(api)
+    return objects.get_namespaced_custom_object(GROUP, VERSION, "default", PLURAL, MISSING)
 
 
 def get_lease(namespace: str) -> Request:
-    return lambda api: client.CoordinationV1Api(api).read_namespaced_lease("imagejob-operator", namespace)
+    return lambda api: client.CoordinationV1Api(api).read_namespaced_lease(MISSING, namespace)
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +53,10 @@ def schema_of(cluster: Any, schemas: dict[str, str], user: str, request: Request
 @pytest.mark.parametrize(
     ("user", "request_", "wanted"),
     [
-        (OPERATOR, list_jobs, "imagejob-operator"),
+        (OPERATOR, get_job, "imagejob-operator"),
         (OPERATOR, get_lease("imagejob-system"), "imagejob-leader-election"),
         (OPERATOR, get_lease("default"), "imagejob-operator"),
-        (OTHER, list_jobs, "service-accounts"),
+        (OTHER, get_job, "service-accounts"),
         (OTHER, get_lease("imagejob-system"), "service-accounts"),
     ],
 )
