@@ -60,7 +60,7 @@ function errorPart(item, known) {
   part.append(element("p", {}, element("bdi", {}, item.message)));
   if (known) {
     part.append(element("p", {}, element("b", {}, "Meaning: "), `${known.meaning}.`));
-    part.append(element("p", {}, element("b", {}, "What to do: "), `${known.remedy}.`));
+    part.append(element("p", {}, element("b", {}, "What to do: "), known.remedy));
   }
   return part;
 }
