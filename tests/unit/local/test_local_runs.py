@@ -280,7 +280,10 @@ class Started:
         ]
         renditions = [{"name": "slow", "steps": steps, "output": {"format": "AVIF", "speed": 0}}]
         job = manifest(tmp_path, {"keys": list(PHOTOS)}, renditions=renditions)
-        command = [sys.executable, "-m", "imagejob_cli", "run", str(job), "--store", str(store)]
+        # A shell that starts the tests in the background has them ignore SIGINT, which processes inherit.
+        interruptible = ["env", "--default-signal=INT"]
+        run = [sys.executable, "-m", "imagejob_cli", "run", str(job), "--store", str(store)]
+        command = [*interruptible, *run]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
