@@ -18,7 +18,7 @@ from imagejob_operator.decision.attempt import parse_attempts
 from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.status_update import RECONCILING
 
-LASTING = timedelta(seconds=5)
+LASTING = timedelta(seconds=15)
 """Steps of shorter runs are not worth a write."""
 MOST = 10
 """Events of the steps of one run, each repetition included."""

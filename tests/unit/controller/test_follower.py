@@ -56,7 +56,7 @@ async def test_a_status_that_is_held_back_is_not_flushed_without_the_lease() -> 
     assert world.job.status.phase == "Launching"
     calls = len(world.cluster.hooks.calls)
     world.operator.is_leader = False
-    world.clock.advance(5)
+    world.clock.advance(15)
     assert world.operator.queue.release_due()
     await world.run(until=lambda: not world.operator.queue.ready)
     assert len(world.cluster.hooks.calls) == calls

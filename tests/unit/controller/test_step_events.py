@@ -45,7 +45,7 @@ async def test_a_run_of_one_item_is_in_the_singular() -> None:
 async def test_a_run_that_lasts_records_its_steps_while_it_goes_on() -> None:
     world = World(script=well(run=30))
     world.create(**ONE_POD)
-    await world.run(until=lambda: bool(steps(world)), within=10)
+    await world.run(until=lambda: bool(steps(world)), within=20)
     assert world.job.status.phase == "Running"
     assert steps(world) == [("Staged", 1), ("Launched", 1)]
     assert message(world, "Staged") == "2 items (2 objects of 5 bytes copied)"
@@ -57,7 +57,7 @@ async def test_a_run_that_lasts_records_its_steps_while_it_goes_on() -> None:
 async def test_a_pod_that_waits_long_does_not_hide_that_the_sources_are_staged() -> None:
     world = World(script=well(start=100))
     world.create(**ONE_POD)
-    await world.run(until=lambda: bool(steps(world)), within=15)
+    await world.run(until=lambda: bool(steps(world)), within=25)
     assert world.job.status.phase == "Launching"
     assert steps(world) == [("Staged", 1)]
 

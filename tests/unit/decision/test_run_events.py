@@ -34,13 +34,13 @@ def events(
 @pytest.mark.parametrize(
     ("seconds", "recorded", "found"),
     [
-        (4.9, {}, ()),
-        (5, {}, (STAGED, LAUNCHED)),
-        (5, {"Staged": 1}, (LAUNCHED,)),
-        (5, {"Launched": 1}, (STAGED,)),
-        (5, {"Resumed": 9}, (STAGED,)),
-        (5, {"Resumed": 10}, ()),
-        (5, {"Resumed": 11}, ()),
+        (14.9, {}, ()),
+        (15, {}, (STAGED, LAUNCHED)),
+        (15, {"Staged": 1}, (LAUNCHED,)),
+        (15, {"Launched": 1}, (STAGED,)),
+        (15, {"Resumed": 9}, (STAGED,)),
+        (15, {"Resumed": 10}, ()),
+        (15, {"Resumed": 11}, ()),
     ],
 )
 def test_what_a_run_that_lasts_has_reached(
@@ -50,12 +50,12 @@ def test_what_a_run_that_lasts_has_reached(
 
 
 def test_what_it_has_not_reached_is_not_recorded() -> None:
-    assert events(at_phase(Phase.LAUNCHING), None, 5) == (STAGED,)
-    assert events(at_phase(Phase.STAGING), None, 5) == ()
+    assert events(at_phase(Phase.LAUNCHING), None, 15) == (STAGED,)
+    assert events(at_phase(Phase.STAGING), None, 15) == ()
 
 
 def test_events_come_after_the_other_actions() -> None:
-    o = seen(job(RUNNING), now=later(5))
+    o = seen(job(RUNNING), now=later(15))
     found = with_step_events(o, Decision(RUNNING, (ReleaseFinalizer(),)))
     assert found.actions == (ReleaseFinalizer(), STAGED, LAUNCHED)
 
@@ -75,11 +75,11 @@ def of_run(current: Status, **fields: Any) -> Status:
     ],
 )
 def test_a_run_that_ends_or_has_not_begun_has_no_steps(current: Status) -> None:
-    assert events(current, None, 5) == ()
+    assert events(current, None, 15) == ()
 
 
 def test_a_deletion_has_no_steps() -> None:
-    assert events(RUNNING, None, 5, deleted_at=NOW) == ()
+    assert events(RUNNING, None, 15, deleted_at=NOW) == ()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_deletion_has_no_steps() -> None:
 )
 def test_what_was_staged(items: ItemCounts | None, staging: StagingStatus | None, text: str) -> None:
     current = msgspec.structs.replace(at_phase(Phase.LAUNCHING), items=items, staging=staging)
-    assert events(current, None, 5) == (replace(STAGED, message=text),)
+    assert events(current, None, 15) == (replace(STAGED, message=text),)
 
 
 @pytest.mark.parametrize(
