@@ -61,6 +61,7 @@ class Process:
             operator.watch_monitor.attempts,
             operator.settings.job_class,
             operator.metrics.event_failed,
+            operator.metrics.attempt_changed,
         )
 
     async def run(self) -> None:

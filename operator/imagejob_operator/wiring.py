@@ -101,8 +101,8 @@ class Operator:
         """`configuration` has address and credentials of the API server."""
         self.settings = settings
         self.cache = Cache()
-        self.queues = Queues()
         self.metrics = Metrics()
+        self.queues = Queues.observed(self.metrics.queued)
         self.namespaces = WatchedNamespaces(settings.watch_namespaces, self.metrics.namespace_available)
         # Its own session: a renewal must not wait for a free connection.
         self.lease_session = open_session(configuration, connections=2)
@@ -138,6 +138,7 @@ class Operator:
         tasks = (schedule.failure,)
         lister = self.clients.metadata_lister
         self.watch_monitor = WatchMonitor(lister, self.cache, self.queues, tasks, self.namespaces)
+        self.metrics.watch_lag(self.watch_monitor.lag, self.watch_monitor.checked_age)
 
     async def close(self) -> None:
         """Close all connections."""

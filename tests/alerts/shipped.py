@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import re
 import shutil
@@ -34,6 +35,21 @@ def shipped_groups() -> list[dict[str, Any]]:
 def shipped_rules() -> list[Rule]:
     """Every rule, in its order."""
     return [rule for group in shipped_groups() for rule in group["rules"]]
+
+
+def dashboard_queries() -> list[str]:
+    """The queries of the dashboard, with values for Grafana's variables."""
+    panels = json.loads((RULES.parent / "dashboard.json").read_text())["panels"]
+    queries = [target["expr"] for panel in panels for target in panel.get("targets", ())]
+    return [q.replace("$__rate_interval", "2m").replace("$namespace", "imagejob") for q in queries]
+
+
+def check_queries(folder: Path, queries: list[str]) -> subprocess.CompletedProcess[str]:
+    """promtool's opinion of queries."""
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
+    (folder / "queries.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    command = [promtool(), "check", "rules", "queries.yaml"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def severities(rule: Rule) -> set[str]:

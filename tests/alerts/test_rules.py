@@ -13,6 +13,8 @@ from alerts.shipped import (
     CASES,
     Rule,
     cases_of,
+    check_queries,
+    dashboard_queries,
     mutants,
     promtool,
     run_tests,
@@ -33,6 +35,15 @@ def test_prometheus_takes_the_rules(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(RULES)} rules found" in done.stdout
+
+
+def test_prometheus_takes_the_queries_of_the_dashboard(tmp_path: Path) -> None:
+    queries = dashboard_queries()
+    done = check_queries(tmp_path, queries)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(queries)} rules found" in done.stdout
+    broken = check_queries(tmp_path, [*queries, queries[0].removesuffix(")")])
+    assert broken.returncode != 0
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)

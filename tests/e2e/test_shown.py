@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 from e2e.world import NAMESPACE, OPERATOR, Shop, image_job, reason, until, verdict
+from localcluster.paths import repository
+
+MONITORING = repository() / "manifests" / "monitoring"
 
 
 def row(shop: Shop) -> list[str]:
@@ -53,6 +57,14 @@ def test_the_metric_of_ends_names_the_namespace(shop: Shop) -> None:
         return any(line.startswith("imagejob_finished_total{") and mine in line for line in lines)
 
     until("the end is counted for the namespace", counted, 10)
+
+
+def test_every_metric_of_rules_and_dashboard_is_served(shop: Shop) -> None:
+    shown = "".join((MONITORING / name).read_text() for name in ("rules.yaml", "dashboard.json"))
+    names = {re.sub("_(bucket|count|sum)$", "", name) for name in re.findall(r"\bimagejob_[a-z_]+", shown)}
+    assert len(names) > 20
+    declared = {line.split()[2] for line in metrics(shop).splitlines() if line.startswith("# TYPE ")}
+    assert names - declared == set()
 
 
 def test_the_operator_shows_that_its_store_cannot_be_used(shop: Shop) -> None:

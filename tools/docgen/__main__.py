@@ -1,4 +1,4 @@
-"""`python -m docgen [JSON…]`: write the generated pages below docs/.
+"""`python -m docgen [JSON…]`: write the generated pages below docs/, and the Grafana dashboard.
 
 Args:
     JSON: measurements (failures.json, chaos.json, …), copied to docs/evidence/measured/ first.
@@ -14,6 +14,7 @@ import yaml
 
 from docgen.benchmarks import bench_images
 from docgen.chaos import SECTIONS, chaos
+from docgen.dashboard import dashboard
 from docgen.errors import errors
 from docgen.monitoring import monitoring
 from docgen.pages import api, failures, phases
@@ -22,6 +23,7 @@ from docgen.soaking import soak
 
 ROOT = Path(__file__).resolve().parents[2]
 USERS, ADMINISTRATORS, EVIDENCE = (ROOT / "docs" / part for part in ("users", "administrators", "evidence"))
+MONITORING = ROOT / "manifests" / "monitoring"
 FOLDER = EVIDENCE / "measured"
 MEASURED, IMAGES, PICTURES, SOAK = (
     FOLDER / f"{name}.json" for name in ("failures", "bench-images", "pictures", "soak")
@@ -34,7 +36,7 @@ def pages() -> dict[Path, str]:
     jobs, stores = (
         yaml.safe_load((ROOT / "crds" / name).read_text()) for name in ("imagejob.yaml", "imagestore.yaml")
     )
-    rules = yaml.safe_load((ROOT / "manifests" / "monitoring" / "rules.yaml").read_text())
+    rules = yaml.safe_load((MONITORING / "rules.yaml").read_text())
     crashes = {name: json.loads(path.read_text()) for name, path in CRASHES.items() if path.exists()}
     return {
         USERS / "phases.md": phases(),
@@ -42,6 +44,7 @@ def pages() -> dict[Path, str]:
         USERS / "imagejob-api.md": api(jobs),
         USERS / "imagestore-api.md": api(stores),
         ADMINISTRATORS / "monitoring.md": monitoring(rules),
+        MONITORING / "dashboard.json": dashboard(),
         EVIDENCE / "failures.md": failures(json.loads(MEASURED.read_text())),
         EVIDENCE / "chaos.md": chaos(crashes),
         EVIDENCE / "bench-images.md": bench_images(json.loads(IMAGES.read_text())),

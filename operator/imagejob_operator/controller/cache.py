@@ -121,14 +121,18 @@ class Cache:
             if not attempt.gone
         ]
 
-    def put_attempt(self, job: Identity, attempt: Attempt) -> None:
-        """Store an attempt; one that is gone does not come back."""
+    def put_attempt(self, job: Identity, attempt: Attempt) -> Attempt | None:
+        """Store an attempt; one that is gone does not come back. Its last known state, if there is one."""
         found = self._attempts.setdefault(job, {})
         known = found.get(attempt.name)
         if known and known.uid != attempt.uid:
             self._forget_facts(known)
-        if known is None or known.uid != attempt.uid or not known.gone:
+        if known is None or known.uid != attempt.uid:
             found[attempt.name] = attempt
+            return None
+        if not known.gone:
+            found[attempt.name] = attempt
+        return known
 
     def drop_attempt(self, job: Identity, attempt: Attempt) -> None:
         """The attempt is gone; how it ended is kept, because no reconcile may have seen it."""

@@ -181,13 +181,24 @@ class WatchMonitor:
         found += filter(None, (failure() for failure in self._tasks))
         return found[:MAX_PROBLEMS]
 
+    def lag(self) -> float:
+        """Seconds for which a watch has not delivered a version that was listed; 0 if nothing is missing."""
+        now = self._clock()
+        return max(
+            (now - missing.since for missing in self._missing.values() if missing.still()), default=0.0
+        )
+
+    def checked_age(self) -> float:
+        """Seconds since the watches were compared with a metadata list."""
+        return self._clock() - self._listed_at
+
     def details(self) -> dict[str, object]:
         """Numbers for /healthz."""
         longest = self._queue.longest_reconcile()
         return {
             "jobs": len(self.jobs.versions),
             "attempts": len(self.attempts.versions),
-            "secondsSinceMetadataList": round(self._clock() - self._listed_at, 1),
+            "secondsSinceMetadataList": round(self.checked_age(), 1),
             "missingFromWatch": len(self._missing),
             "workqueueDepth": len(self._queue),
             "longestReconcileSeconds": round(longest[1], 1) if longest else 0,

@@ -25,6 +25,8 @@ MAX_STALLED_CHECKS = 12
 """Consecutive checks at which a key could have been taken, and no reconcile had started."""
 
 Reconcile = Callable[[Key], Awaitable[None]]
+Waited = Callable[[str, float], None]
+"""A key was taken: the name of the queue, and for how many seconds the key had waited."""
 
 RETRY = Backoff(timedelta(seconds=2), timedelta(seconds=10), jitter=0.5)
 """With jitter, because all keys fail together when the API server is away."""
@@ -33,16 +35,24 @@ RETRY = Backoff(timedelta(seconds=2), timedelta(seconds=10), jitter=0.5)
 class WorkQueue:
     """Keys to reconcile. A key that is added twice before it is taken is reconciled once."""
 
-    def __init__(self, name: str = "jobs", workers: int = 64, random: Random = random.random) -> None:
+    def __init__(
+        self,
+        name: str = "jobs",
+        workers: int = 64,
+        random: Random = random.random,
+        waited: Waited = lambda queue, seconds: None,
+    ) -> None:
         self.name = name
         self.random = random
+        self._waited = waited
         self._started = 0
         """Reconciles that have started since the last check."""
         self._stalled_checks = 0
         self._workers = workers
         self._ready: FairQueue[Key] = FairQueue(workers)
         """Queued keys; the flows are the namespaces, and the slots the workers."""
-        self._queued: set[Key] = set()
+        self._queued: dict[Key, float] = {}
+        """Queued keys, and since when."""
         self._active: dict[Key, float] = {}
         """Keys that are being reconciled, and since when."""
         self._dirty: set[Key] = set()
@@ -74,7 +84,7 @@ class WorkQueue:
         if key in self._active:
             self._dirty.add(key)
         elif key not in self._queued:
-            self._queued.add(key)
+            self._queued[key] = asyncio.get_running_loop().time()
             self._ready.add(key.namespace, key)
             self._wake()
 
@@ -179,7 +189,7 @@ class WorkQueue:
             self._idle.append(woken)
             await woken
         _, key = taken
-        self._queued.discard(key)
+        self._waited(self.name, asyncio.get_running_loop().time() - self._queued.pop(key))
         return key
 
     def _wake(self) -> None:
@@ -197,6 +207,11 @@ class Queues:
 
     jobs: WorkQueue = field(default_factory=WorkQueue)
     imagestores: WorkQueue = field(default_factory=lambda: WorkQueue("imagestores", workers=32))
+
+    @classmethod
+    def observed(cls, waited: Waited) -> Queues:
+        """Queues that report for how long each key has waited."""
+        return cls(WorkQueue(waited=waited), WorkQueue("imagestores", workers=32, waited=waited))
 
     def __iter__(self) -> Iterator[WorkQueue]:
         """Both."""

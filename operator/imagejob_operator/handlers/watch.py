@@ -42,6 +42,7 @@ class WatchHandlers:
     pod_versions: SeenVersions
     job_class: str = ""
     failed: Callable[[str], None] = lambda kind: None
+    attempt_changed: Callable[[Attempt, Attempt], None] = lambda before, after: None
 
     def register(self, registry: kopf.OperatorRegistry, installation: str) -> None:
         """Register the handlers with Kopf."""
@@ -77,8 +78,8 @@ class WatchHandlers:
                 return
             if event["type"] == "DELETED":
                 self.cache.drop_attempt(*found)
-            else:
-                self.cache.put_attempt(*found)
+            elif before := self.cache.put_attempt(*found):
+                self.attempt_changed(before, found[1])
             self.queue.add(found[0].key)
 
     async def on_imagestore(self, event: kopf.RawEvent, **_: Any) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace as replace_status
 
-from fakes.build import job, status
-from imagejob_operator.adapters.process.metrics import MAX_NAMESPACES, OTHER_NAMESPACES, Metrics
+from fakes.build import attempt, job, status
+from imagejob_operator.adapters.process.metric_collectors import MAX_NAMESPACES, OTHER_NAMESPACES
+from imagejob_operator.adapters.process.metrics import Metrics
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob, Key
 from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.status import ItemCounts
+from imagejob_operator.decision.attempt import State
 from imagejob_operator.decision.phases.cleaning import DEFERRALS
 
 
@@ -66,3 +72,26 @@ def test_jobs_without_an_operator_are_counted() -> None:
 def series(metrics: Metrics, name: str) -> list[tuple[dict[str, str], float]]:
     samples = (sample for family in metrics.registry.collect() for sample in family.samples)
     return [(sample.labels, sample.value) for sample in samples if sample.name == name]
+
+
+def test_items_are_counted_once_a_run_has_ended() -> None:
+    metrics, counts = Metrics(), ItemCounts(total=9, succeeded=4, failed=3, skipped=2)
+    ended = replace(
+        job(status(Phase.SUCCEEDED)), status=replace_status(status(Phase.SUCCEEDED), items=counts)
+    )
+    running = replace(ended, status=replace_status(status(Phase.RUNNING), items=counts))
+    metrics.moved(status(Phase.LAUNCHING), running)
+    assert sum(value for _, value in series(metrics, "imagejob_items_total")) == 0
+    metrics.moved(status(Phase.PUBLISHING), ended)
+    found = {labels["result"]: value for labels, value in series(metrics, "imagejob_items_total")}
+    assert found == {"succeeded": 4, "failed": 3, "skipped": 2}
+
+
+def test_the_start_of_a_pod_is_observed_when_it_is_known() -> None:
+    metrics = Metrics()
+    waits, runs, ended = (attempt(state) for state in (State.WAITING, State.RUNNING, State.SUCCEEDED))
+    ended = replace(ended, started_at=ended.created_at + timedelta(seconds=3))
+    for before, after in pairwise((waits, runs, ended, ended)):
+        metrics.attempt_changed(before, after)
+    assert metrics.registry.get_sample_value("imagejob_pod_start_seconds_count") == 1
+    assert metrics.registry.get_sample_value("imagejob_pod_start_seconds_sum") == 3

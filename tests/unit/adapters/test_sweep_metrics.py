@@ -79,7 +79,7 @@ def test_how_long_reports_stay() -> None:
         read_settings({**NEEDED, "IMAGEJOB_REPORT_RETENTION_DAYS": "0"})
 
 
-def test_leader_jobs_and_queues_are_read_at_each_scrape() -> None:
+async def test_leader_jobs_and_queues_are_read_at_each_scrape() -> None:
     metrics, is_leader, queues = Metrics(), [False], Queues()
     metrics.watch(lambda: [job(status(Phase.RUNNING))], lambda: is_leader[0], queues)
     found = values(metrics)

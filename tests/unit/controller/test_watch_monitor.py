@@ -149,6 +149,19 @@ def test_a_watch_that_goes_silent_is_noticed_within_90_seconds() -> None:
     play(scenario)
 
 
+def test_the_lag_of_a_watch_is_shown() -> None:
+    async def scenario(w: Watched) -> None:
+        w.change("1")
+        w.change("2", delivered=False)
+        await w.is_well_for(LIST_PERIOD + 5)
+        assert 5 <= w.watch_monitor.lag() <= LIST_PERIOD + 5
+        assert w.watch_monitor.checked_age() <= LIST_PERIOD
+        w.watch_monitor.jobs.note("shop", "u1", "2", False)
+        assert w.watch_monitor.lag() == 0
+
+    play(scenario)
+
+
 def test_also_when_the_change_comes_just_after_a_comparison() -> None:
     async def scenario(w: Watched) -> None:
         w.change("1")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from fakes.jumping_loop import run
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.controller.workqueue import WorkQueue
 
@@ -125,6 +126,22 @@ async def test_reconciles_that_hang_leave_workers_to_other_namespaces(
     assert reconciles.begun == [*crowd[:2], A], "one namespace has half of the four workers"
     for gate in gates:
         gate.set()
+
+
+def test_the_time_in_the_queue_is_reported_once_a_key_is_taken() -> None:
+    async def scenario() -> list[tuple[str, float]]:
+        waited: list[tuple[str, float]] = []
+        reconciles = Reconciles()
+        queue = WorkQueue("jobs", workers=1, waited=lambda name, seconds: waited.append((name, seconds)))
+        queue.add(A)
+        queue.add_after(B, 3)
+        await asyncio.sleep(7)
+        queue.start(reconciles)
+        await reconciles.until(2)
+        await queue.stop()
+        return waited
+
+    assert run(scenario()) == [("jobs", 7), ("jobs", 4)]
 
 
 async def test_keys_of_a_namespace_keep_their_order(reconciles: Reconciles) -> None:

@@ -4,54 +4,28 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
+from imagejob_operator.adapters.process.metric_collectors import GarbageByStore, JobsByPhase, NamespaceLabels
 from imagejob_operator.api.errors import Fault, Reason
 from imagejob_operator.api.imagejob import ImageJob
-from imagejob_operator.api.phase import TERMINAL, Phase
-from imagejob_operator.api.status import Status
+from imagejob_operator.api.phase import TERMINAL
+from imagejob_operator.api.status import ItemCounts, Status
 from imagejob_operator.controller.workqueue import WorkQueue
+from imagejob_operator.decision.attempt import Attempt
 from imagejob_operator.decision.phases.cleaning import DEFERRALS
 from imagejob_operator.garbage.schedule import StoreSweeps
 
 _CALL_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 _WAIT_BUCKETS = (0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 1800)
+_START_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 _LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-F = TypeVar("F", GaugeMetricFamily, CounterMetricFamily)
+ITEM_RESULTS = ("succeeded", "failed", "skipped")
 STORES = ("default", "imagestore")
 """Label of counters that must not grow with the number of ImageStores."""
 _PHASE_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400)
-
-
-MAX_NAMESPACES = 100
-"""Namespaces with series of their own in each replica."""
-OTHER_NAMESPACES = "(other)"
-"""The label of all further ones; no namespace can have this name."""
-
-
-class NamespaceLabels:
-    """Values of the label `job_namespace`, not `namespace`, which is that of the operator that is scraped.
-
-    The first namespaces keep their names while the process lives, so the number of series is bounded.
-    """
-
-    def __init__(self, most: int = MAX_NAMESPACES) -> None:
-        self._most = most
-        self._named: set[str] = set()
-
-    def of(self, job: ImageJob) -> str:
-        """The label of a job's namespace."""
-        name = job.key.namespace
-        if name not in self._named and len(self._named) >= self._most:
-            return OTHER_NAMESPACES
-        self._named.add(name)
-        return name
 
 
 class Metrics:
@@ -74,6 +48,15 @@ class Metrics:
         name, text = "imagejob_unserved_jobs", "ImageJobs of other classes without a status for 30 seconds."
         self._unserved = gauge(name, text)
         self._depth = gauge("imagejob_workqueue_depth", "Number of keys waiting in a work queue.", ["queue"])
+        name, text = "imagejob_workqueue_queue_duration_seconds", "Time that keys waited in a work queue."
+        self._queued = histogram(name, text, ["queue"])
+        name, text = (
+            "imagejob_watch_lag_seconds",
+            "Time for which a listed version was not delivered.",
+        )
+        self._watch_lag = gauge(name, text)
+        name, text = "imagejob_watch_checked_age_seconds", "Time since the watches were compared with a list."
+        self._watch_checked = gauge(name, text)
         self._reconciles = counter("imagejob_reconcile", "Reconciles of ImageJobs by result.", ["result"])
         self._reconcile_duration = histogram(
             "imagejob_reconcile_duration_seconds", "Duration of a reconcile."
@@ -83,6 +66,13 @@ class Metrics:
         )
         name, text = "imagejob_phase_duration_seconds", "Time that runs spent in a phase."
         self._phase_seconds = histogram(name, text, ["phase"], buckets=_PHASE_BUCKETS)
+        name, text = "imagejob_items", "Items of ended runs: succeeded, failed or skipped."
+        self._items = counter(name, text, ["result"])
+        name, text = (
+            "imagejob_pod_start_seconds",
+            "Time from the creation of a Pod to its start.",
+        )
+        self._pod_start = histogram(name, text, buckets=_START_BUCKETS)
         self._staged = counter("imagejob_staged_bytes", "Bytes copied into staging.")
         name, text = "imagejob_cleaning_deferred", "Finalizers released before staging was known to be empty."
         self._deferred = counter(name, text, ["reason", "store"])
@@ -110,8 +100,13 @@ class Metrics:
         self._leader.set_function(is_leader)
         for queue in queues:
             self._depth.labels(queue.name).set_function(partial(len, queue))
-        self.registry.register(_JobsByPhase(lambda: jobs() if is_leader() else (), self._namespaces))
-        self.registry.register(_GarbageByStore(lambda: sweeps() if is_leader() else ()))
+        self.registry.register(JobsByPhase(lambda: jobs() if is_leader() else (), self._namespaces))
+        self.registry.register(GarbageByStore(lambda: sweeps() if is_leader() else ()))
+
+    def watch_lag(self, lag: Callable[[], float], checked_age: Callable[[], float]) -> None:
+        """Read at each scrape how far the watches are behind, and when that was checked; both in seconds."""
+        self._watch_lag.set_function(lag)
+        self._watch_checked.set_function(checked_age)
 
     def watch_unserved(self, count: Callable[[], int]) -> None:
         """Read at each scrape how many jobs of other classes have had no status for long."""
@@ -141,6 +136,18 @@ class Metrics:
             code, reason = (error.code, error.reason) if error else ("", outcome)
             of = self._namespaces.of(job)
             self._finished.labels(after.phase, code, reason, _cause(job), of).inc()
+            items = after.items or ItemCounts()
+            for result in ITEM_RESULTS:
+                self._items.labels(result).inc(getattr(items, result))
+
+    def attempt_changed(self, before: Attempt, after: Attempt) -> None:
+        """A watch delivered a new state of a Pod; its start is known when its processor has ended."""
+        if before.started_at is None and after.started_at is not None and not after.gone:
+            self._pod_start.observe(max(0.0, (after.started_at - after.created_at).total_seconds()))
+
+    def queued(self, queue: str, seconds: float) -> None:
+        """A key was taken from a work queue, and had waited so long."""
+        self._queued.labels(queue).observe(seconds)
 
     def staged(self, size: int) -> None:
         """See the port."""
@@ -178,96 +185,3 @@ def _cause(job: ImageJob) -> str:
         return ""
     tenants = {Fault.USER, Fault.IMAGE} | ({Fault.STORAGE} if job.uses_image_store else set())
     return "tenant" if error.fault in tenants else "installation"
-
-
-class _GarbageByStore(Collector):
-    """What the sweeps of every store left, read at each scrape; a store that is gone has no series."""
-
-    def __init__(self, sweeps: Callable[[], Iterable[tuple[StoreSweeps, float]]]) -> None:
-        self._sweeps = sweeps
-
-    def collect(self) -> Iterable[Metric]:
-        """Every metric, with the store as label."""
-        stores = list(self._sweeps())
-
-        def family(kind: type[F], name: str, text: str, value: Callable[[StoreSweeps], float]) -> F:
-            found = kind(f"imagejob_{name}", text, labels=["store"])
-            for sweeps, _ in stores:
-                found.add_metric([sweeps.name], value(sweeps))
-            return found
-
-        gauge, counter = partial(family, GaugeMetricFamily), partial(family, CounterMetricFamily)
-        text = "Number of orphaned staging folders that the last sweep did not delete."
-        yield gauge("orphan_prefixes", text, lambda sweeps: sweeps.left.prefixes)
-        text = "Number of objects in orphaned staging folders."
-        yield gauge("orphan_objects", text, lambda sweeps: sweeps.left.objects)
-        text = "Total size in bytes of the objects in orphaned staging folders."
-        yield gauge("orphan_bytes", text, lambda sweeps: sweeps.left.bytes)
-        text = "Seconds since the last write to the oldest orphaned staging folder."
-        yield gauge("orphan_oldest_seconds", text, lambda sweeps: sweeps.left.oldest.total_seconds())
-        text = "Number of orphaned objects that are too recent to be deleted."
-        yield gauge("orphan_waiting_objects", text, lambda sweeps: sweeps.left.waiting)
-        text = "Keys and folders in the installation's own staging that the operator did not write."
-        yield gauge("staging_unknown_prefixes", text, lambda sweeps: sweeps.left.unknown)
-        text = "Objects deleted by the garbage collector."
-        yield counter("garbage_deleted_objects", text, lambda sweeps: sweeps.deleted_objects)
-        text = "Number of sweeps that failed, and of folders that a sweep failed to process."
-        yield counter("garbage_sweep_errors", text, lambda sweeps: sweeps.failures)
-        name, text = (
-            "imagejob_staging_foreign_prefixes",
-            "Staging folders of other clusters and installations.",
-        )
-        foreign = GaugeMetricFamily(name, text, labels=["store", "cluster"])
-        name, text = (
-            "imagejob_garbage_sweep_age_seconds",
-            "Seconds since the last completed sweep of a store.",
-        )
-        ages = GaugeMetricFamily(name, text, labels=["store"])
-        for sweeps, age in stores:
-            own = len(sweeps.left.installations)
-            foreign.add_metric([sweeps.name, "own"], own)
-            foreign.add_metric([sweeps.name, "other"], sweeps.left.foreign - own)
-            ages.add_metric([sweeps.name], age)
-        yield foreign
-        yield ages
-
-
-class _JobsByPhase(Collector):
-    """Counts the jobs at each scrape."""
-
-    def __init__(self, jobs: Callable[[], Iterable[ImageJob]], namespaces: NamespaceLabels) -> None:
-        self._jobs = jobs
-        self._namespaces = namespaces
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        """The jobs by phase and code, and the age of the oldest that has not ended in each namespace."""
-        by_phase: dict[tuple[str, str], int] = {}
-        oldest: dict[str, float] = {}
-        for job in self._jobs():
-            status = job.status
-            place = (status.at.value, status.error.code if status.error else "")
-            by_phase[place] = by_phase.get(place, 0) + 1
-            ended = status.at in TERMINAL or (status.run and status.run.finished_at)
-            if not ended and status.at is not Phase.SUSPENDED:
-                of, age = self._namespaces.of(job), _age(job, datetime.now(UTC)).total_seconds()
-                oldest[of] = max(oldest.get(of, 0.0), age)
-        jobs = GaugeMetricFamily("imagejob_jobs", "ImageJobs by phase and code.", labels=["phase", "code"])
-        for labels, count in by_phase.items():
-            jobs.add_metric(list(labels), count)
-        yield jobs
-        name = "imagejob_oldest_unfinished_seconds"
-        text = (
-            "Age of the oldest run that has not ended, without the time in which it was suspended or queued."
-        )
-        ages = GaugeMetricFamily(name, text, labels=["job_namespace"])
-        for of, age in (oldest or {"": 0.0}).items():
-            ages.add_metric([of], age)
-        yield ages
-
-
-def _age(job: ImageJob, now: datetime) -> timedelta:
-    """How long the current run has been going on, without the time in which it was suspended or queued."""
-    run, status = job.status.run, job.status
-    begun = (run and run.counted_from) or status.phase_since or job.created_at or now
-    held = now - run.queued_since if run and run.queued_since else timedelta()
-    return now - begun - held
