@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 MEASURED := failures chaos chaos-cluster failover pictures
 
-.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock audit release clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -74,9 +74,17 @@ soak: $(STAMP) ## 5,000 ImageJobs on simulated nodes: the operator's memory must
 	@PYTHONPATH=tools:bench $(PYTHON) -m soak
 
 lock: $(STAMP) ## update the lock files from pyproject.toml
-	@for part in operator processor cli local bench dev; do .venv/bin/uv pip compile --quiet --universal pyproject.toml --extra $$part \
+	@for part in operator processor cli local bench audit dev; do .venv/bin/uv pip compile --quiet --universal pyproject.toml --extra $$part \
 	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	  -o locks/$$part.txt || exit 1; done
+
+audit: $(STAMP) ## known vulnerabilities of the locked packages; fails if one was not looked up (needs PyPI's JSON API)
+	@.venv/bin/uv venv --quiet --clear build/audit
+	@.venv/bin/uv pip install --quiet --python build/audit --require-hashes -r locks/audit.txt
+	@PATH=$(CURDIR)/build/audit/bin:$$PATH $(PYTHON) -m release.audit locks/operator.txt locks/processor.txt locks/cli.txt locks/local.txt
+
+release: $(STAMP) ## everything that a release publishes, in out/release
+	@$(PYTHON) -m release
 
 clean: ## stop the clusters of this tree and remove build results
 	@test ! -x $(PYTHON) || { $(PYTHON) -m localcluster down --name demo; $(PYTHON) -m localcluster down --name test; $(PYTHON) -m localcluster down --name test-2; }

@@ -17,9 +17,10 @@ The operator serves `/metrics`, `/healthz` and `/readyz` on port 8080 (`IMAGEJOB
 The component `manifests/monitoring` adds a ServiceMonitor and the alert rules, which need the Prometheus
 Operator, and a [dashboard](../../manifests/monitoring/dashboard.json) for Grafana. The dashboard is in a
 ConfigMap with the label `grafana_dashboard: "1"`, which the sidecar of Grafana's chart loads; the file can
-also be imported into Grafana 10.1 or later. If your Prometheus selects PodMonitors only, use `podmonitor.yaml`
-instead of `servicemonitor.yaml`. The Prometheus Operator and Grafana were not run in the tests: promtool
-reads every rule and every query of the dashboard, and the metrics are those of the real operator.
+also be imported into Grafana 10.1 or later. If your Prometheus selects PodMonitors only, use
+`podmonitor.yaml` instead of `servicemonitor.yaml`. The Prometheus Operator and Grafana were not run in the
+tests: promtool reads every rule and every query of the dashboard, and the metrics are those of the real
+operator.
 
 ## Metrics
 

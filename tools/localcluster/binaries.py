@@ -75,8 +75,9 @@ ALL_MODULES = (*CLUSTER_MODULES, MINIO, VERSITYGW)
 KWOK = Module("kwok", (("kwok", "sigs.k8s.io/kwok/cmd/kwok"),), minutes=2)
 # Estimated from its number of packages.
 SEAWEEDFS = Module("seaweedfs", (("weed", "github.com/seaweedfs/seaweedfs/weed"),), minutes=7)
-ON_REQUEST = (KWOK, SEAWEEDFS)
-"""What neither a cluster nor `make test` needs: built when it is asked for by name."""
+ACTIONLINT = Module("actionlint", (("actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),))
+ON_REQUEST = (KWOK, SEAWEEDFS, ACTIONLINT)
+"""What a cluster does not need: built when a test or a benchmark asks for it."""
 
 
 def is_built(module: Module) -> bool:

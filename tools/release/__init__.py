@@ -1,0 +1,1 @@
+"""What a release publishes: wheel, sources, images, CRDs, bills of materials, checksums."""
