@@ -18,7 +18,7 @@ from imagejob_operator.adapters.kubernetes.session import KubeHTTP, load_configu
 from imagejob_operator.adapters.kubernetes.watch_session import open_watch_session
 from imagejob_operator.adapters.process.exit import EXIT_LEASE_LOST, EXIT_WATCH_STALLED, exit_on_error
 from imagejob_operator.adapters.process.http_server import serve
-from imagejob_operator.adapters.process.logs import NO_OBJECT, current_object, set_up_logs
+from imagejob_operator.adapters.process.logs import set_up_logs
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.controller.shutdown import drain
 from imagejob_operator.controller.stall_detector import StallDetector
@@ -28,6 +28,7 @@ from imagejob_operator.decision.garbage import Mode
 from imagejob_operator.fairness import COMPUTING_THREADS, FairExecutor
 from imagejob_operator.handlers.kopf_settings import register_process
 from imagejob_operator.handlers.watch import WatchHandlers
+from imagejob_operator.log_context import NO_OBJECT, current_object, fields_of
 from imagejob_operator.settings import InvalidSettings, Settings, read_settings
 from imagejob_operator.wiring import Operator
 
@@ -154,7 +155,7 @@ class Process:
                 queue.add_after(key, NOT_READY_REQUEUE)
                 return
             job = self._operator.cache.job(key) if queue is self._operator.queues.jobs else None
-            current_object.set({"job": str(key), "uid": job.uid} if job else NO_OBJECT)
+            current_object.set(fields_of(job))
             await reconcile(key)
             # Not after an error, which the queue logs.
             current_object.set(NO_OBJECT)

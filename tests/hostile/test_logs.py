@@ -17,8 +17,9 @@ from kopf._core.actions.loggers import LocalObjectLogger
 from kubernetes.aio import client
 
 from fakes.build import job
-from imagejob_operator.adapters.process.logs import current_object, set_up_logs
+from imagejob_operator.adapters.process.logs import set_up_logs
 from imagejob_operator.api.imagejob import Key
+from imagejob_operator.log_context import current_object
 from imagejob_operator.main import Process
 from imagejob_operator.settings import read_settings
 from imagejob_operator.wiring import Operator

@@ -22,6 +22,7 @@ from imagejob_operator.decision.operation import (
     Validate,
     Working,
 )
+from imagejob_operator.log_context import current_object, fields_of
 from imagejob_operator.operations.failed import OperationFailed, denied
 from imagejob_operator.ports.clock import Clock, Random
 from imagejob_operator.ports.object_store import StoreDenied, StoreError
@@ -117,6 +118,7 @@ class OperationRunner:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, job: ImageJob, entry: _Entry) -> None:
+        current_object.set(fields_of(job))  # of this task; its reconcile may have started the run
         if entry.stopping:
             await asyncio.wait(entry.stopping)
         try:

@@ -19,6 +19,7 @@ from imagejob_operator.controller.leader_election import LeaderElector, LeaseLos
 from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.decision.operation import Operation, Progress, Stage
+from imagejob_operator.log_context import current_object
 from imagejob_operator.ports.imagejobs import Forbidden, JobsError, Rejected, Unavailable
 from imagejob_operator.ports.object_store import StoreUnavailable
 
@@ -166,3 +167,23 @@ def test_the_lease_is_acquired_renewed_and_released(caplog: pytest.LogCaptureFix
     assert found[-2] == became
     text = "leader election: cannot release the lease, it will expire"
     assert found[-1] == ("WARNING", text, {"error": "TimeoutError"})
+
+
+# --- every line --------------------------------------------------------------------------------------------
+
+
+async def test_lines_of_an_operation_name_its_run_also_of_one_that_its_reconcile_started() -> None:
+    world = World()
+    seen: list[dict[str, str | int]] = []
+
+    async def note(operation: str, about: str, done: bool) -> None:
+        if operation == "copy":
+            seen.append(dict(current_object.get()))
+
+    world.store.hooks.install(note)
+    world.create()
+    await world.run()
+    status = world.job.status
+    assert status.run
+    assert seen
+    assert all(fields == {**JOB, "uid": world.job.uid, "run": status.run.id, "number": 1} for fields in seen)

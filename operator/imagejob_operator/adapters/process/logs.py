@@ -5,15 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping
-from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any
 
-NO_OBJECT: Mapping[str, str] = MappingProxyType({})
-current_object: ContextVar[Mapping[str, str]] = ContextVar("current_object", default=NO_OBJECT)
-"""Fields of every line that is logged while an object is reconciled, or by an operation that this starts."""
+from imagejob_operator.log_context import current_object
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 _OF_KOPF = frozenset({"settings", "k8s_skip", "k8s_ref"})
