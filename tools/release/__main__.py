@@ -19,7 +19,8 @@ from localcluster.commands import run
 from localcluster.errors import ClusterError
 from localcluster.images import build_all
 from localcluster.paths import repository
-from localcluster.progress import step
+from localcluster.progress import say, step
+from release.compatibility import taken_away_since
 from release.sbom import sbom
 
 IMAGES = ("operator", "processor")
@@ -37,8 +38,30 @@ def committed_at() -> datetime:
     return datetime.fromtimestamp(int(seconds), UTC)
 
 
+def last_release() -> str:
+    """The tag of the newest release before this commit; empty if there is none."""
+    tags = run(
+        ["git", "tag", "--merged", "HEAD^", "--list", "v[0-9]*", "--sort=-v:refname"], cwd=repository()
+    )
+    return tags.partition("\n")[0]
+
+
+def check_crds() -> None:
+    """Compare the CRDs with those of the last release.
+
+    Raises:
+        ClusterError: they take something away.
+    """
+    last = last_release()
+    lost = taken_away_since(last) if last else []
+    if lost:
+        raise ClusterError(f"the CRDs are not compatible with {last}:\n" + "\n".join(lost))
+    say(f"the CRDs are compatible with {last}" if last else "this is the first release: no CRDs to compare")
+
+
 def build(folder: Path) -> None:
     """Make all files of a release, and their checksums."""
+    check_crds()
     version, made_at = project_version(), committed_at()
     with step("wheel and source archive"):
         packages(folder, version, made_at)
