@@ -127,6 +127,8 @@ class Process:
         if operator.settings.sweep_mode is not Mode.OFF:
             operator.garbage_schedule.start()
         watching = [asyncio.create_task(watch.run()) for watch in (operator.store_watch, operator.unserved)]
+        if operator.notifier:
+            watching.append(asyncio.create_task(operator.notifier.run(operator.cache.jobs)))
         try:
             await operator.elector.renew()
         finally:

@@ -26,6 +26,7 @@ MAX_CA_BYTES = 65536
 DEFAULT_LABEL = ("imagejob.dev/store", "default")
 """Of namespaces that may use the operator's store, unless the administrator chooses other labels."""
 PROXY = re.compile(r"(http://[^/?#\s]+:[0-9]{1,5}/?)?")
+SINK = re.compile(r"https?://[^/?#\s]+(/[^\s#]*)?")
 CLASS = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?")
 INSTALLATION = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
 """Part of object keys, of a label, and of the Lease's name."""
@@ -65,6 +66,9 @@ class Settings:
     source_allowed_networks: tuple[Network, ...] = ()
     source_blocked_networks: tuple[Network, ...] = ()
     source_proxy: str = field(default="", repr=False)
+    event_sink: str = field(default="", repr=False)
+    """The URL of the server that is notified of the ends of runs; empty for none."""
+    event_sink_token_file: Path | None = None
     http_port: int = 8080
     log_level: str = "INFO"
 
@@ -108,6 +112,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         source_allowed_networks=_networks(env, "SOURCE_ALLOWED_NETWORKS"),
         source_blocked_networks=_networks(env, "SOURCE_BLOCKED_NETWORKS"),
         source_proxy=_proxy(env),
+        event_sink=_event_sink(env),
+        event_sink_token_file=Path(path) if (path := env.get("EVENT_SINK_TOKEN_FILE")) else None,
         http_port=env.number("HTTP_PORT", 8080),
         log_level=env.get("LOG_LEVEL", "INFO"),
     )
@@ -237,6 +243,15 @@ def _networks(env: _Environment, name: str) -> tuple[Network, ...]:
     except ValueError as error:
         rule = "it must be a comma-separated list of networks, such as 10.1.0.0/16"
         raise InvalidSettings(f"{PREFIX}{name}: {error}; {rule}") from None
+
+
+def _event_sink(env: _Environment) -> str:
+    value = env.get("EVENT_SINK")
+    if value and not SINK.fullmatch(value):
+        # The value may contain a password.
+        rule = "it must be a URL such as https://events.example.com/imagejobs"
+        raise InvalidSettings(f"{PREFIX}EVENT_SINK is invalid: {rule}")
+    return value
 
 
 def _proxy(env: _Environment) -> str:

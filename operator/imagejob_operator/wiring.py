@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from imagejob_operator.adapters.http.downloads import HttpDownloads
+from imagejob_operator.adapters.http.event_sink import HttpEventSink
 from imagejob_operator.adapters.kubernetes.imagejobs import KubeImageJobs
 from imagejob_operator.adapters.kubernetes.imagestores import KubeImageStores
 from imagejob_operator.adapters.kubernetes.lease import KubeLease
@@ -34,6 +36,7 @@ from imagejob_operator.controller.observer import Observer
 from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.reconciler import Reconciler
 from imagejob_operator.controller.run_memory import RunMemories
+from imagejob_operator.controller.run_notifier import RunNotifier
 from imagejob_operator.controller.store_access import StoreAccess
 from imagejob_operator.controller.store_probe import StoreProbe
 from imagejob_operator.controller.store_watch import StoreWatch
@@ -84,12 +87,16 @@ class Clients:
         networks = SourceNetworks(settings.source_allowed_networks, settings.source_blocked_networks)
         self._downloads = HttpDownloads(networks, settings.source_proxy, waited=metrics.waited)
         self.downloader = Downloader(self._downloads, KubeSecrets(http), settings.pod_namespace)
+        url, token = settings.event_sink, settings.event_sink_token_file
+        self.event_sink = HttpEventSink(url, token) if url else None
         credentials = FileCredentials(settings.store_credentials)
         self.store = S3Store(settings.store, credentials, metrics.store_call, metrics.waited)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._downloads.close()
+        if self.event_sink:
+            await self.event_sink.close()
         await self._session.close()
         self.store.close()
 
@@ -126,6 +133,8 @@ class Operator:
         self.operations = OperationRunner(operations, self.queues.jobs.add, now)
         registry, wake = self.stores, self.queues.jobs.add
         self.store_watch = StoreWatch(registry.stores_to_sweep, self.cache.jobs, wake, self._staging_folder)
+        sink = self.clients.event_sink
+        self.notifier = RunNotifier(sink, now, self.metrics.notified) if sink else None
         self.unserved = UnservedJobs(clients.jobs, self.cache, settings.job_class, now)
         self.reconciler = self._build_reconciler()
         self.imagestore_reconciler = ImageStoreReconciler(
@@ -173,6 +182,8 @@ class Operator:
         observer = Observer(self.cache, self.operations, memories, access, policy, now, away)
         attempts = AttemptActions(self.clients.launcher, self.stores, self.cache, now)
         executor = Executor(jobs, attempts, self.operations, memories, self.metrics, now)
+        if self.notifier:
+            executor = replace(executor, notify=self.notifier.moved)
         is_leader = self.elector.is_leader
         return Reconciler(self.cache, self.queues.jobs, observer, executor, self.metrics, is_leader)
 

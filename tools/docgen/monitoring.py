@@ -46,6 +46,20 @@ the last complete sweep should have deleted and did not. With `IMAGEJOB_SWEEP_MO
 garbage that is old enough to be deleted. Staging of other clusters and installations is counted and never
 deleted. To remove it, see the [runbook](runbook.md#staging-of-a-cluster-that-is-gone).
 
+## Notifications
+
+With [`IMAGEJOB_EVENT_SINK`](configuration.md#notifications), the operator sends a CloudEvent to a server of
+yours for each run that ends: by POST, as JSON in structured mode. Its type is `dev.imagejob.run.finished`,
+`.failed` or `.cancelled`, its subject `NAMESPACE/NAME`. Its data has the run, its code, reason and message,
+the counts of items and outputs, and the key of the report.
+
+An event is sent at least once. One that is not accepted with a status of 200 to 299 is sent again, with
+growing pauses, until 15 minutes after the end of the run. Then it is dropped: it counts in
+`imagejob_notifications_total{result="dropped"}`, and the log has the reason. A new leader sends the events of
+the last 15 minutes again. Their `id` is the same, so the server can ignore them. An event is lost if the
+operator ends before it was accepted, and either the ImageJob is deleted or no operator runs for 15 minutes.
+Events are not in the order of the runs.
+
 ## Alerts
 
 | alert | severity | summary | what to do |

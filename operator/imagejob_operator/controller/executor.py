@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import assert_never
@@ -68,6 +69,8 @@ class Executor:
     memories: RunMemories
     telemetry: Telemetry
     clock: Clock
+    notify: Callable[[ImageJob], None] = lambda job: None
+    """Called after each move to another phase."""
 
     async def act(self, job: ImageJob, actions: tuple[Action, ...]) -> ImageJob:
         """Carry out what comes before the status, attempts concurrently; the job after it."""
@@ -137,6 +140,7 @@ class Executor:
         """Count and log that the job has moved to another phase, if it has."""
         if before.phase != job.status.phase:
             self.telemetry.moved(before, job)
+            self.notify(job)
             log.info("ImageJob %s is %s", job.key, job.status.phase, extra=_described(job))
 
     def ensure_operation(self, job: ImageJob, operation: Operation | None) -> None:

@@ -80,6 +80,8 @@ class Metrics:
             self._deferred.labels(reason.value, store)  # Prometheus does not see the increase of a new series
         name, text = "imagejob_event_loop_lag_seconds", "How late the event loop runs a periodic callback."
         self._loop_lag = histogram(name, text, buckets=_LAG_BUCKETS)
+        name, text = "imagejob_notifications", "Events of ended runs for the event sink, sent or dropped."
+        self._notifications = counter(name, text, ["result"])
         name, text = "imagejob_event_errors", "Watch events that could not be processed, by kind."
         self._event_errors = counter(name, text, ["kind"])
         name, text = "imagejob_api_request_duration_seconds", "Duration of requests to the API server."
@@ -160,6 +162,10 @@ class Metrics:
     def event_loop_lag(self, seconds: float) -> None:
         """The event loop ran a periodic callback so late."""
         self._loop_lag.observe(seconds)
+
+    def notified(self, result: str) -> None:
+        """The event of a run was sent or dropped."""
+        self._notifications.labels(result).inc()
 
     def event_failed(self, kind: str) -> None:
         """An event of a watch could not be processed."""
