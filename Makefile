@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 MEASURED := failures chaos chaos-cluster failover pictures
 
-.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock audit release clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ lock: $(STAMP) ## update the lock files from pyproject.toml
 	@for part in operator processor cli local bench audit dev; do .venv/bin/uv pip compile --quiet --universal pyproject.toml --extra $$part \
 	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	  -o locks/$$part.txt || exit 1; done
+
+upgrade: $(STAMP) ## from the last release to this tree and back, with ImageJobs in every phase; PREVIOUS names another revision
+	@IMAGEJOB_PREVIOUS=$(PREVIOUS) $(PYTHON) -m pytest -q --no-header tests/e2e/upgrade
 
 audit: $(STAMP) ## known vulnerabilities of the locked packages; fails if one was not looked up (needs PyPI's JSON API)
 	@.venv/bin/uv venv --quiet --clear build/audit

@@ -16,7 +16,7 @@ POD = "authentication.kubernetes.io/pod-name"
 """What a token that was made for a Pod says of it."""
 ENDS = {"ResponseComplete", "Panic"}
 """Stages at which a request is over; it panics if its client has gone."""
-CREATED, CLOSED_EARLY, CONFLICT, FAILURE = 201, 200, 409, 500
+CREATED, CLOSED_EARLY, FORBIDDEN, CONFLICT, FAILURE = 201, 200, 403, 409, 500
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,18 @@ class Audit:
     def writes(self, since: int, user: str = ACCOUNT, namespace: str = "") -> list[Write]:
         """The writes of an account (or all, if empty) since a mark, of one namespace or of all."""
         return self.read(since, user, namespace)[0]
+
+    def uses(self, user: str = ACCOUNT) -> set[tuple[str, str, str]]:
+        """What an account did and was allowed, as rules of RBAC: API group, resource, verb."""
+        with self._path.open() as file:
+            entries = [json.loads(line) for line in file if user in line and line.endswith("\n")]
+        return {
+            (what.get("apiGroup", ""), _resource(what), entry["verb"])
+            for entry in entries
+            if entry["user"]["username"] == user
+            and (what := entry.get("objectRef"))
+            and entry.get("responseStatus", {}).get("code") != FORBIDDEN
+        }
 
     def read(self, since: int, user: str, namespace: str) -> tuple[list[Write], int]:
         """The same, and the position to continue from."""
@@ -90,13 +102,17 @@ def _read(entry: dict[str, Any]) -> Write:
     what = entry.get("objectRef", {})
     return Write(
         entry["verb"],
-        "/".join(filter(None, (what.get("resource"), what.get("subresource")))),
+        _resource(what),
         what.get("namespace", ""),
         what.get("name", ""),
         entry["responseStatus"]["code"],
         next(iter(entry["user"].get("extra", {}).get(POD, [])), ""),
         datetime.fromisoformat(entry["requestReceivedTimestamp"]),
     )
+
+
+def _resource(what: dict[str, Any]) -> str:
+    return "/".join(filter(None, (what.get("resource"), what.get("subresource"))))
 
 
 def pods_made(writes: list[Write]) -> list[str]:

@@ -32,6 +32,8 @@ from localcluster.paths import layout
 from localcluster.providers import cluster as find_cluster
 from s3_servers.servers import chosen, serving
 
+LAST = "test_whole_run.py"
+"""Tests of what all others left."""
 ROWS: pytest.StashKey[list[Row]] = pytest.StashKey()
 
 
@@ -42,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.name == LAST)
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.cluster)

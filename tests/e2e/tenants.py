@@ -87,6 +87,7 @@ class Tenant:
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": data}
         self.shop.world.apply(body, self.shop.name)
         self.shop.own_secrets.add("keys")
+        self.shop.world.hidden.add(self.secret)
 
     def permit(self) -> None:
         """Let the operator read this Secret only."""

@@ -52,6 +52,16 @@ def test_a_planted_pod_and_secret_are_found(shop: Shop) -> None:
     shop.await_clean()
 
 
+def test_a_planted_key_and_signature_are_found(shop: Shop) -> None:
+    key = next(iter(shop.world.hidden))
+    data = {"key": f"the key is {key}", "url": "http://store/x?X-Amz-Signature=1"}
+    shop.world.core.create_namespaced_config_map(shop.name, {"metadata": {"name": "planted"}, "data": data})
+    assert len(shop.revealed()) == 2
+    assert not any(key in found for found in shop.revealed()), "it must not be shown by the test either"
+    shop.world.core.delete_namespaced_config_map("planted", shop.name)
+    assert shop.revealed() == []
+
+
 def test_a_write_is_counted(shop: Shop) -> None:
     audit = shop.world.audit
     since = audit.mark()

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 from e2e.world import NAMESPACE, OPERATOR, Shop, image_job, reason, until, verdict
+from localcluster.cluster import Status
 from localcluster.paths import repository
 
 MONITORING = repository() / "manifests" / "monitoring"
@@ -67,13 +73,51 @@ def test_every_metric_of_rules_and_dashboard_is_served(shop: Shop) -> None:
     assert names - declared == set()
 
 
-def test_the_operator_shows_that_its_store_cannot_be_used(shop: Shop) -> None:
+class Sink(BaseHTTPRequestHandler):
+    """Accepts events, but for the first."""
+
+    events: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        self.events.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(503 if len(self.events) == 1 else 202)
+        self.end_headers()
+
+    def log_message(self, *words: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def event_sink(host: str) -> Iterator[str]:
+    server = ThreadingHTTPServer((host, 0), Sink)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{host}:{server.server_port}/events"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_operator_shows_that_its_store_cannot_be_used_and_notifies(shop: Shop, where: Status) -> None:
     def usable() -> bool:
         return "imagejob_store_usable 1.0" in metrics(shop)
 
     until("the store is usable", usable, 60)
-    with shop.world.operator_environment(IMAGEJOB_STORE_BUCKET="nope", IMAGEJOB_CLEANING_BUDGET_SECONDS="8"):
+    settings = {"IMAGEJOB_STORE_BUCKET": "nope", "IMAGEJOB_CLEANING_BUDGET_SECONDS": "8"}
+    with (
+        event_sink(where.host_address) as url,
+        shop.world.operator_environment(**settings, IMAGEJOB_EVENT_SINK=url),
+    ):
         until("the bucket is missing", lambda: not usable(), 60)
         name = shop.apply(image_job({"match": {"prefix": "photos/"}}))
-        assert verdict(shop.await_end(name)) == ("Failed", "JOB_002", "BucketNotFound")
+        job = shop.await_end(name)
+        assert verdict(job) == ("Failed", "JOB_002", "BucketNotFound")
+
+        def mine() -> list[dict[str, Any]]:
+            return [event for event in Sink.events if event["subject"] == f"{shop.name}/{name}"]
+
+        until("the event is sent", mine, 20)
+        assert {(event["type"], event["id"]) for event in mine()} == {
+            ("dev.imagejob.run.failed", f"{job['metadata']['uid']}-1")
+        }
     until("the store is usable again", usable, 60)

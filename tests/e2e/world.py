@@ -26,6 +26,7 @@ from demo import photos, stack
 from demo.kubectl import Kubectl
 from demo.stack import NAMESPACE, OPERATOR, Store
 from e2e.audit import Audit
+from e2e.secrecy import revealed
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_folder
 from localcluster.commands import run
 from localcluster.errors import ClusterError
@@ -47,6 +48,7 @@ CHANGED_SETTINGS = (
     "IMAGEJOB_ALLOWED_ENDPOINTS",
     "IMAGEJOB_START_GRACE_SECONDS",
     "IMAGEJOB_CLEANING_BUDGET_SECONDS",
+    "IMAGEJOB_EVENT_SINK",
 )
 """What tests set and take back."""
 
@@ -160,6 +162,8 @@ class World:
             self._settings["IMAGEJOB_STORE_ENDPOINT"] = store_endpoint
             self._settings["IMAGEJOB_ALLOWED_ENDPOINTS"] = f"http://{store_endpoint}"
         self._audit_log = audit_log
+        self.hidden = {stack.store_keys(kubectl)[1]}
+        """Secret keys of stores, which must not be shown anywhere."""
 
     @cached_property
     def _dynamic(self) -> DynamicClient:
@@ -506,8 +510,22 @@ class Shop:
         until(f"{count} Events", lambda: len(self.events(name)) >= count, seconds)
         return self.events(name)
 
+    def revealed(self) -> list[str]:
+        """Keys of stores and signed URLs in what users of the namespace can read, its Secrets apart."""
+        core, objects, name = self.world.core, self.world.objects, self.name
+        texts = [
+            objects.list_namespaced_custom_object(GROUP, VERSION, name, kind, _preload_content=False)
+            for kind in (PLURAL, STORES)
+        ]
+        texts += [
+            core.list_namespaced_pod(name, _preload_content=False),
+            core.list_namespaced_event(name, _preload_content=False),
+            core.list_namespaced_config_map(name, _preload_content=False),
+        ]
+        return [found for text in texts for found in revealed(text.data.decode(), self.world.hidden)]
+
     def close(self) -> None:
-        """Delete all jobs, check that nothing is left, and delete the namespace."""
+        """Delete all jobs, check that nothing is left or was revealed, and delete the namespace."""
         where = (GROUP, VERSION, self.name, PLURAL)
         objects = self.world.objects
 
@@ -516,6 +534,7 @@ class Shop:
             return [job["metadata"]["name"] for job in found]
 
         try:
+            assert self.revealed() == []
             count = len(names())
             objects.delete_collection_namespaced_custom_object(*where)
             until("all jobs are gone", lambda: not names(), 75 + count, lambda: str(names()))
