@@ -36,13 +36,17 @@ def advice(session: Session, job: ImageJob) -> list[Advice]:
 
 
 def _after_success(session: Session, job: ImageJob) -> list[Advice]:
+    shown = [(session.command("results", job.name, "--open"), "see the images in the browser")]
     if job.run.outcome == "SucceededWithFailures":
-        return [(session.command("retry", job.name, "--failed"), "process only the failed items again")]
+        return [
+            (session.command("retry", job.name, "--failed"), "process only the failed items again"),
+            *shown,
+        ]
     if job.run.outcome == "Validated":
         change = _next_run(job)
         change["spec"]["run"]["mode"] = "Run"
         return [(_patch(session, job, change), "start the run that was validated")]
-    return []
+    return shown if job.status.report else []
 
 
 def _after_failure(session: Session, job: ImageJob) -> list[Advice]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from imagejob.client import Client
 from imagejob.errors import Forbidden, ImageJobError, NotInstalled, Rejected
+from imagejob.operator_settings import OPERATOR, deployments, settings
 from imagejob_cli.session import now
 from imagejob_operator.naming.names import GROUP, PLURAL, STORE_PLURAL, VERSION
 
-OPERATOR = "imagejob-operator"
 DEFAULT_SELECTOR = "imagejob.dev/store=default"
 RUNBOOK = "docs/administrators/runbook.md"
 RIGHTS = (
@@ -107,16 +107,8 @@ def _crds(client: Client, _: str) -> Finding:
     return Finding("CRDs", Result.OK, f"{PLURAL} and {STORE_PLURAL} in {GROUP}/{VERSION}")
 
 
-def _deployments(client: Client, namespace: str) -> list[dict[str, Any]]:
-    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-    found: list[dict[str, Any]] = _read(client, path, labelSelector=f"app.kubernetes.io/name={OPERATOR}")[
-        "items"
-    ]
-    return found
-
-
 def _operator(client: Client, namespace: str) -> Finding:
-    found = _deployments(client, namespace)
+    found = deployments(client.transport, namespace)
     if not found:
         detail = f"no Deployment of it in namespace {namespace!r}"
         return Finding(
@@ -153,19 +145,10 @@ def _operator_store(client: Client, namespace: str) -> Finding:
 def _selector(client: Client, namespace: str) -> str:
     """Labels of the namespaces that may use the operator's store; empty if its settings cannot be read."""
     try:
-        for deployment in _deployments(client, namespace):
-            for container in deployment["spec"]["template"]["spec"]["containers"]:
-                for source in container.get("envFrom") or []:
-                    name = (source.get("configMapRef") or {}).get("name")
-                    settings = (
-                        _read(client, f"/api/v1/namespaces/{namespace}/configmaps/{name}") if name else {}
-                    )
-                    if settings:
-                        chosen = (settings.get("data") or {}).get("IMAGEJOB_NAMESPACE_SELECTOR")
-                        return str(chosen or DEFAULT_SELECTOR)
+        found = settings(client.transport, namespace)
     except (ImageJobError, KeyError):
-        pass
-    return ""
+        return ""
+    return "" if found is None else found.get("IMAGEJOB_NAMESPACE_SELECTOR") or DEFAULT_SELECTOR
 
 
 def _namespace(client: Client, operator_namespace: str) -> Finding:

@@ -19,12 +19,16 @@ from imagejob_cli.commands.doctor import doctor
 from imagejob_cli.commands.explain import explain
 from imagejob_cli.commands.listing import list_jobs
 from imagejob_cli.commands.logs import logs
+from imagejob_cli.commands.results import results
 from imagejob_cli.commands.run import run
 from imagejob_cli.commands.status import status
 from imagejob_cli.commands.submit import submit
+from imagejob_cli.commands.transfer import download, upload
+from imagejob_cli.commands.uninstall import uninstall
 from imagejob_cli.commands.validate import validate
 from imagejob_cli.commands.watch import watch
 from imagejob_cli.session import program
+from imagejob_cli.usage import usage_message
 
 TRACEBACK = "IMAGEJOB_TRACEBACK"
 """Environment variable with which an internal error is printed with its traceback."""
@@ -62,18 +66,22 @@ def _root(
 
 
 app.command(short_help="Create ImageJobs from a manifest or from options.")(submit)
+app.command(short_help="Upload images into the bucket.")(upload)
+app.command(short_help="Download objects from the bucket.")(download)
 app.command(short_help="Run an ImageJob on this machine, without a cluster.")(run)
 app.command("list", short_help="List ImageJobs, and why each waits or failed.")(list_jobs)
 app.command(short_help="Show a job: phases, error with remedy, Pods, next step.")(status)
 app.command(short_help="Follow a run until it has finished.")(watch)
+app.command(short_help="Show outputs, failures and bytes saved; download them.")(results)
 app.command(short_help="Print the logs of the Pods of a job.")(logs)
 app.command(short_help="Start a new run of a job that has finished.")(retry)
-app.command(short_help="Cancel the active run.")(cancel)
-app.command(short_help="Suspend a job.")(suspend)
-app.command(short_help="Start a suspended run again.")(resume)
+app.command("cancel", short_help="Cancel the active run.")(cancel)
+app.command("suspend", short_help="Suspend a job.")(suspend)
+app.command("resume", short_help="Start a suspended run again.")(resume)
 app.command(short_help="Check a manifest on the API server, or by a run.")(validate)
 app.command(short_help="Explain a code, such as JOB_002 or ItemsFailed.")(explain)
 app.command(short_help="Check what ImageJobs need of the cluster.")(doctor)
+app.command(short_help="Delete all ImageJobs, the CRDs and the operator.")(uninstall)
 app.command(short_help="Print a script for the completion of a shell.")(completion)
 
 
@@ -98,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         context = cast("typer.Context | None", getattr(error, "ctx", None))
         path = context.command_path if context else program()
-        terminal.warn(f"{program()}: {error.format_message()}\nsee: {path} --help")
+        terminal.warn(f"{program()}: {usage_message(error.format_message())}\nsee: {path} --help")
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return exits.INTERRUPTED

@@ -53,3 +53,26 @@ Wait = Annotated[
 Watch = Annotated[
     bool, typer.Option("--watch", help="Follow the run until it has finished, like imagejob watch.")
 ]
+Store = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        metavar="NAME",
+        help="ImageStore with the objects.  [default: the operator's own store]",
+    ),
+]
+Bucket = Annotated[
+    str,
+    typer.Option(
+        "--bucket",
+        metavar="URL",
+        envvar="IMAGEJOB_BUCKET",
+        show_envvar=False,
+        help="https://HOST/BUCKET of the operator's store, if you may not read its settings.  "
+        "[default: IMAGEJOB_BUCKET]",
+    ),
+]
+OperatorNamespace = Annotated[
+    str, typer.Option("--operator-namespace", metavar="NAMESPACE", help="Namespace of the operator.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exists already with other bytes.")]

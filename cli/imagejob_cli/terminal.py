@@ -63,8 +63,8 @@ def write(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Print a line to standard error."""
-    sys.stderr.write(f"{text}\n")
+    """Print text to standard error."""
+    sys.stderr.write(f"{visible(text)}\n")
     sys.stderr.flush()
 
 
@@ -72,7 +72,17 @@ def styled(text: str, style: str = "") -> Text:
     """Text in a style; by default that of a phase, if it is one."""
     from rich.text import Text
 
-    return Text(text, style=style or STYLES.get(text, ""))
+    return Text(visible(text), style=style or STYLES.get(text, ""))
+
+
+def visible(text: str) -> str:
+    r"""The text with an escape such as `\x1b` for each character that a terminal may take as a command.
+
+    Keys and messages may have them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def columns(
@@ -98,17 +108,20 @@ def columns(
     return table
 
 
-def documents(bodies: Iterable[Mapping[str, Any]], form: str, *, as_list: bool) -> str:
-    """Resources as JSON or YAML, or their names as kubectl prints them."""
+def show_documents(bodies: Iterable[Mapping[str, Any]], form: str, *, as_list: bool) -> None:
+    """Print resources as JSON or YAML, or their names as kubectl does."""
     found = [dict(body) for body in bodies]
     if form == "name":
-        return "\n".join(f"imagejob.imagejob.dev/{body['metadata']['name']}" for body in found)
+        for body in found:
+            write(f"imagejob.imagejob.dev/{body['metadata']['name']}")
+        return
     whole: Mapping[str, Any] = found[0] if found and not as_list else _list(found)
     if form == "json":
-        return json.dumps(whole, indent=2, ensure_ascii=False)
+        write(json.dumps(whole, indent=2, ensure_ascii=False))
+        return
     from imagejob.manifest import to_yaml
 
-    return to_yaml(whole).rstrip()
+    write(to_yaml(whole).rstrip())
 
 
 def _list(bodies: list[dict[str, Any]]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from imagejob.errors import (
     NotInstalled,
     Rejected,
     RunFailed,
+    StoreFailed,
     Unreachable,
     WaitTimeout,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "NotInstalled",
     "Rejected",
     "RunFailed",
+    "StoreFailed",
     "Unreachable",
     "WaitTimeout",
     "build",

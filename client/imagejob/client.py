@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from imagejob import kubeconfig
-from imagejob.errors import Conflict
+from imagejob import kubeconfig, operator_settings
+from imagejob.errors import Conflict, Invalid
 from imagejob.job import ImageJob
-from imagejob.manifest import Manifest, check_kind
+from imagejob.manifest import Manifest, check, check_kind
 from imagejob.names import checked_name, checked_namespace
 from imagejob.transport import HttpTransport, Transport
 from imagejob.watching import watch_job
 from imagejob_operator.naming.names import GROUP, LABEL_JOB, PLURAL, VERSION
+
+if TYPE_CHECKING:
+    from imagejob.bucket import Bucket
+    from imagejob.results import Results
 
 HOUR = 3600.0
 PAGE = "100"
@@ -62,6 +66,8 @@ class Client:
         params = {"fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
         try:
             return ImageJob(self.transport.request("POST", _path(where), f"ImageJob {name!r}", params, body))
+        except Invalid as error:
+            raise _with_guess(error, body) from None
         except Conflict:
             raise Conflict(
                 f"ImageJob {name!r} exists already in namespace {where!r}; to run it again: "
@@ -170,6 +176,53 @@ class Client:
             params["follow"] = "true"
         path = f"/api/v1/namespaces/{checked_namespace(where)}/pods/{checked_name(pod)}/log"
         return self.transport.lines(path, f"the log of Pod {pod!r}", params, HOUR if follow else 30.0)
+
+    def bucket(
+        self,
+        namespace: str | None = None,
+        *,
+        store: str = "",
+        bucket_url: str = "",
+        operator_namespace: str = operator_settings.NAMESPACE,
+    ) -> Bucket:
+        """Open the namespace's part of a bucket, with the user's own credentials for it.
+
+        Args:
+            namespace: Whose part.
+            store: The name of an ImageStore; empty for the operator's own store.
+            bucket_url: https://HOST/BUCKET of the operator's store, if its settings cannot be read.
+            operator_namespace: Where the settings of the operator are.
+
+        Raises:
+            StoreFailed: The store is not known or cannot be reached, or there are no credentials.
+        """
+        from imagejob.bucket import Bucket
+        from imagejob.store_location import image_store, operator_store
+
+        where = namespace or self.namespace
+        if store:
+            return Bucket(self.transport, image_store(self.transport, where, store))
+        found = operator_store(self.transport, where, operator_namespace, bucket_url)
+        return Bucket(self.transport, found)
+
+    def results(self, name: str, namespace: str | None = None) -> Results:
+        """Read the report of a run that has finished; raises Conflict if it has none."""
+        from imagejob.results import results_of
+
+        job = self.get(name, namespace)
+        return results_of(job, lambda store: self.bucket(job.namespace, store=store))
+
+
+def _with_guess(error: Invalid, body: Mapping[str, Any]) -> Invalid:
+    """The API server's refusal of an unknown field, with the field that was probably meant."""
+    if "unknown field" not in str(error):
+        return error
+    try:
+        check(body)
+    except Invalid as found:
+        _, _, guess = str(found).partition("; did you mean ")
+        return Invalid(f"{error}; did you mean {guess}", error.fields) if guess else error
+    return error
 
 
 def cancel_change(job: ImageJob) -> Manifest:

@@ -46,6 +46,10 @@ class Conflict(ImageJobError):
     """The ImageJob exists already, or its state does not allow the change."""
 
 
+class StoreFailed(ImageJobError):
+    """An object store does not answer, refuses a request, or there are no credentials for it."""
+
+
 class WaitTimeout(ImageJobError):
     """The run has not finished in the time allowed."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from imagejob.errors import Unreachable
+from imagejob.errors import Invalid, Unreachable
 
 Stanza = dict[str, Any]
 
@@ -72,14 +72,15 @@ def _paths(kubeconfig: str | None) -> list[Path]:
 
 def _merged(paths: list[Path]) -> Stanza:
     """One kubeconfig of several files: the first entry of a name counts, and the first current context."""
-    import yaml
+    from imagejob.documents import load_documents
 
     merged: Stanza = {"current-context": "", "clusters": {}, "contexts": {}, "users": {}}
     for path in paths:
         try:
-            loaded = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}  # noqa: S506
-        except yaml.YAMLError as error:
-            raise ValueError(f"it is not YAML: {' '.join(str(error).split())}") from None
+            documents = load_documents(path.read_text(), str(path))
+        except Invalid as error:
+            raise ValueError(str(error)) from None
+        loaded = documents[0] if documents else {}
         if not isinstance(loaded, dict):
             raise ValueError("it is not a mapping")
         merged["current-context"] = merged["current-context"] or loaded.get("current-context") or ""

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from imagejob.errors import Unreachable, refusal
 from imagejob.kubeconfig import Access
 
 if TYPE_CHECKING:
     import urllib3
+    from websocket import WebSocket
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 30.0
 FIELD_MANAGER = "imagejob"
 MERGE_PATCH = "application/merge-patch+json"
+
+_IDENTITY = ("Authorization", "Impersonate-User", "Impersonate-Group", "User-Agent")
+"""Headers that a WebSocket has as well."""
 
 Params = Mapping[str, str]
 NO_PARAMS: Params = {}
@@ -95,6 +99,40 @@ class HttpTransport:
             raise self._no_answer(error) from None
         finally:
             response.close()
+
+    def websocket(self, path: str, what: str, params: Params, protocol: str) -> WebSocket:
+        """Open a WebSocket, such as one that forwards a port; `protocol` is its subprotocol.
+
+        Raises:
+            ImageJobError: It was refused, or there was no answer.
+        """
+        import websocket
+
+        url = f"{self._access.server}{path}?{urlencode(dict(params))}".replace("http", "ws", 1)
+        headers = [f"{name}: {value}" for name, value in self._headers("GET").items() if name in _IDENTITY]
+        options: dict[str, Any] = {"context": self._access.tls}
+        if self._access.server_name:
+            options["server_hostname"] = self._access.server_name
+        proxy = urlsplit(self._access.proxy or "")
+        try:
+            return websocket.create_connection(
+                url,
+                timeout=READ_SECONDS,
+                sslopt=options,
+                header=headers,
+                subprotocols=[protocol],
+                enable_multithread=True,
+                suppress_origin=True,
+                **(
+                    {"http_proxy_host": proxy.hostname, "http_proxy_port": proxy.port, "proxy_type": "http"}
+                    if proxy.hostname
+                    else {"http_no_proxy": ["*"]}
+                ),
+            )
+        except websocket.WebSocketBadStatusException as error:
+            raise refusal(error.status_code, error.resp_body or b"", what) from None
+        except (websocket.WebSocketException, OSError) as error:
+            raise self._no_answer(error) from None
 
     def _open(  # noqa: PLR0913  (all that a request has)
         self,

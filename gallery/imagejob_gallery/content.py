@@ -7,11 +7,10 @@ from itertools import chain
 
 import msgspec
 
-from imagejob.catalogue import ITEMS
+from imagejob.catalogue import ITEMS, explain_failure
 from imagejob_contract.result import ItemCode
 from imagejob_gallery.links import Link, safe
 from imagejob_gallery.text import source_element, visible
-from imagejob_operator.api.errors import CATALOGUE, Code, Failure, Reason
 from imagejob_operator.documents.report import (
     Report,
     ReportCheck,
@@ -59,12 +58,13 @@ class Item(_Content, frozen=True):
 
 
 class RunError(_Content, frozen=True):
-    """Why the run did not succeed; meaning and runbook only if the catalogue has code and reason."""
+    """Why the run did not succeed; meaning, remedy and runbook only if the catalogue has code and reason."""
 
     code: str
     reason: str
     message: str
     meaning: str = ""
+    remedy: str = ""
     runbook: str = ""
 
 
@@ -181,13 +181,11 @@ def _output(output: ReportOutput, output_url: Link) -> Output:
 
 def _run_error(error: ReportError) -> RunError:
     shown = RunError(visible(error.code), visible(error.reason), visible(error.message))
-    try:
-        code, reason = Code(error.code), Reason(error.reason)
-        entry = CATALOGUE[code, reason]
-    except (ValueError, KeyError):  # of another version of the operator
+    entry = explain_failure(error.code, error.reason)
+    if entry is None:  # of another version of the operator
         return shown
-    runbook = Failure(code, reason, "").runbook
-    return msgspec.structs.replace(shown, meaning=entry.meaning, runbook=runbook)
+    known = {"meaning": entry.meaning, "remedy": entry.remedy, "runbook": entry.runbook}
+    return msgspec.structs.replace(shown, **known)
 
 
 def _check(check: ReportCheck) -> Check:

@@ -35,14 +35,14 @@ def run(
         text = f"imagejob run needs the Python package {missing[0]}; run: pip install 'imagejob[local]'"
         sys.stderr.write(f"imagejob: {text}\n")
         return INVALID
+    from imagejob.errors import Invalid
     from imagejob_local.folder import FolderUnusable
-    from imagejob_local.gallery import GalleryUnusable
     from imagejob_local.manifest import InvalidManifest
     from imagejob_local.session import execute
 
     try:
         return SUCCEEDED if execute(manifest, store, allowed_networks, gallery) else FAILED
-    except (InvalidManifest, FolderUnusable, GalleryUnusable) as error:
+    except (InvalidManifest, FolderUnusable, Invalid) as error:
         sys.stderr.write(f"imagejob: {error}\n")
         return INVALID
     except KeyboardInterrupt:  # before the run has started

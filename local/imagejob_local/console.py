@@ -11,10 +11,11 @@ import traceback
 from time import monotonic
 from typing import Any, TextIO
 
+from imagejob.catalogue import explain_failure
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.api.status import Status
+from imagejob_operator.api.status import ErrorStatus, Status
 from imagejob_operator.documents.report import Report, ReportCheck
 
 _CONTROL = re.compile(r"[^ -~\u00a0-\U0010ffff]|[\ud800-\udfff]")
@@ -31,6 +32,7 @@ class Console:
         self._output = output or sys.stdout
         self._started = monotonic()
         self._progress = ""
+        self._error: ErrorStatus | None = None
 
     def line(self, text: str) -> None:
         """Show a line with the seconds since the start."""
@@ -56,7 +58,8 @@ class Console:
         words = [status.phase]
         if status.items and status.items.total:
             words.append(f"{status.items.total} items")
-        if status.error:
+        if status.error and status.error != self._error:
+            self._error = status.error
             words.append(
                 f"{status.error.code} {status.error.reason}: {self._local(status.error.message, job)}"
             )
@@ -102,6 +105,7 @@ class Console:
             rows += [(one.name, self._local(check_text(one), job)) for one in report.checks]
         elif report:
             rows += _totals(report)
+        rows += _remedy(job)
         for name, value in (*rows, ("report", path or "none")):
             self.row(name, value)
 
@@ -125,6 +129,16 @@ def _totals(report: Report) -> list[tuple[str, str]]:
         ("bytes in", size_text(totals.source_bytes)),
         ("bytes out", size_text(totals.output_bytes)),
     ]
+
+
+def _remedy(job: ImageJob) -> list[tuple[str, str]]:
+    """What the error of a run means and what to do, from the catalogue; the error itself was shown before."""
+    error = job.status.error
+    entry = explain_failure(error.code, error.reason) if error else None
+    if error is None or entry is None:
+        return []
+    texts = (("meaning", entry.meaning), ("remedy", entry.remedy), ("runbook", entry.runbook))
+    return [("error", entry.title), *((name, text.replace("`", "")) for name, text in texts)]
 
 
 def check_text(check: ReportCheck) -> str:

@@ -13,7 +13,14 @@ from pathlib import Path
 
 from imagejob_operator.naming.names import REPORT_ROOT, STAGING_ROOT
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_folder
-from imagejob_operator.ports.object_store import ObjectMissing, ObjectRefused, StoreDenied, StoreError
+from imagejob_operator.ports.object_store import (
+    ObjectMissing,
+    ObjectRefused,
+    StoreDenied,
+    StoreError,
+    StoreFull,
+)
+from imagejob_operator.validation.keys import shown
 
 INSTALLATION = staging_folder("local", "00000000-0000-0000-0000-000000000000")
 """The name of the folder with the staging of runs on one machine. No cluster has this uid."""
@@ -112,7 +119,7 @@ class Folder:
             path /= segment
             if path.is_symlink():
                 raise ObjectRefused(
-                    f"{key!r}: {str(path)!r} is a symbolic link, which is not followed; replace it by "
+                    f"{shown(key)}: {str(path)!r} is a symbolic link, which is not followed; replace it by "
                     "what it leads to"
                 )
             if self.ignores_case:
@@ -125,44 +132,50 @@ class Folder:
         self._names[path.parent] = frozenset(os.listdir(path.parent))
         if path.name not in self._names[path.parent]:
             raise ObjectRefused(
-                f"{key!r}: {str(path.parent)!r} has a file or folder whose name differs from {path.name!r} "
-                "only in case or Unicode form, and its file system cannot hold both; choose another key"
+                f"{shown(key)}: {str(path.parent)!r} has a file or folder whose name differs from "
+                f"{path.name!r} only in case or Unicode form, and its file system cannot hold both; "
+                "choose another key"
             )
 
 
 def _check_segment(key: str, segment: str) -> None:
     if segment in ("", ".", ".."):
         wrong = f"a segment {segment!r}" if segment else "an empty segment"
-        raise ObjectRefused(f"{key!r} has {wrong}, which no file can have; choose another key")
+        raise ObjectRefused(f"{shown(key)} has {wrong}, which no file can have; choose another key")
     try:
         size = len(segment.encode())
     except UnicodeEncodeError:
-        raise ObjectRefused(f"{key!r} is not Unicode; choose another key") from None
+        raise ObjectRefused(f"{shown(key)} is not Unicode; choose another key") from None
     if "\0" in segment:
-        raise ObjectRefused(f"{key!r} has a NUL character, which no file name can have; choose another key")
+        raise ObjectRefused(
+            f"{shown(key)} has a NUL character, which no file name can have; choose another key"
+        )
     if size > MAX_NAME_BYTES:
         raise ObjectRefused(
-            f"{key!r}: the segment {segment[:40] + '…'!r} has {size} bytes, and a file name at most "
+            f"{shown(key)}: the segment {segment[:40] + '…'!r} has {size} bytes, and a file name at most "
             f"{MAX_NAME_BYTES}; choose a shorter key"
         )
 
 
 def explained(error: OSError, key: str, writing: bool = False) -> StoreError:
     """What an error of the operating system means for an object."""
-    text = f"{key!r}: {error.strerror}"
+    name = shown(key)
+    text = f"{name}: {error.strerror}"
     match error.errno:
         case errno.ENOENT | errno.ENOTDIR | errno.EISDIR if not writing:
-            return ObjectMissing(f"{key!r} does not exist, or is no file")
+            return ObjectMissing(f"{name} does not exist, or is no file")
         case errno.ENOTDIR | errno.EEXIST:
             folder = "a part of its path is a file, and no folder"
-            return ObjectRefused(f"{key!r} cannot be written: {folder}; choose another key, or move the file")
+            return ObjectRefused(f"{name} cannot be written: {folder}; choose another key, or move the file")
         case errno.EISDIR | errno.ENOTEMPTY:
-            return ObjectRefused(f"{key!r} cannot be written: it is a folder; choose another key")
+            return ObjectRefused(f"{name} cannot be written: it is a folder; choose another key")
         case errno.ENAMETOOLONG:
             return ObjectRefused(f"{text}; choose a shorter key")
         case errno.EXDEV:
-            text = f"{key!r} is on another file system than the folder of the store; unmount it there"
+            text = f"{name} is on another file system than the folder of the store; unmount it there"
             return StoreDenied(text)
+        case errno.ENOSPC | errno.EDQUOT:
+            return StoreFull(f"{text}; free space on the disk with the folder of --store, then run it again")
         case errno.EACCES | errno.EPERM if not writing:
             return ObjectRefused(f"{text}; change the permissions of the file")
         case _:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 import re
+import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,12 @@ from imagejob_operator.api.imagejob import Key, parsed
 from imagejob_operator.api.spec import InvalidSpec, Spec, as_invalid, parse_spec
 from imagejob_operator.naming.names import API_VERSION, KIND
 from imagejob_operator.ports.secrets import Secret
+from imagejob_operator.validation.schema_errors import unknown_field
 
 MAX_MANIFEST_BYTES = 3 * 1024 * 1024
 """The limit of the API server on a request."""
 MAX_NAME_CHARACTERS, MAX_NAMESPACE_CHARACTERS = 52, 63
+STANDARD_INPUT = Path("-")
 NAMESPACE = "default"
 """The namespace of a manifest that names none."""
 _LABEL = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -41,17 +45,18 @@ class Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The ImageJob of a file; raises InvalidManifest."""
-    bodies = _read(path)
+    """The ImageJob of a file, or of standard input for the path `-`; raises InvalidManifest."""
+    name = "standard input" if path == STANDARD_INPUT else str(path)
+    bodies = _read(path, name)
     jobs = [body for body in bodies if body.get("kind") == KIND]
     if len(jobs) != 1:
         kinds = ", ".join(str(body.get("kind")) for body in bodies) or "no object"
-        raise InvalidManifest(f"{path} must have exactly one {KIND}; it has {kinds}")
+        raise InvalidManifest(f"{name} must have exactly one {KIND}; it has {kinds}")
     (job,) = jobs
     if job.get("apiVersion") != API_VERSION:
-        raise InvalidManifest(f"{path}: apiVersion is {job.get('apiVersion')!r}; it must be {API_VERSION!r}")
+        raise InvalidManifest(f"{name}: apiVersion is {job.get('apiVersion')!r}; it must be {API_VERSION!r}")
     if unknown := sorted(map(str, job.keys() - _MEMBERS)):
-        raise InvalidManifest(f"{path}: unknown field {unknown[0]!r}; remove it")
+        raise InvalidManifest(f"{name}: {unknown_field(unknown[0], _MEMBERS)}")
     key = _key(job.get("metadata"))
     secrets = dict(_secret(body) for body in bodies if body.get("kind") == "Secret")
     spec = parsed(parse_spec, job.get("spec", {}), as_invalid)
@@ -65,20 +70,20 @@ def read_manifest(path: Path) -> Manifest:
     )
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def _read(path: Path, name: str) -> list[dict[str, Any]]:
     try:
-        with path.open("rb") as file:
+        with nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else path.open("rb") as file:
             text = file.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
         raise InvalidManifest(f"the manifest {path} cannot be read: {error.strerror}") from None
     if len(text) > MAX_MANIFEST_BYTES:
-        raise InvalidManifest(f"{path} has more than {MAX_MANIFEST_BYTES} bytes; use spec.source.list")
+        raise InvalidManifest(f"{name} has more than {MAX_MANIFEST_BYTES} bytes; use spec.source.list")
     try:
-        bodies = load_documents(text, str(path))
+        bodies = load_documents(text, name)
     except Invalid as error:
         raise InvalidManifest(str(error)) from None
     if not all(isinstance(body, dict) for body in bodies):
-        raise InvalidManifest(f"{path}: each document must be an object with a kind")
+        raise InvalidManifest(f"{name}: each document must be an object with a kind")
     return bodies
 
 

@@ -22,6 +22,7 @@ from imagejob_operator.ports.object_store import (
     ObjectTooLarge,
     StoredObject,
     StoreError,
+    StoreFull,
 )
 
 MAX_FIELD_BYTES = 4096
@@ -140,7 +141,10 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
         return _error(404, "NoSuchKey", str(error))
     except ObjectTooLarge as error:
         return _error(400, "EntityTooLarge", str(error))
+    except StoreFull as error:
+        return _error(507, "InsufficientStorage", str(error))
     except StoreError as error:
-        return _error(403, "AccessDenied", str(error))
+        # Other codes make the processor add a remedy; here, the message has one.
+        return _error(403, "InvalidRequest", str(error))
     except (OSError, ClientError) as error:
         return _error(500, "InternalError", cast("OSError", error).strerror or type(error).__name__)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import msgspec
 
+from imagejob.errors import Invalid
+from imagejob.html_file import check_html_file
 from imagejob_local.console import Console, ConsoleHandler
 from imagejob_local.folder import Folder
-from imagejob_local.gallery import GalleryUnusable, check_gallery, write_gallery
+from imagejob_local.gallery import write_gallery
 from imagejob_local.manifest import InvalidManifest, Manifest, read_manifest
 from imagejob_local.run import Interrupted, LocalRun
 from imagejob_operator.api.imagejob import ImageJob
@@ -24,11 +26,11 @@ from imagejob_operator.validation.networks import Network, read_networks
 def execute(manifest: Path, store: Path, allowed_networks: Sequence[str], gallery: Path | None) -> bool:
     """Run an ImageJob; whether it succeeded, and its gallery was written if one is asked for.
 
-    Raises InvalidManifest, FolderUnusable or GalleryUnusable before the run begins.
+    Raises InvalidManifest, FolderUnusable or Invalid before the run begins.
     """
     read, networks = read_manifest(manifest), _networks(allowed_networks)
     if gallery:
-        check_gallery(gallery)
+        check_html_file(gallery, "--gallery")
     folder = Folder(store)
     try:
         return asyncio.run(_run(read, folder, networks, gallery))
@@ -65,7 +67,7 @@ def _write_gallery(console: Console, report: Report | None, folder: Folder, gall
         return False
     try:
         console.row("gallery", str(write_gallery(report, folder, gallery)))
-    except GalleryUnusable as error:
+    except Invalid as error:
         console.row("gallery", f"none: {error}")
         return False
     return True

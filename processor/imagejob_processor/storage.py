@@ -73,9 +73,7 @@ class Store:
             raise ItemFailure(ItemCode.SOURCE_MISSING, message)
         _raise_if_expired("a source", response)
         if response.refuses_object:
-            message = (
-                f"the store refused the source: {response.describe()}; allow access to it, or restore it"
-            )
+            message = f"the store refused the source: {response.describe()}{response.remedy}"
             raise ItemFailure(ItemCode.SOURCE_REFUSED, message)
         raise StoreUnavailable(f"a source could not be read: {response.describe()}")
 

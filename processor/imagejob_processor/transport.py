@@ -30,6 +30,12 @@ _TRANSIENT = frozenset({408, 409, 425, 429, *range(500, 600)} - {501})
 _UNKNOWN_SIGNER = {b"InvalidAccessKeyId", b"ExpiredToken", b"InvalidToken"}
 _REFUSED = {b"AccessDenied", b"AllAccessDisabled", b"InvalidObjectState", b"InvalidRequest"}
 """Denied by a policy, archived, or encrypted with a key that the request does not have."""
+_REMEDIES = {
+    b"AccessDenied": "allow access to it",
+    b"AllAccessDisabled": "allow access to it",
+    b"InvalidObjectState": "restore it from the archive",
+}
+"""What makes a refused object one that can be read."""
 _ERROR_PARTS = re.compile(rb"<(Code|Message)>([^<]{1,300})</")
 
 
@@ -78,6 +84,12 @@ class Response:
         """Whether the store refuses this object, and may allow others."""
         about_it = bool(self._codes & _REFUSED) or any(code.startswith(b"KMS.") for code in self._codes)
         return self.status in (400, 403) and about_it and not self.expired
+
+    @property
+    def remedy(self) -> str:
+        """What makes a refused object one that can be read; empty for other codes."""
+        found = (text for code, text in _REMEDIES.items() if code in self._codes)
+        return next((f"; {text}" for text in found), "")
 
     @property
     def expired(self) -> bool:

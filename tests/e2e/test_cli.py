@@ -11,8 +11,9 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+from demo import photos
 from e2e.world import Shop
-from imagejob import Client, Forbidden, Invalid, build, rendition
+from imagejob import Client, Forbidden, Invalid, StoreFailed, build, rendition
 from imagejob_cli.main import main
 
 
@@ -63,6 +64,29 @@ def test_a_job_from_its_submission_to_its_status(shop: Shop, run: Run, tmp_path:
     assert [job["metadata"]["name"] for job in yaml.safe_load(run("list", "-o", "yaml").out)["items"]] == [
         "a"
     ]
+
+
+def test_pictures_get_into_the_bucket_and_results_out(
+    shop: Shop, run: Run, client: Client, tmp_path: Path
+) -> None:
+    """The store has no address outside of the cluster, and nothing is configured."""
+    sent = tmp_path / "photos"
+    sent.mkdir()
+    for name in ("china.jpg", "coffee.png"):
+        (sent / name).write_bytes(photos.photo(name))
+    assert run("upload", str(sent)).out.endswith("uploaded 2 objects\n")
+    assert run("submit", "--name", "a", "--match-prefix", "uploads/", *SIMPLE, "--wait").code == 0
+    page = tmp_path / "page.html"
+    shown = run("results", "a", "--download", str(tmp_path / "got"), "--gallery", str(page))
+    assert shown.code == 0, shown
+    assert re.search(r"^✓ +out/china-out\.webp +\S+ B +20×\d+ image/webp$", shown.out, re.MULTILINE), shown
+    key = run("results", "a", "-o", "name").out.splitlines()[0]
+    data = shop.read(f"{shop.name}/{key}")
+    assert (tmp_path / "got" / key).read_bytes() == data
+    assert (tmp_path / "page_files" / "outputs" / key).read_bytes() == data
+    assert run("download", "uploads/", "--to", str(tmp_path / "back")).code == 0
+    assert (tmp_path / "back" / "uploads" / "china.jpg").read_bytes() == photos.photo("china.jpg")
+    assert client.results("a").report.totals.outputs == 2
 
 
 def test_a_failure_is_explained_and_retried(shop: Shop, run: Run) -> None:
@@ -120,6 +144,10 @@ def test_a_user_without_rights_is_shown_the_missing_verb(shop: Shop, tmp_path: P
     path = tmp_path / "jane"
     path.write_text(yaml.safe_dump(config))
     jane = Client.connect(kubeconfig_file=str(path), namespace=shop.name)
+    with pytest.raises(
+        StoreFailed, match="its settings cannot be read: user 'jane' may not list deployments"
+    ):
+        jane.bucket()
     with pytest.raises(Forbidden, match="user 'jane' may not list imagejobs in namespace") as forbidden:
         jane.list()
     assert forbidden.value.verb == "list"

@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from imagejob.client import HOUR, cancel_change, retry_change, suspend_change
+from imagejob.job import ImageJob
 from imagejob_cli import options
-from imagejob_cli.guard import apply_change
+from imagejob_cli.guard import Change, apply_change
 from imagejob_cli.session import connect
 from imagejob_cli.watching import Follow, follow
 
-
-def cancel(
-    name: options.Name,
-    namespace: options.Namespace = None,
-    force: options.Force = False,
-    context: options.Context = None,
-    kubeconfig: options.Kubeconfig = None,
-) -> int:
-    """Cancel the active run: its Pods and its staging are deleted, and it ends as Cancelled."""
-    session = connect(namespace, context, kubeconfig)
-    return apply_change(session, name, cancel_change, force, "cancelled")
+Command = Callable[..., int]
 
 
-def suspend(
-    name: options.Name,
-    namespace: options.Namespace = None,
-    force: options.Force = False,
-    context: options.Context = None,
-    kubeconfig: options.Kubeconfig = None,
-) -> int:
-    """Suspend a job: its Pods and its staging are deleted, and no deadline counts."""
-    session = connect(namespace, context, kubeconfig)
-    return apply_change(session, name, lambda job: suspend_change(True), force, "suspended")
+def _verb(make: Callable[[ImageJob], Change], done: str, help_text: str) -> Command:
+    """A command that makes one change to a job; `done` is what it prints then."""
+
+    def command(
+        name: options.Name,
+        namespace: options.Namespace = None,
+        force: options.Force = False,
+        context: options.Context = None,
+        kubeconfig: options.Kubeconfig = None,
+    ) -> int:
+        return apply_change(connect(namespace, context, kubeconfig), name, make, force, done)
+
+    command.__doc__ = help_text
+    return command
 
 
-def resume(
-    name: options.Name,
-    namespace: options.Namespace = None,
-    force: options.Force = False,
-    context: options.Context = None,
-    kubeconfig: options.Kubeconfig = None,
-) -> int:
-    """Start a suspended run again, from its first item."""
-    session = connect(namespace, context, kubeconfig)
-    return apply_change(session, name, lambda job: suspend_change(False), force, "resumed")
+cancel = _verb(
+    cancel_change,
+    "cancelled",
+    "Cancel the active run: its Pods and its staging are deleted, and it ends as Cancelled.",
+)
+suspend = _verb(
+    lambda job: suspend_change(True),
+    "suspended",
+    "Suspend a job: its Pods and its staging are deleted, and no deadline counts.",
+)
+resume = _verb(
+    lambda job: suspend_change(False), "resumed", "Start a suspended run again, from its first item."
+)
 
 
 def retry(

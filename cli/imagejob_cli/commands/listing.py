@@ -10,6 +10,7 @@ import typer
 from imagejob.job import ImageJob
 from imagejob_cli import options, terminal
 from imagejob_cli.session import connect, now
+from imagejob_operator.api.phase import Phase
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -22,7 +23,10 @@ def list_jobs(
     everywhere: Annotated[
         bool, typer.Option("-A", "--all-namespaces", help="ImageJobs of all namespaces.")
     ] = False,
-    phase: Annotated[str, typer.Option("--phase", help="Only those in a phase, such as Failed.")] = "",
+    phase: Annotated[
+        Phase | None,
+        typer.Option("--phase", metavar="PHASE", help="Only those in a phase, such as Failed."),
+    ] = None,
     labels: Annotated[str, typer.Option("-l", "--selector", help="Only those with labels: team=shop.")] = "",
     form: options.Form = options.Output.TABLE,
     context: options.Context = None,
@@ -30,11 +34,9 @@ def list_jobs(
 ) -> int:
     """List ImageJobs with their phase, their progress, and why they wait or failed."""
     session = connect(namespace, context, kubeconfig)
-    jobs = session.client.list(all_namespaces=everywhere, phase=phase, labels=labels)
-    if form is options.Output.NAME and not jobs:
-        return 0
+    jobs = session.client.list(all_namespaces=everywhere, phase=phase.value if phase else "", labels=labels)
     if form is not options.Output.TABLE:
-        terminal.write(terminal.documents((job.body for job in jobs), form, as_list=True))
+        terminal.show_documents((job.body for job in jobs), form, as_list=True)
     elif not jobs:
         where = "any namespace" if everywhere else f"namespace {session.client.namespace!r}"
         terminal.warn(f"No ImageJobs found in {where}.")

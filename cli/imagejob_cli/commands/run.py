@@ -9,7 +9,9 @@ import typer
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A manifest with the ImageJob.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A manifest with the ImageJob; - for standard input.")
+    ],
     store: Annotated[
         Path,
         typer.Option(

@@ -24,5 +24,5 @@ def status(
     if form is options.Output.TABLE:
         describe(session, job)
     else:
-        terminal.write(terminal.documents([job.body], form, as_list=False))
+        terminal.show_documents([job.body], form, as_list=False)
     return of_job(job)

@@ -15,6 +15,7 @@ from imagejob_cli import options, terminal
 from imagejob_cli.session import Session, connect
 from imagejob_cli.watching import Follow, follow
 
+FIT, FORMAT, RENDITION = "Inside", "Same", "out"
 File = Annotated[
     str | None, typer.Argument(metavar="[FILE]", help="A manifest in YAML or JSON; - for standard input.")
 ]
@@ -37,17 +38,17 @@ def submit(
     ] = None,
     width: Annotated[int | None, typer.Option(help="Width of the outputs in pixels.")] = None,
     height: Annotated[int | None, typer.Option(help="Height of the outputs in pixels.")] = None,
-    fit: Annotated[str, typer.Option(help="Inside, Outside, Cover, Contain or Fill.")] = "Inside",
+    fit: Annotated[str, typer.Option(help="Inside, Outside, Cover, Contain or Fill.")] = FIT,
     format: Annotated[  # noqa: A002  (the name of the field)
         str, typer.Option(help="JPEG, PNG, WebP, AVIF, GIF, TIFF, or Same as the source.")
-    ] = "Same",
+    ] = FORMAT,
     quality: Annotated[int | None, typer.Option(help="Quality of JPEG, WebP and AVIF, 1 to 100.")] = None,
     rendition_name: Annotated[
         str,
         typer.Option(
             "--rendition", help="Name of the rendition, part of the keys of outputs.", metavar="NAME"
         ),
-    ] = "out",
+    ] = RENDITION,
     prefix: Annotated[str, typer.Option(help="Prefix of the keys of outputs.", metavar="PREFIX")] = "",
     generate: Annotated[
         bool, typer.Option("--generate", help="Print the manifest for Git, and create nothing.")
@@ -67,12 +68,25 @@ def submit(
     imagejob submit --name thumbs --match-prefix photos/ --width 200
     """
     if file:
-        if name or keys or match_prefix:
-            raise Invalid(
-                "FILE cannot be combined with --name, --keys or --match-prefix; change the file instead"
-            )
+        given = {
+            "--name": name,
+            "--keys": keys,
+            "--match-prefix": match_prefix,
+            "--include": include,
+            "--width": width,
+            "--height": height,
+            "--fit": fit != FIT,
+            "--format": format != FORMAT,
+            "--quality": quality,
+            "--rendition": rendition_name != RENDITION,
+            "--prefix": prefix,
+        }
+        if wrong := [option for option, value in given.items() if value]:
+            raise Invalid(f"FILE cannot be combined with {', '.join(wrong)}; change the file instead")
         manifests = read(file)
     else:
+        if fit != FIT and width is None and height is None:
+            raise Invalid("--fit needs --width or --height")
         made = rendition(rendition_name, format, width=width, height=height, fit=fit, quality=quality)
         manifests = [_simple(name, _source(keys, match_prefix, include), made, prefix, namespace)]
     if generate:
@@ -101,6 +115,8 @@ def read(file: str) -> list[Manifest]:
 
 
 def _source(keys: list[str] | None, prefix: str, include: list[str] | None) -> dict[str, Any]:
+    if include and not prefix:
+        raise Invalid("--include needs --match-prefix: it selects among the objects below that prefix")
     if bool(keys) == bool(prefix):
         raise Invalid("a job needs a FILE, or --name with either --keys or --match-prefix")
     if keys:
@@ -128,5 +144,5 @@ def _create(
             # At once: the next one may be refused.
             terminal.write(f"imagejob.imagejob.dev/{job.name} created in namespace {job.namespace}")
     if form is not options.Output.TABLE:
-        terminal.write(terminal.documents([job.body for job in created], form, as_list=len(created) > 1))
+        terminal.show_documents([job.body for job in created], form, as_list=len(created) > 1)
     return [(job.namespace, job.name) for job in created]

@@ -105,14 +105,16 @@ function showHead() {
   if (content.outputsAt) run.append(" · ", element("bdi", {}, content.outputsAt));
 }
 
-function showProblem({ code, reason, message, meaning, runbook }) {
+function showProblem({ code, reason, message, meaning, remedy, runbook }) {
   const part = document.getElementById("problem");
   part.hidden = false;
   part.append(element("strong", {}, `${code} ${reason}`));
   part.append(element("p", {}, element("bdi", {}, message)));
   if (meaning) part.append(element("p", {}, element("b", {}, "Meaning: "), meaning.replaceAll("`", "")));
-  if (runbook) part.append(element("p", {}, element("b", {}, "What to do: "), "see the "), "");
-  if (runbook) part.lastElementChild.append(element("a", { href: runbook }, "runbook"), ".");
+  if (!remedy) return;
+  const advice = element("p", {}, element("b", {}, "What to do: "), remedy.replaceAll("`", ""), " ");
+  part.append(advice);
+  advice.append(element("a", { href: runbook }, "More in the runbook"), ".");
 }
 
 function showChecks(checks) {

@@ -157,7 +157,7 @@ def parse_store_spec(raw: object) -> StoreSpec:
     try:
         spec = msgspec.convert(raw, StoreSpec)
     except msgspec.ValidationError as error:
-        raise InvalidStore(explain(error, raw, "spec")) from None
+        raise InvalidStore(explain(error, raw, "spec", StoreSpec)) from None
     auth = [name for name in ("secret_ref", "web_identity") if getattr(spec.auth, name) is not None]
     if len(auth) != 1:
         raise InvalidStore(

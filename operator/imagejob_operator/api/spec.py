@@ -163,7 +163,7 @@ def parse_spec(raw: object) -> Spec:
         check_pod_template(template)
         check_capacity(spec.renditions, item_limits(spec.limits), template.get("resources", {}))
     except msgspec.ValidationError as error:
-        raise InvalidSpec(explain(error, raw, "spec")) from None
+        raise InvalidSpec(explain(error, raw, "spec", Spec)) from None
     except (InvalidSource, InvalidKey, InvalidHeaders, InvalidPodTemplate, TooSmall, TooComplex) as error:
         raise InvalidSpec(str(error)) from None
     return spec

@@ -8,6 +8,7 @@ from imagejob_contract.result import MAX_MESSAGE_CHARACTERS, ItemCode, ItemError
 from imagejob_operator.api.errors import Code, Failure, Reason, bounded
 from imagejob_operator.api.spec import FailurePolicy, SpecHead, tolerated_failures
 from imagejob_operator.decision.operation import Staged, Validated
+from imagejob_operator.validation.keys import shown
 
 ITEM_CODES = {
     Reason.SOURCE_NOT_FOUND: ItemCode.SOURCE_MISSING,
@@ -43,7 +44,7 @@ def too_many_unstaged(found: Staged | Validated, total: int, policy: FailurePoli
     tolerated = tolerated_failures(policy, total)
     if found.failed <= tolerated:
         return None
-    first, names = found.failures[0], [repr(failure.item) for failure in found.failures[:NAMED]]
+    first, names = found.failures[0], [shown(failure.item) for failure in found.failures[:NAMED]]
     more = f" and {found.failed - len(names)} more" if found.failed > len(names) else ""
     text = (
         f"{found.failed} of {total} sources cannot be staged, but spec.failurePolicy.maxFailedItems allows "

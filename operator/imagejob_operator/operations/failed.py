@@ -6,7 +6,7 @@ from imagejob_contract.result import MAX_MESSAGE_CHARACTERS, ItemError
 from imagejob_operator.api.errors import Code, Failure, Reason, bounded
 from imagejob_operator.api.status import FailedItem
 from imagejob_operator.decision.operation import ItemResults
-from imagejob_operator.ports.object_store import BucketMissing, StoreDenied
+from imagejob_operator.ports.object_store import BucketMissing, StoreDenied, StoreFull
 from imagejob_operator.validation.keys import MAX_KEY_BYTES
 
 
@@ -24,9 +24,11 @@ class OperationFailed(Exception):
 
 
 def denied(code: Code, text: str, error: StoreDenied) -> Failure:
-    """The failure of a call that the store denied: of its rights, or because there is no bucket."""
+    """The failure of a call that the store denied: of its rights, or of a bucket or space that is missing."""
     if isinstance(error, BucketMissing):
         return Failure(code, Reason.BUCKET_NOT_FOUND, str(error))
+    if isinstance(error, StoreFull):
+        return Failure(code, Reason.STORE_UNAVAILABLE, str(error))
     reason = Reason.DESTINATION_DENIED if code is Code.PUBLISH else Reason.ACCESS_DENIED
     return Failure(code, reason, f"{text}: {error}")
 

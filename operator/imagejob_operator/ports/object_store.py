@@ -36,6 +36,13 @@ class BucketMissing(StoreDenied):
 class ObjectRefused(StoreDenied):
     """The store refuses this object, such as an archived or encrypted one; it may allow others."""
 
+    remedy = ""
+    """What makes it a source that can be read; empty if the message says it."""
+
+
+class StoreFull(StoreDenied):
+    """There is no space left for the object."""
+
 
 class CallNotSupported(StoreDenied):
     """The store does not implement the call, or a header of it."""

@@ -22,6 +22,11 @@ _EMPTY = re.compile(r"//|/\Z")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
+def shown(key: str) -> str:
+    """The key in quotes as a message shows it; the end of a long one is left out."""
+    return repr(key if len(key) <= MAX_SHOWN else f"{key[:MAX_SHOWN]}…")
+
+
 class InvalidKey(ValueError):
     """A key is invalid; the message names the field, the key and the rule."""
 
@@ -32,19 +37,18 @@ class KeyCollision(ValueError):
 
 def check_key(key: str, field: str) -> None:
     """Check a key that an object may have; raises InvalidKey."""
-    shown = repr(key if len(key) <= MAX_SHOWN else f"{key[:MAX_SHOWN]}…")
     size = len(key.encode(errors="surrogatepass"))
     if not 1 <= size <= MAX_KEY_BYTES:
-        raise InvalidKey(f"{field}: {shown} must have 1 to {MAX_KEY_BYTES} bytes in UTF-8, found {size}")
+        raise InvalidKey(f"{field}: {shown(key)} must have 1 to {MAX_KEY_BYTES} bytes in UTF-8, found {size}")
     if "\0" in key or _SURROGATES.search(key):
-        raise InvalidKey(f"{field}: {shown} must not contain NUL or half of a surrogate pair; remove it")
+        raise InvalidKey(f"{field}: {shown(key)} must not contain NUL or half of a surrogate pair; remove it")
     if _DOTS.search(key):
         rule = "must not have a '.' or '..' segment, which HTTP clients and servers resolve"
-        raise InvalidKey(f"{field}: {shown} {rule}")
+        raise InvalidKey(f"{field}: {shown(key)} {rule}")
     if is_reserved(key):
         root = key.lstrip("/").partition("/")[0]
         raise InvalidKey(
-            f"{field}: {shown} is in {root}/, which is reserved for the operator; choose another key"
+            f"{field}: {shown(key)} is in {root}/, which is reserved for the operator; choose another key"
         )
 
 

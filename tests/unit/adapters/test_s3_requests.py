@@ -185,6 +185,22 @@ async def test_errors_name_the_call_and_the_key(
     assert str(error.value).endswith(f" ({request})")
 
 
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("AccessDenied", "allow access to it"),
+        ("InvalidObjectState", "restore it from the archive"),
+        ("KMS.DisabledException", "allow the operator to use the key that it is encrypted with"),
+    ],
+)
+async def test_the_remedy_fits_the_refusal(served: tuple[Server, S3Store], code: str, remedy: str) -> None:
+    server, store = served
+    server.refuses = lambda *_: (403, code, "no")
+    with pytest.raises(ObjectRefused) as refused:
+        await store.copy(SOURCE, "staging/0")
+    assert refused.value.remedy == remedy
+
+
 @pytest.mark.parametrize("call", CALLS)
 async def test_what_is_not_implemented_is_not_tried_again(served: tuple[Server, S3Store], call: str) -> None:
     server, store = served

@@ -18,8 +18,11 @@ from imagejob_cli.main import EPILOG, main
 from unit.cli.conftest import Run
 
 PAGE = Path(__file__).parents[3] / "docs" / "users" / "command-line.md"
-ON_A_JOB = ["status", "watch", "logs", "retry", "cancel", "suspend", "resume"]
-COMMANDS = ["submit", "run", "list", *ON_A_JOB, "validate", "explain", "doctor", "completion"]
+ON_A_JOB = ["status", "watch", "results", "logs", "retry", "cancel", "suspend", "resume"]
+COMMANDS = [
+    *("submit", "upload", "download", "run", "list", *ON_A_JOB),
+    *("validate", "explain", "doctor", "uninstall", "completion"),
+]
 """In the order of the help."""
 
 
@@ -45,6 +48,7 @@ def test_no_kubeconfig_is_no_traceback(run: Run, tmp_path: Path, command: list[s
     [
         (errors.NotFound("x"), 4),
         (errors.Unreachable("x"), 3),
+        (errors.StoreFailed("x"), 3),
         (errors.NotInstalled("x"), 3),
         (errors.Forbidden("x"), 3),
         (errors.Rejected(500, "x"), 3),
@@ -70,7 +74,7 @@ def test_every_error_of_the_client_was_tried() -> None:
     }
     assert {kind.__name__ for kind in named} == {
         *("ImageJobError", "NotFound", "Unreachable", "NotInstalled", "Forbidden", "Rejected", "WaitTimeout"),
-        *("Invalid", "Conflict", "RunFailed"),
+        *("Invalid", "Conflict", "RunFailed", "StoreFailed"),
     }
 
 
@@ -97,8 +101,13 @@ def test_the_exit_code_of_status_is_that_of_the_run(
         ),
         (
             ["watch", "a", "--timeout", "soon"],
-            "Invalid value for '--timeout': Input should be a valid number",
+            "Invalid value for '--timeout': it must be a number",
         ),
+        (["list", "--phase", "Foo"], "Invalid value for '--phase': 'Foo' is not one of 'Pending', "),
+        (["list", "-o", "x"], "Invalid value for '-o' / '--output': 'x' is not one of 'table', "),
+        (["logs", "a", "--tail", "-1"], "Invalid value for '--tail': it must be at least 0"),
+        (["results", "a", "--expires", "200"], "Invalid value for '--expires': it must be at most 168"),
+        (["submit", "--name", "a", "--keys", "k", "--format", "JPG"], "did you mean JPEG?"),
         (["explain", "JOB_2"], "'JOB_2' is no known code or reason; did you mean JOB_002"),
         (["explain", "xyzzy"], "codes are JOB_001 to JOB_008 and IMG_001 to IMG_014"),
     ],
@@ -189,9 +198,10 @@ def test_a_reader_that_ends_early_is_no_error() -> None:
 
 
 def test_help_starts_without_what_only_a_cluster_needs() -> None:
+    slow = ("kubernetes", "minio", "urllib3", "websocket", "yaml", "rich")
     program = (
         "import sys; from imagejob_cli.main import main; main(['--help']); "
-        "sys.exit(any(name in sys.modules for name in ('kubernetes', 'urllib3', 'yaml', 'rich')))"
+        f"sys.exit(any(name in sys.modules for name in {slow}))"
     )
     subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
 

@@ -195,6 +195,7 @@ def test_a_reason_that_this_version_does_not_know(api: FakeTransport, run: Run) 
         (job("a", "Running"), "imagejob watch a"),
         (job("a", "Suspended"), "imagejob resume a"),
         (job("a", "Succeeded"), ""),
+        (job("a", "Succeeded", report="r.json"), "imagejob results a --open"),
         (job("a", "Succeeded", run={"outcome": "SucceededWithFailures"}), "imagejob retry a --failed"),
         (
             job("a", "Succeeded", run={"outcome": "Validated"}),

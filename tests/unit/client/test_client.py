@@ -258,3 +258,15 @@ def test_build_checks_the_rules_of_the_api() -> None:
     assert caught.value.fields == ("spec.renditions[0].steps[0].resize.width",)
     with pytest.raises(Invalid, match="unknown field"):
         build("a", source={"keys": ["a.jpg"]}, renditions=[rendition("x")], failurPolicy={})
+
+
+def test_the_field_that_was_probably_meant_is_named(client: Client, api: FakeTransport) -> None:
+    manifest = build("a", source={"keys": ["a.jpg"]}, renditions=[rendition("x")])
+    manifest["spec"]["renditons"] = []
+    refused = Invalid("ImageJob 'a': strict decoding error: unknown field \"spec.renditons\"", ("spec",))
+    api.answers["POST /apis/imagejob.dev/v1alpha1/namespaces/shop/imagejobs"] = refused
+    with pytest.raises(Invalid, match=r"unknown field \"spec\.renditons\"; did you mean 'renditions'\?$"):
+        client.submit(manifest)
+    del manifest["spec"]["renditons"]
+    with pytest.raises(Invalid, match=r"unknown field \"spec\.renditons\"$"):
+        client.submit(manifest)

@@ -149,7 +149,7 @@ def test_the_default_is_the_file_in_the_home(server: Server, write: Any, tmp_pat
 @pytest.mark.parametrize(
     ("content", "shown"),
     [
-        ("a: [", "it is not YAML"),
+        ("a: [", "is not valid YAML"),
         ("- a", "it is not a mapping"),
         ({}, "no context is selected; the existing contexts are: none"),
         (

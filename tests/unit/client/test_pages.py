@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import imagejob
+from fakes.memory_objects import MemoryObjects
 from fakes.transport import FakeTransport, job
 from imagejob import Client, ImageJob, ImageJobError
+from unit.gallery.reports import done, report_of
 
 PAGE = (Path(__file__).parents[3] / "docs" / "users" / "python-client.md").read_text()
 
@@ -47,10 +49,15 @@ def test_the_code_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     ended = job("thumbs", "Succeeded", items=items, failures=failed, report="r.json")
     api.events = [ended]
     monkeypatch.setattr("imagejob.Client.connect", lambda: Client(api, "shop"))
+    store = MemoryObjects(reports={"r.json": report_of([done("a.jpg")])})
+    monkeypatch.setattr("imagejob.Client.bucket", lambda *_, **options: store)
     scope: dict[str, object] = {}
     for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         exec(block, scope)
-    assert capsys.readouterr().out == "2 images, r.json\nSucceeded 3 of 3\nx.png IMG_001 broken\n"
+    assert capsys.readouterr().out == (
+        "2 images, r.json\nSucceeded 3 of 3\nx.png IMG_001 broken\n"
+        "a.jpg ['a-web.webp', 'a-thumb.jpg'] None\n360000 bytes saved\n"
+    )
 
 
 def test_a_method_that_does_not_exist_is_found() -> None:

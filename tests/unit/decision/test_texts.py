@@ -289,6 +289,14 @@ def test_too_many_sources_that_cannot_be_staged(failed: int, names: str) -> None
     assert too_many_unstaged(unstaged(failed), 9, FailurePolicy(max_failed_items=failed)) is None
 
 
+def test_a_long_key_does_not_cut_off_the_cause() -> None:
+    failures = tuple(FailedItem("k" * 1000, "IMG_010", "it does not exist; upload it") for _ in range(3))
+    found = too_many_unstaged(Staged(3, 0, 0, failed=3, failures=failures), 3, FailurePolicy())
+    assert found
+    assert found.message.endswith("first failure: IMG_010 it does not exist; upload it")
+    assert len(found.message) < 1024
+
+
 def test_no_policy_helps_if_no_source_can_be_staged() -> None:
     found = too_many_unstaged(unstaged(9), 9, FailurePolicy())
     assert found

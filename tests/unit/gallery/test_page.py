@@ -176,6 +176,7 @@ def test_a_failed_run_without_outputs() -> None:
     error = ReportError(Code.PROCESSING, Reason.ITEMS_FAILED, "2 of 2 items failed")
     content = shown(report_of([failed("a.jpg"), ReportItem("b.jpg", 5)], outcome="Failed", error=error))
     assert content["error"]["meaning"] == "More items failed than `failurePolicy` allows."
+    assert content["error"]["remedy"].startswith("Replace the images, ")
     assert content["error"]["runbook"].endswith("#job_005-itemsfailed")
     assert "formats" not in content
     assert "outputs" not in content["items"][1]

@@ -13,9 +13,11 @@ import pytest
 import yaml
 from PIL import Image
 
+from imagejob.errors import Invalid
+from imagejob.html_file import check_html_file
 from imagejob_local.command import run
 from imagejob_local.folder import Folder
-from imagejob_local.gallery import GalleryUnusable, check_gallery, write_gallery
+from imagejob_local.gallery import write_gallery
 from unit.gallery.reports import done, failed, report_of
 from unit.gallery.test_page import Parsed
 
@@ -91,8 +93,8 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path: Path) -> None:
         ("folder.html", "is a folder"),
         ("none/x.html", "does not exist"),
     ):
-        with pytest.raises(GalleryUnusable, match=text):
-            check_gallery(tmp_path / name)
+        with pytest.raises(Invalid, match=text):
+            check_html_file(tmp_path / name, "--gallery")
 
 
 def test_a_disk_error_is_named_and_leaves_no_file(
@@ -102,7 +104,7 @@ def test_a_disk_error_is_named_and_leaves_no_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(GalleryUnusable, match="cannot be written: No space left on device"):
+    with pytest.raises(Invalid, match="cannot be written: No space left on device"):
         write_gallery(report_of([]), folder, tmp_path / "x.html")
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -220,8 +222,46 @@ def test_too_many_failed_items_fail_the_run(
     assert run(manifest(tmp_path, {"keys": [*PHOTOS, "photos/broken.jpg"]}), store) == 1
     assert not (store / "out").exists()
     assert staging(store) == []
-    assert "JOB_005 ItemsFailed: 1 of 3 items failed" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.count("JOB_005 ItemsFailed: 1 of 3 items failed") == 1
+    assert "error        JOB_005 ItemsFailed\nmeaning      More items failed than failurePolicy" in shown
+    assert "remedy       Replace the images, raise limits" in shown
     assert report(store)["outcome"] == "Failed"
+
+
+def test_a_full_disk_is_no_denied_access(
+    tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    assert run(manifest(tmp_path, {"keys": [*PHOTOS]}), store) == 1
+    shown = capsys.readouterr().out
+    assert "JOB_002 StoreUnavailable: " in shown
+    assert "No space left on device; free space on the disk with the folder of --store" in shown
+    assert "AccessDenied" not in shown
+
+
+def test_the_cause_is_shown_also_for_a_long_key(
+    tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(manifest(tmp_path, {"keys": ["photos/" + "k" * 500, "photos/none.jpg"]}), store) == 1
+    shown = capsys.readouterr().out
+    assert "has 500 bytes, and a file name at most 255; choose a shorter key" in shown
+    assert "allow access" not in shown
+
+
+def test_a_manifest_of_standard_input(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = manifest(tmp_path, {"keys": ["none.jpg"]}).read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    assert run(Path("-"), store) == 1
+    assert "there is no object 'none.jpg'" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"kind: Pod")))
+    assert run(Path("-"), store) == 2
+    assert "standard input must have exactly one ImageJob; it has Pod" in capsys.readouterr().err
 
 
 def test_a_missing_source_is_named_with_the_folder(

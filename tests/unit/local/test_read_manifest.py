@@ -61,7 +61,7 @@ def test_it_agrees_with_the_crd(tmp_path: Path, case: Case) -> None:
         ("a: 2026-99-99", "is not valid YAML"),
         ({**VALID, "kind": "Job"}, "must have exactly one ImageJob; it has Job"),
         ({**VALID, "apiVersion": "imagejob.dev/v1"}, "apiVersion is 'imagejob.dev/v1'"),
-        ({**VALID, "sepc": {}}, "unknown field 'sepc'"),
+        ({**VALID, "sepc": {}}, "unknown field 'sepc'; did you mean 'spec'?"),
         ({**VALID, "metadata": None}, "metadata: it must be an object"),
         ({**VALID, "metadata": {}}, "metadata.name: None must have"),
         ({**VALID, "metadata": {"name": "../x"}}, "metadata.name: '../x' must have"),

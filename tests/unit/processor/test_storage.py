@@ -72,6 +72,20 @@ def test_an_item_fails_for_its_own_reasons_only(store, script, pauses, answer, c
     assert pauses == []
 
 
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("AccessDenied", "; allow access to it"),
+        ("InvalidObjectState", "; restore it from the archive"),
+        ("InvalidRequest", ""),
+    ],
+)
+def test_the_remedy_fits_the_refusal(store, script, code, remedy):
+    script.answers["/a"] = [Answer(403, f"<Code>{code}</Code>".encode())]
+    with pytest.raises(ItemFailure, match=f"HTTP 403 {code}{remedy}$"):
+        store.get_source(script.url("/a"), "abc", 1000)
+
+
 def test_the_cap_is_exact(store, script):
     script.answers["/a"] = [Answer(body=LARGE)]
     assert store.get_source(script.url("/a"), "", len(LARGE)) == LARGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,17 +13,25 @@ from imagejob_contract.wire import Wire
 from imagejob_operator.validation.schema_errors import explain
 
 
+class Form(enum.StrEnum):
+    JPEG = "JPEG"
+    SAME = "Same"
+
+
 class Part(Wire, frozen=True):
     count: Annotated[int, Meta(ge=1, le=9)] = 1
     name: Annotated[str, Meta(min_length=2, max_length=64, pattern=r"^[a-z]+\Z")] = "aa"
     size: int | str = 1
     mode: Literal["A", "B"] = "A"
+    form: Form | None = None
+    turn: Literal[90, 180] = 90
 
 
 class Whole(Wire, frozen=True):
     parts: Annotated[tuple[Part, ...], Meta(max_length=2)]
     labels: Annotated[dict[str, str], Meta(max_length=1)] = msgspec.field(default_factory=dict)
     on: bool = False
+    named: dict[str, Part] = msgspec.field(default_factory=dict)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +53,16 @@ class Whole(Wire, frozen=True):
             {"parts": [{"name": "X" * 64}]},
             f"spec.parts[0].name: '{'X' * 60}' must match the pattern ^[a-z]+$",
         ),
-        ({"parts": [{"mode": "C"}]}, "spec.parts[0].mode: 'C' is not one of the allowed values"),
+        ({"parts": [{"mode": "C"}]}, "spec.parts[0].mode: 'C' is not one of A, B"),
+        (
+            {"parts": [{"form": "jpg"}]},
+            "spec.parts[0].form: 'jpg' is not one of JPEG, Same; did you mean JPEG?",
+        ),
+        ({"parts": [{"turn": 80}]}, "spec.parts[0].turn: 80 is not one of 90, 180; did you mean 180?"),
+        ({"parts": [], "Labels": {}}, "spec: unknown field 'Labels'; did you mean 'labels'?"),
+        ({"parts": [{"nmae": "aa"}]}, "spec.parts[0]: unknown field 'nmae'; did you mean 'name'?"),
+        ({"named": {"a": {"siz": 1}}}, "spec.named: unknown field 'siz'; did you mean 'size'?"),
+        ({"parts": [{"count" * 20: 1}]}, f"spec.parts[0]: unknown field '{'count' * 20}'; remove it"),
         ({"parts": [], "on": "yes"}, "spec.on: must be of type boolean, found string"),
         ({"parts": [], "labels": {"a": "b", "c": "d"}}, "spec.labels: must have at most 1 entries, found 2"),
         ({"parts": [], "labels": {"a": 1}}, "spec.labels: must be of type string, found integer"),
@@ -53,4 +71,4 @@ class Whole(Wire, frozen=True):
 def test_field_rule_and_value_are_named(raw: object, wanted: str) -> None:
     with pytest.raises(msgspec.ValidationError) as rejected:
         msgspec.convert(raw, Whole)
-    assert explain(rejected.value, raw, "spec") == wanted
+    assert explain(rejected.value, raw, "spec", Whole) == wanted

@@ -34,6 +34,14 @@ NOT_SUPPORTED = {"NotImplemented", "MethodNotAllowed"}
 REFUSED = {"AccessDenied", "AllAccessDisabled", "BadRequest", "InvalidObjectState"}
 """Codes that may be about one object: its policy, storage class, or encryption (BadRequest, for a HEAD)."""
 
+ENCRYPTED = "allow the operator to use the key that it is encrypted with"
+REMEDIES = {
+    "AccessDenied": "allow access to it",
+    "AllAccessDisabled": "allow access to it",
+    "InvalidObjectState": "restore it from the archive",
+}
+"""What makes a refused object one that can be read; others are encrypted."""
+
 
 def call(name: str, key: str, to: str = "") -> str:
     """What a message calls a request: the name of the S3 call, and the key."""
@@ -50,7 +58,11 @@ def translate(error: Exception, request: str) -> StoreError:
     The cause comes first, since `kubectl get` shows the beginning of a message.
     """
     kind, text = _translated(error)
-    return kind(f"{bounded(text, MAX_TEXT)} ({request})")
+    made = kind(f"{bounded(text, MAX_TEXT)} ({request})")
+    if isinstance(made, ObjectRefused):
+        code = error.code or "" if isinstance(error, S3Error) else ""
+        made.remedy = REMEDIES.get(code, ENCRYPTED)
+    return made
 
 
 def _translated(error: Exception) -> tuple[type[StoreError], str]:

@@ -32,7 +32,7 @@ from imagejob_operator.ports.object_store import (
     StoreDenied,
     StoredObject,
 )
-from imagejob_operator.validation.keys import InvalidKey, check_key
+from imagejob_operator.validation.keys import InvalidKey, check_key, shown
 from imagejob_operator.validation.urls import name_of, parse_url
 
 MAX_COPY_BYTES = 5 * 1024**3
@@ -284,13 +284,13 @@ async def _find(store: ObjectStore, root: str, named: list[tuple[str, str]]) -> 
 
 def no_object(field: str, root: str, key: str) -> OperationFailed:
     """The failure of a `field` that names an object that does not exist."""
-    text = f"{field}: there is no object {key!r} under {root!r}; upload it or correct the key"
+    text = f"{field}: there is no object {shown(key)} under {root!r}; upload it or correct the key"
     return _failed(Reason.SOURCE_NOT_FOUND, text)
 
 
 def refused(error: ObjectRefused) -> Failure:
     """The failure of a source that the store refuses: archived, encrypted, or denied."""
-    text = f"the store refused the source: {error}; allow access to it, or restore it"
+    text = f"the store refused the source: {error}" + (f"; {error.remedy}" if error.remedy else "")
     return Failure(Code.STAGING, Reason.ACCESS_DENIED, text)
 
 

@@ -1,0 +1,264 @@
+"""The objects of a namespace in a store."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from imagejob.errors import StoreFailed
+from imagejob.port_forward import dialler, pool_manager
+from imagejob.store_location import FoundStore, service_of
+from imagejob.transport import Transport
+from imagejob_operator.naming.names import RESERVED_ROOTS
+
+if TYPE_CHECKING:
+    import urllib3
+    from minio import Minio
+    from minio.credentials.providers import Provider
+
+    from imagejob_operator.documents.report import Report
+
+CONNECTIONS, RETRIES = 8, 3
+CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0
+CHUNK = 1 << 18
+LONGEST_LINK = timedelta(days=7)
+"""The limit of S3."""
+NO_CREDENTIALS = (
+    "there are no credentials for it: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE for a "
+    "profile in ~/.aws/credentials; for a login with SSO, run: "
+    'eval "$(aws configure export-credentials --format env)"'
+)
+
+Advance = Callable[[int], object]
+"""Called with the number of bytes that were transferred since the last call."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object: its key below the namespace's part, its bytes, and its ETag without quotes."""
+
+    key: str
+    size: int
+    etag: str
+
+
+class Objects(Protocol):
+    """What a command needs of a bucket; tests have one in memory. All raise StoreFailed."""
+
+    name: str
+    linkable: bool
+    """Whether a browser on this machine can open links."""
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """The objects below a prefix, by key, without those of the operator."""
+
+    def find(self, key: str) -> StoredObject | None:
+        """One object; None if it does not exist."""
+
+    def read(self, key: str, file: BinaryIO, advance: Advance) -> None:
+        """Write the bytes of an object to a file."""
+
+    def write(self, key: str, file: BinaryIO, size: int, content_type: str) -> None:
+        """Store an object of `size` bytes."""
+
+    def link(self, key: str, lifetime: timedelta) -> str:
+        """A URL with which anybody can read the object, for at most seven days."""
+
+    def report(self, key: str) -> Report:
+        """The report at `status.report` of an ImageJob."""
+
+
+class Bucket:
+    """The objects of a namespace in a bucket, with the credentials of the user. Threads may share it."""
+
+    def __init__(self, transport: Transport, found: FoundStore) -> None:
+        """Prepare the connection; no request is sent to the store yet.
+
+        Raises:
+            StoreFailed: There are no credentials, or the store cannot be reached.
+        """
+        self._found = found
+        self._location = found.location
+        self.name = f"bucket {found.location.bucket!r} of {found.name}"
+        self.linkable = service_of(found.location) is None
+        self._minio = _client(transport, found)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """See Objects."""
+        part = self._location.prefix
+        with self._explained(f"list {prefix!r}"):
+            for found in self._minio.list_objects(
+                self._location.bucket, prefix=part + prefix, recursive=True
+            ):
+                key = str(found.object_name).removeprefix(part)
+                if not found.is_dir and key.partition("/")[0] not in RESERVED_ROOTS:
+                    yield StoredObject(key, found.size or 0, (found.etag or "").strip('"'))
+
+    def find(self, key: str) -> StoredObject | None:
+        """See Objects."""
+        from minio.error import S3Error
+
+        with self._explained(f"read {key!r}"):
+            try:
+                found = self._minio.stat_object(self._location.bucket, self._location.prefix + key)
+            except S3Error as error:
+                if error.code in ("NoSuchKey", "NoSuchObject"):
+                    return None
+                raise
+        return StoredObject(key, found.size or 0, (found.etag or "").strip('"'))
+
+    def read(self, key: str, file: BinaryIO, advance: Advance) -> None:
+        """See Objects."""
+        self._read(self._location.prefix + key, file, advance)
+
+    def _read(self, whole: str, file: BinaryIO, advance: Advance) -> None:
+        with self._explained(f"read {whole!r}"):
+            response = self._minio.get_object(self._location.bucket, whole)
+            try:
+                expected, count = int(response.headers.get("Content-Length", "-1")), 0
+                for chunk in response.stream(CHUNK, decode_content=False):
+                    file.write(chunk)
+                    count += len(chunk)
+                    advance(len(chunk))
+                if expected not in (-1, count):
+                    raise StoreFailed(f"{self.name} sent {count} of {expected} bytes of {whole!r}; try again")
+            finally:
+                response.close()
+                response.release_conn()
+
+    def write(self, key: str, file: BinaryIO, size: int, content_type: str) -> None:
+        """See Objects."""
+        with self._explained(f"write {key!r}"):
+            whole = self._location.prefix + key
+            self._minio.put_object(self._location.bucket, whole, file, size, content_type=content_type)
+
+    def link(self, key: str, lifetime: timedelta) -> str:
+        """See Objects."""
+        with self._explained(f"sign a link to {key!r}"):
+            whole = self._location.prefix + key
+            expires = min(lifetime, LONGEST_LINK)
+            return str(self._minio.presigned_get_object(self._location.bucket, whole, expires=expires))
+
+    def report(self, key: str) -> Report:
+        """See Objects."""
+        import io
+
+        import msgspec
+
+        from imagejob_operator.documents.report import MAX_REPORT_BYTES, read_report
+
+        data = io.BytesIO()
+
+        def bounded(count: int) -> None:
+            if data.tell() > MAX_REPORT_BYTES:
+                raise StoreFailed(
+                    f"the report {key!r} has more than {MAX_REPORT_BYTES} bytes: no operator wrote it"
+                )
+
+        self._read(self._location.staging + key, data, bounded)
+        try:
+            return read_report(data.getvalue())
+        except msgspec.DecodeError as error:
+            raise StoreFailed(f"{key!r} in {self.name} is not a report of this version: {error}") from None
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        import urllib3
+        from minio.error import MinioException, S3Error
+
+        endpoint = self._location.endpoint
+        try:
+            yield
+        except S3Error as error:
+            text = f"cannot {what} in {self.name}: {error.code}: {error.message}{_remedy(error.code)}"
+            raise StoreFailed(text) from None
+        except (urllib3.exceptions.HTTPError, MinioException, OSError) as error:
+            cause = " ".join(str(getattr(error, "reason", None) or error).split())[:200]
+            raise StoreFailed(
+                f"cannot {what} in {self.name}: {endpoint} does not answer: {cause}; check the "
+                "address and the network"
+            ) from None
+        except ValueError as error:
+            raise StoreFailed(f"cannot {what} in {self.name}: {error}") from None
+
+
+_REMEDIES = {
+    "AccessDenied": "your credentials do not allow this; ask the administrator of the bucket",
+    "InvalidAccessKeyId": "your access key is not one of this store; check AWS_ACCESS_KEY_ID and AWS_PROFILE",
+    "SignatureDoesNotMatch": "your secret key is wrong; check AWS_SECRET_ACCESS_KEY and AWS_PROFILE",
+    "ExpiredToken": "your credentials have expired; log in again",
+    "NoSuchBucket": "the bucket does not exist; ask an administrator",
+}
+
+
+def _remedy(code: str | None) -> str:
+    return f"; {_REMEDIES[code]}" if code in _REMEDIES else ""
+
+
+def _client(transport: Transport, found: FoundStore) -> Minio:
+    from minio import Minio
+
+    location = found.location
+    made = Minio(
+        location.endpoint,
+        secure=location.secure,
+        region=location.region,
+        credentials=_credentials(found),
+        http_client=_pool(transport, found),
+    )
+    if location.virtual_host:
+        made.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+    else:
+        made.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+    return made
+
+
+def _credentials(found: FoundStore) -> Provider:
+    from minio.credentials.providers import (
+        AWSConfigProvider,
+        ChainedProvider,
+        EnvAWSProvider,
+        StaticProvider,
+    )
+
+    if found.keys:
+        return StaticProvider(found.keys.access_key, found.keys.secret_key)
+    chain = ChainedProvider([EnvAWSProvider(), AWSConfigProvider()])
+    try:
+        chain.retrieve()
+    except (ValueError, OSError):
+        raise StoreFailed(
+            f"cannot use the bucket {found.location.bucket!r} of {found.name}: {NO_CREDENTIALS}"
+        ) from None
+    return chain
+
+
+def _pool(transport: Transport, found: FoundStore) -> urllib3.PoolManager:
+    import urllib3
+
+    location = found.location
+    tls = _tls(found) if location.secure else None
+    if service := service_of(location):
+        return pool_manager(dialler(transport, service), tls, CONNECTIONS)
+    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+    retries = urllib3.Retry(total=RETRIES, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
+    return urllib3.PoolManager(
+        maxsize=CONNECTIONS, block=True, timeout=timeout, retries=retries, ssl_context=tls
+    )
+
+
+def _tls(found: FoundStore) -> ssl.SSLContext:
+    file = os.environ.get("AWS_CA_BUNDLE") or None
+    bundle = found.location.ca_bundle or None
+    try:
+        return ssl.create_default_context(cafile=None if bundle else file, cadata=bundle)
+    except (OSError, ValueError) as error:
+        source = "the CA bundle of the store" if bundle else f"AWS_CA_BUNDLE={file}"
+        raise StoreFailed(
+            f"{source} cannot be used: {error}; it must have certificates in PEM format"
+        ) from None

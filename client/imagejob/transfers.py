@@ -1,0 +1,176 @@
+"""Upload files to a store, and download objects from it."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+from imagejob.bucket import CONNECTIONS, Advance, Objects, StoredObject
+from imagejob.errors import ImageJobError, Invalid
+from imagejob_operator.validation.keys import InvalidKey, check_name
+
+if TYPE_CHECKING:
+    from imagejob.download_folder import DownloadFolder
+
+T = TypeVar("T")
+UPLOADED, DOWNLOADED, UP_TO_DATE, FAILED = "uploaded", "downloaded", "up to date", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file and the key that it gets."""
+
+    path: Path
+    key: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """How one transfer ended: `state` is one of the constants above; `message` says why it failed."""
+
+    key: str
+    size: int
+    state: str
+    message: str = ""
+
+
+Report = Callable[[Transferred], object]
+"""Called once for each object, by any thread."""
+
+
+def plan_uploads(paths: Iterable[Path], prefix: str) -> tuple[list[Upload], list[Path]]:
+    """Files with their keys: the path below a folder that is given, or the name of a file.
+
+    Returns:
+        The uploads by key, and what is left out in folders: hidden files, and symbolic links.
+
+    Raises:
+        Invalid: A path does not exist or cannot be read, two files have one key, or a key is not allowed.
+    """
+    planned: dict[str, Upload] = {}
+    left_out: list[Path] = []
+    for path in paths:
+        files = _below(path, left_out) if path.is_dir() else [(path, path.name)]
+        for file, name in files:
+            upload = _upload(file, f"{prefix}{name}")
+            if upload.key in planned:
+                other = planned[upload.key].path
+                raise Invalid(f"{file} and {other} both have the key {upload.key!r}; upload them separately")
+            planned[upload.key] = upload
+    return [planned[key] for key in sorted(planned)], left_out
+
+
+def _below(folder: Path, left_out: list[Path]) -> list[tuple[Path, str]]:
+    def refuse(error: OSError) -> None:
+        raise Invalid(f"cannot read the folder {error.filename}: {error.strerror}")
+
+    found = []
+    for where, folders, files in os.walk(folder, onerror=refuse):
+        at = Path(where)
+        hidden = [name for name in (*folders, *files) if name.startswith(".") or (at / name).is_symlink()]
+        left_out.extend(at / name for name in hidden)
+        folders[:] = sorted(set(folders) - set(hidden))
+        found += [
+            (at / name, (at / name).relative_to(folder).as_posix()) for name in files if name not in hidden
+        ]
+    return found
+
+
+def _upload(file: Path, key: str) -> Upload:
+    try:
+        check_name(key, str(file))
+    except InvalidKey as error:
+        raise Invalid(str(error)) from None
+    try:
+        if not file.is_file():
+            raise Invalid(f"{file} is not a file or a folder" if file.exists() else f"{file} does not exist")
+        return Upload(file, key, file.stat().st_size)
+    except OSError as error:
+        raise Invalid(f"cannot read {file}: {error.strerror}") from None
+
+
+class _Counted:
+    """A file that reports what is read of it."""
+
+    def __init__(self, file: BinaryIO, advance: Advance) -> None:
+        self._file, self._advance = file, advance
+
+    def read(self, count: int = -1) -> bytes:
+        data = self._file.read(count)
+        self._advance(len(data))
+        return data
+
+
+def upload_all(
+    store: Objects, uploads: Sequence[Upload], overwrite: bool, report: Report, advance: Advance
+) -> None:
+    """Upload files side by side. An object that exists is replaced only with `overwrite`."""
+
+    def one(upload: Upload) -> Transferred:
+        with upload.path.open("rb") as file:
+            existing = store.find(upload.key)
+            if existing and _same(existing, file, upload.size):
+                return Transferred(upload.key, upload.size, UP_TO_DATE)
+            if existing and not overwrite:
+                raise Invalid(f"{upload.key!r} exists already with other bytes; --overwrite replaces it")
+            file.seek(0)
+            kind = mimetypes.guess_type(upload.path.name)[0] or "application/octet-stream"
+            store.write(upload.key, _Counted(file, advance), upload.size, kind)  # type: ignore[arg-type]
+        return Transferred(upload.key, upload.size, UPLOADED)
+
+    _side_by_side(one, [(upload, upload.key, upload.size) for upload in uploads], report)
+
+
+def _same(existing: StoredObject, file: BufferedReader, size: int) -> bool:
+    from imagejob.download_folder import md5
+
+    return existing.size == size and existing.etag == md5(file)
+
+
+def download_all(
+    store: Objects,
+    objects: Sequence[StoredObject],
+    folder: DownloadFolder,
+    overwrite: bool,
+    report: Report,
+    advance: Advance,
+) -> None:
+    """Download objects side by side. A file that exists is replaced only with `overwrite`."""
+
+    def one(wanted: StoredObject) -> Transferred:
+        if folder.holds(wanted.key, wanted.size, wanted.etag):
+            return Transferred(wanted.key, wanted.size, UP_TO_DATE)
+        with folder.create(wanted.key, replace=overwrite) as file:
+            store.read(wanted.key, file, advance)
+        return Transferred(wanted.key, wanted.size, DOWNLOADED)
+
+    _side_by_side(one, [(wanted, wanted.key, wanted.size) for wanted in objects], report)
+
+
+def _side_by_side(
+    one: Callable[[T], Transferred], wanted: Sequence[tuple[T, str, int]], report: Report
+) -> None:
+    def guarded(task: tuple[T, str, int]) -> None:
+        what, key, size = task
+        try:
+            done = one(what)
+        except ImageJobError as error:
+            done = Transferred(key, size, FAILED, str(error))
+        except OSError as error:
+            done = Transferred(key, size, FAILED, f"{key!r}: {error.strerror}")
+        report(done)
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        try:
+            for _ in pool.map(guarded, wanted):
+                pass
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
