@@ -54,7 +54,7 @@ docs: $(STAMP) ## generate the pages, with the newest measurements in out/
 docs-site: $(STAMP) ## the documentation site in out/site; a broken link, anchor or list is an error
 	@$(PYTHON) -m docsite
 
-walkthrough: $(STAMP) ## the commands of README and quickstart as a new user types them; CLUSTER=1 with make demo, WRITE=1 updates the pages
+walkthrough: $(STAMP) ## the commands of README and quickstart as a new user types them; CLUSTER=1 with make demo, WRITE=1 writes the pages
 	@$(PYTHON) -m walkthrough $(if $(CLUSTER),--cluster) $(if $(WRITE),--write)
 
 pictures: $(STAMP) ## hundreds of image files through every output format, compared with libvips (10 minutes)

@@ -1,4 +1,4 @@
-"""Manifests on the pages: a real API server accepts each, and the schedule creates jobs with its own rights."""
+"""Manifests on the pages: a real API server accepts them, and the schedule may create its job."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def apply(cluster: Cluster, namespace: str, folder: Path, text: str, *more: str)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_manifests_of_a_page_are_accepted(cluster: Cluster, namespace: str, tmp_path: Path, page: Path) -> None:
+def test_manifests_of_a_page_are_accepted(
+    cluster: Cluster, namespace: str, tmp_path: Path, page: Path
+) -> None:
     for text in PAGES[page]:
         code, answer = apply(cluster, namespace, tmp_path, text, "--dry-run=server")
         assert code == 0, answer

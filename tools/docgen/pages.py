@@ -30,8 +30,8 @@ _PHASES_INTRODUCTION = """\
 run was written before the run failed or was cancelled, `Failing` and `Cancelling` end as `Succeeded`.
 `Running` and `Publishing` are shown if they last longer than a second.
 
-A run that succeeds is Pending, Staging, Launching, Running, Publishing and Succeeded. One that fails is Failing
-until its Pods and its staging are deleted, then Failed.
+A run that succeeds is Pending, Staging, Launching, Running, Publishing and Succeeded. One that fails is
+Failing until its Pods and its staging are deleted, then Failed.
 
 When an ImageJob is deleted, its phase is `Deleting` from any other phase, until its Pods and its staging are
 deleted. This takes at most the cleaning budget of the operator (60 seconds by default). An ImageJob that has

@@ -10,10 +10,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from localcluster.paths import cache_root
+from localcluster.providers import cluster as local_cluster
 from walkthrough.compare import FAILED, differences
 from walkthrough.page import Command, commands
 from walkthrough.recording import recording
@@ -26,6 +28,8 @@ TRANSCRIPT = ROOT / "docs" / "evidence" / "walkthrough.md"
 RECORDING = ROOT / "docs" / "assets" / "session.svg"
 HOME = "/home/me"
 """The home folder in the pages; the clone is ~/imagejob."""
+DEMO = "demo"
+"""The cluster of `make demo`."""
 
 
 def wanted(text: str, cluster: bool) -> list[Command]:
@@ -43,32 +47,43 @@ def walk(root: Path, home: Path, cluster: bool) -> dict[str, Session]:
     return {name: run(wanted((clone / name).read_text(), cluster), clone, variables) for name in PAGES}
 
 
-def main() -> int:
-    """Run the walkthrough, write the transcript, and print what differs."""
-    parser = argparse.ArgumentParser(prog="walkthrough", description=__doc__)
-    parser.add_argument(
-        "--cluster", action="store_true", help="also run what needs a cluster, with `make demo`"
-    )
-    parser.add_argument("--write", action="store_true", help="write what was printed into the pages")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        places = {folder: HOME}
-        sessions = walk(ROOT, Path(folder), options.cluster)
-        found = [line for name in PAGES for line in differences(name, sessions[name], places)]
-    scope = "The commands that need a cluster were run too." if options.cluster else "Without a cluster."
+def write(sessions: Mapping[str, Session], places: Mapping[str, str], cluster: bool) -> None:
+    """Write the transcript, the recording, and what was printed into the pages."""
     facts = {
         "commit": _commit(),
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": f"{os.cpu_count()} CPUs",
-        "scope": scope,
+        "scope": "The commands that need a cluster were run too." if cluster else "Without a cluster.",
     }
     TRANSCRIPT.write_text(transcript(sessions, places, **facts))
+    for name in PAGES:
+        path = ROOT / name
+        path.write_text(updated(path.read_text(), sessions[name], places))
+    label = "imagejob run makes four renditions of two images"
+    RECORDING.write_text(recording(sessions[PAGES[0]], places, label))
+
+
+def main() -> int:
+    """Run the walkthrough, and print what differs from the pages."""
+    parser = argparse.ArgumentParser(prog="walkthrough", description=__doc__)
+    parser.add_argument(
+        "--cluster", action="store_true", help="also run what needs a cluster, with `make demo`"
+    )
+    parser.add_argument("--write", action="store_true", help="write pages, transcript and recording")
+    options = parser.parse_args()
+    if options.cluster and local_cluster(DEMO).status().healthy:
+        sys.stderr.write(f"the cluster {DEMO!r} is in use; remove it with `make clean`, and try again\n")
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        places = {folder: HOME, str(cache_root()): f"{HOME}/.cache/imagejob"}
+        try:
+            sessions = walk(ROOT, Path(folder), options.cluster)
+        finally:
+            if options.cluster:
+                local_cluster(DEMO).down()
+        found = [line for name in PAGES for line in differences(name, sessions[name], places)]
     if options.write:
-        for name in PAGES:
-            path = ROOT / name
-            path.write_text(updated(path.read_text(), sessions[name], places))
-        label = "imagejob run makes four renditions of two images"
-        RECORDING.write_text(recording(sessions[PAGES[0]], places, label))
+        write(sessions, places, options.cluster)
     for name, session in sessions.items():
         sys.stdout.write(
             f"{name}: {len(session.ran)} commands, {session.seconds:.1f} s, {session.cpu:.1f} s of CPU time\n"

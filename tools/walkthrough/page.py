@@ -92,7 +92,7 @@ def _sizes(lines: list[str]) -> Iterator[int]:
 
 
 def plain(output: str, places: Mapping[str, str]) -> str:
-    """Return an output without what may differ; `places` has folders of this machine, with those of the page."""
+    """Return an output without what may differ; `places` has folders of this machine by those of pages."""
     for here, there in places.items():
         output = output.replace(here, there)
     for pattern, same in SAME.items():
