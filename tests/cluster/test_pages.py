@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from architecture.runbook import ROOT
-from cluster.conftest import Cluster
+from cluster.conftest import GROUP, VERSION, Cluster, Refusal
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 
@@ -62,3 +63,33 @@ def test_the_schedule_may_create_its_job_and_nothing_else(
     created = cluster.kubectl("create", "-f", str(tmp_path / "job.yaml"), *user)
     assert created.stdout.startswith("imagejob.imagejob.dev/nightly-"), created.stderr
     assert "forbidden" in cluster.kubectl("get", "imagejobs", *user).stderr
+
+
+def test_kubectl_wait_waits_for_the_run_that_was_asked_for(cluster: Cluster, namespace: str) -> None:
+    spec = {
+        "source": {"keys": ["a.jpg"]},
+        "renditions": [{"name": "web", "output": {"format": "WebP"}}],
+    }
+    job = {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "ImageJob",
+        "metadata": {"name": "waited"},
+        "spec": spec,
+    }
+    assert not isinstance(cluster.create(namespace, job), Refusal)
+    where = ("imagejob/waited", "-n", namespace)
+    finished = {
+        "type": "Finished",
+        "status": "True",
+        "reason": "Succeeded",
+        "message": "",
+        "observedGeneration": 1,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    status = json.dumps({"status": {"observedGeneration": 1, "conditions": [finished]}})
+    patched = cluster.kubectl("patch", *where, "--subresource=status", "--type=merge", "-p", status)
+    assert patched.returncode == 0, patched.stderr
+    wait = ("wait", *where, "--for=condition=Finished")
+    assert cluster.kubectl(*wait, "--timeout=10s").returncode == 0
+    cluster.kubectl("patch", *where, "--type=merge", "-p", '{"spec": {"run": {"id": "2"}}}')
+    assert "timed out" in cluster.kubectl(*wait, "--timeout=1s").stderr

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from docsite.pages import differences, left_out, write
+from docsite.pages import differences, left_out, loaded_from_elsewhere, write
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES, SITE = "out/site-pages", "out/site"
@@ -23,8 +23,10 @@ def build(root: Path) -> list[str]:
         return [(built.stdout + built.stderr).partition("Traceback")[0].strip()]
     wrong = [f"{page}: not in the navigation" for page in left_out(pages, (root / "mkdocs.yml").read_text())]
     for name, text in sorted(pages.items()):
-        html = root / SITE / name.removesuffix("README.md").removesuffix(".md") / "index.html"
-        wrong += [f"{name}: {difference}" for difference in differences(text, html.read_text())]
+        folder = root / SITE / name.removesuffix("README.md").removesuffix(".md")
+        html = (folder / "index.html").read_text()
+        wrong += [f"{name}: {difference}" for difference in differences(text, html)]
+        wrong += [f"{name}: loads {address}" for address in loaded_from_elsewhere(html)]
     return wrong
 
 

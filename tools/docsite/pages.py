@@ -60,3 +60,8 @@ def differences(markdown: str, html: str) -> list[str]:
         if there != here:
             found.append(f"{there} <{name}> on the code host, {here} on the site")
     return found
+
+
+def loaded_from_elsewhere(html: str) -> list[str]:
+    """Return the addresses on other hosts from which a page loads scripts, styles, fonts or pictures."""
+    return re.findall(r"""<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)="((?:https?:)?//[^"]+)""", html)

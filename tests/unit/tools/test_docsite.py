@@ -70,6 +70,9 @@ def test_a_site_without_faults_is_built(repository: Path) -> None:
         pytest.param("[a](nowhere.md)", "page does not exist", id="a-page-that-does-not-exist"),
         pytest.param("[a](../README.md#nil)", "anchor does not exist", id="an-anchor-that-does-not-exist"),
         pytest.param("- a\n  - b", "on the code host", id="a-list-that-is-another-one"),
+        pytest.param(
+            "![a](https://x.example/a.png)", "loads https://x.example", id="a-picture-of-another-host"
+        ),
     ],
 )
 def test_a_fault_of_a_page_is_found(repository: Path, planted: str, found: str) -> None:
