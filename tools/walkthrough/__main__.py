@@ -59,8 +59,14 @@ def write(sessions: Mapping[str, Session], places: Mapping[str, str], cluster: b
     for name in PAGES:
         path = ROOT / name
         path.write_text(updated(path.read_text(), sessions[name], places))
-    label = "imagejob run makes four renditions of two images"
-    RECORDING.write_text(recording(sessions[PAGES[0]], places, label))
+    RECORDING.write_text(picture())
+
+
+def picture() -> str:
+    """Return the README's session as a picture."""
+    return recording(
+        commands((ROOT / PAGES[0]).read_text()), "imagejob run makes four renditions of two images"
+    )
 
 
 def main() -> int:

@@ -91,6 +91,11 @@ def _sizes(lines: list[str]) -> Iterator[int]:
         yield number
 
 
+def same(wanted: str, printed: str, places: Mapping[str, str]) -> bool:
+    """Return whether two outputs differ at most in what may differ."""
+    return plain(wanted, places) == plain(printed, places)
+
+
 def plain(output: str, places: Mapping[str, str]) -> str:
     """Return an output without what may differ; `places` has folders of this machine by those of pages."""
     for here, there in places.items():

@@ -1,13 +1,12 @@
-"""A session as an SVG picture of a terminal, whose lines appear one after the other."""
+"""The commands of a page as an SVG picture of a terminal, whose lines appear one after the other."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from html import escape
 
-from walkthrough.page import PROMPT
-from walkthrough.shell import Session
+from walkthrough.page import PROMPT, Command
 
 CHARACTER, LINE, MARGIN, BAR = 8.4, 20, 20, 34
 """Width of a character, height of a line, margin and height of the title bar, in pixels."""
@@ -21,7 +20,7 @@ HEAD = """\
 text {{ font: {font}; fill: {printed}; white-space: pre }}
 .typed {{ fill: {typed} }}
 @media (prefers-reduced-motion: no-preference) {{ text {{ animation: shown 0.01s both }} }}
-@keyframes shown {{ from {{ opacity: 0 }} to {{ opacity: 1 }} }}
+@keyframes shown {{ from {{ opacity: 0.2 }} to {{ opacity: 1 }} }}
 </style>
 <rect width="{width:.0f}" height="{height}" rx="10" fill="{background}"/>
 <circle cx="22" cy="18" r="6" fill="#e0645c"/>
@@ -30,9 +29,9 @@ text {{ font: {font}; fill: {printed}; white-space: pre }}
 """
 
 
-def recording(session: Session, places: Mapping[str, str], label: str) -> str:
-    """Return a session as an SVG picture, which loads nothing."""
-    lines = list(_lines(session, places))
+def recording(commands: Sequence[Command], label: str) -> str:
+    """Return commands and their outputs as an SVG picture, which loads nothing."""
+    lines = list(_lines(commands))
     width = 2 * MARGIN + CHARACTER * max(len(text) for text, _ in lines)
     height = BAR + MARGIN + LINE * len(lines)
     colours = {"background": BACKGROUND, "printed": PRINTED, "typed": TYPED}
@@ -46,16 +45,13 @@ def recording(session: Session, places: Mapping[str, str], label: str) -> str:
     return "".join([*parts, "</svg>\n"])
 
 
-def _lines(session: Session, places: Mapping[str, str]) -> Iterator[tuple[str, float]]:
+def _lines(commands: Sequence[Command]) -> Iterator[tuple[str, float]]:
     """Every line that is not empty, with the second at which it appears."""
-    now = 0.5
-    for one in session.ran:
-        yield f"{PROMPT}{one.command.text}", now
-        output = one.output
-        for here, there in places.items():
-            output = output.replace(here, there)
+    now = 0.0
+    for command in commands:
+        yield f"{PROMPT}{command.text}", now
         start = now = now + PAUSE
-        for line in filter(None, output.splitlines()):
+        for line in filter(None, (command.output or "").splitlines()):
             if offset := re.match(r" *(\d+\.\d)s  ", line):
                 now = start + float(offset[1])
-            yield line.rstrip(), now
+            yield line, now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from walkthrough.page import PROMPT
+from walkthrough.page import PROMPT, same
 from walkthrough.shell import Session
 
 HEAD = """\
@@ -41,9 +41,9 @@ def transcript(sessions: Mapping[str, Session], places: Mapping[str, str], **fac
 
 
 def updated(page: str, session: Session, places: Mapping[str, str]) -> str:
-    """Return a page with the output of each command as it was printed."""
+    """Return a page with the output of each command as it was printed, if the page differs from it."""
     for one in session.ran:
-        if one.command.output is None:
+        if one.command.output is None or same(one.command.output, one.output, places):
             continue
         printed = _tidy(one.output)
         for here, there in places.items():

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from walkthrough.__main__ import PAGES, ROOT, TRANSCRIPT, walk, wanted
+from walkthrough.__main__ import PAGES, RECORDING, ROOT, TRANSCRIPT, picture, walk, wanted
 from walkthrough.compare import differences
 from walkthrough.page import Command, commands, plain
 from walkthrough.recording import recording
@@ -141,18 +141,22 @@ def test_pages_are_read_from_a_clean_clone(tmp_path: Path) -> None:
 
 
 def test_pages_and_transcript_have_what_was_printed(tmp_path: Path) -> None:
-    page = console("$ echo $HOME", "old", "$ true") + "```sh\ntrue\n```\n"
+    page = console("$ echo $HOME", "old", "$ echo 2.0s", "1.0s") + "```sh\ntrue\n```\n"
     done, places = session(page, tmp_path), {str(tmp_path): "/home/me"}
     assert updated(page, done, places) == page.replace("old", "/home/me")
     facts = {"commit": "c", "date": "d", "machine": "m", "scope": ""}
-    assert "$ echo $HOME\n/home/me\n$ true\n" in transcript({"x": done}, places, **facts)
+    assert "$ echo $HOME\n/home/me\n$ echo 2.0s\n2.0s\n$ true\n" in transcript({"x": done}, places, **facts)
 
 
-def test_a_recording_shows_every_line(tmp_path: Path) -> None:
-    done = session(console("$ printf '   0.5s  <a>\\n\\n'"), tmp_path)
-    picture = ElementTree.fromstring(recording(done, {}, "one & two"))
-    lines = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
-    assert lines == ["$ printf '   0.5s  <a>\\n\\n'", "   0.5s  <a>"]
+def test_a_recording_shows_every_line() -> None:
+    made = recording(commands(console("$ print <a>", "   0.5s  <a>", "", "b")), "one & two")
+    texts = list(ElementTree.fromstring(made).iter("{http://www.w3.org/2000/svg}text"))
+    assert [text.text for text in texts] == ["$ print <a>", "   0.5s  <a>", "b"]
+    assert [text.get("style") for text in texts] == [f"animation-delay: {n}s" for n in ("0.0", "1.7", "1.7")]
+
+
+def test_the_recording_is_that_of_the_readme() -> None:
+    assert RECORDING.read_text() == picture(), "run: make walkthrough WRITE=1"
 
 
 def typed(text: str) -> list[str]:
