@@ -10,6 +10,7 @@ from docsite.__main__ import build
 from docsite.pages import differences, indented, left_out
 from docsite.repository import for_site, linked
 
+ONE = "/".join(("docs", "a", "one.md"))
 CONFIG = """\
 site_name: x
 docs_dir: out/site-pages
@@ -23,10 +24,10 @@ nav: [README.md, a/one.md]
 def repository(tmp_path: Path) -> Path:
     files = {
         "mkdocs.yml": CONFIG,
-        "GUIDE.md": "# Guide\n\n[back](docs/a/one.md#one), [code](code/x.yaml), [all](code)\n",
+        "GUIDE.md": f"# Guide\n\n[back]({ONE}#one), [code](code/x.yaml), [all](code)\n",
         "code/x.yaml": "a: 1\n",
         "docs/README.md": "# Start\n\n[one](a/one.md)\n",
-        "docs/a/one.md": "# One\n\n[guide](../../GUIDE.md#guide), [start](../README.md)\n",
+        ONE: "# One\n\n[guide](../../GUIDE.md#guide), [start](../README.md)\n",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +36,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_files_that_pages_link_to_are_added(repository: Path) -> None:
-    pages = ["docs/README.md", "docs/a/one.md"]
+    pages = ["docs/README.md", ONE]
     added = linked(repository, pages)
     assert added.keys() == {"GUIDE.md", "code/x.yaml", "code/README.md"}
     assert added["code/x.yaml"] == "# code/x.yaml\n\n```yaml\na: 1\n```\n"
@@ -45,10 +46,10 @@ def test_files_that_pages_link_to_are_added(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "link", "on_the_site"),
     [
-        ("docs/a/one.md", "../../GUIDE.md#guide", "../repository/GUIDE.md#guide"),
-        ("docs/a/one.md", "../README.md", "../README.md"),
+        (ONE, "../../GUIDE.md#guide", "../repository/GUIDE.md#guide"),
+        (ONE, "../README.md", "../README.md"),
         ("docs/README.md", "../code/x.yaml", "repository/code/x.yaml.md"),
-        ("GUIDE.md", "docs/a/one.md#one", "../a/one.md#one"),
+        ("GUIDE.md", f"{ONE}#one", "../a/one.md#one"),
         ("GUIDE.md", "code", "code/README.md"),
         ("docs/README.md", "https://x.example/a.md", "https://x.example/a.md"),
         ("docs/README.md", "nowhere.md", "nowhere.md"),
@@ -76,7 +77,7 @@ def test_a_site_without_faults_is_built(repository: Path) -> None:
     ],
 )
 def test_a_fault_of_a_page_is_found(repository: Path, planted: str, found: str) -> None:
-    (repository / "docs/a/one.md").write_text(f"# One\n\n- a\n    1) b\n\n{planted}\n")
+    (repository / ONE).write_text(f"# One\n\n- a\n    1) b\n\n{planted}\n")
     assert found in " ".join(build(repository))
 
 

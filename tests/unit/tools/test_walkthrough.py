@@ -166,8 +166,7 @@ def typed(text: str) -> list[str]:
 @pytest.mark.parametrize("name", PAGES)
 def test_the_transcript_has_the_commands_of_the_page(name: str) -> None:
     """`make walkthrough` has been run since the commands of a page were changed."""
-    told = TRANSCRIPT.read_text()
-    part = told.partition(f"## {name}\n")[2].partition("\n## ")[0]
+    part = TRANSCRIPT.read_text().partition(f"## {name}\n")[2].partition("\n## ")[0]
     everything = commands((ROOT / name).read_text())
     without = [f"$ {line}" for one in everything if not one.cluster for line in one.text.splitlines()[:1]]
     complete = [f"$ {line}" for one in everything for line in one.text.splitlines()[:1]]
