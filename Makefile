@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 MEASURED := failures chaos chaos-cluster failover pictures
 
-.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release docs-site walkthrough clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,12 @@ chaos-cluster: $(STAMP) ## a hundred kills of the operator on a real cluster; KI
 
 docs: $(STAMP) ## generate the pages, with the newest measurements in out/
 	@$(PYTHON) -m docgen $(wildcard $(MEASURED:%=out/%.json))
+
+docs-site: $(STAMP) ## the documentation site in out/site; a broken link, anchor or list is an error
+	@$(PYTHON) -m docsite
+
+walkthrough: $(STAMP) ## the commands of README and quickstart as a new user types them; CLUSTER=1 with make demo, WRITE=1 writes the pages
+	@$(PYTHON) -m walkthrough $(if $(CLUSTER),--cluster) $(if $(WRITE),--write)
 
 pictures: $(STAMP) ## hundreds of image files through every output format, compared with libvips (10 minutes)
 	@PYTHONPATH=tools:tests $(PYTHON) -m pictures

@@ -30,6 +30,9 @@ _PHASES_INTRODUCTION = """\
 run was written before the run failed or was cancelled, `Failing` and `Cancelling` end as `Succeeded`.
 `Running` and `Publishing` are shown if they last longer than a second.
 
+A run that succeeds is Pending, Staging, Launching, Running, Publishing and Succeeded. One that fails is
+Failing until its Pods and its staging are deleted, then Failed.
+
 When an ImageJob is deleted, its phase is `Deleting` from any other phase, until its Pods and its staging are
 deleted. This takes at most the cleaning budget of the operator (60 seconds by default). An ImageJob that has
 nothing to clean is gone at once.
@@ -37,17 +40,9 @@ nothing to clean is gone at once.
 
 
 def phases() -> str:
-    """The phases and their transitions, as a diagram and as a table."""
-    lines = [
-        NOTE,
-        "# Phases of a run\n",
-        _PHASES_INTRODUCTION,
-        "```mermaid",
-        "stateDiagram-v2",
-        "    [*] --> Pending",
-    ]
-    lines += [f"    {old} --> {new}" for old in Phase for new in Phase if new in MOVES[old]]
-    lines += ["```\n", "| phase | meaning | next phase |", "|---|---|---|"]
+    """The phases and their transitions."""
+    lines = [NOTE, "# Phases of a run\n", _PHASES_INTRODUCTION]
+    lines += ["| phase | meaning | next phase |", "|---|---|---|"]
     for old in Phase:
         moves = ", ".join(new for new in Phase if new in MOVES[old])
         note = " (only by a new run)" if old in TERMINAL else ""

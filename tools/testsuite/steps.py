@@ -91,6 +91,7 @@ STEPS = (
         lane="unit",
     ),
     Step("types", "check", (PYTHON, "-m", "mypy", f"--cache-dir={TYPES_CACHE}"), group="code", lane="unit"),
+    Step("site", "check", (PYTHON, "-m", "docsite"), group="code", lane="unit"),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True, required=True),
     Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True, group="tool", lane="tool"),
     Step("chaos", "test", _pytest("tests/chaos"), group="tool"),
