@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 MEASURED := failures chaos chaos-cluster failover pictures
 
-.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock audit release clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs chart install-yaml pictures bench bench-images bench-failover soak lock audit release clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,12 @@ chaos-cluster: $(STAMP) ## a hundred kills of the operator on a real cluster; KI
 
 docs: $(STAMP) ## generate the pages, with the newest measurements in out/
 	@$(PYTHON) -m docgen $(wildcard $(MEASURED:%=out/%.json))
+
+chart: $(STAMP) ## update the chart's copies of manifests/ and crds/, and package it into out/
+	@$(PYTHON) -m distribution chart
+
+install-yaml: $(STAMP) ## write out/install.yaml; REGISTRY is that of the images
+	@$(PYTHON) -m distribution install-yaml $(if $(REGISTRY),--registry $(REGISTRY))
 
 pictures: $(STAMP) ## hundreds of image files through every output format, compared with libvips (10 minutes)
 	@PYTHONPATH=tools:tests $(PYTHON) -m pictures
