@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 MEASURED := failures chaos chaos-cluster failover pictures
 
-.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs chart install-yaml pictures bench bench-images bench-failover soak lock audit release clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs chart install-yaml gitops kubeconform pictures bench bench-images bench-failover soak lock audit release clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,6 +56,13 @@ chart: $(STAMP) ## update the chart's copies of manifests/ and crds/, and packag
 
 install-yaml: $(STAMP) ## write out/install.yaml; REGISTRY is that of the images
 	@$(PYTHON) -m distribution install-yaml $(if $(REGISTRY),--registry $(REGISTRY))
+
+gitops: $(STAMP) ## what Argo CD, Flux and kstatus say of every status and every example, as tables (minutes to build)
+	@$(PYTHON) -m pytest -q --no-header -rP tests/gitops
+
+kubeconform: $(STAMP) ## the chart and install.yaml against the schemas of Kubernetes 1.32 to 1.37 (downloads Go modules)
+	@$(PYTHON) -m pytest -q --no-header tests/helm/test_conformity.py
+	@$(PYTHON) -m distribution kubeconform
 
 pictures: $(STAMP) ## hundreds of image files through every output format, compared with libvips (10 minutes)
 	@PYTHONPATH=tools:tests $(PYTHON) -m pictures

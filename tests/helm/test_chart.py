@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,17 @@ from localcluster.commands import run
 from localcluster.errors import ClusterError
 
 pytestmark = pytest.mark.timeout(600)
+
+
+@cache
+def _default() -> list[Object]:
+    return chart_objects(values(STORE))
+
+
+def default() -> list[Object]:
+    """What the default values give; a test may change it."""
+    return copy.deepcopy(_default())
+
 
 EVERYTHING = {
     "podDisruptionBudget": {"enabled": True},
@@ -80,7 +92,7 @@ def test_a_setting_that_changes_restarts_the_operator() -> None:
 
 def test_crds_are_kept_unless_asked_otherwise() -> None:
     kept = chart_objects({"settings": STORE})
-    assert differences(kept, chart_objects(values(STORE))) == [
+    assert differences(kept, default()) == [
         f"CustomResourceDefinition/{plural}.imagejob.dev: metadata.annotations: "
         "{'helm.sh/resource-policy': 'keep'} is not None"
         for plural in ("imagejobs", "imagestores")
@@ -187,7 +199,7 @@ PLANTED = {
 
 @pytest.mark.parametrize("path", PLANTED)
 def test_what_restricted_v2_refuses_is_found(path: str) -> None:
-    (pod, *_) = pods(chart_objects(values(STORE)))
+    (pod, *_) = pods(default())
     planted = copy.deepcopy(pod)
     *above, last = path.split(".")
     place = planted[above[0]] if above else planted
@@ -196,7 +208,7 @@ def test_what_restricted_v2_refuses_is_found(path: str) -> None:
 
 
 def test_a_container_with_privileges_is_found() -> None:
-    (pod, *_) = pods(chart_objects(values(STORE)))
+    (pod, *_) = pods(default())
     del pod["containers"][0]["securityContext"]
     name = pod["containers"][0]["name"]
     assert not_restricted_v2(pod) == [f"{name}: privileges", f"{name}: capabilities"]

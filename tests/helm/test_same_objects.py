@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
 from typing import Any
 
 import pytest
@@ -27,8 +28,13 @@ from helm.renderings import (
 pytestmark = pytest.mark.timeout(600)
 
 
+@cache
+def _rendered() -> list[Object]:
+    return install_objects()
+
+
 def base() -> list[Object]:
-    return shared_by_kustomize(install_objects())
+    return shared_by_kustomize(_rendered())
 
 
 def test_the_default_values_are_the_base() -> None:
