@@ -58,17 +58,13 @@ def test_listed_namespaces_are_the_namespaced_overlay_and_its_access() -> None:
 
 
 def test_monitoring_is_the_component() -> None:
-    parts = [
-        one
-        for name in ("servicemonitor", "rules")
-        for one in documents((MANIFESTS / "monitoring" / f"{name}.yaml").read_text())
-    ]
-    for one in parts:
+    component = kustomize_objects(MANIFESTS / "monitoring")
+    for one in component:
         one["metadata"]["namespace"] = "imagejob-system"
         one["metadata"]["labels"]["release"] = "prometheus"
     monitoring = {"enabled": True, "labels": {"release": "prometheus"}}
     chart = shared_by_helm(chart_objects(values(STORE, monitoring=monitoring)))
-    assert differences(chart, [*base(), config_map(STORE), *parts]) == []
+    assert differences(chart, [*base(), config_map(STORE), *component]) == []
 
 
 def test_install_yaml_is_the_base_with_the_image_of_this_version() -> None:

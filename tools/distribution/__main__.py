@@ -8,9 +8,8 @@ import sys
 from distribution import chart
 from distribution.conformity import check, shipped
 from distribution.install_yaml import REGISTRY, install_yaml
-from distribution.rendering import helm_program
+from distribution.rendering import write_package
 from distribution.schemas import VERSIONS
-from localcluster.commands import run
 from localcluster.errors import ClusterError
 from localcluster.paths import repository
 
@@ -26,7 +25,7 @@ def main() -> int:
     try:
         if options.what == "chart":
             chart.write()
-            sys.stdout.write(_package())
+            sys.stdout.write(write_package(out))
         elif options.what == "kubeconform":
             return _kubeconform()
         else:
@@ -36,12 +35,6 @@ def main() -> int:
         sys.stderr.write(f"distribution: {error}\n")
         return 1
     return 0
-
-
-def _package() -> str:
-    """Write the chart as an archive to out/."""
-    helm = str(helm_program())
-    return run([helm, "package", str(chart.chart_folder()), "--destination", str(repository() / "out")])
 
 
 def _kubeconform() -> int:

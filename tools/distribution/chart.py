@@ -15,6 +15,7 @@ COPIES = {
     "crds/imagejob.yaml": "crds/imagejob.yaml",
     "crds/imagestore.yaml": "crds/imagestore.yaml",
     "access.yaml": "manifests/access/rolebinding.yaml",
+    "dashboard.json": "manifests/monitoring/dashboard.json",
     "cluster-uid.yaml": "manifests/overlays/namespaced/cluster-uid.yaml",
     "deployment.yaml": "manifests/base/deployment.yaml",
     "disruption.yaml": "manifests/overlays/production/disruption.yaml",
@@ -56,7 +57,7 @@ def stale(root: Path | None = None) -> list[str]:
     files = wanted(root)
     folder = chart_folder(root) / "files"
     different = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
-    strays = [path for path in folder.rglob("*.yaml") if path not in files]
+    strays = [path for path in folder.rglob("*.*") if path not in files and path.suffix != ".py"]
     return sorted(path.relative_to(chart_folder(root)).as_posix() for path in (*different, *strays))
 
 

@@ -49,6 +49,11 @@ def chart_objects(
     return documents(text)
 
 
+def write_package(folder: Path) -> str:
+    """Write the chart as an archive to a folder; what Helm reports."""
+    return run([str(helm_program()), "package", str(chart_folder()), "--destination", str(folder)])
+
+
 def kustomize(folder: Path) -> str:
     """What `kubectl apply -k` would create, as text."""
     return run([str(kubectl_program()), "kustomize", str(folder)])
