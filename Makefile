@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 MEASURED := failures chaos chaos-cluster failover pictures
 
-.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release docs-site walkthrough clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release docs-site walkthrough chart install-yaml gitops kubeconform clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,6 +56,19 @@ docs-site: $(STAMP) ## the documentation site in out/site; a broken link, anchor
 
 walkthrough: $(STAMP) ## the commands of README and quickstart as a new user types them; CLUSTER=1 with make demo, WRITE=1 writes the pages
 	@$(PYTHON) -m walkthrough $(if $(CLUSTER),--cluster) $(if $(WRITE),--write)
+
+chart: $(STAMP) ## update the chart's copies of manifests/ and crds/, and package it into out/
+	@$(PYTHON) -m distribution chart
+
+install-yaml: $(STAMP) ## write out/install.yaml; REGISTRY is that of the images
+	@$(PYTHON) -m distribution install-yaml $(if $(REGISTRY),--registry $(REGISTRY))
+
+gitops: $(STAMP) ## what Argo CD, Flux and kstatus say of every status and every example, as tables (minutes to build)
+	@$(PYTHON) -m pytest -q --no-header -rP tests/gitops
+
+kubeconform: $(STAMP) ## the chart and install.yaml against the schemas of Kubernetes 1.32 to 1.37 (downloads Go modules)
+	@$(PYTHON) -m pytest -q --no-header tests/helm/test_conformity.py
+	@$(PYTHON) -m distribution kubeconform
 
 pictures: $(STAMP) ## hundreds of image files through every output format, compared with libvips (10 minutes)
 	@PYTHONPATH=tools:tests $(PYTHON) -m pictures

@@ -119,6 +119,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
+def read_scope(environment: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """The class and the namespaces of the ImageJobs that this installation handles; no namespace is all."""
+    env = _Environment(environment)
+    return env.get("CLASS"), env.words("WATCH_NAMESPACES")
+
+
 class _Environment:
     """Reads variables; an empty one counts as not set."""
 

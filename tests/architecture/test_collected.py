@@ -10,7 +10,7 @@ import pytest
 
 from architecture.runbook import ROOT
 
-FOLDERS = ("contract", "cluster", "e2e", "localcluster", "evidence", "alerts")
+FOLDERS = ("contract", "cluster", "e2e", "localcluster", "evidence", "alerts", "gitops", "helm", "install")
 
 
 def collect(*folders: Path) -> subprocess.CompletedProcess[str]:

@@ -76,7 +76,11 @@ KWOK = Module("kwok", (("kwok", "sigs.k8s.io/kwok/cmd/kwok"),), minutes=2)
 # Estimated from its number of packages.
 SEAWEEDFS = Module("seaweedfs", (("weed", "github.com/seaweedfs/seaweedfs/weed"),), minutes=7)
 ACTIONLINT = Module("actionlint", (("actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),))
-ON_REQUEST = (KWOK, SEAWEEDFS, ACTIONLINT)
+HELM = Module("helm", (("helm", "helm.sh/helm/v4/cmd/helm"),), minutes=2)
+KUBECONFORM = Module("kubeconform", (("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),))
+GITOPS_HEALTH = Module("gitops-health", (("gitops-health", "."),), minutes=0.6)
+GITOPS_DIFF = Module("gitops-diff", (("gitops-diff", "."),), minutes=2)
+ON_REQUEST = (KWOK, SEAWEEDFS, ACTIONLINT, KUBECONFORM, HELM, GITOPS_HEALTH, GITOPS_DIFF)
 """What a cluster does not need: built when a test or a benchmark asks for it."""
 
 

@@ -15,6 +15,8 @@ import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
+from distribution.install_yaml import install_yaml
+from distribution.rendering import write_package
 from localcluster.commands import run
 from localcluster.errors import ClusterError
 from localcluster.images import build_all
@@ -67,6 +69,9 @@ def build(folder: Path) -> None:
         packages(folder, version, made_at)
     with step("CRDs and bills of materials"):
         documents(folder, version, made_at)
+    with step("chart and install.yaml"):
+        write_package(folder)
+        (folder / "install.yaml").write_text(install_yaml())
     for name, image in zip(IMAGES, build_all(IMAGES), strict=True):
         shutil.copyfile(image.archive, folder / f"imagejob-{name}-{version}.tar")
     (folder / "SHA256SUMS").write_text(checksums(folder))

@@ -93,11 +93,25 @@ STEPS = (
     Step("types", "check", (PYTHON, "-m", "mypy", f"--cache-dir={TYPES_CACHE}"), group="code", lane="unit"),
     Step("site", "check", (PYTHON, "-m", "docsite"), group="code", lane="unit"),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True, required=True),
+    Step(
+        "build-tools", "test", (PYTHON, "-m", "localcluster", "build", "helm", "gitops-health"), required=True
+    ),
     Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True, group="tool", lane="tool"),
     Step("chaos", "test", _pytest("tests/chaos"), group="tool"),
     Step("scale", "test", _pytest("tests/scale", "tests/mutants"), group="tool", lane="scale"),
     Step("alerts", "test", _pytest("tests/alerts"), group="tool", lane="scale"),
     Step("local", "test", _pytest("tests/unit/local"), group="tool", lane="scale"),
+    Step(
+        "manifests",
+        "test",
+        _pytest(
+            "tests/helm",
+            "--ignore=tests/helm/test_conformity.py",
+            "tests/gitops/test_health.py",
+            *("-k", "not beyond"),
+        ),
+        group="tool",
+    ),
     *_on(
         CLUSTER,
         "load",
@@ -111,9 +125,13 @@ STEPS = (
         "jobs",
         Step("contract", "test", _pytest("tests/contract")),
         Step("e2e", "e2e", _pytest("tests/e2e", "--ignore=tests/e2e/load")),
+        # Last: it removes the operator that the tests before it use.
+        Step("install", "e2e", _pytest("tests/install")),
     ),
     _beside("processor", "processor", "tests/unit/processor"),
-    _beside("decision-all", "processor", "tests/unit/decision", "-k", "beyond"),
+    _beside(
+        "decision-all", "processor", "tests/unit/decision", "tests/gitops/test_health.py", "-k", "beyond"
+    ),
     _beside("golden", "golden", "tests/golden", "tests/pictures"),
     _beside("hostile", "golden", "tests/hostile"),
 )

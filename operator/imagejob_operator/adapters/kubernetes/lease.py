@@ -10,6 +10,9 @@ from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.imagejobs import Gone
 from imagejob_operator.ports.lease import LeaseRecord
 
+KEPT = ("name", "labels", "annotations", "ownerReferences", "finalizers")
+"""Metadata that others may write: Helm deletes only objects with its labels and annotations."""
+
 
 class KubeLease:
     """See the port."""
@@ -20,12 +23,14 @@ class KubeLease:
         self._name = name
         self._seconds = seconds
         self._clock = clock
+        self._metadata: dict[str, Any] = {}
+        """The kept metadata as last seen."""
 
     async def read(self) -> LeaseRecord | None:
         """See the port; no resource version is sent, so the answer is not from a stale cache."""
         try:
             with translated():
-                return _record(await self._http.request("GET", f"{self._place}/{self._name}"))
+                return self._seen(await self._http.request("GET", f"{self._place}/{self._name}"))
         except Gone:
             return None
 
@@ -45,12 +50,13 @@ class KubeLease:
         }
         with translated():
             if over is None:
-                return _record(await self._http.request("POST", self._place, body))
-            body["metadata"]["resourceVersion"] = over.version
-            return _record(await self._http.request("PUT", f"{self._place}/{self._name}", body))
+                return self._seen(await self._http.request("POST", self._place, body))
+            # If it has changed since, the version makes the request fail.
+            body["metadata"] |= {**self._metadata, "resourceVersion": over.version}
+            return self._seen(await self._http.request("PUT", f"{self._place}/{self._name}", body))
 
-
-def _record(body: dict[str, Any]) -> LeaseRecord:
-    spec = body.get("spec") or {}
-    holder, transitions = spec.get("holderIdentity") or "", spec.get("leaseTransitions") or 0
-    return LeaseRecord(holder, body["metadata"]["resourceVersion"], transitions)
+    def _seen(self, body: dict[str, Any]) -> LeaseRecord:
+        metadata, spec = body["metadata"], body.get("spec") or {}
+        self._metadata = {name: metadata[name] for name in KEPT if name in metadata}
+        holder, transitions = spec.get("holderIdentity") or "", spec.get("leaseTransitions") or 0
+        return LeaseRecord(holder, metadata["resourceVersion"], transitions)
