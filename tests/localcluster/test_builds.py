@@ -1,17 +1,18 @@
 import hashlib
 import io
 import json
+import re
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from localcluster import binaries, cli, images, wheels
+from localcluster import baseimage, binaries, cli, images, wheels
 from localcluster.errors import ClusterError
 from localcluster.fingerprints import of_tree
 from localcluster.golang import go_environment, parse_version
 from localcluster.paths import repository
-from localcluster.sandbox import IMAGE, write_archive
+from localcluster.program_images import PAUSE, of_program, write_archive
 
 
 def _module(folder: Path, monkeypatch: pytest.MonkeyPatch) -> binaries.Module:
@@ -114,26 +115,36 @@ def test_a_tree_hash_ignores_byte_code_and_place(tmp_path: Path) -> None:
 
 def test_wheels_are_for_the_base_image_not_for_this_python() -> None:
     arguments = wheels.platform_arguments("x86_64")
-    assert arguments[arguments.index("--python-version") + 1] == "3.11"
-    assert "manylinux_2_36_x86_64" in arguments
-    assert "manylinux_2_37_x86_64" not in arguments
+    assert arguments[arguments.index("--python-version") + 1] == "3.13"
+    assert "cp313" in arguments
+    assert "manylinux_2_41_x86_64" in arguments
+    assert "manylinux_2_42_x86_64" not in arguments
 
 
-def test_the_sandbox_image_is_a_sound_docker_archive(tmp_path: Path) -> None:
+def test_our_base_has_the_python_and_the_debian_of_the_public_one() -> None:
+    public = re.search(
+        r"^ARG BASE_IMAGE=\S+/python:([\d.]+)-slim-(\w+)@", (repository() / "Dockerfile").read_text(), re.M
+    )
+    assert public
+    assert public.groups() == (wheels.PYTHON, baseimage.SUITE)
+
+
+def test_the_image_of_a_program_is_a_sound_docker_archive(tmp_path: Path) -> None:
     program = tmp_path / "pause"
     program.write_bytes(b"program")
     archive = tmp_path / "pause.tar"
-    write_archive(program, archive)
-    assert images.tags_in(archive) == [IMAGE]
+    write_archive([of_program(PAUSE, program)], archive)
+    assert images.tags_in(archive) == [PAUSE]
     with tarfile.open(archive) as file:
         members = {member.name: file.extractfile(member) for member in file.getmembers()}
         content = {name: member.read() for name, member in members.items() if member}
     manifest = json.loads(content["manifest.json"])[0]
     assert manifest["Config"] == f"{hashlib.sha256(content[manifest['Config']]).hexdigest()}.json"
     configuration = json.loads(content[manifest["Config"]])
-    layer = content["layer.tar"]
-    assert configuration["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
-    with tarfile.open(fileobj=io.BytesIO(layer)) as inner:
+    (name,) = manifest["Layers"]
+    assert configuration["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(content[name]).hexdigest()}"]
+    assert configuration["config"] == {"Entrypoint": ["/pause"], "User": "65535:65535"}
+    with tarfile.open(fileobj=io.BytesIO(content[name])) as inner:
         assert inner.getmember("pause").mode == 0o755
 
 

@@ -1,12 +1,11 @@
 """A base image without a registry: a small Debian root with Python.
 
-It has the same C library and Python version as the public image that the
+It has the same Debian and Python version as the public image that the
 Dockerfile names by default, so the same wheels serve both.
 """
 
 import hashlib
 import re
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,18 +13,13 @@ from localcluster.buildah import buildah, has_image, isolated
 from localcluster.paths import cache_root
 from localcluster.progress import step
 
-SUITE = "bookworm"
+SUITE = "trixie"
 INCLUDED = ("ca-certificates", "libturbojpeg0", "python3-minimal", "python3-venv")
-# Contents only: the package manager must still find its folders.
-EMPTIED = (
-    *("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian"),
-    *("var/lib/apt/lists", "var/cache/apt", "var/cache/debconf", "var/log", "tmp"),
-)
 
 
 def tag() -> str:
     """Return the name of the base image: it changes with its recipe."""
-    recipe = repr((SUITE, INCLUDED, EMPTIED))
+    recipe = repr((SUITE, INCLUDED))
     return f"localhost/imagejob-base:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
@@ -39,8 +33,6 @@ def ensure() -> str:
             with step("making a Debian root for the base image (debootstrap)"):
                 command = ["debootstrap", "--variant=minbase", f"--include={','.join(INCLUDED)}"]
                 isolated([*command, SUITE, str(root), *mirror()], timeout=1800)
-                for folder in EMPTIED:
-                    _empty(root / folder)
                 isolated(["tar", "--numeric-owner", "-C", str(root), "-cf", str(archive), "."], timeout=300)
             with step(f"importing {name}"):
                 container = buildah("from", "scratch").strip()
@@ -60,11 +52,3 @@ def mirror() -> list[str]:
             if found:
                 return [found[1]]
     return []
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir() if folder.is_dir() else []:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

@@ -38,11 +38,12 @@ def has_image(name: str) -> bool:
         return False
 
 
-def build(context: Path, target: str, base: str, tag: str) -> None:
-    """Build one target of the Dockerfile in a context folder."""
+def build(context: Path, target: str, base: str, wheels: Path, tag: str) -> None:
+    """Build a target of the Dockerfile in a context folder, on a base image, from a folder of wheels."""
     log = cache_root() / "logs" / f"image-{target}.log"
     command = _command(["build", "--isolation", "chroot", "--pull-never", "--layers", "--target", target])
-    arguments = ["--build-arg", f"BASE_IMAGE={base}", "--tag", tag, str(context)]
+    inputs = ["--build-arg", f"BASE_IMAGE={base}", "--build-context", f"wheels={wheels}"]
+    arguments = [*inputs, "--tag", tag, str(context)]
     wrapped = ["unshare", "--mount", "--propagation", "slave", *command, *arguments]
     process: subprocess.Popen[bytes] = run_logged(wrapped, log)
     await_end(process, lambda: f"{target}: {tail(log, 1).strip()[:100]}")

@@ -71,7 +71,7 @@ def _images(options: argparse.Namespace) -> int:
         raise ClusterError(
             f"cluster {options.name} is not up ({status.why_not}); with --no-load the images are only built"
         )
-    for built in images.build_all(options.targets or list(images.TARGETS)):
+    for built in images.build_all(options.targets or list(images.NAMES)):
         _answer(f"{built.tag} {built.archive}")
         if not options.no_load:
             _load_archive(options.name, built.archive, built.tag)
@@ -98,8 +98,8 @@ def _plan(options: argparse.Namespace) -> int:
     return 0
 
 
-def _context(options: argparse.Namespace) -> int:
-    images.prepare_context(options.folder, list(images.TARGETS))
+def _wheels(options: argparse.Namespace) -> int:
+    _answer(str(images.wheels_of(options.target)))
     return 0
 
 
@@ -152,12 +152,12 @@ def _parser() -> argparse.ArgumentParser:
     text = f"of: {', '.join(names)} (default: all of these), {', '.join(asked)} (only when named)"
     build.add_argument("modules", nargs="*", metavar="MODULE", help=text)
     image = verb("images", _images, "build our images and load them into the cluster")
-    image.add_argument("targets", nargs="*", metavar="TARGET", help=f"of: {', '.join(images.TARGETS)}")
+    image.add_argument("targets", nargs="*", metavar="TARGET", help=f"of: {', '.join(images.NAMES)}")
     image.add_argument("--no-load", action="store_true", help="only build; needs no cluster")
     load = verb("load", _load, "load a docker-archive into the cluster")
     load.add_argument("archive", type=Path)
-    context = verb("context", _context, "write the context for `docker build`", named=False)
-    context.add_argument("folder", type=Path)
+    text = "download the wheels of an image, for a build without a network; prints the folder"
+    verb("wheels", _wheels, text, named=False).add_argument("target", choices=images.TARGETS)
     store = verb("store", _store, "run an S3 server on 127.0.0.1", named=False)
     store.add_argument("server", choices=sorted(stores.SERVERS))
     store.add_argument("--dir", type=Path, required=True)

@@ -18,10 +18,12 @@ from localcluster.errors import ClusterError
 from localcluster.fingerprints import of_tree
 from localcluster.locking import locked
 from localcluster.paths import cache_root, repository
+from localcluster.program_images import of_program, write_archive
 from localcluster.progress import say, step
 from localcluster.wheels import wheelhouse
 
 KEPT_ARCHIVES = 2
+BUILD_FILES = ("Dockerfile", ".dockerignore", "tools/imagebuild")
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,8 @@ class Target:
 
     name: str
     tag: str
-    sources: tuple[str, ...] = ()
-    lock: str = ""
-    program: binaries.Module | None = None
+    sources: tuple[str, ...]
+    lock: str
 
 
 _CONTRACT = "processor/imagejob_contract"
@@ -49,8 +50,13 @@ TARGETS = {
         ("processor/imagejob_processor", _CONTRACT),
         "locks/processor.txt",
     ),
-    "minio": Target("minio", "localhost/minio:dev", program=binaries.MINIO),
 }
+
+STORE = "store"
+STORE_TAG = "localhost/versitygw:dev"
+"""The S3 server of the demo: no target of the Dockerfile, but a program that is built with Go."""
+
+NAMES = (*TARGETS, STORE)
 
 
 @dataclass(frozen=True)
@@ -62,13 +68,13 @@ class BuiltImage:
 
 
 def build_all(names: Sequence[str], engine: str = "") -> Iterator[BuiltImage]:
-    """Build the named targets lazily."""
+    """Build the named images lazily."""
     engine = engine or default_engine()
     for name in names:
-        if name not in TARGETS:
-            raise ClusterError(f"unknown image {name}; use one of {', '.join(TARGETS)}")
+        if name not in NAMES:
+            raise ClusterError(f"unknown image {name}; use one of {', '.join(NAMES)}")
         with locked(cache_root() / "images" / f"{name}.lock", f"the build of image {name}"):
-            yield _build(TARGETS[name], engine)
+            yield _store_image() if name == STORE else _build(TARGETS[name], engine)
 
 
 def default_engine() -> str:
@@ -82,70 +88,74 @@ def _build(target: Target, engine: str) -> BuiltImage:
         # Hash the copy: the tree may change during the build.
         context = Path(name)
         _copy_sources(context, target)
-        archive = folder / f"{target.name}-{_fingerprint(context, target, engine)}.tar"
+        archive = folder / f"{target.name}-{_fingerprint(context, engine)}.tar"
         if archive.exists():
             say(f"image {target.tag} is unchanged")
             return BuiltImage(target.tag, archive)
         with step(f"building image {target.tag}"):
-            _add_ingredients(context, target)
             unfinished = archive.with_suffix(".unfinished")
             (_with_docker if engine == "docker" else _with_buildah)(context, target, unfinished)
             unfinished.rename(archive)
-    _forget_older(target)
+    _forget_older(target.name)
     return BuiltImage(target.tag, archive)
 
 
+def _store_image() -> BuiltImage:
+    """Pack the S3 server of the demo."""
+    module = binaries.VERSITYGW
+    archive = cache_root() / "images" / f"{STORE}-{module.fingerprint()}.tar"
+    if not archive.exists():
+        program = binaries.ensure(module) / "versitygw"
+        unfinished = archive.with_suffix(".unfinished")
+        write_archive([of_program(STORE_TAG, program, "65532:65532")], unfinished)
+        unfinished.rename(archive)
+        _forget_older(STORE)
+    return BuiltImage(STORE_TAG, archive)
+
+
 def _with_buildah(context: Path, target: Target, archive: Path) -> None:
+    """Build without a registry and without a network: on our own base, with the wheels of the cache."""
     machine.require_root()
     machine.install(machine.IMAGE_PACKAGES)
-    buildah.build(context, target.name, baseimage.ensure(), target.tag)
+    wheels = wheelhouse(context / target.lock)
+    buildah.build(context, target.name, baseimage.ensure(), wheels, target.tag)
     buildah.save(target.tag, archive)
 
 
 def _with_docker(context: Path, target: Target, archive: Path) -> None:
+    """Build as everybody does. Docker 20.10 needs to be told to use BuildKit."""
     command = ["docker", "build", "--target", target.name, "--tag", target.tag, str(context)]
-    run(command, timeout=1800)
+    run(command, env={"DOCKER_BUILDKIT": "1"}, timeout=1800)
     run(["docker", "save", "--output", str(archive), target.tag], timeout=600)
 
 
-def _fingerprint(context: Path, target: Target, engine: str) -> str:
-    program = target.program.fingerprint() if target.program else ""
-    return of_tree(context, [context], salt=f"{engine} {baseimage.tag()} {program}")[:16]
+def _fingerprint(context: Path, engine: str) -> str:
+    return of_tree(context, [context], salt=f"{engine} {baseimage.tag()}")[:16]
 
 
-def _forget_older(target: Target) -> None:
-    archives = (cache_root() / "images").glob(f"{target.name}-*.tar")
+def _forget_older(name: str) -> None:
+    archives = (cache_root() / "images").glob(f"{name}-*.tar")
     newest_first = sorted(archives, key=lambda path: path.stat().st_mtime, reverse=True)
     for old in newest_first[KEPT_ARCHIVES:]:
         old.unlink()
 
 
-def prepare_context(folder: Path, names: Sequence[str]) -> None:
-    """Write a build context that needs no network for the named targets."""
-    for target in (TARGETS[name] for name in names):
-        _copy_sources(folder, target)
-        _add_ingredients(folder, target)
+def wheels_of(name: str) -> Path:
+    """Return the folder of wheels of an image, for builds without a network."""
+    if name not in TARGETS:
+        raise ClusterError(f"image {name} has no wheels; use one of {', '.join(TARGETS)}")
+    return wheelhouse(repository() / TARGETS[name].lock)
 
 
 def _copy_sources(context: Path, target: Target) -> None:
     """Copy the inputs from the source tree."""
     root = repository()
-    names = ["Dockerfile", ".dockerignore", *target.sources, *([target.lock] if target.lock else [])]
+    names = [*BUILD_FILES, *target.sources, target.lock]
     missing = [name for name in names if not (root / name).exists()]
     if missing:
         raise ClusterError(f"image {target.name} requires missing files: {', '.join(missing)}")
     for name in names:
         _copy(root / name, context / name)
-
-
-def _add_ingredients(context: Path, target: Target) -> None:
-    """Add wheels and built programs."""
-    if target.lock:
-        _copy(wheelhouse(context / target.lock), context / "build" / f"wheelhouse-{target.name}")
-    if target.program:
-        built = binaries.ensure(target.program)
-        for program, _ in target.program.programs:
-            _copy(built / program, context / "build" / "bin" / program)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -24,8 +24,8 @@ from localcluster.namespaces import Namespaces
 from localcluster.node import Node
 from localcluster.paths import Layout, layout
 from localcluster.processes import Process, Processes
+from localcluster.program_images import PAUSE, of_program, write_archive
 from localcluster.progress import say, step
-from localcluster.sandbox import IMAGE, write_archive
 from localcluster.waiting import wait_for
 
 COMPONENTS = (
@@ -152,9 +152,9 @@ class NativeCluster:
             self._launch("containerd", node.containerd(), holder)
             self._launch("kube-apiserver", control.api_server(), holder)
             sandbox = self._layout.root / "pause.tar"
-            write_archive(pause / "pause", sandbox)
+            write_archive([of_program(PAUSE, pause / "pause")], sandbox)
             self._images.wait_until_open()
-            self._images.load(sandbox, IMAGE)
+            self._images.load(sandbox, PAUSE)
             self._await("the API server", api.not_ready, "kube-apiserver")
         with step("controllers, scheduler, kubelet, kube-proxy, DNS"):
             self._launch("kube-controller-manager", control.controller_manager(), holder)
