@@ -45,9 +45,25 @@ def test_the_same_text_in_another_file_is_a_change(tmp_path: Path, monkeypatch: 
     assert module.fingerprint() != first
 
 
-def test_what_others_wait_for_is_built_first() -> None:
-    assert [name for name, _ in binaries.KUBERNETES.programs][:2] == ["etcd", "kube-apiserver"]
-    assert binaries.ALL_MODULES[0] is binaries.KUBERNETES
+def test_programs_get_their_names_whatever_go_calls_them() -> None:
+    named = {name: binaries.executable(binaries.KUBERNETES, of) for name, of in binaries.KUBERNETES.programs}
+    assert named.pop("etcd") == "server"
+    assert all(name == built for name, built in named.items())
+    assert binaries.executable(binaries.COREDNS, ".") == "coredns"
+
+
+@pytest.mark.timeout(120)
+def test_the_programs_of_a_module_are_built_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEJOB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(binaries, "MODULES", tmp_path)
+    (tmp_path / "thing" / "cmd" / "v2").mkdir(parents=True)
+    (tmp_path / "thing" / "go.mod").write_text("module thing\n\ngo 1.26\n")
+    for place in ("main.go", "cmd/v2/main.go"):
+        (tmp_path / "thing" / place).write_text("package main\n\nfunc main() {}\n")
+    module = binaries.Module("thing", (("thing", "."), ("other", "thing/cmd/v2")))
+    folder = binaries.ensure(module)
+    assert sorted(path.name for path in folder.iterdir()) == ["other", "thing"]
+    assert binaries.is_built(module)
 
 
 def test_every_module_has_a_folder_with_pinned_versions() -> None:
@@ -159,3 +175,41 @@ def test_every_image_target_is_a_stage_of_the_dockerfile() -> None:
     text = (repository() / "Dockerfile").read_text()
     for name in images.TARGETS:
         assert f" AS {name}\n" in text
+
+
+def test_with_docker_the_store_is_pulled_as_it_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The digest is of the version that is built elsewhere; without a registry, that is done here as well."""
+    monkeypatch.setenv("IMAGEJOB_CACHE", str(tmp_path))
+    (tmp_path / "images").mkdir()
+    asked: list[list[str]] = []
+
+    def docker(command: list[str], **_: object) -> str:
+        asked.append(command)
+        if "save" in command:
+            Path(command[3]).write_text("published")
+        return ""
+
+    monkeypatch.setattr(images, "run", docker)
+    (built,) = images.build_all([images.STORE], "docker")
+    assert built.archive.read_text() == "published"
+    assert asked[0] == ["docker", "pull", "--quiet", images.STORE_PUBLISHED]
+    version = re.search(r":(v[\d.]+)@sha256:[0-9a-f]{64}$", images.STORE_PUBLISHED)
+    assert version
+    pinned = (binaries.VERSITYGW.sources / "go.mod").read_text()
+    assert f"github.com/versity/versitygw {version[1]} " in pinned
+
+
+def test_without_a_registry_the_store_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEJOB_CACHE", str(tmp_path))
+    (tmp_path / "images").mkdir()
+    (tmp_path / "versitygw").write_text("program")
+
+    def unreachable(command: list[str], **_: object) -> str:
+        raise ClusterError("no such host")
+
+    monkeypatch.setattr(images, "run", unreachable)
+    monkeypatch.setattr(binaries, "ensure", lambda module: tmp_path)
+    (built,) = images.build_all([images.STORE], "docker")
+    assert images.tags_in(built.archive) == [images.STORE_TAG]

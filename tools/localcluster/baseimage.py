@@ -7,9 +7,10 @@ Dockerfile names by default, so the same wheels serve both.
 import hashlib
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from localcluster.buildah import buildah, has_image, isolated
+from localcluster.buildah import has_image, import_root, isolated
 from localcluster.paths import cache_root
 from localcluster.progress import step
 
@@ -29,18 +30,18 @@ def ensure() -> str:
     if not has_image(name):
         cache_root().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache_root(), prefix="base-") as scratch:
-            root, archive = Path(scratch, "root"), Path(scratch, "root.tar")
+            root = Path(scratch, "root")
             with step("making a Debian root for the base image (debootstrap)"):
-                command = ["debootstrap", "--variant=minbase", f"--include={','.join(INCLUDED)}"]
-                isolated([*command, SUITE, str(root), *mirror()], timeout=1800)
-                isolated(["tar", "--numeric-owner", "-C", str(root), "-cf", str(archive), "."], timeout=300)
+                debootstrap(SUITE, INCLUDED, root)
             with step(f"importing {name}"):
-                container = buildah("from", "scratch").strip()
-                buildah("add", "--quiet", container, str(archive), "/")
-                buildah("config", "--cmd", '["python3"]', container)
-                buildah("commit", "--quiet", container, name)
-                buildah("rm", container)
+                import_root(root, name, "--cmd", '["python3"]')
     return name
+
+
+def debootstrap(suite: str, packages: Sequence[str], root: Path) -> None:
+    """Install a minimal Debian with some packages into a folder."""
+    command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}"]
+    isolated([*command, suite, str(root), *mirror()], timeout=1800)
 
 
 def mirror() -> list[str]:

@@ -4,6 +4,7 @@ Every call has its own mount namespace, so that no mount outlives it.
 """
 
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,10 +19,15 @@ def isolated(argv: Sequence[str], timeout: float) -> str:
     return run(["unshare", "--mount", "--propagation", "slave", *argv], timeout=timeout)
 
 
+def storage() -> tuple[str, Path]:
+    """Return the storage driver, and the folder of the images."""
+    folder = cache_root() / "containers" / "storage"
+    return "vfs" if is_on_overlay(folder) else "overlay", folder
+
+
 def _command(arguments: Sequence[str]) -> list[str]:
-    folder = cache_root() / "containers"
-    places = ["--root", str(folder / "storage"), "--runroot", str(folder / "run")]
-    driver = "vfs" if is_on_overlay(folder) else "overlay"
+    driver, folder = storage()
+    places = ["--root", str(folder), "--runroot", str(folder.with_name("run"))]
     return ["buildah", *places, "--storage-driver", driver, *arguments]
 
 
@@ -36,6 +42,18 @@ def has_image(name: str) -> bool:
         return bool(buildah("images", "--quiet", name).strip())
     except ClusterError:
         return False
+
+
+def import_root(root: Path, name: str, *settings: str) -> None:
+    """Make an image of a folder, with arguments of ``buildah config``."""
+    with tempfile.TemporaryDirectory(dir=cache_root(), prefix="import-") as scratch:
+        archive = Path(scratch, "root.tar")
+        isolated(["tar", "--numeric-owner", "-C", str(root), "-cf", str(archive), "."], timeout=300)
+        container = buildah("from", "scratch").strip()
+        buildah("add", "--quiet", container, str(archive), "/")
+        buildah("config", *settings, container)
+        buildah("commit", "--quiet", container, name)
+        buildah("rm", container)
 
 
 def build(context: Path, target: str, base: str, wheels: Path, tag: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from localcluster import binaries, images, stores
+from localcluster import binaries, images, offline_kind, stores
 from localcluster.errors import ClusterError
 from localcluster.native import COMPONENTS, NativeCluster
 from localcluster.paths import layout
@@ -108,6 +108,11 @@ def _store(options: argparse.Namespace) -> int:
     return 0
 
 
+def _with_kind(options: argparse.Namespace) -> int:
+    offline_kind.execute(options.command)
+    return 0
+
+
 def _native(name: str) -> NativeCluster:
     found = cluster(name)
     if not isinstance(found, NativeCluster):
@@ -152,7 +157,12 @@ def _parser() -> argparse.ArgumentParser:
     text = f"of: {', '.join(names)} (default: all of these), {', '.join(asked)} (only when named)"
     build.add_argument("modules", nargs="*", metavar="MODULE", help=text)
     image = verb("images", _images, "build our images and load them into the cluster")
-    image.add_argument("targets", nargs="*", metavar="TARGET", help=f"of: {', '.join(images.NAMES)}")
+    image.add_argument(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help=f"of: {', '.join(images.NAMES)}, {images.TEST_STORE} (only when named)",
+    )
     image.add_argument("--no-load", action="store_true", help="only build; needs no cluster")
     load = verb("load", _load, "load a docker-archive into the cluster")
     load.add_argument("archive", type=Path)
@@ -162,6 +172,9 @@ def _parser() -> argparse.ArgumentParser:
     store.add_argument("server", choices=sorted(stores.SERVERS))
     store.add_argument("--dir", type=Path, required=True)
     store.add_argument("--port", type=int, required=True)
+    text = "run a command with kind by Podman, on a node image that is built here (no registry is needed)"
+    inside = verb("with-kind", _with_kind, text, named=False)
+    inside.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     for name, action, text in (
         ("stop", _stop, "stop one component, as a fault for a test"),
         ("restart", _restart, "start one component again"),

@@ -54,9 +54,17 @@ TARGETS = {
 
 STORE = "store"
 STORE_TAG = "localhost/versitygw:dev"
-"""The S3 server of the demo: no target of the Dockerfile, but a program that is built with Go."""
+"""The S3 server of the demo: no target of the Dockerfile, but published, or built with Go."""
+TEST_STORE = "minio"
+TEST_STORE_TAG = "localhost/minio:dev"
+"""The S3 server of the end-to-end tests."""
+STORE_PUBLISHED = (
+    "docker.io/versity/versitygw:v1.8.0"
+    "@sha256:30292fc2eeacc67a36993b01f7a7a5e3361a19cced0e80c1d71cfa2a4b0a2499"
+)
 
 NAMES = (*TARGETS, STORE)
+TEST_NAMES = (*TARGETS, TEST_STORE)
 
 
 @dataclass(frozen=True)
@@ -71,10 +79,17 @@ def build_all(names: Sequence[str], engine: str = "") -> Iterator[BuiltImage]:
     """Build the named images lazily."""
     engine = engine or default_engine()
     for name in names:
-        if name not in NAMES:
-            raise ClusterError(f"unknown image {name}; use one of {', '.join(NAMES)}")
+        if name not in (*NAMES, TEST_STORE):
+            raise ClusterError(f"unknown image {name}; use one of {', '.join((*NAMES, TEST_STORE))}")
         with locked(cache_root() / "images" / f"{name}.lock", f"the build of image {name}"):
-            yield _store_image() if name == STORE else _build(TARGETS[name], engine)
+            if name == STORE and engine == "docker" and (pulled := _pulled_store()):
+                yield pulled
+            elif name == STORE:
+                yield _program_image(STORE_TAG, binaries.VERSITYGW)
+            elif name == TEST_STORE:
+                yield _program_image(TEST_STORE_TAG, binaries.MINIO)
+            else:
+                yield _build(TARGETS[name], engine)
 
 
 def default_engine() -> str:
@@ -100,14 +115,33 @@ def _build(target: Target, engine: str) -> BuiltImage:
     return BuiltImage(target.tag, archive)
 
 
-def _store_image() -> BuiltImage:
-    """Pack the S3 server of the demo."""
-    module = binaries.VERSITYGW
-    archive = cache_root() / "images" / f"{STORE}-{module.fingerprint()}.tar"
+def _program_image(tag: str, module: binaries.Module) -> BuiltImage:
+    """Pack a program that is built with Go."""
+    archive = cache_root() / "images" / f"{module.name}-{module.fingerprint()}.tar"
     if not archive.exists():
-        program = binaries.ensure(module) / "versitygw"
+        ((name, _),) = module.programs
         unfinished = archive.with_suffix(".unfinished")
-        write_archive([of_program(STORE_TAG, program, "65532:65532")], unfinished)
+        program = binaries.ensure(module) / name
+        write_archive([of_program(tag, program, "65532:65532")], unfinished)
+        unfinished.rename(archive)
+        _forget_older(module.name)
+    return BuiltImage(tag, archive)
+
+
+def _pulled_store() -> BuiltImage | None:
+    """Return the published image of the demo's store; None if no registry has it."""
+    digest = STORE_PUBLISHED.rpartition(":")[2]
+    archive = cache_root() / "images" / f"{STORE}-{digest[:16]}.tar"
+    if not archive.exists():
+        try:
+            with step(f"pulling {STORE_PUBLISHED.partition('@')[0]}"):
+                run(["docker", "pull", "--quiet", STORE_PUBLISHED], timeout=600)
+        except ClusterError as error:
+            say(f"    it will be built with Go instead: {error}")
+            return None
+        run(["docker", "tag", STORE_PUBLISHED, STORE_TAG])
+        unfinished = archive.with_suffix(".unfinished")
+        run(["docker", "save", "--output", str(unfinished), STORE_TAG], timeout=600)
         unfinished.rename(archive)
         _forget_older(STORE)
     return BuiltImage(STORE_TAG, archive)
