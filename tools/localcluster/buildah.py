@@ -50,10 +50,13 @@ def import_root(root: Path, name: str, *settings: str) -> None:
         archive = Path(scratch, "root.tar")
         isolated(["tar", "--numeric-owner", "-C", str(root), "-cf", str(archive), "."], timeout=300)
         container = buildah("from", "scratch").strip()
-        buildah("add", "--quiet", container, str(archive), "/")
-        buildah("config", *settings, container)
-        buildah("commit", "--quiet", container, name)
-        buildah("rm", container)
+        try:
+            buildah("add", "--quiet", container, str(archive), "/")
+            archive.unlink()
+            buildah("config", *settings, container)
+            buildah("commit", "--quiet", container, name)
+        finally:
+            buildah("rm", container)
 
 
 def build(context: Path, target: str, base: str, wheels: Path, tag: str) -> None:
