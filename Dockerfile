@@ -1,15 +1,18 @@
-# Three images from one file: operator, processor and minio.
+# The images of the operator and of the processor, for the platform of the build (amd64, arm64):
 #
-# The build has no network, but for one Debian package that the default base lacks.
-# Wheels come from build/wheelhouse-TARGET, the MinIO program from build/bin; both
-# are put there by the host, which checks hashes:
+#     docker build --target operator --tag imagejob-operator .
+#     docker build --target processor --tag imagejob-processor .
 #
-#     PYTHONPATH=tools python3 -m localcluster context out/context
-#     docker build --target operator --tag imagejob-operator out/context
+# BuildKit (Docker 23 or newer) or buildah. Every wheel is checked against a hash in locks/. Behind a proxy with
+# certificates of its own: --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt. Without a network: BASE_IMAGE names
+# a Debian with Python that the builder has, and the named context `wheels` a folder of wheels (docs/administrators/install.md).
 #
-# `python3 -m localcluster images` does the same with buildah where there is no
-# Docker, on a base of its own: any Debian 12 root with Python 3.11 will do.
-ARG BASE_IMAGE=python:3.11-slim-bookworm
+# The digest is that of the index of all platforms.
+ARG BASE_IMAGE=docker.io/library/python:3.13-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
+
+# Empty, unless a build has the named context.
+FROM scratch AS wheels
+
 
 FROM ${BASE_IMAGE} AS base
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
@@ -24,15 +27,27 @@ RUN python3 -m venv /opt/build \
     && python3 -m venv --without-pip /opt/venv \
     && site="$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
     && echo /opt/app > "$site/app.pth"
+COPY tools/imagebuild/install-wheels.sh /usr/local/bin/install-wheels
 
 
-# Byte code is made here, once and for good: the root is read-only at run time.
+# Both images begin with this layer: Python without a shell and without a package manager.
+FROM base AS root
+COPY tools/imagebuild/__init__.py tools/imagebuild/root.py /tools/imagebuild/
+RUN PYTHONPATH=/tools python3 -m imagebuild.root /image
+
+
+# The kubernetes client is lazy: of its 120 MB of generated classes, the operator loads three.
 FROM installer AS operator-wheels
 COPY locks/operator.txt /tmp/lock.txt
-RUN --mount=type=bind,source=build/wheelhouse-operator,target=/wheels \
-    /opt/build/bin/pip --python /opt/venv/bin/python install --no-compile --no-index \
-    --find-links /wheels --require-hashes --requirement /tmp/lock.txt \
-    && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
+RUN --mount=type=bind,from=wheels,target=/wheels \
+    --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=secret,id=ca,target=/run/secrets/ca.crt \
+    install-wheels \
+    && cd /opt/venv/lib/python3*/site-packages/kubernetes \
+    && rm -r client/api/*_api.py aio/client/api/*_api.py aio/client/models/v[1-9]*.py \
+    && find client/models -name '*.py' ! -name __init__.py ! -name v1_managed_fields_entry.py \
+        ! -name v1_object_meta.py ! -name v1_owner_reference.py -delete \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 
 
 FROM base AS operator-code
@@ -41,34 +56,46 @@ COPY processor/imagejob_contract /opt/app/imagejob_contract
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/app
 
 
-FROM base AS operator
+FROM scratch AS operator
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="imagejob-operator" \
+      org.opencontainers.image.description="The operator of ImageJobs" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 # The threshold is fixed: else the allocator raises it above the 256 KiB that asyncio buffers for a TLS connection,
 # and what comes and goes with connections leaves holes in the heap that are never given back. And none of the about
 # forty threads keeps pieces that it has freed to itself, which adds up (docs/contributors/decisions/0020-memory.md).
-ENV MALLOC_MMAP_THRESHOLD_=131072 \
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    LANG=C.UTF-8 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    MALLOC_MMAP_THRESHOLD_=131072 \
     GLIBC_TUNABLES=glibc.malloc.tcache_count=0
-LABEL org.opencontainers.image.title="imagejob-operator" \
-      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=root /image /
 COPY --from=operator-wheels /opt/venv /opt/venv
 COPY --from=operator-code /opt/app /opt/app
 # A number, so that runAsNonRoot can be checked; any other number works too.
 USER 65532:65532
+RUN ["python", "-c", "import imagejob_operator.main"]
 ENTRYPOINT ["python", "-m", "imagejob_operator"]
 
 
 FROM installer AS processor-wheels
 COPY locks/processor.txt /tmp/lock.txt
-RUN --mount=type=bind,source=build/wheelhouse-processor,target=/wheels \
-    /opt/build/bin/pip --python /opt/venv/bin/python install --no-compile --no-index \
-    --find-links /wheels --require-hashes --requirement /tmp/lock.txt \
-    && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
+RUN --mount=type=bind,from=wheels,target=/wheels \
+    --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=secret,id=ca,target=/run/secrets/ca.crt \
+    install-wheels \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 
 
-# An optional library, from the base or else from Debian: the one thing that is fetched in a build.
-FROM base AS processor-base
-RUN test -n "$(find /usr/lib /usr/local/lib -name 'libturbojpeg.so.0')" \
-    || { apt-get update -q && apt-get install -q -y --no-install-recommends libturbojpeg0 \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*; }
+# An optional library, from the base or else from Debian.
+FROM base AS turbojpeg
+RUN test -n "$(find /usr/lib -name 'libturbojpeg.so.0')" \
+    || { apt-get update -q && apt-get install -q -y --no-install-recommends libturbojpeg0; }
+RUN for file in $(find /usr/lib -name 'libturbojpeg.so.0*'); do install -D "$file" "/image$file"; done
 
 
 FROM base AS processor-code
@@ -77,20 +104,22 @@ COPY processor/imagejob_processor /opt/app/imagejob_processor
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/app
 
 
-FROM processor-base AS processor
+FROM scratch AS processor
+ARG VERSION=dev
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="imagejob-processor" \
-      org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later"
+      org.opencontainers.image.description="The program that runs in the Pods of ImageJobs" \
+      org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    LANG=C.UTF-8 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+COPY --from=root /image /
+COPY --from=turbojpeg /image /
 COPY --from=processor-wheels /opt/venv /opt/venv
 COPY --from=processor-code /opt/app /opt/app
 USER 65532:65532
+RUN ["python", "-c", "import ctypes, imagejob_processor.main; ctypes.CDLL('libturbojpeg.so.0')"]
 ENTRYPOINT ["python", "-m", "imagejob_processor"]
-
-
-# For demos and tests only: a small S3 store.
-FROM base AS minio
-LABEL org.opencontainers.image.title="minio" \
-      org.opencontainers.image.licenses="AGPL-3.0-only"
-COPY build/bin/minio /usr/local/bin/minio
-USER 65532:65532
-ENTRYPOINT ["minio"]
-CMD ["server", "/data"]

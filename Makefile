@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 MEASURED := failures chaos chaos-cluster failover pictures
 
-.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release docs-site walkthrough chart install-yaml gitops kubeconform clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release docs-site walkthrough chart install-yaml gitops kubeconform test-kind clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -38,6 +38,10 @@ evidence-check: $(STAMP) ## before a release: the measurements cover every case 
 
 e2e: $(STAMP) ## the end-to-end tests on a real cluster
 	@$(PYTHON) -m testsuite --only e2e
+
+test-kind: $(STAMP) ## the end-to-end tests on kind by Podman, without a registry (40 minutes)
+	@$(PYTHON) -m localcluster images --no-load operator processor minio
+	@IMAGEJOB_TEST_CLUSTER=$(or $(IMAGEJOB_TEST_CLUSTER),kind) $(PYTHON) -m localcluster with-kind $(PYTHON) -m testsuite --only kind
 
 stores: $(STAMP) ## the contract and the e2e cases of a store on every S3 server; SERVERS names some (40 minutes)
 	@PYTHONPATH=tools:tests $(PYTHON) -m s3_servers $(SERVERS)

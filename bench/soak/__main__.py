@@ -53,7 +53,7 @@ def stacked(name: str) -> Iterator[Kubectl]:
     try:
         where.up()
         kubectl = Kubectl(where.binaries() / "kubectl", layout(name).kubeconfig)
-        stack.install(kubectl, stack.load_images(where))
+        stack.install(kubectl, stack.load_images(where, stack.build_images()))
         yield kubectl
     finally:
         if not was_up:
@@ -63,7 +63,7 @@ def stacked(name: str) -> Iterator[Kubectl]:
 def prepare(kubectl: Kubectl) -> None:
     """A namespace, its sources, and a store that URLs lead to from outside the cluster as well."""
     stack.prepare_namespace(kubectl, SHOP)
-    service = kubectl.get("service", stack.MINIO, "-n", stack.NAMESPACE)["spec"]
+    service = kubectl.get("service", stack.STORE, "-n", stack.NAMESPACE)["spec"]
     address = f"IMAGEJOB_STORE_POD_ENDPOINT={service['clusterIP']}:{service['ports'][0]['port']}"
     allowed = f"IMAGEJOB_POD_ALLOWED_ANNOTATIONS={PART}"
     kubectl("set", "env", "-n", stack.NAMESPACE, f"deployment/{stack.OPERATOR}", address, allowed)

@@ -114,6 +114,9 @@ class Transport:
         self._answered = False
         """Whether the store has answered a request."""
         context = ssl.create_default_context(cadata=ca_bundle) if ca_bundle else None
+        if context:
+            # Private authorities often lack fields that Python 3.13 asks for by default.
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         self._http = urllib3.PoolManager(
             maxsize=connections,
             retries=False,

@@ -12,7 +12,7 @@ import pytest
 from localcluster.images import build_all
 
 MEGABYTE = 1_000_000
-BOUNDS = {"operator": 330, "processor": 230}
+BOUNDS = {"operator": 150, "processor": 130}
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 

@@ -53,7 +53,7 @@ PATHS = {
 }
 """Ways to write a path that should lead out of one's own part."""
 
-MINIO = "minio.imagejob-system.svc.cluster.local"
+STORE = "store.imagejob-system.svc.cluster.local"
 CLIMBING = "../../{a}"
 
 
@@ -78,7 +78,7 @@ def _secret(name: str) -> dict[str, Any]:
 
 
 def _account(name: str) -> dict[str, Any]:
-    return {"auth": {"webIdentity": {"serviceAccountName": name, "endpoint": f"{MINIO}:9000"}}}
+    return {"auth": {"webIdentity": {"serviceAccountName": name, "endpoint": f"{STORE}:9000"}}}
 
 
 PREFIXES = {**PATHS, "folder": "{a}/", "dot": ".", "dots-only": "../"}
@@ -94,7 +94,7 @@ SOURCES = (
     Attempt(
         "url-store",
         "`source.urls`: the store inside the cluster",
-        _url(f"https://{MINIO}/media/{{a}}/{SECRET}"),
+        _url(f"https://{STORE}/media/{{a}}/{SECRET}"),
     ),
     Attempt(
         "url-headers", "`headersSecretRef`: another's", _url("https://a.example/a.jpg", **FOREIGN_HEADERS)

@@ -28,12 +28,16 @@ from e2e.faults.results import Row
 from e2e.world import Shop, World
 from localcluster import stores
 from localcluster.cluster import Status
+from localcluster.images import TEST_NAMES
 from localcluster.paths import layout
 from localcluster.providers import cluster as find_cluster
 from s3_servers.servers import chosen, serving
 
 LAST = "test_whole_run.py"
 """Tests of what all others left."""
+OVERLAY = Path(__file__).parent / "stack"
+"""The demo with the store of the tests."""
+
 ROWS: pytest.StashKey[list[Row]] = pytest.StashKey()
 
 
@@ -92,7 +96,7 @@ def stacked(request: pytest.FixtureRequest) -> Iterator[tuple[Kubectl, Status]]:
         program = Path(shutil.which("kubectl") or find_cluster("test").binaries() / "kubectl")
         kubectl = Kubectl(program, Path(given))
         with _seen(request):
-            stack.install(kubectl, [])
+            stack.install(kubectl, [], OVERLAY)
         stranger = Status(beside, "given", healthy=True, why_not="", root="", kubeconfig=given)
         yield kubectl, find_cluster(beside).status() if known else stranger
         return
@@ -103,7 +107,7 @@ def stacked(request: pytest.FixtureRequest) -> Iterator[tuple[Kubectl, Status]]:
         with _seen(request):
             where.up()
             kubectl = Kubectl(where.binaries() / "kubectl", layout(name).kubeconfig)
-            stack.install(kubectl, stack.load_images(where))
+            stack.install(kubectl, stack.load_images(where, stack.build_images(TEST_NAMES)), OVERLAY)
         yield kubectl, where.status()
     finally:
         if not was_up:

@@ -15,10 +15,10 @@ from minio.credentials.providers import StaticProvider
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException
 
-from demo.stack import MINIO, NAMESPACE, OPERATOR, store_keys
+from demo.stack import NAMESPACE, OPERATOR, STORE, store_keys
 from e2e.world import GROUP, STORES, VERSION, Shop, until
 
-SHIPPED = f"{MINIO}.{NAMESPACE}.svc.cluster.local:9000"
+SHIPPED = f"{STORE}.{NAMESPACE}.svc.cluster.local:9000"
 
 
 class Tenant:

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from demo import photos
+from demo import photos, stack
 from e2e.tenants import Tenant
 from e2e.world import LARGE, OperatorProcess, Shop, World, image_job, phase, reason, until, verdict
 
@@ -87,3 +87,13 @@ def test_the_credentials_are_gone_when_a_job_is_deleted(shop: Shop) -> None:
         assert f"the ImageStore {shop.name}/media no longer exists" in event.message
         assert f"s3://{tenant.bucket}/.imagejob-staging/" in event.message
         assert tenant.keys(".imagejob-staging/"), "nothing could delete it"
+
+
+def test_the_store_keeps_its_objects_when_its_pod_is_replaced(shop: Shop) -> None:
+    (key,) = shop.upload_photos("china.jpg")
+    before = shop.world.pod_of(stack.STORE).metadata
+    shop.world.core.delete_namespaced_pod(before.name, before.namespace)
+    stack.await_rollout(shop.world.kubectl, stack.STORE)
+    assert shop.world.pod_of(stack.STORE).metadata.uid != before.uid
+    shop.world.await_store()
+    assert shop.read(f"{shop.name}/{key}") == photos.photo("china.jpg")

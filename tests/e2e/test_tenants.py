@@ -256,7 +256,7 @@ def _ask(
     two: Two, verb: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> urllib3.BaseHTTPResponse:
     """A request as a Pod makes it; the name that it was signed for is known inside the cluster only."""
-    service = two.b.world.core.read_namespaced_service("minio", "imagejob-system").spec
+    service = two.b.world.core.read_namespaced_service("store", "imagejob-system").spec
     host = url.split("/")[2]
     there = url.replace(host, f"{service.cluster_ip}:9000", 1)
     with urllib3.PoolManager(retries=False, timeout=20) as http:

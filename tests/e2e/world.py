@@ -156,7 +156,7 @@ class World:
         self.pictures = pictures
         """`host:port` of a web server that the operator may fetch from."""
         self.store_endpoint = store_endpoint
-        """`host:port` of the store; empty if it is the shipped MinIO."""
+        """`host:port` of the store; empty if it is the shipped one."""
         self._settings = {"IMAGEJOB_SOURCE_ALLOWED_NETWORKS": f"{pictures.rpartition(':')[0]}/32"}
         if store_endpoint:
             self._settings["IMAGEJOB_STORE_ENDPOINT"] = store_endpoint
@@ -265,7 +265,7 @@ class World:
         until("the store answers again", self._store_serves, 60)
 
     def _in_store_network(self, program: str, words: str) -> str:
-        process = process_of(self.pod_of(stack.MINIO), "minio")
+        process = process_of(self.pod_of(stack.STORE), "minio")
         return run(["nsenter", f"--target={process}", "--net", program, words])
 
     def store_address(self) -> tuple[str, int]:
@@ -273,7 +273,7 @@ class World:
         if self.store_endpoint:
             host, _, port = self.store_endpoint.partition(":")
             return host, int(port)
-        service = self.core.read_namespaced_service(stack.MINIO, NAMESPACE).spec
+        service = self.core.read_namespaced_service(stack.STORE, NAMESPACE).spec
         return service.cluster_ip, service.ports[0].port
 
     def _store_accepts(self) -> bool:

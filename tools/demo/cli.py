@@ -9,6 +9,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +116,16 @@ def run_demo(name: str) -> None:
     Raises:
         DemoError, ClusterError: A step failed; the message says where to read more.
     """
-    _title("1/6 cluster")
+    _title("1/6 cluster, and beside it images: operator, processor, store")
     where = find_cluster(name)
-    where.up()
+    with ThreadPoolExecutor(1) as beside:
+        # Images mostly wait for downloads and disks, while the cluster's programs are compiled.
+        building = beside.submit(stack.build_images)
+        where.up()
+        built = building.result()
     kubectl = _kubectl(name, where)
-    _title("2/6 images: operator, processor, minio")
-    fresh = stack.load_images(where)
+    _title("2/6 images into the node")
+    fresh = stack.load_images(where, built)
     _title("3/6 operator and store")
     stack.install(kubectl, fresh)
     stack.prepare_namespace(kubectl, NAMESPACE)

@@ -1,4 +1,4 @@
-"""The operator and MinIO from the shipped manifests, and a connection to the store.
+"""The operator and its store from the shipped manifests, and a connection to the store.
 
 Endpoint, bucket and keys are read from the ConfigMap and the Secret of the overlay.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +29,9 @@ from localcluster.waiting import wait_for
 
 NAMESPACE = "imagejob-system"
 OPERATOR = "imagejob-operator"
-MINIO = "minio"
-DEPLOYMENTS = {"operator": OPERATOR, "processor": "", "minio": MINIO}
+STORE = "store"
+OVERLAY = repository() / "manifests" / "overlays" / "demo"
+DEPLOYMENTS = {"operator": OPERATOR, "processor": "", images.STORE: STORE, images.TEST_STORE: STORE}
 """The Deployment of each image."""
 
 TENANT_LABELS = {"imagejob.dev/store": "default", "pod-security.kubernetes.io/enforce": "restricted"}
@@ -52,34 +53,39 @@ class Store:
         return [found.object_name or "" for found in listing]
 
 
-def load_images(cluster: Cluster) -> list[str]:
-    """Build images that changed and load them into the node; returns those that are new to it."""
+def build_images(names: Sequence[str] = images.NAMES) -> dict[str, images.BuiltImage]:
+    """Build the images that changed; returns all by their names."""
+    return dict(zip(names, images.build_all(names), strict=True))
+
+
+def load_images(cluster: Cluster, built_images: Mapping[str, images.BuiltImage]) -> list[str]:
+    """Load images into the node; returns the names of those that are new to it."""
     fresh: list[str] = []
-    for name, built in zip(images.TARGETS, images.build_all(list(images.TARGETS)), strict=True):
+    for name, built in built_images.items():
         with step(f"loading image {built.tag} into the node"):
             if cluster.load(built.archive, built.tag):
                 fresh.append(name)
     return fresh
 
 
-def install(kubectl: Kubectl, fresh_images: list[str]) -> None:
-    """Apply the demo overlay, wait for its Deployments, create the bucket.
+def install(kubectl: Kubectl, fresh_images: list[str], overlay: Path = OVERLAY) -> None:
+    """Apply an overlay, wait for its Deployments, create the bucket.
 
     Args:
         kubectl: Of the cluster.
         fresh_images: Images with new content under the same name; their Deployments are restarted.
+        overlay: The demo's, or one that is made from it.
 
     Raises:
         DemoError, ClusterError: A Deployment does not start; the message has diagnostics.
     """
-    overlay = repository() / "manifests" / "overlays" / "demo"
     with step(f"kubectl apply -k {overlay.relative_to(repository())}"):
         before = kubectl("get", "deployments", "-n", NAMESPACE, "-o", "name")
         kubectl("apply", "--server-side", "--force-conflicts", "-k", str(overlay))
         for deployment in filter(None, (DEPLOYMENTS[name] for name in fresh_images)):
             if f"deployment.apps/{deployment}" in before.split():
                 kubectl("rollout", "restart", "-n", NAMESPACE, f"deployment/{deployment}")
-    for deployment in (MINIO, OPERATOR):
+    for deployment in (STORE, OPERATOR):
         with step(f"waiting for deployment/{deployment}"):
             await_rollout(kubectl, deployment)
     with reach_store(kubectl) as store:
@@ -140,7 +146,7 @@ def reach_store(kubectl: Kubectl) -> Iterator[Store]:
     """
     settings = kubectl.get("configmap", OPERATOR, "-n", NAMESPACE)["data"]
     access, hidden = store_keys(kubectl)
-    service = kubectl.get("service", MINIO, "-n", NAMESPACE)["spec"]
+    service = kubectl.get("service", STORE, "-n", NAMESPACE)["spec"]
     address, port = service["clusterIP"], service["ports"][0]["port"]
     with _endpoint(kubectl, address, port) as endpoint:
         try:
@@ -148,7 +154,7 @@ def reach_store(kubectl: Kubectl) -> Iterator[Store]:
                 yield store
         except (MinioException, urllib3.exceptions.HTTPError) as error:
             raise DemoError(
-                f"request to the store at {endpoint} failed: {error}\n{diagnostics(kubectl, MINIO)}"
+                f"request to the store at {endpoint} failed: {error}\n{diagnostics(kubectl, STORE)}"
             ) from error
 
 
@@ -171,7 +177,7 @@ def _endpoint(kubectl: Kubectl, address: str, port: int) -> Iterator[str]:
         yield f"{address}:{port}"
         return
     log = cache_root() / "logs" / "port-forward.log"
-    words = ["port-forward", "-n", NAMESPACE, f"service/{MINIO}", f":{port}"]
+    words = ["port-forward", "-n", NAMESPACE, f"service/{STORE}", f":{port}"]
     process = run_logged([str(kubectl.program), "--kubeconfig", str(kubectl.kubeconfig), *words], log)
     try:
         wait_for("kubectl port-forward", lambda: _not_forwarded(process, log), 30, log)

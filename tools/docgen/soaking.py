@@ -11,7 +11,7 @@ _PAGE = """\
 # Memory over thousands of jobs
 
 `make soak` creates, runs and deletes {jobs} ImageJobs, {alive} at a time, with the shipped operator and a
-real API server, etcd, scheduler and MinIO. KWOK simulates the nodes of the Pods. A program does the work of
+real API server, etcd, scheduler and store. KWOK simulates the nodes of the Pods. A program does the work of
 the Pods: it uses the presigned URLs and the code of the processor, but makes no images.
 
 Measured at commit {commit} on {date} ({machine}) in {seconds} s: {jobsPerSecond} jobs per second with

@@ -4,7 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-LIMIT = 64
+BLOCKS = (
+    ("172.30", "172.31", "10.96", "10.244"),
+    # Where Docker or kind have networks of their own, or the machine is in one of those above.
+    ("10.196", "10.197", "10.198", "10.199"),
+    ("198.18", "198.19", "100.96", "100.97"),
+)
+"""The first two bytes of the networks of nodes, links, Services and Pods."""
+IN_A_BLOCK = 64
+LIMIT = IN_A_BLOCK * len(BLOCKS)
 
 
 @dataclass(frozen=True)
@@ -13,10 +21,17 @@ class Addresses:
 
     index: int
 
+    def _network(self, kind: int, third: int, length: int) -> IPv4Network:
+        return IPv4Network(f"{BLOCKS[self.index // IN_A_BLOCK][kind]}.{third}.0/{length}")
+
+    @property
+    def _place(self) -> int:
+        return self.index % IN_A_BLOCK
+
     @property
     def node_network(self) -> IPv4Network:
         """The network of the node's bridge."""
-        return IPv4Network(f"172.30.{self.index}.0/24")
+        return self._network(0, self._place, 24)
 
     @property
     def node(self) -> IPv4Address:
@@ -26,7 +41,7 @@ class Addresses:
     @property
     def link(self) -> IPv4Network:
         """The /30 that joins the machine and the node."""
-        return IPv4Network(f"172.31.{self.index}.0/30")
+        return self._network(1, self._place, 30)
 
     @property
     def host(self) -> IPv4Address:
@@ -41,7 +56,7 @@ class Addresses:
     @property
     def services(self) -> IPv4Network:
         """The range of Service addresses."""
-        return IPv4Network(f"10.96.{self.index * 4}.0/22")
+        return self._network(2, self._place * 4, 22)
 
     @property
     def api_service(self) -> IPv4Address:
@@ -51,7 +66,7 @@ class Addresses:
     @property
     def pods(self) -> IPv4Network:
         """The range of Pod addresses."""
-        return IPv4Network(f"10.244.{self.index * 4}.0/22")
+        return self._network(3, self._place * 4, 22)
 
     @property
     def host_device(self) -> str:

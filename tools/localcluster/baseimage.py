@@ -1,31 +1,26 @@
 """A base image without a registry: a small Debian root with Python.
 
-It has the same C library and Python version as the public image that the
+It has the same Debian and Python version as the public image that the
 Dockerfile names by default, so the same wheels serve both.
 """
 
 import hashlib
 import re
-import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from localcluster.buildah import buildah, has_image, isolated
+from localcluster.buildah import has_image, import_root, isolated
 from localcluster.paths import cache_root
 from localcluster.progress import step
 
-SUITE = "bookworm"
+SUITE = "trixie"
 INCLUDED = ("ca-certificates", "libturbojpeg0", "python3-minimal", "python3-venv")
-# Contents only: the package manager must still find its folders.
-EMPTIED = (
-    *("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian"),
-    *("var/lib/apt/lists", "var/cache/apt", "var/cache/debconf", "var/log", "tmp"),
-)
 
 
 def tag() -> str:
     """Return the name of the base image: it changes with its recipe."""
-    recipe = repr((SUITE, INCLUDED, EMPTIED))
+    recipe = repr((SUITE, INCLUDED))
     return f"localhost/imagejob-base:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
@@ -35,20 +30,18 @@ def ensure() -> str:
     if not has_image(name):
         cache_root().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache_root(), prefix="base-") as scratch:
-            root, archive = Path(scratch, "root"), Path(scratch, "root.tar")
+            root = Path(scratch, "root")
             with step("making a Debian root for the base image (debootstrap)"):
-                command = ["debootstrap", "--variant=minbase", f"--include={','.join(INCLUDED)}"]
-                isolated([*command, SUITE, str(root), *mirror()], timeout=1800)
-                for folder in EMPTIED:
-                    _empty(root / folder)
-                isolated(["tar", "--numeric-owner", "-C", str(root), "-cf", str(archive), "."], timeout=300)
+                debootstrap(SUITE, INCLUDED, root)
             with step(f"importing {name}"):
-                container = buildah("from", "scratch").strip()
-                buildah("add", "--quiet", container, str(archive), "/")
-                buildah("config", "--cmd", '["python3"]', container)
-                buildah("commit", "--quiet", container, name)
-                buildah("rm", container)
+                import_root(root, name, "--cmd", '["python3"]')
     return name
+
+
+def debootstrap(suite: str, packages: Sequence[str], root: Path) -> None:
+    """Install a minimal Debian with some packages into a folder."""
+    command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}"]
+    isolated([*command, suite, str(root), *mirror()], timeout=1800)
 
 
 def mirror() -> list[str]:
@@ -60,11 +53,3 @@ def mirror() -> list[str]:
             if found:
                 return [found[1]]
     return []
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir() if folder.is_dir() else []:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

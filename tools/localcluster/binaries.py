@@ -6,6 +6,9 @@ folder that has the file has the right file.
 
 import hashlib
 import platform
+import re
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +28,7 @@ class Module:
     """A Go module and the programs that are built from it."""
 
     name: str
-    # In the order of building: what others wait for comes first.
+    # Name and package of each.
     programs: tuple[tuple[str, str], ...]
     linker_flags: str = "-s -w"
     # Measured on two cores with nothing cached, for those who wait.
@@ -66,11 +69,12 @@ KUBERNETES = Module(
     minutes=8,
 )
 PAUSE = Module("pause", (("pause", "."),))
-COREDNS = Module("coredns", (("coredns", "github.com/coredns/coredns"),), minutes=3.5)
+COREDNS = Module("coredns", (("coredns", "."),), minutes=0.7)
 MINIO = Module("minio", (("minio", "github.com/minio/minio"),), minutes=4.5)
 VERSITYGW = Module("versitygw", (("versitygw", "github.com/versity/versitygw/cmd/versitygw"),), minutes=1.5)
 CLUSTER_MODULES = (KUBERNETES, PAUSE, COREDNS)
-ALL_MODULES = (*CLUSTER_MODULES, MINIO, VERSITYGW)
+DEMO_MODULES = (*CLUSTER_MODULES, VERSITYGW)
+ALL_MODULES = (*DEMO_MODULES, MINIO)
 
 KWOK = Module("kwok", (("kwok", "sigs.k8s.io/kwok/cmd/kwok"),), minutes=2)
 # Estimated from its number of packages.
@@ -80,8 +84,13 @@ HELM = Module("helm", (("helm", "helm.sh/helm/v4/cmd/helm"),), minutes=2)
 KUBECONFORM = Module("kubeconform", (("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),))
 GITOPS_HEALTH = Module("gitops-health", (("gitops-health", "."),), minutes=0.6)
 GITOPS_DIFF = Module("gitops-diff", (("gitops-diff", "."),), minutes=2)
-ON_REQUEST = (KWOK, SEAWEEDFS, ACTIONLINT, KUBECONFORM, HELM, GITOPS_HEALTH, GITOPS_DIFF)
-"""What a cluster does not need: built when a test or a benchmark asks for it."""
+# What kind needs where there is no registry; kubeadm shares most packages with Kubernetes, if that was built.
+KIND = Module("kind", (("kind", "sigs.k8s.io/kind"),), minutes=0.5)
+KUBEADM = Module(
+    "kubeadm", (("kubeadm", "k8s.io/kubernetes/cmd/kubeadm"),), KUBERNETES.linker_flags, minutes=0.5
+)
+ON_REQUEST = (KWOK, SEAWEEDFS, ACTIONLINT, KUBECONFORM, HELM, GITOPS_HEALTH, GITOPS_DIFF, KIND, KUBEADM)
+"""What a cluster does not need: built when a test, a benchmark or `make test-kind` asks for it."""
 
 
 def is_built(module: Module) -> bool:
@@ -94,8 +103,9 @@ def ensure(module: Module) -> Path:
     folder = module.folder()
     if _missing(module, folder):
         with locked(cache_root() / "bin" / f"{module.name}.lock", f"the build of {module.name}"):
-            for name, package in _missing(module, folder):
-                _build(module, name, package)
+            missing = _missing(module, folder)
+            if missing:
+                _build(module, missing)
     return folder
 
 
@@ -103,27 +113,40 @@ def _missing(module: Module, folder: Path) -> list[tuple[str, str]]:
     return [(name, package) for name, package in module.programs if not (folder / name).exists()]
 
 
-def _build(module: Module, name: str, package: str) -> None:
-    target = module.folder() / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{name}.unfinished")
-    log = cache_root() / "logs" / f"build-{name}.log"
+def _build(module: Module, programs: Sequence[tuple[str, str]]) -> None:
+    """Build programs by one command: a linker uses one core, and meanwhile another program is compiled."""
+    folder = module.folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    log = cache_root() / "logs" / f"build-{module.name}.log"
     go, environment = go_program(), go_environment()
-    with step(f"building {name} with Go"):
+    packages = [package for _, package in programs]
+    with (
+        step(f"building {', '.join(name for name, _ in programs)} with Go"),
+        tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished,
+    ):
         # Also downloads the modules, which a first build spends a while on.
-        listing = run([go, "list", "-deps", package], cwd=module.sources, env=environment, timeout=1800)
+        listing = run([go, "list", "-deps", *packages], cwd=module.sources, env=environment, timeout=1800)
         total = len(listing.splitlines())
         command = [go, "build", "-v", "-trimpath", "-ldflags", module.linker_flags]
         build = run_logged(
-            [*command, "-o", str(unfinished), package], log, cwd=module.sources, env=environment
+            [*command, "-o", f"{unfinished}/", *packages], log, cwd=module.sources, env=environment
         )
         await_end(
             build,
-            lambda: f"{name}: compiled {_lines(log)} packages of at most {total} (cached ones do not count)",
+            lambda: f"{module.name}: {_lines(log)} packages of at most {total} (cached ones do not count)",
         )
         if build.returncode:
-            raise ClusterError(f"go build of {package} failed, see {log}:\n{tail(log)}")
-        unfinished.rename(target)
+            raise ClusterError(f"go build of {' '.join(packages)} failed, see {log}:\n{tail(log)}")
+        for name, package in programs:
+            Path(unfinished, executable(module, package)).rename(folder / name)
+
+
+def executable(module: Module, package: str) -> str:
+    """Return the name that `go build` gives to the program of a package."""
+    if package == ".":
+        return module.name
+    *_, parent, last = package.split("/")
+    return parent if re.fullmatch(r"v\d+", last) else last
 
 
 def _lines(log: Path) -> int:

@@ -4,6 +4,7 @@ Every call has its own mount namespace, so that no mount outlives it.
 """
 
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,10 +19,15 @@ def isolated(argv: Sequence[str], timeout: float) -> str:
     return run(["unshare", "--mount", "--propagation", "slave", *argv], timeout=timeout)
 
 
+def storage() -> tuple[str, Path]:
+    """Return the storage driver, and the folder of the images."""
+    folder = cache_root() / "containers" / "storage"
+    return "vfs" if is_on_overlay(folder) else "overlay", folder
+
+
 def _command(arguments: Sequence[str]) -> list[str]:
-    folder = cache_root() / "containers"
-    places = ["--root", str(folder / "storage"), "--runroot", str(folder / "run")]
-    driver = "vfs" if is_on_overlay(folder) else "overlay"
+    driver, folder = storage()
+    places = ["--root", str(folder), "--runroot", str(folder.with_name("run"))]
     return ["buildah", *places, "--storage-driver", driver, *arguments]
 
 
@@ -38,11 +44,27 @@ def has_image(name: str) -> bool:
         return False
 
 
-def build(context: Path, target: str, base: str, tag: str) -> None:
-    """Build one target of the Dockerfile in a context folder."""
+def import_root(root: Path, name: str, *settings: str) -> None:
+    """Make an image of a folder, with arguments of ``buildah config``."""
+    with tempfile.TemporaryDirectory(dir=cache_root(), prefix="import-") as scratch:
+        archive = Path(scratch, "root.tar")
+        isolated(["tar", "--numeric-owner", "-C", str(root), "-cf", str(archive), "."], timeout=300)
+        container = buildah("from", "scratch").strip()
+        try:
+            buildah("add", "--quiet", container, str(archive), "/")
+            archive.unlink()
+            buildah("config", *settings, container)
+            buildah("commit", "--quiet", container, name)
+        finally:
+            buildah("rm", container)
+
+
+def build(context: Path, target: str, base: str, wheels: Path, tag: str) -> None:
+    """Build a target of the Dockerfile in a context folder, on a base image, from a folder of wheels."""
     log = cache_root() / "logs" / f"image-{target}.log"
     command = _command(["build", "--isolation", "chroot", "--pull-never", "--layers", "--target", target])
-    arguments = ["--build-arg", f"BASE_IMAGE={base}", "--tag", tag, str(context)]
+    inputs = ["--build-arg", f"BASE_IMAGE={base}", "--build-context", f"wheels={wheels}"]
+    arguments = [*inputs, "--tag", tag, str(context)]
     wrapped = ["unshare", "--mount", "--propagation", "slave", *command, *arguments]
     process: subprocess.Popen[bytes] = run_logged(wrapped, log)
     await_end(process, lambda: f"{target}: {tail(log, 1).strip()[:100]}")

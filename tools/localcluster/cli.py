@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from localcluster import binaries, images, stores
+from localcluster import binaries, images, offline_kind, stores
 from localcluster.errors import ClusterError
 from localcluster.native import COMPONENTS, NativeCluster
 from localcluster.paths import layout
@@ -71,7 +71,7 @@ def _images(options: argparse.Namespace) -> int:
         raise ClusterError(
             f"cluster {options.name} is not up ({status.why_not}); with --no-load the images are only built"
         )
-    for built in images.build_all(options.targets or list(images.TARGETS)):
+    for built in images.build_all(options.targets or list(images.NAMES)):
         _answer(f"{built.tag} {built.archive}")
         if not options.no_load:
             _load_archive(options.name, built.archive, built.tag)
@@ -98,13 +98,18 @@ def _plan(options: argparse.Namespace) -> int:
     return 0
 
 
-def _context(options: argparse.Namespace) -> int:
-    images.prepare_context(options.folder, list(images.TARGETS))
+def _wheels(options: argparse.Namespace) -> int:
+    _answer(str(images.wheels_of(options.target)))
     return 0
 
 
 def _store(options: argparse.Namespace) -> int:
     stores.serve(options.server, options.dir, options.port)
+    return 0
+
+
+def _with_kind(options: argparse.Namespace) -> int:
+    offline_kind.execute(options.command)
     return 0
 
 
@@ -152,16 +157,24 @@ def _parser() -> argparse.ArgumentParser:
     text = f"of: {', '.join(names)} (default: all of these), {', '.join(asked)} (only when named)"
     build.add_argument("modules", nargs="*", metavar="MODULE", help=text)
     image = verb("images", _images, "build our images and load them into the cluster")
-    image.add_argument("targets", nargs="*", metavar="TARGET", help=f"of: {', '.join(images.TARGETS)}")
+    image.add_argument(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help=f"of: {', '.join(images.NAMES)}, {images.TEST_STORE} (only when named)",
+    )
     image.add_argument("--no-load", action="store_true", help="only build; needs no cluster")
     load = verb("load", _load, "load a docker-archive into the cluster")
     load.add_argument("archive", type=Path)
-    context = verb("context", _context, "write the context for `docker build`", named=False)
-    context.add_argument("folder", type=Path)
+    text = "download the wheels of an image, for a build without a network; prints the folder"
+    verb("wheels", _wheels, text, named=False).add_argument("target", choices=images.TARGETS)
     store = verb("store", _store, "run an S3 server on 127.0.0.1", named=False)
     store.add_argument("server", choices=sorted(stores.SERVERS))
     store.add_argument("--dir", type=Path, required=True)
     store.add_argument("--port", type=int, required=True)
+    text = "run a command with kind by Podman, on a node image that is built here (no registry is needed)"
+    inside = verb("with-kind", _with_kind, text, named=False)
+    inside.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     for name, action, text in (
         ("stop", _stop, "stop one component, as a fault for a test"),
         ("restart", _restart, "start one component again"),

@@ -18,10 +18,12 @@ from localcluster.errors import ClusterError
 from localcluster.fingerprints import of_tree
 from localcluster.locking import locked
 from localcluster.paths import cache_root, repository
+from localcluster.program_images import of_program, write_archive
 from localcluster.progress import say, step
 from localcluster.wheels import wheelhouse
 
 KEPT_ARCHIVES = 2
+BUILD_FILES = ("Dockerfile", ".dockerignore", "tools/imagebuild")
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,8 @@ class Target:
 
     name: str
     tag: str
-    sources: tuple[str, ...] = ()
-    lock: str = ""
-    program: binaries.Module | None = None
+    sources: tuple[str, ...]
+    lock: str
 
 
 _CONTRACT = "processor/imagejob_contract"
@@ -49,8 +50,21 @@ TARGETS = {
         ("processor/imagejob_processor", _CONTRACT),
         "locks/processor.txt",
     ),
-    "minio": Target("minio", "localhost/minio:dev", program=binaries.MINIO),
 }
+
+STORE = "store"
+STORE_TAG = "localhost/versitygw:dev"
+"""The S3 server of the demo: no target of the Dockerfile, but published, or built with Go."""
+TEST_STORE = "minio"
+TEST_STORE_TAG = "localhost/minio:dev"
+"""The S3 server of the end-to-end tests."""
+STORE_PUBLISHED = (
+    "docker.io/versity/versitygw:v1.8.0"
+    "@sha256:30292fc2eeacc67a36993b01f7a7a5e3361a19cced0e80c1d71cfa2a4b0a2499"
+)
+
+NAMES = (*TARGETS, STORE)
+TEST_NAMES = (*TARGETS, TEST_STORE)
 
 
 @dataclass(frozen=True)
@@ -62,13 +76,20 @@ class BuiltImage:
 
 
 def build_all(names: Sequence[str], engine: str = "") -> Iterator[BuiltImage]:
-    """Build the named targets lazily."""
+    """Build the named images lazily."""
     engine = engine or default_engine()
     for name in names:
-        if name not in TARGETS:
-            raise ClusterError(f"unknown image {name}; use one of {', '.join(TARGETS)}")
+        if name not in (*NAMES, TEST_STORE):
+            raise ClusterError(f"unknown image {name}; use one of {', '.join((*NAMES, TEST_STORE))}")
         with locked(cache_root() / "images" / f"{name}.lock", f"the build of image {name}"):
-            yield _build(TARGETS[name], engine)
+            if name == STORE and engine == "docker" and (pulled := _pulled_store()):
+                yield pulled
+            elif name == STORE:
+                yield _program_image(STORE_TAG, binaries.VERSITYGW)
+            elif name == TEST_STORE:
+                yield _program_image(TEST_STORE_TAG, binaries.MINIO)
+            else:
+                yield _build(TARGETS[name], engine)
 
 
 def default_engine() -> str:
@@ -82,70 +103,93 @@ def _build(target: Target, engine: str) -> BuiltImage:
         # Hash the copy: the tree may change during the build.
         context = Path(name)
         _copy_sources(context, target)
-        archive = folder / f"{target.name}-{_fingerprint(context, target, engine)}.tar"
+        archive = folder / f"{target.name}-{_fingerprint(context, engine)}.tar"
         if archive.exists():
             say(f"image {target.tag} is unchanged")
             return BuiltImage(target.tag, archive)
         with step(f"building image {target.tag}"):
-            _add_ingredients(context, target)
             unfinished = archive.with_suffix(".unfinished")
             (_with_docker if engine == "docker" else _with_buildah)(context, target, unfinished)
             unfinished.rename(archive)
-    _forget_older(target)
+    _forget_older(target.name)
     return BuiltImage(target.tag, archive)
 
 
+def _program_image(tag: str, module: binaries.Module) -> BuiltImage:
+    """Pack a program that is built with Go."""
+    archive = cache_root() / "images" / f"{module.name}-{module.fingerprint()}.tar"
+    if not archive.exists():
+        ((name, _),) = module.programs
+        unfinished = archive.with_suffix(".unfinished")
+        program = binaries.ensure(module) / name
+        write_archive([of_program(tag, program, "65532:65532")], unfinished)
+        unfinished.rename(archive)
+        _forget_older(module.name)
+    return BuiltImage(tag, archive)
+
+
+def _pulled_store() -> BuiltImage | None:
+    """Return the published image of the demo's store; None if no registry has it."""
+    digest = STORE_PUBLISHED.rpartition(":")[2]
+    archive = cache_root() / "images" / f"{STORE}-{digest[:16]}.tar"
+    if not archive.exists():
+        try:
+            with step(f"pulling {STORE_PUBLISHED.partition('@')[0]}"):
+                run(["docker", "pull", "--quiet", STORE_PUBLISHED], timeout=600)
+        except ClusterError as error:
+            say(f"    it will be built with Go instead: {error}")
+            return None
+        run(["docker", "tag", STORE_PUBLISHED, STORE_TAG])
+        unfinished = archive.with_suffix(".unfinished")
+        run(["docker", "save", "--output", str(unfinished), STORE_TAG], timeout=600)
+        unfinished.rename(archive)
+        _forget_older(STORE)
+    return BuiltImage(STORE_TAG, archive)
+
+
 def _with_buildah(context: Path, target: Target, archive: Path) -> None:
+    """Build without a registry and without a network: on our own base, with the wheels of the cache."""
     machine.require_root()
     machine.install(machine.IMAGE_PACKAGES)
-    buildah.build(context, target.name, baseimage.ensure(), target.tag)
+    wheels = wheelhouse(context / target.lock)
+    buildah.build(context, target.name, baseimage.ensure(), wheels, target.tag)
     buildah.save(target.tag, archive)
 
 
 def _with_docker(context: Path, target: Target, archive: Path) -> None:
+    """Build as everybody does. Docker 20.10 needs to be told to use BuildKit."""
     command = ["docker", "build", "--target", target.name, "--tag", target.tag, str(context)]
-    run(command, timeout=1800)
+    run(command, env={"DOCKER_BUILDKIT": "1"}, timeout=1800)
     run(["docker", "save", "--output", str(archive), target.tag], timeout=600)
 
 
-def _fingerprint(context: Path, target: Target, engine: str) -> str:
-    program = target.program.fingerprint() if target.program else ""
-    return of_tree(context, [context], salt=f"{engine} {baseimage.tag()} {program}")[:16]
+def _fingerprint(context: Path, engine: str) -> str:
+    return of_tree(context, [context], salt=f"{engine} {baseimage.tag()}")[:16]
 
 
-def _forget_older(target: Target) -> None:
-    archives = (cache_root() / "images").glob(f"{target.name}-*.tar")
+def _forget_older(name: str) -> None:
+    archives = (cache_root() / "images").glob(f"{name}-*.tar")
     newest_first = sorted(archives, key=lambda path: path.stat().st_mtime, reverse=True)
     for old in newest_first[KEPT_ARCHIVES:]:
         old.unlink()
 
 
-def prepare_context(folder: Path, names: Sequence[str]) -> None:
-    """Write a build context that needs no network for the named targets."""
-    for target in (TARGETS[name] for name in names):
-        _copy_sources(folder, target)
-        _add_ingredients(folder, target)
+def wheels_of(name: str) -> Path:
+    """Return the folder of wheels of an image, for builds without a network."""
+    if name not in TARGETS:
+        raise ClusterError(f"image {name} has no wheels; use one of {', '.join(TARGETS)}")
+    return wheelhouse(repository() / TARGETS[name].lock)
 
 
 def _copy_sources(context: Path, target: Target) -> None:
     """Copy the inputs from the source tree."""
     root = repository()
-    names = ["Dockerfile", ".dockerignore", *target.sources, *([target.lock] if target.lock else [])]
+    names = [*BUILD_FILES, *target.sources, target.lock]
     missing = [name for name in names if not (root / name).exists()]
     if missing:
         raise ClusterError(f"image {target.name} requires missing files: {', '.join(missing)}")
     for name in names:
         _copy(root / name, context / name)
-
-
-def _add_ingredients(context: Path, target: Target) -> None:
-    """Add wheels and built programs."""
-    if target.lock:
-        _copy(wheelhouse(context / target.lock), context / "build" / f"wheelhouse-{target.name}")
-    if target.program:
-        built = binaries.ensure(target.program)
-        for program, _ in target.program.programs:
-            _copy(built / program, context / "build" / "bin" / program)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -43,6 +43,12 @@ IMAGE_PACKAGES = (
     Package("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
 )
 
+PODMAN_PACKAGES = (
+    Package("podman", "podman"),
+    Package("netavark", "/usr/lib/podman/netavark"),
+    Package("aardvark-dns", "/usr/lib/podman/aardvark-dns"),
+    Package("iptables", "iptables"),
+)
 # Debian packages of the processor's image, to run the processor on this machine.
 PROCESSOR_PACKAGES = (Package("libturbojpeg0", f"/usr/lib/{platform.machine()}-linux-gnu/libturbojpeg.so.0"),)
 

@@ -8,14 +8,14 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from localcluster import binaries, claims, machine, mounts, namespaces, pki
+from localcluster import binaries, claims, machine, mounts, namespaces, pki, volumes
 from localcluster.addresses import Addresses
 from localcluster.api import Api
 from localcluster.cgroups import of_cluster
 from localcluster.cluster import Status
-from localcluster.commands import tail
+from localcluster.commands import run, tail
 from localcluster.controlplane import ControlPlane
 from localcluster.errors import ClusterError
 from localcluster.imagestore import ImageStore
@@ -24,8 +24,8 @@ from localcluster.namespaces import Namespaces
 from localcluster.node import Node
 from localcluster.paths import Layout, layout
 from localcluster.processes import Process, Processes
+from localcluster.program_images import PAUSE, of_program, write_archive
 from localcluster.progress import say, step
-from localcluster.sandbox import IMAGE, write_archive
 from localcluster.waiting import wait_for
 
 COMPONENTS = (
@@ -152,10 +152,11 @@ class NativeCluster:
             self._launch("containerd", node.containerd(), holder)
             self._launch("kube-apiserver", control.api_server(), holder)
             sandbox = self._layout.root / "pause.tar"
-            write_archive(pause / "pause", sandbox)
+            write_archive([of_program(PAUSE, pause / "pause")], sandbox)
             self._images.wait_until_open()
-            self._images.load(sandbox, IMAGE)
+            self._images.load(sandbox, PAUSE)
             self._await("the API server", api.not_ready, "kube-apiserver")
+            self._make_volumes(kubernetes / "kubectl")
         with step("controllers, scheduler, kubelet, kube-proxy, DNS"):
             self._launch("kube-controller-manager", control.controller_manager(), holder)
             self._launch("kube-scheduler", control.scheduler(), holder)
@@ -166,6 +167,20 @@ class NativeCluster:
             self._await("Service addresses", api.service_not_reached, "kube-proxy")
             self._await("DNS", api.dns_not_ready, "coredns")
         self._await("a healthy cluster", self._why_unhealthy, "kube-apiserver")
+
+    def _make_volumes(self, kubectl: Path) -> None:
+        folder = self._layout.root / "volumes"
+        volumes.make_folders(folder)
+        apply = [
+            str(kubectl),
+            "--kubeconfig",
+            str(self._layout.kubeconfig),
+            "apply",
+            "--server-side",
+            "-f",
+            "-",
+        ]
+        run(apply, stdin=volumes.manifest(PurePosixPath(folder)))
 
     def _launch(self, component: str, argv: list[str], holder: Process) -> Process:
         return self._processes.start(component, argv, inside=holder)

@@ -11,7 +11,7 @@ from localcluster.errors import ClusterError
 from localcluster.mounts import is_on_overlay
 from localcluster.paths import Layout
 from localcluster.pki import ADMIN, NODE, NODE_NAME, PROXY, kubeconfig_path
-from localcluster.sandbox import IMAGE
+from localcluster.program_images import PAUSE
 
 CNI_FOLDERS = ("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni")
 
@@ -45,7 +45,7 @@ state = "{root}/ctd/state"
 [grpc]
   address = "{self.layout.containerd_socket}"
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{IMAGE}"
+  sandbox_image = "{PAUSE}"
   # Without CAP_SYS_RESOURCE, sandboxes could not be created otherwise.
   restrict_oom_score_adj = true
   netns_mounts_under_state_dir = true

@@ -1,8 +1,7 @@
 """Chooses between kind and the native provider."""
 
-from localcluster import binaries, machine
+from localcluster import binaries, kind, machine
 from localcluster.cluster import Cluster
-from localcluster.commands import find_program
 from localcluster.kind import KindCluster
 from localcluster.native import NativeCluster
 from localcluster.paths import cache_root, layout
@@ -12,7 +11,7 @@ CHOICES = ("auto", "kind", "native")
 
 def detect() -> str:
     """Return the provider that this machine can run."""
-    return "kind" if find_program("kind") is not None and machine.docker_answers() else "native"
+    return "kind" if kind.is_usable() else "native"
 
 
 def cluster(name: str, provider: str = "auto") -> Cluster:
@@ -29,11 +28,11 @@ def plan(name: str) -> list[str]:
     """Return what ``up``, ``build`` and ``images`` would do to this machine."""
     found = cluster(name)
     if isinstance(found, KindCluster):
-        return ["provider: kind, with the Docker engine that answers here"]
-    lines = ["provider: native (no kind with a Docker engine here)", "rights: root"]
+        return [f"provider: kind, with the {kind.engine()} engine that answers here"]
+    lines = ["provider: native (no kind with a container engine here)", "rights: root"]
     packages = machine.missing([*machine.NODE_PACKAGES, *machine.IMAGE_PACKAGES])
     lines.append(f"Debian packages to install: {' '.join(packages) or 'none'}")
-    unbuilt = [module for module in binaries.ALL_MODULES if not binaries.is_built(module)]
+    unbuilt = [module for module in binaries.DEMO_MODULES if not binaries.is_built(module)]
     for module in unbuilt:
         lines.append(f"to build with Go: {module.name}, about {module.minutes:g} min on two cores")
     if not unbuilt:

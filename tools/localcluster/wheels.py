@@ -15,9 +15,9 @@ from localcluster.paths import cache_root
 from localcluster.progress import step
 from localcluster.pythons import pip_command
 
-# What the base image has: Python 3.11, and the C library of Debian 12.
-PYTHON = "3.11"
-LIBC_MINOR = 36
+# What the base image has: Python 3.13, and the C library of Debian 13.
+PYTHON = "3.13"
+LIBC_MINOR = 41
 
 
 def platform_arguments(machine: str) -> list[str]:
@@ -25,7 +25,7 @@ def platform_arguments(machine: str) -> list[str]:
     tags = [f"manylinux_2_{minor}_{machine}" for minor in range(LIBC_MINOR, 4, -1)]
     tags += [f"manylinux{name}_{machine}" for name in ("2014", "2010", "1")]
     arguments = ["--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON]
-    for abi in ("cp311", "abi3", "none"):
+    for abi in (f"cp{PYTHON.replace('.', '')}", "abi3", "none"):
         arguments += ["--abi", abi]
     for tag in tags:
         arguments += ["--platform", tag]
@@ -34,7 +34,7 @@ def platform_arguments(machine: str) -> list[str]:
 
 def wheelhouse(lock: Path) -> Path:
     """Return a folder with every wheel of a lock file, downloading them if missing."""
-    folder = cache_root() / "wheels" / f"{lock.stem}-{of_file(lock)[:16]}-{platform.machine()}"
+    folder = cache_root() / "wheels" / f"{lock.stem}-{of_file(lock)[:16]}-{PYTHON}-{platform.machine()}"
     if folder.exists():
         return folder
     with locked(folder.with_suffix(".lock"), f"the wheels of {lock.name}"):

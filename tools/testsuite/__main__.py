@@ -143,7 +143,9 @@ def table(outcomes: Sequence[Outcome], total: float, left_out: Sequence[Step], r
 def main() -> int:
     """Run the steps; 0 if all passed and, under CI, none was skipped."""
     parser = argparse.ArgumentParser(prog="testsuite", description=__doc__)
-    parser.add_argument("--only", choices=("check", "test", "e2e"), help="only the steps of this tier")
+    parser.add_argument(
+        "--only", choices=("check", "test", "e2e", "kind"), help="only the steps of this tier"
+    )
     options = parser.parse_args()
     reason = missing_rights()
     steps = choose(options.only)

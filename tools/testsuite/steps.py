@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from localcluster.images import TEST_NAMES
 from localcluster.paths import cache_root
 
 PYTHON = sys.executable
@@ -57,14 +58,14 @@ def _without(*folders: str) -> tuple[str, ...]:
 def _on(cluster: str, lane: str, *tests: Step) -> tuple[Step, ...]:
     """Make a cluster, run tests on it, remove it."""
 
-    def local(name: str, words: str, required: bool = True) -> Step:
-        command = (PYTHON, "-m", "localcluster", words, "--name", cluster)
+    def local(name: str, word: str, *more: str, required: bool = True) -> Step:
+        command = (PYTHON, "-m", "localcluster", word, "--name", cluster, *more)
         return Step(name, "e2e", command, True, "clusters", lane, cluster, required)
 
     number = "" if cluster == CLUSTER else "-2"
     return (
         local(f"cluster-up{number}", "up"),
-        local(f"images{number}", "images"),
+        local(f"images{number}", "images", *TEST_NAMES),
         *(replace(test, needs_cluster=True, group="clusters", lane=lane, cluster=cluster) for test in tests),
         local(f"cluster-down{number}", "down", required=False),
     )
@@ -137,6 +138,18 @@ STEPS = (
 )
 
 
+KIND_STEPS = _on(
+    CLUSTER,
+    "kind",
+    Step("e2e", "e2e", _pytest("tests/e2e", "--ignore=tests/e2e/load")),
+    # Kills the control plane and the node as well, which are processes of the native provider only.
+    Step("load", "e2e", _pytest("tests/e2e/load", "--ignore=tests/e2e/load/test_killed_at_random.py")),
+)
+"""`make test-kind`; no part of `make test`."""
+
+
 def choose(tier: str | None) -> tuple[Step, ...]:
-    """Return the steps of a tier, or all."""
+    """Return the steps of a tier, or all; those of kind only by its name."""
+    if tier == "kind":
+        return KIND_STEPS
     return tuple(step for step in STEPS if tier is None or step.tier == tier)

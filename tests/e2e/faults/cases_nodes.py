@@ -8,11 +8,11 @@ from typing import Any
 
 from kubernetes import client
 
-from demo.stack import MINIO
 from e2e.faults.bench import Bench, Case, job, running
 from e2e.faults.cases_runs import held_source
 from e2e.faults.store_faults import slow
 from e2e.world import ended
+from localcluster.images import TARGETS
 
 
 def evict(bench: Bench, name: str) -> None:
@@ -53,6 +53,9 @@ def relent(bench: Bench, name: str) -> None:
     bench.arena.webhook.patches.pop(bench.shop.name)
 
 
+PROCESSOR_IMAGE = TARGETS["processor"].tag
+SLEEPS = ["python", "-c", "import time; time.sleep(60)"]
+
 SLOT = "example.com/slot"
 """A resource of which the node has one: its holder may be preempted for it, and no other Pod is."""
 
@@ -69,10 +72,9 @@ def one_slot(bench: Bench) -> None:
 def preempt(bench: Bench, name: str) -> None:
     """A Pod of a higher priority preempts the Pod, and ends."""
     bench.await_working_pod()
-    image = bench.arena.world.pod_of(MINIO).spec.containers[0].image
     slot = {"limits": {SLOT: "1", "memory": "64Mi"}}
     secure = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    container = {"name": "c", "image": image, "command": ["sleep", "60"], "resources": slot}
+    container = {"name": "c", "image": PROCESSOR_IMAGE, "command": SLEEPS, "resources": slot}
     spec = {
         "priorityClassName": bench.shop.name,
         "terminationGracePeriodSeconds": 0,

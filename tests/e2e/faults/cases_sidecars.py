@@ -140,7 +140,7 @@ CASES = (
             {
                 **container(PROXY, FAILS),
                 "restartPolicy": "Always",
-                "startupProbe": {"exec": {"command": ["true"]}, "initialDelaySeconds": 60},
+                "startupProbe": {"exec": {"command": ["python", "-V"]}, "initialDelaySeconds": 60},
             }
         ),
     ),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
 
-from demo.stack import MINIO
+from demo import stack
 from e2e.audit import Tail, pods_made
 from e2e.killing.kinds import KINDS, Kind, Wish
 from e2e.killing.look import create, jobs, look, undisturbed
@@ -161,7 +161,7 @@ class Storm:
 
     def _restart(self, part: str) -> None:
         if part == STORE:
-            os.kill(process_of(self._world.pod_of(MINIO), "minio"), signal.SIGKILL)
+            os.kill(process_of(self._world.pod_of(stack.STORE), "minio"), signal.SIGKILL)
             self._world.await_store()
         else:
             self._parts.restart(part)

@@ -118,7 +118,7 @@ def order_of(shop: Shop, name: str) -> dict[str, Any]:
 
 
 def request(world: World, verb: str, url: str, body: bytes | None = None) -> urllib3.BaseHTTPResponse:
-    service = world.core.read_namespaced_service("minio", NAMESPACE).spec
+    service = world.core.read_namespaced_service("store", NAMESPACE).spec
     host = url.split("/")[2]
     there = url.replace(host, f"{service.cluster_ip}:9000", 1)
     with urllib3.PoolManager(retries=False, timeout=30) as http:

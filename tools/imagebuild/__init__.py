@@ -1,0 +1,1 @@
+"""What the Dockerfile runs in its builds; standard library only."""
