@@ -28,7 +28,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     try:
         where.up()
         kubectl = Kubectl(where.binaries() / "kubectl", layout(name).kubeconfig)
-        stack.load_images(where)
+        stack.load_images(where, stack.build_images())
         remove(kubectl)
         place = stores.Place(folder / "data", *stores.free_ports(1), where.status().host_address)
         with serving("minio", place) as server:

@@ -121,7 +121,7 @@ def main() -> None:
     where = cluster(name)
     where.up()
     kubectl = Kubectl(where.binaries() / "kubectl", layout(name).kubeconfig)
-    stack.install(kubectl, stack.load_images(where))
+    stack.install(kubectl, stack.load_images(where, stack.build_images()))
     kubectl("delete", "namespace", NAMESPACE, OTHER, "--ignore-not-found")
     stack.prepare_namespace(kubectl, NAMESPACE)
     kubectl("create", "namespace", OTHER)

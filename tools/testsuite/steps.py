@@ -18,6 +18,8 @@ SECOND = f"{CLUSTER}-2"
 """The name of the second one: a cluster serves one test run at a time, and two runs take half the time."""
 
 DELAYS = "tests/e2e/load/test_hostile.py"
+SEPARATE = ("--ignore=tests/e2e/load", "--ignore=tests/e2e/upgrade")
+"""Of tests/e2e: a step of its own, and `make upgrade`."""
 """Measures how far the status lags behind, beside hostile objects."""
 TYPES_CACHE = cache_root() / "mypy"
 """Outside the tree, so that a clean checkout does not check the types of libraries again."""
@@ -120,14 +122,14 @@ STEPS = (
         Step("delays", "e2e", _pytest(DELAYS)),
         Step("load", "e2e", _pytest("tests/e2e/load", f"--ignore={DELAYS}")),
         Step("cluster", "test", _pytest("tests/cluster")),
+        # Last: it removes the operator that the tests before it use.
+        Step("install", "e2e", _pytest("tests/install")),
     ),
     *_on(
         SECOND,
         "jobs",
         Step("contract", "test", _pytest("tests/contract")),
-        Step("e2e", "e2e", _pytest("tests/e2e", "--ignore=tests/e2e/load")),
-        # Last: it removes the operator that the tests before it use.
-        Step("install", "e2e", _pytest("tests/install")),
+        Step("e2e", "e2e", _pytest("tests/e2e", *SEPARATE)),
     ),
     _beside("processor", "processor", "tests/unit/processor"),
     _beside(
@@ -141,7 +143,7 @@ STEPS = (
 KIND_STEPS = _on(
     CLUSTER,
     "kind",
-    Step("e2e", "e2e", _pytest("tests/e2e", "--ignore=tests/e2e/load")),
+    Step("e2e", "e2e", _pytest("tests/e2e", *SEPARATE)),
     # Kills the control plane and the node as well, which are processes of the native provider only.
     Step("load", "e2e", _pytest("tests/e2e/load", "--ignore=tests/e2e/load/test_killed_at_random.py")),
 )
