@@ -91,11 +91,13 @@ RUN --mount=type=bind,from=wheels,target=/wheels \
     && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 
 
-# An optional library, from the base or else from Debian.
-FROM base AS turbojpeg
-RUN test -n "$(find /usr/lib -name 'libturbojpeg.so.0')" \
-    || { apt-get update -q && apt-get install -q -y --no-install-recommends libturbojpeg0; }
-RUN for file in $(find /usr/lib -name 'libturbojpeg.so.0*'); do install -D "$file" "/image$file"; done
+# Libraries that wheels load if they are there, from the base or else from Debian: fast JPEG, and letters of Arabic
+# and Hebrew in watermarks.
+FROM base AS libraries
+RUN test -n "$(find /usr/lib -name 'libturbojpeg.so.0')" && test -n "$(find /usr/lib -name 'libfribidi.so.0')" \
+    || { apt-get update -q && apt-get install -q -y --no-install-recommends libturbojpeg0 libfribidi0; }
+RUN for file in $(find /usr/lib -name 'libturbojpeg.so.0*' -o -name 'libfribidi.so.0*'); do \
+    install -D "$file" "/image$file"; done
 
 
 FROM base AS processor-code
@@ -117,9 +119,9 @@ ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 COPY --from=root /image /
-COPY --from=turbojpeg /image /
+COPY --from=libraries /image /
 COPY --from=processor-wheels /opt/venv /opt/venv
 COPY --from=processor-code /opt/app /opt/app
 USER 65532:65532
-RUN ["python", "-c", "import ctypes, imagejob_processor.main; ctypes.CDLL('libturbojpeg.so.0')"]
+RUN ["python", "-c", "import ctypes, imagejob_processor.main; from PIL import features; ctypes.CDLL('libturbojpeg.so.0'); assert features.check('raqm')"]
 ENTRYPOINT ["python", "-m", "imagejob_processor"]

@@ -102,7 +102,7 @@ def test_the_dockerfile_pins_what_it_fetches_and_its_images_are_not_root() -> No
     ("shipped", "planted", "wrong"),
     [
         (r"@sha256:\w+", "", "is not pinned by its digest"),
-        (r"FROM base AS turbojpeg", "FROM debian:13 AS turbojpeg", "debian:13 is not pinned"),
+        (r"FROM base AS libraries", "FROM debian:13 AS libraries", "debian:13 is not pinned"),
         (
             r"    install-wheels ",
             "    pip install -r /tmp/lock.txt ",

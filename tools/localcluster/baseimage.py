@@ -15,7 +15,7 @@ from localcluster.paths import cache_root
 from localcluster.progress import step
 
 SUITE = "trixie"
-INCLUDED = ("ca-certificates", "libturbojpeg0", "python3-minimal", "python3-venv")
+INCLUDED = ("ca-certificates", "libfribidi0", "libturbojpeg0", "python3-minimal", "python3-venv")
 
 
 def tag() -> str:
