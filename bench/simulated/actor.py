@@ -5,25 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import enum
-import logging
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 
 from imagejob_contract.result import ExitCode
-from imagejob_operator.adapters.kubernetes.answers import ApiError
-from imagejob_operator.adapters.kubernetes.pod_manifest import CONTAINER, ORDER_ENTRY
+from imagejob_operator.adapters.kubernetes.pod_manifest import ORDER_ENTRY
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from imagejob_operator.naming.names import LABEL_ATTEMPT, LABEL_MANAGED_BY, MANAGED_BY
 from imagejob_processor.storage import Store
 from simulated.api import Object, follow
-from simulated.nodes import PREFIX
+from simulated.kubelet import Kubelet, now, waits
 from simulated.work import do_part
 
-log = logging.getLogger(__name__)
-
 THREADS = 8
-STRATEGIC = "application/strategic-merge-patch+json"
-
 PART = "simulated/part"
 """Annotation of a Pod: what it does, if that is not its work."""
 
@@ -42,7 +35,7 @@ class Actor:
 
     def __init__(self, http: KubeHTTP, namespace: str) -> None:
         self._http = http
-        self._pods = f"/api/v1/namespaces/{namespace}/pods"
+        self._kubelet = Kubelet(http, namespace)
         self._secrets = f"/api/v1/namespaces/{namespace}/secrets"
         self._store = Store(connections=THREADS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="part")
@@ -60,14 +53,14 @@ class Actor:
             group.create_task(self._follow_secrets(selector))
 
     async def _follow_pods(self, selector: str) -> None:
-        async for gone, pod in follow(self._http, self._pods, selector):
+        async for gone, pod in follow(self._http, self._kubelet.pods, selector):
             name = pod["metadata"]["name"]
             if gone or "deletionTimestamp" in pod["metadata"]:
                 self._bound.pop(name, None)
                 self._orders.pop(name, None)
                 if life := self._lives.pop(name, None):
                     life.cancel()
-            elif _waits(pod) and name not in self._lives:
+            elif waits(pod) and name not in self._lives:
                 self._bound[name] = pod
                 self._begin(name)
 
@@ -86,8 +79,8 @@ class Actor:
             self._lives[name] = asyncio.create_task(self._live(pod, url))
 
     async def _live(self, pod: Object, url: str) -> None:
-        started = _now()
-        await self._say(pod, "Running", started, {"running": {"startedAt": started}})
+        started = now()
+        await self._kubelet.set_running(pod, started)
         metadata = pod["metadata"]
         match metadata.get("annotations", {}).get(PART):
             case Part.HOLD:
@@ -97,49 +90,4 @@ class Actor:
             case _:
                 loop = asyncio.get_running_loop()
                 code, said = await loop.run_in_executor(self._threads, do_part, self._store, url)
-        terminated = {
-            "exitCode": int(code),
-            "reason": "Error" if code else "Completed",
-            "message": said,
-            "startedAt": started,
-            "finishedAt": _now(),
-        }
-        await self._say(pod, "Failed" if code else "Succeeded", started, {"terminated": terminated})
-
-    async def _say(self, pod: Object, phase: str, started: str, state: Object) -> None:
-        """Set a Pod's status as a kubelet does; one that is gone has none."""
-        running = "running" in state
-        container = {
-            "name": CONTAINER,
-            "image": pod["spec"]["containers"][0]["image"],
-            "imageID": "",
-            "ready": running,
-            "started": running,
-            "restartCount": 0,
-            "state": state,
-        }
-        status = {
-            "phase": phase,
-            "startTime": started,
-            "conditions": [{"type": "Ready", "status": str(running)}],
-            "containerStatuses": [container],
-        }
-        # The uid makes it a conflict if the Pod is another one by now.
-        body = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": status}
-        try:
-            await self._http.request(
-                "PATCH", f"{self._pods}/{pod['metadata']['name']}/status", body, STRATEGIC
-            )
-        except ApiError as error:
-            if error.status not in (404, 409):
-                log.warning("the status of Pod %s cannot be set: %s", pod["metadata"]["name"], error)
-
-
-def _waits(pod: Object) -> bool:
-    """Whether a simulated node has it, and nothing runs yet."""
-    on_ours = pod["spec"].get("nodeName", "").startswith(PREFIX)
-    return bool(on_ours and pod["status"]["phase"] == "Pending")
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        await self._kubelet.set_ended(pod, started, int(code), said)

@@ -12,26 +12,22 @@ import os
 import platform
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from demo import stack
 from demo.kubectl import Kubectl
 from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.adapters.kubernetes.session import KubeHTTP
 from localcluster.commands import run
-from localcluster.paths import layout, repository
+from localcluster.paths import repository
 from localcluster.progress import say
-from localcluster.providers import cluster as find_cluster
-from simulated.actor import PART, Actor
+from simulated.actor import Actor
 from simulated.api import connect
+from simulated.installation import prepare, stacked
 from simulated.nodes import simulated_nodes
-from simulated.work import picture
 from soak.drive import Driver
 from soak.kinds import FOUR, SOURCE
 from soak.sampling import facts, metrics, sample_for_ever
@@ -43,35 +39,6 @@ SAMPLE_SECONDS = 2.0
 POINTS = 50
 MB = 1e6
 SETTLE_SECONDS = 60
-
-
-@contextmanager
-def stacked(name: str) -> Iterator[Kubectl]:
-    """A cluster with the shipped operator on its real node; one that was not up before goes again."""
-    where = find_cluster(name)
-    was_up = where.status().healthy
-    try:
-        where.up()
-        kubectl = Kubectl(where.binaries() / "kubectl", layout(name).kubeconfig)
-        stack.install(kubectl, stack.load_images(where, stack.build_images()))
-        yield kubectl
-    finally:
-        if not was_up:
-            where.down()
-
-
-def prepare(kubectl: Kubectl) -> None:
-    """A namespace, its sources, and a store that URLs lead to from outside the cluster as well."""
-    stack.prepare_namespace(kubectl, SHOP)
-    service = kubectl.get("service", stack.STORE, "-n", stack.NAMESPACE)["spec"]
-    address = f"IMAGEJOB_STORE_POD_ENDPOINT={service['clusterIP']}:{service['ports'][0]['port']}"
-    allowed = f"IMAGEJOB_POD_ALLOWED_ANNOTATIONS={PART}"
-    kubectl("set", "env", "-n", stack.NAMESPACE, f"deployment/{stack.OPERATOR}", address, allowed)
-    stack.await_rollout(kubectl, stack.OPERATOR)
-    with stack.reach_store(kubectl) as store:
-        for key in (SOURCE, *FOUR):
-            data = picture()
-            store.client.put_object(store.bucket, f"{SHOP}/{key}", data, data.getbuffer().nbytes)
 
 
 async def soak(
@@ -150,7 +117,7 @@ def main() -> int:
     options = parser.parse_args()
     commit = run(["git", "-C", str(repository()), "rev-parse", "--short", "HEAD"]).strip()
     with stacked(options.cluster) as kubectl:
-        prepare(kubectl)
+        prepare(kubectl, SHOP, (SOURCE, *FOUR))
         with simulated_nodes(kubectl, NODES):
             samples, ways, known = asyncio.run(soak(kubectl, options.jobs, options.alive))
     try:

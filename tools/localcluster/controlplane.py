@@ -1,5 +1,6 @@
 """Command lines of etcd, the API server, the controllers and the scheduler."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,17 @@ omitStages: [RequestReceived]
 rules:
 - level: Metadata
 """
+
+REQUEST_LIMITS = ("--kube-api-qps", "--kube-api-burst")
+
+
+def with_request_limit(argv: Sequence[str], per_second: int | None) -> list[str]:
+    """Return a command with a limit of requests to the API server in place of an earlier one.
+
+    None is the default of the program, which is 20 for the controllers and 50 for the scheduler.
+    """
+    kept = [word for word in argv if not word.startswith(REQUEST_LIMITS)]
+    return [*kept, *(f"{option}={per_second}" for option in REQUEST_LIMITS if per_second is not None)]
 
 
 @dataclass(frozen=True)

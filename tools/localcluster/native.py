@@ -16,7 +16,7 @@ from localcluster.api import Api
 from localcluster.cgroups import of_cluster
 from localcluster.cluster import Status
 from localcluster.commands import run, tail
-from localcluster.controlplane import ControlPlane
+from localcluster.controlplane import ControlPlane, with_request_limit
 from localcluster.errors import ClusterError
 from localcluster.imagestore import ImageStore
 from localcluster.locking import locked
@@ -114,6 +114,14 @@ class NativeCluster:
         recorded = self._processes.get(component)
         self._processes.stop(component)
         self._processes.start(component, recorded.argv, inside=self._processes.get("namespaces"))
+
+    def limit_requests(self, per_second: int | None) -> None:
+        """Start controllers and scheduler again with another limit of requests; None is their default."""
+        holder = self._processes.get("namespaces")
+        for component in ("kube-controller-manager", "kube-scheduler"):
+            argv = with_request_limit(self._processes.get(component).argv, per_second)
+            self._processes.stop(component)
+            self._processes.start(component, argv, inside=holder)
 
     def _addresses(self) -> Addresses | None:
         try:
