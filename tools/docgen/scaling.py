@@ -1,0 +1,90 @@
+"""The page of the scale benchmark, made from what it measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
+
+_PAGE = """\
+# Cost of an ImageJob
+
+`make bench-scale` runs {jobs} ImageJobs of one item, {jobs} Jobs and {jobs} Pods in bursts, one ImageJob and
+one Job with {shards} Pods each, and {jobs} ImageJobs at {percent} % of the rate of their burst. Each load is
+measured by itself, after the objects of the one before have been deleted. The loads are repeated
+{repetitions} times, one after another, on both control planes. The figures are medians.
+
+- The API server, etcd, the scheduler, the controllers, MinIO and the operator are real, and run on one
+  machine. The operator and MinIO are installed by the shipped manifests.
+- KWOK simulates the nodes. A program plays the Pods. Those of ImageJobs use the presigned URLs and the code
+  of the processor, but make no images. The Pods of Jobs and bare Pods succeed at once, and use no store.
+- On the *stock* control plane, controllers and scheduler have their default limits of requests (20 and 50 per
+  second). On the *tuned* one, both have `--kube-api-qps=500 --kube-api-burst=500`.
+
+- *p50* and *p99* are from the request that creates an object until a watch shows that it has succeeded.
+- CPU times are those of whole processes, divided by the number of Pods. *bench* is the program that creates
+  the objects, watches them and plays the Pods. *other* are all processes of the machine that the table of CPU
+  times does not have: KWOK, the kubelet, and whatever else ran.
+
+Measured on {date} ({machine}).
+
+![Pods that succeed per second](bench-scale-rate.png)
+
+![CPU per Pod](bench-scale-cpu.png)
+"""
+
+_LOADS = (
+    *("load", "Pods per second", "lowest to highest", "p50, s", "p99, s"),
+    *("operator, cores", "operator, peak MB", "other, cores"),
+)
+_CPU = ("kube-apiserver", "etcd", "operator", "MinIO", "kube-controller-manager", "kube-scheduler", "bench")
+_LAGS = {
+    "firstStatus": "the object was created: `status.phase` is set",
+    "podEnded": "the Pod succeeded: the phase is Publishing or Succeeded",
+}
+
+
+def bench_scale(measured: dict[str, Any]) -> str:
+    """Rates, latencies, CPU, writes and requests of every load."""
+    lines = [NOTE, _PAGE.format(**measured, percent=round(100 * measured["steadyPart"]))]
+    for plane, found in measured["planes"].items():
+        lines += [f"## {plane.capitalize()} control plane\n", *_plane(found)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _plane(found: dict[str, Any]) -> list[str]:
+    loads = found["loads"]
+    lines = [
+        *_table(_LOADS, [_load(name, figures) for name, figures in loads.items()]),
+        *_table(("ratio of rates", "measured"), [(name, value) for name, value in found["ratios"].items()]),
+        "CPU per Pod in ms:\n",
+        *_table(("load", *_CPU), [(name, *(f["cpuMs"][c] for c in _CPU)) for name, f in loads.items()]),
+    ]
+    for name, figures in loads.items():
+        if "freshness" in figures:
+            lags = [(_LAGS[what], lag["p50"], lag["p99"]) for what, lag in figures["freshness"].items()]
+            lines += [f"Freshness of the status ({name}):\n", *_table(("after", "p50, s", "p99, s"), lags)]
+    lines += ["Writes to the API server per Pod, from the audit log:\n", *_counts(loads, "allWrites")]
+    lines += ["Those of the operator:\n", *_counts(loads, "operatorWrites")]
+    return [*lines, "Requests to the store per Pod:\n", *_counts(loads, "storeRequests")]
+
+
+def _load(name: str, figures: dict[str, Any]) -> tuple[Any, ...]:
+    low, high = figures["range"]
+    rest = (figures[each] for each in ("p50", "p99", "operatorCores", "operatorPeakMB", "otherCores"))
+    return (name, figures["perSecond"], f"{low:g} to {high:g}", *rest)
+
+
+def _counts(loads: dict[str, Any], what: str) -> list[str]:
+    """Counts by name, a column for each load that has any, and their sums."""
+    shown = {load: figures[what] for load, figures in loads.items() if figures[what]}
+    names = sorted({name for counts in shown.values() for name in counts})
+    rows: list[tuple[Any, ...]] = [(name, *(c.get(name, "") for c in shown.values())) for name in names]
+    sums = (f"**{sum(counts.values()):.3g}**" for counts in shown.values())
+    return _table(("", *shown), [*rows, ("**in all**", *sums)])
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
+    shown = [[f"{cell:g}" if isinstance(cell, float | int) else str(cell) for cell in row] for row in rows]
+    rows_of_text = [f"| {' | '.join(line)} |" for line in (heads, *shown)]
+    return [rows_of_text[0], "|---" * len(heads) + "|", *rows_of_text[1:], ""]
