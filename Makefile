@@ -6,9 +6,9 @@ export PYTHONDONTWRITEBYTECODE := 1
 export PATH := $(PATH):/usr/sbin:/sbin
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
-MEASURED := failures chaos chaos-cluster failover pictures
+MEASURED := failures chaos chaos-cluster failover pictures bench-scale
 
-.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release docs-site walkthrough chart install-yaml gitops kubeconform test-kind clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release docs-site walkthrough chart install-yaml gitops kubeconform test-kind bench-scale clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -85,6 +85,9 @@ bench-images: $(STAMP) ## cost of an image, compared with pyvips and sharp (minu
 
 bench-failover: $(STAMP) ## 25 takeovers between two replicas in a burst of 200 ImageJobs (15 minutes)
 	@IMAGEJOB_FAILOVER_JOBS=200 IMAGEJOB_FAILOVER_ROUNDS=5 $(PYTHON) -m pytest -q --no-header tests/e2e/load/test_failover.py
+
+bench-scale: $(STAMP) ## rate and cost of ImageJobs, beside native Jobs and bare Pods; JOBS (200) changes the number (40 minutes)
+	@PYTHONPATH=tools:bench:tests $(PYTHON) -m scale --jobs=$(or $(JOBS),200)
 
 browser: $(STAMP) ## animations as Chromium shows them, SEEDS changes their number; and the gallery (minutes; needs Chromium and npm)
 	@PYTHONPATH=tools:tests $(PYTHON) -m browser --seeds $(or $(SEEDS),10)

@@ -19,14 +19,16 @@ from docgen.errors import errors
 from docgen.monitoring import monitoring
 from docgen.pages import api, failures, phases
 from docgen.pictures import pictures
+from docgen.plots import plots
+from docgen.scaling import bench_scale
 from docgen.soaking import soak
 
 ROOT = Path(__file__).resolve().parents[2]
 USERS, ADMINISTRATORS, EVIDENCE = (ROOT / "docs" / part for part in ("users", "administrators", "evidence"))
 MONITORING = ROOT / "manifests" / "monitoring"
 FOLDER = EVIDENCE / "measured"
-MEASURED, IMAGES, PICTURES, SOAK = (
-    FOLDER / f"{name}.json" for name in ("failures", "bench-images", "pictures", "soak")
+MEASURED, IMAGES, PICTURES, SOAK, SCALE = (
+    FOLDER / f"{name}.json" for name in ("failures", "bench-images", "pictures", "soak", "bench-scale")
 )
 CRASHES = {name: FOLDER / name for name in SECTIONS}
 
@@ -50,7 +52,13 @@ def pages() -> dict[Path, str]:
         EVIDENCE / "bench-images.md": bench_images(json.loads(IMAGES.read_text())),
         EVIDENCE / "pictures.md": pictures(json.loads(PICTURES.read_text())),
         EVIDENCE / "soak.md": soak(json.loads(SOAK.read_text())),
+        EVIDENCE / "bench-scale.md": bench_scale(json.loads(SCALE.read_text())),
     }
+
+
+def images() -> dict[Path, bytes]:
+    """Every generated plot by its path."""
+    return {EVIDENCE / name: png for name, png in plots(json.loads(SCALE.read_text())).items()}
 
 
 def main() -> None:
@@ -59,6 +67,8 @@ def main() -> None:
         (FOLDER / measured.name).write_text(measured.read_text())
     for path, text in pages().items():
         path.write_text(text)
+    for path, png in images().items():
+        path.write_bytes(png)
 
 
 if __name__ == "__main__":
