@@ -23,6 +23,7 @@ from localcluster.cgroups import of_cluster
 from localcluster.paths import layout
 from localcluster.processes import Processes
 from localcluster.waiting import wait_for
+from scale.drive import LoadFailed
 
 PROGRAMS = {"operator": "imagejob_operator", "MinIO": "minio"}
 """Programs that run in Pods, by a word of their command."""
@@ -73,8 +74,15 @@ class Meters:
         self._in_pods = find_programs(cluster)
 
     def read(self) -> Reading:
-        """Read all meters."""
-        cpu = {name: cpu_seconds(pid) for name, pid in self._pids().items()}
+        """Read all meters.
+
+        Raises:
+            LoadFailed: a process that was there at the beginning has ended.
+        """
+        try:
+            cpu = {name: cpu_seconds(pid) for name, pid in self._pids().items()}
+        except OSError as error:
+            raise LoadFailed(f"a component was restarted: {error}") from error
         return Reading({**cpu, MACHINE: machine_seconds()}, self._served(), self._audit.mark())
 
     def since(self, before: Reading) -> Used:

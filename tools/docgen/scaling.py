@@ -71,7 +71,7 @@ def _plane(found: dict[str, Any]) -> list[str]:
 
 def _load(name: str, figures: dict[str, Any]) -> tuple[Any, ...]:
     low, high = figures["range"]
-    rest = (figures[each] for each in ("p50", "p99", "operatorCores", "operatorPeakMB", "otherCores"))
+    rest = (figures.get(each, "") for each in ("p50", "p99", "operatorCores", "operatorPeakMB", "otherCores"))
     return (name, figures["perSecond"], f"{low:g} to {high:g}", *rest)
 
 
