@@ -11,8 +11,8 @@ _PAGE = """\
 
 `make bench-scale` runs {jobs} ImageJobs of one item, {jobs} Jobs and {jobs} Pods in bursts, one ImageJob and
 one Job with {shards} Pods each, and {jobs} ImageJobs at {percent} % of the rate of their burst. Each load is
-measured by itself, after the objects of the one before have been deleted. The loads are repeated
-{repetitions} times, one after another, on both control planes. The figures are medians.
+measured by itself, after the objects of the one before have been deleted. All loads run one after another, on
+both control planes in turn. The figures are medians; number of repetitions: {repetitions}.
 
 - The API server, etcd, the scheduler, the controllers, MinIO and the operator are real, and run on one
   machine. The operator and MinIO are installed by the shipped manifests.
@@ -26,7 +26,7 @@ measured by itself, after the objects of the one before have been deleted. The l
   the objects, watches them and plays the Pods. *other* are all processes of the machine that the table of CPU
   times does not have: KWOK, the kubelet, and whatever else ran.
 
-Measured on {date} ({machine}).
+Measured on {date} ({machine}). {note}
 
 ![Pods that succeed per second](bench-scale-rate.png)
 
@@ -46,7 +46,8 @@ _LAGS = {
 
 def bench_scale(measured: dict[str, Any]) -> str:
     """Rates, latencies, CPU, writes and requests of every load."""
-    lines = [NOTE, _PAGE.format(**measured, percent=round(100 * measured["steadyPart"]))]
+    percent = round(100 * measured["steadyPart"])
+    lines = [NOTE, _PAGE.format(**{"note": "", **measured}, percent=percent).replace(" \n", "\n")]
     for plane, found in measured["planes"].items():
         lines += [f"## {plane.capitalize()} control plane\n", *_plane(found)]
     return "\n".join(lines).rstrip() + "\n"
