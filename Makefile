@@ -6,9 +6,9 @@ export PYTHONDONTWRITEBYTECODE := 1
 export PATH := $(PATH):/usr/sbin:/sbin
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
-MEASURED := failures chaos chaos-cluster failover pictures bench-scale
+MEASURED := failures chaos chaos-cluster failover pictures bench-scale bench-capacity
 
-.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release docs-site walkthrough chart install-yaml gitops kubeconform test-kind bench-scale clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release docs-site walkthrough chart install-yaml gitops kubeconform test-kind bench-scale bench-capacity clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -88,6 +88,9 @@ bench-failover: $(STAMP) ## 25 takeovers between two replicas in a burst of 200 
 
 bench-scale: $(STAMP) ## rate and cost of ImageJobs, beside native Jobs and bare Pods; JOBS (200) changes the number (40 minutes)
 	@PYTHONPATH=tools:bench:tests $(PYTHON) -m scale --jobs=$(or $(JOBS),200)
+
+bench-capacity: $(STAMP) ## 10,000 ImageJobs, one of 100,000 items, a long queue, latency, refused requests; PART names some (45 minutes)
+	@PYTHONPATH=tools:bench:tests $(PYTHON) -m capacity $(PART)
 
 browser: $(STAMP) ## animations as Chromium shows them, SEEDS changes their number; and the gallery (minutes; needs Chromium and npm)
 	@PYTHONPATH=tools:tests $(PYTHON) -m browser --seeds $(or $(SEEDS),10)

@@ -83,7 +83,7 @@ class Meters:
             cpu = {name: cpu_seconds(pid) for name, pid in self._pids().items()}
         except OSError as error:
             raise LoadFailed(f"a component was restarted: {error}") from error
-        return Reading({**cpu, MACHINE: machine_seconds()}, self._served(), self._audit.mark())
+        return Reading({**cpu, MACHINE: machine_seconds()}, self.served(), self._audit.mark())
 
     def since(self, before: Reading) -> Used:
         """What was used since an earlier reading."""
@@ -107,7 +107,7 @@ class Meters:
         recorded = Processes(layout(self._cluster), of_cluster(self._cluster)).recorded()
         return {**{name: recorded[name].pid for name in COMPONENTS}, **self._in_pods, BENCH: os.getpid()}
 
-    def _served(self) -> Counter[str]:
+    def served(self) -> Counter[str]:
         """Requests by call. The metrics of version 2 are up to ten seconds old; these are not."""
         request = Request(self._pages, headers={"Authorization": f"Bearer {self._token}"})
         with urlopen(request, timeout=10) as response:
