@@ -81,8 +81,8 @@ def measure(place: Place, sizes: Sizes) -> Figures:
 def _limit_store(place: Place) -> None:
     """Restart MinIO with a limit, which empties it."""
     setting = f"MINIO_API_REQUESTS_MAX={STORE_REQUESTS}"
-    place.kubectl("set", "env", "-n", stack.NAMESPACE, f"deployment/{stack.MINIO}", setting)
-    stack.await_rollout(place.kubectl, stack.MINIO)
+    place.kubectl("set", "env", "-n", stack.NAMESPACE, f"deployment/{stack.STORE}", setting)
+    stack.await_rollout(place.kubectl, stack.STORE)
     with stack.reach_store(place.kubectl) as store:
         store.client.make_bucket(store.bucket)
 
