@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from docgen.benchmarks import bench_images
+from docgen.capacity import bench_capacity
 from docgen.chaos import SECTIONS, chaos
 from docgen.dashboard import dashboard
 from docgen.errors import errors
@@ -27,8 +28,9 @@ ROOT = Path(__file__).resolve().parents[2]
 USERS, ADMINISTRATORS, EVIDENCE = (ROOT / "docs" / part for part in ("users", "administrators", "evidence"))
 MONITORING = ROOT / "manifests" / "monitoring"
 FOLDER = EVIDENCE / "measured"
-MEASURED, IMAGES, PICTURES, SOAK, SCALE = (
-    FOLDER / f"{name}.json" for name in ("failures", "bench-images", "pictures", "soak", "bench-scale")
+MEASURED, IMAGES, PICTURES, SOAK, SCALE, CAPACITY = (
+    FOLDER / f"{name}.json"
+    for name in ("failures", "bench-images", "pictures", "soak", "bench-scale", "bench-capacity")
 )
 CRASHES = {name: FOLDER / name for name in SECTIONS}
 
@@ -53,6 +55,7 @@ def pages() -> dict[Path, str]:
         EVIDENCE / "pictures.md": pictures(json.loads(PICTURES.read_text())),
         EVIDENCE / "soak.md": soak(json.loads(SOAK.read_text())),
         EVIDENCE / "bench-scale.md": bench_scale(json.loads(SCALE.read_text())),
+        EVIDENCE / "bench-capacity.md": bench_capacity(json.loads(CAPACITY.read_text())),
     }
 
 

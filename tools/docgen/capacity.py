@@ -144,6 +144,8 @@ def bench_capacity(measured: dict[str, Any]) -> str:
         for bar in part["bars"]
     ]
     lines = [NOTE, _PAGE, *_table(("figure", "measured", "bar", "met"), bars)]
+    if missing := [name for name in _SECTIONS if name not in parts]:
+        lines.append(f"Not measured yet: {', '.join(missing)}.\n")
     for name, part in parts.items():
         lines += _section(name, part)
     return "\n".join(lines).rstrip() + "\n"
@@ -152,7 +154,8 @@ def bench_capacity(measured: dict[str, Any]) -> str:
 def _section(name: str, part: dict[str, Any]) -> list[str]:
     title, text = _SECTIONS[name]
     figures = part["figures"]
-    shown = {**figures, "restartCount": len(figures.get("restarts", ()))}
+    counts = {**figures, "restartCount": len(figures.get("restarts", ()))}
+    shown = {name: f"{count:,}" for name, count in counts.items() if isinstance(count, int)}
     rows = [(what, figures[figure]) for figure, what in _ROWS[name].items()]
     lines = [f"## {title}\n", text.format(**shown)]
     lines += [

@@ -116,6 +116,13 @@ def test_a_bar_that_is_missed_is_on_the_page(part: str, figure: str, missed: flo
         assert row in bench_capacity({"parts": measured})
 
 
+def test_a_part_that_is_missing_is_on_the_page() -> None:
+    measured = {name: part_of_document(ABOUT, name, TRUE[name]) for name in PARTS}
+    assert "Not measured yet" not in bench_capacity({"parts": measured})
+    del measured["items"]
+    assert "Not measured yet: items.\n" in bench_capacity({"parts": measured})
+
+
 def test_a_document_has_three_significant_digits() -> None:
     figures = {**TRUE["latency"], "differenceSeconds": 0.75123, "differences": [0.51234, 1234.5]}
     kept = part_of_document(ABOUT, "latency", figures)["figures"]
