@@ -6,15 +6,14 @@ import re
 from collections.abc import Collection
 
 SIGNATURE = re.compile(r"X-Amz-(?:Signature|Credential|Security-Token)=|\bAWSAccessKeyId=")
+HIDDEN = "<key>"
 CONTEXT = 60
 """Characters of the text before what was found."""
 
 
 def revealed(text: str, keys: Collection[str]) -> list[str]:
-    """What a text reveals: each key or signature, with the text before it."""
-    patterns = [SIGNATURE, *(re.compile(re.escape(key)) for key in keys if key)]
-    return [
-        text[max(0, found.start() - CONTEXT) : found.start()] + "<found here>"
-        for pattern in patterns
-        for found in pattern.finditer(text)
-    ]
+    """What a text reveals: each key or signature, with the text before it, in which keys are hidden."""
+    for key in filter(None, keys):
+        text = text.replace(key, HIDDEN)
+    found = [*SIGNATURE.finditer(text), *re.finditer(HIDDEN, text)]
+    return [text[max(0, one.start() - CONTEXT) : one.end()] for one in found]

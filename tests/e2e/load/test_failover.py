@@ -37,6 +37,8 @@ SMALL_NODE = {
 """On a node of two CPUs a replica with half of one would preempt the Pods of the jobs."""
 
 OVERLAYS = repository() / "manifests" / "overlays"
+STACK = repository() / "tests" / "e2e" / "stack"
+"""What the other tests run on."""
 
 
 def own_overlay(folder: Path) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def production(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     finally:
         # What it adds beside the Deployment's own fields is removed with it, and set again.
         world.kubectl("delete", "pdb,deployment", OPERATOR, "-n", NAMESPACE, "--ignore-not-found")
-        world.kubectl(*apply, str(OVERLAYS / "demo"))
+        world.kubectl(*apply, str(STACK))
         world.reset_operator()
 
 
