@@ -104,17 +104,6 @@ STEPS = (
     Step("scale", "test", _pytest("tests/scale", "tests/mutants"), group="tool", lane="scale"),
     Step("alerts", "test", _pytest("tests/alerts"), group="tool", lane="scale"),
     Step("local", "test", _pytest("tests/unit/local"), group="tool", lane="scale"),
-    Step(
-        "manifests",
-        "test",
-        _pytest(
-            "tests/helm",
-            "--ignore=tests/helm/test_conformity.py",
-            "tests/gitops/test_health.py",
-            *("-k", "not beyond"),
-        ),
-        group="tool",
-    ),
     *_on(
         CLUSTER,
         "load",
@@ -132,6 +121,13 @@ STEPS = (
         Step("e2e", "e2e", _pytest("tests/e2e", *SEPARATE)),
     ),
     _beside("processor", "processor", "tests/unit/processor"),
+    # Not beside the tests of local clusters, which count the programs that run.
+    _beside(
+        "manifests",
+        "processor",
+        *("tests/helm", "--ignore=tests/helm/test_conformity.py", "tests/gitops/test_health.py"),
+        *("-k", "not beyond"),
+    ),
     _beside(
         "decision-all", "processor", "tests/unit/decision", "tests/gitops/test_health.py", "-k", "beyond"
     ),
