@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,9 +127,9 @@ def kustomize_install(machine: Machine) -> None:
 
 
 def kustomize_uninstall(machine: Machine) -> None:
-    """The CRDs and the namespace go too."""
-    machine.delete_jobs()
-    machine.kubectl("delete", "-k", str(machine.folder / "overlay"), "--timeout=60s")
+    """By the command line: ImageJobs, CRDs, operator and namespace."""
+    environment = {"KUBECONFIG": str(machine.kubectl.kubeconfig)}
+    run([str(Path(sys.executable).parent / "imagejob"), "uninstall", "--yes"], env=environment, timeout=200)
 
 
 def manifest_install(machine: Machine) -> None:
