@@ -25,7 +25,7 @@ def test_an_image_store_with_an_authority_and_a_web_identity(shop: Shop) -> None
     spec = {
         "endpoint": SHIPPED,
         "bucket": "media",
-        "tls": {"caBundleRef": {"name": "store-authority", "key": "ca.crt"}},
+        "tls": {"mode": "Disabled", "caBundleRef": {"name": "store-authority", "key": "ca.crt"}},
         "auth": {"webIdentity": {"serviceAccountName": "image-robot", "endpoint": SHIPPED}},
     }
     body = {
