@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import ssl
 from collections.abc import Callable, Iterator
@@ -203,14 +204,17 @@ def _remedy(code: str | None) -> str:
 def _client(transport: Transport, found: FoundStore) -> Minio:
     from minio import Minio
 
-    location = found.location
-    made = Minio(
-        location.endpoint,
-        secure=location.secure,
-        region=location.region,
-        credentials=_credentials(found),
-        http_client=_pool(transport, found),
-    )
+    location, credentials = found.location, _credentials(found)
+    try:
+        made = Minio(
+            location.endpoint,
+            secure=location.secure,
+            region=location.region,
+            credentials=credentials,
+            http_client=_pool(transport, found),
+        )
+    except ValueError as error:
+        raise StoreFailed(f"cannot use {found.name}: {error}; check its address and AWS_REGION") from None
     if location.virtual_host:
         made.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
     else:
@@ -231,6 +235,13 @@ def _credentials(found: FoundStore) -> Provider:
     chain = ChainedProvider([EnvAWSProvider(), AWSConfigProvider()])
     try:
         chain.retrieve()
+    except configparser.Error:
+        # Its message shows lines of the file.
+        raise StoreFailed(
+            "the file of AWS credentials (~/.aws/credentials, or AWS_SHARED_CREDENTIALS_FILE) cannot be read: "
+            "it is no INI file, or a value has a '%'; correct it, or set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY"
+        ) from None
     except (ValueError, OSError):
         raise StoreFailed(
             f"cannot use the bucket {found.location.bucket!r} of {found.name}: {NO_CREDENTIALS}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -125,12 +126,18 @@ def _of_settings(found: Mapping[str, str]) -> StoreLocation:
 def _of_url(url: str) -> StoreLocation:
     from imagejob_operator.api.store_location import StoreLocation
 
-    parts = urlsplit(url)
-    bucket = parts.path.strip("/")
-    wrong = parts.query or parts.fragment or parts.username or "/" in bucket
-    if parts.scheme not in ("http", "https") or not parts.hostname or not bucket or wrong:
+    # A user name and a password do not belong there, and are not shown.
+    shown = re.sub(r"//[^/@]*@", "//", url)
+    try:
+        parts = urlsplit(url)
+        bucket = parts.path.strip("/")
+        wrong = parts.query or parts.fragment or parts.username or "/" in bucket or parts.port == 0
+        wrong = wrong or parts.scheme not in ("http", "https") or not parts.hostname or not bucket
+    except ValueError:  # of the port, or of an IPv6 address
+        wrong = True
+    if wrong:
         raise Invalid(
-            f"--bucket: {url!r} is not the URL of a bucket, such as https://s3.eu-central-1.amazonaws.com/media"
+            f"--bucket: {shown!r} is not the URL of a bucket, such as https://s3.eu-central-1.amazonaws.com/media"
         )
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     return StoreLocation(endpoint=parts.netloc, bucket=bucket, region=region, secure=parts.scheme == "https")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -29,7 +30,8 @@ class Console:
     def __init__(self, place: str, output: TextIO | None = None) -> None:
         """Messages of the operator show `place` instead of the namespace's part of the store."""
         self._place = place
-        self._output = output or sys.stdout
+        # A process may be started without a standard output.
+        self._output = output or sys.stdout or io.StringIO()
         self._started = monotonic()
         self._progress = ""
         self._error: ErrorStatus | None = None
@@ -42,8 +44,8 @@ class Console:
         try:
             self._output.write(_CONTROL.sub(lambda found: repr(found[0])[1:-1], text) + "\n")
             self._output.flush()
-        except BrokenPipeError:
-            # The reader of a pipe has ended; the run goes on. Also what is still buffered goes nowhere.
+        except OSError:
+            # The reader of a pipe has ended, or a disk is full. What is buffered goes nowhere, too.
             with open(os.devnull, "w") as nowhere:
                 os.dup2(nowhere.fileno(), self._output.fileno())
 

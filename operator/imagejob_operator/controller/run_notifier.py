@@ -69,7 +69,14 @@ class RunNotifier:
     async def _send_all(self) -> None:
         while True:
             job = await self._waiting.get()
-            await self._send(job)
+            try:
+                await self._send(job)
+            except Exception:
+                # A bug: the other events are sent all the same.
+                log.exception(
+                    "the event of a run could not be sent", extra={"job": str(job.key), "uid": job.uid}
+                )
+                self.count("dropped")
             loop = asyncio.get_running_loop()
             # A run that is older is not notified of again, known or not.
             loop.call_later(SENT_FOR.total_seconds(), self._known.discard, event_id(job))

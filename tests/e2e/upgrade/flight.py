@@ -105,7 +105,7 @@ class Flight:
             keys = shop.upload_photos(*(f"{photo}.jpg" for photo in PHOTOS), prefix=f"{name}/")
             if wanted is Phase.PENDING:
                 for key in keys:
-                    self._tenant.upload(key, shop.read(key))
+                    self._tenant.upload(key, shop.read(f"{shop.name}/{key}"))
         if wanted is Phase.FAILING:
             shop.upload(f"{name}/bad.jpg", b"this is no picture")
         source = {"keys": ["none.jpg"]} if wanted is Phase.FAILED else {"match": {"prefix": f"{name}/"}}

@@ -22,12 +22,14 @@ class Server:
 
     def __init__(self, status: int = 202) -> None:
         self.status = status
+        self.content_type = "text/plain"
         self.requests: list[tuple[dict[str, str], dict[str, object]]] = []
 
     async def answer(self, request: web.Request) -> web.Response:
         self.requests.append((dict(request.headers), await request.json()))
         headers = {"Location": "/elsewhere"} if self.status == 302 else {}
-        return web.Response(status=self.status, text="no room" * 100, headers=headers)
+        headers["Content-Type"] = self.content_type
+        return web.Response(status=self.status, body=b"no room" * 100, headers=headers)
 
 
 @asynccontextmanager
@@ -79,6 +81,23 @@ async def test_what_is_not_accepted_is_an_error_with_the_answer(status: int) -> 
             await send(url)
     assert len(server.requests) == 1, "a redirect is not followed"
     assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize("token", [b"two\nlines", b"a\x00b", b"\xff\xfe", b"", b"a b"])
+async def test_a_file_without_a_token_is_an_error(tmp_path: Path, token: bytes) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(token)
+    with pytest.raises(SinkError, match="has no bearer token"):
+        await send("http://127.0.0.1:9/", path)
+
+
+@pytest.mark.parametrize("charset", ["hex", "rot13", "idna", "undefined", "none"])
+async def test_the_charset_of_an_error_does_not_matter(charset: str) -> None:
+    server = Server(500)
+    server.content_type = f"text/plain; charset={charset}"
+    async with served(server) as url:
+        with pytest.raises(SinkError, match="500"):
+            await send(url)
 
 
 async def test_a_server_that_is_not_there_and_a_token_that_is_not_there_are_errors(tmp_path: Path) -> None:

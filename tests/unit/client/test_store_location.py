@@ -93,11 +93,14 @@ def test_a_missing_operator_is_named() -> None:
         "https://s3.example.com/media/folder",
         "https://key:secret@s3.example.com/media",
         "https://s3.example.com/media?x=1",
+        "https://s3.example.com:99999/media",
+        "http://[::1/media",
     ],
 )
 def test_what_is_no_url_of_a_bucket_is_refused(url: str) -> None:
-    with pytest.raises(Invalid, match="is not the URL of a bucket, such as https://"):
+    with pytest.raises(Invalid, match="is not the URL of a bucket, such as https://") as raised:
         operator_store(api(), "shop", bucket_url=url)
+    assert "secret" not in str(raised.value)
 
 
 def test_an_imagestore_has_its_prefixes() -> None:
@@ -161,6 +164,20 @@ def test_without_credentials_the_ways_to_give_them_are_named(
     (tmp_path / "none").write_text("[me]\naws_access_key_id = a\naws_secret_access_key = b\n")
     monkeypatch.setenv("AWS_PROFILE", "me")
     assert isinstance(client.bucket(bucket_url="https://s3.example.com/media"), Bucket)
+
+
+@pytest.mark.parametrize("line", ["SECRETVALUE", "aws_secret_access_key = 50%VALUE"])
+def test_a_malformed_file_of_credentials_is_not_shown(
+    line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    path = tmp_path / "credentials"
+    path.write_text(f"[default]\naws_access_key_id = a\n{line}\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(path))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(StoreFailed, match="cannot be read") as raised:
+        Client(FakeTransport(), "shop").bucket(bucket_url="https://s3.example.com/media")
+    assert "VALUE" not in str(raised.value)
 
 
 def test_a_store_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

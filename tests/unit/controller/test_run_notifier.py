@@ -114,6 +114,24 @@ def test_an_event_that_is_never_accepted_is_dropped_after_its_time(caplog: pytes
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
 
 
+def test_a_bug_in_the_sink_does_not_end_the_notifier(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        made = Notified(Sink())
+        good, made.sink.send = made.sink.send, broken  # type: ignore[method-assign]
+        made.notifier.moved(ended())
+        await made.for_seconds(1)
+        made.sink.send = good  # type: ignore[method-assign]
+        made.notifier.moved(ended(number=2))
+        await made.for_seconds(1)
+        assert made.results == ["dropped", "sent"]
+
+    async def broken(event: Mapping[str, Any]) -> None:
+        raise LookupError("a bug")
+
+    run(scenario())
+    assert "could not be sent" in caplog.text
+
+
 def test_the_number_of_events_that_wait_is_bounded() -> None:
     async def scenario() -> None:
         made = Notified(Sink())

@@ -445,3 +445,13 @@ def test_a_package_that_is_not_installed_is_named(
     monkeypatch.setattr("imagejob_local.command.NEEDED", ("json", "no_such_module"))
     assert run(tmp_path / "job.yaml", tmp_path) == 2
     assert "needs the Python package no_such_module; run: pip install" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", [">/dev/full", ">&-"])
+def test_a_run_ends_also_if_its_output_cannot_be_written(where: str, store: Path, tmp_path: Path) -> None:
+    path = manifest(tmp_path, {"keys": ["photos/china.jpg"]})
+    program = Path(sys.executable).parent / "imagejob"
+    command = f"exec {program} run {path} --store {store} {where}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not (store / ".imagejob-staging").exists() or not list((store / ".imagejob-staging").rglob("*.*"))

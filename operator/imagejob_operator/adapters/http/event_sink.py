@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ SECONDS = 10.0
 """The timeout of one request."""
 HEADERS = {"Content-Type": "application/cloudevents+json", "User-Agent": "imagejob-operator"}
 MAX_ANSWER = 200
-"""Characters of an error's body that a message shows."""
+"""Bytes of an error's body that a message shows. The rest is not read."""
+TOKEN = re.compile(r"[!-~]+")
 
 
 class HttpEventSink:
@@ -39,7 +41,8 @@ class HttpEventSink:
             )
             async with request as answer:
                 if not answer.ok or answer.status >= 300:
-                    text = (await answer.text(errors="replace"))[:MAX_ANSWER]
+                    # Without the charset that the server names, which may be none of text.
+                    text = (await answer.content.read(MAX_ANSWER)).decode("utf-8", "replace")
                     raise SinkError(f"the server answered {answer.status} {answer.reason}: {text}")
         except TimeoutError:
             raise SinkError(f"the server did not answer within {SECONDS:.0f} s") from None
@@ -55,4 +58,7 @@ class HttpEventSink:
     def _authorization(self) -> dict[str, str]:
         if self._token_file is None:
             return {}
-        return {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
+        token = self._token_file.read_bytes().decode("ascii", "replace").strip()
+        if not TOKEN.fullmatch(token):
+            raise SinkError(f"the file {self._token_file} has no bearer token: one line of printable ASCII")
+        return {"Authorization": f"Bearer {token}"}
