@@ -238,8 +238,8 @@ def _credentials(found: FoundStore) -> Provider:
     except configparser.Error:
         # Its message shows lines of the file.
         raise StoreFailed(
-            "the file of AWS credentials (~/.aws/credentials, or AWS_SHARED_CREDENTIALS_FILE) cannot be read: "
-            "it is no INI file, or a value has a '%'; correct it, or set AWS_ACCESS_KEY_ID and "
+            "the file of AWS credentials (~/.aws/credentials, or AWS_SHARED_CREDENTIALS_FILE) cannot be "
+            "read: it is no INI file, or a value has a '%'; correct it, or set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY"
         ) from None
     except (ValueError, OSError):

@@ -37,7 +37,7 @@ ENDS = {
 SPECS: dict[Phase, dict[str, Any]] = {
     Phase.PENDING: {"storeRef": {"name": "media"}},
     Phase.VALIDATING: {"run": {"id": "1", "mode": "Validate"}},
-    Phase.LAUNCHING: {"podTemplate": {"nodeSelector": {LABEL: "yes"}}},
+    Phase.LAUNCHING: {"execution": {"podTemplate": {"nodeSelector": {LABEL: "yes"}}}},
     Phase.SUSPENDED: {"suspend": True},
     Phase.CANCELLED: {"cancelRunID": "1"},
 }
