@@ -12,7 +12,7 @@ from e2e.faults.store_proxy import POD, Rule, StoreProxy
 from e2e.tenants import Tenant
 from e2e.test_suspend import wish
 from e2e.world import Shop, image_job
-from imagejob_operator.api.phase import Phase
+from imagejob_operator.api.phase import TERMINAL, Phase
 
 LABEL = "imagejob-upgrade"
 """Of the node, once the Pod that waits for it may start."""
@@ -78,7 +78,10 @@ class Flight:
             wish(shop, "cancelling", cancelRunID="1")
             shop.start_deletion("deleting")
             for wanted in Phase:
-                shop.await_phase(wanted.lower(), wanted, seconds=120)
+                if wanted in TERMINAL:
+                    shop.await_end(wanted.lower(), seconds=120)
+                else:
+                    shop.await_phase(wanted.lower(), wanted, seconds=120)
             yield
 
     def release(self) -> None:

@@ -29,7 +29,7 @@ def test_nothing_is_lost(way: str, shop: Shop, where: Status, versions: tuple[Ve
     since = shop.world.audit.mark()
     with (
         closing(Tenant(shop)) as tenant,
-        store_proxy(shop.world, where.host_address) as proxy,
+        store_proxy(shop.world, where.host_address, IMAGEJOB_CLEANING_BUDGET_SECONDS="600") as proxy,
         closing(Flight(shop, proxy, tenant)) as flight,
     ):
         with flight.held():
