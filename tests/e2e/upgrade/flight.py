@@ -97,9 +97,7 @@ class Flight:
     def expected(self) -> list[str]:
         """The keys that the jobs publish in the operator's store."""
         done = [at for at, end in ENDS.items() if end == SUCCEEDED and at is not Phase.PENDING]
-        return sorted(
-            f"out/{at.lower()}/{at.lower()}/{name}-thumb.jpg" for at in done for name in ("china", "flower")
-        )
+        return sorted(f"out/{at.lower()}/{name}-thumb.jpg" for at in done for name in ("china", "flower"))
 
     def _start(self, wanted: Phase) -> str:
         """Create the job of a phase; its uid."""
