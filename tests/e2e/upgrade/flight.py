@@ -34,11 +34,14 @@ ENDS = {
     Phase.FAILED: ("Failed", "JOB_002", "SourceNotFound"),
 }
 """How the job of each phase ends; that of Deleting is gone."""
+NOWHERE = {"execution": {"podTemplate": {"nodeSelector": {"no": "such-node"}}}}
 SPECS: dict[Phase, dict[str, Any]] = {
     Phase.PENDING: {"storeRef": {"name": "media"}},
     Phase.VALIDATING: {"run": {"id": "1", "mode": "Validate"}},
     Phase.LAUNCHING: {"execution": {"podTemplate": {"nodeSelector": {LABEL: "yes"}}}},
     Phase.SUSPENDED: {"suspend": True},
+    Phase.CANCELLING: NOWHERE,
+    Phase.DELETING: NOWHERE,
     Phase.CANCELLED: {"cancelRunID": "1"},
 }
 
@@ -72,9 +75,7 @@ class Flight:
                 if wanted in (Phase.CANCELLING, Phase.FAILING, Phase.DELETING):
                     hold("delete", uid)
             for name in ("cancelling", "deleting"):
-                shop.await_job(
-                    name, lambda job: "staging" in job.get("status", {}), "its staging is recorded"
-                )
+                shop.await_phase(name, Phase.LAUNCHING, seconds=120)
             wish(shop, "cancelling", cancelRunID="1")
             shop.start_deletion("deleting")
             for wanted in Phase:
