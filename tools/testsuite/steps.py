@@ -99,6 +99,16 @@ STEPS = (
     Step(
         "build-tools", "test", (PYTHON, "-m", "localcluster", "build", "helm", "gitops-health"), required=True
     ),
+    # Not beside the tests of local clusters, which compare the programs that run.
+    Step(
+        "manifests",
+        "test",
+        _pytest(
+            *("tests/helm", "--ignore=tests/helm/test_conformity.py", "tests/gitops/test_health.py"),
+            *("-k", "not beyond"),
+        ),
+        group="manifests",
+    ),
     Step("tool", "test", _pytest("tests/localcluster"), needs_cluster=True, group="tool", lane="tool"),
     Step("chaos", "test", _pytest("tests/chaos"), group="tool"),
     Step("scale", "test", _pytest("tests/scale", "tests/mutants"), group="tool", lane="scale"),
@@ -121,13 +131,6 @@ STEPS = (
         Step("e2e", "e2e", _pytest("tests/e2e", *SEPARATE)),
     ),
     _beside("processor", "processor", "tests/unit/processor"),
-    # Not beside the tests of local clusters, which count the programs that run.
-    _beside(
-        "manifests",
-        "processor",
-        *("tests/helm", "--ignore=tests/helm/test_conformity.py", "tests/gitops/test_health.py"),
-        *("-k", "not beyond"),
-    ),
     _beside(
         "decision-all", "processor", "tests/unit/decision", "tests/gitops/test_health.py", "-k", "beyond"
     ),
