@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 from imagejob_contract.order import ORDER_URL_VARIABLE
-from imagejob_operator.naming.names import API_VERSION, KIND
-from scale.objects import SOURCE
+from scale.objects import SOURCE, image_job
 from simulated.actor import PART, Part
 from simulated.api import Object
 from simulated.nodes import PLACEMENT
@@ -20,23 +18,6 @@ ITEMS_PER_POD = 1000
 PHOTO = "photos/large.jpg"
 WIDTHS = {"large": 1600, "web": 800, "thumb": 200}
 _HELD = {**PLACEMENT, "annotations": {PART: Part.HOLD.value}}
-
-
-def image_job(name: str, source: Object, **spec: Any) -> Object:
-    """An ImageJob with one small rendition, unless the spec says otherwise."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "metadata": {"name": name},
-        "spec": {
-            "source": source,
-            "renditions": [
-                {"name": "thumb", "steps": [{"resize": {"width": 64}}], "output": {"format": "PNG"}}
-            ],
-            "destination": {"prefix": f"out/{name}/"},
-            **spec,
-        },
-    }
 
 
 def active_job(name: str) -> Object:

@@ -87,9 +87,8 @@ def _job(name: str, pods: int) -> Object:
     }
 
 
-def _image_job(name: str, pods: int) -> dict[str, Any]:
-    source: Object = {"match": {"prefix": f"{SHARDS}/"}} if pods > 1 else {"keys": [SOURCE]}
-    shape = {"itemsPerPod": 1, "parallelism": min(pods, MOST_PODS)}
+def image_job(name: str, source: Object, **spec: Any) -> Object:
+    """An ImageJob with one small rendition, unless the spec says otherwise."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -100,6 +99,12 @@ def _image_job(name: str, pods: int) -> dict[str, Any]:
                 {"name": "thumb", "steps": [{"resize": {"width": 64}}], "output": {"format": "PNG"}}
             ],
             "destination": {"prefix": f"out/{name}/"},
-            "execution": {**shape, "podTemplate": PLACEMENT},
+            **spec,
         },
     }
+
+
+def _image_job(name: str, pods: int) -> Object:
+    source: Object = {"match": {"prefix": f"{SHARDS}/"}} if pods > 1 else {"keys": [SOURCE]}
+    shape = {"itemsPerPod": 1, "parallelism": min(pods, MOST_PODS)}
+    return image_job(name, source, execution={**shape, "podTemplate": PLACEMENT})

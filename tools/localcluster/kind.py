@@ -19,7 +19,7 @@ from localcluster.paths import Layout, layout
 from localcluster.progress import say, step
 
 NODE_IMAGE = "IMAGEJOB_KIND_NODE_IMAGE"
-# The ranges that kind uses unless it is told otherwise.
+# kind's default ranges.
 SERVICES = "10.96.0.0/16"
 PODS = "10.244.0.0/16"
 

@@ -42,7 +42,7 @@ CNI = """\
             "ranges": [[{"subnet": "10.244.0.0/24"}]]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 """
-# The kubelet of 1.35 refuses cgroup v1 unless it is told.
+# By default, the kubelet of 1.35 does not start on cgroup v1.
 KUBELET = 'KUBELET_EXTRA_ARGS="--runtime-cgroups=/system.slice/containerd.service --fail-cgroupv1=false"\n'
 IMPORT_IMAGES = """\
 [Unit]

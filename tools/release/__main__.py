@@ -11,10 +11,10 @@ import shutil
 import sys
 import tarfile
 import tempfile
-import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
+from distribution import chart
 from distribution.install_yaml import install_yaml
 from distribution.rendering import write_package
 from localcluster.commands import run
@@ -26,12 +26,6 @@ from release.compatibility import taken_away_since
 from release.sbom import sbom
 
 IMAGES = ("operator", "processor")
-
-
-def project_version() -> str:
-    """The version, whose one place is pyproject.toml."""
-    version: str = tomllib.loads((repository() / "pyproject.toml").read_text())["project"]["version"]
-    return version
 
 
 def committed_at() -> datetime:
@@ -64,7 +58,7 @@ def check_crds() -> None:
 def build(folder: Path) -> None:
     """Make all files of a release, and their checksums."""
     check_crds()
-    version, made_at = project_version(), committed_at()
+    version, made_at = chart.version(), committed_at()
     with step("wheel and source archive"):
         packages(folder, version, made_at)
     with step("CRDs and bills of materials"):

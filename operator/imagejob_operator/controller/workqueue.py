@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from imagejob_operator.api.imagejob import Key
 from imagejob_operator.backoff import Backoff
@@ -201,17 +202,20 @@ class WorkQueue:
                 return
 
 
+_imagestore_queue = partial(WorkQueue, "imagestores", workers=32)
+
+
 @dataclass(frozen=True, slots=True)
 class Queues:
     """The work queues of one operator."""
 
     jobs: WorkQueue = field(default_factory=WorkQueue)
-    imagestores: WorkQueue = field(default_factory=lambda: WorkQueue("imagestores", workers=32))
+    imagestores: WorkQueue = field(default_factory=_imagestore_queue)
 
     @classmethod
     def observed(cls, waited: Waited) -> Queues:
         """Queues that report for how long each key has waited."""
-        return cls(WorkQueue(waited=waited), WorkQueue("imagestores", workers=32, waited=waited))
+        return cls(WorkQueue(waited=waited), _imagestore_queue(waited=waited))
 
     def __iter__(self) -> Iterator[WorkQueue]:
         """Both."""

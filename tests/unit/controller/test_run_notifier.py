@@ -1,4 +1,4 @@
-"""Notifications of ended runs: each at least once, again after a failure, and not for ever."""
+"""Notifications of ended runs: each is sent at least once, and dropped after a limited time."""
 
 from __future__ import annotations
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from distribution.chart import version
 from localcluster.paths import repository
-from release.__main__ import checksums, documents, project_version
+from release.__main__ import checksums, documents
 from release.audit import applicable, objections
 from release.sbom import InvalidLock, pinned, sbom
 
@@ -46,7 +47,7 @@ def test_documents_can_be_made_again(tmp_path: Path) -> None:
     for name in "ab":
         folder = tmp_path / name
         folder.mkdir()
-        documents(folder, project_version(), MADE_AT)
+        documents(folder, version(), MADE_AT)
         sums.append(checksums(folder))
     assert sums[0] == sums[1]
     assert len(sums[0].splitlines()) == 3
@@ -87,4 +88,4 @@ def test_the_version_has_one_place() -> None:
     """Manifests that name an image of ours name the version of pyproject.toml."""
     for path in (repository() / "manifests").rglob("kustomization.yaml"):
         for tag in re.findall(r"(?:newTag: |imagejob-processor:)([\w.-]+)", path.read_text()):
-            assert tag in (project_version(), "dev"), path
+            assert tag in (version(), "dev"), path
