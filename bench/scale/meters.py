@@ -26,7 +26,7 @@ from localcluster.waiting import wait_for
 from scale.drive import LoadFailed
 
 PROGRAMS = {"operator": "imagejob_operator", "MinIO": "minio"}
-"""Programs that run in Pods, by a word of their command."""
+"""Programs that run in Pods, by the name of the program, or by a word of its arguments."""
 COMPONENTS = ("kube-apiserver", "etcd", "kube-controller-manager", "kube-scheduler")
 BENCH = "bench"
 """This process, which creates the objects and plays the Pods."""
@@ -133,7 +133,7 @@ def find_programs(cluster: str) -> dict[str, int]:
             with suppress(OSError):
                 command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
                 for name, word in PROGRAMS.items():
-                    if word in command:
+                    if word in (Path(command[0]).name, *command):
                         found[name].append(pid)
         wrong = {name: pids for name, pids in found.items() if len(pids) != 1}
         return f"processes: {wrong}" if wrong else None

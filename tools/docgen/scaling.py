@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
@@ -43,14 +45,76 @@ _LAGS = {
     "podEnded": "the Pod succeeded: the phase is Publishing or Succeeded",
 }
 
+_BURST, _JOBS, _STEADY = "ImageJobs, burst", "Jobs, burst", "ImageJobs, steady"
+_RATIO = f"{_BURST} / {_JOBS}"
+_MET: dict[str, Callable[[float, float], bool]] = {"at least": operator.ge, "at most": operator.le}
+_NOT_MET = """\
+During a burst of ImageJobs both CPUs are full. Each ImageJob costs the API server {api:g} ms, the operator
+{operator:g} ms and the store {store:g} ms, of {all:.0f} ms for all programs together. In a burst, Running or
+Publishing lasts longer than a second, so most jobs have one status more than under the steady load. Native
+Jobs are slowed down by the stock limits of requests, not by the CPUs. On the tuned control plane, a Job costs
+{job:.0f} ms, and uses no store. Decisions [24](../contributors/decisions/0024-status-writes.md) and
+[25](../contributors/decisions/0025-requests.md) say why each write is needed, which one could go next, and
+where the time of the operator goes.
+"""
+
 
 def bench_scale(measured: dict[str, Any]) -> str:
     """Rates, latencies, CPU, writes and requests of every load."""
     percent = round(100 * measured["steadyPart"])
     lines = [NOTE, _PAGE.format(**{"note": "", **measured}, percent=percent).replace(" \n", "\n")]
+    lines += _bars(measured["planes"])
     for plane, found in measured["planes"].items():
         lines += [f"## {plane.capitalize()} control plane\n", *_plane(found)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _bars(planes: dict[str, Any]) -> list[str]:
+    """What was reached of what should be, and where the time goes."""
+    stock, tuned = planes["stock"], planes["tuned"]
+    burst, steady = stock["loads"][_BURST], stock["loads"][_STEADY]
+    cpu = burst["cpuMs"]
+    bars = [
+        ("ImageJobs per second", "stock", burst["perSecond"], "at least", 10),
+        ("their rate / that of Jobs", "stock", stock["ratios"][_RATIO], "at least", 3),
+        ("their rate / that of Jobs", "tuned", tuned["ratios"][_RATIO], "at least", 0.6),
+        ("CPU of kube-apiserver per ImageJob, ms", "stock", cpu["kube-apiserver"], "at most", 70),
+        ("CPU of the operator per ImageJob, ms", "stock", cpu["operator"], "at most", 35),
+        ("CPU of MinIO per ImageJob, ms", "stock", cpu["MinIO"], "at most", 30),
+        (
+            "writes of the operator per ImageJob, steady",
+            "stock",
+            _sum(steady["operatorWrites"]),
+            "at most",
+            8,
+        ),
+        ("status behind, steady, p99, s", "stock", _most_behind(steady), "at most", 2),
+    ]
+    rows = [
+        (what, plane, f"{value:.3g}", f"{words} {limit:g}", "yes" if _MET[words](value, limit) else "**no**")
+        for what, plane, value, words, limit in bars
+    ]
+    reason = _NOT_MET.format(
+        api=cpu["kube-apiserver"],
+        operator=cpu["operator"],
+        store=cpu["MinIO"],
+        all=_all_cpu(burst),
+        job=_all_cpu(tuned["loads"][_JOBS]),
+    )
+    return [*_table(("figure", "control plane", "measured", "bar", "met"), rows), reason]
+
+
+def _sum(counts: dict[str, float]) -> float:
+    return float(sum(counts.values()))
+
+
+def _most_behind(figures: dict[str, Any]) -> float:
+    return max(float(lag["p99"]) for lag in figures["freshness"].values())
+
+
+def _all_cpu(figures: dict[str, Any]) -> float:
+    """The CPU time of the whole machine per Pod, in ms."""
+    return _sum(figures["cpuMs"]) + 1000.0 * float(figures["otherCores"]) / float(figures["perSecond"])
 
 
 def _plane(found: dict[str, Any]) -> list[str]:

@@ -111,6 +111,14 @@ def test_the_page_and_the_table_have_every_load(measured: dict[str, Any]) -> Non
         assert load in shown
 
 
+@pytest.mark.parametrize(("writes", "met"), [(8, "yes"), (8.1, "**no**")])
+def test_the_page_says_which_bars_are_met(measured: dict[str, Any], writes: float, met: str) -> None:
+    changed = copy.deepcopy(measured)
+    stock(changed)[STEADY]["operatorWrites"] = {"create pods": 1, "patch imagejobs/status": writes - 1}
+    page = bench_scale(changed)
+    assert f"| writes of the operator per ImageJob, steady | stock | {writes:g} | at most 8 | {met} |" in page
+
+
 def test_the_plots_depend_on_the_figures(measured: dict[str, Any]) -> None:
     changed = copy.deepcopy(measured)
     stock(changed)[JOBS]["perSecond"] = 0.5
