@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 MEASURED := failures chaos chaos-cluster failover pictures bench-scale bench-capacity
 
-.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release docs-site walkthrough chart install-yaml gitops kubeconform test-kind bench-scale bench-capacity clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release reproducible docs-site walkthrough chart install-yaml gitops kubeconform test-kind bench-scale bench-capacity clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -117,6 +117,9 @@ audit: $(STAMP) ## known vulnerabilities of the locked packages; fails if one wa
 
 release: $(STAMP) ## everything that a release publishes, in out/release
 	@$(PYTHON) -m release
+
+reproducible: $(STAMP) ## build both images twice without a cache; a difference is an error (10 minutes)
+	@$(PYTHON) -m release.reproducible
 
 clean: ## stop the clusters of this tree and remove build results
 	@test ! -x $(PYTHON) || { $(PYTHON) -m localcluster down --name demo; $(PYTHON) -m localcluster down --name test; $(PYTHON) -m localcluster down --name test-2; }

@@ -59,10 +59,15 @@ def import_root(root: Path, name: str, *settings: str) -> None:
             buildah("rm", container)
 
 
-def build(context: Path, target: str, base: str, wheels: Path, tag: str) -> None:
-    """Build a target of the Dockerfile in a context folder, on a base image, from a folder of wheels."""
+def build(context: Path, target: str, base: str, wheels: Path, tag: str, *, cached: bool = True) -> None:
+    """Build a target of the Dockerfile in a context folder, on a base image, from a folder of wheels.
+
+    All times in the image are zero, so that the same inputs give the same image.
+    """
     log = cache_root() / "logs" / f"image-{target}.log"
-    command = _command(["build", "--isolation", "chroot", "--pull-never", "--layers", "--target", target])
+    cache = "--layers" if cached else "--no-cache"
+    options = ["--isolation", "chroot", "--pull-never", "--timestamp", "0", cache, "--target", target]
+    command = _command(["build", *options])
     inputs = ["--build-arg", f"BASE_IMAGE={base}", "--build-context", f"wheels={wheels}"]
     arguments = [*inputs, "--tag", tag, str(context)]
     wrapped = ["unshare", "--mount", "--propagation", "slave", *command, *arguments]

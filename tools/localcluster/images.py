@@ -22,7 +22,7 @@ from localcluster.program_images import of_program, write_archive
 from localcluster.progress import say, step
 from localcluster.wheels import wheelhouse
 
-KEPT_ARCHIVES = 2
+KEPT_ARCHIVES = 6
 BUILD_FILES = ("Dockerfile", ".dockerignore", "tools/imagebuild")
 
 
@@ -145,6 +145,20 @@ def _pulled_store() -> BuiltImage | None:
         unfinished.rename(archive)
         _forget_older(STORE)
     return BuiltImage(STORE_TAG, archive)
+
+
+def build_uncached(name: str, archive: Path) -> None:
+    """Build a target of the Dockerfile from the source tree, without the layers of earlier builds."""
+    with tempfile.TemporaryDirectory(dir=cache_root(), prefix="context-") as folder:
+        context = Path(folder)
+        target = TARGETS[name]
+        _copy_sources(context, target)
+        with step(f"building image {target.tag} without a cache"):
+            wheels = wheelhouse(context / target.lock)
+            tag = f"{target.tag}-uncached"
+            buildah.build(context, target.name, baseimage.ensure(), wheels, tag, cached=False)
+            buildah.save(tag, archive)
+            buildah.buildah("rmi", tag)
 
 
 def _with_buildah(context: Path, target: Target, archive: Path) -> None:
