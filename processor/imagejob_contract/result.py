@@ -191,9 +191,41 @@ def encode_progress(progress: Progress) -> bytes:
     return msgspec.json.encode(progress).ljust(PROGRESS_BYTES)
 
 
+class Work(enum.StrEnum):
+    """What a Pod does: read its order, and for each item fetch, process and store."""
+
+    ORDER = "order"
+    FETCH = "fetch"
+    PROCESS = "process"
+    STORE = "store"
+
+
+class PodSpan(Wire, frozen=True):
+    """When a Pod did one kind of work, from the first start to the last end; see `Timings`.
+
+    Attributes:
+        work: The kind.
+        start: By the clock of the node, in milliseconds since 1970.
+        length: In milliseconds.
+        busy: The sum over all `count` pieces of work, in milliseconds; several are done at once.
+        count: Orders, sources, images or outputs.
+    """
+
+    work: Work
+    start: Count
+    length: Count
+    busy: Count
+    count: Count
+
+
 class Summary(Wire, frozen=True):
-    """The termination message of a Pod that stored its result: counts of its items."""
+    """The termination message of a Pod that stored its result: counts of its items, and its spans.
+
+    The spans are here and not in the result because an older operator, after a downgrade, would refuse a
+    result with an unknown field, but only ignores such a message.
+    """
 
     succeeded: Count = 0
     failed: Count = 0
     skipped: Count = 0
+    spans: Annotated[tuple[PodSpan, ...], msgspec.Meta(max_length=len(Work))] = ()

@@ -25,7 +25,15 @@ from imagejob_contract.order import (
     EngineName,
     Order,
 )
-from imagejob_contract.result import MAX_RESULT_BYTES, ExitCode, ItemResult, Result, Summary, encode_result
+from imagejob_contract.result import (
+    MAX_RESULT_BYTES,
+    ExitCode,
+    ItemResult,
+    Result,
+    Summary,
+    Work,
+    encode_result,
+)
 from imagejob_contract.source_format import UnknownExtension, for_source
 from imagejob_processor import cgroup
 from imagejob_processor.child_process.protocol import Setup
@@ -34,6 +42,7 @@ from imagejob_processor.errors import THE_ORDER, BadOrder, ItemFailure, PodFailu
 from imagejob_processor.logs import LOGGER, set_up_logs
 from imagejob_processor.progress import ProgressReport
 from imagejob_processor.shard import FinishedItem, Shard
+from imagejob_processor.spans import Spans
 from imagejob_processor.storage import Store
 
 TERMINATION_LOG = "/dev/termination-log"
@@ -70,21 +79,22 @@ def run(environment: Mapping[str, str], store: Store | None = None) -> Summary:
     url = environment.get(ORDER_URL_VARIABLE, "")
     if not url:
         raise BadOrder(f"{ORDER_URL_VARIABLE} is not set")
-    store = store or _store(environment)
+    store, spans = store or _store(environment), Spans()
     with contextlib.ExitStack() as closing:
         # The first decoder loads its libraries while the order is fetched.
         decoders = [closing.enter_context(contextlib.closing(Supervisor()))]
-        order = read_order(store.get_order(url))
-        watermark_images = _fetch_watermark_images(order, store)
+        with spans.during(Work.ORDER):
+            order = read_order(store.get_order(url))
+            watermark_images = _fetch_watermark_images(order, store)
         engine = _engine(environment)
         setup, count = _setup(order, watermark_images, engine, cgroup.cpus(), cgroup.memory_limit())
         decoders += [closing.enter_context(contextlib.closing(Supervisor())) for _ in range(count - 1)]
         for decoder in decoders:
             decoder.configure(setup)
-        results = _process_items(order, store, decoders)
+        results = _process_items(order, store, decoders, spans)
     _store_result(order, store, results)
     failed = sum(result.error is not None for result in results)
-    return Summary(succeeded=len(results) - failed, failed=failed)
+    return Summary(succeeded=len(results) - failed, failed=failed, spans=spans.made())
 
 
 def _store(environment: Mapping[str, str]) -> Store:
@@ -148,13 +158,15 @@ def _setup(
     return setup, count
 
 
-def _process_items(order: Order, store: Store, decoders: Sequence[Supervisor]) -> tuple[ItemResult, ...]:
+def _process_items(
+    order: Order, store: Store, decoders: Sequence[Supervisor], spans: Spans
+) -> tuple[ItemResult, ...]:
     """Process all items, with a log record for each."""
     shard_fields = {"job": order.job, "run": order.run, "shard": order.shard, "attempt": order.attempt}
     counts = {"items": len(order.items), "renditions": len(order.renditions), "decoders": len(decoders)}
     LOGGER.info("order received", extra={**shard_fields, **counts})
     started = time.monotonic()
-    shard = Shard(order, store, decoders)
+    shard = Shard(order, store, decoders, spans)
     results = []
     try:
         with ProgressReport(store, order.progress_url) as progress:

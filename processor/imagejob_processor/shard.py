@@ -17,11 +17,12 @@ from typing import Protocol
 
 from imagejob_contract.order import Order, OrderItem, Upload, output_name
 from imagejob_contract.output import CONTENT_TYPES
-from imagejob_contract.result import ImageFacts, ItemResult, Notes, OutputRecord, SourceRecord, Timings
+from imagejob_contract.result import ImageFacts, ItemResult, Notes, OutputRecord, SourceRecord, Timings, Work
 from imagejob_contract.source_format import for_source
 from imagejob_processor.child_process.supervisor import RenderedImage
 from imagejob_processor.errors import ItemFailure
 from imagejob_processor.rendering.encoded import EncodedRendition
+from imagejob_processor.spans import Spans
 
 _UPLOADS = 4
 
@@ -103,9 +104,12 @@ class Shard:
     An exception, also one from a signal handler, may interrupt `results` at any time; call `close` then.
     """
 
-    def __init__(self, order: Order, store: ObjectStore, decoders: Sequence[Decoder]) -> None:
+    def __init__(
+        self, order: Order, store: ObjectStore, decoders: Sequence[Decoder], spans: Spans | None = None
+    ) -> None:
         self._order = order
         self._store = store
+        self._spans = spans or Spans()
         self._renditions = {rendition.name: rendition for rendition in order.renditions}
         self._idle: queue.SimpleQueue[Decoder] = queue.SimpleQueue()
         for decoder in decoders:
@@ -141,7 +145,7 @@ class Shard:
         started = time.monotonic()
         data = self._store.get_source(item.url, item.etag, self._order.limits.item_bytes)
         record = SourceRecord(len(data), hashlib.sha256(data).hexdigest())
-        return _FetchedSource(data, record, time.monotonic() - started)
+        return _FetchedSource(data, record, self._spans.add(Work.FETCH, started, time.monotonic()))
 
     def _process(self, item: OrderItem, source: Future[_FetchedSource]) -> _ItemInProgress:
         """Make the renditions of an item as soon as its source is here, and start to store them."""
@@ -165,7 +169,7 @@ class Shard:
         try:
             return decoder.process(data, name)
         finally:
-            progress.seconds["process"] = time.monotonic() - started
+            progress.seconds["process"] = self._spans.add(Work.PROCESS, started, time.monotonic())
             progress.stderr_tail = decoder.stderr_tail
             self._idle.put(decoder)
 
@@ -178,6 +182,6 @@ class Shard:
         key = upload.key_prefix + output_name(item.index, made.rendition)
         self._store.post_output(upload, key, CONTENT_TYPES[output.format], made.data)
         # Outputs are stored in parallel, so the slowest one is the time of the item.
-        seconds = time.monotonic() - started
+        seconds = self._spans.add(Work.STORE, started, time.monotonic())
         progress.seconds["store"] = max(progress.seconds.get("store", 0.0), seconds)
         return record

@@ -16,7 +16,7 @@ from PIL import Image
 from imagejob_contract.order import Order, OrderItem, OrderWatermark, Upload, output_name
 from imagejob_contract.output import Format
 from imagejob_contract.recipe import Fit, Step, Watermark
-from imagejob_contract.result import ExitCode, ItemCode, Summary, decode_result
+from imagejob_contract.result import ExitCode, ItemCode, Summary, Work, decode_result
 from imagejob_processor import main as program
 from imagejob_processor.errors import BadOrder
 from unit.processor.images import LIMITS, rendition, resized, stored
@@ -86,6 +86,10 @@ class Pod:
         return msgspec.json.decode(self.message.read_bytes(), type=Summary)
 
 
+def counts(summary: Summary) -> Summary:
+    return msgspec.structs.replace(summary, spans=())
+
+
 @pytest.fixture
 def start(script, tmp_path):
     started = []
@@ -107,7 +111,7 @@ def asked(script: Script, path: str) -> list:
 def test_an_order_becomes_outputs_a_result_and_a_message(script, start):
     pod = start()
     assert pod.wait() == ExitCode.DONE
-    assert pod.summary() == Summary(succeeded=2, failed=1)
+    assert counts(pod.summary()) == Summary(succeeded=2, failed=1)
     (put,) = asked(script, "/result")
     assert put.headers["If-None-Match"] == "*"
     result = decode_result(put.body, 3, len(WAYS))
@@ -129,6 +133,25 @@ def test_an_order_becomes_outputs_a_result_and_a_message(script, start):
             assert len(data) == record.bytes
             assert hashlib.sha256(data).hexdigest() == record.sha256
             assert Image.open(io.BytesIO(data)).size == (record.width, record.height)
+
+
+def test_the_message_has_the_span_of_each_kind_of_work(script, start):
+    before = time.time() * 1000
+    pod = start()
+    assert pod.wait() == ExitCode.DONE
+    after = time.time() * 1000
+    spans = {span.work: span for span in pod.summary().spans}
+    assert list(spans) == list(Work)
+    assert {work: span.count for work, span in spans.items()} == {
+        Work.ORDER: 1,
+        Work.FETCH: 3,
+        Work.PROCESS: 3,
+        Work.STORE: 4,
+    }
+    for span in spans.values():
+        assert before - 1 <= span.start <= span.start + span.length <= after + 2
+    assert spans[Work.ORDER].start + spans[Work.ORDER].length <= spans[Work.FETCH].start + 1
+    assert len(pod.message.read_bytes()) < 1024, "the kubelet keeps 4096 bytes"
 
 
 def with_mark(script: Script) -> None:
@@ -178,7 +201,7 @@ def test_another_attempt_was_first(script, start):
     script.answers["/result"] = [Answer(412)]
     pod = start()
     assert pod.wait() == ExitCode.DONE
-    assert pod.summary() == Summary(succeeded=2, failed=1)
+    assert counts(pod.summary()) == Summary(succeeded=2, failed=1)
 
 
 @pytest.mark.parametrize(
