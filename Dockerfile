@@ -78,7 +78,7 @@ COPY --from=operator-wheels /opt/venv /opt/venv
 COPY --from=operator-code /opt/app /opt/app
 # A number, so that runAsNonRoot can be checked; any other number works too.
 USER 65532:65532
-RUN ["python", "-c", "import imagejob_operator.main"]
+RUN ["python", "-c", "import imagejob_operator.main, imagejob_operator.adapters.http.trace_collector"]
 ENTRYPOINT ["python", "-m", "imagejob_operator"]
 
 

@@ -129,6 +129,8 @@ class Process:
         watching = [asyncio.create_task(watch.run()) for watch in (operator.store_watch, operator.unserved)]
         if operator.notifier:
             watching.append(asyncio.create_task(operator.notifier.run(operator.cache.jobs)))
+        if operator.tracer:
+            watching.append(asyncio.create_task(operator.tracer.run()))
         try:
             await operator.elector.renew()
         finally:

@@ -16,6 +16,7 @@ from imagejob_operator.api.imagestore import Addressing
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.decision.garbage import Mode
 from imagejob_operator.stores.allowed_endpoints import AllowedEndpoint, read_allowed
+from imagejob_operator.trace_settings import TraceSettings, read_trace_settings
 from imagejob_operator.validation import pod_template_policy
 from imagejob_operator.validation.networks import Network, read_networks
 from imagejob_operator.validation.pod_template_policy import PodTemplatePolicy
@@ -69,6 +70,8 @@ class Settings:
     event_sink: str = field(default="", repr=False)
     """The URL of the server that is notified of the ends of runs; empty for none."""
     event_sink_token_file: Path | None = None
+    traces: TraceSettings | None = None
+    """Where the traces of runs are sent; None for nowhere."""
     http_port: int = 8080
     log_level: str = "INFO"
 
@@ -114,6 +117,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         source_proxy=_proxy(env),
         event_sink=_event_sink(env),
         event_sink_token_file=Path(path) if (path := env.get("EVENT_SINK_TOKEN_FILE")) else None,
+        traces=_traces(environment),
         http_port=env.number("HTTP_PORT", 8080),
         log_level=env.get("LOG_LEVEL", "INFO"),
     )
@@ -258,6 +262,13 @@ def _event_sink(env: _Environment) -> str:
         rule = "it must be a URL such as https://events.example.com/imagejobs"
         raise InvalidSettings(f"{PREFIX}EVENT_SINK is invalid: {rule}")
     return value
+
+
+def _traces(environment: Mapping[str, str]) -> TraceSettings | None:
+    try:
+        return read_trace_settings(environment)
+    except ValueError as error:
+        raise InvalidSettings(str(error)) from None
 
 
 def _proxy(env: _Environment) -> str:

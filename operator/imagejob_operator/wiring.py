@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagejob_operator.adapters.http.downloads import HttpDownloads
 from imagejob_operator.adapters.http.event_sink import HttpEventSink
@@ -27,6 +26,7 @@ from imagejob_operator.adapters.process.metrics import Metrics
 from imagejob_operator.adapters.s3.file_credentials import FileCredentials
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.adapters.s3.web_identity import exchange
+from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.controller.attempt_actions import AttemptActions
 from imagejob_operator.controller.cache import Cache
 from imagejob_operator.controller.executor import Executor
@@ -37,13 +37,14 @@ from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.reconciler import Reconciler
 from imagejob_operator.controller.run_memory import RunMemories
 from imagejob_operator.controller.run_notifier import RunNotifier
+from imagejob_operator.controller.run_tracer import RunTracer
 from imagejob_operator.controller.store_access import StoreAccess
 from imagejob_operator.controller.store_probe import StoreProbe
 from imagejob_operator.controller.store_watch import StoreWatch
 from imagejob_operator.controller.unserved import UnservedJobs
 from imagejob_operator.controller.watch_monitor import WatchMonitor
 from imagejob_operator.controller.workqueue import Queues
-from imagejob_operator.decision.observation import Policy
+from imagejob_operator.decision.observation import Observation, Policy
 from imagejob_operator.fairness import FairLimiter
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.garbage.schedule import GarbageSchedule
@@ -59,10 +60,23 @@ from imagejob_operator.stores.connector import Connector
 from imagejob_operator.stores.registry import OwnStore, StoreRegistry
 from imagejob_operator.validation.networks import SourceNetworks
 
+if TYPE_CHECKING:
+    from imagejob_operator.adapters.http.trace_collector import HttpTraceCollector
+
 
 def now() -> datetime:
     """The wall clock, in UTC."""
     return datetime.now(UTC)  # noqa: TID251  (the only place where the clock is read)
+
+
+def _trace_collector(settings: Settings) -> HttpTraceCollector | None:
+    if settings.traces is None:
+        return None
+    # The schema of OTLP takes memory and time to load, which an operator without traces saves.
+    from imagejob_operator.adapters.http.trace_collector import HttpTraceCollector
+
+    operator = {"k8s.namespace.name": settings.pod_namespace, "k8s.pod.name": settings.pod_name}
+    return HttpTraceCollector(settings.traces, operator)
 
 
 class Clients:
@@ -89,6 +103,7 @@ class Clients:
         self.downloader = Downloader(self._downloads, KubeSecrets(http), settings.pod_namespace)
         url, token = settings.event_sink, settings.event_sink_token_file
         self.event_sink = HttpEventSink(url, token) if url else None
+        self.trace_collector = _trace_collector(settings)
         credentials = FileCredentials(settings.store_credentials)
         self.store = S3Store(settings.store, credentials, metrics.store_call, metrics.waited)
 
@@ -97,6 +112,8 @@ class Clients:
         await self._downloads.close()
         if self.event_sink:
             await self.event_sink.close()
+        if self.trace_collector:
+            await self.trace_collector.close()
         await self._session.close()
         self.store.close()
 
@@ -135,6 +152,8 @@ class Operator:
         self.store_watch = StoreWatch(registry.stores_to_sweep, self.cache.jobs, wake, self._staging_folder)
         sink = self.clients.event_sink
         self.notifier = RunNotifier(sink, now, self.metrics.notified) if sink else None
+        collector = self.clients.trace_collector
+        self.tracer = RunTracer(collector, self.metrics.traced) if collector else None
         self.unserved = UnservedJobs(clients.jobs, self.cache, settings.job_class, now)
         self.reconciler = self._build_reconciler()
         self.imagestore_reconciler = ImageStoreReconciler(
@@ -181,11 +200,16 @@ class Operator:
         away = self.store_watch.away
         observer = Observer(self.cache, self.operations, memories, access, policy, now, away)
         attempts = AttemptActions(self.clients.launcher, self.stores, self.cache, now)
-        executor = Executor(jobs, attempts, self.operations, memories, self.metrics, now)
-        if self.notifier:
-            executor = replace(executor, notify=self.notifier.moved)
+        executor = Executor(jobs, attempts, self.operations, memories, self.metrics, now, self._moved)
         is_leader = self.elector.is_leader
         return Reconciler(self.cache, self.queues.jobs, observer, executor, self.metrics, is_leader)
+
+    def _moved(self, o: Observation, job: ImageJob) -> None:
+        """A job has moved to another phase since it was observed."""
+        if self.notifier:
+            self.notifier.moved(job)
+        if self.tracer:
+            self.tracer.moved(o, job)
 
     def _build_garbage_schedule(self) -> GarbageSchedule:
         days = self.settings.report_retention_days

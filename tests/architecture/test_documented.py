@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from architecture.runbook import ROOT
+from imagejob_operator import trace_settings
 from imagejob_operator.settings import PREFIX, Settings
 from imagejob_operator.validation.pod_template_policy import PodTemplatePolicy
 
 SETTINGS = (ROOT / "docs" / "administrators" / "configuration.md").read_text()
-ELSEWHERE = {"pod_name", "pod_namespace", "store", "job_class", "pod_template"}
+ELSEWHERE = {"pod_name", "pod_namespace", "store", "job_class", "pod_template", "traces"}
 """Fields of the settings whose variable has another name."""
 VARIABLES = {f"{PREFIX}{name.upper()}" for name in Settings.__dataclass_fields__.keys() - ELSEWHERE}
 STORE = ("ENDPOINT", "BUCKET", "REGION", "SECURE", "POD_ENDPOINT", "ADDRESSING", "CA_FILE")
 VARIABLES |= {f"{PREFIX}CLASS", *(f"{PREFIX}STORE_{name}" for name in STORE)}
+VARIABLES |= set(trace_settings.VARIABLES)
 VARIABLES |= {f"{PREFIX}POD_ALLOWED_{name.upper()}" for name in PodTemplatePolicy.__dataclass_fields__}
 PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "contributors" / "staged-key.md"]
 PACKAGES = ("operator", "processor", "client", "cli", "local", "gallery")
@@ -31,7 +33,7 @@ def missing_paths(text: str) -> list[str]:
 
 
 def test_every_setting_is_documented_and_no_other() -> None:
-    rows = set(re.findall(rf"^\| `({PREFIX}[A-Z_]+)` \|", SETTINGS, re.MULTILINE))
+    rows = set(re.findall(rf"^\| `((?:{PREFIX}|OTEL_)[A-Z_]+)` \|", SETTINGS, re.MULTILINE))
     assert rows == VARIABLES
 
 

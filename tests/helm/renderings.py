@@ -46,7 +46,7 @@ def shared_by_kustomize(objects: Iterable[Object]) -> list[Object]:
         if one["kind"] == "ConfigMap":
             one["metadata"]["name"] = HASH.sub("", one["metadata"]["name"])
         if one["kind"] == "Deployment":
-            (source,) = one["spec"]["template"]["spec"]["containers"][0]["envFrom"]
+            source, _ = one["spec"]["template"]["spec"]["containers"][0]["envFrom"]
             source["configMapRef"]["name"] = HASH.sub("", source["configMapRef"]["name"])
     return found
 

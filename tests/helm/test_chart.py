@@ -56,6 +56,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown setting": ({"settings": {**STORE, "IMAGEJOB_STORE_REGIN": "x"}}, "IMAGEJOB_STORE_REGIN"),
     "a wrong choice": ({"settings": {**STORE, "IMAGEJOB_ENGINE": "Fast"}}, "IMAGEJOB_ENGINE"),
     "a name that is too long": ({"settings": {**STORE, "IMAGEJOB_INSTALLATION": "a" * 51}}, "INSTALLATION"),
+    "a secret among the settings": ({"settings": {**STORE, "OTEL_EXPORTER_OTLP_HEADERS": "a=b"}}, "HEADERS"),
     "an unknown value": ({"settings": STORE, "replica": 2}, "replica"),
     "no replica": ({"settings": STORE, "replicas": 0}, "replicas"),
 }

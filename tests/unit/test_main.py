@@ -1,4 +1,4 @@
-"""The program: wiring, exit codes, and how it leads and drains. No network."""
+"""The program: wiring, exit codes, and how it leads and drains. No network but loopback."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from kubernetes.aio import client
 
+from fakes.build import job, seen, status
 from fakes.memory_lease import LeaseLine, MemoryLease
 from fakes.memory_owners import MemoryOwners
 from imagejob_operator import main as program
@@ -19,12 +20,14 @@ from imagejob_operator.adapters.process.exit import (
     exit_on_error,
 )
 from imagejob_operator.api.imagejob import Key, parse_job
+from imagejob_operator.api.phase import Phase
 from imagejob_operator.controller.leader_election import LeaderElector
 from imagejob_operator.controller.startup import ClusterUnknown
 from imagejob_operator.controller.watch_monitor import WatchStalled
 from imagejob_operator.settings import Settings, read_settings
 from imagejob_operator.wiring import Operator
 from unit.adapters.test_store_settings import ENVIRONMENT
+from unit.adapters.test_trace_collector import Collector, served, values
 
 KEY = Key("shop", "spring")
 
@@ -106,6 +109,31 @@ async def test_a_drained_leader_releases_the_lease_once(operator: Operator) -> N
     assert lease.holder == "operator-1", "a second drain has no effect"
 
 
+async def test_a_run_that_ends_is_traced_if_a_collector_is_named(operator: Operator) -> None:
+    publishing, succeeded = seen(job(status(Phase.PUBLISHING))), job(status(Phase.SUCCEEDED))
+    assert operator.tracer is None
+    operator.reconciler.executor.moved(publishing, succeeded)
+    collector = Collector()
+    async with served(collector) as url:
+        settings = read_settings({**ENVIRONMENT, "OTEL_EXPORTER_OTLP_ENDPOINT": url})
+        traced = Operator(settings, client.Configuration(host="https://127.0.0.1:9"), "cluster-uid")
+        assert traced.tracer
+        sending = asyncio.create_task(traced.tracer.run())
+        traced.reconciler.executor.moved(publishing, succeeded)
+        async with asyncio.timeout(10):
+            while not traced.metrics.registry.get_sample_value("imagejob_traces_total", {"result": "sent"}):
+                await asyncio.sleep(0.01)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await traced.close()
+    ((_, _, request),) = collector.requests
+    assert values(request.resource_spans[0].resource.attributes) == {
+        "service.name": "imagejob-operator",
+        "k8s.namespace.name": settings.pod_namespace,
+        "k8s.pod.name": settings.pod_name,
+    }
+
+
 @pytest.mark.usefixtures("_exits")
 @pytest.mark.parametrize("error", [WatchStalled("stalled"), RuntimeError("a bug")])
 async def test_a_stalled_watch_exits(error: Exception) -> None:
@@ -125,6 +153,16 @@ def test_invalid_settings_exit_2_with_one_line(
     printed = capsys.readouterr().err
     assert printed.startswith("imagejob-operator: IMAGEJOB_ENGINE is 'Vips'")
     assert printed.count("\n") == 1
+
+
+def test_an_endpoint_that_is_no_url_exits_2_without_showing_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "environ", {**ENVIRONMENT, "OTEL_EXPORTER_OTLP_ENDPOINT": "secret@collector"})
+    assert program.main() == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("imagejob-operator: OTEL_EXPORTER_OTLP_ENDPOINT is invalid: it must be a URL")
+    assert "secret" not in printed
 
 
 @pytest.mark.parametrize("ends", [None, ClusterUnknown("the uid cannot be read")])

@@ -127,6 +127,7 @@ ROWS: dict[str, Sequence[Panel]] = {
             ],
         ),
         Panel("Notifications", "ops", [(_rate("imagejob_notifications_total", "result"), "{{result}}")]),
+        Panel("Traces", "ops", [(_rate("imagejob_traces_total", "result"), "{{result}}")]),
         Panel(
             "Watch events with errors", "ops", [(_rate("imagejob_event_errors_total", "kind"), "{{kind}}")]
         ),

@@ -11,16 +11,20 @@ from imagejob_operator.api.errors import RUNBOOK
 NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
 
 _METRICS = """\
-# Metrics and alerts
+# Metrics, traces and alerts
 
 The operator serves `/metrics`, `/healthz` and `/readyz` on port 8080 (`IMAGEJOB_HTTP_PORT`).
-The component `manifests/monitoring` adds a ServiceMonitor and the alert rules, which need the Prometheus
-Operator, and a [dashboard](../../manifests/monitoring/dashboard.json) for Grafana. The dashboard is in a
-ConfigMap with the label `grafana_dashboard: "1"`, which the sidecar of Grafana's chart loads; the file can
-also be imported into Grafana 10.1 or later. If your Prometheus selects PodMonitors only, use
-`podmonitor.yaml` instead of `servicemonitor.yaml`. The Prometheus Operator and Grafana were not run in the
-tests: promtool reads every rule and every query of the dashboard, and the metrics are those of the real
-operator.
+
+```sh
+kubectl apply -k manifests/monitoring -n imagejob-system
+```
+
+adds a ServiceMonitor and the alert rules, which need the Prometheus Operator, and a
+[dashboard](../../manifests/monitoring/dashboard.json) for Grafana. The dashboard is in a ConfigMap with the
+label `grafana_dashboard: "1"`, which the sidecar of Grafana's chart loads; the file can also be imported into
+Grafana 10.1 or later. If your Prometheus selects PodMonitors only, use `podmonitor.yaml` instead of
+`servicemonitor.yaml`. The Prometheus Operator and Grafana were not run in the tests: promtool reads every
+rule and every query of the dashboard, and the metrics are those of the real operator.
 
 ## Metrics
 
@@ -59,6 +63,48 @@ growing pauses, until 15 minutes after the end of the run. Then it is dropped: i
 the last 15 minutes again. Their `id` is the same, so the server can ignore them. An event is lost if the
 operator ends before it was accepted, and either the ImageJob is deleted or no operator runs for 15 minutes.
 Events are not in the order of the runs.
+
+## Traces
+
+With [`OTEL_EXPORTER_OTLP_ENDPOINT`](configuration.md#traces), the operator sends an OpenTelemetry trace of
+each run when it has ended, by OTLP over HTTP.
+
+| span | parent | from | to |
+|---|---|---|---|
+| `run` | | start of the run | its end |
+| `staging`, `launching`, `processing`, `publishing` | `run` | start of the phase | start of the next one |
+| `validating` | `run` | start of a run with `mode: Validate` | its end |
+| `cleaning` | `run` | failure or cancellation | end of the run |
+| `pod` | `run` | creation of a Pod | end of its processor |
+| `start` | `pod` | creation of the Pod | start of its processor |
+| `order`, `fetch`, `process`, `store` | `pod` | first start of this work in the Pod | its last end |
+
+A span `run` has the namespace (`k8s.namespace.name`), and name, uid, run, phase, outcome, counts of items
+and outputs, and report of the ImageJob as `imagejob.*`. If the run failed, its status is Error with the
+message, and `error.type` is the code, such as JOB_002; so it is for the span of the phase in which it
+failed. `imagejob.items.codes` are the codes (IMG_001 to IMG_014) of the failed items that the status lists.
+A cancelled run has no Error. Spans of a Pod have its name and uid as `k8s.pod.*`. A Pod that failed has the
+status Error, and `error.type` is the reason.
+
+A Pod does several items at once, so the spans `fetch`, `process` and `store` overlap. Their attribute
+`imagejob.busy_ms` is the sum over all items, and `imagejob.sources`, `imagejob.images` or
+`imagejob.outputs` is their number. They are missing for a Pod that did not end well, and for one that was
+deleted before the operator saw its end. Times of phases have whole seconds, as in the status. Times of Pods
+are by the clocks of their nodes. A run that was suspended shows the phases since it was resumed. A trace
+has at most 1000 Pods.
+
+Each line of the operator's log about a run has the `trace_id`. It follows from the uid of the ImageJob and
+the number of the run:
+
+```sh
+printf imagejob/UID/NUMBER | sha256sum | cut -c1-32
+```
+
+A trace is sent once, from memory. If the collector does not answer, or answers with 429, 502, 503 or 504,
+it is sent again for two minutes, with growing pauses. No job waits for it. At most 10,000 runs and Pods
+wait. What is not sent is dropped: it counts in `imagejob_traces_total{result="dropped"}`, and the log has
+the reason, at most once a minute. A trace is lost if the operator ends before it was sent. A run has none
+if its ImageJob is deleted before it ends.
 
 ## Alerts
 

@@ -17,7 +17,7 @@ import msgspec
 
 from imagejob_operator.api.errors import Reason, bounded
 from imagejob_operator.api.imagejob import ImageJob, Key
-from imagejob_operator.api.status import RunStatus, Status
+from imagejob_operator.api.status import Status
 from imagejob_operator.controller.attempt_actions import AttemptAction, AttemptActions
 from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.run_memory import RunMemories, RunMemory
@@ -33,7 +33,9 @@ from imagejob_operator.decision.action import (
     StopAttempt,
 )
 from imagejob_operator.decision.attempt import Problem
+from imagejob_operator.decision.observation import Observation
 from imagejob_operator.decision.operation import Operation
+from imagejob_operator.log_context import fields_of
 from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.imagejobs import (
@@ -69,8 +71,8 @@ class Executor:
     memories: RunMemories
     telemetry: Telemetry
     clock: Clock
-    notify: Callable[[ImageJob], None] = lambda job: None
-    """Called after each move to another phase."""
+    notify: Callable[[Observation, ImageJob], None] = lambda o, job: None
+    """Called after each move to another phase, with the job as it was observed and as it is now."""
 
     async def act(self, job: ImageJob, actions: tuple[Action, ...]) -> ImageJob:
         """Carry out what comes before the status, attempts concurrently; the job after it."""
@@ -119,10 +121,11 @@ class Executor:
             await self.jobs.delete(current)
         return current
 
-    async def write_status(self, job: ImageJob, before: Status, status: Status) -> ImageJob:
-        """Write the status, a shorter one if the API server rejects it; the job after it.
+    async def write_status(self, job: ImageJob, o: Observation, status: Status) -> ImageJob:
+        """Write the status that follows from an observation; the job after it.
 
-        A deletion does not wait for a status that is rejected: the job is returned as it is.
+        If the API server rejects it, a shorter one is written. A deletion does not wait for a status that is
+        rejected: the job is returned as it is.
         """
         try:
             after = await self.jobs.write_status(job, status)
@@ -133,14 +136,14 @@ class Executor:
                 return job
             log.error("status rejected, writing a shorter one", extra=extra)
             after = await self.jobs.write_status(job, shortened(status))
-        self.moved(before, replace(after, status=status))
+        self.moved(o, replace(after, status=status))
         return after
 
-    def moved(self, before: Status, job: ImageJob) -> None:
-        """Count and log that the job has moved to another phase, if it has."""
-        if before.phase != job.status.phase:
-            self.telemetry.moved(before, job)
-            self.notify(job)
+    def moved(self, o: Observation, job: ImageJob) -> None:
+        """Count and log that the job has moved to another phase since it was observed, if it has."""
+        if o.job.status.phase != job.status.phase:
+            self.telemetry.moved(o.job.status, job)
+            self.notify(o, job)
             log.info("ImageJob %s is %s", job.key, job.status.phase, extra=_described(job))
 
     def ensure_operation(self, job: ImageJob, operation: Operation | None) -> None:
@@ -216,14 +219,13 @@ class Executor:
 def _described(job: ImageJob) -> dict[str, str | int]:
     """What a line of the log shows of a job that has moved to another phase."""
     status = job.status
-    run, error, ready = status.run or RunStatus(), status.error, status.condition("Ready")
+    error, ready = status.error, status.condition("Ready")
     reason, detail = (ready.reason, ready.message) if ready else ("", "")
     return {
-        "job": str(job.key),
-        "uid": job.uid,
+        "run": "",
+        "number": 0,
+        **fields_of(job),
         "phase": status.phase,
-        "run": run.id,
-        "number": run.number,
         "code": error.code if error else "",
         "reason": error.reason if error else reason,
         "detail": error.message if error else detail,

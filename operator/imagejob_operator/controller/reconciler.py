@@ -85,10 +85,10 @@ class Reconciler:
         held = self.statuses.hold(written, decision, observation.now)
         if held is not None:
             after = replace(after, status=decision.status)
-            self.executor.moved(job.status, after)
+            self.executor.moved(observation, after)
         else:
             if decision.status != written.status:
-                after = await self.executor.write_status(after, job.status, decision.status)
+                after = await self.executor.write_status(after, observation, decision.status)
                 self.cache.put_job(after)
             self.statuses.forget(key)
         if after.status != job.status:

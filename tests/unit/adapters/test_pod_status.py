@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fakes.build import KEY, SPEC, UID, job, later, status
-from imagejob_contract.result import ExitCode, Summary
+from imagejob_contract.result import ExitCode, PodSpan, Summary, Work
 from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings, pod_manifest
 from imagejob_operator.adapters.kubernetes.pod_status import read_attempt
 from imagejob_operator.api.errors import Reason
@@ -189,12 +189,17 @@ def test_a_pod_that_runs_is_running_whatever_its_earlier_state() -> None:
     ("message", "wanted"),
     [
         ('{"succeeded":3,"failed":1}', Summary(3, 1)),
+        (
+            '{"succeeded":3,"spans":[{"work":"fetch","start":5,"length":2,"busy":4,"count":3}]}',
+            Summary(3, spans=(PodSpan(Work.FETCH, 5, 2, 4, 3),)),
+        ),
+        ('{"succeeded":3,"spans":[{"work":"sleep","start":5,"length":2,"busy":4,"count":3}]}', Summary()),
         ("", Summary()),
         ("not json", Summary()),
         ('{"succeeded":-1}', Summary()),
         ('{"unknown":1}', Summary()),
     ],
-    ids=["counts", "none", "garbage", "negative", "unknown"],
+    ids=["counts", "spans", "unknown-work", "none", "garbage", "negative", "unknown"],
 )
 def test_counts_come_from_the_termination_message_if_it_can_be_read(message: str, wanted: Summary) -> None:
     seen = read_attempt(pod(ended(0, "Succeeded", message=message)))

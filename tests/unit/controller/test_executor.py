@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fakes.build import NOW, PREFIX, attempt, later, status
+from fakes.build import NOW, PREFIX, attempt, later, seen, status
 from fakes.clock import ManualClock
 from fakes.hooks import Gate
 from fakes.jumping_loop import run
@@ -43,7 +43,9 @@ from imagejob_operator.decision.action import (
     StopAttempt,
 )
 from imagejob_operator.decision.attempt import Problem, Refusal, State
+from imagejob_operator.decision.observation import Observation
 from imagejob_operator.decision.operation import Operation, Progress, Stage, Working
+from imagejob_operator.documents.run_trace import trace_id
 from imagejob_operator.ports.imagejobs import (
     Conflict,
     Forbidden,
@@ -55,6 +57,10 @@ from imagejob_operator.ports.imagejobs import (
 )
 
 EVENT = RecordEvent(True, "NoNode", "no node fits", 1, step=2)
+
+
+def observed(job: ImageJob, status: Status) -> Observation:
+    return seen(replace(job, status=status))
 
 
 async def never(job: ImageJob, operation: Operation) -> Progress:
@@ -257,16 +263,18 @@ async def test_a_job_that_moves_is_counted_and_logged(
 ) -> None:
     caplog.set_level(logging.INFO)
     bench = Bench()
-    await bench.executor.write_status(bench.job, Status(phase="Running"), written)
+    await bench.executor.write_status(bench.job, observed(bench.job, Status(phase="Running")), written)
     assert [before for before, _ in bench.telemetry.moves] == ["Running"]
     extra = {**bench.extra, **described(Phase.FAILED, **shown)}
+    if written.run:
+        extra["trace_id"] = trace_id(bench.job.uid, 1).hex()
     assert lines(caplog.records) == [("INFO", "ImageJob shop/spring is Failed", extra)]
 
 
 async def test_a_job_that_stays_in_its_phase_is_not(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bench = Bench()
-    await bench.executor.write_status(bench.job, Status(phase="Failed"), ended())
+    await bench.executor.write_status(bench.job, observed(bench.job, ended()), ended())
     assert (bench.telemetry.moves, lines(caplog.records)) == ([], [])
 
 
@@ -277,7 +285,9 @@ async def test_a_status_that_is_rejected_is_shortened_and_logged(caplog: pytest.
     bench = Bench()
     bench.cluster.hooks.fail(Rejected("Too long"), "write_status", times=1)
     failures = (FailedItem("a.jpg", "IMG_001", "not an image"),)
-    after = await bench.executor.write_status(bench.job, ended(), ended(failures=failures))
+    after = await bench.executor.write_status(
+        bench.job, observed(bench.job, ended()), ended(failures=failures)
+    )
     assert after.resource_version != bench.job.resource_version
     extra = {"job": "shop/spring", "error": "Too long"}
     assert lines(caplog.records) == [("ERROR", "status rejected, writing a shorter one", extra)]
@@ -287,7 +297,7 @@ async def test_the_deletion_of_a_job_does_not_wait_for_its_status(caplog: pytest
     bench = Bench()
     bench.cluster.hooks.fail(Rejected("Too long"), "write_status")
     deleted = replace(bench.job, deleted_at=NOW)
-    assert await bench.executor.write_status(deleted, Status(), ended()) is deleted
+    assert await bench.executor.write_status(deleted, seen(deleted), ended()) is deleted
     extra = {"job": "shop/spring", "error": "Too long"}
     assert lines(caplog.records) == [("ERROR", "status of a deleted ImageJob rejected", extra)]
     assert bench.telemetry.moves == []

@@ -19,6 +19,7 @@ from imagejob_operator.controller.leader_election import LeaderElector, LeaseLos
 from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.workqueue import WorkQueue
 from imagejob_operator.decision.operation import Operation, Progress, Stage
+from imagejob_operator.documents.run_trace import trace_id
 from imagejob_operator.log_context import current_object
 from imagejob_operator.ports.imagejobs import Forbidden, JobsError, Rejected, Unavailable
 from imagejob_operator.ports.object_store import StoreUnavailable
@@ -186,4 +187,6 @@ async def test_lines_of_an_operation_name_its_run_also_of_one_that_its_reconcile
     status = world.job.status
     assert status.run
     assert seen
-    assert all(fields == {**JOB, "uid": world.job.uid, "run": status.run.id, "number": 1} for fields in seen)
+    named = {"uid": world.job.uid, "run": status.run.id, "number": 1}
+    trace = {"trace_id": trace_id(world.job.uid, 1).hex()}
+    assert all(fields == {**JOB, **named, **trace} for fields in seen)

@@ -82,6 +82,8 @@ class Metrics:
         self._loop_lag = histogram(name, text, buckets=_LAG_BUCKETS)
         name, text = "imagejob_notifications", "Events of ended runs for the event sink, sent or dropped."
         self._notifications = counter(name, text, ["result"])
+        name, text = "imagejob_traces", "Traces of ended runs for the collector, sent or dropped."
+        self._traces = counter(name, text, ["result"])
         name, text = "imagejob_event_errors", "Watch events that could not be processed, by kind."
         self._event_errors = counter(name, text, ["kind"])
         name, text = "imagejob_api_request_duration_seconds", "Duration of requests to the API server."
@@ -166,6 +168,10 @@ class Metrics:
     def notified(self, result: str) -> None:
         """The event of a run was sent or dropped."""
         self._notifications.labels(result).inc()
+
+    def traced(self, result: str, traces: int) -> None:
+        """The traces of so many runs were sent or dropped."""
+        self._traces.labels(result).inc(traces)
 
     def event_failed(self, kind: str) -> None:
         """An event of a watch could not be processed."""
