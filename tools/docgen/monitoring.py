@@ -59,7 +59,9 @@ the counts of items and outputs, and the key of the report.
 
 An event is sent at least once. One that is not accepted with a status of 200 to 299 is sent again, with
 growing pauses, until 15 minutes after the end of the run. Then it is dropped: it counts in
-`imagejob_notifications_total{result="dropped"}`, and the log has the reason. A new leader sends the events of
+`imagejob_notifications_total{result="dropped"}`, and the log has the reason. After a status of 400 to 499,
+which says that the server will not take this event, it is dropped at once; but after 401, 403, 408, 425 and
+429 it is sent again. Events of one namespace do not hold up those of others. A new leader sends the events of
 the last 15 minutes again. Their `id` is the same, so the server can ignore them. An event is lost if the
 operator ends before it was accepted, and either the ImageJob is deleted or no operator runs for 15 minutes.
 Events are not in the order of the runs.

@@ -10,6 +10,10 @@ class SinkError(Exception):
     """The server did not accept an event; the message says why."""
 
 
+class EventRefused(SinkError):
+    """The server answered that it does not take this event: sending it again would not help."""
+
+
 class EventSink(Protocol):
     """Takes CloudEvents."""
 
@@ -17,5 +21,5 @@ class EventSink(Protocol):
         """Send one event, as JSON in structured mode.
 
         Raises:
-            SinkError: it was not accepted.
+            SinkError: it was not accepted; EventRefused if it never will be.
         """

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from imagejob_operator.adapters.http.event_sink import HttpEventSink
-from imagejob_operator.ports.event_sink import SinkError
+from imagejob_operator.ports.event_sink import EventRefused, SinkError
 from imagejob_operator.settings import InvalidSettings, read_settings
 from unit.adapters.test_sweep_metrics import NEEDED
 
@@ -73,14 +73,22 @@ async def test_the_token_is_read_for_each_event(tmp_path: Path) -> None:
     assert [headers["Authorization"] for headers, _ in server.requests] == ["Bearer one", "Bearer two"]
 
 
-@pytest.mark.parametrize("status", [302, 400, 401, 500, 503])
+@pytest.mark.parametrize("status", [302, 401, 403, 408, 425, 429, 500, 503])
 async def test_what_is_not_accepted_is_an_error_with_the_answer(status: int) -> None:
     server = Server(status)
     async with served(server) as url:
         with pytest.raises(SinkError, match=f"the server answered {status} .*: no room") as raised:
             await send(url)
+    assert not isinstance(raised.value, EventRefused)
     assert len(server.requests) == 1, "a redirect is not followed"
     assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 413, 415, 422])
+async def test_an_event_that_the_server_will_never_take_is_refused(status: int) -> None:
+    async with served(Server(status)) as url:
+        with pytest.raises(EventRefused, match=f"the server answered {status} .*: no room"):
+            await send(url)
 
 
 @pytest.mark.parametrize("token", [b"two\nlines", b"a\x00b", b"\xff\xfe", b"", b"a b"])

@@ -17,9 +17,9 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.api.status import error_status
-from imagejob_operator.controller.run_notifier import MOST, SENT_FOR, RunNotifier
+from imagejob_operator.controller.run_notifier import MOST, SENDERS, SENT_FOR, RunNotifier
 from imagejob_operator.documents.run_event import run_event
-from imagejob_operator.ports.event_sink import SinkError
+from imagejob_operator.ports.event_sink import EventRefused, SinkError
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -56,10 +56,13 @@ class Notified:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def ended(phase: Phase = Phase.SUCCEEDED, ago: timedelta = timedelta(), number: int = 1) -> ImageJob:
+def ended(
+    phase: Phase = Phase.SUCCEEDED, ago: timedelta = timedelta(), number: int = 1, namespace: str = "shop"
+) -> ImageJob:
     status = at_phase(phase)
     assert status.run
-    return job(changed(status, run=changed(status.run, number=number, finished_at=EPOCH - ago)))
+    made = job(changed(status, run=changed(status.run, number=number, finished_at=EPOCH - ago)))
+    return replace(made, key=replace(made.key, namespace=namespace))
 
 
 def test_an_end_is_sent_once() -> None:
@@ -112,6 +115,66 @@ def test_an_event_that_is_never_accepted_is_dropped_after_its_time(caplog: pytes
 
     run(scenario())
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+
+
+class Picky(Sink):
+    """Takes no event of a namespace."""
+
+    def __init__(self, error: type[SinkError], takes: float = 0) -> None:
+        super().__init__()
+        self.error, self.takes = error, takes
+
+    async def send(self, event: Mapping[str, Any]) -> None:
+        if event["data"]["namespace"] == "poor":
+            self.tries.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(self.takes)
+            raise self.error("no")
+        self.events.append(event)
+
+
+def test_an_event_that_is_refused_for_good_is_dropped_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        made = Notified(Picky(EventRefused))
+        made.notifier.moved(ended(namespace="poor"))
+        await made.for_seconds(0.1)
+        assert (made.results, len(made.sink.tries)) == (["dropped"], 1)
+        made.notifier.moved(ended(namespace="poor"))
+        await made.for_seconds(100)
+        assert len(made.sink.tries) == 1, "it is known"
+
+    run(scenario())
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+@pytest.mark.parametrize(("events", "takes"), [(4, 0), (4, 10), (100, 0), (1000, 10)])
+def test_events_that_wait_for_another_try_hold_up_no_other_namespace(events: int, takes: float) -> None:
+    async def scenario() -> None:
+        made = Notified(Picky(SinkError, takes))
+        for number in range(events):
+            made.notifier.moved(ended(namespace="poor", number=number))
+        task = asyncio.create_task(made.notifier.run(list))
+        await asyncio.sleep(60)
+        for number in range(4):
+            made.notifier.moved(ended(namespace="other", number=events + number))
+            await asyncio.sleep(takes + 2)
+            assert len(made.sink.events) == number + 1
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run(scenario())
+
+
+def test_a_server_that_is_away_gets_few_requests_however_many_events_wait() -> None:
+    async def scenario() -> None:
+        begun = asyncio.get_running_loop().time()
+        made = Notified(Sink(away_until=begun + 1e6))
+        for number in range(1000):
+            made.notifier.moved(ended(number=number, namespace=f"n{number % 7}"))
+        await made.for_seconds(100)
+        assert len(made.sink.tries) <= SENDERS * 101
+        await made.for_seconds(2 * SENT_FOR.total_seconds())
+
+    run(scenario())
 
 
 def test_a_bug_in_the_sink_does_not_end_the_notifier(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,13 +11,15 @@ from typing import Any
 
 import aiohttp
 
-from imagejob_operator.ports.event_sink import SinkError
+from imagejob_operator.ports.event_sink import EventRefused, SinkError
 
 SECONDS = 10.0
 """The timeout of one request."""
 HEADERS = {"Content-Type": "application/cloudevents+json", "User-Agent": "imagejob-operator"}
 MAX_ANSWER = 200
 """Bytes of an error's body that a message shows. The rest is not read."""
+NOT_FINAL = (401, 403, 408, 425, 429)
+"""Statuses from 400 to 499 after which an event may be accepted later: with a new token, or more slowly."""
 TOKEN = re.compile(r"[!-~]+")
 
 
@@ -43,7 +45,9 @@ class HttpEventSink:
                 if not answer.ok or answer.status >= 300:
                     # Without the charset that the server names, which may be none of text.
                     text = (await answer.content.read(MAX_ANSWER)).decode("utf-8", "replace")
-                    raise SinkError(f"the server answered {answer.status} {answer.reason}: {text}")
+                    final = 400 <= answer.status < 500 and answer.status not in NOT_FINAL
+                    kind = EventRefused if final else SinkError
+                    raise kind(f"the server answered {answer.status} {answer.reason}: {text}")
         except TimeoutError:
             raise SinkError(f"the server did not answer within {SECONDS:.0f} s") from None
         except (aiohttp.ClientError, OSError) as error:
