@@ -42,7 +42,7 @@ JOB_002 SourceUnreachable Check the URL and the web server, then retry.
 JOB_002 AccessDenied Correct the credentials or the policy that the message names, then retry.
 JOB_002 BucketNotFound Create the bucket, or correct its name in the ImageStore or in the operator's settings.
 JOB_002 StoreNotFound Create the ImageStore again, then retry.
-JOB_002 StoreUnavailable Retry when the store answers again.
+JOB_002 StoreUnavailable Retry when the store answers again and has space.
 JOB_002 StagingDeadlineExceeded Raise `execution.stagingDeadlineSeconds`, or use fewer sources.
 JOB_003 PodRejected Correct `execution.podTemplate`, or the policy that refused the Pod.
 JOB_003 QuotaExceeded Wait for other Pods, raise the quota, or lower `podTemplate.resources`; then retry.
@@ -57,13 +57,13 @@ JOB_005 ItemsFailed Replace the images, raise `limits`, or allow failures with `
 JOB_005 OutOfMemory Raise the memory in `podTemplate.resources`, or lower `limits.pixels`.
 JOB_005 Crashed Read the logs of the Pods, then retry. Report exit code 70 as a bug.
 JOB_005 NodeLost Fix the nodes, or keep the Pods off them with `podTemplate.nodeSelector`; then retry.
-JOB_005 StoreUnreachable Allow the connection from Pods to the store, or repair the store; then retry.
+JOB_005 StoreUnreachable Allow Pods to connect to the store, repair it, or free space in it; then retry.
 JOB_005 ResultsInvalid Make sure that no lifecycle rule deletes `.imagejob-staging/`, then retry.
 JOB_006 DeadlineExceeded Raise `activeDeadlineSeconds` or `parallelism`, or fix what the run was waiting for.
 JOB_007 DestinationDenied Allow the operator to write there, or choose another `destination.prefix`.
 JOB_007 BucketNotFound Create the bucket, or correct the ImageStore of `destination.storeRef`.
 JOB_007 StoreNotFound Create the ImageStore again, then retry.
-JOB_007 StoreUnavailable Retry when the store answers again.
+JOB_007 StoreUnavailable Retry when the store answers again and has space.
 JOB_007 OverwriteRefused Remove the objects, choose another prefix, or set `destination.overwrite`.
 JOB_008 Cancelled To run the job again, set a new `run.id`.
 JOB_008 Superseded If this was not intended, find out which other writer changes `run.id`.

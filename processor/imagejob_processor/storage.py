@@ -81,16 +81,16 @@ class Store:
         """Store an output under its key.
 
         Raises:
-            ItemFailure: IMG_006.
+            ItemFailure: IMG_006: the store rejected this output.
             OrderExpired: The policy has expired.
+            StoreUnavailable: No response in time, or the store has no space: no item is to blame.
         """
         name = key.rpartition("/")[2]
         send = self._put_padded if upload.signatures else self._post
-        try:
-            response = send(upload, name, content_type, data)
-        except StoreUnavailable as error:
-            raise ItemFailure(ItemCode.WRITE_FAILED, str(error)) from error
+        response = send(upload, name, content_type, data)
         _raise_if_expired("the outputs", response)
+        if response.full:
+            raise StoreUnavailable(f"the store has no space for output {name}: {response.describe()}")
         if response.status not in (200, 201, 204):
             message = f"the store rejected output {name}: {response.describe()}"
             raise ItemFailure(ItemCode.WRITE_FAILED, message)

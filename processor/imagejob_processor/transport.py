@@ -30,6 +30,8 @@ _TRANSIENT = frozenset({408, 409, 425, 429, *range(500, 600)} - {501})
 _UNKNOWN_SIGNER = {b"InvalidAccessKeyId", b"ExpiredToken", b"InvalidToken"}
 _REFUSED = {b"AccessDenied", b"AllAccessDisabled", b"InvalidObjectState", b"InvalidRequest"}
 """Denied by a policy, archived, or encrypted with a key that the request does not have."""
+_FULL = {b"QuotaExceeded", b"XMinioAdminBucketQuotaExceeded"}
+"""Of the quota of a bucket; a store whose disks are full answers 507."""
 _REMEDIES = {
     b"AccessDenied": "allow access to it",
     b"AllAccessDisabled": "allow access to it",
@@ -84,6 +86,11 @@ class Response:
         """Whether the store refuses this object, and may allow others."""
         about_it = bool(self._codes & _REFUSED) or any(code.startswith(b"KMS.") for code in self._codes)
         return self.status in (400, 403) and about_it and not self.expired
+
+    @property
+    def full(self) -> bool:
+        """Whether the store has no space left."""
+        return self.status == 507 or bool(self._codes & _FULL)
 
     @property
     def remedy(self) -> str:

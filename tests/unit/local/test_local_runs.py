@@ -25,7 +25,10 @@ import yaml
 from demo.photos import path_of
 from imagejob_contract.order import EngineName
 from imagejob_local.command import run
+from imagejob_local.folder import explained
+from imagejob_local.object_files import NewObject
 from imagejob_operator.api.spec import item_limits, parse_spec
+from imagejob_operator.ports.object_store import ObjectHeaders, StoredObject
 from imagejob_processor.pixels.resampling import load_engine
 from imagejob_processor.rendering import pipeline
 from imagejob_processor.rendering.encoded import EncodedRendition
@@ -241,6 +244,27 @@ def test_a_full_disk_is_no_denied_access(
     assert "JOB_002 StoreUnavailable: " in shown
     assert "No space left on device; free space on the disk with the folder of --store" in shown
     assert "AccessDenied" not in shown
+
+
+def test_a_disk_that_is_full_when_outputs_are_made_is_no_fault_of_the_images(
+    tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = NewObject.commit
+
+    def full(new: NewObject, headers: ObjectHeaders, if_absent: bool = False) -> StoredObject | None:
+        if headers.content_type.startswith("image/webp"):
+            raise explained(OSError(errno.ENOSPC, "No space left on device"), "out/a.webp", writing=True)
+        return commit(new, headers, if_absent)
+
+    monkeypatch.setattr(NewObject, "commit", full)
+    job = manifest(tmp_path, {"keys": [*PHOTOS]}, execution={"retriesPerShard": 0})
+    assert run(job, store) == 1
+    shown = capsys.readouterr().out
+    assert "JOB_005 StoreUnreachable: " in shown
+    assert "HTTP 507 InsufficientStorage" in shown
+    assert "No space left on device; free space on the disk with the folder of --store" in shown
+    assert "remedy       Allow Pods to connect to the store, repair it, or free space in it" in shown
+    assert "Replace the images" not in shown
 
 
 def test_the_cause_is_shown_also_for_a_long_key(

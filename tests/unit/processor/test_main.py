@@ -20,7 +20,7 @@ from imagejob_contract.result import ExitCode, ItemCode, Summary, Work, decode_r
 from imagejob_processor import main as program
 from imagejob_processor.errors import BadOrder
 from unit.processor.images import LIMITS, rendition, resized, stored
-from unit.processor.store_double import EXPIRED, Answer, Script, serving
+from unit.processor.store_double import EXPIRED, QUOTA, Answer, Script, serving
 
 WAYS = (
     rendition(resized(60, 60), name="web", form=Format.WEBP),
@@ -214,6 +214,7 @@ def test_another_attempt_was_first(script, start):
         pytest.param("/result", Answer(403, EXPIRED), ExitCode.ORDER_EXPIRED, id="result expired"),
         pytest.param("/result", Answer(403), ExitCode.RESULT_NOT_STORED, id="result denied"),
         pytest.param("/2", Answer(403), ExitCode.RESULT_NOT_STORED, id="source denied"),
+        pytest.param("/bucket", Answer(403, QUOTA), ExitCode.RESULT_NOT_STORED, id="store full"),
         pytest.param("/order", Answer(404), ExitCode.BAD_ORDER, id="no order"),
         pytest.param("/order", Answer(body=b"{}"), ExitCode.BAD_ORDER, id="empty order"),
         pytest.param("/order", Answer(body=b"\xff"), ExitCode.BAD_ORDER, id="no JSON"),

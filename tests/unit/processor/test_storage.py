@@ -245,7 +245,6 @@ def test_trouble_after_an_upload_means_the_whole_object_again(store, script):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (Answer(503), "5 tries"),
         (
             Answer(403, b"<Code>AccessDenied</Code><Message>Invalid according to Policy</Message>"),
             "according to Policy",
@@ -253,11 +252,35 @@ def test_trouble_after_an_upload_means_the_whole_object_again(store, script):
         (Answer(400, b"<Code>EntityTooLarge</Code>"), "EntityTooLarge"),
     ],
 )
-def test_an_output_that_cannot_be_stored_costs_the_item(store, script, answer, message):
+def test_an_output_that_is_rejected_costs_the_item(store, script, answer, message):
     script.answers["/bucket"] = [answer]
     with pytest.raises(ItemFailure, match=message) as caught:
         post(store, script)
     assert caught.value.code is ItemCode.WRITE_FAILED
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Answer(503), r"output 000001-web failed: HTTP 503 \(5 tries"),
+        (
+            Answer(507, b"<Code>XMinioStorageFull</Code>"),
+            "output 000001-web failed: HTTP 507 XMinioStorageFull",
+        ),
+        (
+            Answer(403, b"<Code>QuotaExceeded</Code>"),
+            "the store has no space for output 000001-web: HTTP 403 QuotaExceeded",
+        ),
+        (
+            Answer(400, b"<Code>XMinioAdminBucketQuotaExceeded</Code>"),
+            "the store has no space for output 000001-web: HTTP 400 XMinioAdminBucketQuotaExceeded",
+        ),
+    ],
+)
+def test_no_item_is_to_blame_for_a_store_that_is_away_or_full(store, script, answer, message):
+    script.answers["/bucket"] = [answer]
+    with pytest.raises(StoreUnavailable, match=message):
+        post(store, script)
 
 
 def test_the_result_is_only_put_where_there_is_none(store, script):

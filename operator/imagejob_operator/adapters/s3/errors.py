@@ -15,6 +15,7 @@ from imagejob_operator.ports.object_store import (
     ObjectRefused,
     StoreDenied,
     StoreError,
+    StoreFull,
     StoreUnavailable,
 )
 
@@ -30,6 +31,8 @@ TRANSIENT = {
     "ServiceUnavailable",
     "XMinioServerNotInitialized",
 }
+FULL = {"QuotaExceeded", "XMinioAdminBucketQuotaExceeded"}
+"""The quota of a bucket is used up. A store whose disks are full answers 507, and may get new ones."""
 NOT_SUPPORTED = {"NotImplemented", "MethodNotAllowed"}
 REFUSED = {"AccessDenied", "AllAccessDisabled", "BadRequest", "InvalidObjectState"}
 """Codes that may be about one object: its policy, storage class, or encryption (BadRequest, for a HEAD)."""
@@ -93,6 +96,8 @@ def of_code(code: str, status: int, message: str) -> type[StoreError]:
         return CallNotSupported
     if code in TRANSIENT or status >= 500 or status == 429:
         return StoreUnavailable
+    if code in FULL:
+        return StoreFull
     encrypted = code == "InvalidRequest" and "encrypt" in message.lower()
     if code in REFUSED or code.startswith("KMS.") or encrypted:
         return ObjectRefused
