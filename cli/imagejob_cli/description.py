@@ -54,12 +54,12 @@ def summary(session: Session, job: ImageJob, *, advise: bool = True) -> None:
 
 def _heading(job: ImageJob) -> Iterator[RenderableType]:
     run = job.run
-    line = styled("").append(f"{job.namespace}/{job.name}", style="bold")
+    line = styled(f"{job.namespace}/{job.name}", "bold")
     line.append("  ").append_text(styled(run.outcome or job.phase))
     took = run.duration or (short(now() - run.started_at) if run.started_at else "")
     name = f" ({run.id})" if run.id != str(run.number) else ""
     number = f"run {run.number}{name}" if run.number else ""
-    line.append("  " + ", ".join(filter(None, [number, took, items_text(job)])))
+    line.append_text(styled("  " + ", ".join(filter(None, [number, took, items_text(job)]))))
     yield line
     if unserved := job.unserved(now()):
         yield styled(unserved, "yellow")
@@ -123,7 +123,7 @@ def _waiting_section(job: ImageJob) -> Iterator[RenderableType]:
     rows.append(["fault", entry.fault])
     rows.append(["runbook", entry.runbook])
     yield styled("")
-    yield styled("").append(f"WAITING {waiting.reason}", style="bold yellow")
+    yield styled(f"WAITING {waiting.reason}", "bold yellow")
     yield columns([["", styled(str(name), "dim"), text] for name, text in rows])
 
 

@@ -33,7 +33,7 @@ def apply_change(
             f"ImageJob {name!r} is managed by {owner}, which would revert the change: it was not made. "
             "Make it in Git, or add --force:"
         )
-        terminal.write(to_yaml(change).rstrip())
+        terminal.write_block(to_yaml(change).rstrip())
         return USAGE
     session.client.patch(name, change)
     terminal.write(f"imagejob.imagejob.dev/{name} {done}")

@@ -62,7 +62,7 @@ def _root(
 ) -> None:
     """Run and follow ImageJobs, and find out why one failed."""
     if ctx.invoked_subcommand is None:
-        terminal.write(ctx.get_help())
+        terminal.write_block(ctx.get_help())
 
 
 app.command(short_help="Create ImageJobs from a manifest or from options.")(submit)
@@ -106,7 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         context = cast("typer.Context | None", getattr(error, "ctx", None))
         path = context.command_path if context else program()
-        terminal.warn(f"{program()}: {usage_message(error.format_message())}\nsee: {path} --help")
+        terminal.warn(f"{program()}: {usage_message(error.format_message())}")
+        terminal.warn(f"see: {path} --help")
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return exits.INTERRUPTED

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from imagejob.printable import visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
 UNLIMITED = 100_000
 """Columns of a pipe."""
+
+_NOT_ASCII = re.compile(r"[^\n -~]")
 
 STYLES = {
     "Succeeded": "green",
@@ -38,13 +43,13 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def show(*renderables: RenderableType) -> None:
-    """Print to standard output; in a pipe without the spaces that fill a table."""
+    """Print what `styled` and `columns` have made; in a pipe without the spaces that fill a table."""
     out = console()
     with out.capture() as captured:
         for renderable in renderables:
             out.print(renderable)
     text = captured.get()
-    write(
+    write_block(
         "\n".join(line.rstrip() for line in text.splitlines())
         if not sys.stdout.isatty()
         else text.rstrip("\n")
@@ -57,13 +62,24 @@ def show_line(text: Text) -> None:
 
 
 def write(text: str) -> None:
-    """Print a line as it is."""
+    """Print a line."""
+    write_block(visible(text))
+
+
+def write_block(text: str) -> None:
+    """Print text as it is: lines without anything that a terminal could take as a command."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
+def write_json(value: object) -> None:
+    """Print a value as JSON, with escapes for what is not printable."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    write_block(_NOT_ASCII.sub(lambda c: c[0] if c[0].isprintable() else json.dumps(c[0])[1:-1], text))
+
+
 def warn(text: str) -> None:
-    """Print text to standard error."""
+    """Print a line to standard error."""
     sys.stderr.write(f"{visible(text)}\n")
     sys.stderr.flush()
 
@@ -73,16 +89,6 @@ def styled(text: str, style: str = "") -> Text:
     from rich.text import Text
 
     return Text(visible(text), style=style or STYLES.get(text, ""))
-
-
-def visible(text: str) -> str:
-    r"""The text with an escape such as `\x1b` for each character that a terminal may take as a command.
-
-    Keys and messages may have them.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def columns(
@@ -117,11 +123,11 @@ def show_documents(bodies: Iterable[Mapping[str, Any]], form: str, *, as_list: b
         return
     whole: Mapping[str, Any] = found[0] if found and not as_list else _list(found)
     if form == "json":
-        write(json.dumps(whole, indent=2, ensure_ascii=False))
+        write_json(whole)
         return
     from imagejob.manifest import to_yaml
 
-    write(to_yaml(whole).rstrip())
+    write_block(to_yaml(whole).rstrip())
 
 
 def _list(bodies: list[dict[str, Any]]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def transfer(verb: str, count: int, size: int, run: Transfer) -> int:
             if done.state == FAILED:
                 terminal.warn(done.message)
             elif done.state != UP_TO_DATE:
-                write(f"{terminal.visible(done.key)}  {terminal.size(done.size)}")
+                write(f"{done.key}  {terminal.size(done.size)}")
 
     if sys.stdout.isatty():
         _with_bar(verb, size, run, line)

@@ -14,7 +14,7 @@ from imagejob.job import ImageJob
 from imagejob_cli.description import summary
 from imagejob_cli.exits import of_job
 from imagejob_cli.session import Session, now
-from imagejob_cli.terminal import STYLES, console, counted, short, styled, write
+from imagejob_cli.terminal import STYLES, console, counted, short, styled, visible, write
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -100,10 +100,12 @@ class Bar:
         detail = (
             pace_text(self._pace, job) if job.items.total and job.phase == "Running" else waiting_for(job)
         )
-        phase = f"[{STYLES.get(job.phase, 'cyan')}]{job.phase:<10}[/]"
+        phase = styled(f"{job.phase:<10}", STYLES.get(job.phase, "cyan"))
         total = job.items.total or None
         done = job.items.finished if total else 0
-        self._progress.update(self._task, completed=done, total=total, phase=phase, detail=detail)
+        self._progress.update(
+            self._task, completed=done, total=total, phase=phase.markup, detail=visible(detail)
+        )
 
 
 class Failures:

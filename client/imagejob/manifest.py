@@ -133,4 +133,9 @@ def to_yaml(manifest: Mapping[str, Any]) -> str:
     """The manifest as YAML, with its members in the usual order."""
     import yaml
 
-    return str(yaml.safe_dump(dict(manifest), sort_keys=False, allow_unicode=True, width=110))
+    def dumped(unicode: bool) -> str:
+        return str(yaml.safe_dump(dict(manifest), sort_keys=False, allow_unicode=unicode, width=110))
+
+    text = dumped(unicode=True)
+    # Escapes are the only form of what a terminal does not show as itself.
+    return text if text.replace("\n", "").isprintable() else dumped(unicode=False)

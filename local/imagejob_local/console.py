@@ -13,14 +13,13 @@ from time import monotonic
 from typing import Any, TextIO
 
 from imagejob.catalogue import explain_failure
+from imagejob.printable import visible
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import ErrorStatus, Status
 from imagejob_operator.documents.report import Report, ReportCheck
 
-_CONTROL = re.compile(r"[^ -~\u00a0-\U0010ffff]|[\ud800-\udfff]")
-"""Characters that a terminal may take as commands, or that it cannot show. Keys may have them."""
 UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -42,7 +41,7 @@ class Console:
 
     def _write(self, text: str) -> None:
         try:
-            self._output.write(_CONTROL.sub(lambda found: repr(found[0])[1:-1], text) + "\n")
+            self._output.write(f"{visible(text)}\n")
             self._output.flush()
         except OSError:
             # The reader of a pipe has ended, or a disk is full. What is buffered goes nowhere, too.

@@ -39,5 +39,6 @@ def completion(shell: Annotated[Shell, typer.Argument(help="The shell.", metavar
 
     fish: imagejob completion fish > ~/.config/fish/completions/imagejob.fish
     """
-    terminal.write(get_completion_script(prog_name="imagejob", complete_var=VARIABLE, shell=shell.value))
+    script = get_completion_script(prog_name="imagejob", complete_var=VARIABLE, shell=shell.value)
+    terminal.write_block(script)
     return 0

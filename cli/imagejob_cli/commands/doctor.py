@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -49,6 +48,5 @@ def doctor(
                 rows.append(["", "", terminal.styled(f"→ {finding.remedy}", "cyan")])
             terminal.show(terminal.columns(rows))
     else:
-        found = [asdict(finding) for finding in findings]
-        terminal.write(json.dumps(found, indent=2, ensure_ascii=False))
+        terminal.write_json([asdict(finding) for finding in findings])
     return CLUSTER if any(finding.result is Result.NOT_OK for finding in findings) else 0

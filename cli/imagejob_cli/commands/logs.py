@@ -77,10 +77,10 @@ def readable(line: str) -> Text:
     level = str(entry.get("level", ""))
     moment = str(entry.get("time", ""))[11:19]
     text = terminal.styled(f"{moment} ", "dim")
-    text.append(f"{level:<7} ", style=LEVELS.get(level, ""))
-    text.append(message)
+    text.append_text(terminal.styled(f"{level:<7} ", LEVELS.get(level, "")))
+    text.append_text(terminal.styled(message))
     rest = "  ".join(f"{name}={value}" for name, value in entry.items() if name not in _FIXED)
-    return text.append(f"  {rest}" if rest else "", style="dim")
+    return text.append_text(terminal.styled(f"  {rest}" if rest else "", "dim"))
 
 
 def _together(streams: list[Iterator[Text]]) -> None:

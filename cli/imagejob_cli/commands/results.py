@@ -86,7 +86,7 @@ def _read(client: Client, name: str, bucket: str, operator_namespace: str) -> Re
 def _show(found: Results, form: options.Output) -> None:
     if form is options.Output.NAME:
         for output in found.published():
-            terminal.write(terminal.visible(output.key))
+            terminal.write(output.key)
     elif form is options.Output.TABLE:
         terminal.show(*_table(found))
     else:
@@ -101,7 +101,8 @@ def _table(found: Results) -> list[RenderableType]:
     counts = [terminal.counted(totals.items, "item"), terminal.counted(totals.outputs, "output")]
     counts += [f"{totals.failed} failed"] if totals.failed else []
     counts += [f"{totals.skipped} up to date"] if totals.skipped else []
-    shown: list[RenderableType] = [line.append(f"  run {report.run}, {', '.join(counts)}")]
+    line.append_text(terminal.styled(f"  run {report.run}, {', '.join(counts)}"))
+    shown: list[RenderableType] = [line]
     if totals.outputs:
         shown.append(terminal.styled(_sizes(found), "dim"))
     shown += error_section(found.job)

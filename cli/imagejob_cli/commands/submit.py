@@ -92,7 +92,7 @@ def submit(
     if generate:
         for manifest in manifests:
             check(manifest)
-        terminal.write("---\n".join(map(to_yaml, manifests)).rstrip())
+        terminal.write_block("---\n".join(map(to_yaml, manifests)).rstrip())
         return 0
     session = connect(namespace, context, kubeconfig)
     created = _create(session, manifests, namespace, form)

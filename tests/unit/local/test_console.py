@@ -42,9 +42,9 @@ def test_a_key_cannot_look_like_another_line() -> None:
 
 
 def test_a_key_cannot_control_the_terminal() -> None:
-    key = "a\x1b[2Jb\r\u009bc\ud800é.jpg"
+    key = "a\x1b[2Jb\r\u009bc\ud800é\u202egpj.jpg"
     line = record(level="WARNING", message="item failed", source=key, code="IMG_001", cause="")
-    assert "failed: a\\x1b[2Jb\\r\\x9bc\\ud800é.jpg" in shown(line)
+    assert "failed: a\\x1b[2Jb\\r\\x9bc\\ud800é\\u202egpj.jpg" in shown(line)
 
 
 def test_warnings_of_the_operator_are_shown() -> None:
