@@ -5,30 +5,31 @@ from __future__ import annotations
 import configparser
 import os
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from imagejob.errors import StoreFailed
-from imagejob.port_forward import dialler, pool_manager
+from imagejob.port_forward import dialler
 from imagejob.store_location import FoundStore, service_of
 from imagejob.transport import Transport
 from imagejob_operator.naming.names import RESERVED_ROOTS
 
 if TYPE_CHECKING:
-    import urllib3
     from minio import Minio
     from minio.credentials.providers import Provider
 
+    from imagejob.store_pool import StorePool
     from imagejob_operator.documents.report import Report
 
-CONNECTIONS, RETRIES = 8, 3
-CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0
+CONNECTIONS = 8
 CHUNK = 1 << 18
 LONGEST_LINK = timedelta(days=7)
 """The limit of S3."""
+SHA256 = "imagejob-sha256"
+"""The name of the metadata with the hash of an object."""
 NO_CREDENTIALS = (
     "there are no credentials for it: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE for a "
     "profile in ~/.aws/credentials; for a login with SSO, run: "
@@ -41,11 +42,21 @@ Advance = Callable[[int], object]
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object: its key below the namespace's part, its bytes, and its ETag without quotes."""
+    """An object: its key below the namespace's part, and its bytes."""
 
     key: str
     size: int
     etag: str
+    """Without quotes; empty if it is not known, or certainly no hash of the bytes."""
+    sha256: str = ""
+    """The hash of the bytes in hex, if the store has it; a listing never has."""
+
+
+class Readable(Protocol):
+    """A file that is uploaded."""
+
+    def read(self, count: int = -1, /) -> bytes:
+        """The next bytes, empty at the end."""
 
 
 class Objects(Protocol):
@@ -64,8 +75,8 @@ class Objects(Protocol):
     def read(self, key: str, file: BinaryIO, advance: Advance) -> None:
         """Write the bytes of an object to a file."""
 
-    def write(self, key: str, file: BinaryIO, size: int, content_type: str) -> None:
-        """Store an object of `size` bytes."""
+    def write(self, key: str, file: Readable, size: int, content_type: str, sha256: str = "") -> None:
+        """Store an object of `size` bytes, with their hash in hex."""
 
     def link(self, key: str, lifetime: timedelta) -> str:
         """A URL with which anybody can read the object, for at most seven days."""
@@ -91,11 +102,11 @@ class Bucket:
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """See Objects."""
+        from imagejob.listing import list_objects
+
         part = self._location.prefix
         with self._explained(f"list {prefix!r}"):
-            for found in self._minio.list_objects(
-                self._location.bucket, prefix=part + prefix, recursive=True
-            ):
+            for found in list_objects(self._minio, self._location.bucket, part + prefix):
                 key = str(found.object_name).removeprefix(part)
                 if not found.is_dir and key.partition("/")[0] not in RESERVED_ROOTS:
                     yield StoredObject(key, found.size or 0, (found.etag or "").strip('"'))
@@ -111,7 +122,9 @@ class Bucket:
                 if error.code in ("NoSuchKey", "NoSuchObject"):
                     return None
                 raise
-        return StoredObject(key, found.size or 0, (found.etag or "").strip('"'))
+        headers: Mapping[str, str] = found.metadata or {}
+        etag = "" if _encrypted(headers) else (found.etag or "").strip('"')
+        return StoredObject(key, found.size or 0, etag, headers.get(f"x-amz-meta-{SHA256}", ""))
 
     def read(self, key: str, file: BinaryIO, advance: Advance) -> None:
         """See Objects."""
@@ -121,22 +134,24 @@ class Bucket:
         with self._explained(f"read {whole!r}"):
             response = self._minio.get_object(self._location.bucket, whole)
             try:
-                expected, count = int(response.headers.get("Content-Length", "-1")), 0
                 for chunk in response.stream(CHUNK, decode_content=False):
                     file.write(chunk)
-                    count += len(chunk)
                     advance(len(chunk))
-                if expected not in (-1, count):
-                    raise StoreFailed(f"{self.name} sent {count} of {expected} bytes of {whole!r}; try again")
             finally:
                 response.close()
                 response.release_conn()
 
-    def write(self, key: str, file: BinaryIO, size: int, content_type: str) -> None:
+    def write(self, key: str, file: Readable, size: int, content_type: str, sha256: str = "") -> None:
         """See Objects."""
         with self._explained(f"write {key!r}"):
-            whole = self._location.prefix + key
-            self._minio.put_object(self._location.bucket, whole, file, size, content_type=content_type)
+            self._minio.put_object(
+                self._location.bucket,
+                self._location.prefix + key,
+                cast("BinaryIO", file),
+                size,
+                content_type=content_type,
+                metadata={SHA256: sha256} if sha256 else None,
+            )
 
     def link(self, key: str, lifetime: timedelta) -> str:
         """See Objects."""
@@ -169,36 +184,19 @@ class Bucket:
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
-        import urllib3
-        from minio.error import MinioException, S3Error
+        from imagejob.store_failures import FAILURES, cause_of
 
-        endpoint = self._location.endpoint
         try:
             yield
-        except S3Error as error:
-            text = f"cannot {what} in {self.name}: {error.code}: {error.message}{_remedy(error.code)}"
-            raise StoreFailed(text) from None
-        except (urllib3.exceptions.HTTPError, MinioException, OSError) as error:
-            cause = " ".join(str(getattr(error, "reason", None) or error).split())[:200]
-            raise StoreFailed(
-                f"cannot {what} in {self.name}: {endpoint} does not answer: {cause}; check the "
-                "address and the network"
-            ) from None
-        except ValueError as error:
-            raise StoreFailed(f"cannot {what} in {self.name}: {error}") from None
+        except FAILURES as error:
+            cause = cause_of(error, self._location)
+            raise StoreFailed(f"cannot {what} in {self.name}: {cause}") from None
 
 
-_REMEDIES = {
-    "AccessDenied": "your credentials do not allow this; ask the administrator of the bucket",
-    "InvalidAccessKeyId": "your access key is not one of this store; check AWS_ACCESS_KEY_ID and AWS_PROFILE",
-    "SignatureDoesNotMatch": "your secret key is wrong; check AWS_SECRET_ACCESS_KEY and AWS_PROFILE",
-    "ExpiredToken": "your credentials have expired; log in again",
-    "NoSuchBucket": "the bucket does not exist; ask an administrator",
-}
-
-
-def _remedy(code: str | None) -> str:
-    return f"; {_REMEDIES[code]}" if code in _REMEDIES else ""
+def _encrypted(headers: Mapping[str, str]) -> bool:
+    """Whether an object is encrypted in a way in which its ETag is no hash of its bytes."""
+    by_kms = headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
+    return by_kms or "x-amz-server-side-encryption-customer-algorithm" in headers
 
 
 def _client(transport: Transport, found: FoundStore) -> Minio:
@@ -249,18 +247,12 @@ def _credentials(found: FoundStore) -> Provider:
     return chain
 
 
-def _pool(transport: Transport, found: FoundStore) -> urllib3.PoolManager:
-    import urllib3
+def _pool(transport: Transport, found: FoundStore) -> StorePool:
+    from imagejob.store_pool import StorePool
 
-    location = found.location
-    tls = _tls(found) if location.secure else None
-    if service := service_of(location):
-        return pool_manager(dialler(transport, service), tls, CONNECTIONS)
-    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
-    retries = urllib3.Retry(total=RETRIES, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
-    return urllib3.PoolManager(
-        maxsize=CONNECTIONS, block=True, timeout=timeout, retries=retries, ssl_context=tls
-    )
+    service = service_of(found.location)
+    tls = _tls(found) if found.location.secure else None
+    return StorePool(tls, CONNECTIONS, dialler(transport, service) if service else None)
 
 
 def _tls(found: FoundStore) -> ssl.SSLContext:

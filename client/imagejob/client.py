@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from imagejob import kubeconfig, operator_settings
-from imagejob.errors import Conflict, Invalid
+from imagejob.errors import Conflict, Invalid, Unreachable
 from imagejob.job import ImageJob
 from imagejob.manifest import Manifest, check, check_kind
 from imagejob.names import checked_name, checked_namespace
@@ -93,6 +93,7 @@ class Client:
             params["labelSelector"] = labels
         path = _path(None if all_namespaces else namespace or self.namespace)
         found: list[ImageJob] = []
+        tokens: set[str] = set()
         while True:
             page = self.transport.request("GET", path, "ImageJobs", params)
             found.extend(
@@ -102,6 +103,9 @@ class Client:
             following = (page.get("metadata") or {}).get("continue")
             if not following:
                 return sorted(found, key=lambda job: (job.namespace, job.name))
+            if following in tokens:
+                raise Unreachable("the API server lists the same ImageJobs again and again; try again")
+            tokens.add(following)
             params = {**params, "continue": following}
 
     def watch(self, name: str, namespace: str | None = None, *, timeout: float = HOUR) -> Iterator[ImageJob]:

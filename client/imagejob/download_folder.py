@@ -7,21 +7,25 @@ Keys come from a listing or a report, which others can write, so they are not tr
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
+from imagejob.digests import Digests, digests_of
 from imagejob.errors import Invalid
 
 MAX_NAME_BYTES = 255
 """The limit of most file systems on one name."""
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_REFUSED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that a terminal takes as commands, or that show a name in another order than it has.
+
+Others that are not seen are part of names, such as the joiners of emoji.
+"""
 _ONLY_HERE = os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | _ONLY_HERE
 
@@ -66,18 +70,21 @@ class DownloadFolder:
                 with suppress(FileNotFoundError):
                     os.unlink(partial, dir_fd=folder)
 
-    def holds(self, key: str, size: int, etag: str) -> bool:
-        """Whether the file of a key has the bytes of an object; false if its ETag is no MD5 digest."""
+    def digests(self, key: str, size: int) -> Digests | None:
+        """The hashes of the file of a key; None if there is none of this size."""
         *folders, name = segments(key)
         try:
             with (
                 self._folder(folders, create=False) as folder,
-                os.fdopen(os.open(name, os.O_RDONLY | _ONLY_HERE, dir_fd=folder), "rb") as file,
+                # A FIFO would wait for a writer.
+                os.fdopen(
+                    os.open(name, os.O_RDONLY | os.O_NONBLOCK | _ONLY_HERE, dir_fd=folder), "rb"
+                ) as file,
             ):
-                same_size = os.fstat(file.fileno()).st_size == size
-                return same_size and md5(file) == etag
+                found = os.fstat(file.fileno())
+                return digests_of(file) if stat.S_ISREG(found.st_mode) and found.st_size == size else None
         except OSError:
-            return False
+            return None
 
     @contextmanager
     def _folder(self, names: list[str], *, create: bool = True) -> Iterator[int]:
@@ -107,11 +114,6 @@ class DownloadFolder:
             raise Invalid(f"{key!r} cannot be written below {self.root}: {error.strerror}") from None
 
 
-def md5(file: BufferedReader) -> str:
-    """The MD5 digest of a file: the ETag of an object that was stored in one request, in most stores."""
-    return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
 def _exists(name: str, folder: int) -> bool:
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -127,7 +129,7 @@ def segments(key: str) -> list[str]:
     for name in found:
         if name in ("", ".", "..") or "\\" in name:
             raise Invalid(f"the key {shown} is no path below a folder, because of {name!r}; it is left out")
-        if _INVISIBLE.search(name):
+        if _REFUSED.search(name):
             raise Invalid(f"the key {shown} has characters that no file name should have; it is left out")
         if (size := len(name.encode())) > MAX_NAME_BYTES:
             raise Invalid(

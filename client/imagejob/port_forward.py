@@ -18,7 +18,6 @@ from imagejob.store_location import Service
 from imagejob.transport import HttpTransport, Transport
 
 if TYPE_CHECKING:
-    import urllib3
     from websocket import WebSocket
 
 PROTOCOL = "v4.channel.k8s.io"
@@ -112,27 +111,3 @@ def _pod(transport: Transport, service: Service) -> tuple[str, int]:
     raise StoreFailed(
         f"no Pod of {what} is ready, so the store cannot be reached; see: kubectl get pods -n {space}"
     )
-
-
-def pool_manager(dial: Dial, tls: ssl.SSLContext | None, connections: int) -> urllib3.PoolManager:
-    """A pool whose connections are those of `dial`, whatever the host of a URL is."""
-    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket:
-            return dial()
-
-    class Encrypted(HTTPSConnection):
-        def _new_conn(self) -> socket:
-            return dial()
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class EncryptedPool(HTTPSConnectionPool):
-        ConnectionCls = Encrypted
-
-    pool = PoolManager(maxsize=connections, block=True, ssl_context=tls, retries=False)
-    pool.pool_classes_by_scheme = {"http": PlainPool, "https": EncryptedPool}
-    return pool

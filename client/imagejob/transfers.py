@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import re
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from imagejob.bucket import CONNECTIONS, Advance, Objects, StoredObject
 from imagejob.errors import ImageJobError, Invalid
+from imagejob.upload_file import UploadFile
 from imagejob_operator.validation.keys import InvalidKey, check_name
 
 if TYPE_CHECKING:
     from imagejob.download_folder import DownloadFolder
 
 T = TypeVar("T")
+_MD5 = re.compile(r"[0-9a-f]{32}")
 UPLOADED, DOWNLOADED, UP_TO_DATE, FAILED = "uploaded", "downloaded", "up to date", "failed"
 
 
@@ -46,14 +49,21 @@ Report = Callable[[Transferred], object]
 
 
 def plan_uploads(paths: Iterable[Path], prefix: str) -> tuple[list[Upload], list[Path]]:
-    """Files with their keys: the path below a folder that is given, or the name of a file.
+    """Files with their keys: the prefix, then the path below a folder that is given, or the name of a file.
+
+    Args:
+        paths: Folders and files.
+        prefix: A folder of the bucket; a slash is added if it has none. Empty for no folder.
 
     Returns:
-        The uploads by key, and what is left out in folders: hidden files, and symbolic links.
+        The uploads by key, and what is left out in folders: hidden files, symbolic links, and what is no
+        regular file, such as a FIFO.
 
     Raises:
         Invalid: A path does not exist or cannot be read, two files have one key, or a key is not allowed.
     """
+    if prefix and not prefix.endswith("/"):
+        prefix += "/"
     planned: dict[str, Upload] = {}
     left_out: list[Path] = []
     for path in paths:
@@ -75,12 +85,21 @@ def _below(folder: Path, left_out: list[Path]) -> list[tuple[Path, str]]:
     for where, folders, files in os.walk(folder, onerror=refuse):
         at = Path(where)
         hidden = [name for name in (*folders, *files) if name.startswith(".") or (at / name).is_symlink()]
+        hidden += [name for name in files if name not in hidden and not _is_regular(at / name)]
         left_out.extend(at / name for name in hidden)
         folders[:] = sorted(set(folders) - set(hidden))
         found += [
             (at / name, (at / name).relative_to(folder).as_posix()) for name in files if name not in hidden
         ]
     return found
+
+
+def _is_regular(file: Path) -> bool:
+    """Whether something is a file with bytes; one that cannot be examined counts, and is refused later."""
+    try:
+        return stat.S_ISREG(file.stat().st_mode)
+    except OSError:
+        return True
 
 
 def _upload(file: Path, key: str) -> Upload:
@@ -96,42 +115,36 @@ def _upload(file: Path, key: str) -> Upload:
         raise Invalid(f"cannot read {file}: {error.strerror}") from None
 
 
-class _Counted:
-    """A file that reports what is read of it."""
-
-    def __init__(self, file: BinaryIO, advance: Advance) -> None:
-        self._file, self._advance = file, advance
-
-    def read(self, count: int = -1) -> bytes:
-        data = self._file.read(count)
-        self._advance(len(data))
-        return data
-
-
 def upload_all(
     store: Objects, uploads: Sequence[Upload], overwrite: bool, report: Report, advance: Advance
 ) -> None:
     """Upload files side by side. An object that exists is replaced only with `overwrite`."""
 
     def one(upload: Upload) -> Transferred:
-        with upload.path.open("rb") as file:
+        with upload.path.open("rb") as opened:
+            file = UploadFile(upload.path, opened, advance)
+            size, sha256 = file.digests.size, file.digests.sha256
             existing = store.find(upload.key)
-            if existing and _same(existing, file, upload.size):
-                return Transferred(upload.key, upload.size, UP_TO_DATE)
+            if existing and file.digests.of_object(existing.size, existing.etag, existing.sha256):
+                return Transferred(upload.key, size, UP_TO_DATE)
             if existing and not overwrite:
-                raise Invalid(f"{upload.key!r} exists already with other bytes; --overwrite replaces it")
-            file.seek(0)
+                raise Invalid(
+                    f"{upload.key!r} exists already{_difference(existing, size)}; --overwrite replaces it"
+                )
             kind = mimetypes.guess_type(upload.path.name)[0] or "application/octet-stream"
-            store.write(upload.key, _Counted(file, advance), upload.size, kind)  # type: ignore[arg-type]
-        return Transferred(upload.key, upload.size, UPLOADED)
+            store.write(upload.key, file, size, kind, sha256)
+        return Transferred(upload.key, size, UPLOADED)
 
     _side_by_side(one, [(upload, upload.key, upload.size) for upload in uploads], report)
 
 
-def _same(existing: StoredObject, file: BufferedReader, size: int) -> bool:
-    from imagejob.download_folder import md5
-
-    return existing.size == size and existing.etag == md5(file)
+def _difference(existing: StoredObject, size: int) -> str:
+    """What is known of the bytes of an object that are not certainly those of a file."""
+    if existing.size != size:
+        return f" with {existing.size} bytes instead of {size}"
+    if existing.sha256 or _MD5.fullmatch(existing.etag):
+        return " with other bytes"
+    return " with the same size, and the store has no hash of its bytes to compare"
 
 
 def download_all(
@@ -144,8 +157,18 @@ def download_all(
 ) -> None:
     """Download objects side by side. A file that exists is replaced only with `overwrite`."""
 
+    def is_here(wanted: StoredObject) -> bool:
+        there = folder.digests(wanted.key, wanted.size)
+        if there is None:
+            return False
+        if there.of_object(wanted.size, wanted.etag, wanted.sha256):
+            return True
+        # A listing does not have the hash that an upload has stored.
+        found = store.find(wanted.key)
+        return found is not None and there.of_object(found.size, found.etag, found.sha256)
+
     def one(wanted: StoredObject) -> Transferred:
-        if folder.holds(wanted.key, wanted.size, wanted.etag):
+        if is_here(wanted):
             return Transferred(wanted.key, wanted.size, UP_TO_DATE)
         with folder.create(wanted.key, replace=overwrite) as file:
             store.read(wanted.key, file, advance)

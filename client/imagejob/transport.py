@@ -123,6 +123,8 @@ class HttpTransport:
                 subprotocols=[protocol],
                 enable_multithread=True,
                 suppress_origin=True,
+                # The headers with the credentials would go to the other host as well.
+                redirect_limit=0,
                 **(
                     {"http_proxy_host": proxy.hostname, "http_proxy_port": proxy.port, "proxy_type": "http"}
                     if proxy.hostname

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import BinaryIO
 
-from imagejob.bucket import Advance, StoredObject
+from imagejob.bucket import Advance, Readable, StoredObject
 from imagejob.errors import StoreFailed
 from imagejob_operator.documents.report import Report
 
@@ -24,6 +24,11 @@ class MemoryObjects:
     types: dict[str, str] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     """Keys that cannot be read or written."""
+    etags: dict[str, str] = field(default_factory=dict)
+    """Of objects whose ETag is not the MD5 hash of the bytes."""
+    hashes: dict[str, str] = field(default_factory=dict)
+    """SHA-256 hashes, as they were given to `write`; only `find` knows them."""
+    chunk: int = 1 << 16
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """See Objects."""
@@ -31,11 +36,14 @@ class MemoryObjects:
 
     def find(self, key: str) -> StoredObject | None:
         """See Objects."""
-        return self._stored(key) if key in self.objects else None
+        if key not in self.objects:
+            return None
+        return replace(self._stored(key), sha256=self.hashes.get(key, ""))
 
     def _stored(self, key: str) -> StoredObject:
         data = self.objects[key]
-        return StoredObject(key, len(data), hashlib.md5(data, usedforsecurity=False).hexdigest())
+        etag = self.etags.get(key) or hashlib.md5(data, usedforsecurity=False).hexdigest()
+        return StoredObject(key, len(data), etag)
 
     def read(self, key: str, file: BinaryIO, advance: Advance) -> None:
         """See Objects."""
@@ -44,12 +52,15 @@ class MemoryObjects:
         file.write(self.objects[key])
         advance(len(self.objects[key]))
 
-    def write(self, key: str, file: BinaryIO, size: int, content_type: str) -> None:
+    def write(self, key: str, file: Readable, size: int, content_type: str, sha256: str = "") -> None:
         """See Objects."""
         if key in self.refused:
             raise StoreFailed(f"cannot write {key!r}: AccessDenied")
-        self.objects[key] = file.read()
-        assert len(self.objects[key]) == size
+        data = bytearray()
+        while len(data) < size:
+            data += file.read(self.chunk)
+        self.objects[key] = bytes(data)
+        self.hashes[key] = sha256
         self.types[key] = content_type
 
     def link(self, key: str, lifetime: timedelta) -> str:

@@ -20,7 +20,7 @@ from imagejob_cli.transferring import transfer
 def upload(
     paths: Annotated[list[Path], typer.Argument(metavar="DIR|FILE...", help="Folders and files to upload.")],
     prefix: Annotated[
-        str, typer.Option("--prefix", metavar="PREFIX", help="What the keys begin with.")
+        str, typer.Option("--prefix", metavar="PREFIX", help="Folder of the bucket, such as uploads/new.")
     ] = "uploads/",
     overwrite: options.Overwrite = False,
     store: options.Store = "",
@@ -32,12 +32,13 @@ def upload(
 ) -> int:
     """Upload images into the namespace's folder of the bucket, with your own credentials.
 
-    The key of a file is the prefix and its path below DIR, or its name. Hidden files and links are left out.
+    The key of a file is the prefix and its path below DIR, or its name. Hidden files, links and what is no
+    regular file are left out.
     """
     uploads, left_out = plan_uploads(paths, prefix)
     if left_out:
-        number = terminal.counted(len(left_out), "hidden file or link")
-        terminal.warn(f"{number} left out, such as {terminal.visible(str(left_out[0]))}")
+        more = f" and {len(left_out) - 1} more" if left_out[1:] else ""
+        terminal.warn(f"left out: {left_out[0]}{more}; only regular files that are not hidden are uploaded")
     if not uploads:
         raise Invalid(f"there is no file to upload in {', '.join(map(str, paths))}")
     client = connect(namespace, context, kubeconfig).client

@@ -167,7 +167,7 @@ def test_upload_and_download(bucket: MemoryObjects, run: Run, tmp_path: Path) ->
     sent = run("upload", str(tmp_path / "photos"))
     assert sent.code == 0
     assert sent.out == "uploads/c.jpg  5 B\nuploaded 1 object\n"
-    assert "1 hidden file or link left out, such as" in sent.err
+    assert f"left out: {tmp_path}/photos/.hidden; only regular files" in sent.err
     assert bucket.objects["uploads/c.jpg"] == b"photo"
     assert run("upload", str(tmp_path / "photos")).out == "uploaded 0 objects, 1 up to date\n"
     got = run("download", "uploads/", "out/a-web.webp", "--to", str(tmp_path / "got"))

@@ -58,6 +58,10 @@ HOSTILE = {
     "surrogate": "a\ud800",
     "long": "x" * 256,
     "long-in-bytes": "ü" * 128,
+    "c1": "a\x9b2Jb",
+    "bidi-override": "a\u202egpj.exe",
+    "bidi-isolate": "a\u2067b",
+    "line-separator": "a\u2028b",
 }
 
 
@@ -166,14 +170,20 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_there_already_is_known_by_its_bytes(folder: DownloadFolder, root: Path) -> None:
-    etag = hashlib.md5(b"new", usedforsecurity=False).hexdigest()
-    assert not folder.holds("a/b.jpg", 3, etag)
+    assert folder.digests("a/b.jpg", 3) is None
     write(folder, "a/b.jpg")
-    assert folder.holds("a/b.jpg", 3, etag)
-    assert not folder.holds("a/b.jpg", 4, etag)
-    assert not folder.holds("a/b.jpg", 3, f"{etag}-2")
+    found = folder.digests("a/b.jpg", 3)
+    assert found
+    md5, sha256 = hashlib.md5(b"new", usedforsecurity=False), hashlib.sha256(b"new")
+    assert found.of_object(3, md5.hexdigest(), "")
+    assert found.of_object(3, "", sha256.hexdigest())
+    assert not found.of_object(3, f"{md5.hexdigest()}-2", "")
+    assert not found.of_object(4, md5.hexdigest(), sha256.hexdigest())
+    assert folder.digests("a/b.jpg", 4) is None
     (root / "link.jpg").symlink_to(root / "a" / "b.jpg")
-    assert not folder.holds("link.jpg", 3, etag)
+    assert folder.digests("link.jpg", 3) is None
+    os.mkfifo(root / "fifo.jpg")
+    assert folder.digests("fifo.jpg", 0) is None
 
 
 def test_a_planted_check_that_is_missing_is_found() -> None:

@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
+from urllib3.exceptions import MaxRetryError
 
 from fakes.transport import FakeTransport
-from imagejob.errors import Forbidden, StoreFailed
+from hostile.servers import hostile, silent
+from imagejob.errors import Forbidden, StoreFailed, Unreachable
 from imagejob.kubeconfig import Access
 from imagejob.port_forward import dialler
 from imagejob.store_location import Service
+from imagejob.store_pool import StorePool
 from imagejob.transport import HttpTransport
 
 SERVICE = Service("imagejob-system", "minio", 9000)
@@ -42,6 +45,8 @@ class ApiServer:
         self.status = 101
         self.headers: list[str] = []
         self.fails = False
+        self.silent = False
+        self.elsewhere = ""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.path == f"{SPACE}/services/minio":
@@ -49,6 +54,8 @@ class ApiServer:
         if request.path == SLICES:
             return web.json_response(self.slices)
         assert request.path_qs == f"{SPACE}/pods/minio-0/portforward?ports=9001"
+        if self.elsewhere:
+            return web.Response(status=307, headers={"Location": self.elsewhere})
         if self.status != 101:
             body = {"kind": "Status", "message": 'User "jane" cannot create resource "pods/portforward"'}
             return web.json_response(body, status=self.status)
@@ -60,6 +67,8 @@ class ApiServer:
         async for message in answer:
             assert message.type is WSMsgType.BINARY
             assert message.data[0] == 0
+            if self.silent:
+                continue
             if self.fails:
                 await answer.send_bytes(b"\x01connection refused")
             else:
@@ -105,6 +114,37 @@ async def test_an_error_of_the_port_closes_the_connection(api: tuple[ApiServer, 
     server, transport = api
     server.fails = True
     assert await asyncio.to_thread(exchange, transport, b"hello") == b""
+
+
+async def test_a_port_that_never_answers_does_not_hold_a_command(
+    api: tuple[ApiServer, HttpTransport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, transport = api
+    server.silent = True
+    monkeypatch.setattr("imagejob.store_pool.READ_SECONDS", 0.3)
+    monkeypatch.setattr("imagejob.store_pool.CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr("imagejob.store_pool.RETRIES", 0)
+
+    def ask(scheme: str, body: bytes) -> None:
+        tls = ssl.create_default_context() if scheme == "https" else None
+        pool = StorePool(tls, 1, dialler(transport, SERVICE))
+        with pytest.raises(MaxRetryError) as raised:
+            pool.request("PUT", f"{scheme}://minio/", body=body)
+        assert "timed out" in str(raised.value.reason)
+
+    for scheme in ("http", "https"):
+        await asyncio.to_thread(ask, scheme, b"x")
+
+
+async def test_the_credentials_for_the_cluster_do_not_follow_a_redirect(
+    api: tuple[ApiServer, HttpTransport],
+) -> None:
+    server, transport = api
+    with hostile(silent) as other:
+        server.elsewhere = f"ws://{other.host}/"
+        with pytest.raises(Unreachable, match="cannot reach the API server"):
+            await asyncio.to_thread(exchange, transport, b"hello")
+    assert other.connections == 0
 
 
 async def test_the_right_to_forward_ports_is_needed(api: tuple[ApiServer, HttpTransport]) -> None:

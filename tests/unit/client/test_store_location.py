@@ -183,7 +183,7 @@ def test_a_malformed_file_of_credentials_is_not_shown(
 def test_a_store_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-    monkeypatch.setattr("imagejob.bucket.RETRIES", 0)
+    monkeypatch.setattr("imagejob.store_pool.RETRIES", 0)
     bucket = Client(FakeTransport(), "shop").bucket(bucket_url="http://127.0.0.1:9/media")
     with pytest.raises(
         StoreFailed, match=r"cannot read 'a' in bucket 'media' .*127\.0\.0\.1:9 does not answer"

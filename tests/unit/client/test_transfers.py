@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from contextlib import closing
 from pathlib import Path
 
@@ -99,3 +101,99 @@ def test_hostile_keys_of_a_listing_are_left_out_and_the_others_downloaded(tmp_pa
         download_all(store, list(store.list("good")), folder, False, ended.append, lambda count: None)
     assert states(ended) == {"good.jpg": "up to date"}
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["good.jpg"]
+
+
+@pytest.mark.parametrize("prefix", ["new", "new/"])
+def test_a_prefix_is_a_folder(photos: Path, prefix: str) -> None:
+    uploads, _ = plan_uploads([photos], prefix)
+    assert [one.key for one in uploads] == ["new/a.jpg", "new/sub/b.png"]
+
+
+def test_what_has_no_bytes_of_its_own_is_left_out_of_a_folder(photos: Path) -> None:
+    os.mkfifo(photos / "fifo.jpg")
+    with closing(socket.socket(socket.AF_UNIX)) as opened:
+        opened.bind(str(photos / "sub" / "s.jpg"))
+        uploads, left_out = plan_uploads([photos], "")
+        assert [one.key for one in uploads] == ["a.jpg", "sub/b.png"]
+        assert {path.name for path in left_out} >= {"fifo.jpg", "s.jpg"}
+        for named in (photos / "fifo.jpg", photos / "sub" / "s.jpg"):
+            with pytest.raises(Invalid, match=f"{named.name} is not a file or a folder"):
+                plan_uploads([named], "")
+
+
+# --- objects that exist -------------------------------------------------------------------------------------
+
+IN_PARTS = "0123456789abcdef0123456789abcdef-2"
+BY_KMS = "0123456789abcdef0123456789abcdef"
+
+
+def uploaded(store: MemoryObjects, photos: Path) -> Transferred:
+    ended: list[Transferred] = []
+    uploads, _ = plan_uploads([photos / "a.jpg"], "")
+    upload_all(store, uploads, False, ended.append, lambda count: None)
+    return ended[0]
+
+
+@pytest.mark.parametrize("etag", [IN_PARTS, BY_KMS, ""])
+def test_an_object_is_known_by_its_hash_whatever_its_etag_is(photos: Path, tmp_path: Path, etag: str) -> None:
+    store = MemoryObjects(etags={"a.jpg": etag})
+    assert [uploaded(store, photos).state for _ in range(2)] == ["uploaded", "up to date"]
+    with closing(DownloadFolder(tmp_path / "got")) as folder:
+        ended: list[Transferred] = []
+        for _ in range(2):
+            download_all(store, list(store.list("")), folder, False, ended.append, lambda count: None)
+        assert [one.state for one in ended] == ["downloaded", "up to date"]
+
+
+@pytest.mark.parametrize(
+    ("data", "etag", "text"),
+    [
+        (b"a.jpg", IN_PARTS, "with the same size, and the store has no hash of its bytes to compare"),
+        (b"other", IN_PARTS, "with the same size, and the store has no hash of its bytes to compare"),
+        (b"other", "", "with other bytes"),
+        (b"longer than that", IN_PARTS, "with 16 bytes instead of 5"),
+    ],
+)
+def test_the_message_has_what_is_known_of_an_object_that_exists(
+    photos: Path, data: bytes, etag: str, text: str
+) -> None:
+    done = uploaded(MemoryObjects({"a.jpg": data}, etags={"a.jpg": etag}), photos)
+    assert (done.state, done.message) == ("failed", f"'a.jpg' exists already {text}; --overwrite replaces it")
+
+
+# --- files that change --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (b"a.jpg and more", "it has grown"),
+        (b"a.", "it has become shorter"),
+        (b"A.JPG", "it has other bytes now"),
+    ],
+)
+@pytest.mark.parametrize("chunk", [2, 100])
+def test_a_file_that_changes_during_its_upload_is_not_stored(
+    photos: Path, change: bytes, text: str, chunk: int
+) -> None:
+    class Store(MemoryObjects):
+        def find(self, key: str) -> None:
+            (photos / "a.jpg").write_bytes(change)
+
+    store = Store(chunk=chunk)
+    done = uploaded(store, photos)
+    assert done.state == "failed"
+    assert done.message == (
+        f"{photos / 'a.jpg'} was changed while it was uploaded: {text}, and had 5 bytes at first; nothing of "
+        "it was stored; upload it again when it is complete"
+    )
+    assert store.objects == {}
+
+
+def test_a_file_that_has_grown_since_it_was_found_is_uploaded_whole(photos: Path) -> None:
+    uploads, _ = plan_uploads([photos / "a.jpg"], "")
+    (photos / "a.jpg").write_bytes(b"complete now")
+    store, ended = MemoryObjects(), list[Transferred]()
+    upload_all(store, uploads, False, ended.append, lambda count: None)
+    assert (ended[0].state, ended[0].size) == ("uploaded", 12)
+    assert store.objects == {"a.jpg": b"complete now"}

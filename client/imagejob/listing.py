@@ -1,0 +1,34 @@
+"""The objects below a prefix, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from minio import Minio
+from minio.datatypes import Object, parse_list_objects
+from minio.helpers import check_bucket_name
+
+
+def list_objects(client: Minio, bucket: str, prefix: str) -> Iterator[Object]:
+    """The objects by key.
+
+    Raises:
+        ValueError: The store does not go on: a page that is not the last one has no key after those before.
+    """
+    check_bucket_name(bucket)
+    query = {"list-type": "2", "encoding-type": "url", "max-keys": "1000", "prefix": prefix, "delimiter": ""}
+    last = ""
+    while True:
+        # The iterator of the client follows such pages for ever.
+        answer = client._execute("GET", bucket, query_params=dict(query))
+        objects, more, token, _ = parse_list_objects(answer)
+        yield from objects
+        if not more:
+            return
+        end = max((str(found.object_name) for found in objects), default="")
+        if not token or end <= last:
+            raise ValueError(
+                f"its listing does not end: after {last!r}, a page has no further key and says that more "
+                "follow; report it to the administrator of the store"
+            )
+        last, query["continuation-token"] = end, token
