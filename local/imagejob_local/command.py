@@ -27,6 +27,9 @@ def run(
     Returns:
         0 if the run succeeded, 1 if it failed or was cancelled or its gallery cannot be written, 2 if an
         argument or the manifest is invalid.
+
+    Raises:
+        KeyboardInterrupt: Before the run has begun; later, an interrupt cancels the run.
     """
     if os.name != "posix":
         sys.stderr.write("imagejob: imagejob run works on Linux and macOS only\n")
@@ -36,6 +39,7 @@ def run(
         sys.stderr.write(f"imagejob: {text}\n")
         return INVALID
     from imagejob.errors import Invalid
+    from imagejob.printable import visible
     from imagejob_local.folder import FolderUnusable
     from imagejob_local.manifest import InvalidManifest
     from imagejob_local.session import execute
@@ -43,7 +47,5 @@ def run(
     try:
         return SUCCEEDED if execute(manifest, store, allowed_networks, gallery) else FAILED
     except (InvalidManifest, FolderUnusable, Invalid) as error:
-        sys.stderr.write(f"imagejob: {error}\n")
+        sys.stderr.write(f"imagejob: {visible(str(error))}\n")
         return INVALID
-    except KeyboardInterrupt:  # before the run has started
-        return FAILED

@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from fakes.transport import FakeTransport, error, job
-from imagejob import errors
+from imagejob import Invalid, errors
 from imagejob_cli import exits
 from imagejob_cli.main import EPILOG, main
+from imagejob_local.folder import FolderUnusable
+from imagejob_local.manifest import InvalidManifest
 from unit.cli.conftest import Run
 
-PAGE = Path(__file__).parents[3] / "docs" / "users" / "command-line.md"
+USERS = Path(__file__).parents[3] / "docs" / "users"
+PAGE, ONE_MACHINE = USERS / "command-line.md", USERS / "one-machine.md"
 ON_A_JOB = ["status", "watch", "results", "logs", "retry", "cancel", "suspend", "resume"]
 COMMANDS = [
     *("submit", "upload", "download", "run", "list", *ON_A_JOB),
@@ -138,6 +141,32 @@ def test_the_exit_codes_are_documented() -> None:
         *(0, exits.FAILED, exits.USAGE, exits.CLUSTER, exits.NOT_FOUND, exits.BUG, exits.INTERRUPTED)
     }
     assert all(f"{code} " in EPILOG for code in range(5))
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (True, 0),
+        (False, 1),
+        (Invalid("no"), 2),
+        (InvalidManifest("no"), 2),
+        (FolderUnusable("no"), 2),
+        (LookupError("a bug"), 70),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_the_exit_codes_of_a_run_on_one_machine_are_documented(
+    run: Run, monkeypatch: pytest.MonkeyPatch, end: bool | BaseException, code: int
+) -> None:
+    def execute(*_: object) -> bool:
+        if isinstance(end, BaseException):
+            raise end
+        return end
+
+    monkeypatch.setattr("imagejob_local.session.execute", execute)
+    assert run("run", "job.yaml", "--store", "pictures").code == code
+    rows = re.findall(r"^\| (\d+) \| ", ONE_MACHINE.read_text(), re.MULTILINE)
+    assert [int(row) for row in rows] == [0, 1, 2, 70, 130]
 
 
 def test_as_a_plug_in_it_names_itself_so(
