@@ -180,8 +180,15 @@ class HttpTransport:
         return headers
 
     def _no_answer(self, error: Exception) -> Unreachable:
+        from urllib3.exceptions import ProtocolError
+
         cause = getattr(error, "reason", None) or error
         text = " ".join(str(cause).split())[:200] or type(cause).__name__
+        if isinstance(cause, ProtocolError):
+            return Unreachable(
+                f"the API server {self._access.server} closed the connection before its answer was complete: "
+                f"{cause.args[0]}; try again"
+            )
         return Unreachable(
             f"cannot reach the API server {self._access.server}: {text}; check the kubeconfig, the context "
             f"{self._access.context!r} and the network"

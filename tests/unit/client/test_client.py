@@ -93,6 +93,13 @@ def test_list_reads_all_pages_in_the_order_of_names(
     assert len(client.list(all_namespaces=True)) == 5
 
 
+def test_a_list_that_repeats_itself_ends(client: Client, api: FakeTransport) -> None:
+    page = {"apiVersion": "imagejob.dev/v1alpha1", "metadata": {"continue": "again"}, "items": []}
+    api.answers["/apis/imagejob.dev/v1alpha1/namespaces/shop/imagejobs"] = page
+    with pytest.raises(Unreachable, match="lists the same ImageJobs again and again"):
+        client.list()
+
+
 # --- watch and wait ----------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hostile.servers import Request, answered, head, hostile
 from imagejob import Client, Forbidden, ImageJobError, Invalid, NotFound, NotInstalled, Rejected, Unreachable
 from imagejob.errors import Conflict
 from imagejob.kubeconfig import load
@@ -333,6 +335,30 @@ def test_a_server_without_tls(server: Server, write: Any) -> None:
     url = server.url.replace("http:", "https:")
     with pytest.raises(Unreachable, match="cannot reach the API server"):
         Client.connect(kubeconfig_file=write(kubeconfig(url))).get("a")
+
+
+def test_an_answer_that_is_cut_short_is_not_called_an_unreachable_server(write: Any) -> None:
+    def cut_short(request: Request) -> None:
+        request.socket.sendall(head(200, 100) + b"{")
+        request.socket.shutdown(socket.SHUT_RDWR)
+
+    with hostile(cut_short) as server:
+        client = Client.connect(kubeconfig_file=write(kubeconfig(f"http://{server.host}")))
+        with pytest.raises(
+            Unreachable, match=r"closed the connection before its answer was complete: .*; try"
+        ):
+            client.get("a")
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_the_token_does_not_follow_a_redirect(write: Any, status: int) -> None:
+    with hostile(answered(b"{}")) as other:
+        with hostile(answered(b"", status, Location=f"http://{other.host}/")) as server:
+            user = {"token": "t"}
+            client = Client.connect(kubeconfig_file=write(kubeconfig(f"http://{server.host}", user)))
+            with pytest.raises(Unreachable, match="did not answer as an API server does"):
+                client.get("a")
+        assert other.connections == 0
 
 
 def test_lines_are_streamed(server: Server, write: Any) -> None:
