@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from functools import partial
 from time import perf_counter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -41,25 +41,33 @@ def working_for(namespace: str, purpose: str) -> Iterator[None]:
         _flow.reset(token)
 
 
+class _Items(NamedTuple, Generic[T]):
+    """What waits of one flow."""
+
+    urgent: deque[T]
+    others: deque[T]
+
+
 class FairQueue(Generic[T]):
     """Items of flows that wait for slots; each item that is taken holds a slot until it is released."""
 
     def __init__(self, slots: int) -> None:
         self.free = slots
         self._held: Counter[str] = Counter()
-        self._waiting: OrderedDict[str, deque[T]] = OrderedDict()
+        self._waiting: OrderedDict[str, _Items[T]] = OrderedDict()
         """Items by flow; the flow that was served longest ago is first."""
 
-    def add(self, flow: str, item: T) -> None:
-        """The item waits."""
-        self._waiting.setdefault(flow, deque()).append(item)
+    def add(self, flow: str, item: T, urgent: bool = False) -> None:
+        """The item waits; the urgent ones of a flow come before its others."""
+        items = self._waiting.setdefault(flow, _Items(deque(), deque()))
+        (items.urgent if urgent else items.others).append(item)
 
     def discard(self, flow: str, item: T) -> None:
         """The item does not wait any more."""
-        items = self._waiting.get(flow, deque())
-        with contextlib.suppress(ValueError):
-            items.remove(item)
-        if not items:
+        for items in self._waiting.get(flow, ()):
+            with contextlib.suppress(ValueError):
+                items.remove(item)
+        if not any(self._waiting.get(flow, ())):
             self._waiting.pop(flow, None)
 
     def next_flow(self) -> str | None:
@@ -73,8 +81,8 @@ class FairQueue(Generic[T]):
         if flow is None:
             return None
         items = self._waiting.pop(flow)
-        item = items.popleft()
-        if items:
+        item = (items.urgent or items.others).popleft()
+        if any(items):
             self._waiting[flow] = items
         self._held[flow] += 1
         self.free -= 1

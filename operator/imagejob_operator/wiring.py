@@ -17,7 +17,8 @@ from imagejob_operator.adapters.kubernetes.pod_manifest import PodSettings
 from imagejob_operator.adapters.kubernetes.pods import PodLauncher
 from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
 from imagejob_operator.adapters.kubernetes.session import (
-    CONNECTIONS,
+    API_CALLS,
+    POD_CALLS,
     KubeHTTP,
     api_audiences,
     open_session,
@@ -84,8 +85,10 @@ class Clients:
 
     def __init__(self, settings: Settings, configuration: Any, metrics: Metrics, is_leader: Gate) -> None:
         self._session = open_session(configuration, gate=is_leader)
-        calls = FairLimiter("api_calls", CONNECTIONS, metrics.waited)
+        calls = FairLimiter("api_calls", API_CALLS, metrics.waited)
         http = KubeHTTP(configuration.host, self._session, metrics.api_call, calls)
+        pod_calls = FairLimiter("pod_calls", POD_CALLS, metrics.waited)
+        pod_http = KubeHTTP(configuration.host, self._session, metrics.api_call, pod_calls)
         pods = PodSettings(
             settings.installation,
             settings.processor_image,
@@ -94,7 +97,7 @@ class Clients:
             settings.pod_template,
         )
         self.jobs = KubeImageJobs(http, now)
-        self.launcher = PodLauncher(http, pods, now)
+        self.launcher = PodLauncher(pod_http, pods, now)
         self.owners = KubeOwners(http)
         self.image_stores = KubeImageStores(http, api_audiences(configuration))
         self.metadata_lister = KubeMetadataLister(http, settings.installation)
@@ -126,7 +129,7 @@ class Operator:
         self.settings = settings
         self.cache = Cache()
         self.metrics = Metrics()
-        self.queues = Queues.observed(self.metrics.queued)
+        self.queues = Queues.observed(self.metrics.queued, self.cache.has_begun)
         self.namespaces = WatchedNamespaces(settings.watch_namespaces, self.metrics.namespace_available)
         # Its own session: a renewal must not wait for a free connection.
         self.lease_session = open_session(configuration, connections=2)

@@ -8,7 +8,7 @@ from pathlib import Path
 from imagejob_contract.result import MAX_RESULT_BYTES
 from imagejob_operator.adapters.http.downloads import Bounds
 from imagejob_operator.adapters.http.guarded_connector import LOOKUPS
-from imagejob_operator.adapters.kubernetes.session import CONNECTIONS
+from imagejob_operator.adapters.kubernetes.session import API_CALLS, POD_CALLS
 from imagejob_operator.adapters.s3.deadline import CALL, PACE
 from imagejob_operator.adapters.s3.store import THREADS
 from imagejob_operator.adapters.s3.web_identity import _THREADS
@@ -37,7 +37,8 @@ def test_the_page_lists_the_slots() -> None:
         "large_downloads": Bounds().large_concurrent,
         "lookups": LOOKUPS,
         "store_calls": THREADS,
-        "api_calls": CONNECTIONS,
+        "api_calls": API_CALLS,
+        "pod_calls": POD_CALLS,
         "computing": COMPUTING_THREADS,
         "token_exchanges": _THREADS._max_workers,
         "operations": OPERATIONS,

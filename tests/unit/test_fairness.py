@@ -99,6 +99,14 @@ def test_the_flow_that_was_served_longest_ago_is_next() -> None:
     assert taken(of) == "13524"
 
 
+def test_urgent_items_of_a_flow_come_first() -> None:
+    of = queue(9, a="12", b="3")
+    of.add("a", "4", urgent=True)
+    of.add("a", "5", urgent=True)
+    of.discard("a", "5")
+    assert taken(of) == "4312"
+
+
 def test_an_item_that_is_discarded_is_not_taken() -> None:
     of = queue(9, a="12", b="3")
     of.discard("a", "1")

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import Identity, ImageJob, Key
-from imagejob_operator.api.phase import TERMINAL
+from imagejob_operator.api.phase import TERMINAL, Phase
 from imagejob_operator.decision.attempt import Attempt, Problem, Refusal, State, as_gone
 
 MIN_STOP_PAUSE, MAX_STOP_PAUSE = timedelta(seconds=1), timedelta(minutes=5)
 """The pause before a refused deletion of a Pod is repeated grows with the time since the first refusal."""
+_NOT_BEGUN = TERMINAL | {Phase.PENDING}
 UNSERVED_AFTER = timedelta(seconds=30)
 """An operator writes the first status of its jobs within seconds."""
 
@@ -43,6 +44,11 @@ class Cache:
     def job(self, key: Key) -> ImageJob | None:
         """The job as last seen."""
         return self._jobs.get(key)
+
+    def has_begun(self, key: Key) -> bool:
+        """Whether the run of a job has begun and not ended, or the job is being deleted."""
+        job = self._jobs.get(key)
+        return job is not None and (job.deleted_at is not None or job.status.at not in _NOT_BEGUN)
 
     def jobs(self) -> Iterable[ImageJob]:
         """All jobs."""

@@ -39,12 +39,18 @@ class WorkQueue:
     def __init__(
         self,
         name: str = "jobs",
-        workers: int = 64,
+        workers: int = 24,
         random: Random = random.random,
         waited: Waited = lambda queue, seconds: None,
+        begun: Callable[[Key], bool] = lambda key: False,
     ) -> None:
+        """Keys that have `begun` come before the others of their namespace.
+
+        So a long queue is worked off object by object, and not step by step with all objects half done.
+        """
         self.name = name
         self.random = random
+        self._begun = begun
         self._waited = waited
         self._started = 0
         """Reconciles that have started since the last check."""
@@ -86,7 +92,7 @@ class WorkQueue:
             self._dirty.add(key)
         elif key not in self._queued:
             self._queued[key] = asyncio.get_running_loop().time()
-            self._ready.add(key.namespace, key)
+            self._ready.add(key.namespace, key, urgent=self._begun(key))
             self._wake()
 
     def add_after(self, key: Key, seconds: float) -> None:
@@ -213,9 +219,9 @@ class Queues:
     imagestores: WorkQueue = field(default_factory=_imagestore_queue)
 
     @classmethod
-    def observed(cls, waited: Waited) -> Queues:
-        """Queues that report for how long each key has waited."""
-        return cls(WorkQueue(waited=waited), _imagestore_queue(waited=waited))
+    def observed(cls, waited: Waited, begun: Callable[[Key], bool]) -> Queues:
+        """Queues that report for how long each key has waited; `begun` is for jobs, see `WorkQueue`."""
+        return cls(WorkQueue(waited=waited, begun=begun), _imagestore_queue(waited=waited))
 
     def __iter__(self) -> Iterator[WorkQueue]:
         """Both."""

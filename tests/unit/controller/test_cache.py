@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.build import KEY, UID, attempt, job, status
+from fakes.build import KEY, NOW, UID, attempt, job, status
 from imagejob_operator.api.errors import Reason
 from imagejob_operator.api.imagejob import Identity, ImageJob
 from imagejob_operator.api.phase import Phase
@@ -152,3 +152,30 @@ def test_a_pod_of_the_same_name_has_not_the_order_of_the_one_before() -> None:
     cache.put_attempt(OWNER, replace(first, uid="another"))
     assert not cache.attempts(OWNER)[0].order_delivered
     assert cache._delivered == set()
+
+
+@pytest.mark.parametrize(
+    ("phase", "begun"),
+    [
+        (None, False),
+        (Phase.PENDING, False),
+        (Phase.VALIDATING, True),
+        (Phase.STAGING, True),
+        (Phase.RUNNING, True),
+        (Phase.FAILING, True),
+        (Phase.SUSPENDED, True),
+        (Phase.SUCCEEDED, False),
+        (Phase.FAILED, False),
+    ],
+)
+def test_a_job_has_begun_until_its_run_has_ended(phase: Phase | None, begun: bool) -> None:
+    cache = Cache()
+    assert not cache.has_begun(KEY)
+    cache.put_job(replace(job(), status=status(phase)) if phase else job())
+    assert cache.has_begun(KEY) is begun
+
+
+def test_a_job_that_is_deleted_does_not_wait_for_those_that_have_begun() -> None:
+    cache = Cache()
+    cache.put_job(replace(job(), deleted_at=NOW))
+    assert cache.has_begun(KEY)

@@ -274,5 +274,5 @@ def test_there_are_two_queues() -> None:
     queues = Queues()
     assert list(queues) == [queues.jobs, queues.imagestores]
     assert [queue.name for queue in queues] == ["jobs", "imagestores"]
-    assert [queue._workers for queue in queues] == [64, 32]
+    assert [queue._workers for queue in queues] == [24, 32]
     assert len(WorkQueue()) == 0

@@ -155,6 +155,27 @@ async def test_keys_of_a_namespace_keep_their_order(reconciles: Reconciles) -> N
     assert reconciles.begun == keys
 
 
+async def test_what_has_begun_comes_before_what_has_not(reconciles: Reconciles) -> None:
+    queue = WorkQueue(workers=1, begun=lambda key: key.name.startswith("begun"))
+    for name in ("new-1", "begun-1", "new-2", "begun-2"):
+        queue.add(Key("shop", name))
+    queue.start(reconciles)
+    await reconciles.until(4)
+    await queue.stop()
+    assert [key.name for key in reconciles.begun] == ["begun-1", "begun-2", "new-1", "new-2"]
+
+
+async def test_what_has_begun_in_one_namespace_does_not_delay_another(reconciles: Reconciles) -> None:
+    queue = WorkQueue(workers=1, begun=lambda key: key.namespace == "shop")
+    for number in range(5):
+        queue.add(Key("shop", str(number)))
+    queue.add(Key("other", "new"))
+    queue.start(reconciles)
+    await reconciles.until(6)
+    await queue.stop()
+    assert Key("other", "new") in reconciles.begun[:2]
+
+
 async def test_a_later_turn_comes_when_it_is_due(queue: WorkQueue, reconciles: Reconciles) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()

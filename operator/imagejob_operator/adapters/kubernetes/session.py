@@ -24,7 +24,12 @@ from imagejob_operator.fairness import FairLimiter
 from imagejob_operator.naming.names import MANAGED_BY
 from imagejob_operator.ports.object_store import Gate, always_open
 
-CONNECTIONS = 32
+API_CALLS = 8
+"""Requests at the same time, without those for Pods. With more of them, each waits longer at the API server,
+and ImageJobs of one namespace delay those of others."""
+POD_CALLS = 24
+"""Those for Pods and their Secrets, which admission webhooks may delay by seconds."""
+CONNECTIONS = API_CALLS + POD_CALLS
 """Each takes 256 KiB, which asyncio buffers for TLS."""
 TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
 MAX_RETRY_AFTER = 60.0
@@ -123,7 +128,7 @@ class KubeHTTP:
     server: str
     session: aiohttp.ClientSession
     observe: Observe = lambda verb, kind, code, seconds: None
-    calls: FairLimiter = field(default_factory=lambda: FairLimiter("api_calls", CONNECTIONS))
+    calls: FairLimiter = field(default_factory=lambda: FairLimiter("api_calls", API_CALLS))
     """So a namespace whose Pods an admission webhook delays does not use all connections."""
 
     async def request(
