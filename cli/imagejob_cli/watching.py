@@ -11,10 +11,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from imagejob.job import ImageJob
+from imagejob.printable import visible
 from imagejob_cli.description import summary
 from imagejob_cli.exits import of_job
 from imagejob_cli.session import Session, now
-from imagejob_cli.terminal import STYLES, console, counted, short, styled, visible, write
+from imagejob_cli.terminal import STYLES, console, counted, short, styled, write
 
 if TYPE_CHECKING:
     from rich.progress import Progress
