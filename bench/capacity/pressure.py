@@ -79,12 +79,12 @@ def measure(place: Place, sizes: Sizes) -> Figures:
 
 
 def _limit_store(place: Place) -> None:
-    """Restart MinIO with a limit, which empties it."""
+    """Restart MinIO with a limit."""
     setting = f"MINIO_API_REQUESTS_MAX={STORE_REQUESTS}"
     place.kubectl("set", "env", "-n", stack.NAMESPACE, f"deployment/{stack.STORE}", setting)
     stack.await_rollout(place.kubectl, stack.STORE)
     with stack.reach_store(place.kubectl) as store:
-        store.client.make_bucket(store.bucket)
+        stack.make_bucket(store)
 
 
 async def _measure(place: Place, jobs: int) -> Figures:

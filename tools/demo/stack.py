@@ -15,7 +15,7 @@ from pathlib import Path
 
 import urllib3
 from minio import Minio
-from minio.error import MinioException
+from minio.error import MinioException, S3Error
 
 from demo.errors import DemoError
 from demo.kubectl import Kubectl
@@ -89,9 +89,20 @@ def install(kubectl: Kubectl, fresh_images: list[str], overlay: Path = OVERLAY) 
         with step(f"waiting for deployment/{deployment}"):
             await_rollout(kubectl, deployment)
     with reach_store(kubectl) as store:
-        if not store.client.bucket_exists(store.bucket):
-            store.client.make_bucket(store.bucket)
-            say(f"bucket {store.bucket} created")
+        make_bucket(store)
+
+
+def make_bucket(store: Store) -> None:
+    """Create the bucket if it does not exist."""
+    if store.client.bucket_exists(store.bucket):
+        return
+    try:
+        store.client.make_bucket(store.bucket)
+    except S3Error as error:
+        # The client repeats a request whose answer was lost.
+        if error.code != "BucketAlreadyOwnedByYou":
+            raise
+    say(f"bucket {store.bucket} created")
 
 
 def await_rollout(kubectl: Kubectl, deployment: str) -> None:
