@@ -45,7 +45,7 @@ from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.observation import Admission
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.handlers.watch import WatchHandlers
-from imagejob_operator.operations.staging.sources import find_sources
+from imagejob_operator.operations.staging.finding import find_sources
 from imagejob_operator.operations.staging.stage import stage
 
 KEY = Key("shop", "spring")

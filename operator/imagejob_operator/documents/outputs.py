@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ def planned_outputs(spec: Spec, items: Iterable[PlannedItem]) -> list[list[Plann
 
     Raises KeyCollision for equal keys, and InvalidKey for a key or a source's extension that is not allowed.
     """
-    planned = [list(_outputs_of(spec, item)) for item in items]
+    planned = [list(outputs_of(spec, item)) for item in items]
     taken: dict[str, PlannedOutput] = {}
     for output in (output for outputs in planned for output in outputs):
         if other := taken.get(output.key):
@@ -73,7 +74,27 @@ def planned_outputs(spec: Spec, items: Iterable[PlannedItem]) -> list[list[Plann
     return planned
 
 
-def _outputs_of(spec: Spec, item: PlannedItem) -> Iterator[PlannedOutput]:
+def check_outputs(spec: Spec, names: Sequence[str]) -> None:
+    """Check the outputs of all sources of a run, by the names of the sources.
+
+    Raises:
+        KeyCollision: Two outputs have the same key, or one overwrites a source, or would be a source of the
+            next run.
+        InvalidKey: A key or the extension of a source is not allowed.
+    """
+    keys = (output.key for item in _planned(names) for output in outputs_of(spec, item))
+    # A run may have 320,000 outputs: hashes of their keys need a tenth of the memory of the keys.
+    hashes = array("q", map(hash, staying(keys, names, spec.source)))
+    if len(set(hashes)) < len(hashes):
+        planned_outputs(spec, _planned(names))
+
+
+def _planned(names: Sequence[str]) -> Iterator[PlannedItem]:
+    return (PlannedItem(name, place) for place, name in enumerate(names))
+
+
+def outputs_of(spec: Spec, item: PlannedItem) -> Iterator[PlannedOutput]:
+    """The outputs of an item, one for each rendition."""
     relative = item.source.removeprefix(spec.source.folder)
     folder = relative[: relative.rfind("/") + 1]
     name = relative.removeprefix(folder)
@@ -95,8 +116,8 @@ def _outputs_of(spec: Spec, item: PlannedItem) -> Iterator[PlannedOutput]:
         yield PlannedOutput(item, rendition, key, spec.destination.headers)
 
 
-def check_sources_stay(outputs: Iterable[str], names: Sequence[str], source: Source) -> None:
-    """Raise KeyCollision if an output overwrites a source, or would be a source of the next run."""
+def staying(outputs: Iterable[str], names: Sequence[str], source: Source) -> Iterator[str]:
+    """The keys of outputs; raises KeyCollision at one that is a source, or would be one in the next run."""
     read = set(source.keys_read(names))
     selects = source.match.selector() if source.match else None
     for key in outputs:
@@ -110,3 +131,4 @@ def check_sources_stay(outputs: Iterable[str], names: Sequence[str], source: Sou
                 f"spec.destination: the output {key!r} would be a source of the next run, because it "
                 f"matches spec.source.match under {source.match.prefix!r}; choose another prefix"
             )
+        yield key

@@ -33,7 +33,7 @@ class Listed(Wire, frozen=True):
 _LINE = msgspec.json.Decoder(Listed | str)
 
 
-def read_list(data: bytes, key: str) -> list[tuple[int, str]]:
+def read_list(data: bytes, key: str) -> dict[str, int]:
     """The keys of a list with the numbers of their lines, from 1; raises InvalidList.
 
     A line is a plain key, or, if it starts with a brace or a double quote, JSON: `{"key": …}` or a string.
@@ -52,7 +52,7 @@ def read_list(data: bytes, key: str) -> list[tuple[int, str]]:
             text = f"{where}: the list exceeds the limit of {MAX_LISTED} keys; split it into several jobs"
             raise InvalidList(Code.STAGING, Reason.TOO_MANY_ITEMS, text)
         lines[source] = number
-    return [(number, source) for source, number in lines.items()]
+    return lines
 
 
 def _read_line(line: bytes, where: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from operator import length_hint
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -16,19 +17,21 @@ AT_ONCE = 16
 async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE) -> list[R]:
     """Call `work` on every item, at most `at_once` at a time; the results in the order of the items.
 
-    Raises the first error, after the other calls are cancelled.
+    An item is taken when there is a place for it, so those of an iterator need not exist all at once. Raises
+    the first error, after the other calls are cancelled.
     """
-    todo = list(items)
-    results: list[Any] = [None] * len(todo)
-    pending = iter(enumerate(todo))
+    results: list[Any] = []
+    pending = iter(items)
 
     async def worker() -> None:
-        for position, item in pending:
+        for item in pending:
+            position = len(results)
+            results.append(None)
             results[position] = await work(item)
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(at_once, len(todo))):
+            for _ in range(min(at_once, length_hint(items, at_once))):
                 group.create_task(worker())
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from errors

@@ -14,7 +14,7 @@ from imagejob_operator.api.spec import (
     quantity_bytes,
     tolerated_failures,
 )
-from imagejob_operator.documents.outputs import check_sources_stay
+from imagejob_operator.documents.outputs import staying
 from imagejob_operator.validation.keys import KeyCollision
 
 RESIZE = {"resize": {"width": 1, "height": 1}}
@@ -337,7 +337,7 @@ def test_outputs_that_become_sources_are_refused(
     outputs: list[str], names: list[str], source: Source
 ) -> None:
     with pytest.raises(KeyCollision, match=r"spec\.destination"):
-        check_sources_stay(outputs, names, source)
+        list(staying(outputs, names, source))
 
 
 @pytest.mark.parametrize(
@@ -346,4 +346,4 @@ def test_outputs_that_become_sources_are_refused(
     ids=["no-glob", "not-in-the-store"],
 )
 def test_outputs_that_are_no_sources_are_fine(source: Source) -> None:
-    check_sources_stay(["u/x.webp"], ["u/x.webp" if source.inline else "u/x.jpg"], source)
+    assert [*staying(["u/x.webp"], ["u/x.webp" if source.inline else "u/x.jpg"], source)] == ["u/x.webp"]

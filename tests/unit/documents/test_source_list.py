@@ -26,7 +26,7 @@ from imagejob_operator.documents.source_list import MAX_LISTED, InvalidList, rea
     ],
 )  # fmt: skip
 def test_each_line_is_a_key(data: bytes, keys: list[tuple[int, str]]) -> None:
-    assert read_list(data, "l") == keys
+    assert [(line, key) for key, line in read_list(data, "l").items()] == keys
 
 
 @pytest.mark.parametrize(

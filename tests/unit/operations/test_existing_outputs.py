@@ -13,13 +13,12 @@ from imagejob_contract.result import ImageFacts
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.phase import Phase
-from imagejob_operator.documents.outputs import PlannedItem, planned_outputs
 from imagejob_operator.documents.report import ReportItem, ReportOutput, encode_report
 from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.listed import listed_objects
 from imagejob_operator.operations.object_metadata import CONTENT, FACTS, RUN
 from imagejob_operator.operations.publishing.report import make_report
-from imagejob_operator.operations.staging import existing_outputs
 from imagejob_operator.operations.staging.existing_outputs import (
     Candidate,
     existing_objects,
@@ -66,8 +65,8 @@ async def test_without_keys_nothing_is_asked() -> None:
 async def test_a_listing_ends_at_its_limit_and_the_other_keys_are_read(
     listed: int, per_key: int, stats: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(existing_outputs, "MAX_LISTED", listed)
-    monkeypatch.setattr(existing_outputs, "MAX_LISTED_PER_KEY", per_key)
+    monkeypatch.setattr(f"{listed_objects.__module__}.MAX_LISTED", listed)
+    monkeypatch.setattr(f"{listed_objects.__module__}.MAX_LISTED_PER_KEY", per_key)
     store = store_with("a", "b", "y")
     found = await existing_objects(store, ROOT, ["z", "y", "b"])
     asked = [key.removeprefix(ROOT) for name, key in store.hooks.calls if name == "stat"]
@@ -105,10 +104,8 @@ def of(overwrite: str, epoch: int = 1) -> ImageJob:
 
 
 def candidates(of: ImageJob, *names: str, identity: str = "etag") -> list[Candidate]:
-    sources = [StoredSource(name, StoredObject(f"{ROOT}{name}", 9, identity)) for name in names]
-    items = [PlannedItem(one.name, place, identity) for place, one in enumerate(sources)]
-    planned = planned_outputs(whole_spec(of), items)
-    return [Candidate(place, *one) for place, one in enumerate(zip(sources, planned, strict=True))]
+    sources = [StoredSource(ROOT, name, identity, 9) for name in names]
+    return [Candidate(place, source) for place, source in enumerate(sources)]
 
 
 A, B = "catalog/a-web.webp", "catalog/b-web.webp"
@@ -143,7 +140,7 @@ LOOKS = ImageFacts("JPEG", 3, 2, "00ff00ff00ff00ff", "#102030", "1QcSHQRnh493V4d
 
 def output(item: Candidate, stored: StoredObject, **changed: Any) -> ReportOutput:
     """The output of an item as the report of an earlier run has it."""
-    planned = item.outputs[0]
+    planned = item.outputs(whole_spec(KEEP))[0]
     made = ReportOutput(
         "old-name", planned.key, "image/old", stored.size, 3, 2, "d" * 64, stored.etag, planned.content_key
     )
@@ -198,7 +195,7 @@ async def test_a_report_of_another_object_proves_nothing(changed: dict[str, Any]
 
 async def test_an_object_without_a_report_is_known_by_its_metadata() -> None:
     (first,) = items = candidates(KEEP, "a.jpg")
-    metadata = {FACTS: f"3x2/5/{'d' * 64}", CONTENT: first.outputs[0].content_key}
+    metadata = {FACTS: f"3x2/5/{'d' * 64}", CONTENT: first.outputs(whole_spec(KEEP))[0].content_key}
     store = store_with(A, **metadata)
     stored = await store.stat(f"{ROOT}{A}")
     kept = ReportItem("a.jpg", 9, (output(first, stored, rendition="web", type="image/webp"),), skipped=True)

@@ -317,8 +317,8 @@ async def test_a_destination_full_of_other_things_is_not_listed_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = await made(IF_DIFFERENT)
-    monkeypatch.setattr("imagejob_operator.operations.staging.existing_outputs.MAX_LISTED", 3)
-    monkeypatch.setattr("imagejob_operator.operations.staging.existing_outputs.MAX_LISTED_PER_KEY", 0)
+    monkeypatch.setattr("imagejob_operator.operations.listed.MAX_LISTED", 3)
+    monkeypatch.setattr("imagejob_operator.operations.listed.MAX_LISTED_PER_KEY", 0)
     for number in range(5):
         world.store.set(f"shop/catalog/uploads/a-{number}", b"x")
     await again(world)

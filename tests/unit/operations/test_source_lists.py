@@ -15,6 +15,7 @@ from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.documents.source_list import MAX_LIST_BYTES
 from imagejob_operator.documents.staging import input_key, list_key, manifest_key, read_manifest
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.staging.finding import LISTED_FROM
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import ObjectChanged, StoredObject, StoreUnavailable
 
@@ -158,3 +159,25 @@ async def test_it_succeeds_once_wherever_the_operator_dies(after_effect: bool) -
         assert world.job.status.phase == "Succeeded", where
         assert len(world.store.keys("shop/catalog/")) == 2, where
         assert world.staged() == [], where
+
+
+async def test_many_keys_are_found_by_listing_and_only_the_others_are_asked_for() -> None:
+    keys = [f"uploads/{number:03}.jpg" for number in range(LISTED_FROM)]
+    store = store_with("\n".join([*keys, "uploads/lost.jpg"]).encode())
+    for key in keys:
+        store.set(f"shop/{key}", b"x")
+    assert (await staged(store)).failed == 1
+    asked = [key for call, key in store.hooks.calls if call == "stat" and key.startswith("shop/uploads/")]
+    assert asked == ["shop/uploads/lost.jpg"]
+
+
+async def test_a_listed_source_is_staged_as_one_that_was_asked_for() -> None:
+    keys = [f"uploads/{number:03}.jpg" for number in range(LISTED_FROM)]
+    store = store_with("\n".join(reversed(keys)).encode())
+    for key in keys:
+        store.set(f"shop/{key}", key.encode())
+    assert (await staged(store)).items == LISTED_FROM
+    assert sources(store) == keys[::-1]
+    assert store.objects[input_key(PREFIX, 1)].data == keys[-2].encode()
+    items = read_manifest(store.objects[manifest_key(PREFIX)].data).items
+    assert {item.identity for item in items} == {store.objects[f"shop/{key}"].etag for key in keys}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,27 +11,26 @@ from imagejob_operator.api.destination import Overwrite
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.spec import Spec
-from imagejob_operator.documents.outputs import PlannedOutput
+from imagejob_operator.documents.outputs import PlannedItem, PlannedOutput, outputs_of
 from imagejob_operator.documents.report import Report, ReportItem, ReportOutput
 from imagejob_operator.operations.concurrency import compute, for_each
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.listed import listed_objects
 from imagejob_operator.operations.object_metadata import RUN, read_output, writer_of
 from imagejob_operator.operations.reports import recent_reports
 from imagejob_operator.operations.staging.sources import FoundSource
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoredObject
 
-MAX_LISTED = 1000
-MAX_LISTED_PER_KEY = 10
-"""A listing of the destination stops after MAX_LISTED objects and this many more for each output key."""
 
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An item that a run may process: its place among all sources, and its outputs."""
+class Candidate(NamedTuple):
+    """An item that a run may process, and its place among all sources."""
 
     place: int
     source: FoundSource
-    outputs: list[PlannedOutput]
+
+    def outputs(self, spec: Spec) -> list[PlannedOutput]:
+        """The outputs that it will have; they are not kept, because a run may have 320,000 of them."""
+        return [*outputs_of(spec, PlannedItem(self.source.name, self.place, self.source.identity))]
 
 
 _Known = dict[str, tuple[ReportOutput, ReportItem | None]]
@@ -46,45 +44,21 @@ async def skip_unchanged(
     overwrite = spec.destination.overwrite
     if overwrite is Overwrite.ALWAYS:
         return items, []
-    keys = await compute(lambda: [output.key for item in items for output in item.outputs])
+    keys = await compute(lambda: [output.key for item in items for output in item.outputs(spec)])
     existing = await existing_objects(store, job.outputs_prefix, keys)
     if overwrite is Overwrite.NEVER:
         await _refuse_existing(store, job, existing)
         return items, []
     known = await _known_outputs(store, job, existing)
-    unchanged = await compute(lambda: [_unchanged(item, known) for item in items])
+    unchanged = await compute(lambda: [_unchanged(spec, item, known) for item in items])
     changed = [item for item, found in zip(items, unchanged, strict=True) if found is None]
     return changed, [item for item in unchanged if item]
 
 
 async def existing_objects(store: ObjectStore, root: str, keys: Sequence[str]) -> dict[str, StoredObject]:
-    """The objects that exist at some of `keys`, which are relative to `root`.
-
-    One listing finds them, unless it has too many other objects: then each key after those is read.
-    """
-    if not keys:
-        return {}
-    # Computed, like all that goes through every output: there may be hundreds of thousands.
-    wanted, common = await compute(_absolute, root, keys)
-    limit = MAX_LISTED + MAX_LISTED_PER_KEY * len(wanted)
-    found: dict[str, StoredObject] = {}
-    listed, last = 0, ""
-    async for stored in store.walk(common):
-        listed, last = listed + 1, stored.key
-        if stored.key in wanted:
-            found[stored.key.removeprefix(root)] = stored
-        if listed >= limit:
-            break
-    else:
-        return found
-    unlisted = await compute(lambda: sorted(key.removeprefix(root) for key in wanted if key > last))
+    """The objects that exist at some of `keys`, which are relative to `root`."""
+    found, unlisted = await listed_objects(store, root, keys, lambda key, stored: stored)
     return found | await _stat_all(store, root, unlisted)
-
-
-def _absolute(root: str, keys: Sequence[str]) -> tuple[set[str], str]:
-    """The keys in the store, and what all of them start with."""
-    wanted = {root + key for key in keys}
-    return wanted, os.path.commonprefix(list(wanted))  # noqa: RUF071  (keys, not paths)
 
 
 async def own_outputs(store: ObjectStore, job: ImageJob, keys: Sequence[str]) -> dict[str, StoredObject]:
@@ -154,12 +128,12 @@ def _reported(report: Report, existing: Mapping[str, StoredObject], known: _Know
     return found
 
 
-def _unchanged(item: Candidate, known: _Known) -> ReportItem | None:
+def _unchanged(spec: Spec, item: Candidate, known: _Known) -> ReportItem | None:
     """The item as it is reported if all its outputs exist unchanged, else None."""
     if not item.source.identity:
         return None
     outputs: list[ReportOutput] = []
-    for planned in item.outputs:
+    for planned in item.outputs(spec):
         output, _ = known.get(planned.key, (None, None))
         if output is None or output.content != planned.content_key:
             return None

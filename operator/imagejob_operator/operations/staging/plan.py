@@ -9,14 +9,15 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.sources import MatchSource
 from imagejob_operator.api.spec import Spec, prefix_notes
-from imagejob_operator.documents.outputs import PlannedItem, check_sources_stay, planned_outputs
+from imagejob_operator.documents.outputs import check_outputs
 from imagejob_operator.documents.report import ReportItem
 from imagejob_operator.documents.watermark_images import identified
 from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.reports import unpublished_before
 from imagejob_operator.operations.staging.existing_outputs import Candidate, skip_unchanged
-from imagejob_operator.operations.staging.sources import MATCHED_AT_ONCE, FoundSource, find_sources
+from imagejob_operator.operations.staging.finding import MATCHED_AT_ONCE, find_sources
+from imagejob_operator.operations.staging.sources import FoundSource
 from imagejob_operator.operations.staging.watermark_images import find_watermark_images
 from imagejob_operator.ports.object_store import ObjectStore, StoredObject
 from imagejob_operator.validation.globs import matcher
@@ -32,8 +33,7 @@ MAX_OUTPUTS = 320_000
 class Plan:
     """The items of a run: those to process, and those whose outputs exist already."""
 
-    items: list[tuple[int, FoundSource]]
-    """Each with its place among all sources."""
+    items: list[Candidate]
     skipped: list[ReportItem]
     watermark_images: dict[str, StoredObject]
     """By key, as they were found."""
@@ -59,7 +59,7 @@ async def plan_items(store: ObjectStore, job: ImageJob, spec: Spec, prefix: str 
         items = await _only_unpublished(store, job, items)
     items, skipped = await skip_unchanged(store, job, spec, items)
     note = "; ".join(filter(None, [prefix_notes(spec), await _useless_globs(spec.source.match, sources)]))
-    return Plan([(item.place, item.source) for item in items], skipped, watermark_images, note)
+    return Plan(items, skipped, watermark_images, note)
 
 
 async def _useless_globs(match: MatchSource | None, sources: Sequence[FoundSource]) -> str:
@@ -98,16 +98,12 @@ def _candidates(spec: Spec, sources: Sequence[FoundSource]) -> list[Candidate]:
         )
         raise OperationFailed(Failure(Code.STAGING, Reason.TOO_MANY_ITEMS, text))
     try:
-        planned = planned_outputs(
-            spec, [PlannedItem(source.name, place, source.identity) for place, source in enumerate(sources)]
-        )
-        keys = (output.key for outputs in planned for output in outputs)
-        check_sources_stay(keys, [source.name for source in sources], spec.source)
+        check_outputs(spec, [source.name for source in sources])
     except KeyCollision as error:
         raise OperationFailed(Failure(Code.CREATION, Reason.KEY_COLLISION, str(error))) from None
     except InvalidKey as error:
         raise OperationFailed(Failure(Code.CREATION, Reason.INVALID_SPEC, str(error))) from None
-    return [Candidate(*one) for one in zip(range(len(sources)), sources, planned, strict=True)]
+    return [Candidate(place, source) for place, source in enumerate(sources)]
 
 
 async def _only_unpublished(store: ObjectStore, job: ImageJob, items: list[Candidate]) -> list[Candidate]:

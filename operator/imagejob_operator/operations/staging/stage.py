@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from imagejob_contract.result import ItemError
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.status import MAX_FAILURES
@@ -12,9 +14,10 @@ from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.operations.failed import OperationFailed, failed_item
 from imagejob_operator.operations.manifest import manifest_head, write_manifest
 from imagejob_operator.operations.staging.download import Downloader
+from imagejob_operator.operations.staging.existing_outputs import Candidate
 from imagejob_operator.operations.staging.one_try import OneTry
 from imagejob_operator.operations.staging.plan import plan_items
-from imagejob_operator.operations.staging.sources import FoundSource, StagingRun
+from imagejob_operator.operations.staging.sources import StagingRun
 from imagejob_operator.operations.staging.watermark_images import copy_watermark_images
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, StoredObject
 from imagejob_operator.ports.telemetry import Telemetry
@@ -51,10 +54,8 @@ async def stage(
     return _staged(manifest)
 
 
-async def _stage_items(
-    run: StagingRun, telemetry: Telemetry, sources: list[tuple[int, FoundSource]]
-) -> list[ManifestItem]:
-    """Stage each source; what was copied before is not copied again.
+async def _stage_items(run: StagingRun, telemetry: Telemetry, sources: list[Candidate]) -> list[ManifestItem]:
+    """Stage each source, and empty the list of them; what was copied before is not copied again.
 
     A source that cannot be staged is an item with an error. If a retry may succeed, and this is not the last
     try, the first such error is raised in the end.
@@ -64,7 +65,7 @@ async def _stage_items(
     copies = {} if run.by_reference else await _copies(run, len(sources))
     this = OneTry(run.last_try)
 
-    async def stage_item(one: tuple[int, tuple[int, FoundSource]]) -> ManifestItem:
+    async def stage_item(one: tuple[int, Candidate]) -> ManifestItem:
         index, (place, source) = one
         key = input_key(run.prefix, index)
         try:
@@ -81,17 +82,26 @@ async def _stage_items(
         return ManifestItem(
             index=index,
             source=source.name,
-            etag=staged.etag,
+            # The same string, not an equal one.
+            etag=identity if identity == staged.etag else staged.etag,
             size=staged.size,
             place=place,
             identity=identity,
             key="" if copied else staged.key,
         )
 
-    items = await for_each(enumerate(sources), stage_item, sources[0][1].at_once)
+    at_once = sources[0].source.at_once
+    items = await for_each(enumerate(_drained(sources)), stage_item, at_once)
     if this.first_error is not None and not run.last_try:
         raise this.first_error
     return items
+
+
+def _drained(sources: list[Candidate]) -> Iterator[Candidate]:
+    """The sources in their order, each removed from the list: 100,000 of them and their items are large."""
+    sources.reverse()
+    while sources:
+        yield sources.pop()
 
 
 def _item_error(run: StagingRun, error: OperationFailed) -> ItemError:
