@@ -61,9 +61,9 @@ def test_a_short_run_writes_no_more_than_its_steps(shop: Shop) -> None:
 
 
 def test_a_long_run_records_its_steps(shop: Shop, large_photo: bytes) -> None:
-    keys = shop.upload_copies(large_photo, 30)
-    # About a second for each item: the Events come after fifteen.
-    execution = {"itemsPerPod": 30, "parallelism": 1}
+    keys = shop.upload_copies(large_photo, 80)
+    # Items take 0.3 to 1 second: the Events come after fifteen.
+    execution = {"itemsPerPod": 80, "parallelism": 1}
     name = shop.apply(image_job({"keys": keys}, renditions=[LARGE], execution=execution))
     until("the Events of the steps", lambda: len(shop.steps(name)) == 2, 60)
     assert not ended(shop.get(name))

@@ -18,7 +18,7 @@ MANIFEST, PICTURES = EXAMPLES / "first-job.yaml", EXAMPLES / "pictures"
 KEYS = ("uploads/a.jpg", "uploads/b.png")
 PREFIX = "catalog/first/"
 VERSIONS = """
-OTHER = ("fribidi", "tkinter", "xcb")
+OTHER = ("fribidi", "tkinter", "xcb", "zlib")
 import ctypes, json
 from importlib.metadata import version
 from PIL import features
@@ -29,7 +29,8 @@ print(json.dumps(found))
 """
 """Prints the versions of what makes pixels and bytes; fails without the library that resizes JPEGs.
 
-Those of fribidi and libturbojpeg may differ: they are of the system, and only used by unchanged functions.
+Those of fribidi, libturbojpeg and zlib may differ, because they are of the system. The functions of the first
+two that are used have not changed, and zlib compresses only texts and profiles of PNGs; here are none.
 """
 
 
