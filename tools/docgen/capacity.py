@@ -34,9 +34,9 @@ the resident memory (VmHWM) in each period.
         """\
 `spec.source.list` names {items} small objects, which are staged by server-side copies. The *bare loop* makes
 copies of the same objects in the same bucket, as many at a time as the operator (16), before and after the
-staging. It knows the keys, and makes no other requests. The operator makes one more request per item (HEAD):
-a list has no sizes and no ETags, and a copy depends on the ETag. *Staging* is the time in the phase Staging:
-reading the list, a HEAD for each item, the copies, and the manifest.
+staging. It knows the keys, and makes no other requests. The operator needs the size and ETag of each source,
+since a copy depends on the ETag: it lists what the keys have in common, a thousand objects a request.
+*Staging* is the time in the phase Staging: reading the list, the listing, the copies, and the manifest.
 """,
     ),
     "neighbours": (
@@ -94,7 +94,7 @@ _ROWS = {
         "bareBeforePerSecond": "bare loop before the staging",
         "bareAfterPerSecond": "bare loop after the staging",
         "stagingRatio": "staging / bare loop",
-        "lookUpSeconds": "part of the staging before the first copies, s",
+        "lookUpSeconds": "of the staging: reading the list, and listing the sources, s",
         "copyPerSecond": "rate of the copies after that, a second",
         "copyRatio": "rate of the copies after that / bare loop",
         "operatorCores": "operator during the staging, cores",
