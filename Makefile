@@ -118,7 +118,7 @@ audit: $(STAMP) ## known vulnerabilities of the locked packages; fails if one wa
 release: $(STAMP) ## everything that a release publishes, in out/release
 	@$(PYTHON) -m release
 
-reproducible: $(STAMP) ## build both images twice without a cache; a difference is an error (10 minutes)
+reproducible: $(STAMP) ## build both images twice without a cache; a difference is an error (2 minutes)
 	@$(PYTHON) -m release.reproducible
 
 clean: ## stop the clusters of this tree and remove build results
