@@ -19,7 +19,7 @@ def list_objects(client: Minio, bucket: str, prefix: str) -> Iterator[Object]:
     query = {"list-type": "2", "encoding-type": "url", "max-keys": "1000", "prefix": prefix, "delimiter": ""}
     last = ""
     while True:
-        # The iterator of the client follows such pages for ever.
+        # Minio.list_objects never ends if the store keeps returning the same page.
         answer = client._execute("GET", bucket, query_params=dict(query))
         objects, more, token, _ = parse_list_objects(answer)
         yield from objects

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
+from e2e.receiver import receiver
 from e2e.world import NAMESPACE, OPERATOR, Shop, image_job, reason, until, verdict
 from localcluster.cluster import Status
 from localcluster.paths import repository
@@ -87,17 +85,6 @@ class Sink(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-@contextmanager
-def event_sink(host: str) -> Iterator[str]:
-    server = ThreadingHTTPServer((host, 0), Sink)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://{host}:{server.server_port}/events"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def test_the_operator_shows_that_its_store_cannot_be_used_and_notifies(shop: Shop, where: Status) -> None:
     def usable() -> bool:
         return "imagejob_store_usable 1.0" in metrics(shop)
@@ -105,8 +92,8 @@ def test_the_operator_shows_that_its_store_cannot_be_used_and_notifies(shop: Sho
     until("the store is usable", usable, 60)
     settings = {"IMAGEJOB_STORE_BUCKET": "nope", "IMAGEJOB_CLEANING_BUDGET_SECONDS": "8"}
     with (
-        event_sink(where.host_address) as url,
-        shop.world.operator_environment(**settings, IMAGEJOB_EVENT_SINK=url),
+        receiver(where.host_address, Sink) as url,
+        shop.world.operator_environment(**settings, IMAGEJOB_EVENT_SINK=f"{url}/events"),
     ):
         until("the bucket is missing", lambda: not usable(), 60)
         name = shop.apply(image_job({"match": {"prefix": "photos/"}}))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from e2e.receiver import receiver
 from e2e.world import Job, Shop, image_job, until, verdict
 from imagejob_operator.documents.run_trace import trace_id
 from localcluster.cluster import Status as Cluster
@@ -66,17 +65,6 @@ def spans_of(request: ExportTraceServiceRequest) -> Iterator[Seen]:
                 yield Seen(named["service.name"], named["k8s.pod.name"], span)
 
 
-@contextmanager
-def collector(host: str) -> Iterator[str]:
-    server = ThreadingHTTPServer((host, 0), Collector)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://{host}:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def trace_of(job: Job) -> dict[str, Seen]:
     """The spans of the first run of a job, which has at most one Pod, by name."""
     wanted = trace_id(job["metadata"]["uid"], 1)
@@ -89,7 +77,7 @@ def trace_of(job: Job) -> dict[str, Seen]:
 def test_each_run_has_one_trace_with_the_spans_of_its_pods(shop: Shop, where: Cluster) -> None:
     keys = shop.upload_photos("china.jpg", "flower.jpg")
     with (
-        collector(where.host_address) as url,
+        receiver(where.host_address, Collector) as url,
         shop.world.operator_environment(
             OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_EXPORTER_OTLP_HEADERS="X-Token=a%20b"
         ),

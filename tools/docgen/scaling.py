@@ -48,7 +48,7 @@ _LAGS = {
 _BURST, _JOBS, _STEADY = "ImageJobs, burst", "Jobs, burst", "ImageJobs, steady"
 _RATIO = f"{_BURST} / {_JOBS}"
 _MET: dict[str, Callable[[float, float], bool]] = {"at least": operator.ge, "at most": operator.le}
-_NOT_MET = """\
+_WHERE_TIME_GOES = """\
 During a burst of ImageJobs both CPUs are full. Each ImageJob costs the API server {api:g} ms, the operator
 {operator:g} ms and the store {store:g} ms, of {all:.0f} ms for all programs together. In a burst, Running or
 Publishing lasts longer than a second, so most jobs have one status more than under the steady load. Native
@@ -94,7 +94,7 @@ def _bars(planes: dict[str, Any]) -> list[str]:
         (what, plane, f"{value:.3g}", f"{words} {limit:g}", "yes" if _MET[words](value, limit) else "**no**")
         for what, plane, value, words, limit in bars
     ]
-    reason = _NOT_MET.format(
+    reason = _WHERE_TIME_GOES.format(
         api=cpu["kube-apiserver"],
         operator=cpu["operator"],
         store=cpu["MinIO"],

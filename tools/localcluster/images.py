@@ -9,7 +9,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localcluster import baseimage, binaries, buildah, machine
@@ -153,20 +153,18 @@ def build_uncached(name: str, archive: Path) -> None:
         context = Path(folder)
         target = TARGETS[name]
         _copy_sources(context, target)
+        uncached = replace(target, tag=f"{target.tag}-uncached")
         with step(f"building image {target.tag} without a cache"):
-            wheels = wheelhouse(context / target.lock)
-            tag = f"{target.tag}-uncached"
-            buildah.build(context, target.name, baseimage.ensure(), wheels, tag, cached=False)
-            buildah.save(tag, archive)
-            buildah.buildah("rmi", tag)
+            _with_buildah(context, uncached, archive, cached=False)
+            buildah.buildah("rmi", uncached.tag)
 
 
-def _with_buildah(context: Path, target: Target, archive: Path) -> None:
+def _with_buildah(context: Path, target: Target, archive: Path, *, cached: bool = True) -> None:
     """Build without a registry and without a network: on our own base, with the wheels of the cache."""
     machine.require_root()
     machine.install(machine.IMAGE_PACKAGES)
     wheels = wheelhouse(context / target.lock)
-    buildah.build(context, target.name, baseimage.ensure(), wheels, target.tag)
+    buildah.build(context, target.name, baseimage.ensure(), wheels, target.tag, cached=cached)
     buildah.save(target.tag, archive)
 
 

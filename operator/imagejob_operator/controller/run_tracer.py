@@ -79,7 +79,7 @@ class RunTracer:
 
     def _next(self) -> list[EndedRun]:
         """Take as many runs as one request may have."""
-        batch, size = [self._waiting.popleft()], 0
+        batch = [self._waiting.popleft()]
         size = _size(batch[0])
         while self._waiting and size + _size(self._waiting[0]) <= BATCH:
             size += _size(self._waiting[0])
