@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from select import select
-from socket import socket, socketpair
+from socket import SHUT_RD, socket, socketpair
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PROTOCOL = "v4.channel.k8s.io"
 DATA, CHUNK = 0, 65536
 """The channel of the data, and the most bytes of one frame."""
+UNREAD = 1 << 20
+"""How many bytes are kept that the client has not read; with more, no frame is received."""
 _SLICES = "kubernetes.io/service-name"
 
 Dial = Callable[[], socket]
@@ -45,6 +47,7 @@ def dialler(transport: Transport, service: Service) -> Dial:
         opened = transport.websocket(path, f"Pod {pod!r}", {"ports": str(port)}, PROTOCOL)
         opened.settimeout(None)
         ours, theirs = socketpair()
+        ours.setblocking(False)
         Thread(target=_forward, args=(opened, ours), daemon=True).start()
         return theirs
 
@@ -52,30 +55,33 @@ def dialler(transport: Transport, service: Service) -> Dial:
 
 
 def _forward(opened: WebSocket, ours: socket) -> None:
-    """Copy bytes between a WebSocket and a socket until one of them ends."""
-    from websocket import ABNF, WebSocketException
+    """Copy bytes between a WebSocket and a socket until one of them ends.
 
-    announced: set[int] = set()
+    It never waits until the client reads: the client may be waiting until its own bytes are taken.
+    """
+    from websocket import WebSocketException
+
+    frames = _Frames(opened)
+    unread = bytearray()
     try:
-        theirs: socket = opened.sock  # type: ignore[assignment]
         while True:
-            # TLS may hold bytes that no `select` shows.
-            ready = [theirs] if _decrypted(theirs) else select([theirs, ours], [], [])[0]
-            if theirs in ready:
-                kind, frame = opened.recv_data()
-                if kind != ABNF.OPCODE_BINARY or not frame:
-                    return
-                if frame[0] in announced:
-                    if frame[0] != DATA:
-                        return  # the other channel has an error
-                    ours.sendall(frame[1:])
-                # The first frame of a channel has only the number of the port.
-                announced.add(frame[0])
-            if ours in ready:
+            readable, writable = _ready(frames.connection, ours, unread)
+            if frames.connection in readable:
+                data = frames.receive()
+                if data is None:
+                    break
+                unread += data
+            if ours in writable:
+                del unread[: ours.send(unread)]
+            if ours in readable:
                 sent = ours.recv(CHUNK)
                 if not sent:
                     return
                 opened.send_binary(bytes([DATA]) + sent)
+        # A client that still sends is interrupted, so that it reads the rest.
+        ours.shutdown(SHUT_RD)
+        ours.setblocking(True)
+        ours.sendall(unread)
     except (WebSocketException, OSError):
         return  # the client sees a connection that was closed
     finally:
@@ -83,8 +89,37 @@ def _forward(opened: WebSocket, ours: socket) -> None:
         opened.shutdown()  # type: ignore[no-untyped-call]
 
 
-def _decrypted(connection: socket) -> int:
-    return connection.pending() if isinstance(connection, ssl.SSLSocket) else 0
+def _ready(theirs: socket, ours: socket, unread: bytearray) -> tuple[list[socket], list[socket]]:
+    """Wait until something can be done; return what can be read and what can be written."""
+    room = len(unread) < UNREAD
+    # TLS may hold bytes that no `select` shows.
+    decrypted = room and isinstance(theirs, ssl.SSLSocket) and theirs.pending() > 0
+    readable, writable, _ = select(
+        [ours, theirs] if room else [ours], [ours] if unread else [], [], 0 if decrypted else None
+    )
+    return ([*readable, theirs] if decrypted else readable), writable
+
+
+class _Frames:
+    """The data that a WebSocket receives, without the numbers of its channels."""
+
+    def __init__(self, opened: WebSocket) -> None:
+        self.connection: socket = opened.sock  # type: ignore[assignment]
+        self._opened = opened
+        self._announced: set[int] = set()
+
+    def receive(self) -> bytes | None:
+        """Return the data of the next frame; None at the end, or if the port has an error."""
+        from websocket import ABNF
+
+        kind, frame = self._opened.recv_data()
+        if kind != ABNF.OPCODE_BINARY or not frame:
+            return None
+        if frame[0] not in self._announced:
+            # The first frame of a channel has only the number of the port.
+            self._announced.add(frame[0])
+            return b""
+        return bytes(frame[1:]) if frame[0] == DATA else None
 
 
 def _pod(transport: Transport, service: Service) -> tuple[str, int]:

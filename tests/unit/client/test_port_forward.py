@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -47,6 +48,8 @@ class ApiServer:
         self.fails = False
         self.silent = False
         self.elsewhere = ""
+        self.closes = False
+        self.echoed: SimpleQueue[int] = SimpleQueue()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.path == f"{SPACE}/services/minio":
@@ -73,6 +76,9 @@ class ApiServer:
                 await answer.send_bytes(b"\x01connection refused")
             else:
                 await answer.send_bytes(message.data)
+                self.echoed.put(len(message.data) - 1)
+                if self.closes:
+                    break
         return answer
 
 
@@ -96,6 +102,7 @@ async def api() -> AsyncIterator[tuple[ApiServer, HttpTransport]]:
 def exchange(transport: HttpTransport, sent: bytes) -> bytes:
     connection = dialler(transport, SERVICE)()
     with connection:
+        connection.settimeout(20)
         connection.sendall(sent)
         received = b""
         while len(received) < len(sent) and (data := connection.recv(65536)):
@@ -108,6 +115,45 @@ async def test_bytes_arrive_as_they_were_sent(api: tuple[ApiServer, HttpTranspor
     for sent in (b"GET / HTTP/1.1\r\n\r\n", bytes(range(256)) * 2000):
         assert await asyncio.to_thread(exchange, transport, sent) == sent
     assert server.headers == ["Bearer secret", "jane"]
+
+
+async def test_an_answer_that_is_not_read_yet_does_not_hold_up_the_request(
+    api: tuple[ApiServer, HttpTransport],
+) -> None:
+    server, transport = api
+    piece, count = bytes(range(256)) * 64, 48
+
+    def ask() -> bytes:
+        with dialler(transport, SERVICE)() as connection:
+            connection.settimeout(20)
+            for _ in range(count):
+                connection.sendall(piece)
+                echoed = 0
+                while echoed < len(piece):
+                    echoed += server.echoed.get(timeout=20)
+            received = b""
+            while len(received) < count * len(piece):
+                received += connection.recv(1 << 20)
+            return received
+
+    assert await asyncio.to_thread(ask) == piece * count
+
+
+async def test_what_was_sent_before_the_end_is_read(api: tuple[ApiServer, HttpTransport]) -> None:
+    server, transport = api
+    server.closes = True
+    sent = bytes(range(256)) * 64
+
+    def ask() -> bytes:
+        with dialler(transport, SERVICE)() as connection:
+            connection.settimeout(20)
+            connection.sendall(sent)
+            received = b""
+            while data := connection.recv(65536):
+                received += data
+            return received
+
+    assert await asyncio.to_thread(ask) == sent
 
 
 async def test_an_error_of_the_port_closes_the_connection(api: tuple[ApiServer, HttpTransport]) -> None:
