@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,11 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from threading import Timer
 from time import monotonic
 from typing import IO
 from xml.etree import ElementTree
 
 from testsuite.steps import Step, choose
+
+GRACE = 10.0
+"""Seconds that a step has to print its stacks, before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,8 @@ class Outcome:
     @property
     def failure(self) -> str:
         """Return why the step failed; empty if it passed."""
+        if self.exit_code and self.seconds >= self.step.limit:
+            return f"ended after its limit of {self.step.limit:g} s"
         if self.exit_code:
             return f"exit code {self.exit_code}"
         if self.skipped:
@@ -47,19 +54,35 @@ class Outcome:
 
 
 def run_step(step: Step, environment: Mapping[str, str], output: IO[bytes] | None = None) -> Outcome:
-    """Run one step; its output goes to the terminal, or into `output`."""
+    """Run one step; its output goes to the terminal, or into `output`.
+
+    A step that exceeds its limit is ended; if it runs Python, it prints the stack of every thread first.
+    """
     started = monotonic()
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder) / "counts.xml"
         command = [*step.command, f"--junitxml={counts}"] if step.counts_tests else list(step.command)
         process = subprocess.Popen(
             command,
-            env={**environment, "IMAGEJOB_TEST_CLUSTER": step.cluster, "IMAGEJOB_TEST_KUBECONFIG": ""},
+            env={
+                **environment,
+                "IMAGEJOB_TEST_CLUSTER": step.cluster,
+                "IMAGEJOB_TEST_KUBECONFIG": "",
+                "PYTHONFAULTHANDLER": "1",
+            },
             stdout=output,
             stderr=output and subprocess.STDOUT,
         )
+        limits = [
+            Timer(step.limit, os.kill, [process.pid, signal.SIGABRT]),
+            Timer(step.limit + GRACE, os.kill, [process.pid, signal.SIGKILL]),
+        ]
+        for limit in limits:
+            limit.start()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+        for limit in limits:
+            limit.cancel()
         tests, skipped = read_counts(counts)
     cpu = usage.ru_utime + usage.ru_stime
     return Outcome(step, monotonic() - started, process.returncode, tests, skipped, cpu)

@@ -42,6 +42,8 @@ class Step:
     """The cluster that its tests use."""
     required: bool = False
     """Whether the steps after it cannot run if it fails."""
+    limit: float = 1800.0
+    """Seconds after which it is ended; no step takes half as long, built from nothing included."""
 
     @property
     def counts_tests(self) -> bool:
@@ -142,7 +144,7 @@ STEPS = (
 KIND_STEPS = _on(
     CLUSTER,
     "kind",
-    Step("e2e", "e2e", _pytest("tests/e2e", *SEPARATE)),
+    Step("e2e", "e2e", _pytest("tests/e2e", *SEPARATE), limit=5400.0),
     # Kills the control plane and the node as well, which are processes of the native provider only.
     Step("load", "e2e", _pytest("tests/e2e/load", "--ignore=tests/e2e/load/test_killed_at_random.py")),
 )

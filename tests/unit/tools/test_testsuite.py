@@ -41,6 +41,20 @@ def test_skipped_and_xfailed_tests_are_counted(tmp_path: Path) -> None:
     assert outcome.failure
 
 
+def test_a_step_that_never_ends_is_ended_and_shows_where_it_was(tmp_path: Path) -> None:
+    script = (
+        "import threading\n"
+        "def waits_for_ever(): threading.Event().wait()\n"
+        "threading.Thread(target=waits_for_ever).start()\n"
+    )
+    step = Step("endless", "check", (sys.executable, "-c", script), limit=1.0)
+    with (tmp_path / "output").open("w+b") as output:
+        outcome = run_step(step, {}, output)
+        output.seek(0)
+        assert b"in waits_for_ever" in output.read()
+    assert outcome.failure == "ended after its limit of 1 s"
+
+
 def test_a_group_runs_side_by_side_and_each_output_stays_whole(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
