@@ -73,7 +73,7 @@ class LocalRun:
         self._operations = OperationRunner(work, self._queue.add, now)
         memories, access = RunMemories(), StoreAccess(self.job, {}, now)
         observer = Observer(self._cache, self._operations, memories, access, Policy(INSTALLATION), now)
-        attempts = AttemptActions(self._launcher, stores, self._cache, now)
+        attempts = AttemptActions(self._launcher, stores, self._cache, now, work.fresh)
         executor = Executor(self.job, attempts, self._operations, memories, console, now)
         self._reconciler = Reconciler(self._cache, self._queue, observer, executor, console)
 

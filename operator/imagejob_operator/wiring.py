@@ -52,6 +52,7 @@ from imagejob_operator.garbage.schedule import GarbageSchedule
 from imagejob_operator.namespaces import WatchedNamespaces
 from imagejob_operator.naming.prefixes import own_staging_prefix, staging_folder
 from imagejob_operator.operations.dispatch import Operations
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.limits import OperationLimits
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.ports.object_store import Gate, ObjectStore
@@ -139,6 +140,7 @@ class Operator:
         self.stores = self._build_stores()
         staging = own_staging_prefix(self._staging_folder)
         self.store_probe = StoreProbe(self.clients.store, staging, self.metrics.store_usable)
+        self._fresh = FreshRuns()
         clients, limits = self.clients, OperationLimits(self.metrics.waited)
         operations = Operations(
             clients.jobs,
@@ -149,6 +151,7 @@ class Operator:
             now,
             limits,
             settings.pod_template,
+            self._fresh,
         )
         self.operations = OperationRunner(operations, self.queues.jobs.add, now)
         registry, wake = self.stores, self.queues.jobs.add
@@ -202,7 +205,7 @@ class Operator:
         access = StoreAccess(jobs, self.settings.namespace_selector, now, self.stores.views)
         away = self.store_watch.away
         observer = Observer(self.cache, self.operations, memories, access, policy, now, away)
-        attempts = AttemptActions(self.clients.launcher, self.stores, self.cache, now)
+        attempts = AttemptActions(self.clients.launcher, self.stores, self.cache, now, self._fresh)
         executor = Executor(jobs, attempts, self.operations, memories, self.metrics, now, self._moved)
         is_leader = self.elector.is_leader
         return Reconciler(self.cache, self.queues.jobs, observer, executor, self.metrics, is_leader)

@@ -28,6 +28,7 @@ from imagejob_operator.decision.observation import Decision, Observation
 from imagejob_operator.decision.operation import Clean
 from imagejob_operator.decision.phases.terminal import finish_run
 from imagejob_operator.naming.prefixes import report_key
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.publishing.publish import clean
 from imagejob_operator.ports.launcher import Refused
 
@@ -63,7 +64,7 @@ def status_before_compensation(living: Living) -> None:
             return decide(o)
         report = report_key(o.job.key.namespace, o.job.key.name, o.job.uid, run.number, run.uid)
         operation = Clean((status.staging.prefix,) if status.staging else (), report)
-        tasks.add(asyncio.create_task(clean(living.store, living.link.clock, o.job, operation)))
+        tasks.add(asyncio.create_task(clean(living.store, living.link.clock, FreshRuns(), o.job, operation)))
         target = Phase.FAILED if status.at is Phase.FAILING else Phase.CANCELLED
         return finish_run(o, msgspec.structs.replace(status, report=report), target, cleaned=True)
 

@@ -28,11 +28,14 @@ from imagejob_contract.result import ItemResult, OutputRecord, Result, encode_re
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.store_location import StoreLocation
+from imagejob_operator.decision.action import Launch
 from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Publish, Stage
 from imagejob_operator.documents.outputs import PlannedItem, planned_outputs
 from imagejob_operator.documents.staging import input_key, order_key, result_key
 from imagejob_operator.naming.prefixes import report_key
+from imagejob_operator.operations.fresh_runs import FreshRuns
+from imagejob_operator.operations.manifest import manifest_head
 from imagejob_operator.operations.processing.orders import write_order
 from imagejob_operator.operations.processing.results import read_staged
 from imagejob_operator.operations.publishing.publish import publish
@@ -135,11 +138,18 @@ async def run(
     """A whole run but for the picture work: what a Pod makes of an item is its bytes and a mark."""
     wanted = spec(source=source, destination={"prefix": "out/", "keyTemplate": template})
     store = place.bench.store
-    await stage(store, downloader(), CountingTelemetry(), job(status(Phase.STAGING), wanted), Stage(PREFIX))
-    manifest, _ = await read_staged(store, PREFIX)
+    await stage(
+        store,
+        downloader(),
+        CountingTelemetry(),
+        FreshRuns(),
+        job(status(Phase.STAGING), wanted),
+        Stage(PREFIX),
+    )
+    manifest, _ = await read_staged(store, PREFIX, FreshRuns())
     count = len(manifest.items)
     of = job(status(Phase.PUBLISHING, counts=[AttemptCounts(1)], items=count, per_shard=count), wanted)
-    await write_order(store, of, PREFIX, 0, 1, timedelta(hours=1))
+    await write_order(store, of, await manifest_head(store, PREFIX), Launch(PREFIX, 0, 1), timedelta(hours=1))
     order = msgspec.json.decode(await store.read(order_key(PREFIX, 0, 1), 1 << 24), type=Order)
     pod, items = Store(), []
     for item in order.items:
@@ -151,7 +161,7 @@ async def run(
     result = encode_result(Result(1, 0, 1, tuple(items)))
     await store.put(result_key(PREFIX, 0), result, "application/json")
     report = report_key(KEY.namespace, KEY.name, UID, 1)
-    await publish(store, lambda: NOW, of, Publish(PREFIX, report, NOW + timedelta(hours=1)))
+    await publish(store, lambda: NOW, FreshRuns(), of, Publish(PREFIX, report, NOW + timedelta(hours=1)))
     return [item.source for item in manifest.items]
 
 

@@ -179,7 +179,8 @@ class MemoryStore:
         deleted = 0
         while True:
             await self.hooks.before("list", prefix)
-            page = self.keys(prefix)[: self.page]
+            found = self.keys(prefix)
+            page = found[: self.page]
             if not page:
                 return deleted
             if not gate():
@@ -189,6 +190,8 @@ class MemoryStore:
                 self.objects.pop(key, None)
             deleted += len(page)
             await self.hooks.after("delete", prefix)
+            if page == found:
+                return deleted
 
     def place(self, prefix: str) -> str:
         return f"memory://{self.name}/{prefix}"

@@ -108,7 +108,7 @@ class Operator:
         memories = RunMemories(no_jitter)
         access = StoreAccess(cluster, selector, clock, self.stores.views)
         observer = Observer(self.cache, self.operations, memories, access, policy, clock)
-        attempts = AttemptActions(cluster, self.stores, self.cache, clock)
+        attempts = AttemptActions(cluster, self.stores, self.cache, clock, work.fresh)
         executor = Executor(cluster, attempts, self.operations, memories, self.telemetry, clock)
         self.memories, self.access = memories, access
         self.reconciler = Reconciler(

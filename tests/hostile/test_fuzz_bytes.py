@@ -36,6 +36,7 @@ from imagejob_operator.documents.staging import (
 )
 from imagejob_operator.operations import manifest as manifests
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.processing.results import all_outcomes, read_staged
 from imagejob_operator.operations.publishing.report import report_items
 from imagejob_operator.ports.downloads import FetchFailed
@@ -102,7 +103,7 @@ def test_a_manifest_is_used_or_invalid(data: bytes) -> None:
     store = MemoryStore(ManualClock())
     store.set(manifest_key(PREFIX), data)
     try:
-        manifest, _ = asyncio.run(read_staged(store, PREFIX))
+        manifest, _ = asyncio.run(read_staged(store, PREFIX, FreshRuns()))
     except OperationFailed as error:
         assert error.failure.reason == "ResultsInvalid"  # noqa: PT017  (or a value)
         return

@@ -21,6 +21,7 @@ from imagejob_operator.decision.operation import Publish
 from imagejob_operator.documents.report import Report
 from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.operations import reports
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.publishing.publish import publish
 
 JOB = job(status(Phase.PUBLISHING))
@@ -46,7 +47,7 @@ def checked_report(data: bytes) -> None:
     store = MemoryStore(ManualClock())
     store.set(AT, data)
     operation = Publish(PREFIX, AT, later(3600))
-    published = asyncio.run(publish(store, ManualClock(), JOB, operation))
+    published = asyncio.run(publish(store, ManualClock(), FreshRuns(), JOB, operation))
     decision = decide(seen(JOB, operation=operation, progress=published))
     assert decision.status.at is Phase.SUCCEEDED
     written = json.loads(json.dumps(status_body(decision.status), default=str))

@@ -17,6 +17,7 @@ from imagejob_operator.decision.garbage import Mode
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.garbage.collector import GarbageCollector, GarbagePolicy
 from imagejob_operator.naming.prefixes import job_staging_prefix, own_staging_prefix, staging_prefix
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import StoredObject
 
@@ -96,5 +97,7 @@ async def test_copies_of_an_earlier_try_are_not_listed_beyond_what_is_staged() -
     store = Flooded()
     for key in ("uploads/a.jpg", "uploads/b.png"):
         store.set(f"shop/{key}", key.encode())
-    await stage(store, downloader(), CountingTelemetry(), job(status(Phase.STAGING)), Stage(PREFIX))
+    await stage(
+        store, downloader(), CountingTelemetry(), FreshRuns(), job(status(Phase.STAGING)), Stage(PREFIX)
+    )
     assert store.listed <= 3

@@ -23,6 +23,7 @@ from imagejob_operator.decision.operation import Clean, Publish
 from imagejob_operator.documents.staging import Manifest, ManifestItem, output_prefix, result_key
 from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.manifest import write_manifest
 from imagejob_operator.operations.processing import results
 from imagejob_operator.operations.publishing.publish import clean, publish
@@ -132,9 +133,11 @@ async def peak(store: MemoryStore, shards: int, per_shard: int, phase: Phase) ->
     tracemalloc.start()
     try:
         if phase is Phase.FAILING:
-            await clean(store, ManualClock(), of, Clean((PREFIX,), REPORT))
+            await clean(store, ManualClock(), FreshRuns(), of, Clean((PREFIX,), REPORT))
         else:
-            await publish(store, ManualClock(), of, Publish(PREFIX, REPORT, later(10**9), 0, 10**9))
+            await publish(
+                store, ManualClock(), FreshRuns(), of, Publish(PREFIX, REPORT, later(10**9), 0, 10**9)
+            )
     except OperationFailed as error:
         failure = f"{error.failure.reason}: {error.failure.message}"
     finally:

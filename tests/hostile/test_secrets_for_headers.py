@@ -18,6 +18,7 @@ from fakes.telemetry import CountingTelemetry
 from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.operation import Stage, Staged
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.stage import stage
 
@@ -57,7 +58,7 @@ async def staged(
         spec(source={"urls": [{"url": url, "headersSecretRef": {"name": "keys"}}]}),
     )
     downloader = Downloader(web, secrets, **more)
-    return await stage(MemoryStore(), downloader, CountingTelemetry(), of, Stage(PREFIX))
+    return await stage(MemoryStore(), downloader, CountingTelemetry(), FreshRuns(), of, Stage(PREFIX))
 
 
 async def refused(

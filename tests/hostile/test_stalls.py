@@ -45,6 +45,7 @@ from imagejob_operator.decision.decide import decide
 from imagejob_operator.decision.observation import Admission
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.handlers.watch import WatchHandlers
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.staging.finding import find_sources
 from imagejob_operator.operations.staging.stage import stage
 
@@ -204,7 +205,9 @@ async def test_many_sources_that_do_not_exist(figures: list[str]) -> None:
     prefixes = (f"{number}-{PREFIX}" for number in itertools.count())
 
     async def attempt() -> None:
-        staged = await stage(store, downloader(), CountingTelemetry(), job, Stage(next(prefixes)))
+        staged = await stage(
+            store, downloader(), CountingTelemetry(), FreshRuns(), job, Stage(next(prefixes))
+        )
         assert (staged.items, staged.failed, len(staged.failures)) == (MISSING, MISSING, 10)
 
     await best_of_three(f"{MISSING} sources that do not exist", attempt, figures)

@@ -17,11 +17,14 @@ from imagejob_contract.order import MAX_ORDER_BYTES, Order
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec
 from imagejob_operator.api.status import MAX_SHARDS, status_body
+from imagejob_operator.decision.action import Launch
 from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.decision.shards import items_per_pod
 from imagejob_operator.documents.source_list import MAX_LISTED
 from imagejob_operator.documents.staging import MAX_PART_BYTES, manifest_key, order_key, part_key
+from imagejob_operator.operations.fresh_runs import FreshRuns
+from imagejob_operator.operations.manifest import manifest_head
 from imagejob_operator.operations.processing.orders import write_order
 from imagejob_operator.operations.staging.stage import stage
 
@@ -46,7 +49,12 @@ async def test_as_many_sources_as_a_list_may_have(figures: list[str]) -> None:
 
     before, begun = peak(), time.process_time()
     done = await stage(
-        store, downloader(), CountingTelemetry(), job(status(Phase.STAGING), wanted), Stage(PREFIX)
+        store,
+        downloader(),
+        CountingTelemetry(),
+        FreshRuns(),
+        job(status(Phase.STAGING), wanted),
+        Stage(PREFIX),
     )
     seconds, memory = time.process_time() - begun, peak() - before
     figures.append(f"staging {MAX_LISTED} listed items: {seconds:.1f} s of processor time, +{memory} MiB")
@@ -65,7 +73,13 @@ async def test_as_many_sources_as_a_list_may_have(figures: list[str]) -> None:
     assert shards == MAX_SHARDS
     current = status(Phase.RUNNING, counts=[AttemptCounts(1)] * shards, items=done.items, per_shard=per_shard)
     calls, begun = len(store.hooks.calls), time.process_time()
-    await write_order(store, job(current, wanted), PREFIX, shards - 1, 1, timedelta(hours=1))
+    await write_order(
+        store,
+        job(current, wanted),
+        await manifest_head(store, PREFIX),
+        Launch(PREFIX, shards - 1, 1),
+        timedelta(hours=1),
+    )
     seconds = time.process_time() - begun
     figures.append(f"the order of one of its {shards} shards: {seconds * 1000:.0f} ms of processor time")
     assert [key for operation, key in store.hooks.calls[calls:] if operation == "get"] == [

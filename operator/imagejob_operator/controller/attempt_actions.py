@@ -16,6 +16,8 @@ from imagejob_operator.decision.shards import ordered_items
 from imagejob_operator.documents.results import InvalidResult, summarise
 from imagejob_operator.documents.staging import order_key
 from imagejob_operator.naming.prefixes import report_key
+from imagejob_operator.operations.fresh_runs import FreshRuns
+from imagejob_operator.operations.manifest import manifest_head
 from imagejob_operator.operations.processing.orders import lifetime, write_order
 from imagejob_operator.operations.processing.results import shard_result
 from imagejob_operator.operations.reports import committed_report
@@ -33,11 +35,14 @@ AttemptAction = Launch | DeliverOrder | StopAttempt
 class AttemptActions:
     """Carries out actions on attempts; each is idempotent."""
 
-    def __init__(self, launcher: Launcher, stores: Stores, cache: Cache, clock: Clock) -> None:
+    def __init__(
+        self, launcher: Launcher, stores: Stores, cache: Cache, clock: Clock, fresh: FreshRuns
+    ) -> None:
         self._launcher = launcher
         self._stores = stores
         self._cache = cache
         self._clock = clock
+        self._fresh = fresh
 
     async def act(self, job: ImageJob, action: AttemptAction, memory: RunMemory) -> None:
         """Carry out one action."""
@@ -78,30 +83,26 @@ class AttemptActions:
             self._cache.stopping(job.identity, attempt)
 
     async def _launch(self, job: ImageJob, action: Launch, memory: RunMemory) -> None:
-        prefix, shard, number = action.prefix, action.shard, action.number
+        prefix, shard = action.prefix, action.shard
         store = await self._stores.of(job)
-        try:
-            # The Pod of an earlier attempt may be gone and have finished: only the store knows.
-            result, _ = await shard_result(store, job, prefix, shard, ordered_items(job.status, shard))
-            memory.results[shard] = summarise(result)
-            return
-        except ObjectMissing:
-            pass
-        except InvalidResult:
-            # The first result counts, so the shard has ended; collecting the results reports what is wrong.
-            memory.results[shard] = Summary()
+        known = None
+        if not self._fresh.is_first_launch(prefix, shard):
+            known = await _known_result(store, job, prefix, shard)
+        if known:
+            memory.results[shard] = known
             return
         ends_by = job.ends_by(self._clock())
         live = lifetime(self._clock(), job.ends_at_the_latest(self._clock()))
         try:
-            url = await write_order(store, job, prefix, shard, number, live)
+            head = self._fresh.manifest(prefix) or await manifest_head(store, prefix)
+            url = await write_order(store, job, head, action, live)
         except ObjectMissing:
             if not await _published(store, job):
                 raise
             # Publishing adopts the report.
             memory.results[shard] = Summary()
             return
-        attempt = await self._launcher.launch(job, shard, number, ends_by)
+        attempt = await self._launcher.launch(job, shard, action.number, ends_by)
         self._cache.put_attempt(job.identity, attempt)
         await self._deliver(job, attempt, url)
 
@@ -116,6 +117,18 @@ class AttemptActions:
     async def _deliver(self, job: ImageJob, attempt: Attempt, url: str) -> None:
         await self._launcher.deliver(attempt, job.key.namespace, url, self._stores.ca_bundle(job))
         self._cache.delivered(job.identity, attempt)
+
+
+async def _known_result(store: ObjectStore, job: ImageJob, prefix: str, shard: int) -> Summary | None:
+    """What a Pod of an earlier attempt left, which may be gone and have finished: only the store knows."""
+    try:
+        result, _ = await shard_result(store, job, prefix, shard, ordered_items(job.status, shard))
+    except ObjectMissing:
+        return None
+    except InvalidResult:
+        # The first result counts, so the shard has ended; collecting the results reports what is wrong.
+        return Summary()
+    return summarise(result)
 
 
 async def _published(store: ObjectStore, job: ImageJob) -> bool:

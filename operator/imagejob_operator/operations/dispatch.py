@@ -19,6 +19,7 @@ from imagejob_operator.decision.operation import (
 )
 from imagejob_operator.fairness import working_for
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.limits import OperationLimits, is_large
 from imagejob_operator.operations.processing.progress import count
 from imagejob_operator.operations.publishing.publish import clean, publish
@@ -46,6 +47,7 @@ class Operations:
     clock: Clock
     limits: OperationLimits = field(default_factory=OperationLimits)
     allowed: PodTemplatePolicy = NOTHING_ALLOWED
+    fresh: FreshRuns = field(default_factory=FreshRuns)
 
     async def __call__(self, job: ImageJob, operation: Operation) -> Progress:
         """Carry out one operation; raises OperationFailed, or StoreError if it is to be retried."""
@@ -74,11 +76,11 @@ class Operations:
             case Validate():
                 return await validate(store, self.launcher, self.clock, job, operation)
             case Stage():
-                return await stage(store, self.downloader, self.telemetry, job, operation)
+                return await stage(store, self.downloader, self.telemetry, self.fresh, job, operation)
             case Publish():
-                return await publish(store, self.clock, job, operation)
+                return await publish(store, self.clock, self.fresh, job, operation)
             case Clean():
-                return await clean(store, self.clock, job, operation)
+                return await clean(store, self.clock, self.fresh, job, operation)
             case Count():
                 return await count(store, job, operation)
             case _:

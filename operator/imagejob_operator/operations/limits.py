@@ -8,7 +8,7 @@ from imagejob_operator.decision.operation import Clean, Operation, Publish, Stag
 from imagejob_operator.documents.source_list import MAX_LISTED
 from imagejob_operator.fairness import FairLimiter, Waited, ignore
 
-OPERATIONS = 24
+OPERATIONS = 12
 CLEANINGS = 8
 """Cleanings of at most 5,000 outputs: nothing that runs for long delays them."""
 DOWNLOADS = 16

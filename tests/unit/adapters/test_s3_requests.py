@@ -299,7 +299,8 @@ async def test_a_store_that_deletes_nothing_is_asked_once(served: tuple[Server, 
     """It answers that it has deleted the objects, and lists them again."""
     server, store = served
     server.objects[""] = (
-        b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>p/a</Key><Size>1</Size>"
+        b"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"
+        b"<Contents><Key>p/a</Key><Size>1</Size>"
         b"<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents></ListBucketResult>"
     )
     with pytest.raises(StoreUnavailable, match="still lists 'p/a' after it answered that it was deleted"):

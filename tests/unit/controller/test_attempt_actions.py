@@ -34,6 +34,7 @@ from imagejob_operator.decision.action import DeliverOrder, Launch, StopAttempt
 from imagejob_operator.decision.attempt import Attempt, AttemptCounts, Problem, Refusal, Remark, State
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.documents.staging import order_key, result_key
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.processing.orders import SLACK
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.imagejobs import Forbidden
@@ -92,13 +93,13 @@ class Bench:
         self.cluster.create("spring", SPEC)
         self.cache = Cache()
         self.memory = RunMemory(lambda: 0.0)
-        self.actions = AttemptActions(self.cluster, OneStore(self.store), self.cache, self.clock)
+        self.actions = AttemptActions(self.cluster, OneStore(self.store), self.cache, self.clock, FreshRuns())
         self.job = job(status(Phase.LAUNCHING))
 
     async def staged(self) -> None:
         for key in ("uploads/a.jpg", "uploads/b.png"):
             self.store.set(f"shop/{key}", b"bytes")
-        await stage(self.store, downloader(), CountingTelemetry(), self.job, Stage(PREFIX))
+        await stage(self.store, downloader(), CountingTelemetry(), FreshRuns(), self.job, Stage(PREFIX))
 
     async def act(self, action: Launch | DeliverOrder | StopAttempt) -> None:
         await self.actions.act(self.job, action, self.memory)

@@ -134,7 +134,7 @@ CASES = [
     Case("JOB_006/DeadlineExceeded", {"execution": {"activeDeadlineSeconds": 30}}, script=well(run=500)),
     Case("JOB_007/DestinationDenied", prepare=lambda w: w.store.hooks.fail(DENIED, "copy", "shop/catalog/")),
     Case("JOB_007/BucketNotFound", prepare=lambda w: w.store.hooks.fail(NO_BUCKET, "copy", "shop/catalog/")),
-    Case("JOB_007/StoreNotFound", ARCHIVED, prepare=loses_its_store("get", ".imagejob/shop/")),
+    Case("JOB_007/StoreNotFound", ARCHIVED, prepare=loses_its_store("get", "results/")),
     Case("JOB_007/StoreUnavailable", prepare=lambda w: w.store.hooks.fail(AWAY, "copy", "shop/catalog/")),
     Case(
         "JOB_007/OverwriteRefused",

@@ -46,6 +46,7 @@ from imagejob_operator.decision.attempt import Problem, Refusal, State
 from imagejob_operator.decision.observation import Observation
 from imagejob_operator.decision.operation import Operation, Progress, Stage, Working
 from imagejob_operator.documents.run_trace import trace_id
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.ports.imagejobs import (
     Conflict,
     Forbidden,
@@ -76,7 +77,7 @@ class Bench:
         self.memories = RunMemories(lambda: 0.0)
         self.telemetry = CountingTelemetry()
         world = World()
-        attempts = AttemptActions(self.cluster, world.operator.stores, Cache(), self.clock)
+        attempts = AttemptActions(self.cluster, world.operator.stores, Cache(), self.clock, FreshRuns())
         operations = OperationRunner(never, lambda key: None, self.clock)
         self.executor = Executor(
             self.cluster, attempts, operations, self.memories, self.telemetry, self.clock

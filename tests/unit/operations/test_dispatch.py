@@ -164,9 +164,9 @@ async def test_the_slots_of_the_large_are_few(operation: Operation, limiter: str
 @pytest.mark.parametrize(
     ("operation", "downloads", "limiter", "slots"),
     [
-        (STAGE, False, "operations", 24),
+        (STAGE, False, "operations", 12),
         (STAGE, True, "download_operations", 16),
-        (PUBLISH, True, "operations", 24),
+        (PUBLISH, True, "operations", 12),
         (CLEAN, True, "cleanings", 8),
     ],
 )

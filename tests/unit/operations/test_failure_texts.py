@@ -18,6 +18,7 @@ from imagejob_operator.api.status import FailedItem
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.documents.source_list import MAX_LIST_BYTES
 from imagejob_operator.operations.failed import OperationFailed, denied, failed_item
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.staging import plan
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import (
@@ -43,7 +44,7 @@ def store_with(*keys: str) -> MemoryStore:
 async def failed(store: MemoryStore, **fields: Any) -> Failure:
     of = job(status(Phase.STAGING), spec(**fields))
     with pytest.raises(OperationFailed) as caught:
-        await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
+        await stage(store, downloader(), CountingTelemetry(), FreshRuns(), of, Stage(PREFIX))
     assert not caught.value.transient
     return caught.value.failure
 
@@ -96,7 +97,7 @@ async def test_a_source_without_items(
 async def test_as_many_as_max_items_are_not_too_many() -> None:
     store = store_with("uploads/a.jpg", "uploads/b.jpg", "uploads/folder/")
     of = job(status(Phase.STAGING), spec(source={"match": {"prefix": "uploads/", "maxItems": 2}}))
-    done = await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
+    done = await stage(store, downloader(), CountingTelemetry(), FreshRuns(), of, Stage(PREFIX))
     assert done.items == 2
 
 
@@ -138,7 +139,7 @@ async def test_too_many_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert failure == Failure(Code.STAGING, Reason.TOO_MANY_ITEMS, text)
     monkeypatch.setattr(plan, "MAX_OUTPUTS", 4)
     of = job(status(Phase.STAGING), spec(source={"keys": list(keys)}, renditions=two))
-    done = await stage(store_with(*keys), downloader(), CountingTelemetry(), of, Stage(PREFIX))
+    done = await stage(store_with(*keys), downloader(), CountingTelemetry(), FreshRuns(), of, Stage(PREFIX))
     assert done.items == 2
 
 

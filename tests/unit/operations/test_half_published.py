@@ -20,8 +20,11 @@ from fakes.world import KEY, World
 from imagejob_contract.order import Order
 from imagejob_contract.result import ItemCode, ItemError
 from imagejob_operator.api.phase import Phase
+from imagejob_operator.decision.action import Launch
 from imagejob_operator.decision.operation import Clean, Stage
 from imagejob_operator.documents.report import ReportItem, read_report
+from imagejob_operator.operations.fresh_runs import FreshRuns
+from imagejob_operator.operations.manifest import manifest_head
 from imagejob_operator.operations.processing.orders import write_order
 from imagejob_operator.operations.publishing.report import make_report, report_failure
 from imagejob_operator.operations.staging.stage import stage
@@ -142,7 +145,7 @@ async def test_a_run_without_staging_has_a_report_without_items(
 ) -> None:
     store, clock = MemoryStore(), ManualClock()
     of = job(at_phase(phase))
-    await report_failure(store, clock, of, Clean(prefixes, "report.json", "operator"))
+    await report_failure(store, clock, FreshRuns(), of, Clean(prefixes, "report.json", "operator"))
     wanted = make_report(of, clock(), outcome, (), "memory://bucket/shop/", "operator")
     blob = store.objects["report.json"]
     assert read_report(blob.data) == wanted
@@ -153,8 +156,10 @@ async def test_sources_that_could_not_be_staged_are_in_the_report() -> None:
     store, clock = MemoryStore(), ManualClock()
     store.set("shop/uploads/a.jpg", b"bytes")
     of = job(status(Phase.STAGING), spec(failurePolicy={"maxFailedItems": 1}))
-    await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
-    await report_failure(store, clock, job(at_phase(Phase.FAILING)), Clean((PREFIX,), "report.json"))
+    await stage(store, downloader(), CountingTelemetry(), FreshRuns(), of, Stage(PREFIX))
+    await report_failure(
+        store, clock, FreshRuns(), job(at_phase(Phase.FAILING)), Clean((PREFIX,), "report.json")
+    )
     text = "spec.source.keys: there is no object 'uploads/b.png' under 'shop/'; upload it or correct the key"
     assert read_report(store.objects["report.json"].data).items == (
         ReportItem("uploads/a.jpg", 5),
@@ -168,18 +173,22 @@ async def test_a_store_that_is_away_is_asked_again_unless_it_is_that_of_the_outp
         store, clock = MemoryStore(), ManualClock()
         for key in ("a.jpg", "b.png"):
             store.set(f"shop/uploads/{key}", b"bytes")
-        await stage(store, downloader(), CountingTelemetry(), job(status(Phase.STAGING)), Stage(PREFIX))
+        await stage(
+            store, downloader(), CountingTelemetry(), FreshRuns(), job(status(Phase.STAGING)), Stage(PREFIX)
+        )
         of = job(at_phase(Phase.FAILING), spec(**fields))
-        url = await write_order(store, of, PREFIX, 0, 1, timedelta(hours=1))
+        url = await write_order(
+            store, of, await manifest_head(store, PREFIX), Launch(PREFIX, 0, 1), timedelta(hours=1)
+        )
         order = msgspec.json.decode(store.objects[key_of(url)].data, type=Order)
         do_order(store, order)
         store.hooks.fail(StoreUnavailable("away"), "list", about=of.outputs_prefix)
         operation = Clean((PREFIX,), "report.json")
         if waits:
             with pytest.raises(StoreUnavailable):
-                await report_failure(store, clock, of, operation)
+                await report_failure(store, clock, FreshRuns(), of, operation)
             continue
-        await report_failure(store, clock, of, operation)
+        await report_failure(store, clock, FreshRuns(), of, operation)
         items = read_report(store.objects["report.json"].data).items
         assert [(item.source, item.outputs) for item in items] == [
             ("uploads/a.jpg", ()),

@@ -24,9 +24,12 @@ from imagejob_contract.result import MAX_OUTPUT_BYTES, Progress, encode_progress
 from imagejob_operator.adapters.s3.store import S3Store
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.store_location import StoreLocation
+from imagejob_operator.decision.action import Launch
 from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.documents.staging import input_key, output_prefix, progress_prefix, result_key
+from imagejob_operator.operations.fresh_runs import FreshRuns
+from imagejob_operator.operations.manifest import manifest_head
 from imagejob_operator.operations.processing.orders import lifetime, write_order
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.credentials import Credentials
@@ -57,8 +60,10 @@ async def ordered(shard: int, attempt: int) -> tuple[MemoryStore, str, Order]:
         status(Phase.LAUNCHING, counts=(AttemptCounts(1),) * 3, items=5, per_shard=2),
         spec(source={"keys": KEYS}, limits={"itemSize": "1Ki"}),
     )
-    await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
-    url = await write_order(store, of, PREFIX, shard, attempt, HOUR)
+    await stage(store, downloader(), CountingTelemetry(), FreshRuns(), of, Stage(PREFIX))
+    url = await write_order(
+        store, of, await manifest_head(store, PREFIX), Launch(PREFIX, shard, attempt), HOUR
+    )
     data = store.visit("GET", url)[1]
     assert len(data) < MAX_ORDER_BYTES
     return store, url, msgspec.json.decode(data, type=Order)
@@ -95,8 +100,8 @@ async def test_a_store_without_forms_gets_a_url_for_each_output_and_length() -> 
         status(Phase.LAUNCHING, counts=(AttemptCounts(1),) * 3, items=5, per_shard=2),
         spec(source={"keys": KEYS}),
     )
-    await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
-    url = await write_order(store, of, PREFIX, 1, 1, HOUR)
+    await stage(store, downloader(), CountingTelemetry(), FreshRuns(), of, Stage(PREFIX))
+    url = await write_order(store, of, await manifest_head(store, PREFIX), Launch(PREFIX, 1, 1), HOUR)
     upload = msgspec.json.decode(store.visit("GET", url)[1], type=Order).upload
     renditions = [rendition.name for rendition in of.spec.renditions]  # type: ignore[union-attr]
     assert upload.fields == {}

@@ -23,6 +23,7 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.status import FailedItem, ItemCounts, error_status
+from imagejob_operator.decision.action import Launch
 from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Clean, ItemResults, Publish, Published, Stage
 from imagejob_operator.documents.report import (
@@ -36,6 +37,8 @@ from imagejob_operator.documents.report import (
 from imagejob_operator.documents.staging import output_prefix, result_key
 from imagejob_operator.naming.prefixes import folder_of, report_key
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.fresh_runs import FreshRuns
+from imagejob_operator.operations.manifest import manifest_head
 from imagejob_operator.operations.object_metadata import CONTENT
 from imagejob_operator.operations.processing import results
 from imagejob_operator.operations.processing.orders import write_order
@@ -76,15 +79,21 @@ class Run:
     async def process(self, *shards: int, failing: tuple[str, ...] = ()) -> None:
         for key in self.keys:
             self.store.set(f"shop/{key}", key.encode())
-        await stage(self.store, downloader(), CountingTelemetry(), self.job, Stage(PREFIX))
+        await stage(self.store, downloader(), CountingTelemetry(), FreshRuns(), self.job, Stage(PREFIX))
         for shard in shards:
-            url = await write_order(self.store, self.job, PREFIX, shard, 1, later(60) - later(0))
+            url = await write_order(
+                self.store,
+                self.job,
+                await manifest_head(self.store, PREFIX),
+                Launch(PREFIX, shard, 1),
+                later(60) - later(0),
+            )
             order = msgspec.json.decode(self.store.objects[key_of(url)].data, type=Order)
             do_order(self.store, order, failing)
 
     async def publish(self, lost: int = 0, tolerated: int = 0) -> Published:
         operation = Publish(PREFIX, REPORT, later(3600), lost, tolerated)
-        return await publish(self.store, self.clock, self.job, operation)
+        return await publish(self.store, self.clock, FreshRuns(), self.job, operation)
 
     def report(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.store.objects[REPORT].data)
@@ -435,7 +444,7 @@ async def test_a_result_that_changes_between_verification_and_publishing_fails_t
 async def test_cleaning_leaves_an_empty_list_and_says_what_is_known() -> None:
     run = Run(Phase.FAILING)
     await run.process(0)
-    done = await clean(run.store, run.clock, run.job, Clean((PREFIX,), REPORT))
+    done = await clean(run.store, run.clock, FreshRuns(), run.job, Clean((PREFIX,), REPORT))
     assert done.committed is None
     assert run.store.keys(PREFIX) == []
     report = run.report()
@@ -447,7 +456,7 @@ async def test_cleaning_leaves_an_empty_list_and_says_what_is_known() -> None:
 async def test_cleaning_finds_a_run_that_was_committed_after_all() -> None:
     run = await processed()
     await run.publish()
-    done = await clean(run.store, run.clock, run.job, Clean((PREFIX,), REPORT))
+    done = await clean(run.store, run.clock, FreshRuns(), run.job, Clean((PREFIX,), REPORT))
     assert done.committed
     assert done.committed.objects == 2
     assert run.report()["outcome"] == "Succeeded"
@@ -456,9 +465,9 @@ async def test_cleaning_finds_a_run_that_was_committed_after_all() -> None:
 async def test_cleaning_again_is_harmless() -> None:
     run = Run(Phase.FAILING)
     await run.process(0)
-    await clean(run.store, run.clock, run.job, Clean((PREFIX,), REPORT))
+    await clean(run.store, run.clock, FreshRuns(), run.job, Clean((PREFIX,), REPORT))
     first = run.store.objects[REPORT]
-    await clean(run.store, run.clock, run.job, Clean((PREFIX,), REPORT))
+    await clean(run.store, run.clock, FreshRuns(), run.job, Clean((PREFIX,), REPORT))
     assert run.store.objects[REPORT] == first, "a report is written once"
 
 
@@ -466,7 +475,7 @@ async def test_a_store_that_takes_no_report_is_cleaned_all_the_same() -> None:
     run = Run(Phase.FAILING)
     await run.process(0)
     run.store.hooks.fail(StoreDenied("no"), "put_if_absent")
-    await clean(run.store, run.clock, run.job, Clean((PREFIX,), REPORT))
+    await clean(run.store, run.clock, FreshRuns(), run.job, Clean((PREFIX,), REPORT))
     assert run.store.keys(PREFIX) == []
 
 
@@ -474,6 +483,6 @@ async def test_cleaning_touches_nothing_outside_its_prefix() -> None:
     run = await processed()
     run.store.set(PREFIX.removesuffix("/") + "0/other", b"of run 1-10")
     run.store.set("shop/uploads/keep", b"")
-    await clean(run.store, run.clock, run.job, Clean((PREFIX,)))
+    await clean(run.store, run.clock, FreshRuns(), run.job, Clean((PREFIX,)))
     assert PREFIX.removesuffix("/") + "0/other" in run.store.objects
     assert "shop/uploads/keep" in run.store.objects

@@ -14,6 +14,7 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.documents.results import ItemOutcome
 from imagejob_operator.documents.staging import manifest_key, output_prefix, result_key
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.processing import results
 from imagejob_operator.operations.processing.results import all_outcomes, known_outcomes, read_staged
 from unit.operations.test_publish import Run, processed
@@ -25,12 +26,12 @@ async def indexes(found: AsyncIterator[list[ItemOutcome]]) -> list[list[int]]:
 
 
 async def known(run: Run) -> list[list[int]]:
-    manifest, _ = await read_staged(run.store, PREFIX)
+    manifest, _ = await read_staged(run.store, PREFIX, FreshRuns())
     return await indexes(known_outcomes(run.store, run.job, manifest, PREFIX))
 
 
 async def every(run: Run, lost: int = 0) -> list[list[int]]:
-    manifest, _ = await read_staged(run.store, PREFIX)
+    manifest, _ = await read_staged(run.store, PREFIX, FreshRuns())
     return await indexes(all_outcomes(run.store, run.job, manifest, PREFIX, lost))
 
 
@@ -128,6 +129,6 @@ async def test_a_staging_without_a_manifest_cannot_be_read() -> None:
     run = await processed()
     del run.store.objects[manifest_key(PREFIX)]
     with pytest.raises(OperationFailed) as failed:
-        await read_staged(run.store, PREFIX)
+        await read_staged(run.store, PREFIX, FreshRuns())
     text = f"the manifest of the staged items cannot be read: NoSuchKey: {manifest_key(PREFIX)}"
     assert failed.value.failure == Failure(Code.PROCESSING, Reason.RESULTS_INVALID, text)

@@ -15,6 +15,7 @@ from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.documents.source_list import MAX_LIST_BYTES
 from imagejob_operator.documents.staging import input_key, list_key, manifest_key, read_manifest
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.staging.finding import LISTED_FROM
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import ObjectChanged, StoredObject, StoreUnavailable
@@ -33,7 +34,7 @@ def store_with(lines: bytes = LINES) -> MemoryStore:
 
 async def staged(store: MemoryStore) -> Staged:
     of = job(status(Phase.STAGING), spec(source=LIST))
-    return await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
+    return await stage(store, downloader(), CountingTelemetry(), FreshRuns(), of, Stage(PREFIX))
 
 
 async def refused(store: MemoryStore) -> str:
@@ -112,7 +113,7 @@ async def test_no_output_takes_the_place_of_the_list() -> None:
     of = job(status(Phase.STAGING), spec(source=LIST, destination=destination))
     store.set("shop/lists/spring", b"uploads/a.jpg")
     with pytest.raises(OperationFailed, match="'lists/spring' would overwrite a source"):
-        await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
+        await stage(store, downloader(), CountingTelemetry(), FreshRuns(), of, Stage(PREFIX))
 
 
 async def test_a_run_has_no_more_outputs_than_its_report_can_name() -> None:
@@ -122,7 +123,7 @@ async def test_a_run_has_no_more_outputs_than_its_report_can_name() -> None:
     many = [{"name": f"r{n}", "output": {"format": "JPEG"}} for n in range(32)]
     of = job(status(Phase.STAGING), spec(source=LIST, renditions=many))
     with pytest.raises(OperationFailed, match="each would create 320032 outputs") as refusal:
-        await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
+        await stage(store, downloader(), CountingTelemetry(), FreshRuns(), of, Stage(PREFIX))
     assert refusal.value.failure.reason is Reason.TOO_MANY_ITEMS
 
 

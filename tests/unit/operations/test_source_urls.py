@@ -19,6 +19,7 @@ from imagejob_operator.api.phase import Phase
 from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.documents.staging import input_key, manifest_key, read_manifest
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.staging.download import MAX_DOWNLOAD_BYTES
 from imagejob_operator.operations.staging.sources import WebSource
 from imagejob_operator.operations.staging.stage import stage
@@ -40,7 +41,9 @@ class Bench:
     async def stage(self, *urls: dict[str, Any], **more: Any) -> Staged:
         of = job(status(Phase.STAGING), spec(source={"urls": list(urls)}, **more))
         fetching = downloader(self.web, self.secrets)
-        return await stage(self.store, fetching, CountingTelemetry(), of, Stage(PREFIX, self.last_try))
+        return await stage(
+            self.store, fetching, CountingTelemetry(), FreshRuns(), of, Stage(PREFIX, self.last_try)
+        )
 
     async def refused(self, *urls: dict[str, Any], **more: Any) -> OperationFailed:
         with pytest.raises(OperationFailed) as refusal:

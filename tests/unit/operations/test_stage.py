@@ -18,9 +18,12 @@ from fakes.telemetry import CountingTelemetry
 from fakes.world import World
 from imagejob_contract.order import Order
 from imagejob_operator.api.phase import Phase
+from imagejob_operator.decision.action import Launch
 from imagejob_operator.decision.operation import Stage, Staged
 from imagejob_operator.documents.staging import input_key, manifest_key, order_key, read_manifest
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.fresh_runs import FreshRuns
+from imagejob_operator.operations.manifest import manifest_head
 from imagejob_operator.operations.processing.orders import write_order
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_operator.ports.object_store import (
@@ -46,7 +49,7 @@ def store_with(*keys: str) -> MemoryStore:
 
 async def staged(store: MemoryStore, source: dict[str, Any], **more: Any) -> Staged:
     of = job(status(Phase.STAGING), spec(source=source, **more))
-    return await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
+    return await stage(store, downloader(), CountingTelemetry(), FreshRuns(), of, Stage(PREFIX))
 
 
 async def refused(store: MemoryStore, source: dict[str, Any], **more: Any) -> str:
@@ -218,7 +221,7 @@ async def test_what_no_pod_will_take_is_not_copied(source: dict[str, Any], size:
     assert (too_large.key, too_large.size) == ("shop/uploads/b.png", size)
     launching = status(Phase.LAUNCHING, items=2, per_shard=2)
     of = job(launching, spec(source=source, limits={"itemSize": "1Ki"}))
-    await write_order(store, of, PREFIX, 0, 1, timedelta(hours=1))
+    await write_order(store, of, await manifest_head(store, PREFIX), Launch(PREFIX, 0, 1), timedelta(hours=1))
     order = msgspec.json.decode(store.objects[order_key(PREFIX, 0, 1)].data, type=Order)
     assert [key_of(item.url) for item in order.items] == [input_key(PREFIX, 0), "shop/uploads/b.png"]
     assert order.items[1].etag == too_large.etag

@@ -16,12 +16,15 @@ from imagejob_contract.order import MAX_WATERMARK_IMAGE_BYTES, Order
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.api.spec import InvalidSpec, parse_spec, watermark_image_keys
+from imagejob_operator.decision.action import Launch
 from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Stage
 from imagejob_operator.documents.outputs import PlannedItem, planned_outputs
 from imagejob_operator.documents.staging import manifest_key, read_manifest
 from imagejob_operator.documents.watermark_images import WatermarkImage, copy_key, identified
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.fresh_runs import FreshRuns
+from imagejob_operator.operations.manifest import manifest_head
 from imagejob_operator.operations.processing.orders import write_order
 from imagejob_operator.operations.staging.stage import stage
 
@@ -50,7 +53,7 @@ def store_with(**objects: bytes) -> MemoryStore:
 
 
 async def staged(store: MemoryStore, of: ImageJob) -> tuple[WatermarkImage, ...]:
-    await stage(store, downloader(), CountingTelemetry(), of, Stage(PREFIX))
+    await stage(store, downloader(), CountingTelemetry(), FreshRuns(), of, Stage(PREFIX))
     return read_manifest(store.objects[manifest_key(PREFIX)].data).watermark_images
 
 
@@ -59,7 +62,9 @@ async def test_each_image_is_copied_once_and_named_by_the_order() -> None:
     assert [image.key for image in await staged(store, of)] == [LOGO, SEAL]
     # What is put in its place later is not what this run takes.
     store.set(f"shop/{LOGO}", b"another")
-    url = await write_order(store, of, PREFIX, 0, 1, timedelta(hours=1))
+    url = await write_order(
+        store, of, await manifest_head(store, PREFIX), Launch(PREFIX, 0, 1), timedelta(hours=1)
+    )
     order = msgspec.json.decode(store.visit("GET", url)[1], type=Order)
     assert [image.key for image in order.watermark_images] == [LOGO, SEAL]
     assert [store.visit("GET", image.url) for image in order.watermark_images] == [

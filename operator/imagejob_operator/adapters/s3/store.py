@@ -218,6 +218,8 @@ class S3Store:
             delete = partial(self._delete, [stored.key for stored in page.objects])
             await self._run("delete", call("DeleteObjects below", prefix), delete)
             deleted += len(page.objects)
+            if not page.next:
+                return deleted
 
     def _delete(self, keys: list[str]) -> None:
         objects: Iterator[DeleteObject] = (DeleteObject(key) for key in keys)

@@ -18,8 +18,10 @@ from imagejob_contract.order import (
 from imagejob_contract.result import MAX_OUTPUT_BYTES, PROGRESS_BYTES
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
 from imagejob_operator.api.spec import item_limits
+from imagejob_operator.decision.action import Launch
 from imagejob_operator.decision.shards import shard_items
 from imagejob_operator.documents.staging import (
+    Manifest,
     input_key,
     order_key,
     output_prefix,
@@ -29,7 +31,7 @@ from imagejob_operator.documents.staging import (
 )
 from imagejob_operator.documents.watermark_images import copy_key
 from imagejob_operator.operations.concurrency import compute
-from imagejob_operator.operations.manifest import JSON, items_of, manifest_head
+from imagejob_operator.operations.manifest import JSON, items_of
 from imagejob_operator.ports.object_store import ObjectStore
 
 SLACK = timedelta(minutes=1)
@@ -44,13 +46,13 @@ def lifetime(now: datetime, ends_by: datetime) -> timedelta:
 
 
 async def write_order(
-    store: ObjectStore, job: ImageJob, prefix: str, shard: int, attempt: int, live: timedelta
+    store: ObjectStore, job: ImageJob, head: Manifest, launch: Launch, live: timedelta
 ) -> str:
-    """Write the order of an attempt, and return its signed URL."""
+    """Write the order of an attempt, and return its signed URL; `head` is the manifest of the run."""
+    prefix, shard, attempt = launch.prefix, launch.shard, launch.number
     run = job.status.run
     assert run is not None  # noqa: S101
     spec = whole_spec(job)
-    head = await manifest_head(store, prefix)
     indexes = shard_items(head.count, job.status.items_per_shard, shard)
     items = await items_of(store, prefix, head, indexes)
     names = [output_name(item.index, rendition.name) for item in items for rendition in spec.renditions]

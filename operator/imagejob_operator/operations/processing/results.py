@@ -27,6 +27,7 @@ from imagejob_operator.documents.results import (
 from imagejob_operator.documents.staging import Manifest, output_prefix, result_key
 from imagejob_operator.operations.concurrency import AT_ONCE, compute, for_each
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.manifest import read_skipped, whole_manifest
 from imagejob_operator.ports.object_store import ObjectMissing, ObjectStore, ObjectTooLarge
 
@@ -36,10 +37,12 @@ MAX_RUN_BYTES = 96 * 1024 * 1024
 """Results of all shards together: what the report repeats of them is held in memory."""
 
 
-async def read_staged(store: ObjectStore, prefix: str) -> tuple[Manifest, tuple[ReportItem, ...]]:
+async def read_staged(
+    store: ObjectStore, prefix: str, fresh: FreshRuns
+) -> tuple[Manifest, tuple[ReportItem, ...]]:
     """The manifest, and the report items of skipped items; JOB_005/ResultsInvalid if unreadable."""
     try:
-        manifest = await whole_manifest(store, prefix)
+        manifest = fresh.manifest(prefix) or await whole_manifest(store, prefix)
         return manifest, await read_skipped(store, prefix, manifest)
     except (ObjectMissing, ObjectTooLarge, msgspec.DecodeError) as error:
         raise invalid(f"the manifest of the staged items cannot be read: {error}") from None

@@ -16,6 +16,7 @@ from imagejob_operator.documents.staging import Manifest
 from imagejob_operator.naming.prefixes import folder_of
 from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed, failed_item
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.processing.results import (
     OutcomesTwice,
     all_outcomes,
@@ -36,11 +37,16 @@ from imagejob_operator.ports.object_store import ObjectStore, StoreError
 from imagejob_operator.validation.keys import InvalidKey, KeyCollision
 
 
-async def publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Published:
+async def publish(
+    store: ObjectStore, clock: Clock, fresh: FreshRuns, job: ImageJob, operation: Publish
+) -> Published:
     """Publish the outputs, unless the report shows that it was done; fails with JOB_005, JOB_006, JOB_007."""
-    report = await committed_report(store, job, operation.report)
+    report = None
+    if not fresh.is_first_publish(operation.prefix):
+        report = await committed_report(store, job, operation.report)
     if report is None:
-        report = await _publish(store, clock, job, operation)
+        report = await _publish(store, clock, fresh, job, operation)
+    fresh.forget([operation.prefix])
     try:
         await store.delete_prefix(operation.prefix)
     except StoreError:
@@ -48,20 +54,25 @@ async def publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Pu
     return _published(report, cleaned=True)
 
 
-async def clean(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clean) -> Cleaned:
+async def clean(
+    store: ObjectStore, clock: Clock, fresh: FreshRuns, job: ImageJob, operation: Clean
+) -> Cleaned:
     """Write the report of a run that did not succeed, if asked, then empty the prefixes."""
     report = None
     if operation.report:
         report = await committed_report(store, job, operation.report)
         if report is None:
-            await report_failure(store, clock, job, operation)
+            await report_failure(store, clock, fresh, job, operation)
+    fresh.forget(operation.prefixes)
     for prefix in operation.prefixes:
         await store.delete_prefix(prefix)
     return Cleaned(_published(report, cleaned=True) if report else None)
 
 
-async def _publish(store: ObjectStore, clock: Clock, job: ImageJob, operation: Publish) -> Report:
-    manifest, skipped = await read_staged(store, operation.prefix)
+async def _publish(
+    store: ObjectStore, clock: Clock, fresh: FreshRuns, job: ImageJob, operation: Publish
+) -> Report:
+    manifest, skipped = await read_staged(store, operation.prefix, fresh)
     batches = OutcomesTwice(lambda: all_outcomes(store, job, manifest, operation.prefix, operation.lost))
     results = await _verify_all(batches, manifest, skipped)
     spec = whole_spec(job)

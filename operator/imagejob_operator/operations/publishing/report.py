@@ -21,6 +21,7 @@ from imagejob_operator.documents.watermark_images import identified
 from imagejob_operator.naming.prefixes import namespace_prefix
 from imagejob_operator.operations.concurrency import compute
 from imagejob_operator.operations.failed import OperationFailed
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.processing.results import known_outcomes, read_staged
 from imagejob_operator.operations.staging.existing_outputs import own_outputs
 from imagejob_operator.ports.clock import Clock
@@ -96,12 +97,14 @@ def make_report(
     )
 
 
-async def report_failure(store: ObjectStore, clock: Clock, job: ImageJob, operation: Clean) -> None:
+async def report_failure(
+    store: ObjectStore, clock: Clock, fresh: FreshRuns, job: ImageJob, operation: Clean
+) -> None:
     """Write the report of a run that did not succeed, with the outputs that it had published."""
     items: list[ReportItem] = []
     if isinstance(job.spec, Spec) and operation.prefixes:
         try:
-            manifest, skipped = await read_staged(store, operation.prefixes[0])
+            manifest, skipped = await read_staged(store, operation.prefixes[0], fresh)
             items = [ReportItem(staged.source, staged.size, error=staged.error) for staged in manifest.items]
             async for outcomes in known_outcomes(store, job, manifest, operation.prefixes[0]):
                 found = await compute(report_items, job.spec, manifest, outcomes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from imagejob_contract.result import ItemError
 from imagejob_operator.api.imagejob import ImageJob, whole_spec
@@ -12,6 +12,7 @@ from imagejob_operator.decision.unstaged import item_error, stopped_retrying
 from imagejob_operator.documents.staging import URLS_SLACK, Manifest, ManifestItem, input_key
 from imagejob_operator.operations.concurrency import for_each
 from imagejob_operator.operations.failed import OperationFailed, failed_item
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.manifest import manifest_head, write_manifest
 from imagejob_operator.operations.staging.download import Downloader
 from imagejob_operator.operations.staging.existing_outputs import Candidate
@@ -24,17 +25,25 @@ from imagejob_operator.ports.telemetry import Telemetry
 
 
 async def stage(
-    store: ObjectStore, downloader: Downloader, telemetry: Telemetry, job: ImageJob, operation: Stage
+    store: ObjectStore,
+    downloader: Downloader,
+    telemetry: Telemetry,
+    fresh: FreshRuns,
+    job: ImageJob,
+    operation: Stage,
 ) -> Staged:
     """Stage all sources of a job; continues with what the prefix already has."""
     spec, prefix = whole_spec(job), operation.prefix
-    try:
-        return _staged(await manifest_head(store, prefix))
-    except ObjectMissing:
-        pass
+    tried = await _has_objects(store, prefix)
+    if tried:
+        try:
+            return _staged(await manifest_head(store, prefix))
+        except ObjectMissing:
+            pass
     plan = await plan_items(store, job, spec, prefix)
     run = StagingRun(store, downloader, job, spec, prefix, operation.last_try)
-    items = await _stage_items(run, telemetry, plan.items)
+    copied = await _copies(run, len(plan.items)) if tried else {}
+    items = await _stage_items(run, telemetry, plan.items, copied)
     started = job.status.run.counted_from if job.status.run else None
     copies = [item.size for item in items if not item.key and not item.error]
     failed = [item for item in items if item.error]
@@ -51,10 +60,20 @@ async def stage(
         watermark_images=await copy_watermark_images(store, prefix, plan.watermark_images),
     )
     await write_manifest(store, prefix, manifest, plan.skipped)
+    fresh.staged(prefix, manifest)
     return _staged(manifest)
 
 
-async def _stage_items(run: StagingRun, telemetry: Telemetry, sources: list[Candidate]) -> list[ManifestItem]:
+async def _has_objects(store: ObjectStore, prefix: str) -> bool:
+    """Whether an earlier try left anything."""
+    async for _ in store.walk(prefix):
+        return True
+    return False
+
+
+async def _stage_items(
+    run: StagingRun, telemetry: Telemetry, sources: list[Candidate], copies: Mapping[str, StoredObject]
+) -> list[ManifestItem]:
     """Stage each source, and empty the list of them; what was copied before is not copied again.
 
     A source that cannot be staged is an item with an error. If a retry may succeed, and this is not the last
@@ -62,7 +81,6 @@ async def _stage_items(run: StagingRun, telemetry: Telemetry, sources: list[Cand
     """
     if not sources:
         return []
-    copies = {} if run.by_reference else await _copies(run, len(sources))
     this = OneTry(run.last_try)
 
     async def stage_item(one: tuple[int, Candidate]) -> ManifestItem:
@@ -115,6 +133,8 @@ def _item_error(run: StagingRun, error: OperationFailed) -> ItemError:
 async def _copies(run: StagingRun, count: int) -> dict[str, StoredObject]:
     """What an earlier try copied, by its keys; other objects there are not remembered."""
     found: dict[str, StoredObject] = {}
+    if run.by_reference or not count:
+        return found
     wanted = {input_key(run.prefix, index) for index in range(count)}
     async for stored in run.store.walk(f"{run.prefix}in/"):
         if stored.key in wanted:
