@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from imagejob.client import Client
 from imagejob.errors import Forbidden, ImageJobError, NotInstalled, Rejected
 from imagejob.operator_settings import OPERATOR, deployments, settings
-from imagejob_cli.session import now
+from imagejob_cli.session import Session, now
+from imagejob_cli.terminal import named
 from imagejob_operator.naming.names import GROUP, PLURAL, STORE_PLURAL, VERSION
 
 DEFAULT_SELECTOR = "imagejob.dev/store=default"
@@ -42,20 +44,20 @@ class Finding:
     remedy: str = ""
 
 
-Check = Callable[[Client, str], Finding]
+Check = Callable[[Session, str], Finding]
 
 
-def diagnose(client: Client, operator_namespace: str) -> Iterator[Finding]:
+def diagnose(session: Session, operator_namespace: str) -> Iterator[Finding]:
     """Check everything, in the order in which one thing needs another.
 
     Raises:
         Unreachable: The API server does not answer, or rejects the credentials.
     """
-    yield _server(client)
+    yield _server(session)
     checks = (_crds, _operator, _operator_store, _namespace, _rights, _quota, _stores, _jobs)
     for subject, check in zip(SUBJECTS, checks, strict=True):
         try:
-            yield check(client, operator_namespace)
+            yield check(session, operator_namespace)
         except Forbidden as error:
             yield Finding(subject, Result.UNKNOWN, str(error).partition(": ask")[0])
         except (NotInstalled, Rejected) as error:
@@ -80,7 +82,8 @@ def _read(client: Client, path: str, **params: str) -> dict[str, Any]:
     return client.transport.request("GET", path, path, params)
 
 
-def _server(client: Client, _: str = "") -> Finding:
+def _server(session: Session, _: str = "") -> Finding:
+    client = session.client
     version = _read(client, "/version").get("gitVersion", "")
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     try:
@@ -92,10 +95,10 @@ def _server(client: Client, _: str = "") -> Finding:
     return Finding("API server", Result.OK, f"Kubernetes {version}" + (f", you are {user}" if user else ""))
 
 
-def _crds(client: Client, _: str) -> Finding:
+def _crds(session: Session, _: str) -> Finding:
     remedy = f"ask an administrator to apply crds/ of the release; {RUNBOOK} has more"
     try:
-        served = _read(client, f"/apis/{GROUP}/{VERSION}").get("resources") or []
+        served = _read(session.client, f"/apis/{GROUP}/{VERSION}").get("resources") or []
     except (NotInstalled, Rejected):
         served = []
     names = {resource["name"] for resource in served}
@@ -107,8 +110,8 @@ def _crds(client: Client, _: str) -> Finding:
     return Finding("CRDs", Result.OK, f"{PLURAL} and {STORE_PLURAL} in {GROUP}/{VERSION}")
 
 
-def _operator(client: Client, namespace: str) -> Finding:
-    found = deployments(client.transport, namespace)
+def _operator(session: Session, namespace: str) -> Finding:
+    found = deployments(session.client.transport, namespace)
     if not found:
         detail = f"no Deployment of it in namespace {namespace!r}"
         return Finding(
@@ -120,7 +123,8 @@ def _operator(client: Client, namespace: str) -> Finding:
     ready = sum((d.get("status") or {}).get("readyReplicas", 0) for d in found)
     wanted = sum((d.get("spec") or {}).get("replicas", 1) for d in found)
     detail = f"{ready} of {wanted} replicas ready in namespace {namespace!r}"
-    remedy = f"kubectl describe pods -n {namespace} -l app.kubernetes.io/name={OPERATOR}"
+    labels = f"app.kubernetes.io/name={OPERATOR}"
+    remedy = session.of_the_cluster().kubectl("describe", "pods", "-n", namespace, "-l", labels)
     return (
         Finding("operator", Result.OK, detail)
         if ready
@@ -128,17 +132,16 @@ def _operator(client: Client, namespace: str) -> Finding:
     )
 
 
-def _operator_store(client: Client, namespace: str) -> Finding:
+def _operator_store(session: Session, namespace: str) -> Finding:
     path = f"/api/v1/namespaces/{namespace}/services/{OPERATOR}:http/proxy/metrics"
-    metrics = str(_read(client, path).get("text", ""))
+    metrics = str(_read(session.client, path).get("text", ""))
     value = re.search(r"^imagejob_store_usable (\S+)", metrics, re.MULTILINE)
     if value is None:
         return Finding("operator's store", Result.UNKNOWN, "the metrics of the operator do not name it")
     if float(value[1]):
         return Finding("operator's store", Result.OK, "the operator can list its staging")
-    remedy = (
-        f"see the log: kubectl logs -n {namespace} deployment/{OPERATOR}; {RUNBOOK}#the-store-is-unavailable"
-    )
+    log = session.of_the_cluster().kubectl("logs", "-n", namespace, f"deployment/{OPERATOR}")
+    remedy = f"see the log: {log}; {RUNBOOK}#the-store-is-unavailable"
     return Finding("operator's store", Result.NOT_OK, "the operator cannot list its staging", remedy)
 
 
@@ -151,7 +154,8 @@ def _selector(client: Client, namespace: str) -> str:
     return "" if found is None else found.get("IMAGEJOB_NAMESPACE_SELECTOR") or DEFAULT_SELECTOR
 
 
-def _namespace(client: Client, operator_namespace: str) -> Finding:
+def _namespace(session: Session, operator_namespace: str) -> Finding:
+    client = session.client
     name = client.namespace
     labels = _read(client, f"/api/v1/namespaces/{name}")["metadata"].get("labels") or {}
     selector = _selector(client, operator_namespace)
@@ -160,7 +164,7 @@ def _namespace(client: Client, operator_namespace: str) -> Finding:
     missing = [word for word in wanted if labels.get(word.partition("=")[0]) != word.partition("=")[2]]
     if not missing:
         return Finding("namespace", Result.OK, f"{name!r} may use the operator's store")
-    label = f"kubectl label namespace {name} {' '.join(missing)}"
+    label = session.of_the_cluster().kubectl("label", "namespace", name, *missing)
     remedy = f"an administrator: {label}; or use an ImageStore (storeRef)"
     if not selector:
         detail = f"{name!r} does not have the usual label; the settings of the operator cannot be read"
@@ -168,7 +172,8 @@ def _namespace(client: Client, operator_namespace: str) -> Finding:
     return Finding("namespace", Result.NOT_OK, f"{name!r} may not use the operator's store", remedy)
 
 
-def _rights(client: Client, _: str) -> Finding:
+def _rights(session: Session, _: str) -> Finding:
+    client = session.client
     denied = []
     for group, resource, subresource, verb in RIGHTS:
         attributes = {"namespace": client.namespace, "group": group, "resource": resource, "verb": verb}
@@ -183,12 +188,23 @@ def _rights(client: Client, _: str) -> Finding:
             denied.append(f"{verb} {resource}" + (f"/{subresource}" if subresource else ""))
     where = f"in namespace {client.namespace!r}"
     if denied:
-        remedy = "ask an administrator for a RoleBinding to the ClusterRole edit"
+        remedy = _role(denied)
         return Finding("rights", Result.NOT_OK, f"you may not {', '.join(denied)} {where}", remedy)
     return Finding("rights", Result.OK, f"you may use ImageJobs and read Pods {where}")
 
 
-def _quota(client: Client, _: str) -> Finding:
+def _role(denied: Sequence[str]) -> str:
+    """Which role has all that is denied."""
+    if all("pods" in one for one in denied):
+        return "ask an administrator for a RoleBinding to the ClusterRole 'view' of Kubernetes"
+    return (
+        "ask an administrator for a RoleBinding to the ClusterRole 'edit' of Kubernetes, which includes "
+        "'imagejob-edit'; 'imagejob-edit' alone does not allow to read Pods and their logs"
+    )
+
+
+def _quota(session: Session, _: str) -> Finding:
+    client = session.client
     quotas = _read(client, f"/api/v1/namespaces/{client.namespace}/resourcequotas")["items"]
     full = []
     for quota in quotas:
@@ -203,7 +219,8 @@ def _quota(client: Client, _: str) -> Finding:
     return Finding("quota", Result.OK, "no quota is used up" if quotas else "the namespace has none")
 
 
-def _stores(client: Client, _: str) -> Finding:
+def _stores(session: Session, _: str) -> Finding:
+    client = session.client
     stores = _read(client, f"/apis/{GROUP}/{VERSION}/namespaces/{client.namespace}/{STORE_PLURAL}")["items"]
     unready = []
     for store in stores:
@@ -219,10 +236,10 @@ def _stores(client: Client, _: str) -> Finding:
     return Finding("ImageStores", Result.OK, f"{len(stores)} ready" if stores else "the namespace has none")
 
 
-def _jobs(client: Client, _: str) -> Finding:
-    jobs = client.list()
+def _jobs(session: Session, _: str) -> Finding:
+    jobs = session.client.list()
     unserved = [(job.name, text) for job in jobs if (text := job.unserved(now()))]
     if unserved:
-        names = ", ".join(name for name, _ in unserved[:5]) + (", …" if unserved[5:] else "")
+        names = named([name for name, _ in unserved], sys.stdout)
         return Finding("ImageJobs", Result.NOT_OK, f"not handled by any operator: {names}", unserved[0][1])
     return Finding("ImageJobs", Result.OK, f"{len(jobs)}, all handled by an operator" if jobs else "none yet")

@@ -27,14 +27,15 @@ from imagejob_cli.commands.transfer import download, upload
 from imagejob_cli.commands.uninstall import uninstall
 from imagejob_cli.commands.validate import validate
 from imagejob_cli.commands.watch import watch
-from imagejob_cli.session import program
+from imagejob_cli.session import forget, message, program
 from imagejob_cli.usage import usage_message
 
 TRACEBACK = "IMAGEJOB_TRACEBACK"
 """Environment variable with which an internal error is printed with its traceback."""
 EPILOG = (
-    "Exit codes: 0 success; 1 the run failed or was cancelled; 2 invalid usage or manifest; 3 cluster not "
-    "available, request refused, or timeout; 4 no such ImageJob (JOB_004)."
+    "Exit codes: 0 success; 1 the run failed or was cancelled, or something was not transferred; 2 invalid "
+    "usage or manifest; 3 cluster not available, request refused, timeout, or a check of doctor failed; 4 no "
+    "such ImageJob (JOB_004); 130 interrupted."
 )
 
 app = typer.Typer(
@@ -96,12 +97,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code. Errors are one line on standard error."""
     _write_whatever_the_encoding()
     prepare()
+    forget()
     command = get_command(app)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         result = command.main(given, prog_name=program(), complete_var=VARIABLE, standalone_mode=False)
     except ImageJobError as error:
-        terminal.warn(f"{program()}: {error}")
+        terminal.warn(f"{program()}: {message(error)}")
         return exits.of_error(error)
     except typer.TyperException as error:
         context = cast("typer.Context | None", getattr(error, "ctx", None))

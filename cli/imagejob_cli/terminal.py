@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from imagejob.printable import visible
 
@@ -89,6 +89,25 @@ def styled(text: str, style: str = "") -> Text:
     from rich.text import Text
 
     return Text(visible(text), style=style or STYLES.get(text, ""))
+
+
+def cut(text: str, width: int) -> str:
+    """Text in at most so many columns of a terminal, with an ellipsis for what is left out."""
+    made = styled(text)
+    made.truncate(max(1, width), overflow="ellipsis")
+    return made.plain
+
+
+MOST_NAMES = 10
+"""Names in a line of a terminal."""
+
+
+def named(names: Sequence[str], stream: TextIO) -> str:
+    """Names in one line: on a terminal, the first ones and the number of the others; in a pipe, all."""
+    if len(names) <= MOST_NAMES or not stream.isatty():
+        return ", ".join(names)
+    more = len(names) - MOST_NAMES
+    return f"{', '.join(names[:MOST_NAMES])} and {more} more, which a pipe such as `2>&1 | cat` shows"
 
 
 def columns(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from imagejob.gitops import managed_by
 from imagejob.job import ImageJob
 from imagejob.names import checked_namespace
 from imagejob.operator_settings import OPERATOR
+from imagejob_cli.terminal import counted, named
 from imagejob_operator.naming.names import FINALIZER, GROUP, PLURAL, STORE_PLURAL
 
 PAUSE = 1.0
@@ -70,8 +73,8 @@ class Plan:
     """The command that deletes the rest, if a release of Helm has it."""
 
 
-def make_plan(client: Client, namespace: str) -> Plan:
-    """Find what is installed.
+def make_plan(client: Client, namespace: str, options: Sequence[str] = ()) -> Plan:
+    """Find what is installed; `options` choose the cluster in commands that the user has to type.
 
     Raises:
         Conflict: Another operator uses the CRDs, or Argo CD or Flux would create everything again.
@@ -80,9 +83,10 @@ def make_plan(client: Client, namespace: str) -> Plan:
     operators = _items(client, "/apis/apps/v1/deployments", f"app.kubernetes.io/name={OPERATOR}")
     others = sorted({one["metadata"]["namespace"] for one in operators} - {checked_namespace(namespace)})
     if others:
+        own = shlex.join(["kubectl", "delete", "-k", "OVERLAY", *options])
         raise Conflict(
             f"another operator is in namespace {others[0]!r}, and uses the same CRDs: delete its Deployment "
-            "first, or delete only yours with: kubectl delete -k"
+            f"first, or delete only yours with: {own}"
         )
     for one in operators:
         if owner := managed_by(one):
@@ -100,8 +104,13 @@ def make_plan(client: Client, namespace: str) -> Plan:
         crds=[one for one in crds if _body(client, one.path) is not None],
         rest=[] if releases else _rest(client, namespace),
         ready=any((one.get("status") or {}).get("readyReplicas") for one in operators),
-        by_hand=f"helm uninstall {releases[0]} -n {namespace}" if releases else "",
+        by_hand=_helm(releases[0], namespace, options) if releases else "",
     )
+
+
+def _helm(release: str, namespace: str, options: Sequence[str]) -> str:
+    named_so = ["--kube-context" if word == "--context" else word for word in options]
+    return shlex.join(["helm", "uninstall", release, "-n", namespace, *named_so])
 
 
 def _jobs(client: Client) -> list[ImageJob]:
@@ -199,14 +208,14 @@ def await_gone(left: Callable[[], list[str]], timeout: float) -> None:
     end = monotonic() + timeout
     while found := left():
         if monotonic() >= end:
-            shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if found[3:] else "")
+            shown = named(found, sys.stderr)
             raise WaitTimeout(
-                f"not deleted within {timeout:g} seconds: {shown}; see its finalizers, and the log of the "
+                f"not deleted within {timeout:g} s: {shown}; see its finalizers, and the log of the "
                 "operator; the command can be repeated"
             )
         sleep(PAUSE)
 
 
 def _named(jobs: Sequence[ImageJob]) -> str:
-    more = f" and {len(jobs) - 1} more" if jobs[1:] else ""
-    return f"ImageJob {jobs[0].name!r} in namespace {jobs[0].namespace!r}{more}"
+    names = [f"{job.namespace}/{job.name}" for job in jobs]
+    return f"{counted(len(jobs), 'ImageJob')} ({named(names, sys.stderr)})"

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from imagejob import kubeconfig, operator_settings
-from imagejob.errors import Conflict, Invalid, Unreachable
+from imagejob.errors import Conflict, Invalid, Suggestion, Unreachable
 from imagejob.job import ImageJob
 from imagejob.manifest import Manifest, check, check_kind
 from imagejob.names import checked_name, checked_namespace
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imagejob.bucket import Bucket
     from imagejob.results import Results
 
-HOUR = 3600.0
+HOUR: float = 3600
 PAGE = "100"
 """ImageJobs of one response to a listing; each may have more than a megabyte."""
 CONTAINER = "processor"
@@ -69,10 +69,11 @@ class Client:
         except Invalid as error:
             raise _with_guess(error, body) from None
         except Conflict:
+            again = Suggestion(("retry", name), where)
             raise Conflict(
-                f"ImageJob {name!r} exists already in namespace {where!r}; to run it again: "
-                f"imagejob retry {name}; to change it: kubectl apply"
-            ) from None
+                f"ImageJob {name!r} exists already in namespace {where!r}; to run it again: {again}; "
+                "to change it, apply the manifest with kubectl"
+            ).suggesting(again) from None
 
     def get(self, name: str, namespace: str | None = None) -> ImageJob:
         """Read an ImageJob; raises NotFound (JOB_004) if it does not exist."""
@@ -245,10 +246,11 @@ def suspend_change(suspended: bool) -> Manifest:
 def retry_change(job: ImageJob, failed_only: bool = False, run_id: str = "") -> Manifest:
     """The change that starts a new run; raises Conflict if the current one has not finished."""
     if not job.finished:
+        cancel = Suggestion(("cancel", job.name), job.namespace)
         raise Conflict(
             f"run {job.run.id or '1'!r} of ImageJob {job.name!r} has not finished: its phase is {job.phase}; "
-            f"wait for it, or cancel it: imagejob cancel {job.name}"
-        )
+            f"wait for it, or cancel it: {cancel}"
+        ).suggesting(cancel)
     used = {job.run.id, (job.spec.get("run") or {}).get("id"), job.spec.get("cancelRunID")}
     used |= {past.id for past in job.history}
     if run_id and run_id in used:

@@ -7,11 +7,39 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+import shlex
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A command that a message suggests, as the text that the message has."""
+
+    words: tuple[str, ...]
+    namespace: str = ""
+    """Where it works; empty for that of the command which failed."""
+    program: str = "imagejob"
+    """Or `kubectl`."""
+
+    def __str__(self) -> str:
+        where = ("-n", self.namespace) if self.namespace else ()
+        return shlex.join([self.program, *self.words, *where])
 
 
 class ImageJobError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package.
+
+    `suggestion` is the command in the message, if there is one: the command line writes it with the options
+    that lead to the same cluster.
+    """
+
+    suggestion: Suggestion | None = None
+
+    def suggesting(self, suggestion: Suggestion) -> Self:
+        """The same error, whose message has this command."""
+        self.suggestion = suggestion
+        return self
 
 
 class NotFound(ImageJobError):
@@ -48,6 +76,10 @@ class Conflict(ImageJobError):
 
 class StoreFailed(ImageJobError):
     """An object store does not answer, refuses a request, or there are no credentials for it."""
+
+
+class FileFailed(ImageJobError):
+    """A file on this machine cannot be written, for example because its disk is full."""
 
 
 class WaitTimeout(ImageJobError):
@@ -116,9 +148,9 @@ def _not_found(body: dict[str, Any], message: str, what: str) -> ImageJobError:
             f"{message}; create the namespace, or choose another one with -n", ("metadata.namespace",)
         )
     if kind in (None, "imagejobs"):
-        return NotFound(
-            f"JOB_004 JobNotFound: {what} does not exist; list the existing ones with: imagejob list"
-        )
+        jobs = Suggestion(("list",))
+        missing = f"JOB_004 JobNotFound: {what} does not exist; list the existing ones with: {jobs}"
+        return NotFound(missing).suggesting(jobs)
     return Rejected(404, message)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagejob.bucket import Objects, StoredObject
-from imagejob.errors import Conflict
+from imagejob.errors import Conflict, Suggestion
 from imagejob.job import ImageJob
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ def results_of(job: ImageJob, open_store: Open) -> Results:
     """
     key = job.status.report
     if not job.finished:
+        watch = Suggestion(("watch", job.name), job.namespace)
         raise Conflict(
             f"run {job.run.id or '1'!r} of ImageJob {job.name!r} has no results yet: its phase is "
-            f"{job.phase}; wait for it: imagejob watch {job.name}"
-        )
+            f"{job.phase}; wait for it: {watch}"
+        ).suggesting(watch)
     if not key:
         cause = f"{job.error.code} {job.error.reason}: {job.error.message}" if job.error else job.phase
         raise Conflict(f"run {job.run.id!r} of ImageJob {job.name!r} has no results: {cause}")

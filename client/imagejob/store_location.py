@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from imagejob.errors import Forbidden, Invalid, NotFound, Rejected, StoreFailed
+from imagejob.errors import Forbidden, Invalid, NotFound, Rejected, StoreFailed, Suggestion
 from imagejob.names import checked_name, checked_namespace
 from imagejob.operator_settings import NAMESPACE, settings
 from imagejob.transport import Transport
@@ -64,7 +64,9 @@ def image_store(transport: Transport, namespace: str, name: str) -> FoundStore:
         body = transport.request("GET", f"{path}/{checked_name(name)}", what)
         spec = parse_store_spec(body.get("spec"))
     except (NotFound, Rejected):
-        raise Invalid(f"{what} does not exist; list them with: kubectl get imagestores") from None
+        stores = Suggestion(("get", "imagestores"), namespace, "kubectl")
+        missing = f"{what} does not exist; list the existing ones with: {stores}"
+        raise Invalid(missing).suggesting(stores) from None
     except InvalidStore as error:
         raise Invalid(f"{what}: {error}") from None
     bundle = spec.tls.ca_bundle or ""

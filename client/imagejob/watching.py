@@ -8,7 +8,7 @@ from contextlib import closing
 from time import monotonic, sleep
 from typing import Any
 
-from imagejob.errors import Forbidden, Rejected, Unreachable, WaitTimeout
+from imagejob.errors import Forbidden, Rejected, Suggestion, Unreachable, WaitTimeout
 from imagejob.job import ImageJob
 from imagejob.transport import Transport
 
@@ -44,7 +44,10 @@ def watch_job(
             yield changed
             if changed.finished:
                 return
-    raise WaitTimeout(f"ImageJob {name!r} has not finished within {timeout:g} seconds")
+    watch = Suggestion(("watch", name), path.split("/")[-2])
+    raise WaitTimeout(
+        f"ImageJob {name!r} has not finished within {timeout:g} s; the run goes on: {watch}"
+    ).suggesting(watch)
 
 
 def _changes(transport: Transport, path: str, job: ImageJob, left: float) -> Iterator[ImageJob]:

@@ -39,7 +39,7 @@ def doctor(
     What you may not read is reported as "not checked". Exit code 3 if something is not ok.
     """
     session = connect(namespace, context, kubeconfig)
-    findings = list(diagnose(session.client, operator_namespace))
+    findings = list(diagnose(session, operator_namespace))
     if form is Form.TABLE:
         for finding in findings:
             symbol, style = _SYMBOLS[finding.result]

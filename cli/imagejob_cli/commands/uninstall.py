@@ -25,7 +25,7 @@ def uninstall(
         bool,
         typer.Option("--force", help="Without an operator, remove the finalizers; staged objects stay."),
     ] = False,
-    timeout: options.Timeout = 300.0,
+    timeout: options.Timeout = 300,
     operator_namespace: options.OperatorNamespace = NAMESPACE,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
@@ -34,8 +34,9 @@ def uninstall(
 
     Outputs and reports in the bucket stay. It asks first.
     """
-    client = connect(None, context, kubeconfig).client
-    plan = make_plan(client, operator_namespace)
+    session = connect(None, context, kubeconfig)
+    client = session.client
+    plan = make_plan(client, operator_namespace, session.options)
     if not (plan.jobs or plan.crds or plan.rest):
         terminal.write(f"nothing is installed in namespace {operator_namespace!r}, and there are no CRDs")
         return 0

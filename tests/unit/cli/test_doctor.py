@@ -109,7 +109,7 @@ def test_a_sound_cluster_is_exit_0(sound: FakeTransport, run: Run) -> None:
             {"status": {"allowed": False}},
             "rights",
             "you may not get imagejobs, list imagejobs",
-            "ClusterRole edit",
+            "ClusterRole 'edit' of Kubernetes, which includes 'imagejob-edit'",
         ),
         (QUOTAS, quota("10"), "quota", "pods of quota 'small' is 10 of 10", "raise the quota"),
         (STORES, {"items": [store("False", "no bucket")]}, "ImageStores", "media: no bucket", "stores.md"),

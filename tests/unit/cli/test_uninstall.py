@@ -140,7 +140,7 @@ def test_without_an_operator_finalizers_would_stay(installed: Installed, run: Ru
     installed.answers["/apis/apps/v1/deployments"] = {"items": [operator(ready=0)]}
     refused = run("uninstall", "--yes")
     assert (refused.code, installed.changes) == (2, [])
-    assert f"ImageJob 'a' in namespace 'shop' would keep the finalizer {FINALIZER}" in refused.err
+    assert f"1 ImageJob (shop/a) would keep the finalizer {FINALIZER}" in refused.err
     assert run("uninstall", "--yes", "--force").code == 0
     assert deleted(installed) == ["b", *ALL[2:]]  # the first one was already being deleted
     assert (JOBS + "/a", {"metadata": {"finalizers": []}}) in [
@@ -152,7 +152,7 @@ def test_what_is_not_gone_in_time_is_named(installed: Installed, run: Run) -> No
     installed.answers[f"DELETE {JOBS}/a"] = {}
     late = run("uninstall", "--yes", "--timeout", "0")
     assert late.code == 3
-    assert "not deleted within 0 seconds: shop/a; see its finalizers" in late.err
+    assert "not deleted within 0 s: shop/a; see its finalizers" in late.err
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,9 @@ def test_a_job_that_is_deleted_meanwhile_is_job_004(client: Client, api: FakeTra
 
 def test_wait_ends_after_its_timeout(client: Client, api: FakeTransport) -> None:
     api.add(job("a", "Running"))
-    with pytest.raises(WaitTimeout, match=r"'a' has not finished within 0.01 seconds"):
+    with pytest.raises(
+        WaitTimeout, match=r"'a' has not finished within 0.01 s; the run goes on: imagejob watch a -n shop$"
+    ):
         client.wait("a", timeout=0.01)
 
 

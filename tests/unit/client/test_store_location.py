@@ -126,7 +126,9 @@ def test_an_imagestore_has_its_prefixes() -> None:
     with pytest.raises(Invalid, match=r"ImageStore 'media' in namespace 'shop': spec\.bucket: "):
         image_store(made, "shop", "media")
     made.answers[STORE] = Rejected(404, "x")
-    with pytest.raises(Invalid, match="does not exist; list them with: kubectl get imagestores"):
+    with pytest.raises(
+        Invalid, match=r"does not exist; list the existing ones with: kubectl get imagestores -n shop$"
+    ):
         image_store(made, "shop", "media")
 
 
