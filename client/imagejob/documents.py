@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Any
 
 import yaml
@@ -31,6 +32,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 def load_documents(text: str | bytes, name: str) -> list[Any]:
     """The documents that are not empty; raises Invalid. `name` names the file in errors."""
+    text = _decoded(text, name) if isinstance(text, bytes) else text
     try:
         found = [document for document in yaml.load_all(text, _Loader) if document is not None]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -40,6 +42,20 @@ def load_documents(text: str | bytes, name: str) -> list[Any]:
         raise Invalid(f"{name} is not valid YAML: {where}{problem}") from None
     _check_size(found, name)
     return found
+
+
+def _decoded(data: bytes, name: str) -> str | bytes:
+    """The text of a file; bytes that say by a mark that they are UTF-16 are left to the parser."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Invalid(
+            f"{name} is not text in UTF-8: line {line} has the byte 0x{data[error.start]:02x}; "
+            "if it is text, save it in the encoding UTF-8"
+        ) from None
 
 
 def _check_size(documents: list[Any], name: str) -> None:

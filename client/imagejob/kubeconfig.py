@@ -21,10 +21,15 @@ from imagejob.errors import Invalid, Unreachable
 
 Stanza = dict[str, Any]
 
+
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 HINT = "set KUBECONFIG or --kubeconfig to a kubeconfig file"
 _PLAIN = {"client-certificate", "client-key", "token", "tokenFile", "username", "password", "as", "as-groups"}
 _READ_HERE = _PLAIN | {"client-certificate-data", "client-key-data"}
+
+
+class NoSuchContext(ValueError):
+    """The chosen context is not in the kubeconfig."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,14 @@ def load(kubeconfig: str | None = None, context: str | None = None) -> Access:
     """
     paths = _paths(kubeconfig)
     existing = [path for path in paths if path.is_file()]
-    if not existing and kubeconfig is None and (SERVICE_ACCOUNT / "token").is_file():
+    if not existing and kubeconfig is None and context is None and (SERVICE_ACCOUNT / "token").is_file():
         return _of_the_pod()
     if not existing:
         raise Unreachable(f"no kubeconfig at {', '.join(map(str, paths))}; {HINT}")
     try:
         return _access(_merged(existing), context, kubeconfig or os.pathsep.join(map(str, existing)))
+    except NoSuchContext as error:
+        raise Unreachable(f"cannot use the kubeconfig {existing[0]}: {error}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         text = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
         raise Unreachable(f"cannot load the kubeconfig {existing[0]}: {text}; {HINT}") from None
@@ -77,7 +84,7 @@ def _merged(paths: list[Path]) -> Stanza:
     merged: Stanza = {"current-context": "", "clusters": {}, "contexts": {}, "users": {}}
     for path in paths:
         try:
-            documents = load_documents(path.read_text(), str(path))
+            documents = load_documents(path.read_bytes(), str(path))
         except Invalid as error:
             raise ValueError(str(error)) from None
         loaded = documents[0] if documents else {}
@@ -93,9 +100,8 @@ def _merged(paths: list[Path]) -> Stanza:
 def _access(config: Stanza, context: str | None, files: str) -> Access:
     name = context or config["current-context"]
     if name not in config["contexts"]:
-        there = ", ".join(sorted(config["contexts"])) or "none"
         wanted = f"context {name!r} does not exist" if name else "no context is selected"
-        raise ValueError(f"{wanted}; the existing contexts are: {there}")
+        raise NoSuchContext(f"{wanted}; {_choice(sorted(config['contexts']))}")
     chosen = config["contexts"][name]
     for kind, member in (("clusters", "cluster"), ("users", "user")):
         if chosen.get(member) and chosen[member] not in config[kind]:
@@ -121,6 +127,13 @@ def _access(config: Stanza, context: str | None, files: str) -> Access:
         authorization=_authorization(user),
         impersonate=_impersonation(user),
     )
+
+
+def _choice(contexts: list[str]) -> str:
+    """What to do if a context does not exist."""
+    if not contexts:
+        return f"there is none in it; {HINT}"
+    return f"choose one with --context; the existing contexts are: {', '.join(contexts)}"
 
 
 def _proxy(server: str) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from imagejob.errors import Invalid
+from imagejob.names import check_job_name, checked_namespace
 from imagejob_operator.naming.names import API_VERSION, KIND
 
 Manifest = dict[str, Any]
@@ -23,7 +24,7 @@ def build(
     """Build an ImageJob. All values are those of the API, such as `failurePolicy={"maxFailedItems": 1}`.
 
     Args:
-        name: Its name, at most 52 characters.
+        name: Its name, at most 52 characters of a-z, 0-9 and `-`.
         source: Where the images come from: one of keys, match, list, urls and inline.
         renditions: What to make of each image; see `rendition`.
         namespace: Its namespace; None for the default one of the client.
@@ -81,11 +82,11 @@ def rendition(  # noqa: PLR0913  (one for each field)
     return made
 
 
-def parse(text: str, name: str = "the manifest") -> list[Manifest]:
+def parse(text: str | bytes, name: str = "the manifest") -> list[Manifest]:
     """Read ImageJobs from YAML or JSON with one or more documents. `name` names the file in errors.
 
     Raises:
-        Invalid: It is not YAML, is empty, or has another object.
+        Invalid: It is not YAML in UTF-8, is empty, or has another object.
     """
     from imagejob.documents import load_documents
 
@@ -123,6 +124,10 @@ def check(manifest: Mapping[str, Any]) -> None:
     """
     from imagejob_operator.api.spec import InvalidSpec, parse_spec
 
+    metadata = manifest.get("metadata") or {}
+    check_job_name(metadata)
+    if namespace := metadata.get("namespace"):
+        checked_namespace(namespace)
     try:
         parse_spec(manifest.get("spec"))
     except InvalidSpec as error:

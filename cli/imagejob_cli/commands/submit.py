@@ -17,7 +17,7 @@ from imagejob_cli.watching import Follow, follow
 
 FIT, FORMAT, RENDITION = "Inside", "Same", "out"
 File = Annotated[
-    str | None, typer.Argument(metavar="[FILE]", help="A manifest in YAML or JSON; - for standard input.")
+    str | None, typer.Argument(metavar="FILE", help="A manifest in YAML or JSON; - for standard input.")
 ]
 
 
@@ -105,13 +105,11 @@ def submit(
 def read(file: str) -> list[Manifest]:
     """The ImageJobs in a file, or in standard input for `-`; raises Invalid."""
     if file == "-":
-        return parse(sys.stdin.read(), "standard input")
+        return parse(sys.stdin.buffer.read(), "standard input")
     try:
-        return parse(Path(file).read_text(), file)
+        return parse(Path(file).read_bytes(), file)
     except OSError as error:
         raise Invalid(f"cannot read {file}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise Invalid(f"cannot read {file}: it is not text in UTF-8") from None
 
 
 def _source(keys: list[str] | None, prefix: str, include: list[str] | None) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from imagejob import Invalid, build, rendition, to_yaml
 from unit.cli.conftest import Run
 
 MANIFEST = build("a", source={"keys": ["a.jpg"]}, renditions=[rendition("out", "WebP", width=20)])
-SIMPLE = ["--name", "a", "--keys", "a.jpg", "--width", "20", "--format", "WebP"]
+NAMELESS = ["--keys", "a.jpg", "--width", "20", "--format", "WebP"]
+SIMPLE = ["--name", "a", *NAMELESS]
 JOBS = "/apis/imagejob.dev/v1alpha1/namespaces/shop/imagejobs"
 
 
@@ -40,6 +41,23 @@ def test_generate_prints_the_manifest_and_creates_nothing(api: FakeTransport, ru
     assert not api.changes
     several = run("submit", "-", "--generate", stdin=f"{done.out}---\n{done.out}").out
     assert list(yaml.safe_load_all(several)) == [MANIFEST, MANIFEST]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "shown"),
+    [
+        ({"name": "a" * 52}, ""),
+        ({"generateName": f"{'a' * 46}-"}, ""),
+        ({"generateName": "a" * 48}, "it has 48 characters; it has 1 to 47 characters"),
+        ({"generateName": "A-"}, "metadata.generateName: 'A-' is no name of an ImageJob"),
+        ({"name": 7}, "metadata.name: 7 is no name of an ImageJob: it is no text"),
+        ({"name": "a", "namespace": "a.b"}, "'a.b' is no name of a namespace"),
+    ],
+)
+def test_generate_checks_the_names_of_a_file(run: Run, metadata: dict[str, object], shown: str) -> None:
+    done = run("submit", "-", "--generate", stdin=to_yaml({**MANIFEST, "metadata": metadata}))
+    assert done.code == (2 if shown else 0)
+    assert shown in done.err
 
 
 def test_sources_by_prefix_and_globs(run: Run) -> None:
@@ -75,6 +93,15 @@ def test_sources_by_prefix_and_globs(run: Run) -> None:
         (["-"], "standard input is empty"),
         ([*SIMPLE, "--format", "BMP"], "spec.renditions[0].output.format: 'BMP' is not one of"),
         ([*SIMPLE, "--quality", "0", "--generate"], "spec.renditions[0].output.quality"),
+        (
+            [*NAMELESS, "--name", "Bad Name"],
+            "metadata.name: 'Bad Name' is no name of an ImageJob: it has other",
+        ),
+        ([*NAMELESS, "--name", "Bad Name", "--generate"], "it has 1 to 52 characters of a-z, 0-9 and '-'"),
+        ([*NAMELESS, "--name", "a.b", "--generate"], "'a.b' is no name of an ImageJob: it has a dot"),
+        ([*NAMELESS, "--name", "a" * 53, "--generate"], "it has 53 characters; it has 1 to 52"),
+        ([*NAMELESS, "--name", "-a", "--generate"], "or starts or ends with '-'"),
+        ([*SIMPLE, "--generate", "-n", "Shop"], "'Shop' is no name of a namespace"),
     ],
 )
 def test_what_cannot_be_submitted_is_exit_2(
@@ -88,7 +115,9 @@ def test_what_cannot_be_submitted_is_exit_2(
 
 def test_a_file_that_is_no_text(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG\xff")
-    assert "it is not text in UTF-8" in run("submit", str(tmp_path / "a.png")).err
+    done = run("submit", str(tmp_path / "a.png"))
+    assert (done.code, done.out) == (2, "")
+    assert "a.png is not text in UTF-8: line 1 has the byte 0x89; if it is text, save it in" in done.err
 
 
 def test_a_name_that_exists_is_exit_2(api: FakeTransport, run: Run, file: str) -> None:

@@ -153,14 +153,9 @@ def test_the_default_is_the_file_in_the_home(server: Server, write: Any, tmp_pat
     [
         ("a: [", "is not valid YAML"),
         ("- a", "it is not a mapping"),
-        ({}, "no context is selected; the existing contexts are: none"),
         (
             {**kubeconfig("http://x"), "clusters": []},
             "context 'c' names the cluster 'c', which does not exist",
-        ),
-        (
-            {**kubeconfig("http://x"), "current-context": "y"},
-            "context 'y' does not exist; the existing contexts are: c",
         ),
         (kubeconfig("http://x", {"client-certificate": "none.pem"}), "field 'client-key' is missing"),
         (
@@ -177,6 +172,42 @@ def test_an_invalid_kubeconfig_is_named(write: Any, content: Any, shown: str) ->
     ) as caught:
         Client.connect(kubeconfig_file=path).get("a")
     assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "chosen", "shown"),
+    [
+        ({}, None, "no context is selected; there is none in it; set KUBECONFIG or --kubeconfig to a"),
+        (
+            {**kubeconfig("http://x"), "current-context": "y"},
+            None,
+            "context 'y' does not exist; choose one with --context; the existing contexts are: c$",
+        ),
+        (
+            kubeconfig("http://x"),
+            "prod",
+            "context 'prod' does not exist; choose one with --context; the existing contexts are: c$",
+        ),
+        (
+            {**kubeconfig("http://x"), "current-context": ""},
+            None,
+            "no context is selected; choose one with --context; the existing contexts are: c$",
+        ),
+    ],
+)
+def test_a_context_that_does_not_exist_is_answered_with_those_that_do(
+    write: Any, content: Any, chosen: str | None, shown: str
+) -> None:
+    path = write(content)
+    with pytest.raises(Unreachable, match=f"cannot use the kubeconfig {path}: {shown}"):
+        Client.connect(kubeconfig_file=path, context=chosen)
+
+
+def test_a_kubeconfig_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_bytes(b"a: b\nc: \xe9\n")
+    with pytest.raises(Unreachable, match="config is not text in UTF-8: line 2 has the byte 0xe9"):
+        Client.connect(kubeconfig_file=str(path))
 
 
 def test_a_plug_in_needs_the_library(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,6 +264,9 @@ def test_in_a_pod_the_service_account_is_used(
         Client.connect()
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     assert Client.connect().namespace == "mine"
+    # The service account has no contexts, so one that is asked for must not be ignored.
+    with pytest.raises(Unreachable, match="no kubeconfig at "):
+        Client.connect(context="prod")
 
 
 # --- what the API server answers ---------------------------------------------------------------------------
