@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from imagejob.errors import Conflict, ImageJobError, Invalid, NotFound, RunFailed
+from imagejob.errors import Conflict, FileFailed, ImageJobError, Invalid, NotFound, RunFailed
 from imagejob.job import ImageJob
+from imagejob_cli import INTERRUPTED as INTERRUPTED
 
-FAILED, USAGE, CLUSTER, NOT_FOUND, BUG, INTERRUPTED = 1, 2, 3, 4, 70, 130
+FAILED, USAGE, CLUSTER, NOT_FOUND, BUG = 1, 2, 3, 4, 70
 
 _CODES: dict[type[ImageJobError], int] = {
     RunFailed: FAILED,
+    FileFailed: FAILED,
     Invalid: USAGE,
     Conflict: USAGE,
     NotFound: NOT_FOUND,

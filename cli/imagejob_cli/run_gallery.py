@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -24,24 +24,46 @@ from imagejob_gallery.page import gallery_page
 Link = Callable[[str], str | None]
 
 
-def temporary_file() -> Path:
-    """A new file for a page that only the browser needs."""
-    return Path(tempfile.mkdtemp(prefix="imagejob-")) / "gallery.html"
-
-
-def make_gallery(found: Results, file: Path, lifetime: timedelta) -> Path:
+def make_gallery(found: Results, file: Path | None, lifetime: timedelta) -> Path:
     """Write the gallery of a run; returns its absolute path.
 
+    Without `file`, it is in a new folder, for a page that only the browser needs. Folders that stay empty
+    are removed.
+
     Raises:
-        Invalid: The page or a copy of an image cannot be written.
+        FileFailed: The page cannot be written.
+        Invalid: The folder for copies of images cannot be written.
         StoreFailed: The store cannot be reached.
     """
+    if file is None:
+        file = Path(tempfile.mkdtemp(prefix="imagejob-")) / "gallery.html"
+        made = file.parent
+    else:
+        made = _copies(file)
     target = file.parent.resolve() / file.name
+    try:
+        _write(found, target, lifetime)
+    finally:
+        _remove_empty(made)
+    return target
+
+
+def _write(found: Results, target: Path, lifetime: timedelta) -> None:
     sources = _links(found.sources, _sources(found), target, "sources", lifetime)
     outputs = _links(found.outputs, found.published(), target, "outputs", lifetime)
     page = gallery_page(found.report, sources, outputs)
     write_html_file(target, page, "--gallery", private=found.sources.linkable or found.outputs.linkable)
-    return target
+
+
+def _copies(page: Path) -> Path:
+    """The folder for copies of images, beside the page."""
+    return page.with_name(f"{page.stem}_files")
+
+
+def _remove_empty(folder: Path) -> None:
+    for path, _, _ in os.walk(folder, topdown=False):
+        with suppress(OSError):  # it is not empty
+            os.rmdir(path)
 
 
 def _sources(found: Results) -> list[StoredObject]:
@@ -57,7 +79,7 @@ def _links(
     keys = {one.key for one in objects}
     if store.linkable:
         return lambda key: store.link(key, lifetime) if key in keys else None
-    copies = page.with_name(f"{page.stem}_files") / kind
+    copies = _copies(page) / kind
     copied: set[str] = set()
 
     def note(done: Transferred) -> None:

@@ -11,6 +11,7 @@ client.wait("thumbs").raise_if_failed()
 from imagejob.client import Client
 from imagejob.errors import (
     Conflict,
+    FileFailed,
     Forbidden,
     ImageJobError,
     Invalid,
@@ -28,6 +29,7 @@ from imagejob.manifest import build, parse, rendition, to_yaml
 __all__ = [
     "Client",
     "Conflict",
+    "FileFailed",
     "Forbidden",
     "ImageJob",
     "ImageJobError",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
-from imagejob.errors import Invalid
+from imagejob.errors import FileFailed, Invalid
 
 SUFFIXES = (".html", ".htm")
 """What the name of the file must end with, so that no image is replaced by mistake."""
@@ -24,7 +25,7 @@ def check_html_file(file: Path, option: str) -> None:
 
 
 def write_html_file(file: Path, text: str, option: str, *, private: bool = False) -> None:
-    """Write a page, which replaces an existing one; raises Invalid.
+    """Write a page, which replaces an existing one; raises FileFailed.
 
     With `private`, only the user may read it, since it has links that need no credentials.
     """
@@ -36,5 +37,6 @@ def write_html_file(file: Path, text: str, option: str, *, private: bool = False
             opened.write(text)
         partial.replace(file)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise Invalid(f"{option}: {file} cannot be written: {error.strerror}") from None
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise FileFailed(f"{option}: {file} cannot be written: {error.strerror}") from None

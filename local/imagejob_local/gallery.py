@@ -14,7 +14,7 @@ from imagejob_operator.ports.object_store import StoreError
 
 
 def write_gallery(report: Report, folder: Folder, file: Path) -> Path:
-    """Write the gallery of a report, and return its absolute path; raises Invalid.
+    """Write the gallery of a report, and return its absolute path; raises FileFailed.
 
     A source is shown if the folder has a file of its key and size: sources from the web or from the
     manifest are not in the folder.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from imagejob.errors import Invalid
+from imagejob.errors import FileFailed
 from imagejob.html_file import check_html_file
 from imagejob_local.console import Console, ConsoleHandler
 from imagejob_local.folder import Folder
@@ -67,7 +67,7 @@ def _write_gallery(console: Console, report: Report | None, folder: Folder, gall
         return False
     try:
         console.row("gallery", str(write_gallery(report, folder, gallery)))
-    except Invalid as error:
+    except FileFailed as error:
         console.row("gallery", f"none: {error}")
         return False
     return True

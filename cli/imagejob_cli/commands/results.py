@@ -12,7 +12,7 @@ from imagejob.client import Client
 from imagejob.operator_settings import NAMESPACE
 from imagejob.results import Results, results_of
 from imagejob_cli import exits, options, terminal
-from imagejob_cli.commands.transfer import download_into
+from imagejob_cli.commands.transfer import check_folder, download_into
 from imagejob_cli.description import error_section
 from imagejob_cli.session import connect
 
@@ -55,19 +55,19 @@ def results(
     -o json the report. Exit code 1 if the run has failed.
     """
     from imagejob.html_file import check_html_file
-    from imagejob_cli.run_gallery import make_gallery, temporary_file
+    from imagejob_cli.run_gallery import make_gallery
 
-    if opened and gallery is None:
-        gallery = temporary_file()
     if gallery:
         check_html_file(gallery, "--gallery")
+    if download:
+        check_folder(download, "--download")
     client = connect(namespace, context, kubeconfig).client
     found = _read(client, name, bucket, operator_namespace)
     code = exits.of_job(found.job)
     _show(found, form)
     if download:
         code = max(code, download_into(found.outputs, found.published(), download, overwrite))
-    if gallery:
+    if gallery or opened:
         page = make_gallery(found, gallery, timedelta(hours=hours))
         terminal.warn(f"gallery: {page}")
         if opened:

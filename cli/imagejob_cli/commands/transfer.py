@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -37,8 +38,8 @@ def upload(
     """
     uploads, left_out = plan_uploads(paths, prefix)
     if left_out:
-        more = f" and {len(left_out) - 1} more" if left_out[1:] else ""
-        terminal.warn(f"left out: {left_out[0]}{more}; only regular files that are not hidden are uploaded")
+        names = terminal.named(sorted(map(str, left_out)), sys.stderr)
+        terminal.warn(f"left out: {names}; only regular files that are not hidden are uploaded")
     if not uploads:
         raise Invalid(f"there is no file to upload in {', '.join(map(str, paths))}")
     client = connect(namespace, context, kubeconfig).client
@@ -71,9 +72,21 @@ def download(
 
     An object becomes the file with its key as the path below DIR. Exit code 1 if one cannot be downloaded.
     """
+    check_folder(to, "--to")
     client = connect(namespace, context, kubeconfig).client
     source = client.bucket(store=store, bucket_url=bucket, operator_namespace=operator_namespace)
     return download_into(source, _named(source, keys), to, overwrite)
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Check that objects can be downloaded into a folder, which need not exist; raises Invalid."""
+    for path in (folder, *folder.parents):
+        if path.exists() or path.is_symlink():
+            if not path.is_dir():
+                raise Invalid(
+                    f"{option}: {path} is not a folder; name a folder, which is created if it is new"
+                )
+            return
 
 
 def download_into(source: Objects, wanted: list[StoredObject], to: Path, overwrite: bool) -> int:

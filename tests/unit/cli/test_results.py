@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -152,6 +153,62 @@ def test_open_shows_a_page_in_the_browser(
     monkeypatch.setattr("typer.launch", opened.append)
     assert run("results", "spring", "--open").code == 0
     assert opened == [(tmp_path / "gallery.html").as_uri()]
+
+
+@pytest.mark.parametrize("words", [["--gallery", "page.html"], ["--open"]])
+@pytest.mark.parametrize("linkable", [True, False])
+def test_a_full_disk_leaves_no_empty_folders(
+    bucket: MemoryObjects,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: list[str],
+    linkable: bool,
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bucket.linkable = linkable
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.replace", full)
+    ended = run("results", "spring", *words)
+    assert ended.code == 1
+    assert re.search(
+        r"imagejob: --gallery: .*\.html cannot be written: No space left on device\n$", ended.err
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_for_downloads_is_checked_first(
+    api: FakeTransport, bucket: MemoryObjects, run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    api.jobs.clear()
+    for words in (
+        ["download", "/", "--to", str(file)],
+        ["download", "/", "--to", str(file / "in" / "it")],
+        ["results", "spring", "--download", str(file)],
+    ):
+        refused = run(*words)
+        assert (refused.code, refused.out) == (2, "")
+        assert f"{words[2]}: {file} is not a folder; name a folder, which is created" in refused.err
+
+
+def test_all_that_is_left_out_is_named_but_on_a_terminal_ten(
+    bucket: MemoryObjects, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for number in range(12):
+        (tmp_path / f".{number:02}").touch()
+    (tmp_path / "new.jpg").write_bytes(b"a")
+    hidden = [str(tmp_path / f".{number:02}") for number in range(12)]
+    assert f"left out: {', '.join(hidden)}; only regular files" in run("upload", str(tmp_path)).err
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    shown = run("upload", str(tmp_path)).err
+    assert (
+        f"left out: {', '.join(hidden[:10])} and 2 more, which a pipe such as `2>&1 | cat` shows; " in shown
+    )
 
 
 def test_the_name_of_a_gallery_is_checked_first(bucket: MemoryObjects, run: Run, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from imagejob.errors import Invalid
+from imagejob.errors import FileFailed, Invalid
 from imagejob.html_file import check_html_file
 from imagejob_local.command import run
 from imagejob_local.folder import Folder
@@ -104,7 +104,7 @@ def test_a_disk_error_is_named_and_leaves_no_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(Invalid, match="cannot be written: No space left on device"):
+    with pytest.raises(FileFailed, match="cannot be written: No space left on device"):
         write_gallery(report_of([]), folder, tmp_path / "x.html")
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
