@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+from imagejob.catalogue import explain_failure
 from imagejob.client import retry_change
 from imagejob.errors import Conflict
 from imagejob.gitops import managed_by
 from imagejob.job import ImageJob
+from imagejob.remedies import Fix
 from imagejob_cli.session import Session, now
 
 Advice = tuple[str, str]
@@ -50,17 +52,32 @@ def _after_success(session: Session, job: ImageJob) -> list[Advice]:
 
 
 def _after_failure(session: Session, job: ImageJob) -> list[Advice]:
-    error, found = job.error, []
-    if managed_by(job.body):
-        found.append((session.command("retry", job.name), "print the change for Git that starts a new run"))
-    elif error is None or error.retriable or error.code == "JOB_008":
-        found.append((session.command("retry", job.name), "start a new run"))
-    else:
-        number = _next_run(job)["spec"]["run"]["id"]
-        edit = session.kubectl("edit", "imagejob", job.name)
-        found.append((edit, f'correct it, and set spec.run.id to "{number}" in the same edit'))
+    error, found = job.error, _new_run(session, job)
     if error and error.reason in PODS_KEPT:
         found.append((session.command("logs", job.name), "what the Pods wrote before they failed"))
+    return found
+
+
+def _new_run(session: Session, job: ImageJob) -> list[Advice]:
+    """How to start a new run: as it is, after what has to change elsewhere, or with a change of the spec."""
+    error = job.error
+    known = explain_failure(error.code, error.reason) if error else None
+    retriable = error is None or error.retriable
+    fix = known.fix if known else Fix.NOTHING if retriable else Fix.SPEC
+    again = retriable or fix is Fix.NOTHING
+    if managed_by(job.body):
+        git = "print the change for Git that starts a new run"
+        more = "; correct the spec there, too" if fix is Fix.SPEC else ""
+        return [(session.command("retry", job.name), git + more)]
+    found = []
+    if again or fix is not Fix.SPEC:
+        first = "" if again or not known else f"first {known.before_retry}; then this starts a new run"
+        found.append((session.command("retry", job.name), first or "start a new run"))
+    if fix in (Fix.SPEC, Fix.EITHER):
+        number = _next_run(job)["spec"]["run"]["id"]
+        how = f'correct the spec, and set spec.run.id to "{number}" in the same edit'
+        edit = session.kubectl("edit", "imagejob", job.name)
+        found.append((edit, f"or {how}" if found else how))
     return found
 
 

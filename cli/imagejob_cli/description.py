@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Rows = list[list["str | Text"]]
 
 _STATE_STYLES = {State.DONE: "green", State.ACTIVE: "cyan", State.FAILED: "red"}
-_PODS_FIRST = {"Failed": 0, "Unknown": 1, "Pending": 2, "Running": 3}
+_PODS_FIRST = {"Failed": 0, "Unknown": 1, "Pending": 2, "Running": 3, "Terminating": 4}
 MOST_PODS = 10
 """Pods that are shown; those with problems come first."""
 _SHOWN_ELSEWHERE = {"Finished", "Succeeded", "Accepted", "Staged", "Launched", "Processed"}
@@ -129,13 +129,10 @@ def _waiting_section(job: ImageJob) -> Iterator[RenderableType]:
 
 def facts(entry: Explanation) -> list[tuple[str, str]]:
     """What the catalogue has on an error, with a name for each part."""
-    helps = (
-        "a new run may help without any other change" if entry.retriable else "a new run alone does not help"
-    )
     found = [
         ("meaning", entry.meaning.replace("`", "")),
         ("remedy", entry.remedy.replace("`", "")),
-        ("fault", f"{entry.fault}; {helps}" if entry.fault else ""),
+        ("fault", "; ".join(filter(None, [entry.fault, entry.new_run]))),
         ("runbook", entry.runbook),
     ]
     return [(name, text) for name, text in found if text]
@@ -167,7 +164,7 @@ def _pods(session: Session, job: ImageJob) -> Rows:
         pods = session.client.pods(job.name, job.namespace)
     except ImageJobError:
         return []  # a user may be allowed to read ImageJobs and not Pods
-    ranked = sorted(pods, key=lambda pod: _PODS_FIRST.get((pod.get("status") or {}).get("phase", ""), 9))
+    ranked = sorted(pods, key=lambda pod: _PODS_FIRST.get(pod_phase(pod), 9))
     rows = [_pod(pod) for pod in ranked[:MOST_PODS]]
     more = len(pods) - len(rows)
     return [*rows, [f"and {more} more", "", "", ""]] if more else rows
@@ -176,15 +173,31 @@ def _pods(session: Session, job: ImageJob) -> Rows:
 def _pod(pod: Mapping[str, Any]) -> list[str | Text]:
     status = pod.get("status") or {}
     where = (pod.get("spec") or {}).get("nodeName") or ""
-    return [pod["metadata"]["name"], status.get("phase") or "", where, _pod_detail(status)]
+    return [pod["metadata"]["name"], pod_phase(pod), where, _pod_detail(status)]
+
+
+def pod_phase(pod: Mapping[str, Any]) -> str:
+    """The phase of a Pod; that of its container if it has ended, which the kubelet reports first."""
+    status = pod.get("status") or {}
+    phase = str(status.get("phase") or "")
+    if phase in ("Succeeded", "Failed"):
+        return phase
+    kind, state = _container_state(status)
+    if kind == "terminated":
+        return "Failed" if state.get("exitCode") else "Succeeded"
+    return "Terminating" if pod["metadata"].get("deletionTimestamp") else phase
+
+
+def _container_state(status: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Of the container with the processor: its state, and what is known of it; empty before it exists."""
+    found = [one for one in status.get("containerStatuses") or [] if one.get("name") == CONTAINER]
+    states: Mapping[str, Mapping[str, Any]] = (found[0].get("state") or {}) if found else {}
+    return next(iter(states.items()), ("", {}))
 
 
 def _pod_detail(status: Mapping[str, Any]) -> str:
     """Why a Pod waits, or how its container has ended."""
-    states = [
-        c.get("state") or {} for c in status.get("containerStatuses") or [] if c.get("name") == CONTAINER
-    ]
-    ((kind, state),) = (states[0] if states else {}).items() or [("", {})]
+    kind, state = _container_state(status)
     reason = ": ".join(filter(None, [state.get("reason"), state.get("message")]))
     if kind == "terminated":
         # The message of a Pod that succeeded has counts for the operator.

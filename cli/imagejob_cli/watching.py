@@ -10,12 +10,14 @@ from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
+import typer
+
 from imagejob.job import ImageJob
 from imagejob.printable import visible
 from imagejob_cli.description import summary
-from imagejob_cli.exits import of_job
+from imagejob_cli.exits import INTERRUPTED, of_job
 from imagejob_cli.session import Session, now
-from imagejob_cli.terminal import STYLES, console, counted, short, styled, write
+from imagejob_cli.terminal import STYLES, console, counted, cut, short, styled, warn, write
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -104,9 +106,9 @@ class Bar:
         phase = styled(f"{job.phase:<10}", STYLES.get(job.phase, "cyan"))
         total = job.items.total or None
         done = job.items.finished if total else 0
-        self._progress.update(
-            self._task, completed=done, total=total, phase=phase.markup, detail=visible(detail)
-        )
+        # The bar needs the rest of the line.
+        detail = cut(visible(detail), self._progress.console.width // 2)
+        self._progress.update(self._task, completed=done, total=total, phase=phase.markup, detail=detail)
 
 
 class Failures:
@@ -140,8 +142,7 @@ def line_of(job: ImageJob) -> str:
 
 def waiting_for(job: ImageJob) -> str:
     """What a job waits for; empty if it makes progress."""
-    ready = job.condition("Ready")
-    return job.unserved(now()) or (ready.message if ready and not job.error else "")
+    return job.unserved(now()) or ("" if job.error else job.waits_for)
 
 
 def pace_text(pace: Pace, job: ImageJob) -> str:
@@ -149,19 +150,28 @@ def pace_text(pace: Pace, job: ImageJob) -> str:
     left = pace.left(job.items.total - job.items.finished)
     if job.phase != "Running" or left is None:
         return ""
-    return f"{pace.per_second:.1f} items/s, about {short(timedelta(seconds=left))} left"
+    left_text = f", about {short(timedelta(seconds=left))} left" if left >= 1 else ""
+    return f"{pace.per_second:.1f} items/s{left_text}"
 
 
 def follow(session: Session, name: str, timeout: float, how: Follow) -> int:
     """Show a run until it has finished, then how it ended; returns the exit code."""
-    if how is Follow.QUIET:
-        job = session.client.wait(name, timeout=timeout)
-    elif sys.stdout.isatty():
-        job = _live(session, name, timeout)
-    else:
-        job = _through(session, name, timeout, Lines())
+    try:
+        job = _followed(session, name, timeout, how)
+    except KeyboardInterrupt:
+        warn(f"interrupted; the run goes on: {session.command('watch', name)}")
+        raise typer.Exit(INTERRUPTED) from None
     summary(session, job)
     return of_job(job)
+
+
+def _followed(session: Session, name: str, timeout: float, how: Follow) -> ImageJob:
+    """The job at its end."""
+    if how is Follow.QUIET:
+        return session.client.wait(name, timeout=timeout)
+    if sys.stdout.isatty():
+        return _live(session, name, timeout)
+    return _through(session, name, timeout, Lines())
 
 
 def _through(session: Session, name: str, timeout: float, view: View) -> ImageJob:

@@ -6,8 +6,10 @@ reasons are those of the operator's own catalogue.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
+from imagejob.remedies import REMEDIES, Fix
 from imagejob_operator.api.errors import CATALOGUE, CODE_NAMES, Code, Failure, Reason
 
 CODE_MEANINGS = {
@@ -23,54 +25,6 @@ CODE_MEANINGS = {
     Code.PUBLISH: "Outputs or the report could not be written.",
     Code.CANCELLED: "A user ended the run.",
 }
-
-_REMEDIES = """
-JOB_001 InvalidSpec Correct the field that the message names, and set a new `run.id`.
-JOB_001 KeyCollision Add `{rendition}`, `{dir}` or `{index}` to `destination.keyTemplate`.
-JOB_001 NotPermitted Ask an administrator for the label that the message names, or use an ImageStore.
-JOB_001 NoPreviousReport Set `run.items` to `All`.
-JOB_001 ClusterRefused Ask an administrator to allow the request that the message names, then retry.
-JOB_001 StoreNotFound Create the ImageStore, or correct `storeRef`; then retry.
-JOB_001 StoreNotReady See the condition Ready of the ImageStore, correct it, then retry.
-JOB_002 SourceNotFound Upload the objects, correct their keys, or raise `failurePolicy.maxFailedItems`.
-JOB_002 SourceEmpty Check the prefix and the globs: a glob matches whole keys, so try `**/*.jpg`.
-JOB_002 TooManyItems Split the job, or raise `source.match.maxItems`.
-JOB_002 SourceTooLarge Raise `limits.itemSize`, or leave the source out.
-JOB_002 ChecksumMismatch Correct `sha256`, or find out why the server sends another file.
-JOB_002 BlockedAddress Use a public address, or ask an administrator to allow the network.
-JOB_002 SourceUnreachable Check the URL and the web server, then retry.
-JOB_002 AccessDenied Correct the credentials or the policy that the message names, then retry.
-JOB_002 BucketNotFound Create the bucket, or correct its name in the ImageStore or in the operator's settings.
-JOB_002 StoreNotFound Create the ImageStore again, then retry.
-JOB_002 StoreUnavailable Retry when the store answers again and has space.
-JOB_002 StagingDeadlineExceeded Raise `execution.stagingDeadlineSeconds`, or use fewer sources.
-JOB_003 PodRejected Correct `execution.podTemplate`, or the policy that refused the Pod.
-JOB_003 QuotaExceeded Wait for other Pods, raise the quota, or lower `podTemplate.resources`; then retry.
-JOB_003 ImagePullFailed Correct the processor image or its pull Secret, or check the registry; then retry.
-JOB_003 InvalidImageName Ask an administrator to correct `IMAGEJOB_PROCESSOR_IMAGE`.
-JOB_003 ConfigError Create the object that the message names, or correct `podTemplate`.
-JOB_003 Unschedulable Add nodes, lower `podTemplate.resources`, or correct its selector; then retry.
-JOB_003 QueueDeadlineExceeded Raise the quota of the queue or `queueDeadlineSeconds`, or correct `queueName`.
-JOB_003 StartDeadlineExceeded Fix the problem that the message names, then retry.
-JOB_004 JobNotFound Check the name, the namespace (`-n`) and the context; `imagejob list -A` lists all jobs.
-JOB_005 ItemsFailed Replace the images, raise `limits`, or allow failures with `failurePolicy.maxFailedItems`.
-JOB_005 OutOfMemory Raise the memory in `podTemplate.resources`, or lower `limits.pixels`.
-JOB_005 Crashed Read the logs of the Pods, then retry. Report exit code 70 as a bug.
-JOB_005 NodeLost Fix the nodes, or keep the Pods off them with `podTemplate.nodeSelector`; then retry.
-JOB_005 StoreUnreachable Allow Pods to connect to the store, repair it, or free space in it; then retry.
-JOB_005 ResultsInvalid Make sure that no lifecycle rule deletes `.imagejob-staging/`, then retry.
-JOB_006 DeadlineExceeded Raise `activeDeadlineSeconds` or `parallelism`, or fix what the run was waiting for.
-JOB_007 DestinationDenied Allow the operator to write there, or choose another `destination.prefix`.
-JOB_007 BucketNotFound Create the bucket, or correct the ImageStore of `destination.storeRef`.
-JOB_007 StoreNotFound Create the ImageStore again, then retry.
-JOB_007 StoreUnavailable Retry when the store answers again and has space.
-JOB_007 OverwriteRefused Remove the objects, choose another prefix, or set `destination.overwrite`.
-JOB_008 Cancelled To run the job again, set a new `run.id`.
-JOB_008 Superseded If this was not intended, find out which other writer changes `run.id`.
-"""
-
-_LINES = (line.split(maxsplit=2) for line in _REMEDIES.strip().splitlines())
-REMEDIES = {(Code(code), Reason(reason)): remedy for code, reason, remedy in _LINES}
 
 _ITEMS = """
 IMG_001 UNDECODABLE         the file is not an image, or is truncated or corrupt
@@ -145,7 +99,20 @@ class Explanation:
     fault: str = ""
     retriable: bool | None = None
     """Whether a new run of the same spec may succeed."""
+    fix: Fix | None = None
+    """Where the remedy changes something; None if this version does not know the error."""
+    before_retry: str = ""
+    """What to do outside of the spec before a new run."""
     runbook: str = ""
+
+    @property
+    def new_run(self) -> str:
+        """What a new run does about it; empty if not known."""
+        if self.fix is Fix.NOTHING:
+            return "nothing has to be corrected before a new run"
+        if self.retriable is None:
+            return ""
+        return "a new run of the same spec may help" if self.retriable else "a new run alone does not help"
 
 
 def explain_failure(code: str, reason: str) -> Explanation | None:
@@ -158,10 +125,12 @@ def explain_failure(code: str, reason: str) -> Explanation | None:
     return Explanation(
         title=f"{code} {reason}",
         meaning=entry.meaning,
-        remedy=REMEDIES[pair],
+        remedy=REMEDIES[pair].text,
         fault=entry.fault.value,
         retriable=entry.retriable,
         runbook=Failure(*pair, "").runbook,
+        fix=REMEDIES[pair].fix,
+        before_retry=REMEDIES[pair].before_retry,
     )
 
 
@@ -183,7 +152,7 @@ def explain_wait(phase: str, reason: str) -> Explanation | None:
     entry = explain_failure(code, reason) if code else None
     if entry is None:
         return None
-    remedy = entry.remedy.replace("; then retry.", ".").replace(", then retry.", ".")
+    remedy = re.sub("[,;] then retry", "", entry.remedy)
     return replace(entry, remedy=remedy, retriable=None)
 
 

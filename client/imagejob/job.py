@@ -108,6 +108,16 @@ class ImageJob:
         """The condition of a type, if set."""
         return self.status.condition(kind)
 
+    @property
+    def waits_for(self) -> str:
+        """Why the job is not ready, in full: the message of Ready is only as long as `kubectl get` shows."""
+        ready = self.condition("Ready")
+        if ready is None or ready.status == "True":
+            return ready.message if ready else ""
+        under_way = self.condition("Reconciling")
+        longer = under_way.message if under_way and under_way.status == "True" else ""
+        return longer or ready.message
+
     def raise_if_failed(self) -> None:
         """Raise RunFailed if the run has finished without success."""
         if self.succeeded is False:

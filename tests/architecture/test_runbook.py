@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from architecture.runbook import ROOT, RUNBOOK, Block, anchors, blocks, github_anchor, sections
+from imagejob.remedies import REMEDIES, Fix
 from imagejob_operator.api.errors import CATALOGUE, CODE_NAMES, Code, Entry, Failure, Reason
 from imagejob_operator.settings import PREFIX, read_settings
 from unit.adapters.test_store_settings import ENVIRONMENT
@@ -36,8 +37,10 @@ def faults(text: str, code: Code, reason: Reason, entry: Entry) -> list[str]:
         found.append("it does not say what it means")
     if "```sh\nkubectl" not in body:
         found.append("it does not say how to see it")
-    helps = re.search(r"^\*\*A new run helps:\*\* (yes|no)\.$", body, re.MULTILINE)
-    if not helps or (helps[1] == "yes") != entry.retriable:
+    helps = re.search(r"^\*\*A new run helps:\*\* (.+)\.$", body, re.MULTILINE)
+    ended = REMEDIES[code, reason].fix is Fix.NOTHING
+    expected = "nothing has to be corrected first" if ended else "yes" if entry.retriable else "no"
+    if not helps or helps[1] != expected:
         found.append("what it says of a new run is not what the catalogue says")
     return found
 

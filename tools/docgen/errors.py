@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from imagejob.catalogue import CODE_MEANINGS, ITEMS, REMEDIES
+from imagejob.catalogue import CODE_MEANINGS, ITEMS
+from imagejob.remedies import REMEDIES
 from imagejob_operator.api.errors import CATALOGUE, CODE_NAMES, Code, Reason
 
 NOTE = "<!-- Made by `python -m docgen`; do not edit. -->\n"
@@ -12,9 +13,10 @@ _INTRODUCTION = """\
 
 A run that fails or is cancelled has `status.error` with a code, a reason, a message and a link to the
 runbook. A code never changes its meaning; new reasons may be added. *Fault* says who can fix it.
-*Retriable* means that a new run of the same spec may succeed without other changes. Each reason links
-to its runbook entry, which says how to diagnose and fix it. `imagejob explain CODE` prints the same in a
-terminal, and `imagejob status NAME` prints it for a run that failed.
+*Retriable* means that a new run of the same spec may succeed. It is *no* for a run that a user ended, so
+that no tool starts it again by itself. Each reason links to its runbook entry, which says how to diagnose
+and fix it. `imagejob explain CODE` prints the same in a terminal, and `imagejob status NAME` prints it for
+a run that failed.
 """
 
 
@@ -36,4 +38,4 @@ def _row(code: Code, reason: Reason) -> str:
     entry = CATALOGUE[code, reason]
     link = f"[{reason}](../administrators/runbook.md#{code.lower()}-{reason.lower()})"
     retriable = "yes" if entry.retriable else "no"
-    return f"| {link} | {entry.meaning} | {REMEDIES[code, reason]} | {entry.fault} | {retriable} |"
+    return f"| {link} | {entry.meaning} | {REMEDIES[code, reason].text} | {entry.fault} | {retriable} |"

@@ -70,4 +70,4 @@ def why(job: ImageJob) -> str:
     if ready is None:
         return ""
     reason = "" if ready.reason in (*ENDED_WELL, job.phase) else ready.reason
-    return ": ".join(filter(None, [reason, ready.message]))
+    return ": ".join(filter(None, [reason, job.waits_for]))

@@ -101,4 +101,7 @@ def test_the_advice_for_a_managed_job_is_a_change_for_git(api: FakeTransport, ru
     api.add(body)
     out = run("status", "a").out
     assert "managed by the Argo CD Application 'apps'" in out
-    assert "imagejob retry a  # print the change for Git" in out
+    assert "imagejob retry a  # print the change for Git that starts a new run\n" in out
+    assert "kubectl edit" not in out
+    body["status"]["error"] = error("JOB_001", "InvalidSpec", "x")
+    assert "starts a new run; correct the spec there, too\n" in run("status", "a").out

@@ -11,7 +11,9 @@ import yaml
 
 from fakes.transport import Body, FakeTransport, condition, error, job
 from imagejob import ImageJob
+from imagejob.remedies import REMEDIES, Fix
 from imagejob_cli.timeline import State, timeline
+from imagejob_operator.api.errors import CATALOGUE, Code, Reason
 from unit.cli.conftest import Run
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -73,6 +75,36 @@ def test_list_names_a_job_that_no_operator_serves(api: FakeTransport, run: Run) 
     assert "no operator has handled it for 30 s" in run("list").out
 
 
+LONG = "0/3 nodes are available: " + ", ".join(f"node-{n} has an untolerated taint" for n in range(9))
+
+
+def waits_long(phase: str = "Launching") -> Body:
+    """A job whose condition Ready has only the beginning of what it waits for, as the operator writes it."""
+    ready = condition("Ready", "False", reason="Unschedulable", message=f"{LONG[:119]}…")
+    return job(
+        "a",
+        phase,
+        conditions=[ready, condition("Reconciling", reason="Unschedulable", message=LONG)],
+    )
+
+
+def test_a_pipe_gets_whole_reasons(api: FakeTransport, run: Run) -> None:
+    api.add(waits_long())
+    assert run("list").out.splitlines()[1].endswith(f"Unschedulable: {LONG}")
+    assert f"Launching  {LONG}\n" in run("watch", "a", "--timeout", "0.01").out
+
+
+def test_a_terminal_gets_reasons_that_fit_its_width(
+    api: FakeTransport, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.add(waits_long())
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    line = run("list").out.splitlines()[1].rstrip()
+    assert (len(line), line[-1]) == (100, "…")
+
+
 def test_an_empty_list_says_where_it_looked(api: FakeTransport, run: Run) -> None:
     assert run("list") == (0, "", "No ImageJobs found in namespace 'shop'.\n")
     assert run("list", "-A").err == "No ImageJobs found in any namespace.\n"
@@ -120,7 +152,7 @@ report in the store: .imagejob/shop/spring/1/report.json
 JOB_005 ItemsFailed
   evidence  2 of 10 items failed, 0 are allowed; 'x.png' is not an image
   meaning   More items failed than failurePolicy allows.
-  remedy    Replace the images, raise limits, or allow failures with failurePolicy.maxFailedItems.
+  remedy    Replace the images, then retry; or raise limits or failurePolicy.maxFailedItems.
   fault     Image; a new run alone does not help
   runbook   https://imagejob.dev/docs/administrators/runbook#job_005-itemsfailed
 
@@ -135,7 +167,8 @@ PODS
   spring-0  Failed  node-1  exit code 137, OOMKilled
 
 NEXT
-  kubectl edit imagejob spring  # correct it, and set spec.run.id to "3" in the same edit
+  imagejob retry spring         # first replace the images; then this starts a new run
+  kubectl edit imagejob spring  # or correct the spec, and set spec.run.id to "3" in the same edit
 """
     )
 
@@ -151,6 +184,44 @@ def test_pods_with_problems_are_shown_first(api: FakeTransport, run: Run) -> Non
     section = run("status", "a").out.partition("PODS\n")[2].partition("\n\n")[0].splitlines()
     assert [line.split()[0] for line in section[:4]] == ["p11", "p10", "p9", "p0"]
     assert (len(section), section[-1].strip()) == (11, "and 2 more")
+
+
+def pod_of(phase: str, deleted: bool = False, **state: Any) -> Body:
+    metadata = {"name": "p", "creationTimestamp": at(0)}
+    container = {"name": "processor", "state": state}
+    status = {"phase": phase, "containerStatuses": [container] if state else []}
+    return {
+        "metadata": {**metadata, **({"deletionTimestamp": at(1)} if deleted else {})},
+        "spec": {"nodeName": "n"},
+        "status": status,
+    }
+
+
+@pytest.mark.parametrize(
+    ("pod", "shown"),
+    [
+        (pod_of("Running", terminated={"exitCode": 0, "reason": "Completed"}), "Succeeded  n  Completed"),
+        (
+            pod_of("Running", terminated={"exitCode": 1, "reason": "Error"}),
+            "Failed  n  exit code 1, Error",
+        ),
+        (pod_of("Succeeded", terminated={"exitCode": 0, "reason": "Completed"}), "Succeeded  n  Completed"),
+        (pod_of("Running", running={"startedAt": at(0)}), "Running  n"),
+        (pod_of("Running", deleted=True, running={"startedAt": at(0)}), "Terminating  n"),
+        (
+            pod_of("Running", deleted=True, terminated={"exitCode": 0, "reason": "Completed"}),
+            "Succeeded  n  Completed",
+        ),
+        (pod_of("Pending", waiting={"reason": "ContainerCreating"}), "Pending  n  ContainerCreating"),
+        (pod_of("Pending"), "Pending  n"),
+    ],
+)
+def test_the_phase_of_a_pod_is_that_of_its_container_once_it_has_ended(
+    api: FakeTransport, run: Run, pod: Body, shown: str
+) -> None:
+    api.add(job("a", "Running"))
+    api.answers["/api/v1/namespaces/shop/pods"] = {"items": [pod]}
+    assert run("status", "a").out.partition("PODS\n")[2].splitlines()[0] == f"  p  {shown}"
 
 
 def test_status_without_the_right_to_read_pods(api: FakeTransport, run: Run) -> None:
@@ -170,7 +241,7 @@ def test_status_of_a_run_that_waits(api: FakeTransport, run: Run) -> None:
         """
 WAITING QuotaExceeded
   evidence  pods: used 10, limited to 10
-  remedy    Wait for other Pods, raise the quota, or lower podTemplate.resources.
+  remedy    Wait for other Pods or raise the quota; or lower podTemplate.resources.
   fault     Cluster
   runbook   https://imagejob.dev/docs/administrators/runbook#job_003-quotaexceeded
 """
@@ -203,7 +274,11 @@ def test_a_reason_that_this_version_does_not_know(api: FakeTransport, run: Run) 
         ),
         (job("a", "Cancelled", error=error("JOB_008", "Cancelled", "x")), "imagejob retry a"),
         (job("a", "Failed", error=error("JOB_006", "DeadlineExceeded", "x", True)), "imagejob retry a"),
-        (job("a", "Failed", error=error("JOB_002", "SourceEmpty", "x")), "kubectl edit imagejob a"),
+        (job("a", "Failed", error=error("JOB_002", "SourceEmpty", "x")), "imagejob retry a"),
+        (job("a", "Failed", error=error("JOB_002", "TooManyItems", "x")), "kubectl edit imagejob a"),
+        (job("a", "Failed", error=error("JOB_002", "AccessDenied", "x")), "imagejob retry a"),
+        (job("a", "Failed", error=error("JOB_002", "Enchanted", "x")), "kubectl edit imagejob a"),
+        (job("a", "Failed", error=error("JOB_002", "Enchanted", "x", True)), "imagejob retry a"),
         (job("a", "Failed", error=error("JOB_005", "OutOfMemory", "x")), "kubectl edit imagejob a"),
     ],
 )
@@ -212,6 +287,29 @@ def test_the_next_command(api: FakeTransport, run: Run, body: Body, advised: str
     out = run("status", "a").out
     following = out.partition("NEXT\n")[2].splitlines()
     assert (following[0].partition("#")[0].strip() if following else "") == advised
+
+
+OF_RUNS = [pair for pair in CATALOGUE if pair[0] is not Code.NOT_FOUND]
+
+
+@pytest.mark.parametrize("pair", OF_RUNS, ids=lambda pair: "/".join(pair))
+def test_the_next_commands_agree_with_the_remedy(
+    api: FakeTransport, run: Run, pair: tuple[Code, Reason]
+) -> None:
+    entry, remedy = CATALOGUE[pair], REMEDIES[pair]
+    phase = "Cancelled" if pair[0] is Code.CANCELLED else "Failed"
+    api.add(job("a", phase, error=error(*pair, "x", entry.retriable)))
+    out = run("status", "a").out
+    following = [line.strip() for line in out.partition("NEXT\n")[2].splitlines()]
+    retries = [line for line in following if line.startswith("imagejob retry a ")]
+    edits = [line for line in following if line.startswith("kubectl edit imagejob a ")]
+    assert bool(edits) == (remedy.fix in (Fix.SPEC, Fix.EITHER))
+    assert bool(retries) == (entry.retriable or remedy.fix is not Fix.SPEC)
+    if "a new run alone does not help" in out and retries:
+        assert remedy.before_retry
+        assert f"# first {remedy.before_retry}; then this starts a new run" in retries[0]
+    else:
+        assert all(line.endswith("# start a new run") for line in retries)
 
 
 def test_logs_are_named_if_pods_are_kept(api: FakeTransport, run: Run) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from fakes.transport import Body, FakeTransport, condition, error, job
 from imagejob import ImageJob
-from imagejob_cli.watching import Bar, Failures, Pace
+from imagejob_cli.watching import Bar, Failures, Pace, pace_text
 from unit.cli.conftest import Run
 
 
@@ -48,14 +48,16 @@ def test_a_failure_ends_with_its_remedy_and_exit_1(api: FakeTransport, run: Run)
     done = run("watch", "a")
     assert done.code == 1
     assert "JOB_003 QuotaExceeded\n  evidence  pods: 10 of 10\n" in done.out
-    assert "NEXT\n  imagejob retry a  # start a new run\n" in done.out
+    assert re.search(r"NEXT\n  imagejob retry a +# start a new run\n  kubectl edit imagejob a", done.out)
 
 
 def test_a_timeout_is_exit_3(api: FakeTransport, run: Run) -> None:
     api.add(job("a", "Running"))
     done = run("watch", "a", "--timeout", "0.01")
     assert done.code == 3
-    assert "has not finished within 0.01 seconds" in done.err
+    assert done.err == (
+        "imagejob: ImageJob 'a' has not finished within 0.01 s; the run goes on: imagejob watch a\n"
+    )
 
 
 def test_a_job_that_no_operator_serves_is_named(api: FakeTransport, run: Run) -> None:
@@ -95,6 +97,13 @@ def test_the_pace_of_the_last_minute(
     assert pace.left(100) == (None if left is None else pytest.approx(left))
 
 
+@pytest.mark.parametrize(
+    ("done", "shown"), [(10, "1.0 items/s, about 90s left"), (99, "9.9 items/s"), (100, "10.0 items/s")]
+)
+def test_no_time_is_left_of_the_last_second(done: int, shown: str) -> None:
+    assert pace_text(paced((0, 0), (10, done)), ImageJob(running(done, total=100))) == shown
+
+
 def test_failed_items_are_shown_once_in_each_run() -> None:
     shown = Failures()
     first = ImageJob(running(1, failures=1))
@@ -122,9 +131,15 @@ def test_the_bar_shows_phase_items_and_failures() -> None:
     with Progress(*parts, console=screen, auto_refresh=False) as progress:
         bar = Bar(progress)
         bar.change(ImageJob(job("a")))
+        long = [condition("Ready", "False", message="x" * 120), condition("Reconciling", message="x" * 900)]
+        bar.change(ImageJob(job("a", "Launching", conditions=long)))
+        progress.refresh()
         bar.change(ImageJob(running(3, failures=1)))
         progress.refresh()
     assert isinstance(screen.file, io.StringIO)
     text = screen.file.getvalue()
     assert "IMG_001  0.jpg: broken" in text
     assert re.search(r"Running .*3/4", text)
+    assert f"{'x' * 39}…" in text
+    assert "x" * 40 not in text
+    assert "Launching" in text

@@ -9,14 +9,14 @@ import pytest
 from imagejob.catalogue import (
     CODE_MEANINGS,
     ITEMS,
-    REMEDIES,
     explain,
     explain_failure,
     explain_wait,
     known_words,
 )
+from imagejob.remedies import REMEDIES, Fix
 from imagejob_contract.result import ItemCode
-from imagejob_operator.api.errors import CATALOGUE, Code
+from imagejob_operator.api.errors import CATALOGUE, Code, Reason
 
 
 def test_every_code_reason_and_item_has_its_entry() -> None:
@@ -25,11 +25,25 @@ def test_every_code_reason_and_item_has_its_entry() -> None:
     assert {(item.code, item.name) for item in ITEMS.values()} == {(c.value, c.name) for c in ItemCode}
 
 
-def test_remedies_are_sentences_and_say_retry_where_a_retry_may_help() -> None:
+def test_remedies_are_sentences_and_say_where_the_run_is_started_again() -> None:
     for pair, remedy in REMEDIES.items():
-        assert re.fullmatch(r"[A-Z].{10,100}\.", remedy), pair
-        if re.search(r"\bretry\b", remedy, re.IGNORECASE):
-            assert CATALOGUE[pair].retriable or "then retry" in remedy, pair
+        assert re.fullmatch(r"[A-Z].{10,100}\.", remedy.text), pair
+        says_retry = re.search(r"\bretry\b", remedy.text, re.IGNORECASE) is not None
+        assert says_retry or remedy.fix in (Fix.SPEC, Fix.NOTHING) or pair[0] is Code.NOT_FOUND, pair
+        assert not (says_retry and remedy.fix is Fix.SPEC), pair
+        both = re.fullmatch(r".+[,;] then retry; or .+\.", remedy.text) is not None
+        assert both == (remedy.fix is Fix.EITHER), pair
+
+
+@pytest.mark.parametrize("pair", CATALOGUE, ids=lambda pair: "/".join(pair))
+def test_what_a_new_run_does_agrees_with_the_remedy(pair: tuple[Code, Reason]) -> None:
+    entry = explain_failure(*pair)
+    assert entry
+    text = {True: "a new run of the same spec may help", False: "a new run alone does not help"}
+    ended = "nothing has to be corrected before a new run"
+    expected = ended if pair[0] is Code.CANCELLED else text[CATALOGUE[pair].retriable]
+    assert entry.new_run == expected
+    assert entry.fix is REMEDIES[pair].fix
 
 
 @pytest.mark.parametrize(

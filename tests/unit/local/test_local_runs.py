@@ -228,7 +228,7 @@ def test_too_many_failed_items_fail_the_run(
     shown = capsys.readouterr().out
     assert shown.count("JOB_005 ItemsFailed: 1 of 3 items failed") == 1
     assert "error        JOB_005 ItemsFailed\nmeaning      More items failed than failurePolicy" in shown
-    assert "remedy       Replace the images, raise limits" in shown
+    assert "remedy       Replace the images, then retry; or raise limits" in shown
     assert report(store)["outcome"] == "Failed"
 
 
