@@ -2,6 +2,6 @@
 
 import sys
 
-from imagejob_cli.main import main
+from imagejob_cli.entry import main
 
 sys.exit(main())

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import pytest
 
 from fakes.transport import FakeTransport, error, job
-from imagejob import Invalid, errors
+from imagejob import Invalid, build, errors, rendition, to_yaml
 from imagejob_cli import exits
 from imagejob_cli.main import EPILOG, main
 from imagejob_local.folder import FolderUnusable
@@ -59,6 +60,7 @@ def test_no_kubeconfig_is_no_traceback(run: Run, tmp_path: Path, command: list[s
         (errors.Invalid("x"), 2),
         (errors.Conflict("x"), 2),
         (errors.RunFailed("x"), 1),
+        (errors.FileFailed("x"), 1),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -73,11 +75,11 @@ def test_every_error_of_the_client_was_tried() -> None:
     named = {
         kind
         for kind in vars(errors).values()
-        if isinstance(kind, type) and kind.__module__ == errors.__name__
+        if isinstance(kind, type) and issubclass(kind, Exception) and kind.__module__ == errors.__name__
     }
     assert {kind.__name__ for kind in named} == {
         *("ImageJobError", "NotFound", "Unreachable", "NotInstalled", "Forbidden", "Rejected", "WaitTimeout"),
-        *("Invalid", "Conflict", "RunFailed", "StoreFailed"),
+        *("Invalid", "Conflict", "RunFailed", "StoreFailed", "FileFailed"),
     }
 
 
@@ -176,6 +178,112 @@ def test_as_a_plug_in_it_names_itself_so(
     assert "Usage: kubectl imagejob list" in run("list", "--help").out
     api.add(job("a", "Failed", error=error("JOB_003", "QuotaExceeded", "x", retriable=True)))
     assert "kubectl imagejob retry a -n shop" in run("status", "a", "-n", "shop").out
+
+
+@pytest.mark.parametrize(
+    ("words", "suggested"),
+    [
+        (["status", "b"], "imagejob list"),
+        (["retry", "a"], "imagejob cancel a"),
+        (["results", "a"], "imagejob watch a"),
+        (["watch", "a", "--timeout", "0.01"], "imagejob watch a"),
+        (["submit", "--name", "a", "--keys", "k", "--width", "9", "--format", "WebP"], "imagejob retry a"),
+        (["upload", __file__, "--store", "x"], "kubectl get imagestores"),
+        (["logs", "a"], "imagejob status a"),
+    ],
+)
+def test_a_suggested_command_has_the_options_of_this_one(
+    api: FakeTransport, run: Run, words: list[str], suggested: str
+) -> None:
+    api.jobs["b", "a"] = job("a", "Running")
+    api.jobs["b", "a"]["metadata"]["namespace"] = "b"
+    api.answers["/api/v1/namespaces/b/pods"] = {"items": []}
+    api.answers["/apis/imagejob.dev/v1alpha1/namespaces/b/imagestores/x"] = errors.Rejected(404, "x")
+    cluster = ("-n", "b", "--context", "p d", "--kubeconfig", "f")
+    assert f"{suggested} -n b --context 'p d' --kubeconfig f" in run(*words, *cluster).err
+
+
+def test_a_suggested_command_has_the_namespace_of_a_manifest(api: FakeTransport, run: Run) -> None:
+    made = build("a", source={"keys": ["k"]}, renditions=[rendition("out", width=9)], namespace="b")
+    api.jobs["b", "a"] = job("a", "Running")
+    refused = run("submit", "-", stdin=to_yaml(made))
+    assert "to run it again: imagejob retry a -n b; to change it" in refused.err
+    # The option -n of the command leads elsewhere: the suggestion has one namespace, that of the job.
+    api.jobs["b", "a"]["metadata"]["namespace"] = "b"
+    late = run(
+        "submit", "-", "--watch", "--timeout", "0.01", stdin=to_yaml({**made, "metadata": {"name": "c"}})
+    )
+    assert "the run goes on: imagejob watch c\n" in late.err
+
+
+@pytest.mark.parametrize("words", [["watch", "a"], ["submit", "-", "--wait"], ["submit", "-", "--watch"]])
+def test_an_interrupted_follower_names_the_run_that_goes_on(
+    api: FakeTransport, run: Run, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    made = build("b", source={"keys": ["k"]}, renditions=[rendition("out", width=9)])
+    api.add(job("a", "Running"))
+    monkeypatch.setattr(FakeTransport, "lines", interrupted)
+    two = to_yaml(made) + "---\n" + to_yaml({**made, "metadata": {"name": "c"}})
+    done = run(*words, "-n", "shop", stdin=two)
+    followed = "a" if words[0] == "watch" else "b"
+    assert done.code == 130
+    assert done.err == f"interrupted; the run goes on: imagejob watch {followed} -n shop\n"
+
+
+@pytest.mark.parametrize("module", ["imagejob_cli.main", "typer", "imagejob_cli.terminal", "imagejob.errors"])
+def test_an_interrupt_while_the_program_is_loaded_is_exit_130(module: str, tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from imagejob_cli.entry import main\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_a_second_interrupt_ends_the_process_without_a_traceback() -> None:
+    program = (
+        "import signal, sys, threading\n"
+        "from imagejob_cli import main as module\n"
+        "from imagejob_cli.entry import main\n"
+        "def run():\n"
+        "    threading.Thread(target=threading.Event().wait).start()\n"
+        "    raise KeyboardInterrupt\n"
+        "module.main = run\n"
+        "code = main()\n"
+        "print('ended', flush=True)\n"
+        "sys.exit(code)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == "ended\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+    assert process.returncode == -signal.SIGINT
+
+
+def test_the_installed_commands_load_the_rest_where_an_interrupt_is_caught() -> None:
+    scripts = {one.name: one.value for one in entry_points(group="console_scripts") if "imagejob" in one.name}
+    assert set(scripts.values()) == {"imagejob_cli.entry:main", "imagejob_cli.entry:complete"}
+    program = "import sys, imagejob_cli.entry; sys.exit(any('typer' in name for name in sys.modules))"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_help_has_no_word_of_the_library(run: Run) -> None:
+    for command in COMMANDS:
+        text = run(command, "--help").out
+        assert "[[" not in text, command
+        assert not re.search(r"\d\.0\b", text), command
 
 
 def test_an_interrupt_is_exit_130(api: FakeTransport, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

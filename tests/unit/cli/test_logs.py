@@ -9,6 +9,7 @@ import pytest
 from fakes.transport import FakeTransport, job
 from imagejob import Rejected
 from imagejob_cli.commands.logs import readable
+from imagejob_cli.kubectl_completion import complete
 from unit.cli.conftest import Run
 
 LINE = json.dumps(
@@ -99,6 +100,24 @@ def test_commands_options_and_codes_are_completed(run: Run, monkeypatch: pytest.
     assert completed("imagejob explain JOB_008") == ["JOB_008"]
     # Without a cluster there are no names, and no error.
     assert completed("imagejob status a") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["sus"], ["suspend\tSuspend a job.", ":4"]),
+        (["list", "-o", "j"], ["json", ":4"]),
+        (["explain", "JOB_008"], ["JOB_008", ":4"]),
+        # The shell offers files.
+        (["submit", ""], [":0"]),
+        (["status", "--kubeconfig", "/no/such/file", "a"], [":0"]),
+    ],
+)
+def test_kubectl_is_given_completions_as_cobra_prints_them(
+    capsys: pytest.CaptureFixture[str], words: list[str], shown: list[str]
+) -> None:
+    assert complete(words) == 0
+    assert capsys.readouterr().out.splitlines() == shown
 
 
 def test_names_are_completed(api: FakeTransport) -> None:
