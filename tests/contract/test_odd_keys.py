@@ -193,6 +193,36 @@ async def test_odd_keys_by_listing_and_no_folders(place: Place) -> None:
         assert place.read(f"shop/out/{key[3:]}-web.webp") == f"bytes of {key} made".encode(), key
 
 
+async def test_keys_that_xml_cannot_have(place: Place) -> None:
+    """MinIO lists them encoded; versitygw does not, and then no listing names the object."""
+    bad, good = (
+        ["in/a\x01.jpg", "in/a\x1f.jpg", "in/b\x0b/c.jpg"],
+        ["in/ab.jpg", "in/b/c.jpg", "in/d\x7f.jpg"],
+    )
+    stored(place, bad + good)
+    template = "{dir}{name}-{rendition}.{ext}"
+    wanted = spec(
+        source={"match": {"prefix": "in/"}}, destination={"prefix": "out/", "keyTemplate": template}
+    )
+    store = place.bench.store
+    await stage(store, downloader(), CountingTelemetry(), job(status(Phase.STAGING), wanted), Stage(PREFIX))
+    manifest, _ = await read_staged(store, PREFIX)
+    found = {item.source: item.error.code if item.error else None for item in manifest.items}
+    if place.kind == "versitygw":
+        assert found == {**dict.fromkeys(good), "in/a\ufffd.jpg": "IMG_010", "in/b\ufffd/c.jpg": "IMG_010"}
+    else:
+        assert found == dict.fromkeys(bad + good)
+    assert await run(place, {"keys": bad + good}) == bad + good
+    # What a Pod has uploaded under such a key.
+    place.client.put_object(place.bucket, f"{PREFIX}out/a\x01", io.BytesIO(b""), 0)
+    if place.kind == "versitygw":
+        with pytest.raises(StoreDenied, match="delete the object with the tools of the store"):
+            await store.delete_prefix(PREFIX)
+    else:
+        await store.delete_prefix(PREFIX)
+        assert place.keys(PREFIX) == []
+
+
 async def test_odd_keys_by_a_list(place: Place) -> None:
     keys = stored(place, ODD)
     lines = [

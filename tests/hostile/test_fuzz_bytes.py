@@ -34,6 +34,7 @@ from imagejob_operator.documents.staging import (
     output_prefix,
     result_key,
 )
+from imagejob_operator.naming.listed_keys import REPLACED, valid_xml
 from imagejob_operator.operations import manifest as manifests
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.fresh_runs import FreshRuns
@@ -120,14 +121,19 @@ def test_a_planted_bug_in_manifests_is_found(monkeypatch: pytest.MonkeyPatch) ->
 def checked_page(data: bytes) -> Page | None:
     """A page that is accepted continues the one before."""
     try:
+        data = valid_xml(data)
         parse_xml(data)
         page = read_page(data, "p/", "p/0")
+    except StoreError:
+        return None
     except InvalidAnswer as error:
         assert isinstance(translate(error, "ListObjectsV2"), StoreError)  # noqa: PT017  (or a value)
         return None
     for names in ([stored.key for stored in page.objects], page.folders):
-        assert names == sorted(set(names))
-        assert all(name.startswith("p/") and name > "p/0" for name in names)
+        exact = [name for name in names if REPLACED not in name]
+        assert exact == sorted(set(exact))
+        assert all(name > "p/0" for name in exact)
+        assert all(name.startswith("p/") for name in names)
     assert all(0 <= stored.size <= 2**53 and stored.modified_at.tzinfo for stored in page.objects)
     assert not page.next or page.objects or page.folders
     return page
@@ -144,7 +150,7 @@ def test_a_page_of_a_listing_is_used_or_refused(data: bytes) -> None:
 
 
 def test_a_planted_bug_in_listings_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "_check_order", lambda names, prefix, after: None)
+    monkeypatch.setattr(listing, "_check_order", lambda names, prefix, after: after)
     with pytest.raises(AssertionError):
         test_a_page_of_a_listing_is_used_or_refused()
 

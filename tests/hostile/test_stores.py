@@ -19,9 +19,16 @@ from imagejob_operator.adapters.s3.web_identity import exchange
 from imagejob_operator.api.imagestore import InvalidStore, WebIdentity, parse_store_spec
 from imagejob_operator.api.imagestore_status import StoreReason
 from imagejob_operator.api.store_location import StoreLocation
+from imagejob_operator.naming.listed_keys import listed_as
 from imagejob_operator.ports.credentials import Credentials
 from imagejob_operator.ports.imagestores import NotUsable
-from imagejob_operator.ports.object_store import StoredObject, StoreError, StoreUnavailable
+from imagejob_operator.ports.object_store import (
+    CallNotSupported,
+    StoreDenied,
+    StoredObject,
+    StoreError,
+    StoreUnavailable,
+)
 
 MiB = 1024 * 1024
 XML: dict[str, Any] = {"Content_Type": "application/xml"}
@@ -191,6 +198,80 @@ async def test_a_false_listing_is_an_error_of_the_store(answer: bytes) -> None:
         with pytest.raises(StoreUnavailable, match=r"answer cannot be used|cannot be reached"):
             await asked(server.host, walk)
         assert len(server.requests) <= 2
+
+
+KEYS = ["p/a\x01.jpg", "p/a\x1f.jpg", "p/ab.jpg", "p/b\x7f.jpg", "p/b\ufffe.jpg", "p/\U0001f5bc.jpg"]
+SEEN = ["p/a\ufffd.jpg", "p/a\ufffd.jpg", "p/ab.jpg", "p/b\x7f.jpg", "p/b\ufffd.jpg", "p/\U0001f5bc.jpg"]
+WRITERS: dict[str, Callable[[str], str]] = {
+    "as they are": str,
+    "as decimal numbers": lambda key: "".join(c if c.isprintable() else f"&#{ord(c)};" for c in key),
+    "as hexadecimal numbers": lambda key: "".join(c if c.isprintable() else f"&#x{ord(c):02X};" for c in key),
+    "replaced": listed_as,
+}
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+async def test_keys_that_xml_cannot_have_are_listed_with_a_character_in_place(
+    write: Callable[[str], str],
+) -> None:
+    """A store that ignores encoding-type=url: the keys before and after are those of their objects."""
+    page = listing(*map(write, KEYS), EncodingType="")
+    with hostile(answered(page, **XML)) as server:
+        assert [stored.key for stored in await asked(server.host, walk)] == SEEN
+    inside = (
+        b"<L>"
+        + "".join(f"<CommonPrefixes><Prefix>{write(k)}/</Prefix></CommonPrefixes>" for k in KEYS).encode()
+    )
+    with hostile(answered(inside + b"</L>", **XML)) as server:
+        assert await asked(server.host, folders) == [f"{key}/" for key in SEEN]
+
+
+async def test_a_prefix_that_xml_cannot_have_is_the_one_that_was_asked_for() -> None:
+    async def below(store: S3Store) -> list[str]:
+        return [stored.key async for stored in store.walk("p\x01/")]
+
+    with hostile(answered(listing("p\ufffd/a", "p\ufffd/b\ufffd", EncodingType=""), **XML)) as server:
+        assert await asked(server.host, below) == ["p\x01/a", "p\x01/b\ufffd"]
+
+
+@pytest.mark.parametrize("names", [("p/b", "p/a\ufffd"), ("p/b\ufffd", "p/a"), ("p/b\ufffd", "p/a\ufffd")])
+async def test_what_is_known_of_such_a_key_is_in_order(names: tuple[str, ...]) -> None:
+    page = listing(*names, EncodingType="")
+    with hostile(answered(page, **XML)) as server, pytest.raises(StoreUnavailable, match="not in order"):
+        await asked(server.host, walk)
+
+
+async def test_pages_of_such_keys_end() -> None:
+    """Such pages do not show where the listing is, so one without an end is not recognized otherwise."""
+    page = listing(*["p/a\ufffd"] * 1000, token="more", EncodingType="")
+    with hostile(answered(page, **XML)) as server:
+        with pytest.raises(CallNotSupported, match="more than 1000 keys that begin with 'p/a'"):
+            await asked(server.host, walk)
+        assert len(server.requests) == 2
+
+
+async def test_pages_go_on_after_such_a_key() -> None:
+    pages = [listing("p/a\ufffd", token="more", EncodingType=""), listing("p/ab", EncodingType="")]
+    with hostile(lambda request: request.send(pages[request.number - 1], **XML)) as server:
+        assert [stored.key for stored in await asked(server.host, walk)] == ["p/a\ufffd", "p/ab"]
+
+
+async def test_an_object_with_such_a_key_is_not_deleted_and_the_others_are() -> None:
+    left = ["p/a", "p/b\ufffd", "p/c"]
+    deleted: list[str] = []
+
+    def answer(request: Request) -> None:
+        if request.method == "POST":
+            deleted.append(request.line)
+            left[:] = ["p/b\ufffd"]
+            request.send(b"<DeleteResult/>", **XML)
+        else:
+            request.send(listing(*left, EncodingType=""), **XML)
+
+    with hostile(answer) as server, pytest.raises(StoreDenied, match=r"lists 'p/b\\ufffd', where") as refused:
+        await asked(server.host, lambda store: store.delete_prefix("p/"))
+    assert "delete the object with the tools of the store (DeleteObjects below 'p/')" in str(refused.value)
+    assert len(deleted) == 1
 
 
 async def test_a_listing_of_a_folder_is_checked_as_well() -> None:

@@ -191,6 +191,25 @@ class GarbageCollector:
         return (await self.store.stat(key)).modified_at
 
     async def _examine(self, sweep: _Sweep, job: StagedJob) -> tuple[list[Finding], int]:
+        try:
+            runs, unknown = await self._list_runs(job)
+        except StoreDenied as error:
+            # A folder that cannot be listed must not block the others.
+            self.telemetry.sweep_failed()
+            extra = {"store": self.telemetry.name, "uid": job.uid, "prefix": job.prefix, "error": str(error)}
+            log.warning("cannot list staging", extra=extra)
+            return [], 0
+        if not runs:
+            return [], unknown
+        if job.uid in sweep.uids and all(
+            sweep.now - contents.newest <= SHORTEST_AGE for contents in runs.values()
+        ):
+            return [], unknown  # too young to delete, whatever its owner is
+        owner = await self._read_owner(sweep, job)
+        return [await self._settle(sweep, run, contents, owner) for run, contents in runs.items()], unknown
+
+    async def _list_runs(self, job: StagedJob) -> tuple[dict[StagedRun, Contents], int]:
+        """The runs that have staging, and how many objects belong to none."""
         runs: dict[StagedRun, Contents] = {}
         unknown = 0
         async for stored in self.store.walk(job.prefix):
@@ -202,14 +221,7 @@ class GarbageCollector:
                 break  # keys are in order, so the runs before it are complete
             known = runs.get(run) or Contents(0, 0, stored.modified_at)
             runs[run] = known.plus(stored.size, stored.modified_at)
-        if not runs:
-            return [], unknown
-        if job.uid in sweep.uids and all(
-            sweep.now - contents.newest <= SHORTEST_AGE for contents in runs.values()
-        ):
-            return [], unknown  # too young to delete, whatever its owner is
-        owner = await self._read_owner(sweep, job)
-        return [await self._settle(sweep, run, contents, owner) for run, contents in runs.items()], unknown
+        return runs, unknown
 
     async def _read_owner(self, sweep: _Sweep, job: StagedJob) -> Owner | None:
         """The owner now, after all of its staging was listed; None if it is gone for good."""

@@ -146,7 +146,7 @@ class ObjectStore(Protocol):
         """One object; ObjectMissing if it does not exist."""
 
     def walk(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """All objects whose keys start with `prefix`, ordered by key."""
+        """All objects whose keys start with `prefix`, ordered by key; see `listed_keys`."""
 
     def folders(self, prefix: str) -> AsyncIterator[str]:
         """The folders directly below `prefix`, which ends with '/'; each ends with '/', in order."""

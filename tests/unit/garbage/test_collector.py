@@ -26,7 +26,7 @@ from imagejob_operator.naming.prefixes import (
     staging_prefix,
 )
 from imagejob_operator.ports.imagejobs import Forbidden, Unavailable
-from imagejob_operator.ports.object_store import StoreDenied, StoreUnavailable
+from imagejob_operator.ports.object_store import CallNotSupported, StoreDenied, StoreUnavailable
 
 UID = "0000aaaa-1111-2222-3333-444455556666"
 OTHER = "0000bbbb-1111-2222-3333-444455556666"
@@ -324,6 +324,18 @@ async def test_one_folder_that_cannot_be_deleted_does_not_keep_the_others() -> N
     assert yard.counts.failures == 1
     left = yard.counts.left[-1]
     assert (left.prefixes, left.objects, left.bytes, left.oldest) == (1, 3, 30, timedelta(hours=2))
+
+
+async def test_one_folder_that_cannot_be_listed_does_not_keep_the_others() -> None:
+    yard = Yard()
+    endless = yard.stage(UID)
+    for _ in range(20):
+        yard.stage(str(uuid.uuid4()))
+    yard.clock.advance(2 * HOUR)
+    yard.store.hooks.fail(CallNotSupported("more than 1000 keys"), "list", UID)
+    await yard.sweep()
+    assert {key.rpartition("in/")[0] for key in yard.left()} == {endless}
+    assert yard.counts.failures == 1
 
 
 async def test_a_gate_that_closes_in_the_middle_ends_it_before_the_next_batch() -> None:

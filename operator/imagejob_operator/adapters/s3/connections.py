@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionErro
 
 from imagejob_operator.adapters.s3.deadline import TimedSocket, TimedTLSSocket, time_left
 from imagejob_operator.adapters.s3.xml import InvalidAnswer, parse_xml
+from imagejob_operator.naming.listed_keys import valid_xml
 
 CONNECT = 3.0
 """Seconds for a connection to one address, and for its TLS handshake."""
@@ -138,6 +139,7 @@ def _whole(method: str, response: urllib3.BaseHTTPResponse) -> urllib3.BaseHTTPR
         # An answer that was read to its length has released its connection already.
         response.close()
     if data and (response.status < 300 or "xml" in response.headers.get("Content-Type", "")):
+        data = valid_xml(data)
         parse_xml(data)
     # From a file, because `data` of a response that is made of b"" is None.
     return urllib3.HTTPResponse(

@@ -7,6 +7,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 
 from imagejob_operator.adapters.s3.xml import InvalidAnswer
 from imagejob_operator.api.errors import bounded
+from imagejob_operator.naming.listed_keys import escaped
 from imagejob_operator.ports.object_store import (
     BucketMissing,
     CallNotSupported,
@@ -48,11 +49,20 @@ REMEDIES = {
 
 def call(name: str, key: str, to: str = "") -> str:
     """What a message calls a request: the name of the S3 call, and the key."""
-    return f"{name} {_shown(key)}" + (f" to {_shown(to)}" if to else "")
+    return f"{name} {shown(key)}" + (f" to {shown(to)}" if to else "")
 
 
-def _shown(key: str) -> str:
-    return repr(key if len(key) <= MAX_KEY else f"{key[:MAX_KEY]}…")
+def shown(key: str) -> str:
+    """The key in quotes as a message shows it; the end of a long one is left out."""
+    return escaped(repr(key if len(key) <= MAX_KEY else f"{key[:MAX_KEY]}…"))
+
+
+def not_named(request: str, key: str) -> StoreDenied:
+    """The error of a request for an object that the store lists by another key than it has."""
+    return StoreDenied(
+        f"the store lists {shown(key)}, where \\ufffd stands for a control character, and does not say which "
+        f"(it ignores encoding-type=url); delete the object with the tools of the store ({request})"
+    )
 
 
 def translate(error: Exception, request: str) -> StoreError:

@@ -19,13 +19,14 @@ from imagejob_operator.adapters.s3 import headers as s3_headers
 from imagejob_operator.adapters.s3.client import open_client
 from imagejob_operator.adapters.s3.connections import BoundedPool, trusted
 from imagejob_operator.adapters.s3.deadline import COPY_PACE, PACE, SLOW_PACE, deadline
-from imagejob_operator.adapters.s3.errors import MISSING, call, translate
+from imagejob_operator.adapters.s3.errors import MISSING, call, not_named, translate
 from imagejob_operator.adapters.s3.listing import Page, list_page
 from imagejob_operator.adapters.s3.requests import Requests
 from imagejob_operator.adapters.s3.signing import Signer
 from imagejob_operator.adapters.s3.streams import open_object, write_object
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.fairness import FairLimiter, Waited, ignore
+from imagejob_operator.naming.listed_keys import REPLACED
 from imagejob_operator.ports.credentials import CredentialSource
 from imagejob_operator.ports.object_store import (
     BucketMissing,
@@ -128,7 +129,7 @@ class S3Store:
             yield page
             if not page.next:
                 return
-            token, after = page.next, max([stored.key for stored in page.objects[-1:]] + page.folders[-1:])
+            token, after = page.next, page.end
 
     async def read(self, key: str, max_bytes: int) -> bytes:
         """See the port."""
@@ -200,25 +201,29 @@ class S3Store:
         """See the port."""
         if not prefix.endswith("/"):
             raise ValueError(f"a prefix to delete must end with '/': {prefix!r}")
-        deleted, before = 0, ""
+        deleted, before, unnamed = 0, "", set[str]()
         while True:
             listing = partial(list_page, self._client, self._bucket, prefix, "", "", "")
             page = await self._run("list", call("ListObjectsV2", prefix), listing)
             if not page.objects:
                 return deleted
+            keys = [stored.key for stored in page.objects if stored.key not in unnamed]
+            if not keys:
+                raise not_named(call("DeleteObjects below", prefix), page.objects[0].key)
             if not gate():
-                raise Halted(
-                    f"deleting {prefix} was stopped: this replica is not allowed to write at the moment"
-                )
-            if page.objects[0].key == before:
+                text = "this replica is not allowed to write at the moment"
+                raise Halted(f"deleting {prefix} was stopped: {text}")
+            if keys[0] == before:
                 # A store that answers with success and deletes nothing would be asked forever.
                 text = f"the store still lists {before!r} after it answered that it was deleted"
                 raise StoreUnavailable(f"{text} ({call('DeleteObjects below', prefix)})")
-            before = page.objects[0].key
-            delete = partial(self._delete, [stored.key for stored in page.objects])
+            # A name that is not the key of its object is deleted without an error, and listed again.
+            unnamed.update(key for key in keys if REPLACED in key)
+            before = next((key for key in keys if key not in unnamed), before)
+            delete = partial(self._delete, keys)
             await self._run("delete", call("DeleteObjects below", prefix), delete)
-            deleted += len(page.objects)
-            if not page.next:
+            deleted += len(keys)
+            if not page.next and not unnamed:
                 return deleted
 
     def _delete(self, keys: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
@@ -11,6 +12,7 @@ from imagejob_operator.api.sources import MatchSource
 from imagejob_operator.api.spec import Spec
 from imagejob_operator.documents.source_list import MAX_LIST_BYTES, InvalidList, read_list
 from imagejob_operator.documents.staging import list_key
+from imagejob_operator.naming.listed_keys import REPLACED
 from imagejob_operator.naming.prefixes import namespace_prefix
 from imagejob_operator.operations.concurrency import compute, for_each, in_pages
 from imagejob_operator.operations.failed import OperationFailed
@@ -23,9 +25,15 @@ from imagejob_operator.operations.staging.sources import (
     WebSource,
     failed,
     no_object,
+    not_named,
     refused,
 )
-from imagejob_operator.ports.object_store import ObjectMissing, ObjectRefused, ObjectStore, StoredObject
+from imagejob_operator.ports.object_store import (
+    ObjectMissing,
+    ObjectRefused,
+    ObjectStore,
+    StoredObject,
+)
 from imagejob_operator.validation.keys import InvalidKey, check_key
 from imagejob_operator.validation.urls import name_of, parse_url
 
@@ -50,7 +58,7 @@ async def find_sources(store: ObjectStore, job: ImageJob, spec: Spec, prefix: st
     return await _find(store, root, source.keys or (), lambda key: "spec.source.keys")
 
 
-async def _matching(store: ObjectStore, root: str, match: MatchSource) -> list[StoredSource]:
+async def _matching(store: ObjectStore, root: str, match: MatchSource) -> list[FoundSource]:
     """The sources of `spec.source.match`, in the order of their keys."""
     selects = await compute(match.selector)
 
@@ -82,7 +90,20 @@ async def _matching(store: ObjectStore, root: str, match: MatchSource) -> list[S
             )
     if not found:
         raise failed(Reason.SOURCE_EMPTY, _nothing_matches(match, root + match.prefix, checked))
-    return found
+    return await _by_their_keys(store, root, found)
+
+
+async def _by_their_keys(store: ObjectStore, root: str, found: Sequence[StoredSource]) -> list[FoundSource]:
+    """The sources; those that are listed by a key which no object has are one that is not staged."""
+    unsure = list(dict.fromkeys(source.name for source in found if REPLACED in source.name))
+    if not unsure:
+        return [*found]
+
+    async def find(name: str) -> FoundSource:
+        return await _stat(store, root, name, lambda: not_named("spec.source.match", name))
+
+    known = dict(zip(unsure, await for_each(unsure, find), strict=True))
+    return list({source.name: known.get(source.name, source) for source in found}.values())
 
 
 def _nothing_matches(match: MatchSource, prefix: str, checked: int) -> str:
@@ -137,22 +158,28 @@ async def _find(
     store: ObjectStore, root: str, keys: Sequence[str], where: Callable[[str], str]
 ) -> list[FoundSource]:
     """The objects with these keys; `where` is the field that names a key."""
-
-    def source(key: str, stored: StoredObject) -> StoredSource:
-        return StoredSource(root, key, stored.etag, stored.size)
-
     listed: dict[str, StoredSource] = {}
     if len(keys) >= LISTED_FROM:
-        listed, _ = await listed_objects(store, root, keys, source)
+        listed, _ = await listed_objects(store, root, keys, partial(_source, root))
 
     async def find(key: str) -> FoundSource:
         if known := listed.pop(key, None):
             return known
-        try:
-            return source(key, await store.stat(root + key))
-        except ObjectMissing:
-            return UnstagedSource(key, no_object(where(key), root, key).failure)
-        except ObjectRefused as error:
-            return UnstagedSource(key, refused(error))
+        return await _stat(store, root, key, lambda: no_object(where(key), root, key))
 
     return await for_each(keys, find)
+
+
+async def _stat(
+    store: ObjectStore, root: str, key: str, missing: Callable[[], OperationFailed]
+) -> FoundSource:
+    try:
+        return _source(root, key, await store.stat(root + key))
+    except ObjectMissing:
+        return UnstagedSource(key, missing().failure)
+    except ObjectRefused as error:
+        return UnstagedSource(key, refused(error))
+
+
+def _source(root: str, key: str, stored: StoredObject) -> StoredSource:
+    return StoredSource(root, key, stored.etag, stored.size)
