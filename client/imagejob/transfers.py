@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 from imagejob.bucket import CONNECTIONS, Advance, Objects, StoredObject
 from imagejob.errors import ImageJobError, Invalid
 from imagejob.upload_file import UploadFile
-from imagejob_operator.validation.keys import InvalidKey, check_name
+from imagejob_operator.naming.listed_keys import REPLACED, escaped
+from imagejob_operator.validation.keys import InvalidKey, check_name, shown
 
 if TYPE_CHECKING:
     from imagejob.download_folder import DownloadFolder
@@ -57,7 +58,7 @@ def plan_uploads(paths: Iterable[Path], prefix: str) -> tuple[list[Upload], list
 
     Returns:
         The uploads by key, and what is left out in folders: hidden files, symbolic links, and what is no
-        regular file, such as a FIFO.
+        regular file, such as a FIFO. A link or a hidden file that is one of `paths` is uploaded.
 
     Raises:
         Invalid: A path does not exist or cannot be read, two files have one key, or a key is not allowed.
@@ -109,10 +110,16 @@ def _upload(file: Path, key: str) -> Upload:
         raise Invalid(str(error)) from None
     try:
         if not file.is_file():
-            raise Invalid(f"{file} is not a file or a folder" if file.exists() else f"{file} does not exist")
+            raise Invalid(f"{file} {_not_uploaded(file)}")
         return Upload(file, key, file.stat().st_size)
     except OSError as error:
         raise Invalid(f"cannot read {file}: {error.strerror}") from None
+
+
+def _not_uploaded(file: Path) -> str:
+    if file.exists():
+        return "is not a file or a folder"
+    return "is a symbolic link to nothing" if file.is_symlink() else "does not exist"
 
 
 def upload_all(
@@ -168,6 +175,11 @@ def download_all(
         return found is not None and there.of_object(found.size, found.etag, found.sha256)
 
     def one(wanted: StoredObject) -> Transferred:
+        if REPLACED in wanted.key and store.find(wanted.key) is None:
+            raise Invalid(
+                f"the store lists {escaped(shown(wanted.key))}, where \\ufffd stands for a control "
+                "character, and does not say which; the object is left out"
+            )
         if is_here(wanted):
             return Transferred(wanted.key, wanted.size, UP_TO_DATE)
         with folder.create(wanted.key, replace=overwrite) as file:

@@ -33,8 +33,8 @@ def upload(
 ) -> int:
     """Upload images into the namespace's folder of the bucket, with your own credentials.
 
-    The key of a file is the prefix and its path below DIR, or its name. Hidden files, links and what is no
-    regular file are left out.
+    The key of a file is the prefix and its path below DIR, or its name. In DIR, hidden files, links and what
+    is no regular file are left out. A link that is named itself is followed.
     """
     uploads, left_out = plan_uploads(paths, prefix)
     if left_out:

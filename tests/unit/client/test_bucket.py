@@ -119,6 +119,14 @@ def test_a_listing_of_several_pages_is_complete() -> None:
 # --- answers ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("written", ["\x01", "&#1;", "&#x1F;", "\ufffd"])
+def test_a_key_that_xml_cannot_have_is_listed_and_the_others_after_it(written: str) -> None:
+    pages = [page(f"a/{written}.jpg", token="t"), page("a/b.jpg", f"b{written}.jpg", "c.jpg")]
+    with hostile(lambda request: request.send(pages[request.number - 1], **XML)) as server:
+        listed = [found.key for found in bucket_of(server).list("")]
+    assert listed == ["a/\ufffd.jpg", "a/b.jpg", "b\ufffd.jpg", "c.jpg"]
+
+
 def cut_short(request: Request) -> None:
     request.socket.sendall(head(200, 100, ETag='"e"') + b"only this")
     request.socket.shutdown(socket.SHUT_RDWR)

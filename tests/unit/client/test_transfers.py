@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fakes.memory_objects import MemoryObjects
+from imagejob.bucket import StoredObject
 from imagejob.download_folder import DownloadFolder
 from imagejob.errors import Invalid
 from imagejob.transfers import Transferred, download_all, plan_uploads, upload_all
+from imagejob_operator.naming.listed_keys import listed_as
 
 
 @pytest.fixture
@@ -119,6 +123,35 @@ def test_what_has_no_bytes_of_its_own_is_left_out_of_a_folder(photos: Path) -> N
         for named in (photos / "fifo.jpg", photos / "sub" / "s.jpg"):
             with pytest.raises(Invalid, match=f"{named.name} is not a file or a folder"):
                 plan_uploads([named], "")
+
+
+def test_a_link_that_is_named_is_followed(photos: Path) -> None:
+    (photos / "nowhere.jpg").symlink_to(photos / "gone.jpg")
+    (photos / "round.jpg").symlink_to(photos / "round.jpg")
+    (photos.parent / "album").symlink_to(photos)
+    uploads, left_out = plan_uploads([photos / "link.jpg", photos.parent / "album"], "")
+    assert [(one.key, one.size) for one in uploads] == [("a.jpg", 5), ("link.jpg", 5), ("sub/b.png", 9)]
+    assert {path.name for path in left_out} >= {"link.jpg", "nowhere.jpg"}
+    for name in ("nowhere.jpg", "round.jpg"):
+        with pytest.raises(Invalid, match=f"{name} is a symbolic link to nothing"):
+            plan_uploads([photos / name], "")
+
+
+def test_an_object_that_is_not_listed_by_its_key_is_left_out_and_named(tmp_path: Path) -> None:
+    class Unencoded(MemoryObjects):
+        def list(self, prefix: str) -> Iterator[StoredObject]:
+            yield from (replace(found, key=listed_as(found.key)) for found in super().list(prefix))
+
+    store = Unencoded({"a\x01.jpg": b"1", "b.jpg": b"2", "c\ufffd.jpg": b"3"})
+    ended: list[Transferred] = []
+    with closing(DownloadFolder(tmp_path)) as folder:
+        download_all(store, [*store.list("")], folder, False, ended.append, lambda count: None)
+    assert states(ended) == {"a\ufffd.jpg": "failed", "b.jpg": "downloaded", "c\ufffd.jpg": "downloaded"}
+    (message,) = (one.message for one in ended if one.message)
+    assert message == (
+        r"the store lists 'a\ufffd.jpg', where \ufffd stands for a control character, and does not say "
+        "which; the object is left out"
+    )
 
 
 # --- objects that exist -------------------------------------------------------------------------------------
