@@ -84,6 +84,9 @@ class Objects(Protocol):
     def report(self, key: str) -> Report:
         """The report at `status.report` of an ImageJob."""
 
+    def stop(self) -> None:
+        """End what other threads send or receive; it cannot be used any more."""
+
 
 class Bucket:
     """The objects of a namespace in a bucket, with the credentials of the user. Threads may share it."""
@@ -98,7 +101,8 @@ class Bucket:
         self._location = found.location
         self.name = f"bucket {found.location.bucket!r} of {found.name}"
         self.linkable = service_of(found.location) is None
-        self._minio = _client(transport, found)
+        self._http = _pool(transport, found)
+        self._minio = _client(found, self._http)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """See Objects."""
@@ -182,6 +186,10 @@ class Bucket:
         except msgspec.DecodeError as error:
             raise StoreFailed(f"{key!r} in {self.name} is not a report of this version: {error}") from None
 
+    def stop(self) -> None:
+        """See Objects."""
+        self._http.stop()
+
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
         from imagejob.store_failures import FAILURES, cause_of
@@ -199,7 +207,7 @@ def _encrypted(headers: Mapping[str, str]) -> bool:
     return by_kms or "x-amz-server-side-encryption-customer-algorithm" in headers
 
 
-def _client(transport: Transport, found: FoundStore) -> Minio:
+def _client(found: FoundStore, pool: StorePool) -> Minio:
     from minio import Minio
 
     location, credentials = found.location, _credentials(found)
@@ -209,7 +217,7 @@ def _client(transport: Transport, found: FoundStore) -> Minio:
             secure=location.secure,
             region=location.region,
             credentials=credentials,
-            http_client=_pool(transport, found),
+            http_client=pool,
         )
     except ValueError as error:
         raise StoreFailed(f"cannot use {found.name}: {error}; check its address and AWS_REGION") from None

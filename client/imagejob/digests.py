@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -29,10 +30,11 @@ class Digests:
         return size == self.size and (sha256 == self.sha256 or etag == self.md5)
 
 
-def digests_of(file: BinaryIO) -> Digests:
-    """Read a file from its position to its end; raises OSError."""
+def digests_of(file: BinaryIO, progress: Callable[[], object]) -> Digests:
+    """Read a file from its position to its end, and call `progress` often; raises OSError."""
     size, md5, sha256 = 0, hashlib.md5(usedforsecurity=False), hashlib.sha256()
     while data := file.read(CHUNK):
+        progress()
         size += len(data)
         md5.update(data)
         sha256.update(data)

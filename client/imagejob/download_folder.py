@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -70,8 +70,8 @@ class DownloadFolder:
                 with suppress(FileNotFoundError):
                     os.unlink(partial, dir_fd=folder)
 
-    def digests(self, key: str, size: int) -> Digests | None:
-        """The hashes of the file of a key; None if there is none of this size."""
+    def digests(self, key: str, size: int, progress: Callable[[], object] = lambda: None) -> Digests | None:
+        """The hashes of the file of a key; None if there is none of this size. It calls `progress` often."""
         *folders, name = segments(key)
         try:
             with (
@@ -82,7 +82,8 @@ class DownloadFolder:
                 ) as file,
             ):
                 found = os.fstat(file.fileno())
-                return digests_of(file) if stat.S_ISREG(found.st_mode) and found.st_size == size else None
+                wanted = stat.S_ISREG(found.st_mode) and found.st_size == size
+                return digests_of(file, progress) if wanted else None
         except OSError:
             return None
 

@@ -1,16 +1,20 @@
-"""Connections to a store: bounded in time, and only to the host that the user has chosen."""
+"""Connections to a store: bounded in time, only to the host that the user has chosen, and ended at once."""
 
 from __future__ import annotations
 
 import ssl
-from socket import socket
+from contextlib import suppress
+from socket import SHUT_RDWR, socket
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from imagejob.port_forward import Dial
+from imagejob.side_by_side import Stopped
 
 RETRIES = 3
 CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0
@@ -29,6 +33,31 @@ class Redirected(Exception):
         """Where to; empty if the answer does not say it."""
         self.region = region
         """The region of the bucket; empty if the answer does not say it."""
+
+
+class _Sockets:
+    """The open sockets of a pool."""
+
+    def __init__(self) -> None:
+        self._opened, self._lock, self._stopped = WeakSet[socket](), Lock(), False
+
+    def add(self, opened: socket) -> None:
+        with self._lock:
+            self._opened.add(opened)
+
+    def check(self, method: str) -> None:
+        """Whether a request may be sent; raises Stopped. A DELETE may: it ends an upload in parts."""
+        if self._stopped and method != "DELETE":
+            raise Stopped
+
+    def stop(self) -> None:
+        """End all that is sent or received at the moment."""
+        with self._lock:
+            self._stopped, opened = True, list(self._opened)
+        for each in opened:
+            with suppress(OSError):
+                # Not that of a TLS socket, which another thread would then use without TLS.
+                socket.shutdown(each, SHUT_RDWR)
 
 
 class StorePool(urllib3.PoolManager):
@@ -50,8 +79,12 @@ class StorePool(urllib3.PoolManager):
             ),
             ssl_context=tls,
         )
-        if dial:
-            self.pool_classes_by_scheme = _forwarded(dial)
+        self._sockets = _Sockets()
+        self.pool_classes_by_scheme = _pools(self._sockets, dial)
+
+    def stop(self) -> None:
+        """End all requests, also those of other threads; the pool cannot be used any more."""
+        self._sockets.stop()
 
     def urlopen(  # type: ignore[override]
         self, method: str, url: str, redirect: bool = True, **more: Any
@@ -65,19 +98,28 @@ class StorePool(urllib3.PoolManager):
         return response
 
 
-def _forwarded(dial: Dial) -> dict[str, type[urllib3.HTTPConnectionPool]]:
-    def opened(connection: HTTPConnection) -> socket:
-        made = dial()
-        made.settimeout(connection.timeout)
-        return made
-
+def _pools(sockets: _Sockets, dial: Dial | None) -> dict[str, type[urllib3.HTTPConnectionPool]]:
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket:
-            return opened(self)
+            if dial is None:
+                return super()._new_conn()
+            made = dial()
+            made.settimeout(self.timeout)
+            return made
 
-    class Encrypted(HTTPSConnection):
-        def _new_conn(self) -> socket:
-            return opened(self)
+        def connect(self) -> None:
+            super().connect()
+            sockets.add(self.sock)
+
+        def request(self, method: str, *args: Any, **more: Any) -> None:
+            # A connection that is opened while the pool is stopped is known before it is used.
+            if self.sock is None:
+                self.connect()
+            sockets.check(method)
+            super().request(method, *args, **more)
+
+    class Encrypted(Plain, HTTPSConnection):
+        pass
 
     class PlainPool(urllib3.HTTPConnectionPool):
         ConnectionCls = Plain

@@ -7,13 +7,13 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from imagejob.bucket import CONNECTIONS, Advance, Objects, StoredObject
 from imagejob.errors import ImageJobError, Invalid
+from imagejob.side_by_side import SideBySide
 from imagejob.upload_file import UploadFile
 from imagejob_operator.naming.listed_keys import REPLACED, escaped
 from imagejob_operator.validation.keys import InvalidKey, check_name, shown
@@ -125,11 +125,16 @@ def _not_uploaded(file: Path) -> str:
 def upload_all(
     store: Objects, uploads: Sequence[Upload], overwrite: bool, report: Report, advance: Advance
 ) -> None:
-    """Upload files side by side. An object that exists is replaced only with `overwrite`."""
+    """Upload files side by side. An object that exists is replaced only with `overwrite`.
+
+    An exception that interrupts it, such as KeyboardInterrupt, ends the transfers, and stops `store`.
+    """
+    threads = SideBySide(store.stop)
+    counted = _counted(threads, advance)
 
     def one(upload: Upload) -> Transferred:
         with upload.path.open("rb") as opened:
-            file = UploadFile(upload.path, opened, advance)
+            file = UploadFile(upload.path, opened, counted)
             size, sha256 = file.digests.size, file.digests.sha256
             existing = store.find(upload.key)
             if existing and file.digests.of_object(existing.size, existing.etag, existing.sha256):
@@ -142,7 +147,7 @@ def upload_all(
             store.write(upload.key, file, size, kind, sha256)
         return Transferred(upload.key, size, UPLOADED)
 
-    _side_by_side(one, [(upload, upload.key, upload.size) for upload in uploads], report)
+    _transfer(threads, one, [(upload, upload.key, upload.size) for upload in uploads], report)
 
 
 def _difference(existing: StoredObject, size: int) -> str:
@@ -162,10 +167,15 @@ def download_all(
     report: Report,
     advance: Advance,
 ) -> None:
-    """Download objects side by side. A file that exists is replaced only with `overwrite`."""
+    """Download objects side by side. A file that exists is replaced only with `overwrite`.
+
+    An exception that interrupts it, such as KeyboardInterrupt, ends the transfers, and stops `store`.
+    """
+    threads = SideBySide(store.stop)
+    counted = _counted(threads, advance)
 
     def is_here(wanted: StoredObject) -> bool:
-        there = folder.digests(wanted.key, wanted.size)
+        there = folder.digests(wanted.key, wanted.size, lambda: counted(0))
         if there is None:
             return False
         if there.of_object(wanted.size, wanted.etag, wanted.sha256):
@@ -183,14 +193,14 @@ def download_all(
         if is_here(wanted):
             return Transferred(wanted.key, wanted.size, UP_TO_DATE)
         with folder.create(wanted.key, replace=overwrite) as file:
-            store.read(wanted.key, file, advance)
+            store.read(wanted.key, file, counted)
         return Transferred(wanted.key, wanted.size, DOWNLOADED)
 
-    _side_by_side(one, [(wanted, wanted.key, wanted.size) for wanted in objects], report)
+    _transfer(threads, one, [(wanted, wanted.key, wanted.size) for wanted in objects], report)
 
 
-def _side_by_side(
-    one: Callable[[T], Transferred], wanted: Sequence[tuple[T, str, int]], report: Report
+def _transfer(
+    threads: SideBySide, one: Callable[[T], Transferred], wanted: Sequence[tuple[T, str, int]], report: Report
 ) -> None:
     def guarded(task: tuple[T, str, int]) -> None:
         what, key, size = task
@@ -200,12 +210,17 @@ def _side_by_side(
             done = Transferred(key, size, FAILED, str(error))
         except OSError as error:
             done = Transferred(key, size, FAILED, f"{key!r}: {error.strerror}")
-        report(done)
+        if not threads.stopped:
+            report(done)
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        try:
-            for _ in pool.map(guarded, wanted):
-                pass
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    threads.run(guarded, wanted, CONNECTIONS)
+
+
+def _counted(threads: SideBySide, advance: Advance) -> Advance:
+    """Like `advance`, and ends a transfer that was interrupted."""
+
+    def counted(count: int) -> None:
+        threads.check()
+        advance(count)
+
+    return counted

@@ -18,9 +18,12 @@ class UploadFile:
     """
 
     def __init__(self, path: Path, file: BinaryIO, advance: Callable[[int], object]) -> None:
-        """Hash the file; raises OSError. `advance` is called with the number of bytes of each reading."""
+        """Hash the file; raises OSError.
+
+        `advance` is called with the number of bytes of each reading, and with 0 while the file is hashed.
+        """
         self._path, self._file = path, file
-        self.digests = digests_of(file)
+        self.digests = digests_of(file, lambda: advance(0))
         file.seek(0)
         self._left, self._hash, self._advance = self.digests.size, hashlib.sha256(), advance
 

@@ -67,6 +67,9 @@ class MemoryObjects:
         """See Objects."""
         return f"https://s3.example.com/media/{key}?X-Amz-Expires={lifetime.total_seconds():.0f}"
 
+    def stop(self) -> None:
+        """See Objects."""
+
     def report(self, key: str) -> Report:
         """See Objects."""
         return self.reports[key]
