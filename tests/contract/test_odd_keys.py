@@ -212,12 +212,15 @@ async def test_keys_that_xml_cannot_have(place: Place) -> None:
         assert found == {**dict.fromkeys(good), "in/a\ufffd.jpg": "IMG_010", "in/b\ufffd/c.jpg": "IMG_010"}
     else:
         assert found == dict.fromkeys(bad + good)
+    await store.delete_prefix(PREFIX)
     assert await run(place, {"keys": bad + good}) == bad + good
     # What a Pod has uploaded under such a key.
-    place.client.put_object(place.bucket, f"{PREFIX}out/a\x01", io.BytesIO(b""), 0)
+    for key in ("a", "a\x01", "a\r", "b"):
+        place.client.put_object(place.bucket, f"{PREFIX}out/{key}", io.BytesIO(b""), 0)
     if place.kind == "versitygw":
         with pytest.raises(StoreDenied, match="delete the object with the tools of the store"):
             await store.delete_prefix(PREFIX)
+        assert place.keys(PREFIX) == [f"{PREFIX}out/a\ufffd"]
     else:
         await store.delete_prefix(PREFIX)
         assert place.keys(PREFIX) == []

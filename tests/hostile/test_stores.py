@@ -274,6 +274,22 @@ async def test_an_object_with_such_a_key_is_not_deleted_and_the_others_are() -> 
     assert len(deleted) == 1
 
 
+async def test_a_key_that_the_xml_of_a_request_cannot_have_is_deleted_by_itself() -> None:
+    """Or the store would refuse the request that deletes all keys of the page."""
+    pages = [listing("p/a%01", "p/b", "p/c%0D"), listing()]
+
+    def answer(request: Request) -> None:
+        if request.method == "GET":
+            request.send(pages.pop(0), **XML)
+        else:
+            request.send(b"<DeleteResult/>" if request.method == "POST" else b"", **XML)
+
+    with hostile(answer) as server:
+        assert await asked(server.host, lambda store: store.delete_prefix("p/")) == 3
+    lines = [line.split()[:2] for line in server.requests if not line.startswith("GET")]
+    assert lines == [["POST", "/media?delete="], ["DELETE", "/media/p/a%01"], ["DELETE", "/media/p/c%0D"]]
+
+
 async def test_a_listing_of_a_folder_is_checked_as_well() -> None:
     page = b"<L><CommonPrefixes><Prefix>q/</Prefix></CommonPrefixes></L>"
     with hostile(answered(page, **XML)) as server, pytest.raises(StoreUnavailable, match="not below"):

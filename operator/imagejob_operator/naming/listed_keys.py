@@ -28,6 +28,11 @@ def is_always_listed(key: str) -> bool:
     return REPLACED not in listed_as(key)
 
 
+def is_in_xml(key: str) -> bool:
+    """Whether a reader of XML has the key as it was written; a carriage return is read as a line feed."""
+    return "\r" not in key and listed_as(key) == key
+
+
 def known_part(listed: str) -> str:
     """What the key of a listed object certainly starts with: all of it, if nothing was replaced."""
     return listed.partition(REPLACED)[0]

@@ -5,6 +5,7 @@ Some stores answer 501 to a header. Where the request is right without it, it is
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from xml.etree import ElementTree
@@ -13,6 +14,7 @@ import urllib3
 from minio import Minio
 from minio.commonconfig import REPLACE, CopySource
 from minio.datatypes import parse_copy_object
+from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 from minio.helpers import DictType, genheaders
 from urllib3.filepost import encode_multipart_formdata
@@ -23,9 +25,11 @@ from imagejob_operator.adapters.s3.errors import MAX_TEXT, MISSING, call, of_cod
 from imagejob_operator.adapters.s3.signing import Signer
 from imagejob_operator.adapters.s3.xml import InvalidAnswer, parse_xml
 from imagejob_operator.api.errors import bounded
+from imagejob_operator.naming.listed_keys import is_in_xml
 from imagejob_operator.ports.object_store import (
     CallNotSupported,
     ObjectHeaders,
+    StoreDenied,
     StoredObject,
     StoreError,
     StoreUnavailable,
@@ -79,6 +83,18 @@ class Requests:
     def _put(self, key: str, data: bytes, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
         url = self._signer.put(key, MINUTES)
         return self._http.request("PUT", url, body=data, headers=headers, retries=False)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete the objects of a batch, see `delete_batches`."""
+        if not is_in_xml(keys[0]):
+            self._client.remove_object(self._bucket, keys[0])
+            return
+        objects: Iterator[DeleteObject] = (DeleteObject(key) for key in keys)
+        # remove_objects is lazy: it deletes while its result is read.
+        errors = list(self._client.remove_objects(self._bucket, objects))
+        if errors:
+            first = call("DeleteObjects", errors[0].name or "")
+            raise StoreDenied(f"{len(errors)} objects cannot be deleted: {first}: {errors[0].code}")
 
     def copy(self, source: StoredObject, key: str, headers: ObjectHeaders | None) -> str:
         """Copy an object if it has its ETag; the ETag of the copy. Its tags are never copied.
@@ -152,6 +168,15 @@ class Requests:
         body, form_type = encode_multipart_formdata(fields)
         headers = {"Content-Type": form_type}
         return self._http.request("POST", form.url, body=body, headers=headers, retries=False)
+
+
+def delete_batches(keys: Sequence[str]) -> Iterator[list[str]]:
+    """The keys of each request: those that XML can have in one, and each of the others by itself."""
+    if together := [key for key in keys if is_in_xml(key)]:
+        yield together
+    for key in keys:
+        if not is_in_xml(key):
+            yield [key]
 
 
 def _etag(response: urllib3.BaseHTTPResponse, request: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,7 +12,6 @@ from time import monotonic, perf_counter
 from typing import TypeVar
 
 from minio.datatypes import Object
-from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from imagejob_operator.adapters.s3 import headers as s3_headers
@@ -21,7 +20,7 @@ from imagejob_operator.adapters.s3.connections import BoundedPool, trusted
 from imagejob_operator.adapters.s3.deadline import COPY_PACE, PACE, SLOW_PACE, deadline
 from imagejob_operator.adapters.s3.errors import MISSING, call, not_named, translate
 from imagejob_operator.adapters.s3.listing import Page, list_page
-from imagejob_operator.adapters.s3.requests import Requests
+from imagejob_operator.adapters.s3.requests import Requests, delete_batches
 from imagejob_operator.adapters.s3.signing import Signer
 from imagejob_operator.adapters.s3.streams import open_object, write_object
 from imagejob_operator.api.store_location import StoreLocation
@@ -38,7 +37,6 @@ from imagejob_operator.ports.object_store import (
     PostForm,
     Reader,
     SignedPuts,
-    StoreDenied,
     StoredObject,
     StoreError,
     StoreUnavailable,
@@ -210,9 +208,6 @@ class S3Store:
             keys = [stored.key for stored in page.objects if stored.key not in unnamed]
             if not keys:
                 raise not_named(call("DeleteObjects below", prefix), page.objects[0].key)
-            if not gate():
-                text = "this replica is not allowed to write at the moment"
-                raise Halted(f"deleting {prefix} was stopped: {text}")
             if keys[0] == before:
                 # A store that answers with success and deletes nothing would be asked forever.
                 text = f"the store still lists {before!r} after it answered that it was deleted"
@@ -220,19 +215,15 @@ class S3Store:
             # A name that is not the key of its object is deleted without an error, and listed again.
             unnamed.update(key for key in keys if REPLACED in key)
             before = next((key for key in keys if key not in unnamed), before)
-            delete = partial(self._delete, keys)
-            await self._run("delete", call("DeleteObjects below", prefix), delete)
+            for batch in delete_batches(keys):
+                if not gate():
+                    text = "this replica is not allowed to write at the moment"
+                    raise Halted(f"deleting {prefix} was stopped: {text}")
+                delete = partial(self._requests.delete, batch)
+                await self._run("delete", call("DeleteObjects below", prefix), delete)
             deleted += len(keys)
             if not page.next and not unnamed:
                 return deleted
-
-    def _delete(self, keys: list[str]) -> None:
-        objects: Iterator[DeleteObject] = (DeleteObject(key) for key in keys)
-        # remove_objects is lazy: it deletes while its result is read.
-        errors = list(self._client.remove_objects(self._bucket, objects))
-        if errors:
-            first = call("DeleteObjects", errors[0].name or "")
-            raise StoreDenied(f"{len(errors)} objects cannot be deleted: {first}: {errors[0].code}")
 
     def place(self, prefix: str) -> str:
         """See the port."""
