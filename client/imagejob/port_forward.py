@@ -12,7 +12,7 @@ from socket import SHUT_RD, socket, socketpair
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from imagejob.errors import StoreFailed
+from imagejob.errors import StoreFailed, Suggestion
 from imagejob.names import checked_name, checked_namespace
 from imagejob.store_location import Service
 from imagejob.transport import HttpTransport, Transport
@@ -143,6 +143,6 @@ def _pod(transport: Transport, service: Service) -> tuple[str, int]:
             ready = (endpoint.get("conditions") or {}).get("ready", True)
             if ports and ready and target.get("kind") == "Pod":
                 return checked_name(str(target["name"])), ports[0]
-    raise StoreFailed(
-        f"no Pod of {what} is ready, so the store cannot be reached; see: kubectl get pods -n {space}"
-    )
+    pods = Suggestion(("get", "pods"), space, "kubectl")
+    missing = f"no Pod of {what} is ready, so the store cannot be reached; see: {pods}"
+    raise StoreFailed(missing).suggesting(pods)
