@@ -84,12 +84,20 @@ HELM = Module("helm", (("helm", "helm.sh/helm/v4/cmd/helm"),), minutes=2)
 KUBECONFORM = Module("kubeconform", (("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),))
 GITOPS_HEALTH = Module("gitops-health", (("gitops-health", "."),), minutes=0.6)
 GITOPS_DIFF = Module("gitops-diff", (("gitops-diff", "."),), minutes=2)
+FLUX = Module(
+    "flux",
+    (
+        ("kustomize-controller", "github.com/fluxcd/kustomize-controller"),
+        ("source-controller", "github.com/fluxcd/source-controller"),
+    ),
+    minutes=5.5,
+)
 # What kind needs where there is no registry; kubeadm shares most packages with Kubernetes, if that was built.
 KIND = Module("kind", (("kind", "sigs.k8s.io/kind"),), minutes=0.5)
 KUBEADM = Module(
     "kubeadm", (("kubeadm", "k8s.io/kubernetes/cmd/kubeadm"),), KUBERNETES.linker_flags, minutes=0.5
 )
-ON_REQUEST = (KWOK, SEAWEEDFS, ACTIONLINT, KUBECONFORM, HELM, GITOPS_HEALTH, GITOPS_DIFF, KIND, KUBEADM)
+ON_REQUEST = (KWOK, SEAWEEDFS, ACTIONLINT, KUBECONFORM, HELM, GITOPS_HEALTH, GITOPS_DIFF, FLUX, KIND, KUBEADM)
 """What a cluster does not need: built when a test, a benchmark or `make test-kind` asks for it."""
 
 
