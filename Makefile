@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 MEASURED := failures chaos chaos-cluster failover pictures bench-scale bench-capacity
 
-.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release reproducible docs-site walkthrough chart install-yaml gitops kubeconform test-kind bench-scale bench-capacity clean
+.PHONY: help demo test check fuzz mutants browser evidence-check e2e stores chaos chaos-cluster docs pictures bench bench-images bench-failover soak lock upgrade audit release reproducible docs-site walkthrough chart install-yaml gitops flux kubeconform test-kind bench-scale bench-capacity clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -69,6 +69,10 @@ install-yaml: $(STAMP) ## write out/install.yaml; REGISTRY is that of the images
 
 gitops: $(STAMP) ## what Argo CD, Flux and kstatus say of every status and every example, as tables (minutes to build)
 	@$(PYTHON) -m pytest -q --no-header -rP tests/gitops
+
+flux: $(STAMP) ## ImageJobs under Flux's own controllers, on a real cluster: apply, sync, prune, health (minutes to build)
+	@$(PYTHON) -m localcluster build flux
+	@$(PYTHON) -m pytest -q --no-header tests/e2e/flux
 
 kubeconform: $(STAMP) ## the chart and install.yaml against the schemas of Kubernetes 1.32 to 1.37 (downloads Go modules)
 	@$(PYTHON) -m pytest -q --no-header tests/helm/test_conformity.py

@@ -83,20 +83,28 @@ class Tenant:
 
     def keep_secret(self) -> None:
         """The Secret with the current credentials."""
+        self.shop.world.apply(self.credentials(), self.shop.name)
+
+    def credentials(self) -> dict[str, Any]:
+        """The manifest of this Secret."""
         data = {"access-key": self.access, "secret-key": self.secret}
-        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": data}
-        self.shop.world.apply(body, self.shop.name)
         self.shop.own_secrets.add("keys")
         self.shop.world.hidden.add(self.secret)
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": data}
 
     def permit(self) -> None:
         """Let the operator read this Secret only."""
+        for body in self.permission():
+            self.shop.world.apply(body, self.shop.name)
+
+    def permission(self) -> list[dict[str, Any]]:
+        """The manifests of this permission."""
         api = "rbac.authorization.k8s.io"
         rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["keys"], "verbs": ["get"]}
         meta = {"name": "imagejob-store"}
         subject = {"kind": "ServiceAccount", "name": OPERATOR, "namespace": NAMESPACE}
         reference = {"apiGroup": api, "kind": "Role", "name": "imagejob-store"}
-        for body in (
+        return [
             {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": meta, "rules": [rule]},
             {
                 "apiVersion": f"{api}/v1",
@@ -105,8 +113,7 @@ class Tenant:
                 "roleRef": reference,
                 "subjects": [subject],
             },
-        ):
-            self.shop.world.apply(body, self.shop.name)
+        ]
 
     def reason(self, name: str = "media") -> str:
         """The readiness of the ImageStore."""

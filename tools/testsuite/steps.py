@@ -18,8 +18,8 @@ SECOND = f"{CLUSTER}-2"
 """The name of the second one: a cluster serves one test run at a time, and two runs take half the time."""
 
 DELAYS = "tests/e2e/load/test_hostile.py"
-SEPARATE = ("--ignore=tests/e2e/load", "--ignore=tests/e2e/upgrade")
-"""Of tests/e2e: a step of its own, and `make upgrade`."""
+SEPARATE = ("--ignore=tests/e2e/load", "--ignore=tests/e2e/upgrade", "--ignore=tests/e2e/flux")
+"""Of tests/e2e: a step of its own, `make upgrade` and `make flux`."""
 """Measures how far the status lags behind, beside hostile objects."""
 TYPES_CACHE = cache_root() / "mypy"
 """Outside the tree, so that a clean checkout does not check the types of libraries again."""
