@@ -74,7 +74,7 @@ class LocalRun:
         memories, access = RunMemories(), StoreAccess(self.job, {}, now)
         observer = Observer(self._cache, self._operations, memories, access, Policy(INSTALLATION), now)
         attempts = AttemptActions(self._launcher, stores, self._cache, now, work.fresh)
-        executor = Executor(self.job, attempts, self._operations, memories, console, now)
+        executor = Executor(self.job, attempts, self._operations, memories, console, now, work.fresh)
         self._reconciler = Reconciler(self._cache, self._queue, observer, executor, console)
 
     async def run(self) -> ImageJob:

@@ -206,7 +206,9 @@ class Operator:
         away = self.store_watch.away
         observer = Observer(self.cache, self.operations, memories, access, policy, now, away)
         attempts = AttemptActions(self.clients.launcher, self.stores, self.cache, now, self._fresh)
-        executor = Executor(jobs, attempts, self.operations, memories, self.metrics, now, self._moved)
+        executor = Executor(
+            jobs, attempts, self.operations, memories, self.metrics, now, self._fresh, self._moved
+        )
         is_leader = self.elector.is_leader
         return Reconciler(self.cache, self.queues.jobs, observer, executor, self.metrics, is_leader)
 

@@ -109,7 +109,7 @@ class Operator:
         access = StoreAccess(cluster, selector, clock, self.stores.views)
         observer = Observer(self.cache, self.operations, memories, access, policy, clock)
         attempts = AttemptActions(cluster, self.stores, self.cache, clock, work.fresh)
-        executor = Executor(cluster, attempts, self.operations, memories, self.telemetry, clock)
+        executor = Executor(cluster, attempts, self.operations, memories, self.telemetry, clock, work.fresh)
         self.memories, self.access = memories, access
         self.reconciler = Reconciler(
             self.cache, cast("Any", self.queue), observer, executor, self.telemetry, lambda: self.is_leader

@@ -17,7 +17,7 @@ import msgspec
 
 from imagejob_operator.api.errors import Reason, bounded
 from imagejob_operator.api.imagejob import ImageJob, Key
-from imagejob_operator.api.status import Status
+from imagejob_operator.api.status import StagingStatus, Status
 from imagejob_operator.controller.attempt_actions import AttemptAction, AttemptActions
 from imagejob_operator.controller.operation_runner import OperationRunner
 from imagejob_operator.controller.run_memory import RunMemories, RunMemory
@@ -37,6 +37,7 @@ from imagejob_operator.decision.observation import Observation
 from imagejob_operator.decision.operation import Operation
 from imagejob_operator.log_context import fields_of
 from imagejob_operator.operations.concurrency import for_each
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.ports.clock import Clock
 from imagejob_operator.ports.imagejobs import (
     Conflict,
@@ -55,6 +56,7 @@ log = logging.getLogger(__name__)
 MAX_SHORT_MESSAGE = 200
 EVENT_TIMEOUT = 5.0
 """Seconds."""
+NO_STAGING = StagingStatus("")
 RETRY_FINALIZER = timedelta(seconds=5)
 ATTEMPTS_SECONDS = 45.0
 """Time limit of the actions on attempts in one reconcile; the next one continues. So a store that does not
@@ -71,6 +73,7 @@ class Executor:
     memories: RunMemories
     telemetry: Telemetry
     clock: Clock
+    fresh: FreshRuns
     notify: Callable[[Observation, ImageJob], None] = lambda o, job: None
     """Called after each move to another phase, with the job as it was observed and as it is now."""
 
@@ -136,6 +139,8 @@ class Executor:
                 return job
             log.error("status rejected, writing a shorter one", extra=extra)
             after = await self.jobs.write_status(job, shortened(status))
+        if status.staging and status.staging.prefix != (job.status.staging or NO_STAGING).prefix:
+            self.fresh.begun(status.staging.prefix)
         self.moved(o, replace(after, status=status))
         return after
 

@@ -1,9 +1,9 @@
-"""Small runs that this process staged from nothing, so that it knows what their staging has.
+"""Small runs that this process began, so that it knows what their staging has.
 
-No process launched or published anything of such a run before: a status that says Launching is written only
-after the manifest, and only by the leader. So the process need not ask the store whether there is a result or
-a report before it launches or publishes for the first time, nor read the manifest that it wrote. After a
-restart it knows nothing and asks.
+A run is begun by the status that names the prefix of its staging, which only one process can write, and each
+run and epoch has its own prefix. So no other process staged, launched or published anything of it before. The
+process need not ask the store for the objects, results or reports of earlier tries before its own first one,
+nor read the manifest that it wrote. After a restart it knows nothing and asks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ MAX_ITEMS = 16
 
 @dataclass(slots=True)
 class _Run:
-    manifest: Manifest
+    tried: bool = False
+    manifest: Manifest | None = None
     launched: set[int] = field(default_factory=set)
     published: bool = False
 
@@ -32,15 +33,32 @@ class FreshRuns:
     def __init__(self) -> None:
         self._runs: OrderedDict[str, _Run] = OrderedDict()
 
+    def begun(self, prefix: str) -> None:
+        """This process wrote the status that begins the run. Of many runs, the oldest is forgotten."""
+        self._runs[prefix] = _Run()
+        if len(self._runs) > MAX_RUNS:
+            self._runs.popitem(last=False)
+
+    def is_first_try(self, prefix: str) -> bool:
+        """Whether no process tried to stage the run before, so that its staging is empty.
+
+        Asked once for each try.
+        """
+        run = self._runs.get(prefix)
+        if run is None or run.tried:
+            return False
+        run.tried = True
+        return True
+
     def staged(self, prefix: str, manifest: Manifest) -> None:
-        """This process wrote the manifest, and had found none there."""
-        if len(manifest.items) <= MAX_ITEMS:
-            self._runs[prefix] = _Run(manifest)
-            if len(self._runs) > MAX_RUNS:
-                self._runs.popitem(last=False)
+        """This process wrote the manifest; a large run is forgotten."""
+        if len(manifest.items) > MAX_ITEMS:
+            self._runs.pop(prefix, None)
+        elif run := self._runs.get(prefix):
+            run.manifest = manifest
 
     def manifest(self, prefix: str) -> Manifest | None:
-        """The manifest with all of its items, if this process wrote it."""
+        """The manifest with all of its items, if it is known."""
         run = self._runs.get(prefix)
         return run.manifest if run else None
 

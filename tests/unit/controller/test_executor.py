@@ -80,7 +80,7 @@ class Bench:
         attempts = AttemptActions(self.cluster, world.operator.stores, Cache(), self.clock, FreshRuns())
         operations = OperationRunner(never, lambda key: None, self.clock)
         self.executor = Executor(
-            self.cluster, attempts, operations, self.memories, self.telemetry, self.clock
+            self.cluster, attempts, operations, self.memories, self.telemetry, self.clock, FreshRuns()
         )
         self.job = self.cluster.create(KEY.name, {"source": {"keys": ["a.jpg"]}})
         self.extra = {"job": "shop/spring", "uid": self.job.uid}

@@ -34,7 +34,7 @@ async def stage(
 ) -> Staged:
     """Stage all sources of a job; continues with what the prefix already has."""
     spec, prefix = whole_spec(job), operation.prefix
-    tried = await _has_objects(store, prefix)
+    tried = not fresh.is_first_try(prefix) and await _has_objects(store, prefix)
     if tried:
         try:
             return _staged(await manifest_head(store, prefix))
