@@ -56,7 +56,7 @@ def changes(before: Job, after: Job) -> list[str]:
     ]
 
 
-def undone(job: Job) -> list[str]:
+def reverted(job: Job) -> list[str]:
     """What Flux took from the operator, or from the schema, of an ImageJob that it has applied.
 
     The operator itself removes its finalizer when a run has ended and is cleaned.

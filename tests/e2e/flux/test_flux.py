@@ -95,7 +95,7 @@ def test_syncs_of_a_job_that_has_ended_write_nothing(fleet: Repository) -> None:
         assert readiness(fleet.sync())[0] == "True"
     after = fleet.shop.get("job")
     assert judgement.changes(before, after) == []
-    assert judgement.undone(after) == []
+    assert judgement.reverted(after) == []
     assert applied(fleet, since) == []
 
 
@@ -106,7 +106,7 @@ def test_syncs_of_a_job_that_runs_take_nothing_back(fleet: Repository, large_pho
     fleet.shop.await_phase("job", "Running")
     for _ in range(3):
         assert readiness(fleet.sync())[0] == "True"
-    assert judgement.undone(fleet.shop.get("job")) == []
+    assert judgement.reverted(fleet.shop.get("job")) == []
     ended = fleet.shop.await_end("job", 100)
     assert verdict(ended) == ("Succeeded", "", "")
     assert ended["status"]["run"]["number"] == 1
@@ -185,7 +185,7 @@ def test_a_job_that_fails_is_reported_at_once_and_a_new_run_makes_it_ready(fleet
     assert verdict(fleet.shop.get("job")) == ("Succeeded", "", "")
 
 
-def test_a_commit_waits_until_flux_has_given_up_on_the_last_one(fleet: Repository) -> None:
+def test_a_commit_waits_until_the_check_of_the_last_one_has_failed(fleet: Repository) -> None:
     """test_waiting.py has the setting with which it does not wait."""
     job = small(fleet, suspend=True)
     fleet.commit(job=job)

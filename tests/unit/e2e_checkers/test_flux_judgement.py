@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from e2e.audit import Write
-from e2e.flux.judgement import answered, applied_again, changes, left, message, outcomes, readiness, undone
+from e2e.flux.judgement import answered, applied_again, changes, left, message, outcomes, readiness, reverted
 
 Object = dict[str, Any]
 APPLIED: Object = {
@@ -52,7 +52,7 @@ def planted(change: Callable[[Object], object]) -> Object:
 
 def test_a_sync_that_kept_all_is_right() -> None:
     assert changes(APPLIED, copy.deepcopy(APPLIED)) == []
-    assert undone(APPLIED) == []
+    assert reverted(APPLIED) == []
 
 
 @pytest.mark.parametrize(
@@ -82,13 +82,13 @@ def test_a_change_by_a_sync_is_found(change: Callable[[Object], object], word: s
         (lambda job: job["spec"].pop("execution"), "spec.execution lost its default"),
     ],
 )
-def test_what_was_undone_is_found(change: Callable[[Object], object], word: str) -> None:
-    assert any(word in found for found in undone(planted(change)))
+def test_what_was_reverted_is_found(change: Callable[[Object], object], word: str) -> None:
+    assert any(word in found for found in reverted(planted(change)))
 
 
 def test_the_operator_may_remove_its_finalizer_from_a_job_that_has_ended() -> None:
     ended = {"observedGeneration": 1, "conditions": [{"type": "Finished", "status": "True"}]}
-    assert undone(planted(lambda job: (job["metadata"].pop("finalizers"), job.update(status=ended)))) == []
+    assert reverted(planted(lambda job: (job["metadata"].pop("finalizers"), job.update(status=ended)))) == []
 
 
 def test_a_second_write_is_found() -> None:
