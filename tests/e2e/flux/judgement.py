@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from e2e.audit import Write
@@ -39,9 +40,10 @@ def answered(kustomization: Object, request: str) -> bool:
     return status.get("lastHandledReconcileAt") == request and doing in ([], ["ProgressingWithRetry"])
 
 
-def outcomes(kustomization: Object) -> list[str]:
-    """How the syncs of the last revisions ended, the newest first."""
-    return [str(past["lastReconciledStatus"]) for past in kustomization["status"].get("history", [])]
+def waited(job: Job) -> float:
+    """Seconds from the creation of a job until its run was started."""
+    begun = datetime.fromisoformat(job["status"]["run"]["startedAt"])
+    return (begun - datetime.fromisoformat(job["metadata"]["creationTimestamp"])).total_seconds()
 
 
 def changes(before: Job, after: Job) -> list[str]:

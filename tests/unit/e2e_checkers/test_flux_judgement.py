@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from e2e.audit import Write
-from e2e.flux.judgement import answered, applied_again, changes, left, message, outcomes, readiness, reverted
+from e2e.flux.judgement import answered, applied_again, changes, left, message, readiness, reverted, waited
 
 Object = dict[str, Any]
 APPLIED: Object = {
@@ -128,13 +128,12 @@ def test_a_condition_of_an_earlier_generation_does_not_count() -> None:
     assert message(kustomization(conditions=[ready("False")])) == "why"
 
 
-def test_a_sync_that_failed_is_remembered() -> None:
-    past = [
-        {"lastReconciledStatus": "ReconciliationSucceeded"},
-        {"lastReconciledStatus": "HealthCheckFailed"},
-    ]
-    assert outcomes(kustomization(history=past)) == ["ReconciliationSucceeded", "HealthCheckFailed"]
-    assert outcomes(kustomization()) == []
+def test_a_run_waited_from_the_creation_of_its_job() -> None:
+    job = {
+        "metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"},
+        "status": {"run": {"startedAt": "2026-01-01T00:00:31Z"}},
+    }
+    assert waited(job) == 31
 
 
 def test_a_sync_that_goes_on_has_not_ended() -> None:
