@@ -34,6 +34,7 @@ from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.decision.operation import Publish, Published, Stage, Staged
 from imagejob_operator.documents.staging import output_prefix, result_key
 from imagejob_operator.naming.prefixes import report_key, staging_prefix
+from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.publishing.publish import publish
 from imagejob_operator.operations.staging.stage import stage
 from imagejob_processor.rendering.pipeline import render
@@ -89,7 +90,9 @@ def in_phase(phase: Phase, number: int, items: int) -> ImageJob:
 
 async def staged(store: S3Store, number: int) -> Staged:
     prefix = staging_prefix(FOLDER, KEY.namespace, UID, number, 1)
-    done = await stage(store, Web(), CountingTelemetry(), in_phase(Phase.STAGING, number, 0), Stage(prefix))
+    done = await stage(
+        store, Web(), CountingTelemetry(), FreshRuns(), in_phase(Phase.STAGING, number, 0), Stage(prefix)
+    )
     assert isinstance(done, Staged)
     return done
 
@@ -98,7 +101,9 @@ async def published(store: S3Store, number: int, items: int) -> Published:
     prefix = staging_prefix(FOLDER, KEY.namespace, UID, number, 1)
     report = report_key(KEY.namespace, KEY.name, UID, number)
     of = in_phase(Phase.PUBLISHING, number, items)
-    return await publish(store, lambda: datetime.now(UTC), of, Publish(prefix, report, later(10**9)))
+    return await publish(
+        store, lambda: datetime.now(UTC), FreshRuns(), of, Publish(prefix, report, later(10**9))
+    )
 
 
 async def do_the_work_of_the_pods(store: S3Store) -> None:

@@ -205,8 +205,15 @@ async def test_keys_that_xml_cannot_have(place: Place) -> None:
         source={"match": {"prefix": "in/"}}, destination={"prefix": "out/", "keyTemplate": template}
     )
     store = place.bench.store
-    await stage(store, downloader(), CountingTelemetry(), job(status(Phase.STAGING), wanted), Stage(PREFIX))
-    manifest, _ = await read_staged(store, PREFIX)
+    await stage(
+        store,
+        downloader(),
+        CountingTelemetry(),
+        FreshRuns(),
+        job(status(Phase.STAGING), wanted),
+        Stage(PREFIX),
+    )
+    manifest, _ = await read_staged(store, PREFIX, FreshRuns())
     found = {item.source: item.error.code if item.error else None for item in manifest.items}
     if place.kind == "versitygw":
         assert found == {**dict.fromkeys(good), "in/a\ufffd.jpg": "IMG_010", "in/b\ufffd/c.jpg": "IMG_010"}
