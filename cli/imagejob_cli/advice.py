@@ -39,6 +39,8 @@ def advice(session: Session, job: ImageJob) -> list[Advice]:
 
 def _after_success(session: Session, job: ImageJob) -> list[Advice]:
     shown = [(session.command("results", job.name, "--open"), "see the images in the browser")]
+    if job.status.outputs and not job.status.outputs.objects:
+        shown = [(session.command("results", job.name), "see all failures")]
     if job.run.outcome == "SucceededWithFailures":
         return [
             (session.command("retry", job.name, "--failed"), "process only the failed items again"),

@@ -57,12 +57,14 @@ def _heading(job: ImageJob) -> Iterator[RenderableType]:
     line = styled(f"{job.namespace}/{job.name}", "bold")
     line.append("  ").append_text(styled(run.outcome or job.phase))
     took = run.duration or (short(now() - run.started_at) if run.started_at else "")
-    name = f" ({run.id})" if run.id != str(run.number) else ""
+    name = f" ({run.id})" if run.id not in ("", str(run.number)) else ""
     number = f"run {run.number}{name}" if run.number else ""
     line.append_text(styled("  " + ", ".join(filter(None, [number, took, items_text(job)]))))
     yield line
     if unserved := job.unserved(now()):
         yield styled(unserved, "yellow")
+    if job.finished and job.spec.get("suspend"):
+        yield styled("spec.suspend is true: a new run does not start until the job is resumed", "yellow")
     if owner := managed_by(job.body):
         yield styled(f"managed by {owner}", "dim")
     if job.status.report and job.finished:

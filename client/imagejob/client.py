@@ -244,7 +244,21 @@ def suspend_change(suspended: bool) -> Manifest:
 
 
 def retry_change(job: ImageJob, failed_only: bool = False, run_id: str = "") -> Manifest:
-    """The change that starts a new run; raises Conflict if the current one has not finished."""
+    """The change that starts a new run.
+
+    Raises:
+        Conflict: The current run has not finished, or published all that `failed_only` would process again.
+    """
+    if job.phase == "Suspended":
+        resume = Suggestion(("resume", job.name), job.namespace)
+        raise Conflict(
+            f"ImageJob {job.name!r} is suspended, so that no run starts; to start it: {resume}"
+        ).suggesting(resume)
+    if failed_only and job.run.outcome == "Succeeded":
+        whole = Suggestion(("retry", job.name), job.namespace)
+        raise Conflict(
+            f"run {job.run.id!r} of ImageJob {job.name!r} has no failed items; to process all again: {whole}"
+        ).suggesting(whole)
     if not job.finished:
         cancel = Suggestion(("cancel", job.name), job.namespace)
         raise Conflict(

@@ -43,6 +43,11 @@ def results_of(job: ImageJob, open_store: Open) -> Results:
         StoreFailed: The report cannot be read.
     """
     key = job.status.report
+    if job.phase == "Suspended":
+        resume = Suggestion(("resume", job.name), job.namespace)
+        raise Conflict(
+            f"ImageJob {job.name!r} has no results yet: it is suspended; to start it: {resume}"
+        ).suggesting(resume)
     if not job.finished:
         watch = Suggestion(("watch", job.name), job.namespace)
         raise Conflict(

@@ -15,6 +15,8 @@ from time import monotonic
 from typing import TypeVar
 
 T = TypeVar("T")
+POLL_SECONDS = 0.2
+"""A signal may arrive at another thread, which does not wake the one that waits and has to handle it."""
 STOP_SECONDS = 2.0
 """How long tasks that are interrupted have to remove what is incomplete."""
 
@@ -56,8 +58,9 @@ class SideBySide:
                 Thread(target=self._work, args=(work, left), daemon=True).start()
                 running += 1
             while running:
-                self._ended.get()
-                running -= 1
+                with suppress(Empty):
+                    self._ended.get(timeout=POLL_SECONDS)
+                    running -= 1
         except BaseException:
             self._stop.set()
             self._end()

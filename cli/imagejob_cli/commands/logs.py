@@ -11,6 +11,7 @@ import typer
 
 from imagejob.client import Client
 from imagejob.errors import ImageJobError
+from imagejob.side_by_side import POLL_SECONDS
 from imagejob_cli import options, terminal
 from imagejob_cli.session import connect
 
@@ -96,4 +97,6 @@ def _together(streams: list[Iterator[Text]]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        while thread.is_alive():
+            # A signal may arrive at another thread, which does not wake this one.
+            thread.join(timeout=POLL_SECONDS)

@@ -76,6 +76,10 @@ def test_a_run_that_failed_shows_its_error_with_the_remedy(
             "has no results yet: its phase is Running; wait for it: imagejob watch spring",
         ),
         (
+            job("spring", "Suspended"),
+            "has no results yet: it is suspended; to start it: imagejob resume spring",
+        ),
+        (
             job("spring", "Failed", error=error("JOB_001", "InvalidSpec", "spec: no")),
             "has no results: JOB_001 InvalidSpec: spec: no",
         ),

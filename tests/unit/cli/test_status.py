@@ -409,3 +409,25 @@ def test_explain_shows_all_that_a_word_means(run: Run) -> None:
         "  meaning  The source changed after it was staged.\n"
         "  remedy   Retry the failed items, and do not change sources during a run.\n"
     )
+
+
+def test_a_suspend_that_holds_the_next_run_is_shown(api: FakeTransport, run: Run) -> None:
+    body = job("a", "Succeeded")
+    api.add(body)
+    text = "spec.suspend is true: a new run does not start until the job is resumed"
+    assert text not in run("status", "a").out
+    body["spec"]["suspend"] = True
+    assert text in run("status", "a").out
+
+
+def test_a_run_without_an_id_has_a_number(api: FakeTransport, run: Run) -> None:
+    api.add(job("a", "Suspended", run={"id": "", "number": 2}))
+    assert "shop/a  Suspended  run 2\n" in run("status", "a").out
+
+
+def test_a_run_that_published_nothing_has_failures_to_show(api: FakeTransport, run: Run) -> None:
+    ended = {"outcome": "SucceededWithFailures"}
+    api.add(job("a", "Succeeded", run=ended, outputs={"objects": 0, "bytes": 0}, report="r"))
+    shown = run("status", "a").out
+    assert "imagejob results a " in shown
+    assert "--open" not in shown

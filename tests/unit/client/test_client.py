@@ -238,6 +238,30 @@ def test_an_active_run_is_not_retried(client: Client, api: FakeTransport) -> Non
         client.retry("a")
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (job("a", "Suspended"), "is suspended, so that no run starts; to start it: imagejob resume a"),
+        (
+            job("a", "Succeeded", run={"outcome": "Succeeded"}),
+            "has no failed items; to process all again: imagejob retry a",
+        ),
+    ],
+)
+def test_a_retry_that_would_bring_nothing_is_refused(
+    client: Client, api: FakeTransport, body: dict[str, Any], text: str
+) -> None:
+    api.add(body)
+    with pytest.raises(Conflict, match=text):
+        client.retry("a", failed_only=True)
+    assert not api.changes
+
+
+def test_items_that_failed_within_the_policy_are_retried(client: Client, api: FakeTransport) -> None:
+    api.add(job("a", "Succeeded", run={"outcome": "SucceededWithFailures"}))
+    assert client.retry("a", failed_only=True).spec["run"]["items"] == "Failed"
+
+
 def test_a_run_id_is_not_used_twice(client: Client, api: FakeTransport) -> None:
     api.add(job("a", "Failed"))
     with pytest.raises(Conflict, match=r"run\.id '1' of ImageJob 'a' is in use"):

@@ -45,13 +45,16 @@ def bucket_of(server: HostileServer) -> Bucket:
 
 @contextmanager
 def interrupted_when(begun: threading.Event) -> Iterator[None]:
-    """As Ctrl-C does, when a transfer has begun; the rest must end soon."""
-    main, at = threading.main_thread(), list[float]()
+    """As Ctrl-C does, when a transfer has begun; the rest must end soon.
+
+    The signal arrives at another thread than the main one, which has to handle it.
+    """
+    at = list[float]()
 
     def interrupt() -> None:
         assert begun.wait(30)
         at.append(time.monotonic())
-        signal.pthread_kill(main.ident or 0, signal.SIGINT)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()

@@ -54,7 +54,7 @@ async def test_the_message_names_the_key_and_what_to_do() -> None:
     assert message == (
         r"spec.source.match: the store lists 'uploads/a\ufffd.jpg', where \ufffd stands for a control "
         "character, and does not say which (it ignores encoding-type=url); rename the object, or exclude it "
-        "by a glob"
+        "by a glob, which matches the whole key"
     )
     assert (world.clock() - begun).total_seconds() < 60
 

@@ -172,7 +172,8 @@ def not_named(field: str, listed: str) -> OperationFailed:
     """The failure of a source that the store lists by another key than it has."""
     text = (
         f"{field}: the store lists {escaped(shown(listed))}, where \\ufffd stands for a control character, "
-        "and does not say which (it ignores encoding-type=url); rename the object, or exclude it by a glob"
+        "and does not say which (it ignores encoding-type=url); rename the object, or "
+        "exclude it by a glob, which matches the whole key"
     )
     return failed(Reason.SOURCE_NOT_FOUND, text)
 
