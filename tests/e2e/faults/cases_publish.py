@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from e2e.faults.bench import Bench, Case, job
-from e2e.faults.store_faults import lost_answer, meanwhile, refused
+from e2e.faults.store_faults import lost_answer, meanwhile, once, refused
 
 HURRIED = {"execution": {"stagingDeadlineSeconds": 5}}
 SLOW_DOWN = refused(503, "SlowDown")
@@ -69,7 +69,8 @@ DENIED = refused(403, "AccessDenied")
 
 def half_published(bench: Bench) -> None:
     """The first output is published, and the second is not."""
-    bench.store(DENIED, *PUBLISHES, about="/out/photos/flower")
+    # Not at once: the first denial ends all copies that have not begun.
+    bench.store(once(bench.shop.outputs, DENIED), *PUBLISHES, about="/out/photos/flower")
 
 
 HALF_PUBLISHED = (

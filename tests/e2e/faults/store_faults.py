@@ -74,6 +74,17 @@ def held(released: threading.Event) -> Fault:
     return fault
 
 
+def once(seen: Callable[[], object], fault: Fault) -> Fault:
+    """The fault comes as soon as something is seen; requests wait for it."""
+
+    async def waiting(exchange: Exchange) -> None:
+        while not await asyncio.to_thread(seen):
+            await asyncio.sleep(0.05)
+        await fault(exchange)
+
+    return waiting
+
+
 def pretended(status: int, body: str = "") -> Fault:
     """The store reports success and does nothing."""
 
