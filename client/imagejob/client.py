@@ -247,7 +247,7 @@ def retry_change(job: ImageJob, failed_only: bool = False, run_id: str = "") -> 
     """The change that starts a new run.
 
     Raises:
-        Conflict: The current run has not finished, or published all that `failed_only` would process again.
+        Conflict: The job is suspended, the current run has not finished, or `failed_only` and no item failed.
     """
     if job.phase == "Suspended":
         resume = Suggestion(("resume", job.name), job.namespace)

@@ -15,7 +15,7 @@ from imagejob.bucket import CONNECTIONS, Advance, Objects, StoredObject
 from imagejob.errors import ImageJobError, Invalid
 from imagejob.side_by_side import SideBySide
 from imagejob.upload_file import UploadFile
-from imagejob_operator.naming.listed_keys import REPLACED, escaped
+from imagejob_operator.naming.listed_keys import REPLACED, not_named
 from imagejob_operator.validation.keys import InvalidKey, check_name, shown
 
 if TYPE_CHECKING:
@@ -186,10 +186,7 @@ def download_all(
 
     def one(wanted: StoredObject) -> Transferred:
         if REPLACED in wanted.key and store.find(wanted.key) is None:
-            raise Invalid(
-                f"the store lists {escaped(shown(wanted.key))}, where \\ufffd stands for a control "
-                "character, and does not say which; the object is left out"
-            )
+            raise Invalid(f"{not_named(shown(wanted.key))}; the object is left out")
         if is_here(wanted):
             return Transferred(wanted.key, wanted.size, UP_TO_DATE)
         with folder.create(wanted.key, replace=overwrite) as file:

@@ -43,6 +43,14 @@ def escaped(shown: str) -> str:
     return shown.replace(REPLACED, r"\ufffd")
 
 
+def not_named(shown: str) -> str:
+    """The beginning of a message about an object whose key is not the listed one, which is `shown`."""
+    return (
+        rf"the store lists {escaped(shown)}, where \ufffd stands for a control character, and does not say "
+        "which (it ignores encoding-type=url)"
+    )
+
+
 def valid_xml(data: bytes) -> bytes:
     """The same XML, with REPLACED for what XML 1.0 cannot have, written as it is or as a number.
 

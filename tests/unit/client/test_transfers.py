@@ -150,7 +150,7 @@ def test_an_object_that_is_not_listed_by_its_key_is_left_out_and_named(tmp_path:
     (message,) = (one.message for one in ended if one.message)
     assert message == (
         r"the store lists 'a\ufffd.jpg', where \ufffd stands for a control character, and does not say "
-        "which; the object is left out"
+        "which (it ignores encoding-type=url); the object is left out"
     )
 
 

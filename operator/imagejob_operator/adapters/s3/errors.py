@@ -7,7 +7,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 
 from imagejob_operator.adapters.s3.xml import InvalidAnswer
 from imagejob_operator.api.errors import bounded
-from imagejob_operator.naming.listed_keys import escaped
+from imagejob_operator.naming import listed_keys
 from imagejob_operator.ports.object_store import (
     BucketMissing,
     CallNotSupported,
@@ -54,14 +54,13 @@ def call(name: str, key: str, to: str = "") -> str:
 
 def shown(key: str) -> str:
     """The key in quotes as a message shows it; the end of a long one is left out."""
-    return escaped(repr(key if len(key) <= MAX_KEY else f"{key[:MAX_KEY]}…"))
+    return listed_keys.escaped(repr(key if len(key) <= MAX_KEY else f"{key[:MAX_KEY]}…"))
 
 
 def not_named(request: str, key: str) -> StoreDenied:
     """The error of a request for an object that the store lists by another key than it has."""
     return StoreDenied(
-        f"the store lists {shown(key)}, where \\ufffd stands for a control character, and does not say which "
-        f"(it ignores encoding-type=url); delete the object with the tools of the store ({request})"
+        f"{listed_keys.not_named(shown(key))}; delete the object with the tools of the store ({request})"
     )
 
 

@@ -16,7 +16,7 @@ from imagejob_operator.api.errors import Code, Failure, Reason
 from imagejob_operator.api.imagejob import ImageJob
 from imagejob_operator.api.sources import UrlSource
 from imagejob_operator.api.spec import Spec, StagingMode, item_limits
-from imagejob_operator.naming.listed_keys import escaped
+from imagejob_operator.naming import listed_keys
 from imagejob_operator.operations.concurrency import AT_ONCE
 from imagejob_operator.operations.failed import OperationFailed
 from imagejob_operator.operations.staging.download import Downloader
@@ -170,11 +170,8 @@ def no_object(field: str, root: str, key: str) -> OperationFailed:
 
 def not_named(field: str, listed: str) -> OperationFailed:
     """The failure of a source that the store lists by another key than it has."""
-    text = (
-        f"{field}: the store lists {escaped(shown(listed))}, where \\ufffd stands for a control character, "
-        "and does not say which (it ignores encoding-type=url); rename the object, or "
-        "exclude it by a glob, which matches the whole key"
-    )
+    advice = "rename the object, or exclude it by a glob, which matches the whole key"
+    text = f"{field}: {listed_keys.not_named(shown(listed))}; {advice}"
     return failed(Reason.SOURCE_NOT_FOUND, text)
 
 
