@@ -11,10 +11,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 from time import monotonic
 from typing import IO
 from xml.etree import ElementTree
@@ -23,6 +24,10 @@ from testsuite.steps import Step, choose
 
 GRACE = 10.0
 """Seconds that a step has to print its stacks, before it is killed."""
+INTERRUPTED = Event()
+"""Set by Ctrl-C: no other step begins."""
+RUNNING: set[int] = set()
+"""Process IDs of the steps that run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,9 @@ def run_step(step: Step, environment: Mapping[str, str], output: IO[bytes] | Non
         ]
         for limit in limits:
             limit.start()
+        RUNNING.add(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
+        RUNNING.discard(process.pid)
         process.returncode = os.waitstatus_to_exitcode(status)
         for limit in limits:
             limit.cancel()
@@ -114,18 +121,27 @@ def run_group(steps: Sequence[Step], environment: Mapping[str, str]) -> list[Out
 
 
 def run_lane(steps: Sequence[Step], run: Callable[[Step], Outcome]) -> list[Outcome]:
-    """Run steps one after the other, until one fails that the others require."""
+    """Run steps one after the other, until one fails that the others require, or Ctrl-C."""
     outcomes: list[Outcome] = []
     for step in steps:
-        outcomes.append(run(step))
-        if stops(outcomes):
+        if INTERRUPTED.is_set() or stops(outcomes):
             break
+        outcomes.append(run(step))
     return outcomes
 
 
 def stops(outcomes: Sequence[Outcome]) -> bool:
     """Return whether a step failed that the steps after it require."""
     return any(outcome.failure and outcome.step.required for outcome in outcomes)
+
+
+def interrupt(*_: object) -> None:
+    """On Ctrl-C, interrupt the steps in sessions of their own too, which the terminal does not reach."""
+    INTERRUPTED.set()
+    for process in tuple(RUNNING):
+        with suppress(ProcessLookupError):
+            if os.getsid(process) != os.getsid(0):
+                os.kill(process, signal.SIGINT)
 
 
 def say(text: str) -> None:
@@ -180,6 +196,8 @@ def main() -> int:
         outcomes += run_group(list(group), os.environ)
         if stops(outcomes):
             break
+    if INTERRUPTED.is_set():
+        return 128 + signal.SIGINT
     sys.stdout.write("\n" + table(outcomes, monotonic() - started, left_out, reason) + "\n")
     failed = [o.step.name for o in outcomes if o.failure]
     if left_out and os.environ.get("CI") == "true":
@@ -190,4 +208,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, interrupt)
     sys.exit(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,9 +17,9 @@ SECOND = f"{CLUSTER}-2"
 """The name of the second one: a cluster serves one test run at a time, and two runs take half the time."""
 
 DELAYS = "tests/e2e/load/test_hostile.py"
+"""Measures how far the status lags behind, beside hostile objects."""
 SEPARATE = ("--ignore=tests/e2e/load", "--ignore=tests/e2e/upgrade", "--ignore=tests/e2e/flux")
 """Of tests/e2e: a step of its own, `make upgrade` and `make flux`."""
-"""Measures how far the status lags behind, beside hostile objects."""
 TYPES_CACHE = cache_root() / "mypy"
 """Outside the tree, so that a clean checkout does not check the types of libraries again."""
 
@@ -77,8 +76,8 @@ def _on(cluster: str, lane: str, *tests: Step) -> tuple[Step, ...]:
 
 def _beside(name: str, lane: str, *arguments: str) -> Step:
     """Tests that compute, in the CPU time that no process of the clusters needs."""
-    idle = ("chrt", "--idle", "0") if shutil.which("chrt") else ("nice", "-n", "19")
-    return Step(name, "test", (*idle, *_pytest(*arguments)), group="clusters", lane=lane)
+    command = (PYTHON, "-m", "testsuite.idle", *_pytest(*arguments))
+    return Step(name, "test", command, group="clusters", lane=lane)
 
 
 STEPS = (

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from localcluster.paths import repository
 from testsuite.__main__ import Outcome, main, missing_rights, read_counts, run_group, run_step, table
 from testsuite.steps import STEPS, Step, choose
 
@@ -100,6 +104,60 @@ def test_nothing_runs_in_a_lane_after_a_required_step_failed() -> None:
 def test_each_cluster_is_used_by_one_lane() -> None:
     lanes = {(step.cluster, step.lane) for step in STEPS if step.group == "clusters" and step.needs_cluster}
     assert len(lanes) == len({cluster for cluster, _ in lanes}) == 2
+
+
+BURN = (
+    "import os, time\n"
+    "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+    "end = time.monotonic() + 1.5\n"
+    "while time.monotonic() < end: pass\n"
+    "print(time.process_time())\n"
+)
+
+
+def seconds_beside_a_busy_session(*command: str) -> tuple[float, float]:
+    """CPU time of the command and of an ordinary session, on the same CPU."""
+    both = [
+        subprocess.Popen([*words, sys.executable, "-c", BURN], stdout=subprocess.PIPE, start_new_session=True)
+        for words in (command, ())
+    ]
+    mine, other = (float(process.communicate()[0]) for process in both)
+    return mine, other
+
+
+def test_idle_steps_leave_the_cpu_to_other_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(repository() / "tools"))
+    # The shell runs the command in a child: no process leads a session twice.
+    idle, busy = seconds_beside_a_busy_session("sh", "-c", '"$0" -m testsuite.idle "$@"; :', sys.executable)
+    assert idle < busy / 4
+
+
+SUITE = """
+import signal, sys
+import testsuite.__main__ as suite
+from testsuite.steps import Step
+
+begun, following = sys.argv[1:]
+waits = "import pathlib, signal, sys; pathlib.Path(sys.argv[1]).write_text('begun'); signal.pause()"
+idle = (sys.executable, "-m", "testsuite.idle", sys.executable, "-c", waits, begun)
+steps = (Step("idle", "check", idle, lane="one"), Step("next", "check", ("touch", following), lane="one"))
+suite.choose = lambda tier: steps
+signal.signal(signal.SIGINT, suite.interrupt)
+del sys.argv[1:]
+sys.exit(suite.main())
+"""
+
+
+def test_an_interrupted_suite_ends_its_idle_step_and_begins_no_other(tmp_path: Path) -> None:
+    """Ctrl-C in a terminal signals the session of the suite only."""
+    begun, following = tmp_path / "begun", tmp_path / "following"
+    os.mkfifo(begun)
+    environment = {**os.environ, "PYTHONPATH": str(repository() / "tools")}
+    suite = subprocess.Popen([sys.executable, "-c", SUITE, begun, following], env=environment)
+    assert begun.read_text() == "begun"
+    suite.send_signal(signal.SIGINT)
+    assert suite.wait(30) == 128 + signal.SIGINT
+    assert not following.exists()
 
 
 def test_no_file_counts_nothing(tmp_path: Path) -> None:
