@@ -146,6 +146,7 @@ KIND_STEPS = _on(
     Step("e2e", "e2e", _pytest("tests/e2e", *SEPARATE), limit=5400.0),
     # Kills the control plane and the node as well, which are processes of the native provider only.
     Step("load", "e2e", _pytest("tests/e2e/load", "--ignore=tests/e2e/load/test_killed_at_random.py")),
+    Step("install", "e2e", _pytest("tests/install")),
 )
 """`make test-kind`; no part of `make test`."""
 
