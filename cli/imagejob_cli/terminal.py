@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from imagejob.printable import visible
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, Group, RenderableType
     from rich.table import Table
     from rich.text import Text
 
@@ -47,7 +47,7 @@ def show(*renderables: RenderableType) -> None:
     out = console()
     with out.capture() as captured:
         for renderable in renderables:
-            out.print(renderable)
+            out.print(renderable, crop=False)
     text = captured.get()
     write_block(
         "\n".join(line.rstrip() for line in text.splitlines())
@@ -110,27 +110,52 @@ def named(names: Sequence[str], stream: TextIO) -> str:
     return f"{', '.join(names[:MOST_NAMES])} and {more} more, which a pipe such as `2>&1 | cat` shows"
 
 
+LEAST_LAST = 20
+"""Columns of a terminal that a table leaves to its last column."""
+
+
 def columns(
     rows: Sequence[Sequence[str | Text]], headings: Sequence[str] = (), *, cut_last: bool = False
-) -> Table:
-    """A table without lines; the last column is broken into lines, or with `cut_last` cut, at the edge."""
+) -> RenderableType:
+    """A table without lines; the last column is broken into lines, or with `cut_last` cut, at the edge.
+
+    A terminal without room for the last column breaks the rows itself, as it does with those of kubectl.
+    """
+    texts = [[styled(heading, "dim") for heading in headings]] if headings else []
+    texts += [[cell if not isinstance(cell, str) else styled(cell) for cell in row] for row in rows]
+    count = max(len(row) for row in texts)
+    widths = [max(row[n].cell_len for row in texts if n < len(row)) for n in range(count - 1)]
+    room = console().width - sum(widths) - 2 * len(widths)
+    if cut_last:
+        for row in texts:
+            row[-1].truncate(max(LEAST_LAST, room), overflow="ellipsis")
+    return _whole_lines(texts, widths) if room < LEAST_LAST else _table(texts)
+
+
+def _table(rows: Sequence[Sequence[Text]]) -> Table:
     from rich.table import Table
 
-    table = Table(
-        box=None, show_header=bool(headings), header_style="dim", padding=(0, 2, 0, 0), pad_edge=False
-    )
-    cells = [[cell if not isinstance(cell, str) else styled(cell) for cell in row] for row in rows]
-    count = max((len(row) for row in cells), default=len(headings))
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    count = len(rows[0])
     for number in range(count):
-        table.add_column(headings[number] if headings else "", no_wrap=number < count - 1, overflow="fold")
-    if cut_last:
-        texts = [[styled(heading) for heading in headings], *cells]
-        used = sum(2 + max(row[number].cell_len for row in texts) for number in range(count - 1))
-        for row in cells:
-            row[-1].truncate(max(20, console().width - used), overflow="ellipsis")
-    for row in cells:
+        table.add_column(no_wrap=number < count - 1, overflow="fold")
+    for row in rows:
         table.add_row(*row)
     return table
+
+
+def _whole_lines(rows: Sequence[Sequence[Text]], widths: Sequence[int]) -> Group:
+    """The rows as lines of any length."""
+    from rich.console import Group
+    from rich.text import Text
+
+    for row in rows:
+        for cell, width in zip(row, widths, strict=False):
+            cell.pad_right(width - cell.cell_len)
+    lines = [Text("  ", no_wrap=True, overflow="ignore").join(row) for row in rows]
+    for line in lines:
+        line.rstrip()
+    return Group(*lines)
 
 
 def show_documents(bodies: Iterable[Mapping[str, Any]], form: str, *, as_list: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.text import Text
 
 from fakes.transport import Body, FakeTransport, condition, error, job
 from imagejob import ImageJob
@@ -103,6 +104,20 @@ def test_a_terminal_gets_reasons_that_fit_its_width(
     monkeypatch.setenv("NO_COLOR", "1")
     line = run("list").out.splitlines()[1].rstrip()
     assert (len(line), line[-1]) == (100, "…")
+
+
+@pytest.mark.parametrize("width", [30, 40, 60])
+def test_a_narrow_terminal_breaks_rows_itself(
+    width: int, api: FakeTransport, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.add(waits_long())
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    heading, line = Text.from_ansi(run("list").out).plain.splitlines()
+    assert heading.split() == ["NAME", "PHASE", "ITEMS", "FAILED", "AGE", "TOOK", "WHY"]
+    assert (line.split()[:2], line[-1]) == (["a", "Launching"], "…")
+    assert "  imagejob watch a  # follow it " in Text.from_ansi(run("status", "a").out).plain
 
 
 def test_an_empty_list_says_where_it_looked(api: FakeTransport, run: Run) -> None:
