@@ -33,6 +33,8 @@ SLOW = 8
 INLINE = 512 * 1024
 FRESH = 5.0
 """Seconds: how old what the status says may be, at the 99th percentile."""
+SLOWDOWN = 2.0
+"""On a machine so busy that it is older without hostile objects: how many times as old."""
 BOUNDS = {"pattern", "maxLength", "maxItems", "maximum", "x-kubernetes-validations"}
 SMALL = {"podTemplate": {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}}}
 INVALID = ("Failed", "JOB_001", "InvalidSpec")
@@ -313,19 +315,50 @@ def stray(world: World) -> Iterator[str]:
     world.core.delete_namespace(name)
 
 
-def honest(shop: Shop, numbers: range) -> list[str]:
+def honest(shop: Shop, kind: str, numbers: range) -> list[str]:
     keys = shop.upload_photos("china.jpg", "chelsea.png")
     jobs = [
-        image_job({"keys": keys}, f"honest-{n}", destination={"prefix": f"out/{n}/"}, execution=SMALL)
+        image_job({"keys": keys}, f"{kind}-{n}", destination={"prefix": f"{kind}/{n}/"}, execution=SMALL)
         for n in numbers
     ]
     return [shop.apply(job) for job in jobs]
+
+
+def lag_of_honest_jobs(
+    world: World, shop: Shop, kind: str, disturb: Callable[[client.V1Pod], None]
+) -> tuple[float, str]:
+    """The 99th percentile of the status's lag, and what it is of: jobs run, half of them with a new operator.
+
+    `disturb` is called with each of the first Pods.
+    """
+    lease = OperatorLease(world)
+    begun = lease.state()
+    with Freshness(shop) as freshness:
+        first = honest(shop, kind, range(HONEST // 2))
+        pods = world.core.list_namespaced_pod
+        until("a Pod of an honest job", lambda: pods(shop.name).items, 30)
+        for pod in pods(shop.name).items:
+            disturb(pod)
+        ends = [verdict(shop.await_end(name, 120)) for name in first]
+        assert lease.state() == begun
+        replace_operator(world)
+        again = lease.state()
+        assert again[0] != begun[0]
+        second = honest(shop, kind, range(HONEST // 2, HONEST))
+        ends += [verdict(shop.await_end(name, 120)) for name in second]
+    lags = freshness.lags()
+    assert ends == [("Succeeded", "", "")] * HONEST
+    assert lease.state() == again, "the Lease changed hands by itself, or the operator was restarted"
+    assert len(lags) >= HONEST
+    return lags[int(len(lags) * 0.99)]
 
 
 @pytest.mark.timeout(600, func_only=True)
 def test_no_hostile_object_stops_or_slows_another_tenant(
     world: World, shop: Shop, hostile: Shop, stray: str, large_photo: bytes, figures: list[str]
 ) -> None:
+    undisturbed, _ = lag_of_honest_jobs(world, shop, "alone", lambda pod: None)
+
     hostile.upload(f"{LONG_KEY}.jpg", b"x")
     slow = {"keys": hostile.upload_copies(large_photo, SLOW)}
     for name in FORGED:
@@ -336,7 +369,6 @@ def test_no_hostile_object_stops_or_slows_another_tenant(
         }
         hostile.apply(image_job(slow, name, **spec))
     orders = {name: order_of(hostile, name) for name in FORGED}
-    lease = OperatorLease(world)
     scale(world, 0)
     try:
         finished = {"Succeeded", "Failed"}
@@ -356,6 +388,7 @@ def test_no_hostile_object_stops_or_slows_another_tenant(
                 world.apply(body, stray)
     finally:
         scale(world, 1)
+    lease = OperatorLease(world)
     begun = lease.state()
 
     create = world.objects.create_namespaced_custom_object
@@ -364,26 +397,11 @@ def test_no_hostile_object_stops_or_slows_another_tenant(
         bodies = [image_job(data, f"heavy-{n}", suspend=True) for n in range(SUSPENDED)]
         list(pool.map(lambda body: create(GROUP, VERSION, hostile.name, PLURAL, body), bodies))
 
-    with Freshness(shop) as freshness:
-        first = honest(shop, range(HONEST // 2))
-        until("a Pod of an honest job", lambda: pods(shop.name).items, 30)
-        for pod in pods(shop.name).items:
-            fail(world, pod, hostile.name)
-        ends = [verdict(shop.await_end(name, 120)) for name in first]
-        assert lease.state() == begun
-        replace_operator(world)
-        again = lease.state()
-        assert again[0] != begun[0]
-        ends += [verdict(shop.await_end(name, 120)) for name in honest(shop, range(HONEST // 2, HONEST))]
-    lags = freshness.lags()
-
-    assert ends == [("Succeeded", "", "")] * HONEST
-    assert lease.state() == again, "the Lease changed hands by itself, or the operator was restarted"
-    assert len(lags) >= HONEST
-    late, of = lags[int(len(lags) * 0.99)]
-    behind = f"{late:.1f} s (p99 of {HONEST} jobs, {of})"
+    assert lease.state() == begun
+    late, of = lag_of_honest_jobs(world, shop, "honest", lambda pod: fail(world, pod, hostile.name))
+    behind = f"{late:.1f} s (p99 of {HONEST} jobs, {of}), without them {undisturbed:.1f} s"
     figures.append(f"beside hostile objects, status behind by at most: {behind}")
-    assert late < FRESH, lags[-10:]
+    assert late < max(FRESH, SLOWDOWN * undisturbed)
     wanted = {name: end for name, (_, end) in STORED.items()} | dict.fromkeys(FORGED, RESULTS)
     assert {name: verdict(hostile.await_end(name, 60)) for name in wanted} == wanted
     assert hostile.staging() == []
