@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,8 @@ class Uploads:
         self.host = ""
 
     def _talk(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as reader:
+        # The client ends the connection while it waits.
+        with suppress(ConnectionError), connection, connection.makefile("rb") as reader:
             while line := reader.readline().decode().strip():
                 self.lines.append(line)
                 while reader.readline() not in (b"\r\n", b""):
