@@ -21,6 +21,8 @@ THUMB = {
     "steps": [{"resize": {"width": 64, "height": 64, "fit": "Cover"}}],
     "output": {"format": "JPEG"},
 }
+SMALL = {"podTemplate": {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}}}
+"""Beside two replicas of the operator, which request half a CPU each, on a node of two."""
 NOWHERE = {"podTemplate": {"nodeSelector": {"example.com/no-such-node": ""}}}
 IN_FLIGHT = ("suspended", "waits-for-a-node")
 """Jobs whose runs do not end: both have staged objects first, then one is suspended."""
@@ -70,7 +72,7 @@ class Shop:
 
 def start_jobs(shop: Shop, store: Store) -> None:
     """A job that succeeds, then others whose runs do not end."""
-    shop.apply("done")
+    shop.apply("done", execution=SMALL)
     until("the job succeeds", lambda: shop.phases() == {"done": "Succeeded"}, 60, shop.jobs)
     assert store.keys(f"{shop.name}/done/")
     for name in IN_FLIGHT:

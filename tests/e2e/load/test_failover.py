@@ -29,12 +29,12 @@ JOBS = int(os.environ.get("IMAGEJOB_FAILOVER_JOBS", "12"))
 ROUNDS = int(os.environ.get("IMAGEJOB_FAILOVER_ROUNDS", "0"))
 WAYS = ("killed", "frozen", "killed", "frozen", "stopped") * ROUNDS or ("killed", "frozen", "stopped")
 RESULT = Path("out") / "failover.json"
-SMALL_NODE = {
-    "op": "replace",
-    "path": "/spec/template/spec/containers/0/resources/requests/cpu",
-    "value": "50m",
-}
-"""On a node of two CPUs a replica with half of one would preempt the Pods of the jobs."""
+POD = "/spec/template/spec"
+SMALL_NODE = [
+    {"op": "replace", "path": f"{POD}/containers/0/resources/requests/cpu", "value": "50m"},
+    {"op": "remove", "path": f"{POD}/priorityClassName"},
+]
+"""On a node of two CPUs a new replica would preempt a Pod of the jobs, which then has a second attempt."""
 
 OVERLAYS = repository() / "manifests" / "overlays"
 STACK = repository() / "tests" / "e2e" / "stack"
@@ -54,7 +54,7 @@ def own_overlay(folder: Path) -> dict[str, Any]:
         "images": [
             {"name": "registry.example.com/imagejob-operator", **_place(demo["images"][0])},
         ],
-        "patches": [{"target": {"kind": "Deployment", "name": OPERATOR}, "patch": json.dumps([SMALL_NODE])}],
+        "patches": [{"target": {"kind": "Deployment", "name": OPERATOR}, "patch": json.dumps(SMALL_NODE)}],
     }
 
 
