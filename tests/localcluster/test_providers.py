@@ -110,14 +110,15 @@ def test_kind_command_lines(
     assert not root.exists()
 
 
-def test_the_configuration_of_kind_has_audit_log_registry_hosts_and_node_image(tmp_path: Path) -> None:
+def test_the_configuration_of_kind_is_what_the_tests_need(tmp_path: Path) -> None:
     found = kind.configuration(Layout("dev", tmp_path), "localhost/imagejob-node:1")
     (node,) = found["nodes"]
     assert node["image"] == "localhost/imagejob-node:1"
     assert {mount["containerPath"] for mount in node["extraMounts"]} == {"/audit", "/etc/containerd/certs.d"}
-    old, new = map(json.loads, node["kubeadmConfigPatches"])
+    old, new, kubelet = map(json.loads, node["kubeadmConfigPatches"])
     assert old["apiServer"]["extraArgs"]["audit-log-path"] == "/audit/audit.log"
     assert {"name": "audit-log-path", "value": "/audit/audit.log"} in new["apiServer"]["extraArgs"]
+    assert kubelet["serializeImagePulls"] is False
     assert "image" not in kind.configuration(Layout("dev", tmp_path), "")["nodes"][0]
 
 

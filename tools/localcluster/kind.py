@@ -34,6 +34,13 @@ AUDIT_ARGUMENTS = {
     "audit-log-maxbackup": "2",
 }
 
+# As on the native cluster: a registry that is silent holds no other pulls.
+PARALLEL_PULLS = {
+    "apiVersion": "kubelet.config.k8s.io/v1beta1",
+    "kind": "KubeletConfiguration",
+    "serializeImagePulls": False,
+}
+
 
 def engine() -> str:
     """Return the container engine that kind uses."""
@@ -184,7 +191,7 @@ def configuration(where: Layout, image: str) -> dict[str, Any]:
             {"hostPath": str(where.audit_log.parent), "containerPath": str(Path(POLICY).parent)},
             {"hostPath": str(where.registry_hosts), "containerPath": "/etc/containerd/certs.d"},
         ],
-        "kubeadmConfigPatches": [json.dumps(patch) for patch in _audit_patches()],
+        "kubeadmConfigPatches": [json.dumps(patch) for patch in (*_audit_patches(), PARALLEL_PULLS)],
     }
     result: dict[str, Any] = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": [node]}
     if image:
