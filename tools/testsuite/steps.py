@@ -75,8 +75,8 @@ def _on(cluster: str, lane: str, *tests: Step) -> tuple[Step, ...]:
 
 
 def _beside(name: str, lane: str, *arguments: str) -> Step:
-    """Tests that compute, in the CPU time that no process of the clusters needs."""
-    command = (PYTHON, "-m", "testsuite.idle", *_pytest(*arguments))
+    """Tests that compute, beside the clusters: the tests of those measure how long something takes."""
+    command = (PYTHON, "-m", "testsuite.background", *_pytest(*arguments))
     return Step(name, "test", command, group="clusters", lane=lane)
 
 

@@ -1,4 +1,4 @@
-"""`python -m testsuite.idle COMMAND…`: run a command in the CPU time that no other process needs."""
+"""`python -m testsuite.background COMMAND…`: run a command with a third of the CPU time of others."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ from pathlib import Path
 
 AUTOGROUP = Path("/proc/self/autogroup")
 """The nice value of the session, on Linux with automatic task groups (`sched(7)`)."""
-LEAST = 19
+NICE = 5
 
 
 def main() -> None:
     """Become the command, in a session of its own.
 
-    Linux shares the CPUs between sessions first, and between the processes of each session after that. The
-    scheduling policy of a process alone therefore leaves an idle session as much as a busy one.
+    Linux shares the CPUs between sessions first, and between the processes of each session after that: the
+    nice value of a process alone leaves its session as much as any other.
     """
     os.setsid()
     with suppress(OSError):
-        AUTOGROUP.write_text(str(LEAST))
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    else:
-        os.nice(LEAST)
+        AUTOGROUP.write_text(str(NICE))
+    os.nice(NICE)
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  (the command is the suite's own)
 
 
