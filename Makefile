@@ -39,7 +39,7 @@ evidence-check: $(STAMP) ## before a release: the measurements cover every case 
 e2e: $(STAMP) ## the end-to-end tests on a real cluster
 	@$(PYTHON) -m testsuite --only e2e
 
-test-kind: $(STAMP) ## the end-to-end tests on kind by Podman, without a registry (40 minutes)
+test-kind: $(STAMP) ## the end-to-end tests on kind by Podman, without a registry (25 minutes)
 	@$(PYTHON) -m localcluster images --no-load operator processor minio
 	@IMAGEJOB_TEST_CLUSTER=$(or $(IMAGEJOB_TEST_CLUSTER),kind) $(PYTHON) -m localcluster with-kind $(PYTHON) -m testsuite --only kind
 

@@ -18,7 +18,8 @@ def main() -> None:
     Linux shares the CPUs between sessions first, and between the processes of each session after that: the
     nice value of a process alone leaves its session as much as any other.
     """
-    os.setsid()
+    with suppress(PermissionError):  # It leads a session.
+        os.setsid()
     with suppress(OSError):
         AUTOGROUP.write_text(str(NICE))
     os.nice(NICE)
