@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ class Longest:
 
 @contextmanager
 def longest_callback() -> Iterator[Longest]:
-    """Measure every callback of the running event loop."""
+    """Measure every callback of the running event loop, without collections of garbage."""
     longest, run = Longest(), asyncio.Handle._run
 
     def measured(handle: asyncio.Handle) -> None:
@@ -32,7 +33,9 @@ def longest_callback() -> Iterator[Longest]:
             longest.seconds, longest.callback = seconds, repr(handle)[:300]
 
     asyncio.Handle._run = measured  # type: ignore[method-assign, assignment]
+    gc.disable()
     try:
         yield longest
     finally:
+        gc.enable()
         asyncio.Handle._run = run  # type: ignore[method-assign]
