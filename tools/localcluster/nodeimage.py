@@ -88,10 +88,10 @@ def ensure() -> str:
 
 
 def _kind_files() -> Path:
-    """Return the folder of files that kind puts into every node."""
-    command = [go_program(), "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kind"]
-    found = run(command, cwd=binaries.KIND.sources, env=go_environment())
-    return Path(found.strip(), "images", "base", "files")
+    """Return the folder of files that kind puts into every node; its module is downloaded if it is not there."""
+    command = [go_program(), "mod", "download", "-json", "sigs.k8s.io/kind"]
+    found = json.loads(run(command, cwd=binaries.KIND.sources, env=go_environment()))
+    return Path(found["Dir"], "images", "base", "files")
 
 
 def _prepare(root: Path) -> None:
