@@ -88,7 +88,7 @@ def ensure() -> str:
 
 
 def _kind_files() -> Path:
-    """Return the folder of files that kind puts into every node; its module is downloaded if it is not there."""
+    """Return the folder of files that kind puts into every node, from its module, which is downloaded."""
     command = [go_program(), "mod", "download", "-json", "sigs.k8s.io/kind"]
     found = json.loads(run(command, cwd=binaries.KIND.sources, env=go_environment()))
     return Path(found["Dir"], "images", "base", "files")
