@@ -81,6 +81,7 @@ def build_all(names: Sequence[str], engine: str = "") -> Iterator[BuiltImage]:
     for name in names:
         if name not in (*NAMES, TEST_STORE):
             raise ClusterError(f"unknown image {name}; use one of {', '.join((*NAMES, TEST_STORE))}")
+    for name in names:
         with locked(cache_root() / "images" / f"{name}.lock", f"the build of image {name}"):
             if name == STORE and engine == "docker" and (pulled := _pulled_store()):
                 yield pulled
