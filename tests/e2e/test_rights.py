@@ -7,7 +7,9 @@ from pathlib import Path
 import yaml
 
 from e2e.tenants import SHIPPED
-from e2e.world import GROUP, VERSION, Shop, image_job, until
+from e2e.world import GROUP, LARGE, NEVER_STARTS, VERSION, Shop, image_job, until, verdict
+from imagejob_operator.api.imagejob import Key, attempt_name
+from imagejob_operator.api.status import RunPlace
 from localcluster.paths import repository
 
 AUTHORITY = Path(__file__).parents[1] / "unit" / "adapters" / "authority.crt"
@@ -52,3 +54,24 @@ def test_a_job_is_deleted_after_its_retention(shop: Shop) -> None:
     name = shop.apply(image_job({"keys": keys}, retention=retention))
     shop.await_gone(name, seconds=60)
     assert shop.outputs() == ["out/photos/china-thumb.jpg"]
+
+
+def test_a_pod_of_somebody_else_has_the_name_of_an_attempt(shop: Shop, large_photo: bytes) -> None:
+    """The name is known when the run has begun: that of the second attempt is taken before it is needed."""
+    keys = shop.upload_copies(large_photo, 20)
+    name = shop.apply(image_job({"keys": keys}, renditions=[LARGE], retention={"pods": "Never"}))
+    job = shop.await_phase(name, "Running")
+    run = job["status"]["run"]
+    place = RunPlace(run["number"], run["epoch"], run["uid"])
+    first, second = (
+        attempt_name(Key(shop.name, name), job["metadata"]["uid"], place, 0, number) for number in (1, 2)
+    )
+    body = {"metadata": {"name": second}, "spec": NEVER_STARTS}
+    shop.world.core.create_namespaced_pod(shop.name, body)
+    shop.world.core.delete_namespaced_pod(first, shop.name, grace_period_seconds=0)
+    job = shop.await_end(name)
+    assert verdict(job) == ("Failed", "JOB_003", "PodRejected")
+    assert f"a Pod named {second} exists and has another owner" in job["status"]["error"]["message"]
+    until("only the Pod of somebody else is left", lambda: shop.pods() == [second], 30)
+    shop.world.core.delete_namespaced_pod(second, shop.name, grace_period_seconds=0)
+    shop.await_clean()

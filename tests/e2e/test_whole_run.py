@@ -14,8 +14,6 @@ GRANTED = {
     *granted(RBAC, OPERATOR, "Role"),
     *granted(TENANT, "imagejob-store", "Role"),
 }
-AFTER_CRASHES = {("", "pods", "get")}
-"""Used if a Pod exists that this process did not create: tests/chaos and tests/hostile have such crashes."""
 
 
 def test_every_right_that_is_granted_was_used(world: World, figures: list[str]) -> None:
@@ -24,7 +22,7 @@ def test_every_right_that_is_granted_was_used(world: World, figures: list[str]) 
     figures.extend(
         f"  {verb:7} {'.'.join(filter(None, (resource, group)))}" for group, resource, verb in sorted(used)
     )
-    assert GRANTED - used <= AFTER_CRASHES, "granted and not used; a run of single tests does not use all"
+    assert GRANTED - used == set(), "granted and not used; a run of single tests does not use all"
     assert used - GRANTED == set(), "used, and granted by no manifest"
 
 

@@ -71,6 +71,22 @@ def until(what: str, probe: Callable[[], object], seconds: float, tell: Callable
 
 # --- jobs ------------------------------------------------------------------------------------------------
 
+NEVER_STARTS = {
+    "containers": [
+        {
+            "name": "processor",
+            "image": "none",
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+        }
+    ],
+    "nodeSelector": {"none": "none"},
+}
+"""The spec of a Pod that a restricted namespace admits."""
 LARGE = {
     "name": "large",
     "steps": [{"resize": {"width": 2000, "height": 2000, "fit": "Inside"}}],

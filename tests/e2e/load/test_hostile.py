@@ -23,7 +23,20 @@ import yaml
 from kubernetes import client, watch
 
 from demo.stack import NAMESPACE, OPERATOR
-from e2e.world import GROUP, LARGE, LEASE, PLURAL, VERSION, Job, Shop, World, image_job, until, verdict
+from e2e.world import (
+    GROUP,
+    LARGE,
+    LEASE,
+    NEVER_STARTS,
+    PLURAL,
+    VERSION,
+    Job,
+    Shop,
+    World,
+    image_job,
+    until,
+    verdict,
+)
 from localcluster.paths import repository
 
 HONEST = 20
@@ -152,18 +165,11 @@ FORGED = ("bogus-output", "many-records", "deep", "not-json")
 
 def impostor(pod: client.V1Pod) -> dict[str, Any]:
     """A Pod for another namespace that has the name, the labels and the owner of an attempt."""
-    restricted = {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "runAsNonRoot": True,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-    container = {"name": "processor", "image": "none", "securityContext": restricted}
     owners = client.ApiClient().sanitize_for_serialization(pod.metadata.owner_references)
     for owner in owners:
         owner["blockOwnerDeletion"] = False
     metadata = {"name": pod.metadata.name, "labels": pod.metadata.labels, "ownerReferences": owners}
-    return {"metadata": metadata, "spec": {"containers": [container], "nodeSelector": {"none": "none"}}}
+    return {"metadata": metadata, "spec": NEVER_STARTS}
 
 
 def fail(world: World, pod: client.V1Pod, namespace: str) -> None:
