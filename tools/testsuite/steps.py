@@ -84,17 +84,23 @@ STEPS = (
     Step("format", "check", (PYTHON, "-m", "ruff", "format", "--check", "--quiet", ".")),
     Step("lint", "check", (PYTHON, "-m", "ruff", "check", "--quiet", ".")),
     Step("imports", "check", (str(Path(PYTHON).parent / "lint-imports"), "--no-cache")),
-    Step("decision", "check", _pytest("tests/unit/decision", "-k", "not beyond"), group="code"),
+    # Three lanes of about the same length.
+    Step(
+        "decision", "check", _pytest("tests/unit/decision", "-k", "not beyond"), group="code", lane="decision"
+    ),
+    Step("clients", "check", _pytest("tests/unit/cli", "tests/unit/client"), group="code", lane="decision"),
+    Step(
+        "types", "check", (PYTHON, "-m", "mypy", f"--cache-dir={TYPES_CACHE}"), group="code", lane="decision"
+    ),
     Step("controller", "check", _pytest("tests/unit/controller"), group="code", lane="controller"),
     Step("architecture", "check", _pytest("tests/architecture"), group="code", lane="controller"),
     Step(
         "unit",
         "check",
-        _pytest("tests/unit", *_without("decision", "controller", "local", "processor")),
+        _pytest("tests/unit", *_without("decision", "controller", "cli", "client", "local", "processor")),
         group="code",
         lane="unit",
     ),
-    Step("types", "check", (PYTHON, "-m", "mypy", f"--cache-dir={TYPES_CACHE}"), group="code", lane="unit"),
     Step("site", "check", (PYTHON, "-m", "docsite"), group="code", lane="unit"),
     Step("build", "test", (PYTHON, "-m", "localcluster", "build"), needs_cluster=True, required=True),
     Step(
