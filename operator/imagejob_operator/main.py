@@ -25,11 +25,12 @@ from imagejob_operator.controller.stall_detector import StallDetector
 from imagejob_operator.controller.startup import ClusterUnknown, await_cache_sync, read_cluster_uid
 from imagejob_operator.controller.workqueue import Reconcile, WorkQueue
 from imagejob_operator.decision.garbage import Mode
+from imagejob_operator.environment import InvalidSettings
 from imagejob_operator.fairness import COMPUTING_THREADS, FairExecutor
 from imagejob_operator.handlers.kopf_settings import register_process
 from imagejob_operator.handlers.watch import WatchHandlers
 from imagejob_operator.log_context import NO_OBJECT, current_object, fields_of
-from imagejob_operator.settings import InvalidSettings, Settings, read_settings
+from imagejob_operator.settings import Settings, read_settings
 from imagejob_operator.wiring import Operator
 
 log = logging.getLogger(__name__)

@@ -5,23 +5,22 @@ from __future__ import annotations
 import enum
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NoReturn, TypeVar
 
 from imagejob_contract.order import EngineName
-from imagejob_operator.api.imagestore import Addressing
+from imagejob_operator.api.imagestore import BUCKET, ENDPOINT, Addressing
 from imagejob_operator.api.store_location import StoreLocation
 from imagejob_operator.decision.garbage import Mode
+from imagejob_operator.environment import PREFIX, Environment, InvalidSettings, invalid
 from imagejob_operator.stores.allowed_endpoints import AllowedEndpoint, read_allowed
 from imagejob_operator.trace_settings import TraceSettings, read_trace_settings
 from imagejob_operator.validation import pod_template_policy
 from imagejob_operator.validation.networks import Network, read_networks
 from imagejob_operator.validation.pod_template_policy import PodTemplatePolicy
 
-PREFIX = "IMAGEJOB_"
 MAX_CA_BYTES = 65536
 """The Pods get the CA bundle in an environment variable."""
 DEFAULT_LABEL = ("imagejob.dev/store", "default")
@@ -29,15 +28,27 @@ DEFAULT_LABEL = ("imagejob.dev/store", "default")
 PROXY = re.compile(r"(http://[^/?#\s]+:[0-9]{1,5}/?)?")
 SINK = re.compile(r"https?://[^/?#\s]+(/[^\s#]*)?")
 CLASS = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?")
+NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+HOST_RULE = "host or host:port, without https:// and without a path; IMAGEJOB_STORE_SECURE decides about TLS"
 INSTALLATION = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
 """Part of object keys, of a label, and of the Lease's name."""
 
-T = TypeVar("T")
-E = TypeVar("E", bound=enum.StrEnum)
+
+class PullPolicy(enum.StrEnum):
+    """When the kubelet pulls the processor image."""
+
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
 
 
-class InvalidSettings(ValueError):
-    """A variable is missing or invalid."""
+class LogLevel(enum.StrEnum):
+    """The least severe records of the operator that are logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +59,7 @@ class Settings:
     processor_image: str
     pod_namespace: str
     pod_name: str
-    processor_pull_policy: str = "IfNotPresent"
+    processor_pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
     engine: EngineName = EngineName.SIMD
     store_credentials: Path = Path("/etc/imagejob/store")
     allowed_endpoints: tuple[AllowedEndpoint, ...] = ()
@@ -73,12 +84,12 @@ class Settings:
     traces: TraceSettings | None = None
     """Where the traces of runs are sent; None for nowhere."""
     http_port: int = 8080
-    log_level: str = "INFO"
+    log_level: LogLevel = LogLevel.INFO
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings; InvalidSettings if a variable is missing or invalid."""
-    env = _Environment(environment)
+    env = Environment(environment)
     class_rule = (
         "empty, or at most 63 characters of a-z, 0-9 and '-', starting and ending with a letter or digit"
     )
@@ -90,7 +101,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         processor_image=env.required("PROCESSOR_IMAGE", "image of the processor Pods"),
         pod_namespace=env.downward("POD_NAMESPACE", "namespace of this Pod"),
         pod_name=env.downward("POD_NAME", "name of this Pod"),
-        processor_pull_policy=env.get("PROCESSOR_PULL_POLICY", "IfNotPresent"),
+        processor_pull_policy=env.choice("PROCESSOR_PULL_POLICY", PullPolicy.IF_NOT_PRESENT),
         engine=env.choice("ENGINE", EngineName.SIMD),
         store_credentials=Path(env.get("STORE_CREDENTIALS", "/etc/imagejob/store")),
         allowed_endpoints=tuple(
@@ -105,7 +116,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         installation=env.matching("INSTALLATION", "default", INSTALLATION, installation_rule),
         job_class=env.matching("CLASS", "", CLASS, class_rule),
         namespace_selector=_selector(env),
-        watch_namespaces=env.words("WATCH_NAMESPACES"),
+        watch_namespaces=_watch_namespaces(env),
         pod_template=_pod_template(env),
         start_grace_seconds=env.number("START_GRACE_SECONDS", 300),
         cleaning_budget_seconds=env.number("CLEANING_BUDGET_SECONDS", 60),
@@ -119,82 +130,31 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         event_sink_token_file=Path(path) if (path := env.get("EVENT_SINK_TOKEN_FILE")) else None,
         traces=_traces(environment),
         http_port=env.number("HTTP_PORT", 8080),
-        log_level=env.get("LOG_LEVEL", "INFO"),
+        log_level=env.choice("LOG_LEVEL", LogLevel.INFO),
     )
 
 
 def read_scope(environment: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """The class and the namespaces of the ImageJobs that this installation handles; no namespace is all."""
-    env = _Environment(environment)
+    env = Environment(environment)
     return env.get("CLASS"), env.words("WATCH_NAMESPACES")
 
 
-class _Environment:
-    """Reads variables; an empty one counts as not set."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = variables
-
-    def get(self, name: str, default: str = "") -> str:
-        return self._variables.get(PREFIX + name, "").strip() or default
-
-    def words(self, name: str) -> tuple[str, ...]:
-        return tuple(filter(None, (word.strip() for word in self.get(name).split(","))))
-
-    def required(self, name: str, meaning: str) -> str:
-        value = self.get(name)
-        if not value:
-            raise InvalidSettings(f"{PREFIX}{name} is not set: it must be the {meaning}")
-        return value
-
-    def downward(self, name: str, meaning: str) -> str:
-        value = self._variables.get(name, "").strip()
-        if not value:
-            raise InvalidSettings(f"{name} is not set: it must be the {meaning}, from the downward API")
-        return value
-
-    def parsed(self, name: str, value: str, parse: Callable[[str], T], rule: str) -> T:
-        try:
-            return parse(value)
-        except ValueError:
-            _invalid(name, value, rule)
-
-    def matching(self, name: str, default: str, pattern: re.Pattern[str], rule: str) -> str:
-        value = self.get(name, default)
-        return value if pattern.fullmatch(value) else _invalid(name, value, rule)
-
-    def number(self, name: str, default: int) -> int:
-        value = self.get(name, str(default))
-        if not value.isdigit() or not 1 <= int(value) <= 86400:
-            _invalid(name, value, "an integer from 1 to 86400")
-        return int(value)
-
-    def boolean(self, name: str, default: bool) -> bool:
-        value = self.get(name, str(default)).lower()
-        return value == "true" if value in ("true", "false") else _invalid(name, value, "true or false")
-
-    def choice(self, name: str, default: E) -> E:
-        choices = type(default)
-        return self.parsed(name, self.get(name, default.value), choices, f"one of {', '.join(choices)}")
-
-
-def _invalid(name: str, value: str, rule: str) -> NoReturn:
-    raise InvalidSettings(f"{PREFIX}{name} is {value!r}: it must be {rule}")
-
-
-def _store(env: _Environment) -> StoreLocation:
+def _store(env: Environment) -> StoreLocation:
+    env.required("STORE_ENDPOINT", "host:port of the object store")
+    env.required("STORE_BUCKET", "name of an existing bucket")
     return StoreLocation(
-        endpoint=env.required("STORE_ENDPOINT", "host:port of the object store"),
-        bucket=env.required("STORE_BUCKET", "name of an existing bucket"),
+        endpoint=env.matching("STORE_ENDPOINT", "", re.compile(ENDPOINT), HOST_RULE),
+        bucket=env.matching("STORE_BUCKET", "", re.compile(BUCKET), "the name of a bucket, without s3://"),
         region=env.get("STORE_REGION", "us-east-1"),
         secure=env.boolean("STORE_SECURE", True),
-        pod_endpoint=env.get("STORE_POD_ENDPOINT"),
+        pod_endpoint=env.matching("STORE_POD_ENDPOINT", "", re.compile(f"({ENDPOINT})?"), HOST_RULE),
         virtual_host=env.choice("STORE_ADDRESSING", Addressing.PATH) is Addressing.VIRTUAL_HOST,
         ca_bundle=_ca_bundle(env),
     )
 
 
-def _ca_bundle(env: _Environment) -> str:
+def _ca_bundle(env: Environment) -> str:
     path = env.get("STORE_CA_FILE")
     if not path:
         return ""
@@ -202,20 +162,28 @@ def _ca_bundle(env: _Environment) -> str:
         text = Path(path).read_text()
         ssl.create_default_context(cadata=text)
     except (OSError, ValueError) as error:
-        _invalid("STORE_CA_FILE", path, f"a file of PEM certificates: {error}")
+        invalid("STORE_CA_FILE", path, f"a file of PEM certificates: {error}")
     if len(text) > MAX_CA_BYTES:
-        _invalid("STORE_CA_FILE", path, f"a file of at most {MAX_CA_BYTES} bytes; it has {len(text)}")
+        invalid("STORE_CA_FILE", path, f"a file of at most {MAX_CA_BYTES} bytes; it has {len(text)}")
     return text
 
 
-def _selector(env: _Environment) -> Mapping[str, str]:
+def _watch_namespaces(env: Environment) -> tuple[str, ...]:
+    found = env.words("WATCH_NAMESPACES")
+    for name in found:
+        if not NAMESPACE.fullmatch(name):
+            invalid("WATCH_NAMESPACES", name, "names of namespaces, separated by commas")
+    return found
+
+
+def _selector(env: Environment) -> Mapping[str, str]:
     words = env.words("NAMESPACE_SELECTOR")
     if words == ("*",):
         return {}
     return dict(map(_label, words)) if words else dict([DEFAULT_LABEL])
 
 
-def _pod_template(env: _Environment) -> PodTemplatePolicy:
+def _pod_template(env: Environment) -> PodTemplatePolicy:
     def entries(name: str, pattern: re.Pattern[str], rule: str) -> tuple[str, ...]:
         rule += ", separated by commas; no security profiles, and no names that start with system-"
         check = partial(pod_template_policy.check_entry, pattern=pattern)
@@ -235,7 +203,7 @@ def _pod_template(env: _Environment) -> PodTemplatePolicy:
 def _label(word: str) -> tuple[str, str]:
     key, equals, value = word.partition("=")
     if not equals:
-        _invalid(
+        invalid(
             "NAMESPACE_SELECTOR",
             word,
             "label=value pairs, separated by commas, or * alone for every watched namespace",
@@ -243,11 +211,11 @@ def _label(word: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def _report_retention_days(env: _Environment) -> int | None:
+def _report_retention_days(env: Environment) -> int | None:
     return env.number("REPORT_RETENTION_DAYS", 1) if env.get("REPORT_RETENTION_DAYS") else None
 
 
-def _networks(env: _Environment, name: str) -> tuple[Network, ...]:
+def _networks(env: Environment, name: str) -> tuple[Network, ...]:
     try:
         return read_networks(env.words(name))
     except ValueError as error:
@@ -255,7 +223,7 @@ def _networks(env: _Environment, name: str) -> tuple[Network, ...]:
         raise InvalidSettings(f"{PREFIX}{name}: {error}; {rule}") from None
 
 
-def _event_sink(env: _Environment) -> str:
+def _event_sink(env: Environment) -> str:
     value = env.get("EVENT_SINK")
     if value and not SINK.fullmatch(value):
         # The value may contain a password.
@@ -271,7 +239,7 @@ def _traces(environment: Mapping[str, str]) -> TraceSettings | None:
         raise InvalidSettings(str(error)) from None
 
 
-def _proxy(env: _Environment) -> str:
+def _proxy(env: Environment) -> str:
     value = env.get("SOURCE_PROXY")
     if not PROXY.fullmatch(value):
         # The value may contain a password.

@@ -90,10 +90,18 @@ class Uninstall:
         try:
             ours = [item async for item in listing if item["spec"].get("class", "") == self.job_class]
         except ApiError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND or not await self._has_group():
                 return []
             raise translate(error) from error
         return [job for job in map(parse_job, ours) if job.guarded]
+
+    async def _has_group(self) -> bool:
+        """Whether any of our CRDs is installed; without one, the API server knows no path of the group."""
+        try:
+            body = await self.http.request("GET", "/apis")
+        except ApiError:
+            return True
+        return any(group["name"] == GROUP for group in body["groups"])
 
 
 async def run(environment: Mapping[str, str], cleaning_seconds: float) -> None:

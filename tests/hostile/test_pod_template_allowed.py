@@ -11,8 +11,9 @@ import pytest
 
 from fakes.world import World
 from hostile.generators_pod_template import FREE, REFUSED, SECURITY, Recorder
+from imagejob_operator.environment import InvalidSettings
 from imagejob_operator.ports.launcher import Refused
-from imagejob_operator.settings import InvalidSettings, read_settings
+from imagejob_operator.settings import read_settings
 from imagejob_operator.validation.pod_template_policy import PodTemplatePolicy
 
 NEEDED = {

@@ -38,6 +38,8 @@ class Server:
         self.operator: Callable[[], None] = lambda: None
         """What the operator does in a second."""
         self.error: ApiError | None = None
+        self.groups: list[str] | None = None
+        """What the API server serves; None if it does not answer that."""
         self.conflicts = 0
 
     def clock(self) -> float:
@@ -48,6 +50,8 @@ class Server:
         self.operator()
 
     async def request(self, verb: str, path: str, body: Any = None, *more: Any, **only: Any) -> Any:
+        if path == "/apis" and self.groups is not None:
+            return {"groups": [{"name": name} for name in self.groups]}
         if self.error:
             raise self.error
         if verb == "GET":
@@ -155,6 +159,17 @@ async def test_there_is_nothing_to_do_without_the_crd() -> None:
     server = Server()
     server.error = ApiError(404, "NotFound", "the server could not find the requested resource")
     assert await run(server) == ["0 ImageJobs deleted; 0 of them may have left staged objects"]
+
+
+async def test_there_is_nothing_to_do_without_any_crd_of_the_group() -> None:
+    """The API server then answers with plain text, as a proxy in front of it may do."""
+    server = Server()
+    server.error = ApiError(0, "NoStatus", "404 Not Found, without a status of the API server")
+    server.groups = ["apps"]
+    assert await run(server) == ["0 ImageJobs deleted; 0 of them may have left staged objects"]
+    server.groups = ["apps", "imagejob.dev"]
+    with pytest.raises(JobsError, match="404 Not Found"):
+        await run(server)
 
 
 async def test_a_refusal_ends_it() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from imagejob_contract.order import ENGINE_VARIABLE, EngineName
-from imagejob_operator.settings import InvalidSettings, read_settings
+from imagejob_operator.environment import InvalidSettings
+from imagejob_operator.settings import read_settings
 from imagejob_processor.errors import BadOrder
 from imagejob_processor.main import _engine
 from unit.adapters.test_store_settings import ENVIRONMENT

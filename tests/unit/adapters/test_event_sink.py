@@ -10,8 +10,9 @@ import pytest
 from aiohttp import web
 
 from imagejob_operator.adapters.http.event_sink import HttpEventSink
+from imagejob_operator.environment import InvalidSettings
 from imagejob_operator.ports.event_sink import EventRefused, SinkError
-from imagejob_operator.settings import InvalidSettings, read_settings
+from imagejob_operator.settings import read_settings
 from unit.adapters.test_sweep_metrics import NEEDED
 
 EVENT = {"specversion": "1.0", "id": "u-1", "type": "t", "source": "/s"}

@@ -7,7 +7,8 @@ import pytest
 from fakes.build import job
 from fakes.clock import ManualClock
 from imagejob_operator.controller.store_access import StoreAccess
-from imagejob_operator.settings import InvalidSettings, read_settings
+from imagejob_operator.environment import InvalidSettings
+from imagejob_operator.settings import read_settings
 from unit.adapters.test_store_settings import ENVIRONMENT
 
 VARIABLE = "IMAGEJOB_NAMESPACE_SELECTOR"

@@ -12,8 +12,9 @@ import yaml
 
 from imagejob_operator.adapters.kubernetes.answers import ApiError
 from imagejob_operator.adapters.kubernetes.secrets import KubeSecrets
+from imagejob_operator.environment import InvalidSettings
 from imagejob_operator.ports.secrets import Secret, SecretUnreadable
-from imagejob_operator.settings import InvalidSettings, read_settings
+from imagejob_operator.settings import read_settings
 
 NEEDED = {
     "IMAGEJOB_STORE_ENDPOINT": "s:9000",

@@ -13,8 +13,9 @@ from imagejob_operator.api.imagejob import Key
 from imagejob_operator.api.phase import Phase
 from imagejob_operator.controller.workqueue import Queues
 from imagejob_operator.decision.garbage import Mode, Orphans
+from imagejob_operator.environment import InvalidSettings
 from imagejob_operator.garbage.schedule import StoreSweeps
-from imagejob_operator.settings import InvalidSettings, read_settings
+from imagejob_operator.settings import read_settings
 
 NEEDED = {
     "IMAGEJOB_STORE_ENDPOINT": "store:9000",
