@@ -11,7 +11,19 @@ import pytest
 
 from demo import photos
 from demo.stack import Store, prepare_namespace
-from install.ways import HOME, INSTALLATION, SHOPS, WAYS, Machine, Way
+from install.ways import (
+    HOME,
+    INSTALLATION,
+    SHOPS,
+    WAYS,
+    Machine,
+    Way,
+    command_line_uninstall,
+    helm_install,
+    helm_install_another,
+    helm_uninstall,
+)
+from localcluster.errors import ClusterError
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -118,3 +130,16 @@ def test_uninstalling_with_jobs_in_flight_leaves_nothing(name: str, machine: Mac
     started = time.monotonic()
     machine.kubectl("delete", "namespace", shop.name, HOME, "--ignore-not-found", "--timeout=60s", timeout=90)
     assert time.monotonic() - started < 60
+
+
+def test_a_release_beside_another_one(machine: Machine) -> None:
+    """Two operators with the same ImageJobs delete each other's Pods, and uninstall each other's jobs."""
+    helm_install(machine)
+    for same in ("IMAGEJOB_INSTALLATION=second", "IMAGEJOB_WATCH_NAMESPACES=default"):
+        with pytest.raises(ClusterError, match="handles the same ImageJobs, those of class"):
+            helm_install_another(machine, "second", "--set", f"settings.{same}")
+    helm_install_another(machine, "second", "--set", "settings.IMAGEJOB_CLASS=second", "--dry-run=server")
+
+    command_line_uninstall(machine)
+    helm_uninstall(machine)  # Its hook finds no CRDs.
+    assert "imagejob" not in machine.helm("list", "-n", HOME, "-q")

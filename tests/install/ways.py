@@ -94,6 +94,12 @@ def helm_install(machine: Machine) -> None:
     assert "Phase:          Succeeded" in machine.helm("test", "imagejob", "-n", HOME, "--timeout", "60s")
 
 
+def helm_install_another(machine: Machine, namespace: str, *words: str) -> None:
+    """A further release, with the values of the first one and more."""
+    values = ("--values", str(machine.folder / "values.yaml"), "--set", "crds.install=false", *words)
+    machine.helm("install", namespace, str(chart_folder()), "-n", namespace, "--create-namespace", *values)
+
+
 def helm_uninstall(machine: Machine) -> None:
     """The hook deletes jobs in flight; the administrator's Secret and the namespace stay."""
     machine.helm("uninstall", "imagejob", "-n", HOME, "--wait", "--timeout", "120s")
@@ -126,8 +132,8 @@ def kustomize_install(machine: Machine) -> None:
     machine.await_operator()
 
 
-def kustomize_uninstall(machine: Machine) -> None:
-    """By the command line: ImageJobs, CRDs, operator and namespace."""
+def command_line_uninstall(machine: Machine) -> None:
+    """ImageJobs, CRDs, operator and namespace; of a release of Helm the CRDs and ImageJobs only."""
     environment = {"KUBECONFIG": str(machine.kubectl.kubeconfig)}
     run([str(Path(sys.executable).parent / "imagejob"), "uninstall", "--yes"], env=environment, timeout=200)
 
@@ -162,7 +168,7 @@ class Way:
 
 WAYS = {
     "helm": Way(helm_install, helm_uninstall, keeps_crds=True),
-    "kustomize": Way(kustomize_install, kustomize_uninstall),
+    "kustomize": Way(kustomize_install, command_line_uninstall),
     "install.yaml": Way(manifest_install, manifest_uninstall),
 }
 
