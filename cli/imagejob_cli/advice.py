@@ -10,6 +10,7 @@ from imagejob.errors import Conflict
 from imagejob.gitops import managed_by
 from imagejob.job import ImageJob
 from imagejob.remedies import Fix
+from imagejob_cli.deletion import waits_for_operator
 from imagejob_cli.session import Session, now
 
 Advice = tuple[str, str]
@@ -24,6 +25,9 @@ def advice(session: Session, job: ImageJob) -> list[Advice]:
     name = job.name
     if job.unserved(now()):
         return [(session.command("doctor"), "find out which operator is missing")]
+    if job.deleted_at:
+        check = (session.command("doctor"), "check the operator, which ends the deletion")
+        return [check] if waits_for_operator(job) else []
     if job.phase == "Suspended":
         return [(session.command("resume", name), "start it again from its first item")]
     if not job.finished:

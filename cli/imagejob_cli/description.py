@@ -11,6 +11,7 @@ from imagejob.errors import ImageJobError
 from imagejob.gitops import managed_by
 from imagejob.job import ImageJob
 from imagejob_cli.advice import advice
+from imagejob_cli.deletion import HANGS, deletion, hangs
 from imagejob_cli.session import Session, now
 from imagejob_cli.terminal import clock, columns, counted, short, show, size, styled
 from imagejob_cli.timeline import State, timeline
@@ -61,8 +62,12 @@ def _heading(job: ImageJob) -> Iterator[RenderableType]:
     number = f"run {run.number}{name}" if run.number else ""
     line.append_text(styled("  " + ", ".join(filter(None, [number, took, items_text(job)]))))
     yield line
+    if deleted := deletion(job, now()):
+        yield styled(deleted, "bold yellow")
     if unserved := job.unserved(now()):
         yield styled(unserved, "yellow")
+    if hangs(job, now()):
+        yield styled(f"runbook {HANGS}", "yellow")
     if job.finished and job.spec.get("suspend"):
         yield styled("spec.suspend is true: a new run does not start until the job is resumed", "yellow")
     if owner := managed_by(job.body):
@@ -116,9 +121,10 @@ def error_section(job: ImageJob) -> Iterator[RenderableType]:
 
 
 def _waiting_section(job: ImageJob) -> Iterator[RenderableType]:
-    """What a run waits for, if it would fail with that at a deadline; empty if it makes progress."""
+    """What a run waits for, if it would fail with that at a deadline; empty if it makes progress or ends."""
     waiting = job.condition("Reconciling")
-    entry = explain_wait(job.phase, waiting.reason) if waiting and not job.error else None
+    waits = not (job.error or job.deleted_at)
+    entry = explain_wait(job.phase, waiting.reason) if waiting and waits else None
     if waiting is None or entry is None:
         return
     rows: Rows = [["evidence", waiting.message], ["remedy", entry.remedy.replace("`", "")]]

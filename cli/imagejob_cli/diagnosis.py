@@ -12,11 +12,14 @@ from typing import Any
 from imagejob.client import Client
 from imagejob.errors import Forbidden, ImageJobError, NotInstalled, Rejected
 from imagejob.operator_settings import OPERATOR, deployments, settings
+from imagejob_cli.deletion import hangs
+from imagejob_cli.operators import find_operators, place, ready, rivals
 from imagejob_cli.session import Session, now
 from imagejob_cli.terminal import named
 from imagejob_operator.naming.names import GROUP, PLURAL, STORE_PLURAL, VERSION
 
 DEFAULT_SELECTOR = "imagejob.dev/store=default"
+INSTALL = "docs/administrators/install.md"
 RUNBOOK = "docs/administrators/runbook.md"
 RIGHTS = (
     *((GROUP, PLURAL, "", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
@@ -54,7 +57,7 @@ def diagnose(session: Session, operator_namespace: str) -> Iterator[Finding]:
         Unreachable: The API server does not answer, or rejects the credentials.
     """
     yield _server(session)
-    checks = (_crds, _operator, _operator_store, _namespace, _rights, _quota, _stores, _jobs)
+    checks = (_crds, _operator, _others, _operator_store, _namespace, _rights, _quota, _stores, _jobs)
     for subject, check in zip(SUBJECTS, checks, strict=True):
         try:
             yield check(session, operator_namespace)
@@ -69,6 +72,7 @@ def diagnose(session: Session, operator_namespace: str) -> Iterator[Finding]:
 SUBJECTS = (
     "CRDs",
     "operator",
+    "other operators",
     "operator's store",
     "namespace",
     "rights",
@@ -96,7 +100,7 @@ def _server(session: Session, _: str = "") -> Finding:
 
 
 def _crds(session: Session, _: str) -> Finding:
-    remedy = f"ask an administrator to apply crds/ of the release; {RUNBOOK} has more"
+    remedy = f"ask an administrator to apply crds/ of the release: {INSTALL}#kustomize"
     try:
         served = _read(session.client, f"/apis/{GROUP}/{VERSION}").get("resources") or []
     except (NotInstalled, Rejected):
@@ -120,16 +124,32 @@ def _operator(session: Session, namespace: str) -> Finding:
             detail,
             "install the operator, or name its namespace: --operator-namespace",
         )
-    ready = sum((d.get("status") or {}).get("readyReplicas", 0) for d in found)
+    running = ready(found)
     wanted = sum((d.get("spec") or {}).get("replicas", 1) for d in found)
-    detail = f"{ready} of {wanted} replicas ready in namespace {namespace!r}"
+    detail = f"{running} of {wanted} replicas ready in namespace {namespace!r}"
     labels = f"app.kubernetes.io/name={OPERATOR}"
     remedy = session.of_the_cluster().kubectl("describe", "pods", "-n", namespace, "-l", labels)
     return (
         Finding("operator", Result.OK, detail)
-        if ready
+        if running
         else Finding("operator", Result.NOT_OK, detail, remedy)
     )
+
+
+def _others(session: Session, namespace: str) -> Finding:
+    subject, found = "other operators", find_operators(session.client, namespace)
+    if found.others and not found.own:
+        where = found.others[0]["metadata"]["namespace"]
+        remedy = f"if it is yours: --operator-namespace {where}"
+        return Finding(subject, Result.UNKNOWN, f"one is in namespace {where!r}", remedy)
+    if same := rivals(session.client, found):
+        names = ", ".join(place(one) for one in same)
+        detail = f"ImageJobs are processed twice, because this one handles the same: {names}"
+        remedy = (
+            f"give one of both another IMAGEJOB_CLASS, or other IMAGEJOB_WATCH_NAMESPACES; {INSTALL}#variants"
+        )
+        return Finding(subject, Result.NOT_OK, detail, remedy)
+    return Finding(subject, Result.OK, "none handles the same ImageJobs")
 
 
 def _operator_store(session: Session, namespace: str) -> Finding:
@@ -225,21 +245,36 @@ def _stores(session: Session, _: str) -> Finding:
     unready = []
     for store in stores:
         conditions = (store.get("status") or {}).get("conditions") or []
-        ready = next(
+        found = next(
             (c for c in conditions if c["type"] == "Ready"), {"message": "no operator has handled it"}
         )
-        if ready.get("status") != "True":
-            unready.append(f"{store['metadata']['name']}: {ready.get('message') or ready.get('reason', '')}")
+        if found.get("status") != "True":
+            unready.append(f"{store['metadata']['name']}: {found.get('message') or found.get('reason', '')}")
     if unready:
         remedy = "docs/administrators/stores.md has each reason"
         return Finding("ImageStores", Result.NOT_OK, "; ".join(unready), remedy)
     return Finding("ImageStores", Result.OK, f"{len(stores)} ready" if stores else "the namespace has none")
 
 
-def _jobs(session: Session, _: str) -> Finding:
-    jobs = session.client.list()
-    unserved = [(job.name, text) for job in jobs if (text := job.unserved(now()))]
-    if unserved:
-        names = named([name for name, _ in unserved], sys.stdout)
-        return Finding("ImageJobs", Result.NOT_OK, f"not handled by any operator: {names}", unserved[0][1])
+def _jobs(session: Session, operator_namespace: str) -> Finding:
+    jobs, problems, remedies = session.client.list(), [], []
+    if unserved := [(job.name, text) for job in jobs if (text := job.unserved(now()))]:
+        problems.append(f"not handled by any operator: {named([name for name, _ in unserved], sys.stdout)}")
+        remedies.append(unserved[0][1])
+    if late := [job.name for job in jobs if hangs(job, now())]:
+        problems.append(f"not deleted after 2 minutes: {named(late, sys.stdout)}")
+        remedies.append(f"{RUNBOOK}#a-deletion-hangs")
+    if problems:
+        return Finding("ImageJobs", Result.NOT_OK, "; ".join(problems), "; ".join(remedies))
+    if jobs and not _may_run(session, operator_namespace):
+        detail = f"{len(jobs)}; no operator that handles them is ready in namespace {operator_namespace!r}"
+        return Finding("ImageJobs", Result.UNKNOWN, detail)
     return Finding("ImageJobs", Result.OK, f"{len(jobs)}, all handled by an operator" if jobs else "none yet")
+
+
+def _may_run(session: Session, operator_namespace: str) -> bool:
+    """Whether an operator is ready, as far as the user may see."""
+    try:
+        return ready(deployments(session.client.transport, operator_namespace)) > 0
+    except ImageJobError:
+        return True

@@ -16,6 +16,7 @@ from imagejob.gitops import managed_by
 from imagejob.job import ImageJob
 from imagejob.names import checked_namespace
 from imagejob.operator_settings import OPERATOR
+from imagejob_cli.operators import Deployment, Operators, find_operators, ready
 from imagejob_cli.terminal import counted, named
 from imagejob_operator.naming.names import FINALIZER, GROUP, PLURAL, STORE_PLURAL
 
@@ -24,6 +25,7 @@ PAUSE = 1.0
 PART_OF = ("app.kubernetes.io/part-of", "imagejob")
 """The label of a namespace that the manifests of the release have made."""
 HELM_RELEASE = "meta.helm.sh/release-name"
+GUIDE = "docs/administrators/uninstall.md#one-of-several-operators has the steps"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 FLOW_SCHEMAS = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas"
@@ -80,32 +82,49 @@ def make_plan(client: Client, namespace: str, options: Sequence[str] = ()) -> Pl
         Conflict: Another operator uses the CRDs, or Argo CD or Flux would create everything again.
         ImageJobError: The user may not read it.
     """
-    operators = _items(client, "/apis/apps/v1/deployments", f"app.kubernetes.io/name={OPERATOR}")
-    others = sorted({one["metadata"]["namespace"] for one in operators} - {checked_namespace(namespace)})
-    if others:
-        own = shlex.join(["kubectl", "delete", "-k", "OVERLAY", *options])
-        raise Conflict(
-            f"another operator is in namespace {others[0]!r}, and uses the same CRDs: delete its Deployment "
-            f"first, or delete only yours with: {own}"
-        )
-    for one in operators:
+    operators = find_operators(client, checked_namespace(namespace))
+    if operators.others:
+        raise Conflict(_beside_another(operators, namespace, options))
+    for one in operators.own:
         if owner := managed_by(one):
             raise Conflict(
                 f"the operator is managed by {owner}, which would create it again: delete it there"
             )
-    releases = [
-        release
-        for one in operators
-        if (release := (one["metadata"].get("annotations") or {}).get(HELM_RELEASE))
-    ]
+    releases = _releases(operators.own)
     crds = [Object(f"{CRDS}/{plural}.{GROUP}") for plural in (PLURAL, STORE_PLURAL)]
     return Plan(
         jobs=_jobs(client),
         crds=[one for one in crds if _body(client, one.path) is not None],
         rest=[] if releases else _rest(client, namespace),
-        ready=any((one.get("status") or {}).get("readyReplicas") for one in operators),
+        ready=ready(operators.own) > 0,
         by_hand=_helm(releases[0], namespace, options) if releases else "",
     )
+
+
+def _beside_another(operators: Operators, namespace: str, options: Sequence[str]) -> str:
+    """How to uninstall one of several operators."""
+    there = f"another operator is in namespace {operators.others[0]['metadata']['namespace']!r}"
+    if not operators.own:
+        return f"{there}, and none in {namespace!r}: name the namespace of yours with --operator-namespace"
+    if releases := _releases(operators.own):
+        helm = _helm(releases[0], namespace, options)
+        yours = f"{helm}, after the value crds.keep of the release is true"
+    else:
+        yours = (
+            f"its ImageJobs while it runs, then the namespace {namespace!r}, and the ClusterRoles and "
+            "bindings that only your operator uses; not an overlay or install.yaml, which contain the CRDs"
+        )
+    return (
+        f"{there}, and uses the same CRDs, with which all its ImageJobs would be deleted. Keep the CRDs, and "
+        f"delete only yours: {yours}. Or uninstall the other operator first, as it was installed and without "
+        f"its CRDs. {GUIDE}"
+    )
+
+
+def _releases(operators: Sequence[Deployment]) -> list[str]:
+    """The releases of Helm that have made operators."""
+    annotations = [one["metadata"].get("annotations") or {} for one in operators]
+    return [found[HELM_RELEASE] for found in annotations if HELM_RELEASE in found]
 
 
 def _helm(release: str, namespace: str, options: Sequence[str]) -> str:
@@ -139,9 +158,8 @@ def _rest(client: Client, namespace: str) -> list[Object]:
     return [one for one in (*own, *bindings, *cluster) if _body(client, one.path) is not None]
 
 
-def _items(client: Client, path: str, labels: str = "") -> list[dict[str, Any]]:
-    params = {"labelSelector": labels} if labels else {}
-    items: list[dict[str, Any]] = client.transport.request("GET", path, path, params)["items"]
+def _items(client: Client, path: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = client.transport.request("GET", path, path)["items"]
     return items
 
 
@@ -179,7 +197,7 @@ def delete_jobs(client: Client, plan: Plan, timeout: float, force: bool) -> None
         Conflict: No operator runs, so they would keep their finalizers, and `force` is false.
         WaitTimeout: They are not gone in time.
     """
-    guarded = [job for job in plan.jobs if FINALIZER in (job.body["metadata"].get("finalizers") or [])]
+    guarded = [job for job in plan.jobs if FINALIZER in job.finalizers]
     if guarded and not plan.ready and not force:
         raise Conflict(
             f"no operator is ready, so {_named(guarded)} would keep the finalizer {FINALIZER}: start the "
@@ -190,7 +208,7 @@ def delete_jobs(client: Client, plan: Plan, timeout: float, force: bool) -> None
             client.delete(job.name, job.namespace)
     if force and not plan.ready:
         for job in guarded:
-            kept = [name for name in job.body["metadata"]["finalizers"] if name != FINALIZER]
+            kept = [name for name in job.finalizers if name != FINALIZER]
             with _missing_allowed():
                 client.patch(job.name, {"metadata": {"finalizers": kept}}, job.namespace)
     await_gone(lambda: [f"{job.namespace}/{job.name}" for job in _jobs(client)], timeout)

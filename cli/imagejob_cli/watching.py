@@ -14,6 +14,7 @@ import typer
 
 from imagejob.job import ImageJob
 from imagejob.printable import visible
+from imagejob_cli.deletion import undeleted
 from imagejob_cli.description import summary
 from imagejob_cli.exits import INTERRUPTED, of_job
 from imagejob_cli.session import Session, now
@@ -133,7 +134,8 @@ def line_of(job: ImageJob) -> str:
     items, words = job.items, [job.phase]
     if items.total:
         words.append(f"{items.finished}/{counted(items.total, 'item')}")
-    if error := job.error:
+    error = None if job.deleted_at else job.error
+    if error:
         words.append(f"{error.code} {error.reason}: {error.message}")
     elif waiting := waiting_for(job):
         words.append(waiting)
@@ -141,7 +143,9 @@ def line_of(job: ImageJob) -> str:
 
 
 def waiting_for(job: ImageJob) -> str:
-    """What a job waits for; empty if it makes progress."""
+    """What a job or its deletion waits for; empty if it makes progress."""
+    if deleted := undeleted(job):
+        return "; ".join(filter(None, [deleted, job.unserved(now())]))
     return job.unserved(now()) or ("" if job.error else job.waits_for)
 
 

@@ -43,6 +43,16 @@ class ImageJob:
         return str(self.body["metadata"].get("namespace") or "")
 
     @property
+    def deleted_at(self) -> datetime | None:
+        """Since when it is being deleted; None if it is not."""
+        return _moment(self.body["metadata"].get("deletionTimestamp"))
+
+    @property
+    def finalizers(self) -> tuple[str, ...]:
+        """What has to be removed from it before it is gone."""
+        return tuple(self.body["metadata"].get("finalizers") or ())
+
+    @property
     def spec(self) -> Mapping[str, Any]:
         """Its spec."""
         spec: Mapping[str, Any] = self.body.get("spec") or {}
@@ -141,15 +151,13 @@ class ImageJob:
     def _unhandled(self) -> tuple[str, datetime | None]:
         """What the status does not show yet, and since when."""
         metadata, phase = self.body["metadata"], self.status.phase
-        if not phase:
+        if not phase and not self.deleted_at:
             return "it", _moment(metadata.get("creationTimestamp"))
         if phase == "Deleting":
             return "", None
-        if deleted := metadata.get("deletionTimestamp"):
+        if self.deleted_at:
             # Without the finalizer of an operator, the deletion waits for another controller.
-            return "its deletion", _moment(deleted) if FINALIZER in (
-                metadata.get("finalizers") or []
-            ) else None
+            return "its deletion", self.deleted_at if FINALIZER in self.finalizers else None
         wanted = (self.spec.get("run") or {}).get("id")
         current = self.status.observed_generation == metadata.get("generation")
         if phase in ("Cancelling", "Failing") or wanted == (self.run.id or None) or current:

@@ -9,6 +9,7 @@ import typer
 
 from imagejob.job import ImageJob
 from imagejob_cli import options, terminal
+from imagejob_cli.deletion import deletion
 from imagejob_cli.session import connect, now
 from imagejob_operator.api.phase import Phase
 
@@ -61,7 +62,9 @@ def _row(job: ImageJob, everywhere: bool) -> list[str | Text]:
 
 
 def why(job: ImageJob) -> str:
-    """The error of a job, or what it waits for, in one line."""
+    """What its deletion waits for, the error of a job, or what it waits for, in one line."""
+    if deleted := deletion(job, now()):
+        return "; ".join(filter(None, [deleted, job.unserved(now())]))
     if error := job.error:
         return f"{error.code} {error.reason}: {error.message}"
     if text := job.unserved(now()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,21 +11,27 @@ import pytest
 from fakes.transport import FakeTransport, job
 from imagejob import Forbidden, ImageJobError, NotInstalled, Unreachable
 from imagejob_cli.diagnosis import RIGHTS, SUBJECTS
+from imagejob_operator.naming.names import FINALIZER
 from unit.cli.conftest import Run
 
 API = "/apis/imagejob.dev/v1alpha1"
 OPERATOR = "/api/v1/namespaces/imagejob-system"
 METRICS = f"{OPERATOR}/services/imagejob-operator:http/proxy/metrics"
+ALL_DEPLOYMENTS = "/apis/apps/v1/deployments"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/imagejob-system/deployments"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 QUOTAS = "/api/v1/namespaces/shop/resourcequotas"
 STORES = f"{API}/namespaces/shop/imagestores"
 
 
-def deployment(ready: int) -> dict[str, Any]:
+def deployment(ready: int, namespace: str = "imagejob-system", replicas: int = 2) -> dict[str, Any]:
     containers = [{"envFrom": [{"configMapRef": {"name": "settings"}}]}]
     template = {"spec": {"containers": containers}}
-    return {"spec": {"replicas": 2, "template": template}, "status": {"readyReplicas": ready}}
+    return {
+        "metadata": {"name": "imagejob-operator", "namespace": namespace},
+        "spec": {"replicas": replicas, "template": template},
+        "status": {"readyReplicas": ready},
+    }
 
 
 def store(status: str, message: str = "") -> dict[str, Any]:
@@ -45,6 +52,7 @@ def sound(api: FakeTransport) -> FakeTransport:
         "/apis/authentication.k8s.io/v1/selfsubjectreviews": {"status": {"userInfo": {"username": "jane"}}},
         API: {"resources": [{"name": "imagejobs"}, {"name": "imagestores"}]},
         DEPLOYMENTS: {"items": [deployment(2)]},
+        ALL_DEPLOYMENTS: {"items": [deployment(2)]},
         METRICS: {"text": "# HELP\nimagejob_store_usable 1.0\n"},
         f"{OPERATOR}/configmaps/settings": {"data": {"IMAGEJOB_NAMESPACE_SELECTOR": "team=a,imagejob=yes"}},
         "/api/v1/namespaces/shop": {"metadata": {"labels": {"team": "a", "imagejob": "yes"}}},
@@ -64,6 +72,7 @@ def test_a_sound_cluster_is_exit_0(sound: FakeTransport, run: Run) -> None:
 ✓  API server        Kubernetes v1.35.4, you are jane
 ✓  CRDs              imagejobs and imagestores in imagejob.dev/v1alpha1
 ✓  operator          2 of 2 replicas ready in namespace 'imagejob-system'
+✓  other operators   none handles the same ImageJobs
 ✓  operator's store  the operator can list its staging
 ✓  namespace         'shop' may use the operator's store
 ✓  rights            you may use ImageJobs and read Pods in namespace 'shop'
@@ -85,7 +94,7 @@ def test_a_sound_cluster_is_exit_0(sound: FakeTransport, run: Run) -> None:
             NotInstalled("x"),
             "CRDs",
             "imagejobs, imagestores in imagejob.dev/v1alpha1: not installed",
-            "crds/",
+            "crds/ of the release: docs/administrators/install.md#kustomize",
         ),
         (API, {"resources": [{"name": "imagejobs"}]}, "CRDs", "imagestores in", "administrator"),
         (DEPLOYMENTS, {"items": []}, "operator", "no Deployment of it in", "--operator-namespace"),
@@ -141,7 +150,99 @@ def test_jobs_that_no_operator_handles(sound: FakeTransport, run: Run) -> None:
     assert "is spec.class missing?" in done.out
 
 
-@pytest.mark.parametrize("path", [DEPLOYMENTS, METRICS, "/api/v1/namespaces/shop", QUOTAS, STORES])
+def test_deletions_that_hang_are_named(sound: FakeTransport, run: Run) -> None:
+    for name, seconds in (("a", 150), ("b", 60)):
+        body = job(name, "Deleting")
+        since = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+        body["metadata"] |= {"deletionTimestamp": since, "finalizers": [FINALIZER]}
+        sound.add(body)
+    done = run("doctor")
+    assert done.code == 3
+    assert "✗  ImageJobs         not deleted after 2 minutes: a\n" in done.out
+    assert "→ docs/administrators/runbook.md#a-deletion-hangs" in done.out
+
+
+@pytest.mark.parametrize("found", [[], [deployment(0)]])
+def test_without_an_operator_no_job_counts_as_handled(
+    sound: FakeTransport, run: Run, found: list[Any]
+) -> None:
+    sound.add(job("a", "Running"), job("b", "Succeeded"))
+    assert "✓  ImageJobs         2, all handled by an operator\n" in run("doctor").out
+    sound.answers[DEPLOYMENTS] = {"items": found}
+    out = run("doctor").out
+    assert "handled by an operator" not in out
+    text = "2; no operator that handles them is ready in namespace 'imagejob-system'"
+    assert f"?  ImageJobs         {text}\n" in out
+
+
+def second(sound: FakeTransport, ours: dict[str, str], theirs: dict[str, str], replicas: int = 1) -> None:
+    other = deployment(1, "second", replicas)
+    sound.answers[ALL_DEPLOYMENTS] = {"items": [deployment(2), other]}
+    usual = {"IMAGEJOB_NAMESPACE_SELECTOR": "*"}
+    sound.answers[f"{OPERATOR}/configmaps/settings"] = {"data": usual | ours}
+    sound.answers["/api/v1/namespaces/second/configmaps/settings"] = {"data": theirs}
+
+
+CLASS, WATCHED = "IMAGEJOB_CLASS", "IMAGEJOB_WATCH_NAMESPACES"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({}, {}),
+        ({CLASS: "a"}, {CLASS: "a"}),
+        ({WATCHED: "shop, blog"}, {}),
+        ({WATCHED: "shop, blog"}, {WATCHED: "blog"}),
+    ],
+)
+def test_a_second_operator_of_the_same_jobs_is_named(
+    sound: FakeTransport, run: Run, ours: dict[str, str], theirs: dict[str, str]
+) -> None:
+    second(sound, ours, theirs)
+    done = run("doctor")
+    assert done.code == 3
+    assert "✗  other operators   ImageJobs are processed twice" in done.out
+    assert "Deployment 'imagejob-operator' in namespace 'second'" in done.out
+    assert "→ give one of both another IMAGEJOB_CLASS, or other IMAGEJOB_WATCH_NAMESPACES" in done.out
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "replicas"),
+    [
+        ({}, {CLASS: "a"}, 1),
+        ({CLASS: "b"}, {CLASS: "a"}, 1),
+        ({WATCHED: "shop"}, {WATCHED: "blog"}, 1),
+        ({}, {}, 0),
+    ],
+)
+def test_operators_of_different_jobs_are_fine(
+    sound: FakeTransport, run: Run, ours: dict[str, str], theirs: dict[str, str], replicas: int
+) -> None:
+    second(sound, ours, theirs, replicas)
+    done = run("doctor")
+    assert done.code == 0
+    assert "✓  other operators   none handles the same ImageJobs" in done.out
+
+
+def test_a_variable_of_the_deployment_counts_more_than_the_configmap(sound: FakeTransport, run: Run) -> None:
+    second(sound, {}, {CLASS: "a"})
+    both: Any = sound.answers[ALL_DEPLOYMENTS]
+    container = both["items"][1]["spec"]["template"]["spec"]["containers"][0]
+    container["env"] = [{"name": CLASS, "value": ""}, {"name": "POD_NAME", "valueFrom": {}}]
+    assert "ImageJobs are processed twice" in run("doctor").out
+
+
+def test_the_namespace_of_the_only_operator_is_suggested(sound: FakeTransport, run: Run) -> None:
+    sound.answers[DEPLOYMENTS] = {"items": []}
+    sound.answers[ALL_DEPLOYMENTS] = {"items": [deployment(1, "second")]}
+    out = run("doctor").out
+    assert "?  other operators   one is in namespace 'second'\n" in out
+    assert "→ if it is yours: --operator-namespace second" in out
+
+
+@pytest.mark.parametrize(
+    "path", [DEPLOYMENTS, ALL_DEPLOYMENTS, METRICS, "/api/v1/namespaces/shop", QUOTAS, STORES]
+)
 def test_what_the_user_may_not_read_is_not_checked_and_not_wrong(
     sound: FakeTransport, run: Run, path: str
 ) -> None:

@@ -188,3 +188,36 @@ def test_a_namespace_that_is_not_ours_stays(installed: Installed, run: Run) -> N
     assert run("uninstall", "--yes").code == 0
     assert NAMESPACE in installed.answers
     assert "imagejob-system" not in deleted(installed)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "advised"),
+    [
+        (
+            {"annotations": {"meta.helm.sh/release-name": "images"}},
+            "delete only yours: helm uninstall images -n imagejob-system, after the value crds.keep",
+        ),
+        (
+            {},
+            "delete only yours: its ImageJobs while it runs, then the namespace 'imagejob-system', and the "
+            "ClusterRoles and bindings that only your operator uses; not an overlay or install.yaml",
+        ),
+    ],
+)
+def test_one_of_two_operators_is_uninstalled_without_the_crds(
+    installed: Installed, run: Run, metadata: dict[str, Any], advised: str
+) -> None:
+    both = [operator(namespace="second"), operator(**metadata)]
+    installed.answers["/apis/apps/v1/deployments"] = {"items": both}
+    refused = run("uninstall", "--yes")
+    assert (refused.code, installed.changes) == (2, [])
+    assert "another operator is in namespace 'second', and uses the same CRDs" in refused.err
+    assert f"Keep the CRDs, and {advised}" in refused.err
+    assert "kubectl delete -k" not in refused.err
+    assert "delete its Deployment" not in refused.err
+
+
+def test_the_only_operator_in_another_namespace_has_to_be_named(installed: Installed, run: Run) -> None:
+    installed.answers["/apis/apps/v1/deployments"] = {"items": [operator(namespace="second")]}
+    refused = run("uninstall", "--yes")
+    assert "none in 'imagejob-system': name the namespace of yours with --operator-namespace" in refused.err

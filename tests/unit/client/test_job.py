@@ -89,6 +89,8 @@ def test_a_job_that_no_operator_serves() -> None:
         ("Running", 5, FINALIZER, ""),
         ("Deleting", 40, FINALIZER, ""),
         ("Running", 40, "foregroundDeletion", ""),
+        ("", 40, FINALIZER, f"no operator has handled its deletion {NO_OPERATOR}"),
+        ("", 40, "foregroundDeletion", ""),
     ],
 )
 def test_a_deletion_that_no_operator_handles(phase: str, seconds: float, finalizer: str, shown: str) -> None:
