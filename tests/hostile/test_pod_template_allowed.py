@@ -18,7 +18,7 @@ from imagejob_operator.validation.pod_template_policy import PodTemplatePolicy
 
 NEEDED = {
     "IMAGEJOB_STORE_ENDPOINT": "s:9000",
-    "IMAGEJOB_STORE_BUCKET": "b",
+    "IMAGEJOB_STORE_BUCKET": "media",
     "IMAGEJOB_PROCESSOR_IMAGE": "i",
     "POD_NAMESPACE": "n",
     "POD_NAME": "p",

@@ -18,7 +18,7 @@ from imagejob_operator.settings import read_settings
 
 NEEDED = {
     "IMAGEJOB_STORE_ENDPOINT": "s:9000",
-    "IMAGEJOB_STORE_BUCKET": "b",
+    "IMAGEJOB_STORE_BUCKET": "media",
     "IMAGEJOB_STORE_ACCESS_KEY": "a",
     "IMAGEJOB_STORE_SECRET_KEY": "s",
     "IMAGEJOB_PROCESSOR_IMAGE": "i",
