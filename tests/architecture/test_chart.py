@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -40,6 +41,12 @@ def test_every_manifest_of_the_base_is_copied() -> None:
 def test_the_schema_has_every_setting() -> None:
     schema = json.loads((chart.chart_folder() / "values.schema.json").read_text())
     assert schema["properties"]["settings"]["properties"].keys() == VARIABLES - FIXED - SECRET
+
+
+def test_the_settings_that_the_chart_refuses_are_named() -> None:
+    text = (ROOT / "docs" / "administrators" / "install.md").read_text()
+    helm = text.partition("\n## Helm\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`([A-Z_]+)`", helm)) >= FIXED | SECRET
 
 
 def test_the_chart_has_the_version_of_the_project() -> None:

@@ -59,6 +59,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a secret among the settings": ({"settings": {**STORE, "OTEL_EXPORTER_OTLP_HEADERS": "a=b"}}, "HEADERS"),
     "an unknown value": ({"settings": STORE, "replica": 2}, "replica"),
     "no replica": ({"settings": STORE, "replicas": 0}, "replicas"),
+    "volumes that are no list": ({"settings": STORE, "volumes": {"name": "ca"}}, "volumes"),
+    "a volume without a name": ({"settings": STORE, "volumes": [{"configMap": {}}]}, "volumes"),
+    "mounts that are no list": ({"settings": STORE, "volumeMounts": "/etc/ca"}, "volumeMounts"),
+    "a mount without a path": ({"settings": STORE, "volumeMounts": [{"name": "ca"}]}, "mountPath"),
 }
 
 
@@ -140,6 +144,21 @@ def test_a_value_of_a_pod_is_in_the_deployment() -> None:
     hook = one_of(objects, "Job")["spec"]["template"]["spec"]
     assert hook["imagePullSecrets"] == given["imagePullSecrets"]
     assert hook["tolerations"] == given["tolerations"]
+
+
+def test_a_config_map_can_be_mounted_beside_the_credentials() -> None:
+    volume = {"name": "ca", "configMap": {"name": "store-authority"}}
+    mount = {"name": "ca", "mountPath": "/etc/imagejob/ca", "readOnly": True}
+    objects = chart_objects(values(STORE, volumes=[volume], volumeMounts=[mount]))
+    before = one_of(default(), "Deployment")["spec"]["template"]["spec"]
+    pod = one_of(objects, "Deployment")["spec"]["template"]["spec"]
+    assert pod["volumes"] == [*before["volumes"], volume]
+    assert pod["containers"][0]["volumeMounts"] == [*before["containers"][0]["volumeMounts"], mount]
+    for one in (pod, before):
+        del one["volumes"], one["containers"][0]["volumeMounts"]
+    assert pod == before
+    changed = {text.partition(":")[0] for text in differences(objects, default())}
+    assert changed == {"Deployment/imagejob-system/imagejob-operator"}
 
 
 def test_the_hook_can_be_left_out() -> None:

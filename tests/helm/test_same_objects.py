@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
+import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +27,7 @@ from helm.renderings import (
     shared_by_kustomize,
     values,
 )
+from localcluster.paths import repository
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -65,6 +69,50 @@ def test_monitoring_is_the_component() -> None:
     monitoring = {"enabled": True, "labels": {"release": "prometheus"}}
     chart = shared_by_helm(chart_objects(values(STORE, monitoring=monitoring)))
     assert differences(chart, [*base(), config_map(STORE), *component]) == []
+
+
+def _snippets(page: str, heading: str) -> list[Any]:
+    """The YAML below a heading of a page for administrators."""
+    text = (repository() / "docs" / "administrators" / page).read_text()
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return [yaml.safe_load(found) for found in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)]
+
+
+def _by_name(objects: list[Object]) -> list[Object]:
+    """Objects whose Deployment has its volumes in the order of their names: kustomize puts new ones first."""
+    pod = one_of(objects, "Deployment")["spec"]["template"]["spec"]
+    for one in (pod["volumes"], pod["containers"][0]["volumeMounts"]):
+        one.sort(key=lambda found: found["name"])
+    return objects
+
+
+def test_a_private_authority_is_mounted_alike_by_both_examples(tmp_path: Path) -> None:
+    helm, patches, _ = _snippets("platforms.md", "Private certificate authority")
+    (tmp_path / "kustomization.yaml").write_text(
+        yaml.safe_dump({"resources": [os.path.relpath(MANIFESTS / "base", tmp_path)], **patches})
+    )
+    overlay = shared_by_kustomize(kustomize_objects(tmp_path))
+    settings = {**STORE, **helm.pop("settings")}
+    chart = shared_by_helm(chart_objects(values(settings, **helm)))
+    image = one_of(overlay, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    image["image"] = one_of(chart, "Deployment")["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert differences(_by_name(chart), _by_name([*overlay, config_map(settings)])) == []
+    pod = one_of(chart, "Deployment")["spec"]["template"]["spec"]
+    assert _file_is_mounted(pod, settings["IMAGEJOB_STORE_CA_FILE"])
+
+
+def test_the_example_of_the_event_sink_mounts_the_file_of_the_token() -> None:
+    (helm,) = _snippets("configuration.md", "Notifications")
+    settings = {**STORE, **helm.pop("settings")}
+    pod = one_of(chart_objects(values(settings, **helm)), "Deployment")["spec"]["template"]["spec"]
+    assert _file_is_mounted(pod, settings["IMAGEJOB_EVENT_SINK_TOKEN_FILE"])
+    assert not _file_is_mounted(pod, "/etc/imagejob/other/token")
+
+
+def _file_is_mounted(pod: dict[str, Any], file: str) -> bool:
+    names = {volume["name"] for volume in pod["volumes"]}
+    mounts = pod["containers"][0]["volumeMounts"]
+    return any(m["mountPath"] == str(Path(file).parent) and m["name"] in names for m in mounts)
 
 
 def test_install_yaml_is_the_base_with_the_image_of_this_version() -> None:
