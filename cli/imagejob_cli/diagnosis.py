@@ -160,7 +160,8 @@ def _operator_store(session: Session, namespace: str) -> Finding:
         return Finding("operator's store", Result.UNKNOWN, "the metrics of the operator do not name it")
     if float(value[1]):
         return Finding("operator's store", Result.OK, "the operator can list its staging")
-    log = session.of_the_cluster().kubectl("logs", "-n", namespace, f"deployment/{OPERATOR}")
+    labels = f"app.kubernetes.io/name={OPERATOR}"
+    log = session.of_the_cluster().kubectl("logs", "-n", namespace, "-l", labels, "--prefix")
     remedy = f"see the log: {log}; {RUNBOOK}#the-store-is-unavailable"
     return Finding("operator's store", Result.NOT_OK, "the operator cannot list its staging", remedy)
 
