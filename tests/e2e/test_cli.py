@@ -126,7 +126,7 @@ def test_a_run_is_suspended_resumed_and_cancelled(
 def test_what_is_wrong_is_named(run: Run, client: Client) -> None:
     done = run("doctor")
     assert done.code == 0, done
-    assert done.out.count("✓") == 9
+    assert done.out.count("✓") == 10
     manifest = build("a", source={"keys": ["a.jpg"]}, renditions=[rendition("out", width=20)])
     manifest["spec"]["renditons"] = []
     with pytest.raises(Invalid, match=r'unknown field "spec\.renditons"'):
