@@ -12,6 +12,7 @@ import pytest
 
 from localcluster.paths import repository
 from testsuite.__main__ import Outcome, main, missing_rights, read_counts, run_group, run_step, table
+from testsuite.background import AUTOGROUP, NICE
 from testsuite.steps import STEPS, Step, choose
 
 TESTS = Step("tests", "check", (sys.executable, "-m", "pytest", "-q"))
@@ -106,33 +107,15 @@ def test_each_cluster_is_used_by_one_lane() -> None:
     assert len(lanes) == len({cluster for cluster, _ in lanes}) == 2
 
 
-BURN = (
-    "import os, time\n"
-    "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-    "end = time.monotonic() + 0.8\n"
-    "while time.monotonic() < end: pass\n"
-    "print(time.process_time())\n"
-)
-
-
-def seconds_beside_a_busy_session(*command: str) -> tuple[float, float]:
-    """CPU time of the command and of an ordinary session, on the same CPU."""
-    both = [
-        subprocess.Popen([*words, sys.executable, "-c", BURN], stdout=subprocess.PIPE, start_new_session=True)
-        for words in (command, ())
-    ]
-    mine, other = (float(process.communicate()[0]) for process in both)
-    return mine, other
-
-
-def test_steps_in_the_background_leave_most_of_the_cpu_to_other_sessions(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(repository() / "tools"))
-    # The shell runs the command in a child: no process leads a session twice.
-    command = ("sh", "-c", '"$0" -m testsuite.background "$@"; :', sys.executable)
-    mine, other = seconds_beside_a_busy_session(*command)
-    assert mine < other / 2
+def test_a_command_in_the_background_has_a_session_with_less_cpu_time() -> None:
+    shown = "import os, pathlib; print(os.getsid(0) == os.getpid(), os.nice(0)); "
+    shown += f"place = pathlib.Path({str(AUTOGROUP)!r}); print(place.read_text() if place.exists() else '')"
+    command = [sys.executable, "-m", "testsuite.background", sys.executable, "-c", shown]
+    environment = {**os.environ, "PYTHONPATH": str(repository() / "tools")}
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    mine, session = found.splitlines()[:2]
+    assert mine == f"True {os.nice(0) + NICE}"
+    assert session.endswith(f"nice {NICE}") or not os.access(AUTOGROUP, os.W_OK)
 
 
 SUITE = """
