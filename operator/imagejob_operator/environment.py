@@ -52,10 +52,13 @@ class Environment:
         except ValueError:
             invalid(name, value, rule)
 
-    def matching(self, name: str, default: str, pattern: re.Pattern[str], rule: str) -> str:
+    def matching(self, name: str, default: str, pattern: str | re.Pattern[str], rule: str) -> str:
         """A value that matches a pattern as a whole."""
-        value = self.get(name, default)
-        return value if pattern.fullmatch(value) else invalid(name, value, rule)
+        return self.matched(name, self.get(name, default), pattern, rule)
+
+    def matched(self, name: str, value: str, pattern: str | re.Pattern[str], rule: str) -> str:
+        """The value, or one of a list; InvalidSettings if it does not match a pattern as a whole."""
+        return value if re.fullmatch(pattern, value) else invalid(name, value, rule)
 
     def number(self, name: str, default: int) -> int:
         """An integer from 1 to 86400."""

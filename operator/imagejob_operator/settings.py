@@ -141,14 +141,14 @@ def read_scope(environment: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
 
 
 def _store(env: Environment) -> StoreLocation:
-    env.required("STORE_ENDPOINT", "host:port of the object store")
-    env.required("STORE_BUCKET", "name of an existing bucket")
+    endpoint = env.required("STORE_ENDPOINT", "host:port of the object store")
+    bucket = env.required("STORE_BUCKET", "name of an existing bucket")
     return StoreLocation(
-        endpoint=env.matching("STORE_ENDPOINT", "", re.compile(ENDPOINT), HOST_RULE),
-        bucket=env.matching("STORE_BUCKET", "", re.compile(BUCKET), "the name of a bucket, without s3://"),
+        endpoint=env.matched("STORE_ENDPOINT", endpoint, ENDPOINT, HOST_RULE),
+        bucket=env.matched("STORE_BUCKET", bucket, BUCKET, "the name of a bucket, without s3://"),
         region=env.get("STORE_REGION", "us-east-1"),
         secure=env.boolean("STORE_SECURE", True),
-        pod_endpoint=env.matching("STORE_POD_ENDPOINT", "", re.compile(f"({ENDPOINT})?"), HOST_RULE),
+        pod_endpoint=env.matching("STORE_POD_ENDPOINT", "", f"({ENDPOINT})?", HOST_RULE),
         virtual_host=env.choice("STORE_ADDRESSING", Addressing.PATH) is Addressing.VIRTUAL_HOST,
         ca_bundle=_ca_bundle(env),
     )
@@ -169,11 +169,10 @@ def _ca_bundle(env: Environment) -> str:
 
 
 def _watch_namespaces(env: Environment) -> tuple[str, ...]:
-    found = env.words("WATCH_NAMESPACES")
-    for name in found:
-        if not NAMESPACE.fullmatch(name):
-            invalid("WATCH_NAMESPACES", name, "names of namespaces, separated by commas")
-    return found
+    rule = "names of namespaces, separated by commas"
+    return tuple(
+        env.matched("WATCH_NAMESPACES", name, NAMESPACE, rule) for name in env.words("WATCH_NAMESPACES")
+    )
 
 
 def _selector(env: Environment) -> Mapping[str, str]:

@@ -32,7 +32,7 @@ from imagejob_operator.decision.action import Launch
 from imagejob_operator.decision.attempt import AttemptCounts
 from imagejob_operator.decision.operation import Publish, Stage
 from imagejob_operator.documents.outputs import PlannedItem, planned_outputs
-from imagejob_operator.documents.staging import input_key, order_key, result_key
+from imagejob_operator.documents.staging import Manifest, input_key, order_key, result_key
 from imagejob_operator.naming.prefixes import report_key
 from imagejob_operator.operations.fresh_runs import FreshRuns
 from imagejob_operator.operations.manifest import manifest_head
@@ -132,21 +132,25 @@ def place(s3: Any) -> Iterator[Place]:
     bench.close()
 
 
-async def run(
-    place: Place, source: dict[str, Any], template: str = "{dir}{name}-{rendition}.{ext}"
-) -> list[str]:
-    """A whole run but for the picture work: what a Pod makes of an item is its bytes and a mark."""
-    wanted = spec(source=source, destination={"prefix": "out/", "keyTemplate": template})
-    store = place.bench.store
-    await stage(
-        store,
-        downloader(),
-        CountingTelemetry(),
-        FreshRuns(),
-        job(status(Phase.STAGING), wanted),
-        Stage(PREFIX),
-    )
+TEMPLATE = "{dir}{name}-{rendition}.{ext}"
+
+
+def spec_of(source: dict[str, Any], template: str = TEMPLATE) -> dict[str, Any]:
+    return spec(source=source, destination={"prefix": "out/", "keyTemplate": template})
+
+
+async def staged(place: Place, wanted: dict[str, Any]) -> Manifest:
+    """Stage the sources of a spec."""
+    store, of = place.bench.store, job(status(Phase.STAGING), wanted)
+    await stage(store, downloader(), CountingTelemetry(), FreshRuns(), of, Stage(PREFIX))
     manifest, _ = await read_staged(store, PREFIX, FreshRuns())
+    return manifest
+
+
+async def run(place: Place, source: dict[str, Any], template: str = TEMPLATE) -> list[str]:
+    """A whole run but for the picture work: what a Pod makes of an item is its bytes and a mark."""
+    store, wanted = place.bench.store, spec_of(source, template)
+    manifest = await staged(place, wanted)
     count = len(manifest.items)
     of = job(status(Phase.PUBLISHING, counts=[AttemptCounts(1)], items=count, per_shard=count), wanted)
     await write_order(store, of, await manifest_head(store, PREFIX), Launch(PREFIX, 0, 1), timedelta(hours=1))
@@ -200,20 +204,8 @@ async def test_keys_that_xml_cannot_have(place: Place) -> None:
         ["in/ab.jpg", "in/b/c.jpg", "in/d\x7f.jpg"],
     )
     stored(place, bad + good)
-    template = "{dir}{name}-{rendition}.{ext}"
-    wanted = spec(
-        source={"match": {"prefix": "in/"}}, destination={"prefix": "out/", "keyTemplate": template}
-    )
     store = place.bench.store
-    await stage(
-        store,
-        downloader(),
-        CountingTelemetry(),
-        FreshRuns(),
-        job(status(Phase.STAGING), wanted),
-        Stage(PREFIX),
-    )
-    manifest, _ = await read_staged(store, PREFIX, FreshRuns())
+    manifest = await staged(place, spec_of({"match": {"prefix": "in/"}}))
     found = {item.source: item.error.code if item.error else None for item in manifest.items}
     if place.kind == "versitygw":
         assert found == {**dict.fromkeys(good), "in/a\ufffd.jpg": "IMG_010", "in/b\ufffd/c.jpg": "IMG_010"}
@@ -264,7 +256,7 @@ def test_keys_out_of_the_jail_reach_no_server(key: str) -> None:
 
 
 def test_every_odd_key_has_an_output_of_its_own() -> None:
-    of = job(wanted=spec(destination={"prefix": "out/", "keyTemplate": "{dir}{name}-{rendition}.{ext}"})).spec
+    of = job(wanted=spec(destination={"prefix": "out/", "keyTemplate": TEMPLATE})).spec
     planned = planned_outputs(of, [PlannedItem(key, place) for place, key in enumerate(ODD)])  # type: ignore[arg-type]
     assert len({output.key for outputs in planned for output in outputs}) == len(ODD)
 

@@ -11,7 +11,7 @@ from kubernetes import watch
 from demo import photos
 from demo.stack import NAMESPACE, OPERATOR
 from e2e.test_suspend import rests, wish
-from e2e.world import GROUP, LARGE, PLURAL, VERSION, Shop, ended, image_job, phase, until, verdict
+from e2e.world import GROUP, LARGE, PLURAL, ROOMY, VERSION, Shop, ended, image_job, phase, until, verdict
 
 MOST = 6.5
 """Seconds between two changes: five, and the time to read and to write."""
@@ -19,9 +19,7 @@ MOST = 6.5
 
 def test_the_progress_moves_every_five_seconds(shop: Shop, large_photo: bytes) -> None:
     keys = shop.upload_copies(large_photo, 120)
-    # All three Pods run at once, also on two CPUs that the control plane has requested most of.
-    small = {"resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}}}
-    execution = {"itemsPerPod": 40, "parallelism": 3, "podTemplate": small}
+    execution = {"itemsPerPod": 40, "parallelism": 3, "podTemplate": ROOMY}
     name = shop.apply(image_job({"keys": keys}, renditions=[LARGE], execution=execution))
     shop.await_phase(name, "Running")
     moments, shown = [time.monotonic()], [0]

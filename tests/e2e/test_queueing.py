@@ -5,7 +5,7 @@ from __future__ import annotations
 from kubernetes import client
 
 from e2e.test_suspend import wish
-from e2e.world import LARGE, Job, Shop, image_job, until, verdict
+from e2e.world import LARGE, ROOMY, Job, Shop, image_job, until, verdict
 
 GATE = "kueue.x-k8s.io/admission"
 
@@ -45,8 +45,7 @@ def test_a_queue_holds_the_pods_back_and_lets_them_go(shop: Shop) -> None:
 
 def test_more_pods_at_once_during_a_run(shop: Shop, large_photo: bytes) -> None:
     keys = shop.upload_copies(large_photo, 6)
-    small = {"resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}}}
-    pods = {"parallelism": 1, "itemsPerPod": 1, "podTemplate": small}
+    pods = {"parallelism": 1, "itemsPerPod": 1, "podTemplate": ROOMY}
     name = shop.apply(image_job({"keys": keys}, renditions=[LARGE], execution=pods))
     shop.await_phase(name, "Running")
 

@@ -22,10 +22,9 @@ from urllib3.filepost import encode_multipart_formdata
 from demo import photos
 from e2e.attempts import ATTEMPTS, SECRET, Attempt
 from e2e.tenants import Tenant
-from e2e.world import GROUP, PLURAL, VERSION, Shop, World, condition, ended, image_job, until, verdict
+from e2e.world import GROUP, PLURAL, SMALL, VERSION, Shop, World, condition, ended, image_job, until, verdict
 
 GRACE = 5
-SMALL = {"podTemplate": {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}}}
 REFUSALS = ("is invalid", "field not declared in schema")
 TAKEN = "taken"
 """Name of the renditions that B makes."""

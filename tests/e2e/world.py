@@ -71,6 +71,10 @@ def until(what: str, probe: Callable[[], object], seconds: float, tell: Callable
 
 # --- jobs ------------------------------------------------------------------------------------------------
 
+SMALL = {"podTemplate": {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}}}
+"""An execution whose Pods fit on a node beside many others."""
+ROOMY = {"resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}}}
+"""A template of Pods for large photos, which run at once also on a node with little left to request."""
 NEVER_STARTS = {
     "containers": [
         {

@@ -29,6 +29,7 @@ from e2e.world import (
     LEASE,
     NEVER_STARTS,
     PLURAL,
+    SMALL,
     VERSION,
     Job,
     Shop,
@@ -49,7 +50,6 @@ FRESH = 5.0
 SLOWDOWN = 2.0
 """On a machine so busy that it is older without hostile objects: how many times as old."""
 BOUNDS = {"pattern", "maxLength", "maxItems", "maximum", "x-kubernetes-validations"}
-SMALL = {"podTemplate": {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}}}
 INVALID = ("Failed", "JOB_001", "InvalidSpec")
 RESULTS = ("Failed", "JOB_005", "ResultsInvalid")
 LONG_KEY = "/".join(["a"] * 500)
